@@ -1,0 +1,326 @@
+//! Where a function is: segment, bus, device and function, written as `lspci` writes them.
+
+use core::fmt;
+use core::str::FromStr;
+
+/// The largest device number on a bus.
+const LAST_DEVICE: u8 = 31;
+/// The largest function number of a device.
+const LAST_FUNCTION: u8 = 7;
+
+/// The address of a device: of all functions that share segment, bus and device number.
+///
+/// Text is `0000:65:00`; the segment may be left out on parsing and is 0 then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceAddress {
+    segment: u32,
+    bus: u8,
+    device: u8,
+}
+
+impl DeviceAddress {
+    /// An address from its parts.
+    ///
+    /// # Errors
+    ///
+    /// [`AddressError::Device`] where `device` is above 31.
+    pub const fn new(segment: u32, bus: u8, device: u8) -> Result<Self, AddressError> {
+        if device > LAST_DEVICE {
+            return Err(AddressError::Device(device));
+        }
+        Ok(Self { segment, bus, device })
+    }
+
+    /// The segment. 32 bits wide: Linux numbers VMD's segments from `10000` on.
+    pub const fn segment(self) -> u32 {
+        self.segment
+    }
+
+    /// The bus number.
+    pub const fn bus(self) -> u8 {
+        self.bus
+    }
+
+    /// The device number, 0 to 31.
+    pub const fn device(self) -> u8 {
+        self.device
+    }
+
+    /// The address of one of this device's functions.
+    ///
+    /// # Errors
+    ///
+    /// [`AddressError::Function`] where `function` is above 7.
+    pub const fn with_function(self, function: u8) -> Result<FunctionAddress, AddressError> {
+        if function > LAST_FUNCTION {
+            return Err(AddressError::Function(function));
+        }
+        Ok(FunctionAddress { device: self, function })
+    }
+}
+
+/// The address of a function.
+///
+/// Text is `0000:65:00.0`; the segment may be left out on parsing and is 0 then. The order is
+/// that of the parts, from segment to function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionAddress {
+    device: DeviceAddress,
+    function: u8,
+}
+
+impl FunctionAddress {
+    /// An address from its parts.
+    ///
+    /// # Errors
+    ///
+    /// [`AddressError`] where `device` is above 31 or `function` above 7.
+    pub const fn new(segment: u32, bus: u8, device: u8, function: u8) -> Result<Self, AddressError> {
+        match DeviceAddress::new(segment, bus, device) {
+            Ok(device) => device.with_function(function),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The segment. 32 bits wide: Linux numbers VMD's segments from `10000` on.
+    pub const fn segment(self) -> u32 {
+        self.device.segment
+    }
+
+    /// The bus number.
+    pub const fn bus(self) -> u8 {
+        self.device.bus
+    }
+
+    /// The device number, 0 to 31.
+    pub const fn device(self) -> u8 {
+        self.device.device
+    }
+
+    /// The function number, 0 to 7.
+    pub const fn function(self) -> u8 {
+        self.function
+    }
+
+    /// The device that this is a function of.
+    pub const fn device_address(self) -> DeviceAddress {
+        self.device
+    }
+}
+
+impl fmt::Display for DeviceAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}:{:02x}:{:02x}", self.segment, self.bus, self.device)
+    }
+}
+
+impl fmt::Display for FunctionAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:x}", self.device, self.function)
+    }
+}
+
+impl FromStr for DeviceAddress {
+    type Err = ParseAddressError;
+
+    fn from_str(text: &str) -> Result<Self, ParseAddressError> {
+        let (bus, device) = text.rsplit_once(':').ok_or(ParseAddressError::DeviceForm)?;
+        let (segment, bus) = bus.rsplit_once(':').unwrap_or(("0", bus));
+        let segment = hexadecimal(segment, 8).ok_or(ParseAddressError::Segment)?;
+        let bus = byte(bus, 2).ok_or(ParseAddressError::Bus)?;
+        let device = byte(device, 2).ok_or(ParseAddressError::Device)?;
+        Ok(Self::new(segment, bus, device)?)
+    }
+}
+
+impl FromStr for FunctionAddress {
+    type Err = ParseAddressError;
+
+    fn from_str(text: &str) -> Result<Self, ParseAddressError> {
+        let (device, function) = text.rsplit_once('.').ok_or(ParseAddressError::FunctionForm)?;
+        let device: DeviceAddress = match device.parse() {
+            Err(ParseAddressError::DeviceForm) => return Err(ParseAddressError::FunctionForm),
+            other => other?,
+        };
+        let function = byte(function, 1).ok_or(ParseAddressError::Function)?;
+        Ok(device.with_function(function)?)
+    }
+}
+
+/// 1 to `digits` hexadecimal digits and nothing else: `from_str_radix` alone would take a sign.
+pub(crate) fn hexadecimal(text: &str, digits: usize) -> Option<u32> {
+    if text.len() > digits || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    u32::from_str_radix(text, 16).ok()
+}
+
+fn byte(text: &str, digits: usize) -> Option<u8> {
+    u8::try_from(hexadecimal(text, digits)?).ok()
+}
+
+/// A part of an address that its register field has no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum AddressError {
+    /// The device number is above 31.
+    Device(u8),
+    /// The function number is above 7.
+    Function(u8),
+}
+
+impl fmt::Display for AddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(device) => write!(f, "device {device:#x} is above {LAST_DEVICE:#x}"),
+            Self::Function(function) => {
+                write!(f, "function {function:#x} is above {LAST_FUNCTION:#x}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for AddressError {}
+
+/// Why a text is no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ParseAddressError {
+    /// The text is neither `segment:bus:device` nor `bus:device`.
+    DeviceForm,
+    /// The text is neither `segment:bus:device.function` nor `bus:device.function`.
+    FunctionForm,
+    /// The segment is not 1 to 8 hexadecimal digits.
+    Segment,
+    /// The bus is not 1 or 2 hexadecimal digits.
+    Bus,
+    /// The device is not 1 or 2 hexadecimal digits.
+    Device,
+    /// The function is not 1 hexadecimal digit.
+    Function,
+    /// The form is right, a number too large.
+    Range(AddressError),
+}
+
+impl From<AddressError> for ParseAddressError {
+    fn from(error: AddressError) -> Self {
+        Self::Range(error)
+    }
+}
+
+impl fmt::Display for ParseAddressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DeviceForm => f.write_str("not of the form segment:bus:device or bus:device"),
+            Self::FunctionForm => f.write_str("not of the form segment:bus:device.function or bus:device.function"),
+            Self::Segment => f.write_str("segment is not 1 to 8 hexadecimal digits"),
+            Self::Bus => f.write_str("bus is not 1 or 2 hexadecimal digits"),
+            Self::Device => f.write_str("device is not 1 or 2 hexadecimal digits"),
+            Self::Function => f.write_str("function is not 1 hexadecimal digit"),
+            Self::Range(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for ParseAddressError {}
+
+#[cfg(feature = "serde")]
+crate::text::serde_as_text!(DeviceAddress, "an address such as 0000:65:00");
+#[cfg(feature = "serde")]
+crate::text::serde_as_text!(FunctionAddress, "an address such as 0000:65:00.0");
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for DeviceAddress {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=u32:04x}:{=u8:02x}:{=u8:02x}", self.segment, self.bus, self.device);
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for FunctionAddress {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{}.{=u8:x}", self.device, self.function);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::string::ToString;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<FunctionAddress, ParseAddressError> {
+        text.parse()
+    }
+
+    #[test]
+    fn prints_as_lspci_does() {
+        let address = FunctionAddress::new(0, 0x65, 0, 0).unwrap();
+        assert_eq!(address.to_string(), "0000:65:00.0");
+        assert_eq!(address.device_address().to_string(), "0000:65:00");
+    }
+
+    #[test]
+    fn segment_may_be_left_out() {
+        assert_eq!(
+            parse("65:1f.7"),
+            FunctionAddress::new(0, 0x65, 0x1f, 7).map_err(Into::into)
+        );
+        assert_eq!("65:1f".parse(), Ok(DeviceAddress::new(0, 0x65, 0x1f).unwrap()));
+    }
+
+    #[test]
+    fn segment_above_ffff_is_kept() {
+        let vmd = parse("10000:01:00.0").unwrap();
+        assert_eq!(vmd.segment(), 0x1_0000);
+        assert_eq!(vmd.to_string(), "10000:01:00.0");
+        assert_eq!(parse("ffffffff:ff:1f.7").unwrap().segment(), u32::MAX);
+    }
+
+    #[test]
+    fn parts_have_their_register_width() {
+        assert_eq!(FunctionAddress::new(0, 0xff, 32, 0), Err(AddressError::Device(32)));
+        assert_eq!(FunctionAddress::new(0, 0xff, 31, 8), Err(AddressError::Function(8)));
+        assert_eq!(parse("00:20.0"), Err(AddressError::Device(0x20).into()));
+        assert_eq!(parse("00:1f.8"), Err(AddressError::Function(8).into()));
+    }
+
+    #[test]
+    fn wrong_text_is_named() {
+        for (text, error) in [
+            ("", ParseAddressError::FunctionForm),
+            ("65", ParseAddressError::FunctionForm),
+            ("0000:65:00", ParseAddressError::FunctionForm),
+            ("65.0", ParseAddressError::FunctionForm),
+            (":65:00.0", ParseAddressError::Segment),
+            ("123456789:65:00.0", ParseAddressError::Segment),
+            ("0:0000:65:00.0", ParseAddressError::Segment),
+            ("+1:65:00.0", ParseAddressError::Segment),
+            ("100:00.0", ParseAddressError::Bus),
+            (":00.0", ParseAddressError::Bus),
+            ("65:000.0", ParseAddressError::Device),
+            ("65:-1.0", ParseAddressError::Device),
+            ("65:00.", ParseAddressError::Function),
+            ("65:00.00", ParseAddressError::Function),
+            ("65:00.0 ", ParseAddressError::Function),
+            ("65:00.g", ParseAddressError::Function),
+        ] {
+            assert_eq!(parse(text), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn order_is_from_segment_to_function() {
+        let texts = [
+            "0000:01:00.0",
+            "0000:01:00.1",
+            "0000:01:01.0",
+            "0000:02:00.0",
+            "0001:00:00.0",
+        ];
+        let addresses = texts.map(|text| parse(text).unwrap());
+        assert!(addresses.is_sorted());
+    }
+}

@@ -1,0 +1,237 @@
+//! Both lists of capabilities, and what stands in them.
+//!
+//! A function has a list of standard capabilities, which lie from 40 to ff, and may have one of
+//! extended capabilities, from 100 to fff. Each capability begins with a header of 32 bits that
+//! links to the next; the order of the links is not the order of the offsets.
+//!
+//! | header | bits 0–7 | 8–15 | 16–19 | 20–31 |
+//! | --- | --- | --- | --- | --- |
+//! | standard | ID | next | the capability's own | the capability's own |
+//! | extended | ID | ID | version | next |
+//!
+//! One [`walk::Walk`] serves both. It hands on what it meets, ends for a reason that it names,
+//! and is bounded by what fits: 48 standard and 960 extended capabilities. A [`list::List`] keeps
+//! what a walk met; from it come [`view::View`]s, which cannot read past their capability, and the
+//! decoders:
+//!
+//! | module | capability | ID |
+//! | --- | --- | --- |
+//! | [`power_management`] | PCI Power Management | 01 |
+//! | [`express`] | PCI Express | 10 |
+//! | [`advanced_features`] | Advanced Features | 13 |
+//!
+//! # Reads
+//!
+//! A walk reads one register per capability, and no register twice: neither a view nor a decoder
+//! reads the header again. In 172 real functions the longest standard list was 6, the longest
+//! extended list 16. From nothing to PMCSR: [`Common`](crate::header::Common) 4, pointer 1, the
+//! standard list at most 6, PMCSR 1.
+
+pub mod advanced_features;
+pub mod express;
+pub mod extended_space;
+pub mod list;
+pub mod power_management;
+pub mod view;
+pub mod walk;
+
+use core::fmt;
+
+use crate::config::{Offset, SPACE_SIZE};
+
+/// A link of a list, as read.
+///
+/// Its two lowest bits are reserved: they take no part in where it leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Pointer(u16);
+
+impl Pointer {
+    /// The two lowest bits.
+    const RESERVED: u16 = 0b11;
+
+    /// A pointer as it stands in its register: 8 bits wide in the standard list, 12 in the
+    /// extended one.
+    pub const fn new(raw: u16) -> Self {
+        Self(raw)
+    }
+
+    /// The pointer with its reserved bits.
+    pub const fn raw(self) -> u16 {
+        self.0
+    }
+
+    /// Where it leads, in bytes from the start of the space.
+    pub const fn target(self) -> u16 {
+        self.0 & !Self::RESERVED
+    }
+
+    /// The reserved bits, which ought to be 0.
+    pub const fn reserved(self) -> u16 {
+        self.0 & Self::RESERVED
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#05x}", self.0)
+    }
+}
+
+/// The ID of a capability, and with it the list that the capability stands in.
+///
+/// Implemented by [`StandardId`] and [`ExtendedId`]; no other lists exist.
+pub trait CapabilityId: Copy + Eq + sealed::List {}
+
+/// The ID of a standard capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct StandardId(pub u8);
+
+impl StandardId {
+    /// A null capability: nothing but a link.
+    pub const NULL: Self = Self(0x00);
+    /// PCI Power Management.
+    pub const POWER_MANAGEMENT: Self = Self(0x01);
+    /// PCI-X.
+    pub const PCI_X: Self = Self(0x07);
+    /// PCI Express.
+    pub const EXPRESS: Self = Self(0x10);
+    /// Advanced Features.
+    pub const ADVANCED_FEATURES: Self = Self(0x13);
+}
+
+impl fmt::Display for StandardId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02x}", self.0)
+    }
+}
+
+/// The ID of an extended capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ExtendedId(pub u16);
+
+impl ExtendedId {
+    /// A null capability: nothing but a link.
+    pub const NULL: Self = Self(0x0000);
+}
+
+impl fmt::Display for ExtendedId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}", self.0)
+    }
+}
+
+impl CapabilityId for StandardId {}
+impl CapabilityId for ExtendedId {}
+
+/// A capability as a walk met it: its place and its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Capability<I> {
+    id: I,
+    offset: Offset,
+    link: Pointer,
+    header: u32,
+}
+
+impl<I: CapabilityId> Capability<I> {
+    fn new(offset: Offset, link: Pointer, header: u32) -> Self {
+        Self {
+            id: I::id(header),
+            offset,
+            link,
+            header,
+        }
+    }
+
+    /// What it is.
+    pub fn id(&self) -> I {
+        self.id
+    }
+
+    /// Where it begins.
+    pub fn offset(&self) -> Offset {
+        self.offset
+    }
+
+    /// The pointer that led here, with the reserved bits that the walk left out.
+    ///
+    /// The extended list begins at 100 without a pointer: its first link is given as `100`.
+    pub fn link(&self) -> Pointer {
+        self.link
+    }
+
+    /// The pointer to the next one.
+    pub fn next(&self) -> Pointer {
+        I::next(self.header)
+    }
+
+    /// The first 32 bits, in which ID and pointer stand.
+    pub fn header(&self) -> u32 {
+        self.header
+    }
+}
+
+impl Capability<StandardId> {
+    /// The upper half of the header, which belongs to the capability.
+    pub fn own_bits(&self) -> u16 {
+        crate::config::halves(self.header).1
+    }
+}
+
+impl Capability<ExtendedId> {
+    /// The version of the capability's structure.
+    pub fn version(&self) -> u8 {
+        let [_, _, byte, _] = self.header.to_le_bytes();
+        byte & 0xf
+    }
+}
+
+mod sealed {
+    use super::Pointer;
+
+    /// Where a list lies and how its headers read.
+    pub trait List: Sized {
+        /// The offset of the lowest possible header.
+        const START: u16;
+        /// The end of the list's part of the space.
+        const END: u16;
+
+        fn id(header: u32) -> Self;
+        fn next(header: u32) -> Pointer;
+    }
+}
+
+impl sealed::List for StandardId {
+    const START: u16 = 0x40;
+    const END: u16 = 0x100;
+
+    fn id(header: u32) -> Self {
+        let [id, ..] = header.to_le_bytes();
+        Self(id)
+    }
+
+    fn next(header: u32) -> Pointer {
+        let [_, next, ..] = header.to_le_bytes();
+        Pointer(u16::from(next))
+    }
+}
+
+impl sealed::List for ExtendedId {
+    const START: u16 = 0x100;
+    const END: u16 = SPACE_SIZE;
+
+    fn id(header: u32) -> Self {
+        Self(crate::config::halves(header).0)
+    }
+
+    fn next(header: u32) -> Pointer {
+        Pointer(crate::config::halves(header).1 >> 4)
+    }
+}

@@ -1,0 +1,107 @@
+//! The Advanced Features capability: FLR for conventional PCI functions.
+//!
+//! | offset | register |
+//! | --- | --- |
+//! | 0 | header; bits 16–23: Length, 24–31: AF Capabilities |
+//! | 4 | bits 0–7: AF Control, 8–15: AF Status |
+
+use bitfield_struct::bitfield;
+
+use super::StandardId;
+use super::list::List;
+use super::view::{View, ViewError};
+use crate::config::{ConfigRead, Offset};
+
+/// AF Control and AF Status, from the start of the capability.
+const CONTROL_STATUS: Offset = Offset::at::<0x04>();
+
+/// A function's Advanced Features capability.
+#[derive(Clone, Debug)]
+pub struct AdvancedFeatures<R> {
+    view: View<R, StandardId>,
+}
+
+impl<R: ConfigRead> AdvancedFeatures<R> {
+    /// The first one in the list. No read.
+    pub fn find<E, const N: usize>(list: &List<StandardId, E, N>, reader: R) -> Option<Self> {
+        let capability = list.find(StandardId::ADVANCED_FEATURES)?;
+        Some(Self {
+            view: list.view(capability, reader),
+        })
+    }
+
+    /// AF Capabilities, which the walk has read with the header. No read.
+    pub fn capabilities(&self) -> AdvancedFeaturesCapabilities {
+        let [_, _, _, capabilities] = self.view.capability().header().to_le_bytes();
+        AdvancedFeaturesCapabilities::from_bits(capabilities)
+    }
+
+    /// AF Control and AF Status. One read.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn control_status(&mut self) -> Result<(AdvancedFeaturesControl, AdvancedFeaturesStatus), ViewError<R::Error>> {
+        let [control, status, ..] = self.view.read_answer(CONTROL_STATUS)?.to_le_bytes();
+        Ok((
+            AdvancedFeaturesControl::from_bits(control),
+            AdvancedFeaturesStatus::from_bits(status),
+        ))
+    }
+}
+
+/// AF Capabilities: what the function can do.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0 | Transactions Pending (TP) |
+/// | 1 | Function Level Reset (FLR) |
+#[bitfield(u8, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct AdvancedFeaturesCapabilities {
+    /// AF Status tells whether transactions are pending.
+    pub transactions_pending: bool,
+    /// AF Control starts an FLR. Not enough by itself: see
+    /// [`offers_flr`](Self::offers_flr).
+    pub function_level_reset: bool,
+    #[bits(6)]
+    __: u8,
+}
+
+impl AdvancedFeaturesCapabilities {
+    /// Whether an FLR can be done: it takes both bits, since transactions have to end before it.
+    pub const fn offers_flr(self) -> bool {
+        self.transactions_pending() && self.function_level_reset()
+    }
+}
+
+/// AF Control.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0 | Initiate FLR |
+#[bitfield(u8, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct AdvancedFeaturesControl {
+    /// Writing one starts an FLR; reads 0.
+    pub initiate_flr: bool,
+    #[bits(7)]
+    __: u8,
+}
+
+/// AF Status.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0 | Transactions Pending |
+#[bitfield(u8, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct AdvancedFeaturesStatus {
+    /// Transactions that the function issued have not completed.
+    pub transactions_pending: bool,
+    #[bits(7)]
+    __: u8,
+}

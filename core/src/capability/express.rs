@@ -1,0 +1,266 @@
+//! The PCI Express capability.
+//!
+//! | offset | register | who has it |
+//! | --- | --- | --- |
+//! | 00 | header; bits 16–31: PCI Express Capabilities | all |
+//! | 04 | Device Capabilities | all |
+//! | 08 | Device Control, Device Status | all |
+//! | 0c | Link Capabilities | functions with a link |
+//! | 10 | Link Control, Link Status | functions with a link |
+//! | 14 | Slot Capabilities | ports with a slot below |
+//! | 18 | Slot Control, Slot Status | ports with a slot below |
+//! | 1c | Root Control, Root Capabilities | Root Ports, Root Complex Event Collectors |
+//!
+//! In version 1 the structure ends where the last register stands that the function has, and
+//! something else may follow. So a register that this table does not give to a function is not
+//! read from it, whatever the version, and its method says `None`.
+
+mod device;
+mod link;
+mod root;
+mod slot;
+
+use bitfield_struct::bitfield;
+
+use super::StandardId;
+use super::list::List;
+use super::view::{View, ViewError};
+use crate::config::{ConfigRead, Offset, halves};
+
+pub use self::device::{DeviceCapabilities, DeviceControl, DeviceStatus, PayloadSize};
+pub use self::link::{LinkCapabilities, LinkControl, LinkSpeed, LinkStatus};
+pub use self::root::{RootCapabilities, RootControl};
+pub use self::slot::{SlotCapabilities, SlotControl, SlotPower, SlotStatus};
+
+const DEVICE_CAPABILITIES: Offset = Offset::at::<0x04>();
+const DEVICE_CONTROL_STATUS: Offset = Offset::at::<0x08>();
+const LINK_CAPABILITIES: Offset = Offset::at::<0x0c>();
+const LINK_CONTROL_STATUS: Offset = Offset::at::<0x10>();
+const SLOT_CAPABILITIES: Offset = Offset::at::<0x14>();
+const SLOT_CONTROL_STATUS: Offset = Offset::at::<0x18>();
+const ROOT_CONTROL_CAPABILITIES: Offset = Offset::at::<0x1c>();
+
+/// A function's PCI Express capability.
+///
+/// Each method reads one register, each time that it is called; all-ones, which none of them can
+/// hold, is an error.
+#[derive(Clone, Debug)]
+pub struct Express<R> {
+    view: View<R, StandardId>,
+}
+
+impl<R: ConfigRead> Express<R> {
+    /// The first one in the list. No read.
+    pub fn find<E, const N: usize>(list: &List<StandardId, E, N>, reader: R) -> Option<Self> {
+        let capability = list.find(StandardId::EXPRESS)?;
+        Some(Self {
+            view: list.view(capability, reader),
+        })
+    }
+
+    /// PCI Express Capabilities, which the walk has read with the header. No read.
+    pub fn capabilities(&self) -> ExpressCapabilities {
+        ExpressCapabilities::from_bits(self.view.capability().own_bits())
+    }
+
+    /// Device Capabilities.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn device_capabilities(&mut self) -> Result<DeviceCapabilities, ViewError<R::Error>> {
+        self.view
+            .read_answer(DEVICE_CAPABILITIES)
+            .map(DeviceCapabilities::from_bits)
+    }
+
+    /// Device Control and Device Status.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn device(&mut self) -> Result<(DeviceControl, DeviceStatus), ViewError<R::Error>> {
+        let (control, status) = halves(self.view.read_answer(DEVICE_CONTROL_STATUS)?);
+        Ok((DeviceControl::from_bits(control), DeviceStatus::from_bits(status)))
+    }
+
+    /// Link Capabilities; `None` of a function without a link, and of an unknown kind.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn link_capabilities(&mut self) -> Result<Option<LinkCapabilities>, ViewError<R::Error>> {
+        if !self.capabilities().port_type().has_link() {
+            return Ok(None);
+        }
+        Ok(Some(self.view.read_answer(LINK_CAPABILITIES)?.into()))
+    }
+
+    /// Link Control and Link Status; `None` as for [`link_capabilities`](Self::link_capabilities).
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn link(&mut self) -> Result<Option<(LinkControl, LinkStatus)>, ViewError<R::Error>> {
+        if !self.capabilities().port_type().has_link() {
+            return Ok(None);
+        }
+        let (control, status) = halves(self.view.read_answer(LINK_CONTROL_STATUS)?);
+        Ok(Some((control.into(), status.into())))
+    }
+
+    /// Slot Capabilities; `None` where no slot is below.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn slot_capabilities(&mut self) -> Result<Option<SlotCapabilities>, ViewError<R::Error>> {
+        if !self.capabilities().has_slot() {
+            return Ok(None);
+        }
+        Ok(Some(self.view.read_answer(SLOT_CAPABILITIES)?.into()))
+    }
+
+    /// Slot Control and Slot Status; `None` where no slot is below.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn slot(&mut self) -> Result<Option<(SlotControl, SlotStatus)>, ViewError<R::Error>> {
+        if !self.capabilities().has_slot() {
+            return Ok(None);
+        }
+        let (control, status) = halves(self.view.read_answer(SLOT_CONTROL_STATUS)?);
+        Ok(Some((control.into(), status.into())))
+    }
+
+    /// Root Control and Root Capabilities; `None` of what is neither a Root Port nor a Root Complex
+    /// Event Collector.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn root(&mut self) -> Result<Option<(RootControl, RootCapabilities)>, ViewError<R::Error>> {
+        if !self.capabilities().port_type().has_root_registers() {
+            return Ok(None);
+        }
+        let (control, capabilities) = halves(self.view.read_answer(ROOT_CONTROL_CAPABILITIES)?);
+        Ok(Some((control.into(), capabilities.into())))
+    }
+}
+
+/// PCI Express Capabilities.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–3 | Capability Version |
+/// | 4–7 | Device/Port Type |
+/// | 8 | Slot Implemented |
+/// | 9–13 | Interrupt Message Number |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ExpressCapabilities {
+    /// Version of the capability's structure, not of the specification: 1, or 2 from 2.0 on.
+    #[bits(4)]
+    pub version: u8,
+    /// What the function is in the tree of links.
+    #[bits(4)]
+    pub port_type: PortType,
+    /// The port's link leads to a slot. Means nothing but at a port; see
+    /// [`has_slot`](Self::has_slot).
+    pub slot_implemented: bool,
+    /// Which MSI or MSI-X vector the capability's events use.
+    #[bits(5)]
+    pub interrupt_message_number: u8,
+    #[bits(2)]
+    __: u8,
+}
+
+impl ExpressCapabilities {
+    /// Whether there are slot registers that mean something.
+    pub const fn has_slot(self) -> bool {
+        self.slot_implemented()
+            && matches!(
+                self.port_type(),
+                PortType::RootPort | PortType::SwitchDownstreamPort | PortType::PciToExpressBridge
+            )
+    }
+}
+
+/// What a function is in the tree of links: Device/Port Type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum PortType {
+    /// 0: an endpoint.
+    Endpoint,
+    /// 1: an endpoint that may use what PCI had and PCI Express has not, I/O ports for one.
+    LegacyEndpoint,
+    /// 4: a port of the root complex.
+    RootPort,
+    /// 5: the port of a switch towards the root.
+    SwitchUpstreamPort,
+    /// 6: a port of a switch away from the root.
+    SwitchDownstreamPort,
+    /// 7: a bridge with PCI or PCI-X below.
+    ExpressToPciBridge,
+    /// 8: a bridge with PCI Express below.
+    PciToExpressBridge,
+    /// 9: an endpoint within the root complex, without a link.
+    RootComplexIntegratedEndpoint,
+    /// 10: takes the errors of endpoints within the root complex.
+    RootComplexEventCollector,
+    /// Any other code.
+    Other(u8),
+}
+
+impl PortType {
+    /// Whether the function has a link, and so link registers. False of an unknown kind.
+    pub const fn has_link(self) -> bool {
+        match self {
+            Self::Endpoint
+            | Self::LegacyEndpoint
+            | Self::RootPort
+            | Self::SwitchUpstreamPort
+            | Self::SwitchDownstreamPort
+            | Self::ExpressToPciBridge
+            | Self::PciToExpressBridge => true,
+            Self::RootComplexIntegratedEndpoint | Self::RootComplexEventCollector | Self::Other(_) => false,
+        }
+    }
+
+    const fn has_root_registers(self) -> bool {
+        matches!(self, Self::RootPort | Self::RootComplexEventCollector)
+    }
+
+    const fn from_bits(bits: u8) -> Self {
+        match bits {
+            0 => Self::Endpoint,
+            1 => Self::LegacyEndpoint,
+            4 => Self::RootPort,
+            5 => Self::SwitchUpstreamPort,
+            6 => Self::SwitchDownstreamPort,
+            7 => Self::ExpressToPciBridge,
+            8 => Self::PciToExpressBridge,
+            9 => Self::RootComplexIntegratedEndpoint,
+            10 => Self::RootComplexEventCollector,
+            other => Self::Other(other),
+        }
+    }
+
+    const fn into_bits(self) -> u8 {
+        match self {
+            Self::Endpoint => 0,
+            Self::LegacyEndpoint => 1,
+            Self::RootPort => 4,
+            Self::SwitchUpstreamPort => 5,
+            Self::SwitchDownstreamPort => 6,
+            Self::ExpressToPciBridge => 7,
+            Self::PciToExpressBridge => 8,
+            Self::RootComplexIntegratedEndpoint => 9,
+            Self::RootComplexEventCollector => 10,
+            Self::Other(bits) => bits,
+        }
+    }
+}

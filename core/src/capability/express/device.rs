@@ -1,0 +1,169 @@
+//! The registers about the function itself.
+
+use bitfield_struct::bitfield;
+
+/// Device Capabilities.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–2 | Max_Payload_Size Supported |
+/// | 5 | Extended Tag Field Supported |
+/// | 15 | Role-Based Error Reporting |
+/// | 28 | Function Level Reset Capability |
+#[bitfield(u32, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct DeviceCapabilities {
+    /// The largest payload that the function can take.
+    #[bits(3)]
+    pub max_payload_size_supported: PayloadSize,
+    #[bits(2)]
+    __: u8,
+    /// Can use tags of 8 bits.
+    pub extended_tag: bool,
+    #[bits(9)]
+    __: u16,
+    /// Some errors are reported as the role in the transaction wants, not as their kind does.
+    pub role_based_error_reporting: bool,
+    #[bits(12)]
+    __: u16,
+    /// Offers FLR.
+    pub function_level_reset: bool,
+    #[bits(3)]
+    __: u8,
+}
+
+/// Device Control.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0 | Correctable Error Reporting Enable |
+/// | 1 | Non-Fatal Error Reporting Enable |
+/// | 2 | Fatal Error Reporting Enable |
+/// | 3 | Unsupported Request Reporting Enable |
+/// | 4 | Enable Relaxed Ordering |
+/// | 5–7 | Max_Payload_Size |
+/// | 8 | Extended Tag Field Enable |
+/// | 11 | Enable No Snoop |
+/// | 12–14 | Max_Read_Request_Size |
+/// | 15 | Initiate Function Level Reset |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct DeviceControl {
+    /// Correctable errors are reported.
+    pub correctable_error_reporting: bool,
+    /// Non-fatal errors are reported.
+    pub non_fatal_error_reporting: bool,
+    /// Fatal errors are reported.
+    pub fatal_error_reporting: bool,
+    /// Unsupported requests are reported.
+    pub unsupported_request_reporting: bool,
+    /// May mark requests as relaxed in order.
+    pub relaxed_ordering: bool,
+    /// The largest payload that the function may send and has to take.
+    #[bits(3)]
+    pub max_payload_size: PayloadSize,
+    /// May use tags of 8 bits.
+    pub extended_tag: bool,
+    #[bits(2)]
+    __: u8,
+    /// May mark requests as not snooped.
+    pub no_snoop: bool,
+    /// The largest read that the function may request.
+    #[bits(3)]
+    pub max_read_request_size: PayloadSize,
+    /// Writing one starts an FLR, where the function offers it; reads 0. At a bridge to PCI the bit
+    /// is Bridge Configuration Retry Enable.
+    pub initiate_flr: bool,
+}
+
+/// Device Status. Bits 0 to 3 are cleared by writing ones.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0 | Correctable Error Detected |
+/// | 1 | Non-Fatal Error Detected |
+/// | 2 | Fatal Error Detected |
+/// | 3 | Unsupported Request Detected |
+/// | 4 | AUX Power Detected |
+/// | 5 | Transactions Pending |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct DeviceStatus {
+    /// A correctable error was seen, reported or not.
+    pub correctable_error: bool,
+    /// A non-fatal error was seen, reported or not.
+    pub non_fatal_error: bool,
+    /// A fatal error was seen, reported or not.
+    pub fatal_error: bool,
+    /// An unsupported request was seen, reported or not.
+    pub unsupported_request: bool,
+    /// Auxiliary power is there.
+    pub aux_power: bool,
+    /// Transactions that the function issued have not completed.
+    pub transactions_pending: bool,
+    #[bits(10)]
+    __: u16,
+}
+
+/// A size as Device Capabilities and Device Control encode it, in three bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum PayloadSize {
+    /// 0: 128 bytes.
+    Bytes128,
+    /// 1: 256 bytes.
+    Bytes256,
+    /// 2: 512 bytes.
+    Bytes512,
+    /// 3: 1024 bytes.
+    Bytes1024,
+    /// 4: 2048 bytes.
+    Bytes2048,
+    /// 5: 4096 bytes.
+    Bytes4096,
+    /// 6 or 7: reserved.
+    Other(u8),
+}
+
+impl PayloadSize {
+    /// The size in bytes; `None` of a reserved code.
+    pub const fn bytes(self) -> Option<u16> {
+        match self {
+            Self::Bytes128 => Some(128),
+            Self::Bytes256 => Some(256),
+            Self::Bytes512 => Some(512),
+            Self::Bytes1024 => Some(1024),
+            Self::Bytes2048 => Some(2048),
+            Self::Bytes4096 => Some(4096),
+            Self::Other(_) => None,
+        }
+    }
+
+    const fn from_bits(bits: u8) -> Self {
+        match bits {
+            0 => Self::Bytes128,
+            1 => Self::Bytes256,
+            2 => Self::Bytes512,
+            3 => Self::Bytes1024,
+            4 => Self::Bytes2048,
+            5 => Self::Bytes4096,
+            other => Self::Other(other),
+        }
+    }
+
+    const fn into_bits(self) -> u8 {
+        match self {
+            Self::Bytes128 => 0,
+            Self::Bytes256 => 1,
+            Self::Bytes512 => 2,
+            Self::Bytes1024 => 3,
+            Self::Bytes2048 => 4,
+            Self::Bytes4096 => 5,
+            Self::Other(bits) => bits,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The registers about the function's link.
+
+use core::fmt;
+
+use bitfield_struct::bitfield;
+
+/// Link Capabilities.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–3 | Max Link Speed |
+/// | 4–9 | Maximum Link Width |
+/// | 19 | Surprise Down Error Reporting Capable |
+/// | 20 | Data Link Layer Link Active Reporting Capable |
+/// | 21 | Link Bandwidth Notification Capability |
+/// | 24–31 | Port Number |
+#[bitfield(u32, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LinkCapabilities {
+    /// The highest speed of the link.
+    #[bits(4)]
+    pub max_speed: LinkSpeed,
+    /// The most lanes that the link can have.
+    #[bits(6)]
+    pub max_width: u8,
+    #[bits(9)]
+    __: u16,
+    /// Can report that the link went away unannounced.
+    pub surprise_down_error_reporting: bool,
+    /// Link Status says whether the link is active.
+    #[doc(alias = "DLLLA")]
+    pub link_active_reporting: bool,
+    /// Can interrupt when speed or width change.
+    pub bandwidth_notification: bool,
+    #[bits(2)]
+    __: u8,
+    /// The port's number in its switch or root complex.
+    pub port_number: u8,
+}
+
+/// Link Control.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 4 | Link Disable |
+/// | 5 | Retrain Link |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LinkControl {
+    #[bits(4)]
+    __: u8,
+    /// The link is held down. Only at a port above.
+    pub link_disable: bool,
+    /// Writing one trains the link again; reads 0. Only at a port above.
+    pub retrain_link: bool,
+    #[bits(10)]
+    __: u16,
+}
+
+/// Link Status. Bits 14 and 15 are cleared by writing ones.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–3 | Current Link Speed |
+/// | 4–9 | Negotiated Link Width |
+/// | 11 | Link Training |
+/// | 13 | Data Link Layer Link Active |
+/// | 14 | Link Bandwidth Management Status |
+/// | 15 | Link Autonomous Bandwidth Status |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LinkStatus {
+    /// The speed of the link; undefined while there is none.
+    #[bits(4)]
+    pub speed: LinkSpeed,
+    /// The lanes of the link; undefined while there is none.
+    #[bits(6)]
+    pub width: u8,
+    __: bool,
+    /// The link trains, or is about to. Only at a port above.
+    pub link_training: bool,
+    __: bool,
+    /// The link is active. Means something only with
+    /// [`link_active_reporting`](LinkCapabilities::link_active_reporting).
+    #[doc(alias = "DLLLA")]
+    pub link_active: bool,
+    /// Speed or width changed, by software or because the link was unreliable.
+    pub bandwidth_management: bool,
+    /// Speed or width changed by the hardware's own choice.
+    pub autonomous_bandwidth: bool,
+}
+
+/// The speed of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum LinkSpeed {
+    /// 1: 2.5 GT/s.
+    Gt2_5,
+    /// 2: 5 GT/s.
+    Gt5,
+    /// 3: 8 GT/s.
+    Gt8,
+    /// 4: 16 GT/s.
+    Gt16,
+    /// 5: 32 GT/s.
+    Gt32,
+    /// 6: 64 GT/s.
+    Gt64,
+    /// Any other code.
+    Other(u8),
+}
+
+impl LinkSpeed {
+    const fn from_bits(bits: u8) -> Self {
+        match bits {
+            1 => Self::Gt2_5,
+            2 => Self::Gt5,
+            3 => Self::Gt8,
+            4 => Self::Gt16,
+            5 => Self::Gt32,
+            6 => Self::Gt64,
+            other => Self::Other(other),
+        }
+    }
+
+    const fn into_bits(self) -> u8 {
+        match self {
+            Self::Gt2_5 => 1,
+            Self::Gt5 => 2,
+            Self::Gt8 => 3,
+            Self::Gt16 => 4,
+            Self::Gt32 => 5,
+            Self::Gt64 => 6,
+            Self::Other(bits) => bits,
+        }
+    }
+}
+
+impl fmt::Display for LinkSpeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gt2_5 => f.write_str("2.5 GT/s"),
+            Self::Gt5 => f.write_str("5 GT/s"),
+            Self::Gt8 => f.write_str("8 GT/s"),
+            Self::Gt16 => f.write_str("16 GT/s"),
+            Self::Gt32 => f.write_str("32 GT/s"),
+            Self::Gt64 => f.write_str("64 GT/s"),
+            Self::Other(bits) => write!(f, "speed code {bits}"),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What a walk met, kept: to find capabilities in, and to take views from.
+
+use core::fmt;
+
+use heapless::Vec;
+
+use super::extended_space::ExtendedSpace;
+use super::view::View;
+use super::walk::{End, Walk};
+use super::{Capability, CapabilityId, ExtendedId, StandardId};
+use crate::config::ConfigRead;
+use crate::header::CapabilityPointer;
+
+/// The standard capabilities of a function; by default with room for all that fit.
+pub type StandardList<E, const N: usize = 48> = List<StandardId, E, N>;
+
+/// The extended capabilities of a function; by default with room for all that fit.
+pub type ExtendedList<E, const N: usize = 960> = List<ExtendedId, E, N>;
+
+/// The first `N` capabilities of a list, and how the list ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct List<I, E, const N: usize> {
+    capabilities: Vec<Capability<I>, N>,
+    end: ListEnd<E>,
+}
+
+/// How a [`List`] ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ListEnd<E> {
+    /// The walk ended, and all that it met is in the list.
+    Walked(End<E>),
+    /// The list was full and the walk had not ended: there are more capabilities.
+    Full,
+}
+
+impl<E: fmt::Display> fmt::Display for ListEnd<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Walked(end) => end.fmt(f),
+            Self::Full => f.write_str("full: there are more capabilities than room for them"),
+        }
+    }
+}
+
+impl<E, const N: usize> List<StandardId, E, N> {
+    /// Walks the standard list and keeps it. At most `N + 1` reads.
+    pub fn read<R: ConfigRead<Error = E>>(reader: R, pointer: CapabilityPointer) -> Self {
+        Self::keep(Walk::standard(reader, pointer))
+    }
+}
+
+impl<E, const N: usize> List<ExtendedId, E, N> {
+    /// Walks the extended list and keeps it. At most `N + 1` reads.
+    pub fn read<R: ConfigRead<Error = E>>(reader: R, space: ExtendedSpace) -> Self {
+        Self::keep(Walk::extended(reader, space))
+    }
+}
+
+impl<I: CapabilityId, E, const N: usize> List<I, E, N> {
+    fn keep<R: ConfigRead<Error = E>>(mut walk: Walk<R, I>) -> Self {
+        let mut capabilities = Vec::new();
+        for capability in walk.by_ref() {
+            if capabilities.push(capability).is_err() {
+                return Self {
+                    capabilities,
+                    end: ListEnd::Full,
+                };
+            }
+        }
+        Self {
+            capabilities,
+            end: ListEnd::Walked(walk.finish()),
+        }
+    }
+
+    /// The capabilities, in the order of the links.
+    pub fn capabilities(&self) -> &[Capability<I>] {
+        &self.capabilities
+    }
+
+    /// How the list ends: only after [`End::Complete`] is what is not in it not there.
+    pub fn end(&self) -> &ListEnd<E> {
+        &self.end
+    }
+
+    /// The first capability with this ID.
+    pub fn find(&self, id: I) -> Option<&Capability<I>> {
+        self.all(id).next()
+    }
+
+    /// All capabilities with this ID, in the order of the links.
+    pub fn all(&self, id: I) -> impl Iterator<Item = &Capability<I>> {
+        self.capabilities.iter().filter(move |capability| capability.id() == id)
+    }
+
+    /// A view of `capability`, which is one of this list: up to the next-higher capability in the
+    /// list, or to the end of the list's part of what `reader` reaches.
+    pub fn view<R: ConfigRead>(&self, capability: &Capability<I>, reader: R) -> View<R, I> {
+        View::new(reader, *capability, &self.capabilities)
+    }
+}

@@ -1,0 +1,177 @@
+//! The PCI Power Management capability.
+//!
+//! | offset | register |
+//! | --- | --- |
+//! | 0 | header; bits 16–31: Power Management Capabilities (PMC) |
+//! | 4 | bits 0–15: Power Management Control/Status (PMCSR) |
+
+use bitfield_struct::bitfield;
+
+use super::StandardId;
+use super::list::List;
+use super::view::{View, ViewError};
+use crate::config::{ConfigRead, Offset, halves};
+
+/// PMCSR, from the start of the capability.
+const CONTROL_STATUS: Offset = Offset::at::<0x04>();
+
+/// A function's PCI Power Management capability.
+#[derive(Clone, Debug)]
+pub struct PowerManagement<R> {
+    view: View<R, StandardId>,
+}
+
+impl<R: ConfigRead> PowerManagement<R> {
+    /// The first one in the list. No read.
+    pub fn find<E, const N: usize>(list: &List<StandardId, E, N>, reader: R) -> Option<Self> {
+        let capability = list.find(StandardId::POWER_MANAGEMENT)?;
+        Some(Self {
+            view: list.view(capability, reader),
+        })
+    }
+
+    /// PMC, which the walk has read with the header. No read.
+    pub fn capabilities(&self) -> PowerManagementCapabilities {
+        PowerManagementCapabilities::from_bits(self.view.capability().own_bits())
+    }
+
+    /// PMCSR. One read.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`]; all-ones is an error, not D3hot.
+    pub fn control_status(&mut self) -> Result<PowerManagementControlStatus, ViewError<R::Error>> {
+        let (control_status, _) = halves(self.view.read_answer(CONTROL_STATUS)?);
+        Ok(PowerManagementControlStatus::from_bits(control_status))
+    }
+}
+
+/// PMC: what the function can do.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–2 | Version |
+/// | 3 | PME Clock |
+/// | 4 | Immediate Readiness on Return to D0 |
+/// | 5 | Device Specific Initialization |
+/// | 6–8 | Aux Current |
+/// | 9 | D1 Support |
+/// | 10 | D2 Support |
+/// | 11–15 | PME Support: D0, D1, D2, D3hot, D3cold |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct PowerManagementCapabilities {
+    /// Version of the register layout.
+    #[bits(3)]
+    pub version: u8,
+    /// Needs the PCI clock to signal PME.
+    pub pme_clock: bool,
+    /// Ready at once after the way back to D0.
+    pub immediate_readiness_on_return_to_d0: bool,
+    /// Needs more than a driver's usual set-up.
+    pub device_specific_initialization: bool,
+    /// Code of the current drawn from auxiliary power; see
+    /// [`aux_current_milliamperes`](Self::aux_current_milliamperes).
+    #[bits(3)]
+    pub aux_current: u8,
+    /// Has the state D1.
+    pub d1: bool,
+    /// Has the state D2.
+    pub d2: bool,
+    /// Can signal PME from D0.
+    pub pme_from_d0: bool,
+    /// Can signal PME from D1.
+    pub pme_from_d1: bool,
+    /// Can signal PME from D2.
+    pub pme_from_d2: bool,
+    /// Can signal PME from D3hot.
+    pub pme_from_d3hot: bool,
+    /// Can signal PME from D3cold.
+    pub pme_from_d3cold: bool,
+}
+
+impl PowerManagementCapabilities {
+    /// The current drawn from auxiliary power in D3cold, in mA.
+    pub const fn aux_current_milliamperes(self) -> u16 {
+        match self.aux_current() {
+            0 => 0,
+            1 => 55,
+            2 => 100,
+            3 => 160,
+            4 => 220,
+            5 => 270,
+            6 => 320,
+            _ => 375,
+        }
+    }
+}
+
+/// PMCSR: the state the function is in, and to write it to. Bit 15 is cleared by writing one.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–1 | Power State |
+/// | 3 | No Soft Reset |
+/// | 8 | PME Enable |
+/// | 9–12 | Data Select |
+/// | 13–14 | Data Scale |
+/// | 15 | PME Status |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct PowerManagementControlStatus {
+    /// The state.
+    #[bits(2)]
+    pub power_state: PowerState,
+    __: bool,
+    /// Keeps its state from D3hot to D0: there is no D3hot→D0 reset.
+    pub no_soft_reset: bool,
+    #[bits(4)]
+    __: u8,
+    /// May signal PME.
+    pub pme_enable: bool,
+    /// Which value the Data register shows.
+    #[bits(4)]
+    pub data_select: u8,
+    /// The unit of that value.
+    #[bits(2)]
+    pub data_scale: u8,
+    /// Signals PME, or would.
+    pub pme_status: bool,
+}
+
+/// A power state that a function can be read in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum PowerState {
+    /// Fully on.
+    D0,
+    /// Light sleep; optional.
+    D1,
+    /// Deeper sleep; optional.
+    D2,
+    /// Off but for configuration space.
+    D3hot,
+}
+
+impl PowerState {
+    const fn from_bits(bits: u8) -> Self {
+        match bits & 3 {
+            0 => Self::D0,
+            1 => Self::D1,
+            2 => Self::D2,
+            _ => Self::D3hot,
+        }
+    }
+
+    const fn into_bits(self) -> u8 {
+        match self {
+            Self::D0 => 0,
+            Self::D1 => 1,
+            Self::D2 => 2,
+            Self::D3hot => 3,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Walking a list of capabilities, bounded, and to an end that has a name.
+
+use core::fmt;
+use core::iter::FusedIterator;
+use core::marker::PhantomData;
+
+use bitvec::array::BitArray;
+
+use super::extended_space::ExtendedSpace;
+use super::{Capability, CapabilityId, ExtendedId, Pointer, StandardId};
+use crate::config::{ConfigRead, Offset, ReadableSize, RegisterError, read_answer};
+use crate::header::CapabilityPointer;
+
+/// One bit for each register of the space.
+type Visited = BitArray<[u32; 32]>;
+
+/// A walk over one list: an iterator over its capabilities, and then an [`End`].
+///
+/// - Each step reads one register; none is read twice.
+/// - Pointers may lead backwards: real NVIDIA and PLX parts have such lists.
+/// - Reserved bits of a pointer are left out of it and stay visible in
+///   [`Capability::link`].
+/// - Null capabilities are items like any others.
+pub struct Walk<R: ConfigRead, I> {
+    reader: R,
+    size: ReadableSize,
+    visited: Visited,
+    state: State<R::Error>,
+    list: PhantomData<I>,
+}
+
+enum State<E> {
+    /// `pointer`, from the register `at`, is to be followed.
+    Following {
+        at: Offset,
+        pointer: Pointer,
+    },
+    Ended(End<E>),
+}
+
+impl<R: ConfigRead> Walk<R, StandardId> {
+    /// A walk over the standard list. At most 48 items.
+    ///
+    /// A pointer that Status does not vouch for is not followed: the list is empty then, and
+    /// [`CapabilityPointer::Unlisted`] is what the caller has to report.
+    pub fn standard(reader: R, pointer: CapabilityPointer) -> Self {
+        let state = match pointer {
+            CapabilityPointer::Listed { at, pointer } => State::Following { at, pointer },
+            CapabilityPointer::Unlisted { .. } | CapabilityPointer::None => State::Ended(End::Complete),
+        };
+        Self::new(reader, state)
+    }
+}
+
+impl<R: ConfigRead> Walk<R, ExtendedId> {
+    /// A walk over the extended list of a function that has one. At most 960 items.
+    ///
+    /// An empty list, whose first header is 0, ends [`End::Complete`] without items. Where the
+    /// reader does not reach the extended space, the end is [`End::OutOfRange`] at once.
+    pub fn extended(reader: R, _: ExtendedSpace) -> Self {
+        let state = State::Following {
+            at: EXTENDED_START,
+            pointer: Pointer::new(EXTENDED_START.get()),
+        };
+        Self::new(reader, state)
+    }
+}
+
+/// Where the extended list begins.
+const EXTENDED_START: Offset = Offset::at::<0x100>();
+
+impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
+    fn new(reader: R, state: State<R::Error>) -> Self {
+        let size = reader.size();
+        Self {
+            reader,
+            size,
+            visited: Visited::ZERO,
+            state,
+            list: PhantomData,
+        }
+    }
+
+    /// How the walk ended; `None` while it goes on.
+    pub fn end(&self) -> Option<&End<R::Error>> {
+        match &self.state {
+            State::Following { .. } => None,
+            State::Ended(end) => Some(end),
+        }
+    }
+
+    /// Goes to the end, past the capabilities that remain, and tells how the walk ended.
+    pub fn finish(mut self) -> End<R::Error> {
+        loop {
+            if let State::Ended(end) = self.state {
+                return end;
+            }
+            self.next();
+        }
+    }
+
+    /// The capability that `pointer` leads to, or how the list ends there.
+    fn follow(&mut self, at: Offset, pointer: Pointer) -> Result<Capability<I>, End<R::Error>> {
+        let offset = self.target(at, pointer)?;
+        if self.visit(offset) {
+            return Err(End::Cycle { at, target: offset });
+        }
+        let header = read_answer(&mut self.reader, offset).map_err(End::Unreadable)?;
+        if offset == EXTENDED_START && header == 0 {
+            return Err(End::Complete);
+        }
+        Ok(Capability::new(offset, pointer, header))
+    }
+
+    /// Where a capability may begin that `pointer` leads to.
+    fn target(&self, at: Offset, pointer: Pointer) -> Result<Offset, End<R::Error>> {
+        match (pointer.target(), pointer.reserved()) {
+            (0, 0) => Err(End::Complete),
+            (0, _) => Err(End::Misaligned { at, pointer }),
+            (target, _) => Offset::new(target)
+                .ok()
+                .filter(|offset| (I::START..I::END).contains(&target) && self.size.contains(*offset))
+                .ok_or(End::OutOfRange { at, pointer }),
+        }
+    }
+
+    /// Marks `offset` as visited and tells whether it was already.
+    fn visit(&mut self, offset: Offset) -> bool {
+        let register = usize::from(offset.get() / Offset::WIDTH);
+        self.visited.get_mut(register).is_none_or(|mut bit| bit.replace(true))
+    }
+}
+
+impl<R: ConfigRead, I: CapabilityId> Iterator for Walk<R, I> {
+    type Item = Capability<I>;
+
+    fn next(&mut self) -> Option<Capability<I>> {
+        let State::Following { at, pointer } = self.state else {
+            return None;
+        };
+        match self.follow(at, pointer) {
+            Ok(capability) => {
+                self.state = State::Following {
+                    at: capability.offset(),
+                    pointer: capability.next(),
+                };
+                Some(capability)
+            }
+            Err(end) => {
+                self.state = State::Ended(end);
+                None
+            }
+        }
+    }
+}
+
+impl<R: ConfigRead, I: CapabilityId> FusedIterator for Walk<R, I> {}
+
+/// How a walk ended.
+///
+/// `at` is the register that holds the pointer in question: a capability's header, or, for the
+/// first one, the header's Capabilities Pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum End<E> {
+    /// At a pointer of 0, or at a list that says that it is empty: everything was met.
+    Complete,
+    /// At a capability that was met before.
+    Cycle {
+        /// The register that holds the pointer.
+        at: Offset,
+        /// Where it leads, again.
+        target: Offset,
+    },
+    /// At a pointer of which nothing is left without its reserved bits: 1, 2 or 3. It is neither
+    /// the 0 that ends a list nor a place in it.
+    Misaligned {
+        /// The register that holds the pointer.
+        at: Offset,
+        /// The pointer.
+        pointer: Pointer,
+    },
+    /// At a pointer out of the list's part of the space, or beyond what the reader reaches.
+    OutOfRange {
+        /// The register that holds the pointer.
+        at: Offset,
+        /// The pointer.
+        pointer: Pointer,
+    },
+    /// At a header that could not be read or reads all-ones. More capabilities may follow.
+    Unreadable(RegisterError<E>),
+}
+
+impl<E: fmt::Display> fmt::Display for End<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete => f.write_str("complete"),
+            Self::Cycle { at, target } => write!(f, "cycle: {at} leads back to {target}"),
+            Self::Misaligned { at, pointer } => {
+                write!(f, "misaligned: {at} holds {pointer}, nothing but reserved bits")
+            }
+            Self::OutOfRange { at, pointer } => write!(f, "out of range: {at} leads to {pointer}"),
+            Self::Unreadable(error) => write!(f, "unreadable: {error}"),
+        }
+    }
+}

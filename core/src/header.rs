@@ -1,0 +1,317 @@
+//! The 64 bytes at the start of configuration space.
+//!
+//! | offset | all layouts | type 0 | type 1 (bridge) | type 2 (`CardBus` bridge) |
+//! | --- | --- | --- | --- | --- |
+//! | 00 | Vendor ID, Device ID | | | |
+//! | 04 | Command, Status | | | |
+//! | 08 | Revision ID, Class Code | | | |
+//! | 0c | Header Type (byte 0e) | | | |
+//! | 10 | | six BARs | two BARs | one base address |
+//! | 14 | | | | Capabilities Pointer (byte 14) |
+//! | 18 | | | bus numbers | bus numbers |
+//! | 2c | | subsystem | | |
+//! | 34 | | Capabilities Pointer | Capabilities Pointer | |
+//! | 3c | | Interrupt Pin (byte 3d) | Interrupt Pin (byte 3d) | Interrupt Pin (byte 3d) |
+//! | 40 | | | | subsystem |
+//!
+//! A caller with few reads to spend takes [`Common`] (4) and, of the rest, only the capability
+//! pointer (1); [`Header`] reads all of the layout's columns: 13 for type 0, 9 for the others.
+
+mod bar;
+mod identity;
+mod registers;
+
+use crate::capability::Pointer;
+use crate::config::{ConfigRead, Offset, RegisterError, halves, read, read_answer};
+
+pub use self::bar::{Bar, BarKind, Bars};
+pub use self::identity::{ClassCode, Identity, ParseClassCodeError, ParseIdentityError};
+pub use self::registers::{Command, HeaderType, InterruptPin, LayoutCode, Status};
+
+/// What every header begins with, whatever its layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Common {
+    /// Vendor ID and Device ID; `ffff:ffff` at a virtual function.
+    pub identity: Identity,
+    /// Command.
+    pub command: Command,
+    /// Status.
+    pub status: Status,
+    /// Revision ID.
+    pub revision: u8,
+    /// Class Code.
+    pub class: ClassCode,
+    /// Header Type.
+    pub header_type: HeaderType,
+}
+
+impl Common {
+    /// Reads the first four registers.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError::AllOnes`] where Command and Status read all-ones. All-ones in the register
+    /// before them is no error: a virtual function reads so.
+    pub fn read<R: ConfigRead>(mut reader: R) -> Result<Self, RegisterError<R::Error>> {
+        let identity = read(&mut reader, Offset::at::<0x00>())?;
+        let command_status = read_answer(&mut reader, Offset::at::<0x04>())?;
+        let [revision, interface, sub_class, base_class] = read(&mut reader, Offset::at::<0x08>())?.to_le_bytes();
+        let [_, _, header_type, _] = read(&mut reader, Offset::at::<0x0c>())?.to_le_bytes();
+        let (command, status) = halves(command_status);
+        Ok(Self {
+            identity: Identity::from_register(identity),
+            command: Command::from_bits(command),
+            status: Status::from_bits(status),
+            revision,
+            class: ClassCode {
+                base_class,
+                sub_class,
+                interface,
+            },
+            header_type: HeaderType::from_bits(header_type),
+        })
+    }
+
+    /// Reads where the standard capabilities begin. One read; none, and `None`, where the layout
+    /// is unknown and with it the pointer's place.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError::Failed`] with the reader's own error.
+    pub fn read_capability_pointer<R: ConfigRead>(
+        &self,
+        mut reader: R,
+    ) -> Result<Option<CapabilityPointer>, RegisterError<R::Error>> {
+        let Some(at) = self.header_type.layout().pointer_offset() else {
+            return Ok(None);
+        };
+        let pointer = pointer(read(&mut reader, at)?);
+        Ok(Some(CapabilityPointer::new(self.status, at, pointer)))
+    }
+}
+
+/// A header: what is common to all and what its layout adds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Header {
+    /// The first four registers.
+    pub common: Common,
+    /// The rest.
+    pub layout: Layout,
+}
+
+impl Header {
+    /// Reads a header; of an unknown layout, only the common part.
+    ///
+    /// # Errors
+    ///
+    /// As [`Common::read`].
+    pub fn read<R: ConfigRead>(mut reader: R) -> Result<Self, RegisterError<R::Error>> {
+        let common = Common::read(&mut reader)?;
+        let layout = match common.header_type.layout() {
+            LayoutCode::Type0 => Layout::Type0(Type0::read(&mut reader)?),
+            LayoutCode::Type1 => Layout::Type1(Type1::read(&mut reader)?),
+            LayoutCode::CardBus => Layout::CardBus(CardBus::read(&mut reader)?),
+            LayoutCode::Other(_) => Layout::Unknown,
+        };
+        Ok(Self { common, layout })
+    }
+
+    /// Where the standard capabilities begin, without another read; `None` where the layout is
+    /// unknown and with it the pointer's place.
+    pub fn capability_pointer(&self) -> Option<CapabilityPointer> {
+        let at = self.common.header_type.layout().pointer_offset()?;
+        let pointer = match &self.layout {
+            Layout::Type0(layout) => layout.pointer,
+            Layout::Type1(layout) => layout.pointer,
+            Layout::CardBus(layout) => layout.pointer,
+            Layout::Unknown => return None,
+        };
+        Some(CapabilityPointer::new(self.common.status, at, pointer))
+    }
+}
+
+/// What a header's layout adds to the common part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Layout {
+    /// A function that is no bridge.
+    Type0(Type0),
+    /// A bridge between PCI buses; every PCIe port is one.
+    Type1(Type1),
+    /// A bridge to `CardBus`.
+    CardBus(CardBus),
+    /// A layout not known here: nothing more was read.
+    Unknown,
+}
+
+/// The type 0 layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Type0 {
+    /// The six BARs.
+    pub bars: Bars,
+    /// Subsystem Vendor ID and Subsystem ID.
+    pub subsystem: Identity,
+    /// Capabilities Pointer.
+    pub pointer: Pointer,
+    /// Interrupt Pin.
+    pub interrupt_pin: InterruptPin,
+}
+
+impl Type0 {
+    fn read<R: ConfigRead>(reader: &mut R) -> Result<Self, RegisterError<R::Error>> {
+        Ok(Self {
+            bars: Bars::read(reader, &Bars::TYPE_0)?,
+            subsystem: Identity::from_register(read(reader, Offset::at::<0x2c>())?),
+            pointer: pointer(read(reader, POINTER)?),
+            interrupt_pin: InterruptPin::read(reader)?,
+        })
+    }
+}
+
+/// The type 1 layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Type1 {
+    /// The two BARs.
+    pub bars: Bars,
+    /// The buses that the bridge joins.
+    pub buses: BusNumbers,
+    /// Capabilities Pointer.
+    pub pointer: Pointer,
+    /// Interrupt Pin.
+    pub interrupt_pin: InterruptPin,
+}
+
+impl Type1 {
+    fn read<R: ConfigRead>(reader: &mut R) -> Result<Self, RegisterError<R::Error>> {
+        Ok(Self {
+            bars: Bars::read(reader, &Bars::TYPE_1)?,
+            buses: BusNumbers::read(reader)?,
+            pointer: pointer(read(reader, POINTER)?),
+            interrupt_pin: InterruptPin::read(reader)?,
+        })
+    }
+}
+
+/// The type 2 layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct CardBus {
+    /// The one base address.
+    pub bars: Bars,
+    /// The buses that the bridge joins; the secondary one is the `CardBus`.
+    pub buses: BusNumbers,
+    /// Subsystem Vendor ID and Subsystem ID; `None` where only 64 bytes are readable.
+    pub subsystem: Option<Identity>,
+    /// Capabilities Pointer.
+    pub pointer: Pointer,
+    /// Interrupt Pin.
+    pub interrupt_pin: InterruptPin,
+}
+
+impl CardBus {
+    fn read<R: ConfigRead>(reader: &mut R) -> Result<Self, RegisterError<R::Error>> {
+        const SUBSYSTEM: Offset = Offset::at::<0x40>();
+        let subsystem = if reader.size().contains(SUBSYSTEM) {
+            Some(Identity::from_register(read(reader, SUBSYSTEM)?))
+        } else {
+            None
+        };
+        Ok(Self {
+            bars: Bars::read(reader, &Bars::CARD_BUS)?,
+            buses: BusNumbers::read(reader)?,
+            subsystem,
+            pointer: pointer(read(reader, CARD_BUS_POINTER)?),
+            interrupt_pin: InterruptPin::read(reader)?,
+        })
+    }
+}
+
+/// The buses that a bridge joins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct BusNumbers {
+    /// The bus that the bridge is on.
+    pub primary: u8,
+    /// The bus directly below.
+    pub secondary: u8,
+    /// The highest bus below.
+    pub subordinate: u8,
+}
+
+impl BusNumbers {
+    fn read<R: ConfigRead>(reader: &mut R) -> Result<Self, RegisterError<R::Error>> {
+        let [primary, secondary, subordinate, _] = read(reader, Offset::at::<0x18>())?.to_le_bytes();
+        Ok(Self {
+            primary,
+            secondary,
+            subordinate,
+        })
+    }
+}
+
+/// Where the header says that the standard capabilities begin.
+///
+/// The header says it twice, in Status and in the pointer, and the two can disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum CapabilityPointer {
+    /// Status says that there is a list: it begins where the pointer says.
+    Listed {
+        /// The register that holds the pointer.
+        at: Offset,
+        /// The pointer.
+        pointer: Pointer,
+    },
+    /// Status says that there is no list, and yet there is a pointer. It is not followed.
+    Unlisted {
+        /// The register that holds the pointer.
+        at: Offset,
+        /// The pointer.
+        pointer: Pointer,
+    },
+    /// Status says that there is no list, and there is no pointer.
+    None,
+}
+
+impl CapabilityPointer {
+    fn new(status: Status, at: Offset, pointer: Pointer) -> Self {
+        match (status.capabilities_list(), pointer.raw()) {
+            (true, _) => Self::Listed { at, pointer },
+            (false, 0) => Self::None,
+            (false, _) => Self::Unlisted { at, pointer },
+        }
+    }
+}
+
+/// Where types 0 and 1 keep the Capabilities Pointer.
+const POINTER: Offset = Offset::at::<0x34>();
+/// Where type 2 keeps it.
+const CARD_BUS_POINTER: Offset = Offset::at::<0x14>();
+
+impl LayoutCode {
+    const fn pointer_offset(self) -> Option<Offset> {
+        match self {
+            Self::Type0 | Self::Type1 => Some(POINTER),
+            Self::CardBus => Some(CARD_BUS_POINTER),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+/// The Capabilities Pointer is the lowest byte of its register.
+fn pointer(register: u32) -> Pointer {
+    let [pointer, ..] = register.to_le_bytes();
+    Pointer::new(u16::from(pointer))
+}

@@ -1,0 +1,178 @@
+//! Who made a function, and what it is.
+
+use core::fmt;
+use core::str::FromStr;
+
+use crate::address::hexadecimal;
+use crate::config::halves;
+
+/// A vendor ID and the device ID that the vendor gave. Text is `10de:2230`.
+///
+/// Subsystems are identified by the same pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    /// Vendor ID.
+    pub vendor: u16,
+    /// Device ID.
+    pub device: u16,
+}
+
+impl Identity {
+    /// The pair in a register: the vendor in its lower half.
+    pub const fn from_register(register: u32) -> Self {
+        let (vendor, device) = halves(register);
+        Self { vendor, device }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}:{:04x}", self.vendor, self.device)
+    }
+}
+
+impl FromStr for Identity {
+    type Err = ParseIdentityError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdentityError> {
+        let (vendor, device) = text.split_once(':').ok_or(ParseIdentityError::Form)?;
+        Ok(Self {
+            vendor: number(vendor).ok_or(ParseIdentityError::Vendor)?,
+            device: number(device).ok_or(ParseIdentityError::Device)?,
+        })
+    }
+}
+
+fn number(text: &str) -> Option<u16> {
+    u16::try_from(hexadecimal(text, 4)?).ok()
+}
+
+/// Why a text is no [`Identity`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ParseIdentityError {
+    /// The text is not `vendor:device`.
+    Form,
+    /// The vendor ID is not 1 to 4 hexadecimal digits.
+    Vendor,
+    /// The device ID is not 1 to 4 hexadecimal digits.
+    Device,
+}
+
+impl fmt::Display for ParseIdentityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Form => "not of the form vendor:device",
+            Self::Vendor => "vendor is not 1 to 4 hexadecimal digits",
+            Self::Device => "device is not 1 to 4 hexadecimal digits",
+        })
+    }
+}
+
+impl core::error::Error for ParseIdentityError {}
+
+/// What kind of function it is. Text is the 24 bits in hexadecimal: `030200`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClassCode {
+    /// Base Class Code: 03 is a display controller, 06 a bridge.
+    pub base_class: u8,
+    /// Sub-Class Code, within the base class.
+    pub sub_class: u8,
+    /// Programming Interface, within the sub-class.
+    pub interface: u8,
+}
+
+impl fmt::Display for ClassCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02x}{:02x}{:02x}", self.base_class, self.sub_class, self.interface)
+    }
+}
+
+impl FromStr for ClassCode {
+    type Err = ParseClassCodeError;
+
+    fn from_str(text: &str) -> Result<Self, ParseClassCodeError> {
+        let code = hexadecimal(text, 6)
+            .filter(|_| text.len() == 6)
+            .ok_or(ParseClassCodeError)?;
+        let [_, base_class, sub_class, interface] = code.to_be_bytes();
+        Ok(Self {
+            base_class,
+            sub_class,
+            interface,
+        })
+    }
+}
+
+/// A text that is no [`ClassCode`]: not 6 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ParseClassCodeError;
+
+impl fmt::Display for ParseClassCodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("class code is not 6 hexadecimal digits")
+    }
+}
+
+impl core::error::Error for ParseClassCodeError {}
+
+#[cfg(feature = "serde")]
+crate::text::serde_as_text!(Identity, "vendor and device ID such as 10de:2330");
+#[cfg(feature = "serde")]
+crate::text::serde_as_text!(ClassCode, "a class code of six digits such as 030200");
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Identity {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=u16:04x}:{=u16:04x}", self.vendor, self.device);
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for ClassCode {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        let Self {
+            base_class,
+            sub_class,
+            interface,
+        } = self;
+        defmt::write!(f, "{=u8:02x}{=u8:02x}{=u8:02x}", base_class, sub_class, interface);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn identity_is_its_text() {
+        let identity = Identity {
+            vendor: 0x10de,
+            device: 0x2231,
+        };
+        assert_eq!(identity.to_string(), "10de:2231");
+        assert_eq!("10DE:2231".parse(), Ok(identity));
+        assert_eq!("10de".parse::<Identity>(), Err(ParseIdentityError::Form));
+        assert_eq!("110de:2231".parse::<Identity>(), Err(ParseIdentityError::Vendor));
+        assert_eq!("10de:".parse::<Identity>(), Err(ParseIdentityError::Device));
+        assert_eq!("10de:2231:0".parse::<Identity>(), Err(ParseIdentityError::Device));
+    }
+
+    #[test]
+    fn class_code_is_its_six_digits() {
+        let class = ClassCode {
+            base_class: 0x0c,
+            sub_class: 0x03,
+            interface: 0x30,
+        };
+        assert_eq!(class.to_string(), "0c0330");
+        assert_eq!("0c0330".parse(), Ok(class));
+        assert_eq!("c0330".parse::<ClassCode>(), Err(ParseClassCodeError));
+        assert_eq!("+c0330".parse::<ClassCode>(), Err(ParseClassCodeError));
+    }
+}

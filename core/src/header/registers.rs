@@ -1,0 +1,167 @@
+//! Registers that every header has.
+
+use bitfield_struct::bitfield;
+
+use crate::config::{ConfigRead, Offset, RegisterError, read};
+
+/// Command: 16 bits at offset 04.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0 | I/O Space Enable |
+/// | 1 | Memory Space Enable |
+/// | 2 | Bus Master Enable |
+/// | 6 | Parity Error Response |
+/// | 8 | SERR# Enable |
+/// | 10 | Interrupt Disable |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Command {
+    /// Answers in its I/O BARs.
+    pub io_space: bool,
+    /// Answers in its memory BARs.
+    pub memory_space: bool,
+    /// May issue requests of its own.
+    pub bus_master: bool,
+    #[bits(3)]
+    __: u8,
+    /// Acts on parity errors.
+    pub parity_error_response: bool,
+    __: bool,
+    /// Reports non-fatal and fatal errors.
+    pub serr: bool,
+    __: bool,
+    /// May not assert `INTx`.
+    pub interrupt_disable: bool,
+    #[bits(5)]
+    __: u8,
+}
+
+/// Status: 16 bits at offset 06. Bit 8 and bits 11 to 15 are cleared by writing ones.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0 | Immediate Readiness |
+/// | 3 | Interrupt Status |
+/// | 4 | Capabilities List |
+/// | 8 | Master Data Parity Error |
+/// | 11 | Signaled Target Abort |
+/// | 12 | Received Target Abort |
+/// | 13 | Received Master Abort |
+/// | 14 | Signaled System Error |
+/// | 15 | Detected Parity Error |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Status {
+    /// Ready at once after a reset: no quiet time is needed.
+    pub immediate_readiness: bool,
+    #[bits(2)]
+    __: u8,
+    /// An `INTx` interrupt is pending.
+    pub interrupt: bool,
+    /// There is a list of standard capabilities.
+    pub capabilities_list: bool,
+    #[bits(3)]
+    __: u8,
+    /// Saw poisoned data as a requester, or sent it.
+    pub master_data_parity_error: bool,
+    #[bits(2)]
+    __: u8,
+    /// Completed a request with Completer Abort.
+    pub signaled_target_abort: bool,
+    /// Got Completer Abort for a request.
+    pub received_target_abort: bool,
+    /// Got Unsupported Request for a request.
+    pub received_master_abort: bool,
+    /// Sent a non-fatal or fatal error message.
+    pub signaled_system_error: bool,
+    /// Got poisoned data.
+    pub detected_parity_error: bool,
+}
+
+/// Header Type: 8 bits at offset 0e.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–6 | Header Layout |
+/// | 7 | Multi-Function Device |
+#[bitfield(u8, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct HeaderType {
+    /// Which layout the rest of the header has.
+    #[bits(7)]
+    pub layout: LayoutCode,
+    /// The device may have more functions than this one.
+    pub multi_function: bool,
+}
+
+/// A header's layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum LayoutCode {
+    /// 0: a function that is no bridge.
+    Type0,
+    /// 1: a bridge between PCI buses.
+    Type1,
+    /// 2: a bridge to `CardBus`.
+    CardBus,
+    /// Any other code.
+    Other(u8),
+}
+
+impl LayoutCode {
+    const fn from_bits(bits: u8) -> Self {
+        match bits {
+            0 => Self::Type0,
+            1 => Self::Type1,
+            2 => Self::CardBus,
+            other => Self::Other(other),
+        }
+    }
+
+    const fn into_bits(self) -> u8 {
+        match self {
+            Self::Type0 => 0,
+            Self::Type1 => 1,
+            Self::CardBus => 2,
+            Self::Other(bits) => bits,
+        }
+    }
+}
+
+/// Which of the `INTx` interrupts a function uses: Interrupt Pin, 8 bits at offset 3d.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum InterruptPin {
+    /// 0: none.
+    None,
+    /// 1: INTA.
+    A,
+    /// 2: INTB.
+    B,
+    /// 3: INTC.
+    C,
+    /// 4: INTD.
+    D,
+    /// Any other code.
+    Other(u8),
+}
+
+impl InterruptPin {
+    pub(super) fn read<R: ConfigRead>(reader: &mut R) -> Result<Self, RegisterError<R::Error>> {
+        let [_, pin, ..] = read(reader, Offset::at::<0x3c>())?.to_le_bytes();
+        Ok(match pin {
+            0 => Self::None,
+            1 => Self::A,
+            2 => Self::B,
+            3 => Self::C,
+            4 => Self::D,
+            other => Self::Other(other),
+        })
+    }
+}

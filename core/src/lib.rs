@@ -1,0 +1,63 @@
+//! PCI configuration space, read raw: who a function is, whether it answers, which
+//! capabilities it lists and what their registers say.
+//!
+//! The crate does no I/O, allocates nothing and does not panic. A caller brings a reader of
+//! 32-bit registers ([`config::ConfigRead`]); everything else is decoding, and every answer that
+//! hardware can give, all-ones included, has a name.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`address`] | where a function is: `0000:65:00.0` |
+//! | [`config`] | reading and writing configuration space, offsets that cannot be wrong |
+//! | [`presence`] | absent, not ready, ready: what the first register says |
+//! | [`header`] | the 64 bytes at the start: identity, class, BARs, bus numbers |
+//! | [`capability`] | both capability lists, bounded views, the decoders |
+//!
+//! # Example
+//!
+//! Does this function offer FLR? Its PCI Express capability says so:
+//!
+//! ```
+//! use reseat_core::capability::express::Express;
+//! use reseat_core::capability::list::StandardList;
+//! use reseat_core::config::Memory;
+//! use reseat_core::header::Header;
+//!
+//! let mut bytes = [0; 256];
+//! bytes[0x00..0x04].copy_from_slice(&[0xde, 0x10, 0x89, 0x24]);
+//! bytes[0x06] = 0x10; // Status: there is a capability list …
+//! bytes[0x34] = 0x78; // … that begins here
+//! bytes[0x78..0x80].copy_from_slice(&[0x10, 0x00, 0x12, 0x00, 0xe1, 0x8d, 0x2c, 0x11]);
+//!
+//! let mut space = Memory::new(bytes)?;
+//! let header = Header::read(&mut space)?;
+//! let pointer = header.capability_pointer().ok_or("unknown header layout")?;
+//! let list: StandardList<_> = StandardList::read(&mut space, pointer);
+//! let mut express = Express::find(&list, &mut space).ok_or("not a PCIe function")?;
+//! assert!(express.device_capabilities()?.function_level_reset());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![no_std]
+#![forbid(unsafe_code)]
+// What hardware answers never ends the program: nothing here may be able to panic.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+pub mod address;
+pub mod capability;
+pub mod config;
+pub mod header;
+pub mod presence;
+#[cfg(feature = "serde")]
+mod text;

@@ -1,0 +1,22 @@
+//! Configuration space read as its users read it: real bytes, broken lists, arbitrary bytes.
+//!
+//! The bytes in `tests/fixtures` are our own; `dumps` reads a folder of dumps that is not part of the
+//! project: `RESEAT_DUMPS=FOLDER cargo test -p reseat-core -- --include-ignored`.
+
+#[cfg(test)]
+mod dumps;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod hex;
+#[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod readers;
+#[cfg(test)]
+mod registers;
+#[cfg(test)]
+#[cfg(feature = "serde")]
+mod text;
