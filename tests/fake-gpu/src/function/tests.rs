@@ -1,0 +1,293 @@
+//! Behaviour on a clock that only the test moves.
+
+use super::*;
+use crate::control::{ConfigDelay, Fault};
+use crate::profile::{BoardDesign, Vendor};
+
+const COMMAND: u64 = 0x04;
+const GPU_PMCSR: u64 = 0x64;
+const GPU_DEVICE_CONTROL: u64 = 0x80;
+const GPU_DEVICE_STATUS: u64 = 0x82;
+const AER_MASK: u64 = 0x428;
+
+/// A function under test and its clock.
+struct Bench {
+    function: Function,
+    now: Timestamp,
+}
+
+impl Bench {
+    fn new(design: &BoardDesign, function: usize) -> Self {
+        let mut function = Function::new(&design.functions().unwrap()[function]);
+        function.power_on();
+        Self {
+            function,
+            now: Timestamp(Duration::from_secs(100)),
+        }
+    }
+
+    fn gpu() -> Self {
+        Self::new(&BoardDesign::new(Vendor::Nvidia, 1), 0)
+    }
+
+    /// A GPU whose return from D3hot resets it.
+    fn soft_reset_gpu() -> Self {
+        let mut design = BoardDesign::new(Vendor::Nvidia, 1);
+        design.soft_resets.push(0);
+        Self::new(&design, 0)
+    }
+
+    fn with(mut self, command: &Command) -> Self {
+        self.function.command(command);
+        self
+    }
+
+    fn wait(&mut self, ms: u64) {
+        self.now = self.now.after(Duration::from_millis(ms));
+    }
+
+    fn dword(&mut self, offset: u64) -> u32 {
+        let mut data = [0; 4];
+        self.function.config_read(self.now, offset, &mut data);
+        u32::from_le_bytes(data)
+    }
+
+    fn word(&mut self, offset: u64) -> u16 {
+        let mut data = [0; 2];
+        self.function.config_read(self.now, offset, &mut data);
+        u16::from_le_bytes(data)
+    }
+
+    fn write_word(&mut self, offset: u64, value: u16) -> Vec<Event> {
+        let data = value.to_le_bytes();
+        self.function.config_write(self.now, offset, &data)
+    }
+
+    fn bar0(&mut self, offset: u64) -> u32 {
+        let mut data = [0; 4];
+        self.function.bar_read(self.now, 0, offset, &mut data);
+        u32::from_le_bytes(data)
+    }
+
+    fn flr(&mut self) -> Vec<Event> {
+        let control = self.word(GPU_DEVICE_CONTROL);
+        self.write_word(GPU_DEVICE_CONTROL, control | 0x8000)
+    }
+
+    fn through_d3hot(&mut self) -> Vec<Event> {
+        assert_eq!(self.write_word(GPU_PMCSR, 3), []);
+        self.write_word(GPU_PMCSR, 0)
+    }
+
+    fn state(&mut self) -> FunctionState {
+        self.function.state(0, self.now)
+    }
+}
+
+#[test]
+fn an_flr_clears_command_and_reads_back_as_zero() {
+    let mut gpu = Bench::gpu();
+    gpu.write_word(COMMAND, 0x0007);
+    assert_eq!(gpu.flr(), [Event::Flr]);
+    assert_eq!(gpu.word(COMMAND), 0);
+    assert_eq!(gpu.word(GPU_DEVICE_CONTROL), 0x2810);
+    assert_eq!(gpu.state().flr, 1);
+}
+
+#[test]
+fn an_ignored_flr_keeps_command() {
+    let mut gpu = Bench::gpu().with(&Command::Flr(Reset::Ignore));
+    gpu.write_word(COMMAND, 0x0007);
+    assert_eq!(gpu.flr(), [Event::Flr]);
+    assert_eq!(gpu.word(COMMAND), 0x0007);
+    assert_eq!(gpu.word(GPU_DEVICE_CONTROL) & 0x8000, 0);
+}
+
+#[test]
+fn a_hanging_flr_answers_with_rrs_until_its_time() {
+    let mut gpu = Bench::gpu().with(&Command::Flr(Reset::Hang { ms: 3000 }));
+    gpu.flr();
+    gpu.wait(2999);
+    assert_eq!(gpu.dword(0), 0xffff_0001);
+    assert_eq!(gpu.word(COMMAND), 0xffff);
+    assert_eq!(gpu.state().presence, Presence::NotReady);
+    gpu.wait(1);
+    assert_eq!(gpu.dword(0), 0x2489_10de);
+}
+
+#[test]
+fn an_flr_that_kills_is_cured_from_above() {
+    let mut gpu = Bench::gpu().with(&Command::Flr(Reset::Kill));
+    gpu.flr();
+    assert_eq!(gpu.dword(0), u32::MAX);
+    // Nothing reaches it below, however long one waits.
+    gpu.wait(100_000);
+    assert_eq!(gpu.write_word(GPU_DEVICE_CONTROL, 0xffff), []);
+    assert_eq!(gpu.function.secondary_bus_reset(gpu.now), Event::Sbr);
+    assert_eq!(gpu.dword(0), 0x2489_10de);
+    // The silicon is as bad as before: the all-ones restore fires another FLR.
+    assert_eq!(gpu.write_word(GPU_DEVICE_CONTROL, 0xffff), [Event::Flr]);
+    assert_eq!(gpu.dword(0), u32::MAX);
+    assert_eq!(gpu.state().flr, 2);
+}
+
+#[test]
+fn an_sbr_that_kills_is_cured_by_power_only() {
+    let mut gpu = Bench::gpu().with(&Command::Sbr(Reset::Kill));
+    gpu.function.secondary_bus_reset(gpu.now);
+    gpu.function.command(&Command::Sbr(Reset::Normal));
+    gpu.function.secondary_bus_reset(gpu.now);
+    assert_eq!(gpu.state().presence, Presence::Absent);
+    gpu.function.power_off();
+    assert_eq!(gpu.state().presence, Presence::Unpowered);
+    gpu.function.power_on();
+    let state = gpu.state();
+    assert_eq!((state.presence, state.power_cycles), (Presence::Ready, 1));
+}
+
+#[test]
+fn a_dead_function_stays_dead_up_to_its_cure() {
+    let until = Until::Command;
+    let mut gpu = Bench::gpu().with(&Command::Die(Fault { until }));
+    gpu.function.secondary_bus_reset(gpu.now);
+    gpu.function.power_off();
+    gpu.function.power_on();
+    assert_eq!(gpu.dword(0), u32::MAX);
+    gpu.function.command(&Command::Revive);
+    assert_eq!(gpu.dword(0), 0x2489_10de);
+}
+
+#[test]
+fn a_lesser_death_does_not_shorten_a_longer_one() {
+    let until = Until::Command;
+    let mut gpu = Bench::gpu()
+        .with(&Command::Sbr(Reset::Kill))
+        .with(&Command::Die(Fault { until }));
+    gpu.function.secondary_bus_reset(gpu.now);
+    gpu.function.power_off();
+    gpu.function.power_on();
+    assert_eq!(gpu.state().presence, Presence::Absent);
+}
+
+#[test]
+fn a_function_without_flr_takes_bit_15_for_nothing() {
+    let mut audio = Bench::new(&BoardDesign::new(Vendor::Nvidia, 2), 1);
+    audio.write_word(COMMAND, 0x0006);
+    assert_eq!(audio.flr(), []);
+    assert_eq!(audio.word(COMMAND), 0x0006);
+}
+
+#[test]
+fn a_return_to_d0_resets_only_without_no_soft_reset() {
+    let mut keeps = Bench::gpu();
+    keeps.write_word(COMMAND, 0x0002);
+    assert_eq!(keeps.through_d3hot(), []);
+    assert_eq!(keeps.word(COMMAND), 0x0002);
+
+    let mut resets = Bench::soft_reset_gpu();
+    resets.write_word(COMMAND, 0x0002);
+    assert_eq!(resets.through_d3hot(), [Event::Pm]);
+    assert_eq!(resets.word(COMMAND), 0);
+    assert_eq!(resets.state().pm, 1);
+}
+
+#[test]
+fn a_killing_return_to_d0_is_cured_from_above() {
+    let mut gpu = Bench::soft_reset_gpu().with(&Command::Pm(Reset::Kill));
+    gpu.through_d3hot();
+    assert_eq!(gpu.dword(0), u32::MAX);
+    gpu.function.secondary_bus_reset(gpu.now);
+    assert_eq!(gpu.dword(0), 0x2489_10de);
+}
+
+#[test]
+fn d3hot_shows_in_pmcsr_and_silences_the_bars() {
+    let mut gpu = Bench::gpu();
+    gpu.write_word(COMMAND, 0x0002);
+    assert_eq!(gpu.bar0(0), 0x1750_00a1);
+    gpu.write_word(GPU_PMCSR, 3);
+    assert_eq!(gpu.word(GPU_PMCSR), 0x000b);
+    assert_eq!(gpu.bar0(0), u32::MAX);
+    assert_eq!(gpu.dword(0), 0x2489_10de);
+}
+
+#[test]
+fn a_stuck_pmcsr_stays_in_d3hot_until_its_cure() {
+    let until = Until::Sbr;
+    let mut gpu = Bench::gpu().with(&Command::PmcsrStuck(Stuck::Stuck { until }));
+    gpu.through_d3hot();
+    assert_eq!(gpu.word(GPU_PMCSR) & 3, 3);
+    gpu.function.secondary_bus_reset(gpu.now);
+    assert_eq!(gpu.word(GPU_PMCSR) & 3, 0);
+    gpu.through_d3hot();
+    assert_eq!(gpu.word(GPU_PMCSR) & 3, 0);
+}
+
+#[test]
+fn pending_transactions_outlive_an_flr_that_is_not_their_cure() {
+    let until = Until::Sbr;
+    let mut gpu = Bench::gpu().with(&Command::Pending(Stuck::Stuck { until }));
+    assert_eq!(gpu.word(GPU_DEVICE_STATUS), 0x0020);
+    gpu.flr();
+    assert_eq!(gpu.word(GPU_DEVICE_STATUS), 0x0020);
+    gpu.function.secondary_bus_reset(gpu.now);
+    assert_eq!(gpu.word(GPU_DEVICE_STATUS), 0);
+}
+
+#[test]
+fn dead_bars_leave_configuration_space_alone() {
+    let until = Until::Flr;
+    let mut gpu = Bench::gpu().with(&Command::Bars(Bars::BadFive { until }));
+    gpu.write_word(COMMAND, 0x0002);
+    assert_eq!(gpu.bar0(0), 0xbadf_5040);
+    assert_eq!(gpu.bar0(0x11_8234), 0xbadf_5040);
+    assert_eq!(gpu.dword(0), 0x2489_10de);
+    gpu.flr();
+    gpu.write_word(COMMAND, 0x0002);
+    assert_eq!(gpu.bar0(0), 0x1750_00a1);
+}
+
+#[test]
+fn bars_answer_only_while_command_lets_them() {
+    let mut gpu = Bench::gpu();
+    assert_eq!(gpu.bar0(0), u32::MAX);
+    gpu.write_word(COMMAND, 0x0002);
+    assert_eq!(gpu.bar0(0x11_8234), 0x3ff);
+    assert_eq!(gpu.bar0(0x1000), 0);
+}
+
+#[test]
+fn what_is_written_behind_a_bar_lasts_until_a_reset() {
+    let mut gpu = Bench::gpu();
+    gpu.write_word(COMMAND, 0x0002);
+    gpu.function.bar_write(gpu.now, 0, 0x1002, &[0xcd, 0xab, 0xef]);
+    assert_eq!((gpu.bar0(0x1000), gpu.bar0(0x1004)), (0xabcd_0000, 0xef));
+    // The boot id is the silicon's own.
+    gpu.function.bar_write(gpu.now, 0, 0, &[0; 4]);
+    assert_eq!(gpu.bar0(0), 0x1750_00a1);
+    gpu.flr();
+    gpu.write_word(COMMAND, 0x0002);
+    assert_eq!(gpu.bar0(0x1000), 0);
+}
+
+#[test]
+fn the_aer_mask_outlives_an_sbr_but_not_power() {
+    let mut gpu = Bench::gpu();
+    gpu.write_word(AER_MASK + 2, 0x0010);
+    gpu.function.secondary_bus_reset(gpu.now);
+    assert_eq!(gpu.dword(AER_MASK), 0x0010_0000);
+    gpu.function.power_off();
+    gpu.function.power_on();
+    assert_eq!(gpu.dword(AER_MASK), 0);
+}
+
+#[test]
+fn a_delay_ends_after_its_reads() {
+    let delay = ConfigDelay {
+        ms: 1500,
+        reads: Some(1),
+    };
+    let mut gpu = Bench::gpu().with(&Command::ConfigDelay(delay));
+    assert_eq!(gpu.function.config_read_delay().as_millis(), 1500);
+    assert_eq!(gpu.function.config_read_delay().as_millis(), 0);
+}

@@ -1,0 +1,5 @@
+//! The binary over its real sockets.
+
+mod control;
+mod serving;
+mod support;
