@@ -1,0 +1,148 @@
+//! Everything the bed downloads: fetched once, checked by hash, unpacked whole.
+//!
+//! The cache directory holds
+//!
+//! ```text
+//! lock                 held while a process fetches or unpacks
+//! apt/<release>/       a private apt root
+//! debs/                package files
+//! manifests/<set>      what was fetched for a set, with SHA-256 sums
+//! trees/<set>/         the set unpacked; .stamp names what it was made from
+//! images/, roots/      what `Bed::initramfs` and `Bed::root` build, by fingerprint
+//! logs/                consoles
+//! ```
+
+mod apt;
+mod cache;
+mod host;
+mod kernel;
+mod packages;
+mod sources;
+mod unpack;
+
+use std::path::{Path, PathBuf};
+
+pub use self::apt::AptError;
+pub use self::host::HostError;
+pub(crate) use self::host::{is_root, program};
+pub use self::kernel::{Kernel, KernelError, KernelFiles};
+pub use self::sources::SourcesError;
+pub(crate) use self::unpack::Tree;
+pub use self::unpack::UnpackError;
+
+use self::cache::Layout;
+use self::packages::{BUSYBOX, PackageSet, QEMU, TOOLS};
+use crate::files::FileError;
+use crate::progress::Progress;
+
+/// Where the bed lies when it is not in the workspace's `target`.
+pub const DIRECTORY_VARIABLE: &str = "RESEAT_BED_DIR";
+
+/// The bed could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The host lacks something.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// No mirror.
+    #[error(transparent)]
+    Sources(#[from] SourcesError),
+    /// Packages could not be fetched.
+    #[error(transparent)]
+    Apt(#[from] AptError),
+    /// They could not be unpacked.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// A kernel could not be made ready.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// A file of the cache.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A package file is not the one that was fetched.
+    #[error("{} is not the file that was fetched; fetch again", .0.display())]
+    Changed(PathBuf),
+    /// What was unpacked is not there.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+}
+
+/// A part of the bed is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("the test bed in {} lacks {what}; run: cargo xtask vm fetch", bed.display())]
+pub struct Missing {
+    /// The cache directory.
+    pub bed: PathBuf,
+    /// The part.
+    pub what: &'static str,
+}
+
+/// The test bed's parts, ready to use.
+#[derive(Debug, Clone)]
+pub struct Bed {
+    layout: Layout,
+    pub(crate) qemu: Tree,
+    pub(crate) tools: Tree,
+    pub(crate) busybox: Tree,
+}
+
+impl Bed {
+    /// Fetches and unpacks what is not there yet; without the network when all of it is.
+    ///
+    /// # Errors
+    /// When the host lacks something, the mirror does not answer, or a file cannot be written.
+    pub fn prepare(kernels: &[Kernel], progress: &Progress) -> Result<Self, PrepareError> {
+        let layout = Layout::locate();
+        layout.create()?;
+        let _lock = layout.lock(progress)?;
+        layout.forget_old()?;
+        let mut sets = vec![TOOLS, QEMU, BUSYBOX];
+        sets.extend(kernels.iter().map(|kernel| kernel.packages()));
+        sets.retain(|set| layout.tree(set).is_none());
+        if !sets.is_empty() {
+            host::require()?;
+            layout.fetch(&sets, progress)?;
+            layout.unpack(&sets, progress)?;
+        }
+        Ok(Self::of(layout)?)
+    }
+
+    /// The bed as it lies in the cache; nothing is fetched.
+    ///
+    /// # Errors
+    /// When a part that every machine needs is not there.
+    pub fn open() -> Result<Self, Missing> {
+        Self::of(Layout::locate())
+    }
+
+    fn of(layout: Layout) -> Result<Self, Missing> {
+        let tree = |set: &PackageSet| layout.tree(set).ok_or_else(|| layout.missing(set.name));
+        Ok(Self {
+            qemu: tree(&QEMU)?,
+            tools: tree(&TOOLS)?,
+            busybox: tree(&BUSYBOX)?,
+            layout,
+        })
+    }
+
+    /// A kernel's files.
+    ///
+    /// # Errors
+    /// When this kernel has not been fetched.
+    pub fn kernel(&self, kernel: Kernel) -> Result<KernelFiles, Missing> {
+        let missing = || self.layout.missing(kernel.packages().name);
+        let tree = self.layout.tree(&kernel.packages()).ok_or_else(missing)?;
+        KernelFiles::find(&tree.path).map_err(|_| missing())
+    }
+
+    /// The cache directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.layout.root
+    }
+
+    /// A directory of the cache, by one of the names in the module's documentation.
+    pub(crate) fn part(&self, name: &str) -> PathBuf {
+        self.layout.root.join(name)
+    }
+}

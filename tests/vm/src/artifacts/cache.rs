@@ -1,0 +1,173 @@
+//! The cache directory: where things lie in it, and how they get there.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::{self, Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::apt::AptRoot;
+use super::kernel::KernelFiles;
+use super::packages::{Manifest, PackageSet, Release, Scope, TOOLS};
+use super::unpack::{self, Tree};
+use super::{DIRECTORY_VARIABLE, Missing, PrepareError, sources};
+use crate::files::{self, FileError, create_directory};
+use crate::parallel::in_parallel;
+use crate::progress::Progress;
+
+/// What was built or logged is kept this long after its last use; to build it again is cheap.
+const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Paths in the cache.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    pub(super) root: PathBuf,
+}
+
+impl Layout {
+    pub(super) fn locate() -> Self {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+        let default = || workspace.unwrap_or(Path::new(".")).join("target/bed");
+        let root = env::var_os(DIRECTORY_VARIABLE).map_or_else(default, PathBuf::from);
+        // The programs that get paths of the bed run in directories of their own.
+        let root = path::absolute(&root).unwrap_or(root);
+        Self { root }
+    }
+
+    pub(super) fn create(&self) -> Result<(), FileError> {
+        let parts = ["apt", "debs", "images", "logs", "manifests", "roots", "trees", "work"];
+        parts
+            .iter()
+            .try_for_each(|part| create_directory(&self.root.join(part)))
+    }
+
+    /// Waits until no other process fetches; released when dropped.
+    pub(super) fn lock(&self, progress: &Progress) -> Result<File, FileError> {
+        let path = self.root.join("lock");
+        let file = File::create(&path).map_err(FileError::of("create", &path))?;
+        if file.try_lock().is_err() {
+            let step = progress.start("waiting for another process that prepares the test bed");
+            file.lock().map_err(FileError::of("lock", &path))?;
+            step.done("it has ended");
+        }
+        Ok(file)
+    }
+
+    /// Removes what nobody used for a while, and what killed processes left.
+    pub(super) fn forget_old(&self) -> Result<(), FileError> {
+        let is_old = |time: SystemTime| time.elapsed().is_ok_and(|age| age > KEEP);
+        for part in ["images", "logs", "roots", "work"].map(|part| self.root.join(part)) {
+            for entry in fs::read_dir(&part).map_err(FileError::of("list", &part))? {
+                let path = entry.map_err(FileError::of("list", &part))?.path();
+                // What cannot be looked at was a machine's that has just ended.
+                let modified = fs::metadata(&path).and_then(|metadata| metadata.modified());
+                if modified.is_ok_and(is_old) {
+                    remove(&path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn manifest_path(&self, set: &PackageSet) -> PathBuf {
+        self.root.join("manifests").join(set.name)
+    }
+
+    fn tree_path(&self, set: &PackageSet) -> PathBuf {
+        self.root.join("trees").join(set.name)
+    }
+
+    pub(super) fn tree(&self, set: &PackageSet) -> Option<Tree> {
+        let manifest = Manifest::load(set, &self.manifest_path(set))?;
+        Tree::open(&self.tree_path(set), &manifest)
+    }
+
+    pub(super) fn missing(&self, what: &'static str) -> Missing {
+        Missing {
+            bed: self.root.clone(),
+            what,
+        }
+    }
+
+    /// Fetches the sets that have no manifest, the releases side by side.
+    pub(super) fn fetch(&self, sets: &[PackageSet], progress: &Progress) -> Result<(), PrepareError> {
+        let mut by_release: BTreeMap<Release, Vec<&PackageSet>> = BTreeMap::new();
+        for set in sets {
+            if Manifest::load(set, &self.manifest_path(set)).is_none() {
+                by_release.entry(set.release).or_default().push(set);
+            }
+        }
+        in_parallel(by_release, |(release, sets)| {
+            let mirror = sources::mirror(Path::new("/etc/apt"))?;
+            let directory = self.root.join("apt").join(release.name());
+            let apt = AptRoot::create(&directory, release, &mirror)?;
+            let step = progress.start(format!("reading the index of {}", release.name()));
+            apt.update()?;
+            step.done("read");
+            for set in sets {
+                let fetched = apt.download(set, &self.root.join("debs"), progress)?;
+                let manifest = Manifest::record(set, &self.root.join("debs"), fetched)?;
+                let path = self.manifest_path(set);
+                files::write_whole(&path, manifest.text().as_bytes())?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Unpacks the tools first: kernels are finished with them.
+    pub(super) fn unpack(&self, sets: &[PackageSet], progress: &Progress) -> Result<(), PrepareError> {
+        let (first, rest): (Vec<PackageSet>, Vec<PackageSet>) = sets.iter().partition(|set| set.name == TOOLS.name);
+        for set in first {
+            self.unpack_set(&set, progress, |tree| finish_tools(tree).map_err(Into::into))?;
+        }
+        let tools = self.tree(&TOOLS).ok_or_else(|| self.missing(TOOLS.name))?;
+        in_parallel(rest, |set| {
+            self.unpack_set(&set, progress, |tree| {
+                if set.scope == Scope::KernelParts {
+                    KernelFiles::find(tree)?.finish(&tools)?;
+                }
+                Ok(())
+            })
+        })
+    }
+
+    fn unpack_set(
+        &self,
+        set: &PackageSet,
+        progress: &Progress,
+        finish: impl FnOnce(&Path) -> Result<(), PrepareError>,
+    ) -> Result<(), PrepareError> {
+        let manifest = Manifest::load(set, &self.manifest_path(set));
+        let manifest = manifest.ok_or_else(|| self.missing(set.name))?;
+        let debs = self.root.join("debs");
+        let step = progress.start(format!("unpacking {}", set.name));
+        if let Some(path) = manifest.first_changed(&debs) {
+            // The next run fetches the set again.
+            let record = self.manifest_path(set);
+            fs::remove_file(&record).map_err(FileError::of("remove", &record))?;
+            return Err(PrepareError::Changed(path));
+        }
+        unpack::unpack(&manifest, &debs, &self.tree_path(set), finish)?;
+        step.done("ready");
+        Ok(())
+    }
+}
+
+fn remove(path: &Path) -> Result<(), FileError> {
+    let removed = if path.is_dir() {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    };
+    removed.map_err(FileError::of("remove", path))
+}
+
+/// Does what the packages' maintainer scripts would and `mkinitramfs` relies on.
+fn finish_tools(tree: &Path) -> Result<(), FileError> {
+    for directory in ["dev", "proc", "sys", "tmp", "var/tmp"] {
+        create_directory(&tree.join(directory))?;
+    }
+    let awk = tree.join("usr/bin/awk");
+    symlink("mawk", &awk).map_err(FileError::of("link", &awk))
+}

@@ -1,0 +1,244 @@
+//! The packages of the bed: which sets there are, and the record of what was fetched for each.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::files::FileError;
+use crate::fingerprint::{self, Fingerprint};
+
+/// A Debian release with a private apt root of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Release {
+    Bookworm,
+    Trixie,
+}
+
+impl Release {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+        }
+    }
+
+    pub(crate) const fn suites(self) -> &'static [&'static str] {
+        match self {
+            Self::Bookworm => &["bookworm", "bookworm-updates"],
+            Self::Trixie => &["trixie", "trixie-backports"],
+        }
+    }
+}
+
+/// Which of the packages that apt would install belong to a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All of them: the unpacked tree runs on its own.
+    WithDependencies,
+    /// The named ones: they need nothing.
+    Named,
+    /// The parts of a kernel: `linux-image-6.1.0-50-amd64`, from 7.x also its modules and binary.
+    KernelParts,
+}
+
+impl Scope {
+    pub(crate) fn takes(self, named: &[&str], package: &str) -> bool {
+        match self {
+            Self::WithDependencies => true,
+            Self::Named => named.contains(&package),
+            Self::KernelParts => ["image", "base", "binary", "modules"].iter().any(|part| {
+                let version = package.strip_prefix(&format!("linux-{part}-"));
+                version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+            }),
+        }
+    }
+}
+
+/// Packages that are fetched and unpacked together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PackageSet {
+    pub(crate) name: &'static str,
+    pub(crate) release: Release,
+    /// The suite that apt prefers.
+    pub(crate) suite: &'static str,
+    pub(crate) packages: &'static [&'static str],
+    pub(crate) scope: Scope,
+}
+
+/// QEMU with `vfio-user-pci`, which came with 10.1.
+pub(crate) const QEMU: PackageSet = PackageSet {
+    name: "qemu",
+    release: Release::Trixie,
+    suite: "trixie-backports",
+    packages: &["qemu-system-x86"],
+    scope: Scope::WithDependencies,
+};
+
+/// A system small enough to unpack in a second in which `mkinitramfs` runs as shipped.
+///
+/// Essential packages are named because nothing depends on them; the compressors open kernels.
+pub(crate) const TOOLS: PackageSet = PackageSet {
+    name: "tools",
+    release: Release::Bookworm,
+    suite: "bookworm",
+    packages: &[
+        "bash",
+        "busybox",
+        "coreutils",
+        "dash",
+        "debianutils",
+        "dpkg",
+        "e2fsprogs",
+        "findutils",
+        "grep",
+        "gzip",
+        "initramfs-tools",
+        "kmod",
+        "libc-bin",
+        "lz4",
+        "mawk",
+        "sed",
+        "udev",
+        "util-linux",
+        "xz-utils",
+        "zstd",
+    ],
+    scope: Scope::WithDependencies,
+};
+
+/// The guest's user space: one static program.
+pub(crate) const BUSYBOX: PackageSet = PackageSet {
+    name: "busybox",
+    release: Release::Bookworm,
+    suite: "bookworm",
+    packages: &["busybox-static"],
+    scope: Scope::Named,
+};
+
+impl PackageSet {
+    /// What was asked for; a change of it makes what was fetched stale.
+    fn request(&self) -> String {
+        Fingerprint::new("packages")
+            .part(self.name)
+            .part(self.suite)
+            .parts(self.release.suites())
+            .parts(self.packages)
+            .part(format!("{:?}", self.scope))
+            .hex()
+    }
+}
+
+/// A package file and its hash, as fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fetched {
+    pub(crate) sha256: String,
+    pub(crate) file: String,
+}
+
+/// What was fetched for a set: the request's hash, then lines as `sha256sum` writes them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    request: String,
+    pub(crate) files: Vec<Fetched>,
+}
+
+impl Manifest {
+    /// Hashes the files that apt has verified and fetched.
+    pub(crate) fn record(set: &PackageSet, debs: &Path, files: Vec<String>) -> Result<Self, FileError> {
+        let hash = |file: String| -> Result<Fetched, FileError> {
+            let path = debs.join(&file);
+            let sha256 = fingerprint::of_file(&path).map_err(FileError::of("hash", &path))?;
+            Ok(Fetched { sha256, file })
+        };
+        Ok(Self {
+            request: set.request(),
+            files: files.into_iter().map(hash).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The manifest at `path`, when it answers what `set` asks for today.
+    pub(crate) fn load(set: &PackageSet, path: &Path) -> Option<Self> {
+        let manifest = Self::parse(&fs::read_to_string(path).ok()?)?;
+        (manifest.request == set.request() && !manifest.files.is_empty()).then_some(manifest)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!("# request {}\n", self.request);
+        for fetched in &self.files {
+            text.push_str(&format!("{}  {}\n", fetched.sha256, fetched.file));
+        }
+        text
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let request = lines.next()?.strip_prefix("# request ")?.to_owned();
+        let files = lines
+            .map(|line| {
+                let (sha256, file) = line.split_once("  ")?;
+                Some(Fetched {
+                    sha256: sha256.to_owned(),
+                    file: file.to_owned(),
+                })
+            })
+            .collect::<Option<_>>()?;
+        Some(Self { request, files })
+    }
+
+    /// The first package file whose bytes are not those that were fetched.
+    pub(crate) fn first_changed(&self, debs: &Path) -> Option<PathBuf> {
+        let changed = |fetched: &&Fetched| {
+            let hash = fingerprint::of_file(&debs.join(&fetched.file));
+            hash.ok().as_deref() != Some(fetched.sha256.as_str())
+        };
+        let found = self.files.iter().find(changed)?;
+        Some(debs.join(&found.file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_is_its_versioned_packages() {
+        let takes = |package| Scope::KernelParts.takes(&["linux-image-amd64"], package);
+        assert!(takes("linux-image-6.1.0-50-amd64"));
+        assert!(takes("linux-modules-7.3.4+deb13-amd64"));
+        assert!(!takes("linux-image-amd64"));
+        assert!(!takes("linux-base"));
+        assert!(!takes("initramfs-tools"));
+    }
+
+    #[test]
+    fn a_manifest_reads_back_as_it_was_written() {
+        let debs = tempfile::tempdir().unwrap();
+        fs::write(debs.path().join("a_1%3a2_all.deb"), "abc").unwrap();
+        let files = vec!["a_1%3a2_all.deb".to_owned()];
+        let manifest = Manifest::record(&BUSYBOX, debs.path(), files).unwrap();
+        assert_eq!(Manifest::parse(&manifest.text()), Some(manifest.clone()));
+        assert_eq!(manifest.first_changed(debs.path()), None);
+        fs::write(debs.path().join("a_1%3a2_all.deb"), "abd").unwrap();
+        assert!(manifest.first_changed(debs.path()).is_some());
+    }
+
+    #[test]
+    fn a_manifest_for_another_request_does_not_count() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("m");
+        let files = vec![Fetched {
+            sha256: "00".to_owned(),
+            file: "a.deb".to_owned(),
+        }];
+        let manifest = Manifest {
+            request: BUSYBOX.request(),
+            files,
+        };
+        fs::write(&path, manifest.text()).unwrap();
+        assert!(Manifest::load(&BUSYBOX, &path).is_some());
+        let other = PackageSet {
+            packages: &["busybox"],
+            ..BUSYBOX
+        };
+        assert!(Manifest::load(&other, &path).is_none());
+    }
+}

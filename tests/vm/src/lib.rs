@@ -1,0 +1,20 @@
+//! The test bed: a stock Debian kernel in QEMU, an initramfs built by Debian's own
+//! initramfs-tools, a small real root, and functions that other processes serve.
+//!
+//! In reading order: [`artifacts`] fetches the parts, [`initramfs`] and [`root`] build what
+//! boots, [`machine`] runs it, [`console`], [`shell`] and [`qmp`] talk to it.
+
+pub mod artifacts;
+pub mod clock;
+pub mod console;
+pub mod cpio;
+pub mod files;
+mod fingerprint;
+pub mod initramfs;
+pub mod machine;
+mod parallel;
+pub mod process;
+pub mod progress;
+pub mod qmp;
+pub mod root;
+pub mod shell;

@@ -1,0 +1,167 @@
+//! A machine: QEMU as a child process, its console, its shell and its monitor.
+
+mod spec;
+mod start;
+
+use std::process::ExitStatus;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+pub use self::spec::{Iommu, MachineSpec, RootPort, Siblings, VfioUser};
+
+use self::start::{CONNECT_TIMEOUT, Process};
+use crate::artifacts::Missing;
+use crate::console::{Console, Tail};
+use crate::files::FileError;
+use crate::process::CommandError;
+use crate::qmp::{Qmp, QmpError};
+use crate::shell::{self, Output, Shell, ShellError, Stop};
+
+/// A machine did not start, or did not come as far as its shell.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// The kernel is not in the bed.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// A file or socket of the machine.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// QEMU could not be started.
+    #[error(transparent)]
+    Start(#[from] CommandError),
+    /// QEMU ended before it was connected.
+    #[error("qemu ended with {status}: {said}")]
+    Ended {
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said.
+        said: String,
+    },
+    /// QEMU did not connect.
+    #[error("qemu did not connect within {CONNECT_TIMEOUT:?}: {0}")]
+    Silent(String),
+    /// The monitor.
+    #[error(transparent)]
+    Qmp(#[from] QmpError),
+    /// The boot did not come to its end.
+    #[error("no shell within {timeout:?}: {why}\n{said}\n{tail}")]
+    NoShell {
+        /// How long was waited.
+        timeout: Duration,
+        /// What stopped it.
+        why: String,
+        /// What QEMU said.
+        said: String,
+        /// The guest's console.
+        tail: Tail,
+    },
+}
+
+/// A machine that runs. Dropping it kills QEMU.
+#[derive(Debug)]
+pub struct Machine {
+    qemu: Process,
+    console: Console,
+    qmp: Qmp,
+    shell: Mutex<Shell>,
+}
+
+impl Machine {
+    fn start(spec: &MachineSpec) -> Result<Self, MachineError> {
+        let (qemu, connections) = Process::start(spec)?;
+        Ok(Self {
+            qemu,
+            console: connections.console,
+            qmp: connections.qmp,
+            shell: Mutex::new(Shell::new(connections.shell)),
+        })
+    }
+
+    /// The guest's console.
+    #[must_use]
+    pub const fn console(&self) -> &Console {
+        &self.console
+    }
+
+    /// QEMU's monitor.
+    #[must_use]
+    pub const fn qmp(&self) -> &Qmp {
+        &self.qmp
+    }
+
+    /// Waits until the real root's shell reads commands.
+    ///
+    /// # Errors
+    /// When it does not in time, or the machine ends.
+    pub fn wait_shell(&mut self, timeout: Duration) -> Result<(), MachineError> {
+        let shell = self.shell.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let ready = shell.wait_ready(Instant::now() + timeout);
+        ready.map_err(|stop| MachineError::NoShell {
+            timeout,
+            why: match stop {
+                Stop::Timeout => "the boot took too long".to_owned(),
+                Stop::Ended(cause) => format!("the machine ended: {cause}"),
+            },
+            said: self.qemu.said(),
+            tail: self.console.tail(),
+        })
+    }
+
+    /// Runs a command in the guest; standard error comes with standard output.
+    ///
+    /// # Errors
+    /// When the command does not end in time, or the machine ends. A command that ends with
+    /// another status than 0 is no error here.
+    pub fn shell(&self, command: &str, timeout: Duration) -> Result<Output, ShellError> {
+        shell::check(command)?;
+        let mut shell = self.shell.lock().unwrap_or_else(PoisonError::into_inner);
+        let ran = shell.run(command, Instant::now() + timeout);
+        ran.map_err(|stop| {
+            let (command, tail) = (command.to_owned(), self.console.tail());
+            match stop {
+                Stop::Timeout => ShellError::Timeout { command, timeout, tail },
+                Stop::Ended(cause) => ShellError::Ended { command, cause, tail },
+            }
+        })
+    }
+
+    /// Runs a command in the guest that has to succeed; gives what it printed.
+    ///
+    /// # Errors
+    /// As [`Machine::shell`], and when the command fails.
+    pub fn must(&self, command: &str, timeout: Duration) -> Result<String, ShellError> {
+        let output = self.shell(command, timeout)?;
+        if output.status == 0 {
+            return Ok(output.stdout);
+        }
+        let command = command.to_owned();
+        Err(ShellError::Failed { command, output })
+    }
+
+    /// Plugs a function into its port.
+    ///
+    /// # Errors
+    /// When QEMU refuses.
+    pub fn plug(&self, function: &VfioUser) -> Result<(), QmpError> {
+        self.qmp.execute("device_add", function.arguments())?;
+        Ok(())
+    }
+
+    /// Asks the guest to let a function go, and waits until QEMU has taken it out.
+    ///
+    /// # Errors
+    /// When QEMU refuses, or the guest does not let go in time.
+    pub fn unplug(&self, id: &str, timeout: Duration) -> Result<(), QmpError> {
+        self.qmp.execute("device_del", json!({ "id": id }))?;
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let event = self.qmp.take_event("DEVICE_DELETED", left)?;
+            if event.data.get("device").and_then(Value::as_str) == Some(id) {
+                return Ok(());
+            }
+        }
+    }
+}

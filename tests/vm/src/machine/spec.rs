@@ -1,0 +1,371 @@
+//! What a machine is made of, and how QEMU is told.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::start::{QMP_SOCKET, SHELL_SOCKET};
+use super::{Machine, MachineError};
+use crate::artifacts::{Bed, Kernel, KernelFiles, Missing, Tree};
+use crate::initramfs::Image;
+
+/// The console on the first serial port; a panic ends the machine; no check of a root that is
+/// never written; no self-tests of ciphers, which take 0.6 s under TCG.
+const APPEND: &str = "console=ttyS0 panic=-1 root=/dev/vda rootfstype=ext4 ro fsck.mode=skip \
+                      cryptomgr.notests";
+
+/// A root port on the root bus, with a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootPort {
+    /// QEMU's name for it and for the bus below.
+    pub id: String,
+    /// Its slot number, and chassis.
+    pub slot: u8,
+    /// Its device number on the root bus.
+    pub device: u8,
+}
+
+impl RootPort {
+    fn arguments(&self) -> Value {
+        json!({
+            "driver": "pcie-root-port",
+            "id": self.id,
+            "bus": "pcie.0",
+            "addr": format!("{:02x}.0", self.device),
+            "chassis": self.slot,
+            "slot": self.slot,
+        })
+    }
+}
+
+/// A function that another process serves over a Unix socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VfioUser {
+    /// QEMU's name for it.
+    pub id: String,
+    /// The port above.
+    pub port: String,
+    /// The function's number in device 00.
+    pub function: u8,
+    /// The socket; its server listens already.
+    pub socket: PathBuf,
+    /// Whether functions beside it are to be found.
+    pub siblings: Siblings,
+}
+
+/// What function 0 says about the other functions of its device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Siblings {
+    /// The device has one function.
+    None,
+    /// The device has several: QEMU wants it said on function 0.
+    Some,
+}
+
+impl VfioUser {
+    /// What QEMU's `-device` and `device_add` take.
+    #[must_use]
+    pub fn arguments(&self) -> Value {
+        let mut arguments = json!({
+            "driver": "vfio-user-pci",
+            "id": self.id,
+            "bus": self.port,
+            "addr": format!("00.{}", self.function),
+            "socket": { "type": "unix", "path": self.socket },
+        });
+        if self.siblings == Siblings::Some {
+            arguments["multifunction"] = json!(true);
+        }
+        arguments
+    }
+}
+
+/// The translation that the machine has for DMA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Iommu {
+    /// None: vfio needs its no-IOMMU mode.
+    None,
+    /// An Intel one of which the kernel is told nothing; whether it is used then is the kernel's choice.
+    IntelUnused,
+    /// An Intel one, in use.
+    Intel,
+}
+
+/// What a machine is made of.
+#[derive(Debug, Clone)]
+pub struct MachineSpec {
+    name: String,
+    kernel: KernelFiles,
+    image: PathBuf,
+    root: PathBuf,
+    append: String,
+    memory_mib: u32,
+    iommu: Iommu,
+    ports: Vec<RootPort>,
+    functions: Vec<VfioUser>,
+    arguments: Vec<String>,
+    logs: PathBuf,
+    qemu: Tree,
+}
+
+impl MachineSpec {
+    /// A machine with 512 MiB, an Intel IOMMU and no ports; `name` is for its log.
+    ///
+    /// # Errors
+    /// When the kernel is not in the bed.
+    pub fn new(bed: &Bed, name: &str, kernel: Kernel, image: &Image, root: &Path) -> Result<Self, Missing> {
+        Ok(Self {
+            name: name.to_owned(),
+            kernel: bed.kernel(kernel)?,
+            image: image.path.clone(),
+            root: root.to_owned(),
+            append: String::new(),
+            memory_mib: 512,
+            iommu: Iommu::Intel,
+            ports: Vec::new(),
+            functions: Vec::new(),
+            arguments: Vec::new(),
+            logs: bed.part("logs"),
+            qemu: bed.qemu.clone(),
+        })
+    }
+
+    /// Adds words to the kernel's command line.
+    #[must_use]
+    pub fn append(mut self, words: &str) -> Self {
+        self.append.push(' ');
+        self.append.push_str(words);
+        self
+    }
+
+    /// Sets the memory.
+    #[must_use]
+    pub const fn memory_mib(mut self, memory: u32) -> Self {
+        self.memory_mib = memory;
+        self
+    }
+
+    /// Sets the IOMMU.
+    #[must_use]
+    pub const fn iommu(mut self, iommu: Iommu) -> Self {
+        self.iommu = iommu;
+        self
+    }
+
+    /// Adds a root port.
+    #[must_use]
+    pub fn root_port(mut self, port: RootPort) -> Self {
+        self.ports.push(port);
+        self
+    }
+
+    /// Adds a function.
+    #[must_use]
+    pub fn function(mut self, function: VfioUser) -> Self {
+        self.functions.push(function);
+        self
+    }
+
+    /// Adds arguments to QEMU's, after all others.
+    #[must_use]
+    pub fn arguments<T: Into<String>>(mut self, more: impl IntoIterator<Item = T>) -> Self {
+        self.arguments.extend(more.into_iter().map(Into::into));
+        self
+    }
+
+    /// Starts QEMU; the guest has only begun to boot.
+    ///
+    /// # Errors
+    /// When QEMU does not start or does not connect.
+    pub fn start(&self) -> Result<Machine, MachineError> {
+        Machine::start(self)
+    }
+
+    /// Starts QEMU and waits for the guest's shell.
+    ///
+    /// # Errors
+    /// As [`MachineSpec::start`], and when the boot does not end in time.
+    pub fn boot(&self, timeout: Duration) -> Result<Machine, MachineError> {
+        let mut machine = self.start()?;
+        machine.wait_shell(timeout)?;
+        Ok(machine)
+    }
+
+    fn command_line(&self) -> String {
+        let iommu = match self.iommu {
+            Iommu::None | Iommu::IntelUnused => "",
+            Iommu::Intel => " intel_iommu=on iommu=pt",
+        };
+        format!("{APPEND}{iommu}{}", self.append)
+    }
+
+    /// QEMU's arguments, with the sockets in a directory.
+    fn qemu_arguments(&self, sockets: &Path) -> Vec<String> {
+        let mut all = vec!["-nodefaults".to_owned(), "-no-reboot".to_owned()];
+        let options = [
+            self.platform(),
+            connections(sockets),
+            self.functions(),
+            self.disk_and_kernel(),
+        ];
+        for (option, value) in options.into_iter().flatten() {
+            all.extend([option.to_owned(), value]);
+        }
+        all.extend(self.arguments.iter().cloned());
+        all
+    }
+
+    fn platform(&self) -> Vec<QemuOption> {
+        let mut options = vec![
+            ("-accel", "tcg,thread=multi".to_owned()),
+            ("-cpu", "qemu64".to_owned()),
+            ("-machine", "q35,kernel-irqchip=split".to_owned()),
+            ("-m", format!("{}M", self.memory_mib)),
+            ("-display", "none".to_owned()),
+            // With it acpiphp owns the slots: no pciehp, and a secondary bus reset fails.
+            (
+                "-global",
+                "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off".to_owned(),
+            ),
+        ];
+        if self.iommu != Iommu::None {
+            let iommu = "intel-iommu,intremap=on,caching-mode=on";
+            options.push(("-device", iommu.to_owned()));
+        }
+        options
+    }
+
+    fn functions(&self) -> Vec<QemuOption> {
+        let ports = self.ports.iter().map(|port| port.arguments().to_string());
+        let functions = self.functions.iter();
+        let functions = functions.map(|function| function.arguments().to_string());
+        let devices = ports.chain(functions);
+        devices.map(|device| ("-device", device)).collect()
+    }
+
+    fn disk_and_kernel(&self) -> Vec<QemuOption> {
+        // Machines that run side by side share the image, which none of them writes.
+        let root = json!({
+            "driver": "raw",
+            "node-name": "root",
+            "read-only": true,
+            "file": { "driver": "file", "filename": self.root, "locking": "off" },
+        });
+        vec![
+            ("-blockdev", root.to_string()),
+            ("-device", "virtio-blk-pci,drive=root".to_owned()),
+            ("-kernel", self.kernel.vmlinux.display().to_string()),
+            ("-initrd", self.image.display().to_string()),
+            ("-append", self.command_line()),
+        ]
+    }
+
+    pub(super) fn command(&self, directory: &Path) -> Command {
+        let tree = &self.qemu.path;
+        let mut command = self.qemu.command("usr/bin/qemu-system-x86_64");
+        for data in ["usr/share/qemu", "usr/share/seabios"] {
+            command.arg("-L").arg(tree.join(data));
+        }
+        command.env("QEMU_MODULE_DIR", tree.join("usr/lib/x86_64-linux-gnu/qemu"));
+        command.args(self.qemu_arguments(directory));
+        command
+    }
+
+    /// A log of its own for each machine, also when a test runs twice at once.
+    pub(super) fn log(&self) -> PathBuf {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let process = std::process::id();
+        self.logs.join(format!("{}.{process}.{number}.log", self.name))
+    }
+}
+
+/// An option and its value.
+type QemuOption = (&'static str, String);
+
+/// The console on QEMU's output, the shell's serial port and the monitor on sockets.
+fn connections(sockets: &Path) -> Vec<QemuOption> {
+    let socket = |name: &str| sockets.join(name).display().to_string();
+    vec![
+        ("-chardev", "stdio,id=console,signal=off".to_owned()),
+        ("-serial", "chardev:console".to_owned()),
+        ("-chardev", format!("socket,id=shell,path={}", socket(SHELL_SOCKET))),
+        ("-serial", "chardev:shell".to_owned()),
+        ("-qmp", format!("unix:{}", socket(QMP_SOCKET))),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn function(siblings: Siblings) -> VfioUser {
+        VfioUser {
+            id: "gpu0".to_owned(),
+            port: "rp0".to_owned(),
+            function: 0,
+            socket: "/tmp/s".into(),
+            siblings,
+        }
+    }
+
+    fn spec() -> MachineSpec {
+        MachineSpec {
+            name: "test".to_owned(),
+            kernel: KernelFiles::at("6.1", Path::new("/kernel")),
+            image: "/image".into(),
+            root: "/root".into(),
+            append: String::new(),
+            memory_mib: 512,
+            iommu: Iommu::Intel,
+            ports: Vec::new(),
+            functions: Vec::new(),
+            arguments: Vec::new(),
+            logs: "/logs".into(),
+            qemu: Tree { path: "/qemu".into() },
+        }
+    }
+
+    fn line(spec: &MachineSpec) -> String {
+        spec.qemu_arguments(Path::new("/s")).join(" ")
+    }
+
+    #[test]
+    fn ports_come_before_the_functions_below_them() {
+        let port = RootPort {
+            id: "rp0".to_owned(),
+            slot: 1,
+            device: 16,
+        };
+        let line = line(&spec().function(function(Siblings::None)).root_port(port));
+        let at = |text: &str| line.find(text).unwrap_or_else(|| panic!("no {text}: {line}"));
+        assert!(at(r#""addr":"10.0""#) < at(r#""driver":"vfio-user-pci""#));
+        assert!(!line.contains("multifunction"));
+    }
+
+    #[test]
+    fn a_function_with_siblings_says_so() {
+        let arguments = function(Siblings::Some).arguments();
+        assert_eq!(arguments["multifunction"], true);
+        assert_eq!(arguments["addr"], "00.0");
+        assert_eq!(arguments["socket"]["path"], "/tmp/s");
+    }
+
+    #[test]
+    fn without_an_iommu_neither_the_device_nor_the_words_are_there() {
+        assert!(line(&spec()).contains("intel-iommu"));
+        assert!(line(&spec()).contains("intel_iommu=on iommu=pt"));
+        let without = line(&spec().iommu(Iommu::None));
+        assert!(!without.contains("iommu"), "{without}");
+    }
+
+    #[test]
+    fn added_words_and_arguments_come_last() {
+        let spec = spec().append("a=1").append("b").arguments(["-snapshot"]);
+        assert!(spec.command_line().ends_with(" a=1 b"));
+        assert!(line(&spec).ends_with("a=1 b -snapshot"));
+    }
+}

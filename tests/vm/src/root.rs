@@ -1,0 +1,90 @@
+//! The root file system behind the initramfs: busybox, and an init that serves a shell.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::artifacts::Bed;
+use crate::files::{self, FileError, GuestFile, create_directory};
+use crate::fingerprint::Fingerprint;
+use crate::process::{self, CommandError};
+
+/// Changes when the same specification builds something else.
+const RECIPE: &str = "1";
+
+const INIT: &str = include_str!("../assets/root-init.sh");
+
+const DIRECTORIES: [&str; 10] = [
+    "bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr/bin",
+];
+
+/// Room for busybox and the metadata; nothing is written to a mounted root.
+const SLACK: u64 = 8 << 20;
+
+/// A root could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    /// A file of the build.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// `mke2fs` or busybox.
+    #[error(transparent)]
+    Build(#[from] CommandError),
+}
+
+impl Bed {
+    /// A root image with these files, built if it is not in the cache.
+    ///
+    /// # Errors
+    /// When a file cannot be written or `mke2fs` fails.
+    pub fn root(&self, extra: &[GuestFile]) -> Result<PathBuf, RootError> {
+        let print = Fingerprint::new("root").parts([RECIPE, INIT]);
+        let print = print.part(self.busybox.stamp()?).part(self.tools.stamp()?);
+        let print = files::fingerprint(print, extra).hex();
+        let path = self.part("roots").join(print).with_extension("ext4");
+        if self.has(&path)? {
+            return Ok(path);
+        }
+        let work = tempfile::tempdir_in(self.part("work"));
+        let work = work.map_err(FileError::of("create a directory in", &self.part("work")))?;
+        let tree = work.path().join("root");
+        self.fill(&tree, extra)?;
+        let size = SLACK + extra.iter().map(|file| file.contents.len() as u64).sum::<u64>();
+        let image = work.path().join("image");
+        self.make_file_system(&tree, &image, size)?;
+        fs::rename(&image, &path).map_err(FileError::of("put in place", &path))?;
+        Ok(path)
+    }
+
+    fn fill(&self, tree: &Path, extra: &[GuestFile]) -> Result<(), RootError> {
+        for directory in DIRECTORIES {
+            create_directory(&tree.join(directory))?;
+        }
+        let busybox = GuestFile::program("/bin/busybox", &self.busybox.path.join("bin/busybox"))?;
+        busybox.install(tree)?;
+        let applets = process::run(Command::new(self.busybox.path.join("bin/busybox")).arg("--list"));
+        for applet in applets_of(&applets?.stdout) {
+            let link = tree.join("bin").join(applet);
+            symlink("busybox", &link).map_err(FileError::of("link", &link))?;
+        }
+        GuestFile::executable("/sbin/init", INIT).install(tree)?;
+        extra.iter().try_for_each(|file| file.install(tree))?;
+        Ok(())
+    }
+
+    fn make_file_system(&self, tree: &Path, image: &Path, size: u64) -> Result<(), CommandError> {
+        let mut make = self.tools.command("usr/sbin/mke2fs");
+        make.env("MKE2FS_CONFIG", self.tools.path.join("etc/mke2fs.conf"));
+        make.args(["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-L", "bed", "-d"]);
+        make.arg(tree).arg(image).arg(format!("{}k", size >> 10));
+        process::run(&mut make)?;
+        Ok(())
+    }
+}
+
+fn applets_of(list: &[u8]) -> Vec<String> {
+    let list = String::from_utf8_lossy(list);
+    let applets = list.lines().filter(|name| !name.is_empty() && *name != "busybox");
+    applets.map(str::to_owned).collect()
+}
