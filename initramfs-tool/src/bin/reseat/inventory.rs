@@ -1,0 +1,126 @@
+//! `reseat inventory`.
+
+use std::process::ExitCode;
+
+use reseat::inventory::{self, Gpu};
+use reseat::linux::{self, Root};
+use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::header::{ClassCode, Identity};
+use serde::Serialize;
+
+use crate::table::{or_dash, table};
+
+/// Arguments of `reseat inventory`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The schema of the JSON form: fields may be added under the same name.
+const SCHEMA: &str = "reseat.inventory/1";
+
+#[derive(Serialize)]
+struct Inventory {
+    schema: &'static str,
+    gpus: Vec<GpuRow>,
+    problems: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct GpuRow {
+    device: DeviceAddress,
+    functions: Vec<FunctionRow>,
+}
+
+#[derive(Serialize)]
+struct FunctionRow {
+    address: FunctionAddress,
+    identity: Identity,
+    class: ClassCode,
+    driver: Option<String>,
+    iommu_group: Option<String>,
+    power_state: Option<String>,
+    power_control: Option<String>,
+}
+
+/// Prints the inventory. Fails where a part of it could not be read, after printing the rest.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let root = Root::system();
+    let listing = linux::list(&root);
+    let mut inventory = Inventory {
+        schema: SCHEMA,
+        gpus: Vec::new(),
+        problems: listing.problems,
+    };
+    for gpu in inventory::gpus(&listing.functions) {
+        let row = gpu_row(&root, &gpu, &mut inventory.problems);
+        inventory.gpus.push(row);
+    }
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&inventory)?);
+    } else if inventory.gpus.is_empty() {
+        println!("no GPU");
+    } else {
+        println!("{}", inventory.to_table());
+    }
+    for problem in &inventory.problems {
+        eprintln!("reseat: {problem}");
+    }
+    Ok(match inventory.problems.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn gpu_row(root: &Root, gpu: &Gpu, problems: &mut Vec<String>) -> GpuRow {
+    let functions = gpu.functions.iter().map(|function| {
+        let (power_state, power_control) = linux::power_of(root, function.address).unwrap_or_else(|error| {
+            problems.push(error.to_string());
+            (None, None)
+        });
+        FunctionRow {
+            address: function.address,
+            identity: function.identity,
+            class: function.class,
+            driver: function.driver.clone(),
+            iommu_group: function.iommu_group.clone(),
+            power_state,
+            power_control,
+        }
+    });
+    GpuRow {
+        device: gpu.device,
+        functions: functions.collect(),
+    }
+}
+
+impl Inventory {
+    fn to_table(&self) -> String {
+        let head = [
+            "FUNCTION",
+            "IDENTITY",
+            "CLASS",
+            "DRIVER",
+            "IOMMU GROUP",
+            "POWER",
+            "CONTROL",
+        ];
+        let functions = self.gpus.iter().flat_map(|gpu| &gpu.functions);
+        table(
+            head,
+            functions.map(|function| {
+                [
+                    function.address.to_string(),
+                    function.identity.to_string(),
+                    function.class.to_string(),
+                    or_dash(function.driver.as_deref()),
+                    or_dash(function.iommu_group.as_deref()),
+                    or_dash(function.power_state.as_deref()),
+                    or_dash(function.power_control.as_deref()),
+                ]
+            }),
+        )
+    }
+}

@@ -1,0 +1,47 @@
+//! The operator's command.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the program's own edge: what it prints is what it is for"
+)]
+
+mod inventory;
+mod report;
+mod table;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Hands GPUs from one virtual machine to the next.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the GPUs of this machine, each with all its functions.
+    ///
+    /// Reads only what the kernel remembers: no function is touched or woken.
+    Inventory(inventory::Arguments),
+    /// Show what the boot claim did.
+    Report(report::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Inventory(arguments) => inventory::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+    };
+    match outcome {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("reseat: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

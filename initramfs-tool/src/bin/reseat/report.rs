@@ -1,0 +1,65 @@
+//! `reseat report`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use reseat::linux::{self, CLAIM_REPORT, Root};
+use reseat::report::Report;
+
+use crate::table::{or_dash, table};
+
+/// Arguments of `reseat report`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The report.
+    #[arg(default_value = CLAIM_REPORT)]
+    file: PathBuf,
+    /// Print the report's JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the report.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let report = linux::read_report(&Root::system(), &std::path::absolute(&arguments.file)?)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (_, line) in report.lines() {
+        println!("{line}");
+    }
+    for leftover in report.gpus.iter().flat_map(|gpu| &gpu.leftovers) {
+        println!("left behind: {leftover}");
+    }
+    if !report.gpus.is_empty() {
+        println!("\n{}", functions(&report));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn functions(report: &Report) -> String {
+    let head = [
+        "FUNCTION",
+        "IDENTITY",
+        "IOMMU GROUP",
+        "DRIVER BEFORE",
+        "DRIVER",
+        "POWER",
+    ];
+    let functions = report.gpus.iter().flat_map(|gpu| &gpu.functions);
+    table(
+        head,
+        functions.map(|function| {
+            let power = function.power.as_ref().map(ToString::to_string);
+            [
+                function.address.to_string(),
+                function.identity.to_string(),
+                or_dash(function.iommu_group.as_deref()),
+                or_dash(function.driver_before.as_deref()),
+                or_dash(function.driver.as_deref()),
+                or_dash(power.as_deref()),
+            ]
+        }),
+    )
+}

@@ -1,0 +1,25 @@
+//! Claiming a GPU: the decisions.
+//!
+//! [`Claim`] takes one GPU through the claim, an [`Operation`] at a time, and back if anything fails. [`Supervision`]
+//! watches the workers that perform those operations, since any of them can block for ever in the kernel. Both are
+//! machines: they are told what happened and when, and say what to do next; `crate::linux` does it.
+
+mod machine;
+mod operation;
+mod outcome;
+mod supervision;
+mod target;
+
+pub use machine::{Claim, Step};
+pub use operation::{Answer, Attribute, Change, Failure, FailureKind, Operation, PowerReading, PowerState, Verb};
+pub use outcome::{FunctionPower, Outcome, Rollback};
+pub use supervision::{Assignment, Command, Event, Finished, Supervision, WorkerId};
+pub use target::{Target, TargetFunction};
+
+use std::time::Duration;
+
+/// The driver that a claimed function is bound to.
+pub const VFIO_PCI: &str = "vfio-pci";
+
+/// The whole claim ends within this time, whatever hangs: the boot waits for it.
+pub const CLAIM_LIMIT: Duration = Duration::from_secs(15);

@@ -1,0 +1,352 @@
+//! The machine against a kernel that is a few maps, with one thing going wrong at a time.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::claim::{PowerState, TargetFunction};
+
+/// What the claim of one function touches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Device {
+    driver: Option<String>,
+    driver_override: String,
+    d3cold_allowed: String,
+    control: String,
+}
+
+impl Device {
+    fn new(driver: Option<&str>) -> Self {
+        Self {
+            driver: driver.map(str::to_owned),
+            driver_override: "(null)".to_owned(),
+            d3cold_allowed: "1".to_owned(),
+            control: "on".to_owned(),
+        }
+    }
+}
+
+/// Fails an operation: by its text, with this kind, so many times.
+struct Fault {
+    operation: &'static str,
+    kind: FailureKind,
+    times: usize,
+}
+
+struct Kernel {
+    devices: BTreeMap<FunctionAddress, Device>,
+    faults: Vec<Fault>,
+    /// Functions that stay asleep for so many readings.
+    sleepy: BTreeMap<FunctionAddress, usize>,
+    log: Vec<String>,
+    now: Duration,
+}
+
+fn address(function: u8) -> FunctionAddress {
+    FunctionAddress::new(0, 1, 0, function).unwrap()
+}
+
+impl Kernel {
+    fn new(drivers: &[Option<&str>]) -> Self {
+        let devices = drivers
+            .iter()
+            .zip(0..)
+            .map(|(driver, index)| (address(index), Device::new(*driver)));
+        Self {
+            devices: devices.collect(),
+            faults: Vec::new(),
+            sleepy: BTreeMap::new(),
+            log: Vec::new(),
+            now: Duration::ZERO,
+        }
+    }
+
+    fn failing(mut self, operation: &'static str, kind: FailureKind, times: usize) -> Self {
+        self.faults.push(Fault { operation, kind, times });
+        self
+    }
+
+    fn target(&self) -> Target {
+        Target {
+            device: address(0).device_address(),
+            functions: self
+                .devices
+                .iter()
+                .map(|(address, device)| TargetFunction {
+                    address: *address,
+                    driver: device.driver.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    fn run(&mut self) -> Outcome {
+        let mut claim = Claim::new(&self.target());
+        self.drive(&mut claim)
+    }
+
+    fn drive(&mut self, claim: &mut Claim) -> Outcome {
+        for _ in 0..1000 {
+            match claim.next(self.now) {
+                Step::Do(operation) => {
+                    self.log.push(operation.to_string());
+                    let answer = self.perform(&operation);
+                    claim.tell(self.now, answer);
+                }
+                Step::WaitUntil(time) => {
+                    assert!(time > self.now, "a wait that waits for nothing");
+                    self.now = time;
+                }
+                Step::Done(outcome) => return outcome,
+            }
+        }
+        panic!("no end: {:?}", self.log);
+    }
+
+    fn perform(&mut self, operation: &Operation) -> Result<Answer, Failure> {
+        let text = operation.to_string();
+        if let Some(fault) = self
+            .faults
+            .iter_mut()
+            .find(|fault| fault.operation == text && fault.times > 0)
+        {
+            fault.times -= 1;
+            return Err(Failure {
+                kind: fault.kind,
+                message: format!("fault in {text}"),
+            });
+        }
+        let device = self.devices.get_mut(&operation.function).unwrap();
+        Ok(match &operation.verb {
+            Verb::Probe => Answer::Present {
+                power_control: Some(device.control.clone()),
+            },
+            Verb::Write { attribute, value } => {
+                let file = match attribute {
+                    Attribute::DriverOverride => &mut device.driver_override,
+                    Attribute::D3coldAllowed => &mut device.d3cold_allowed,
+                    Attribute::PowerControl => &mut device.control,
+                };
+                let value = if value.is_empty() { "(null)" } else { value };
+                Answer::Written {
+                    before: std::mem::replace(file, value.to_owned()),
+                }
+            }
+            Verb::Unbind { driver } => {
+                assert_eq!(device.driver.as_ref(), Some(driver));
+                device.driver = None;
+                Answer::Accepted
+            }
+            Verb::Bind { driver } => {
+                assert_eq!(device.driver, None);
+                assert!(
+                    device.driver_override == "(null)" || device.driver_override == *driver,
+                    "bound against its override"
+                );
+                device.driver = Some(driver.clone());
+                if driver == VFIO_PCI {
+                    // As its probe does: a pin that was written before is lost.
+                    device.control = "auto".to_owned();
+                }
+                Answer::Accepted
+            }
+            Verb::ReadDriver => Answer::Driver(device.driver.clone()),
+            Verb::ReadPower => {
+                let sleepy = self.sleepy.entry(operation.function).or_default();
+                let asleep = *sleepy > 0;
+                *sleepy = sleepy.saturating_sub(1);
+                let state = if asleep { PowerState::D3hot } else { PowerState::D0 };
+                Answer::Power(PowerReading {
+                    runtime_status: Some("active".to_owned()),
+                    kernel: Some("D0".to_owned()),
+                    function: Some(state),
+                })
+            }
+        })
+    }
+
+    fn position(&self, operation: &str) -> usize {
+        let found = self.log.iter().position(|logged| logged == operation);
+        found.unwrap_or_else(|| panic!("`{operation}` is not in {:#?}", self.log))
+    }
+}
+
+#[test]
+fn every_function_ends_on_vfio_pci_pinned() {
+    let mut kernel = Kernel::new(&[None, Some("snd_hda_intel")]);
+    let outcome = kernel.run();
+    assert_eq!(outcome.rollback, None);
+    for device in kernel.devices.values() {
+        assert_eq!(device.driver.as_deref(), Some("vfio-pci"));
+        assert_eq!(device.driver_override, "vfio-pci");
+        assert_eq!(device.d3cold_allowed, "0");
+        assert_eq!(device.control, "on", "the pin comes after the bind, which undoes it");
+    }
+    assert_eq!(outcome.power.len(), 2);
+}
+
+#[test]
+fn every_override_comes_before_the_first_unbind_and_bind() {
+    let mut kernel = Kernel::new(&[Some("nouveau"), None]);
+    kernel.run();
+    let last_override = kernel.position("write vfio-pci to driver_override of 0000:01:00.1");
+    let unbind = kernel.position("unbind 0000:01:00.0 from nouveau");
+    let first_bind = kernel.position("bind 0000:01:00.0 to vfio-pci");
+    assert!(last_override < unbind && unbind < first_bind, "{:#?}", kernel.log);
+    assert!(kernel.position("write 0 to d3cold_allowed of 0000:01:00.1") < first_bind);
+}
+
+#[test]
+fn a_claimed_gpu_is_claimed_again_without_a_bind() {
+    let mut kernel = Kernel::new(&[Some("vfio-pci"), Some("vfio-pci")]);
+    let outcome = kernel.run();
+    assert_eq!(outcome.rollback, None);
+    assert!(
+        !kernel.log.iter().any(|line| line.contains("bind ")),
+        "{:#?}",
+        kernel.log
+    );
+    assert_eq!(kernel.devices[&address(1)].control, "on");
+}
+
+#[test]
+fn one_function_that_cannot_bind_rolls_the_whole_gpu_back() {
+    let before = Kernel::new(&[Some("nouveau"), Some("snd_hda_intel"), None]);
+    let expected = before.devices.clone();
+    let mut kernel = before.failing("bind 0000:01:00.2 to vfio-pci", FailureKind::Other, 1);
+    let rollback = kernel.run().rollback.unwrap();
+    assert_eq!(rollback.function, address(2));
+    assert_eq!(rollback.during, "bind 0000:01:00.2 to vfio-pci");
+    assert_eq!(rollback.leftovers, Vec::<String>::new());
+    assert_eq!(kernel.devices, expected);
+}
+
+#[test]
+fn nothing_is_changed_where_a_function_does_not_answer() {
+    let before = Kernel::new(&[Some("nouveau"), None]);
+    let expected = before.devices.clone();
+    let mut kernel = before.failing("read config of 0000:01:00.1", FailureKind::Other, 1);
+    assert!(kernel.run().rollback.is_some());
+    assert_eq!(kernel.devices, expected);
+    assert!(
+        !kernel.log.iter().any(|line| line.starts_with("write")),
+        "{:#?}",
+        kernel.log
+    );
+}
+
+#[test]
+fn a_failure_anywhere_leaves_everything_as_it_was() {
+    let clean = Kernel::new(&[Some("nouveau"), None]);
+    let mut rehearsal = Kernel::new(&[Some("nouveau"), None]);
+    rehearsal.run();
+    for operation in rehearsal.log.clone() {
+        let mut kernel = Kernel::new(&[Some("nouveau"), None]);
+        kernel.faults.push(Fault {
+            operation: operation.clone().leak(),
+            kind: FailureKind::Other,
+            times: 1,
+        });
+        let rollback = kernel.run().rollback;
+        assert!(rollback.is_some(), "{operation}");
+        assert_eq!(kernel.devices, clean.devices, "{operation}");
+    }
+}
+
+#[test]
+fn what_cannot_be_taken_back_is_named() {
+    let mut kernel = Kernel::new(&[Some("nouveau"), None])
+        .failing("bind 0000:01:00.1 to vfio-pci", FailureKind::Other, 1)
+        .failing("bind 0000:01:00.0 to nouveau", FailureKind::Other, 1);
+    let rollback = kernel.run().rollback.unwrap();
+    assert_eq!(rollback.leftovers.len(), 1);
+    assert!(
+        rollback.leftovers[0].starts_with("bind 0000:01:00.0 to nouveau: "),
+        "{rollback:?}"
+    );
+}
+
+#[test]
+fn a_function_that_vanished_has_nothing_to_take_back() {
+    let mut kernel = Kernel::new(&[None, None])
+        .failing("bind 0000:01:00.1 to vfio-pci", FailureKind::Vanished, 1)
+        .failing("clear driver_override of 0000:01:00.1", FailureKind::Vanished, 1)
+        .failing("write 1 to d3cold_allowed of 0000:01:00.1", FailureKind::Vanished, 1);
+    let rollback = kernel.run().rollback.unwrap();
+    assert_eq!(rollback.leftovers, Vec::<String>::new());
+    assert_eq!(kernel.devices[&address(0)], Device::new(None));
+}
+
+#[test]
+fn a_bind_that_the_kernel_puts_off_is_tried_again_for_a_while() {
+    let mut kernel = Kernel::new(&[None]).failing("bind 0000:01:00.0 to vfio-pci", FailureKind::Again, 3);
+    assert_eq!(kernel.run().rollback, None);
+    assert!(kernel.now >= BIND_RETRY_PAUSE * 3);
+
+    let mut kernel = Kernel::new(&[None]).failing("bind 0000:01:00.0 to vfio-pci", FailureKind::Again, usize::MAX);
+    let rollback = kernel.run().rollback.unwrap();
+    assert_eq!(rollback.failure.kind, FailureKind::Again);
+    assert!(
+        kernel.now >= BIND_RETRY_LIMIT && kernel.now < BIND_RETRY_LIMIT * 2,
+        "{:?}",
+        kernel.now
+    );
+}
+
+#[test]
+fn busy_is_settled_by_the_driver_link() {
+    // Somebody bound it to vfio-pci in between: as good as our own bind.
+    let mut kernel = Kernel::new(&[None]).failing("bind 0000:01:00.0 to vfio-pci", FailureKind::Busy, 1);
+    let mut claim = Claim::new(&kernel.target());
+    kernel.devices.get_mut(&address(0)).unwrap().driver = Some("vfio-pci".to_owned());
+    assert_eq!(kernel.drive(&mut claim).rollback, None);
+
+    // Nobody has it: the refusal stands, with its own reason.
+    let mut kernel = Kernel::new(&[None]).failing("bind 0000:01:00.0 to vfio-pci", FailureKind::Busy, 1);
+    let rollback = kernel.run().rollback.unwrap();
+    assert_eq!(rollback.failure.message, "fault in bind 0000:01:00.0 to vfio-pci");
+}
+
+#[test]
+fn a_function_that_wakes_late_is_waited_for_and_one_that_does_not_is_rolled_back() {
+    let mut kernel = Kernel::new(&[None]);
+    kernel.sleepy.insert(address(0), 5);
+    assert_eq!(kernel.run().rollback, None);
+
+    let mut kernel = Kernel::new(&[None]);
+    kernel.sleepy.insert(address(0), usize::MAX);
+    let rollback = kernel.run().rollback.unwrap();
+    assert_eq!(
+        rollback.failure.message,
+        "0000:01:00.0 is not in D0: runtime_status active, power_state D0, PMCSR D3hot"
+    );
+    assert_eq!(kernel.devices[&address(0)], Device::new(None));
+}
+
+#[test]
+fn the_way_back_alone_undoes_what_another_claim_did() {
+    let mut kernel = Kernel::new(&[Some("nouveau"), None]);
+    let before = kernel.devices.clone();
+    let mut claim = Claim::new(&kernel.target());
+    let mut changes = Vec::new();
+    // The first worker gets as far as the first bind.
+    while let Step::Do(operation) = claim.next(Duration::ZERO) {
+        let answer = kernel.perform(&operation);
+        changes.extend(claim.tell(Duration::ZERO, answer));
+        if matches!(operation.verb, Verb::Bind { .. }) {
+            break;
+        }
+    }
+    assert_ne!(kernel.devices, before);
+    let rollback = Rollback {
+        function: address(0),
+        during: "a test".to_owned(),
+        failure: Failure {
+            kind: FailureKind::Blocked,
+            message: "stopped".to_owned(),
+        },
+        leftovers: Vec::new(),
+    };
+    let outcome = kernel.drive(&mut Claim::undo(&changes, rollback));
+    assert_eq!(outcome.rollback.unwrap().leftovers, Vec::<String>::new());
+    assert_eq!(kernel.devices, before);
+}

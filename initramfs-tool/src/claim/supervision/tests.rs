@@ -1,0 +1,232 @@
+//! The supervisor with a mock clock, and workers that are only talked about.
+
+use super::*;
+use crate::claim::{Attribute, CLAIM_LIMIT, TargetFunction, Verb};
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+fn function(gpu: u8, function: u8) -> FunctionAddress {
+    FunctionAddress::new(0, gpu, 0, function).unwrap()
+}
+
+fn target(gpu: u8) -> Target {
+    Target {
+        device: function(gpu, 0).device_address(),
+        functions: (0..2)
+            .map(|index| TargetFunction {
+                address: function(gpu, index),
+                driver: Some("nouveau".to_owned()),
+            })
+            .collect(),
+    }
+}
+
+fn write_override(function: FunctionAddress) -> Operation {
+    let value = "vfio-pci".to_owned();
+    let attribute = Attribute::DriverOverride;
+    Operation {
+        function,
+        verb: Verb::Write { attribute, value },
+    }
+}
+
+fn unbind(function: FunctionAddress) -> Operation {
+    let driver = "nouveau".to_owned();
+    Operation {
+        function,
+        verb: Verb::Unbind { driver },
+    }
+}
+
+fn overridden(function: FunctionAddress) -> Change {
+    let value = String::new();
+    let attribute = Attribute::DriverOverride;
+    Change {
+        function,
+        undo: Verb::Write { attribute, value },
+    }
+}
+
+fn success() -> Outcome {
+    Outcome {
+        power: Vec::new(),
+        rollback: None,
+    }
+}
+
+/// The only command there is, if it starts a worker.
+fn started(commands: &[Command]) -> (WorkerId, Assignment) {
+    match commands {
+        [Command::Start(id, assignment)] => (*id, assignment.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn devices(supervision: Supervision) -> Vec<(String, bool)> {
+    let finished = supervision.into_finished().into_iter();
+    finished
+        .map(|finished| (finished.device.to_string(), finished.outcome.rollback.is_none()))
+        .collect()
+}
+
+#[test]
+fn nothing_to_claim_starts_nothing() {
+    let mut supervision = Supervision::default();
+    assert_eq!(supervision.begin(Duration::ZERO, Vec::new()), []);
+    assert_eq!(supervision.deadline(), None);
+}
+
+#[test]
+fn one_worker_serves_all_while_all_goes_well() {
+    let mut supervision = Supervision::default();
+    let (id, assignment) = started(&supervision.begin(Duration::ZERO, vec![target(1), target(2)]));
+    assert_eq!(assignment, Assignment::Claim(vec![target(1), target(2)]));
+    for gpu in [1, 2] {
+        let now = seconds(f64::from(gpu));
+        assert_eq!(
+            supervision.event(now, id, Event::Began(write_override(function(gpu, 0)))),
+            []
+        );
+        assert_eq!(supervision.event(now, id, Event::Ended(success())), []);
+    }
+    assert_eq!(supervision.gone(seconds(2.0), id, "end of its output"), []);
+    assert_eq!(supervision.deadline(), None);
+    assert_eq!(
+        devices(supervision),
+        [("0000:01:00".to_owned(), true), ("0000:02:00".to_owned(), true)]
+    );
+}
+
+/// A worker that has overridden both functions of GPU 1 and blocks in the unbind of the second.
+fn blocked(supervision: &mut Supervision, targets: Vec<Target>) -> WorkerId {
+    let (id, _) = started(&supervision.begin(Duration::ZERO, targets));
+    for index in [0, 1] {
+        supervision.event(Duration::ZERO, id, Event::Began(write_override(function(1, index))));
+        supervision.event(Duration::ZERO, id, Event::Changed(overridden(function(1, index))));
+    }
+    supervision.event(Duration::ZERO, id, Event::Began(unbind(function(1, 1))));
+    id
+}
+
+#[test]
+fn a_blocked_worker_is_abandoned_its_gpu_taken_back_and_the_others_claimed() {
+    let mut supervision = Supervision::default();
+    let first = blocked(&mut supervision, vec![target(1), target(2), target(3)]);
+    assert_eq!(supervision.tick(seconds(4.9)), []);
+    assert_eq!(supervision.deadline(), Some(STALL_LIMIT));
+
+    let commands = supervision.tick(seconds(5.0));
+    let [
+        abandon,
+        Command::Start(undoer, undo),
+        Command::Start(second, claim_2),
+        Command::Start(third, claim_3),
+    ] = commands.as_slice()
+    else {
+        panic!("{commands:?}");
+    };
+    assert_eq!(*abandon, Command::Abandon(first));
+    let Assignment::Undo { changes, rollback } = undo else {
+        panic!("{undo:?}");
+    };
+    // The function that the kernel holds is left alone: undoing there would block as well.
+    assert_eq!(*changes, [overridden(function(1, 0))]);
+    assert_eq!(rollback.during, "unbind 0000:01:00.1 from nouveau");
+    assert_eq!(rollback.leftovers.len(), 1, "{rollback:?}");
+    assert_eq!(*claim_2, Assignment::Claim(vec![target(2)]));
+    assert_eq!(*claim_3, Assignment::Claim(vec![target(3)]));
+
+    // What the abandoned one still says changes nothing.
+    assert_eq!(supervision.event(seconds(5.1), first, Event::Ended(success())), []);
+    let rolled_back = Outcome {
+        power: Vec::new(),
+        rollback: Some(rollback.clone()),
+    };
+    for (id, outcome) in [(*third, success()), (*undoer, rolled_back), (*second, success())] {
+        supervision.event(seconds(5.2), id, Event::Ended(outcome));
+    }
+    assert_eq!(supervision.deadline(), None);
+    assert_eq!(
+        devices(supervision),
+        [
+            ("0000:03:00".to_owned(), true),
+            ("0000:01:00".to_owned(), false),
+            ("0000:02:00".to_owned(), true)
+        ]
+    );
+}
+
+#[test]
+fn signs_of_life_keep_a_worker_until_the_time_for_claiming_is_over() {
+    let mut supervision = Supervision::default();
+    let (id, _) = started(&supervision.begin(Duration::ZERO, vec![target(1)]));
+    for second in 0..11 {
+        let now = seconds(f64::from(second));
+        assert_eq!(supervision.tick(now), [], "{now:?}");
+        supervision.event(now, id, Event::Began(unbind(function(1, 0))));
+    }
+    assert_eq!(supervision.deadline(), Some(CLAIMING_ENDS));
+    assert_eq!(supervision.tick(CLAIMING_ENDS), [Command::Abandon(id)]);
+    assert_eq!(supervision.deadline(), None);
+}
+
+#[test]
+fn everything_ends_in_time_when_every_worker_blocks() {
+    let mut supervision = Supervision::default();
+    // The module took its time.
+    let late = seconds(4.9);
+    let mut commands = supervision.begin(late, (1..=8).map(target).collect());
+    let mut now = late;
+    while let Some(deadline) = supervision.deadline() {
+        // Every worker makes one change and blocks in the next operation.
+        for command in commands {
+            if let Command::Start(id, Assignment::Claim(targets)) = command {
+                let gpu = targets[0].functions[0].address;
+                supervision.event(now, id, Event::Changed(overridden(gpu)));
+                let twin = targets[0].functions[1].address;
+                supervision.event(now, id, Event::Began(unbind(twin)));
+            }
+        }
+        now = deadline;
+        commands = supervision.tick(now);
+    }
+    assert!(now < CLAIM_LIMIT, "{now:?}");
+    let finished = supervision.into_finished();
+    assert_eq!(finished.len(), 8);
+    for finished in finished {
+        let rollback = finished.outcome.rollback.unwrap();
+        assert_eq!(
+            rollback.leftovers.len(),
+            1,
+            "the change that could not be taken back is named: {rollback:?}"
+        );
+    }
+}
+
+#[test]
+fn a_worker_that_dies_is_like_one_that_blocks_but_holds_nothing() {
+    let mut supervision = Supervision::default();
+    let id = blocked(&mut supervision, vec![target(1), target(2)]);
+    let commands = supervision.gone(seconds(0.1), id, "signal 9");
+    let [
+        Command::Start(_, Assignment::Undo { changes, rollback }),
+        Command::Start(..),
+    ] = commands.as_slice()
+    else {
+        panic!("{commands:?}");
+    };
+    assert_eq!(changes.len(), 2);
+    assert!(rollback.failure.message.contains("signal 9"), "{rollback:?}");
+}
+
+#[test]
+fn gpus_that_the_time_did_not_reach_are_told_so() {
+    let mut supervision = Supervision::default();
+    let (id, _) = started(&supervision.begin(seconds(10.0), vec![target(1), target(2)]));
+    assert_eq!(supervision.tick(CLAIMING_ENDS), [Command::Abandon(id)]);
+    let finished = supervision.into_finished();
+    let late = finished[1].outcome.rollback.as_ref().unwrap();
+    assert!(late.failure.message.contains("before it was begun"), "{late:?}");
+}

@@ -1,0 +1,133 @@
+//! What is in the machine: functions as the kernel lists them, and the GPUs that they make up.
+
+use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::header::{ClassCode, Identity};
+
+/// A function as the kernel sees it. Everything here is what the kernel remembers: finding it out neither touched the
+/// function nor waited for a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Where it is.
+    pub address: FunctionAddress,
+    /// Vendor and device ID.
+    pub identity: Identity,
+    /// What it says it is.
+    pub class: ClassCode,
+    /// The driver it is bound to.
+    pub driver: Option<String>,
+    /// Its IOMMU group. Without one, nothing isolates its DMA.
+    pub iommu_group: Option<String>,
+    /// Whether it is a virtual function of another one (SR-IOV).
+    pub is_virtual: bool,
+}
+
+/// A GPU: all functions on one device number, of which at least one is a display controller or an accelerator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gpu {
+    /// The device number that its functions share.
+    pub device: DeviceAddress,
+    /// Its functions, by address: the GPU itself, and audio, USB or UCSI beside it.
+    pub functions: Vec<Function>,
+}
+
+impl Gpu {
+    /// The function at `address`, if this GPU has it.
+    pub fn function(&self, address: FunctionAddress) -> Option<&Function> {
+        self.functions.iter().find(|function| function.address == address)
+    }
+}
+
+/// Puts the GPUs together from all functions of the machine, in the order of their addresses.
+///
+/// Virtual functions are left out: they come and go with their physical function, and are nobody's whole GPU.
+pub fn gpus(functions: &[Function]) -> Vec<Gpu> {
+    let mut physical: Vec<&Function> = functions.iter().filter(|function| !function.is_virtual).collect();
+    physical.sort_by_key(|function| function.address);
+    physical
+        .chunk_by(|one, other| one.address.device_address() == other.address.device_address())
+        .filter(|chunk| chunk.iter().any(|function| is_gpu(function.class)))
+        .filter_map(|chunk| {
+            let device = chunk.first()?.address.device_address();
+            let functions = chunk.iter().copied().cloned().collect();
+            Some(Gpu { device, functions })
+        })
+        .collect()
+}
+
+/// Whether a function of this class makes its device a GPU: any display controller (VGA-compatible, 3D and other), or
+/// a processing accelerator, which is what AMD's Instinct parts call themselves.
+pub fn is_gpu(class: ClassCode) -> bool {
+    const DISPLAY_CONTROLLER: u8 = 0x03;
+    const PROCESSING_ACCELERATOR: u8 = 0x12;
+    class.base_class == DISPLAY_CONTROLLER || (class.base_class == PROCESSING_ACCELERATOR && class.sub_class == 0)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A function of the tests: in IOMMU group 7, without a driver.
+    pub(crate) fn function(address: &str, identity: &str, class: &str) -> Function {
+        Function {
+            address: address.parse().unwrap(),
+            identity: identity.parse().unwrap(),
+            class: class.parse().unwrap(),
+            driver: None,
+            iommu_group: Some("7".to_owned()),
+            is_virtual: false,
+        }
+    }
+
+    /// Two identical GPUs with audio, and an NVMe device.
+    pub(crate) fn twins() -> Vec<Function> {
+        vec![
+            function("0000:02:00.1", "10de:1aef", "040300"),
+            function("0000:01:00.0", "10de:2231", "030000"),
+            function("0000:01:00.1", "10de:1aef", "040300"),
+            function("0000:02:00.0", "10de:2231", "030000"),
+            function("0000:03:00.0", "1b36:0010", "010802"),
+        ]
+    }
+
+    #[test]
+    fn a_gpu_is_all_functions_on_its_device_number() {
+        let gpus = gpus(&twins());
+        let addresses: Vec<Vec<String>> = gpus
+            .iter()
+            .map(|gpu| {
+                gpu.functions
+                    .iter()
+                    .map(|function| function.address.to_string())
+                    .collect()
+            })
+            .collect();
+        assert_eq!(
+            addresses,
+            [["0000:01:00.0", "0000:01:00.1"], ["0000:02:00.0", "0000:02:00.1"]]
+        );
+    }
+
+    #[test]
+    fn display_controllers_and_accelerators_are_gpus() {
+        for (class, expected) in [
+            ("030000", true),
+            ("030200", true),
+            ("038000", true),
+            ("120000", true),
+            ("120100", false),
+            ("040300", false),
+            ("060400", false),
+        ] {
+            assert_eq!(is_gpu(class.parse().unwrap()), expected, "{class}");
+        }
+    }
+
+    #[test]
+    fn a_virtual_function_is_no_gpu_of_its_own() {
+        let mut functions = twins();
+        let mut virtual_function = function("0000:01:00.4", "10de:2231", "030000");
+        virtual_function.is_virtual = true;
+        functions.push(virtual_function);
+        assert_eq!(gpus(&functions), gpus(&twins()));
+    }
+}

@@ -1,0 +1,211 @@
+//! Why there is no IOMMU, in words that an operator can act on.
+
+use std::fmt;
+
+/// What is known of the machine's IOMMU.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Whether the kernel runs any IOMMU.
+    pub running: bool,
+    /// The firmware's table that describes the IOMMUs.
+    pub table: Option<Table>,
+    /// Who made the processor, where that decides the names of things.
+    pub processor: Processor,
+    /// The kernel command line.
+    pub command_line: String,
+}
+
+/// The ACPI tables that describe IOMMUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// DMAR: Intel VT-d.
+    Dmar,
+    /// IVRS: AMD-Vi.
+    Ivrs,
+    /// IORT: Arm SMMU.
+    Iort,
+}
+
+/// Makers of processors, as far as their IOMMUs differ in name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Processor {
+    /// Intel.
+    Intel,
+    /// AMD.
+    Amd,
+    /// Arm, any maker.
+    Arm,
+    /// Not known.
+    #[default]
+    Other,
+}
+
+/// Why a function is in no IOMMU group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// A kernel parameter turns the IOMMU off.
+    TurnedOff {
+        /// The parameter as it stands on the command line.
+        parameter: String,
+    },
+    /// The firmware describes an IOMMU and the kernel was not told to use it.
+    Parameter {
+        /// What to add to the command line.
+        parameter: &'static str,
+    },
+    /// The firmware describes no IOMMU.
+    Firmware {
+        /// What the firmware's setup calls it.
+        setting: &'static str,
+        /// What to add to the command line as well, where the kernel needs to be asked.
+        parameter: Option<&'static str>,
+    },
+    /// An IOMMU runs, and this function is not behind it.
+    Uncovered,
+    /// There is a description and no reason that we know.
+    Unknown {
+        /// The table that was found.
+        table: Table,
+    },
+}
+
+/// Says why a function without an IOMMU group has none.
+pub fn diagnose(evidence: &Evidence) -> Missing {
+    if evidence.running {
+        return Missing::Uncovered;
+    }
+    if let Some(parameter) = turned_off(&evidence.command_line) {
+        return Missing::TurnedOff { parameter };
+    }
+    match (evidence.table, evidence.processor) {
+        (Some(Table::Dmar), _) if !asks_for_intel(&evidence.command_line) => Missing::Parameter {
+            parameter: "intel_iommu=on",
+        },
+        (Some(table), _) => Missing::Unknown { table },
+        (None, Processor::Intel) => Missing::Firmware {
+            setting: "Intel VT-d (Virtualization Technology for Directed I/O)",
+            parameter: Some("intel_iommu=on"),
+        },
+        (None, Processor::Amd) => Missing::Firmware {
+            setting: "AMD-Vi (IOMMU)",
+            parameter: None,
+        },
+        (None, Processor::Arm) => Missing::Firmware {
+            setting: "the SMMU (IOMMU)",
+            parameter: None,
+        },
+        (None, Processor::Other) => Missing::Firmware {
+            setting: "the IOMMU (Intel VT-d, AMD-Vi or SMMU)",
+            parameter: None,
+        },
+    }
+}
+
+fn turned_off(command_line: &str) -> Option<String> {
+    command_line
+        .split_ascii_whitespace()
+        .find(|parameter| match parameter.split_once('=') {
+            Some(("iommu" | "intel_iommu" | "amd_iommu", values)) => values.split(',').any(|value| value == "off"),
+            _ => false,
+        })
+        .map(str::to_owned)
+}
+
+fn asks_for_intel(command_line: &str) -> bool {
+    command_line
+        .split_ascii_whitespace()
+        .filter_map(|parameter| parameter.strip_prefix("intel_iommu="))
+        .any(|values| values.split(',').any(|value| value == "on"))
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TurnedOff { parameter } => {
+                write!(formatter, "no IOMMU: remove `{parameter}` from the kernel command line")
+            }
+            Self::Parameter { parameter } => {
+                write!(formatter, "no IOMMU: add `{parameter}` to the kernel command line")
+            }
+            Self::Firmware { setting, parameter } => {
+                write!(formatter, "no IOMMU: enable {setting} in the firmware setup")?;
+                match parameter {
+                    Some(parameter) => write!(formatter, " and add `{parameter}` to the kernel command line"),
+                    None => Ok(()),
+                }
+            }
+            Self::Uncovered => formatter.write_str("in no IOMMU group, though an IOMMU runs: no unit covers it"),
+            Self::Unknown { table } => {
+                let table = match table {
+                    Table::Dmar => "DMAR",
+                    Table::Ivrs => "IVRS",
+                    Table::Iort => "IORT",
+                };
+                write!(
+                    formatter,
+                    "no IOMMU, though the firmware describes one ({table}): see the kernel log for its reason"
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence(table: Option<Table>, processor: Processor, command_line: &str) -> Evidence {
+        Evidence {
+            running: false,
+            table,
+            processor,
+            command_line: command_line.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_described_but_unused_vt_d_wants_the_parameter() {
+        // The processor's maker does not matter: the table says whose IOMMU it is.
+        let missing = diagnose(&evidence(Some(Table::Dmar), Processor::Amd, "quiet iommu=pt"));
+        assert_eq!(
+            missing.to_string(),
+            "no IOMMU: add `intel_iommu=on` to the kernel command line"
+        );
+    }
+
+    #[test]
+    fn an_undescribed_iommu_wants_the_firmware() {
+        let missing = diagnose(&evidence(None, Processor::Intel, "intel_iommu=on"));
+        assert!(missing.to_string().contains("VT-d"), "{missing}");
+        let missing = diagnose(&evidence(None, Processor::Amd, ""));
+        assert_eq!(
+            missing.to_string(),
+            "no IOMMU: enable AMD-Vi (IOMMU) in the firmware setup"
+        );
+    }
+
+    #[test]
+    fn a_parameter_that_turns_it_off_is_named_first() {
+        for parameter in ["iommu=off", "amd_iommu=off", "intel_iommu=off", "iommu=pt,off"] {
+            let missing = diagnose(&evidence(
+                Some(Table::Ivrs),
+                Processor::Amd,
+                &format!("quiet {parameter}"),
+            ));
+            assert_eq!(
+                missing,
+                Missing::TurnedOff {
+                    parameter: parameter.to_owned()
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn a_function_behind_no_unit_is_told_apart() {
+        let mut evidence = evidence(Some(Table::Dmar), Processor::Intel, "intel_iommu=on");
+        assert_eq!(diagnose(&evidence), Missing::Unknown { table: Table::Dmar });
+        evidence.running = true;
+        assert_eq!(diagnose(&evidence), Missing::Uncovered);
+    }
+}

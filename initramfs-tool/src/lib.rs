@@ -1,0 +1,21 @@
+//! The Linux end of reseat: the boot claim and the operator's command.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`rules`] | which GPUs are wanted: rules file and kernel command line |
+//! | [`inventory`] | what is there: functions, and the GPUs they make up |
+//! | [`iommu`] | why there is no IOMMU, in words |
+//! | [`plan`] | rules held against the machine |
+//! | [`claim`] | the claim as machines that decide: one GPU, and the workers |
+//! | [`report`] | what is written down |
+//! | [`linux`] | the effects: the only module that touches /sys, /proc, /dev and /run |
+//!
+//! Everything but [`linux`] is pure: facts and time go in, decisions come out.
+
+pub mod claim;
+pub mod inventory;
+pub mod iommu;
+pub mod linux;
+pub mod plan;
+pub mod report;
+pub mod rules;

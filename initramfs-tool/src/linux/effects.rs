@@ -1,0 +1,181 @@
+//! One operation of a claim, done.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::capability::list::{ListEnd, StandardList};
+use reseat_core::capability::power_management::{self, PowerManagement};
+use reseat_core::capability::view::ViewError;
+use reseat_core::capability::walk::End;
+use reseat_core::config::RegisterError;
+use reseat_core::header::{CapabilityPointer, Common};
+use reseat_core::presence::{Presence, RrsVisibility};
+
+use super::attribute::{self, FileError};
+use super::config::{ConfigError, ConfigFile};
+use super::{Root, functions};
+use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PowerReading, PowerState, Verb};
+
+const EAGAIN: i32 = 11;
+const EBUSY: i32 = 16;
+const ENODEV: i32 = 19;
+const EINVAL: i32 = 22;
+
+/// Does operations, and remembers of each function where its registers are.
+pub(super) struct Effects<'a> {
+    root: &'a Root,
+    functions: BTreeMap<FunctionAddress, Registers>,
+}
+
+/// A function's configuration space with its list of standard capabilities, walked once.
+struct Registers {
+    config: ConfigFile,
+    capabilities: StandardList<ConfigError>,
+}
+
+impl<'a> Effects<'a> {
+    pub(super) fn new(root: &'a Root) -> Self {
+        Self {
+            root,
+            functions: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn perform(&mut self, operation: &Operation) -> Result<Answer, Failure> {
+        let function = operation.function;
+        let answer = match &operation.verb {
+            Verb::Probe => self.probe(function),
+            Verb::Write { attribute, value } => self.write(function, *attribute, value),
+            Verb::Unbind { driver } => self.hand_over(function, driver, "unbind"),
+            Verb::Bind { driver } => self.hand_over(function, driver, "bind"),
+            Verb::ReadDriver => functions::driver_of(self.root, function)
+                .map(Answer::Driver)
+                .map_err(|error| file_failure(&error)),
+            Verb::ReadPower => self.read_power(function).map(Answer::Power),
+        };
+        // Whatever went wrong with a function that is no longer there went wrong for that reason.
+        answer.map_err(|failure| match self.root.function(function).exists() {
+            true => failure,
+            false => Failure {
+                kind: FailureKind::Vanished,
+                message: format!("{function} is gone: {failure}"),
+            },
+        })
+    }
+
+    fn probe(&mut self, function: FunctionAddress) -> Result<Answer, Failure> {
+        let mut config = ConfigFile::open(self.root, function).map_err(other)?;
+        // Whether the root port above lets RRS be seen is not known here; no GPU's vendor is 0001.
+        match Presence::read(&mut config, RrsVisibility::Enabled).map_err(other)? {
+            Presence::Ready(_) => {}
+            Presence::Absent => return Err(other(format!("{function} does not answer: its config reads all-ones"))),
+            Presence::NotReady => return Err(other(format!("{function} is not ready: it asks for retries (RRS)"))),
+            Presence::Zero => {
+                return Err(other(format!(
+                    "{function} does not answer as a function: its config reads 0"
+                )));
+            }
+        }
+        let in_header =
+            |error: RegisterError<ConfigError>| other(format!("cannot read the header of {function}: {error}"));
+        let header = Common::read(&mut config).map_err(in_header)?;
+        let pointer = header.read_capability_pointer(&mut config).map_err(in_header)?;
+        let capabilities = StandardList::read(&mut config, pointer.unwrap_or(CapabilityPointer::None));
+        self.functions.insert(function, Registers { config, capabilities });
+        let control = self.root.function(function).join(Attribute::PowerControl.file());
+        let power_control = attribute::read_if_there(&control).map_err(|error| file_failure(&error))?;
+        Ok(Answer::Present { power_control })
+    }
+
+    fn write(&self, function: FunctionAddress, attribute: Attribute, value: &str) -> Result<Answer, Failure> {
+        let path = self.root.function(function).join(attribute.file());
+        let Some(before) = attribute::read_if_there(&path).map_err(|error| file_failure(&error))? else {
+            return Ok(Answer::NoSuchAttribute);
+        };
+        attribute::write(&path, value).map_err(|error| file_failure(&error))?;
+        Ok(Answer::Written { before })
+    }
+
+    /// Writes the function's address to the driver's `bind` or `unbind`.
+    fn hand_over(&self, function: FunctionAddress, driver: &str, file: &str) -> Result<Answer, Failure> {
+        let path = self.root.driver(driver).join(file);
+        match attribute::write(&path, &function.to_string()) {
+            Ok(()) => Ok(Answer::Accepted),
+            Err(error) => {
+                let mut failure = file_failure(&error);
+                if let (Some(meaning), "bind") = (meaning_of_bind_error(error.cause()), file) {
+                    failure.message = format!("{failure}: {meaning}");
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    fn read_power(&mut self, function: FunctionAddress) -> Result<PowerReading, Failure> {
+        let directory = self.root.function(function);
+        let read = |file: &str| attribute::read_if_there(&directory.join(file)).map_err(|error| file_failure(&error));
+        Ok(PowerReading {
+            runtime_status: read("power/runtime_status")?,
+            kernel: read("power_state")?,
+            function: self.read_pmcsr(function)?,
+        })
+    }
+
+    /// The state in PMCSR; none where the function has no such register, which is then always in D0.
+    fn read_pmcsr(&mut self, function: FunctionAddress) -> Result<Option<PowerState>, Failure> {
+        let Some(Registers { config, capabilities }) = self.functions.get_mut(&function) else {
+            return Err(other(format!("{function} was never asked whether it is there")));
+        };
+        let Some(mut power_management) = PowerManagement::find(capabilities, config) else {
+            return match capabilities.end() {
+                ListEnd::Walked(End::Complete) => Ok(None),
+                end => Err(other(format!(
+                    "the power state of {function} cannot be verified: its capability list is {end}"
+                ))),
+            };
+        };
+        match power_management.control_status() {
+            Ok(control_status) => Ok(Some(match control_status.power_state() {
+                power_management::PowerState::D0 => PowerState::D0,
+                power_management::PowerState::D1 => PowerState::D1,
+                power_management::PowerState::D2 => PowerState::D2,
+                power_management::PowerState::D3hot => PowerState::D3hot,
+            })),
+            Err(ViewError::Register(RegisterError::AllOnes { .. })) => Ok(Some(PowerState::Inaccessible)),
+            Err(error) => Err(other(format!("cannot read PMCSR of {function}: {error}"))),
+        }
+    }
+}
+
+/// What a driver core or vfio-pci means by the error of a bind.
+fn meaning_of_bind_error(error: &io::Error) -> Option<&'static str> {
+    match error.raw_os_error()? {
+        ENODEV => Some("the driver does not match the function, its driver_override was not taken"),
+        EBUSY => Some("it has a driver already, or it has virtual functions"),
+        EINVAL => {
+            Some("the driver refuses this function: vfio-pci does so for bridges and for what is on its deny list")
+        }
+        EAGAIN => Some("the kernel has put the bind off"),
+        _ => None,
+    }
+}
+
+fn file_failure(error: &FileError) -> Failure {
+    let kind = match error.cause().raw_os_error() {
+        Some(EBUSY) => FailureKind::Busy,
+        Some(EAGAIN) => FailureKind::Again,
+        _ => FailureKind::Other,
+    };
+    Failure {
+        kind,
+        message: error.to_string(),
+    }
+}
+
+fn other(message: impl ToString) -> Failure {
+    Failure {
+        kind: FailureKind::Other,
+        message: message.to_string(),
+    }
+}

@@ -1,0 +1,102 @@
+//! The machine's functions, from what the kernel remembers of them.
+//!
+//! Only files that neither wait for the device's lock nor wake the function are read: a function that is being reset,
+//! or whose unbind hangs, must not hold up a look at the others. (`driver_override`, `reset_method` and `config` are
+//! not such files.)
+
+use std::fs;
+use std::path::Path;
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::header::Identity;
+
+use super::Root;
+use super::attribute::{self, FileError};
+use crate::inventory::Function;
+
+/// The functions that could be read, and words on those that could not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// By address.
+    pub functions: Vec<Function>,
+    /// What was wrong with the others.
+    pub problems: Vec<String>,
+}
+
+/// Lists all functions of the machine.
+pub fn list(root: &Root) -> Listing {
+    let mut listing = Listing::default();
+    let directory = root.path("/sys/bus/pci/devices");
+    let entries = match fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let problem = format!("cannot list {}: {error}", directory.display());
+            listing.problems.push(problem);
+            return listing;
+        }
+    };
+    for entry in entries {
+        match entry
+            .map_err(|error| format!("cannot list {}: {error}", directory.display()))
+            .and_then(|entry| {
+                let name = entry.file_name();
+                read(&entry.path(), &name.to_string_lossy())
+            }) {
+            Ok(function) => listing.functions.push(function),
+            Err(problem) => listing.problems.push(problem),
+        }
+    }
+    listing.functions.sort_by_key(|function| function.address);
+    listing.problems.sort();
+    listing
+}
+
+fn read(path: &Path, name: &str) -> Result<Function, String> {
+    let address: FunctionAddress = name
+        .parse()
+        .map_err(|error| format!("{} is no function's name: {error}", path.display()))?;
+    let link = |file: &str| attribute::link_name(&path.join(file)).map_err(|error| error.to_string());
+    Ok(Function {
+        address,
+        identity: Identity {
+            vendor: number(path, "vendor", 4, |digits| u16::from_str_radix(digits, 16).ok())?,
+            device: number(path, "device", 4, |digits| u16::from_str_radix(digits, 16).ok())?,
+        },
+        class: number(path, "class", 6, |digits| digits.parse().ok())?,
+        driver: link("driver")?,
+        iommu_group: link("iommu_group")?,
+        is_virtual: link("physfn")?.is_some(),
+    })
+}
+
+/// A number as sysfs writes it, `0x10de`, with as many digits as it has to have.
+fn number<T>(path: &Path, file: &str, digits: usize, parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+    let path = path.join(file);
+    let text = attribute::read(&path).map_err(|error| error.to_string())?;
+    text.strip_prefix("0x")
+        .filter(|text| text.len() == digits)
+        .and_then(parse)
+        .ok_or_else(|| {
+            format!(
+                "{} holds `{text}`, not a number of {digits} hexadecimal digits",
+                path.display()
+            )
+        })
+}
+
+/// The driver that a function is bound to.
+pub(super) fn driver_of(root: &Root, address: FunctionAddress) -> Result<Option<String>, FileError> {
+    attribute::link_name(&root.function(address).join("driver"))
+}
+
+/// What the kernel remembers of a function's power: `power_state` and `power/control`, where it has them.
+///
+/// # Errors
+/// When one is there and cannot be read.
+pub fn power_of(root: &Root, address: FunctionAddress) -> Result<(Option<String>, Option<String>), FileError> {
+    let function = root.function(address);
+    Ok((
+        attribute::read_if_there(&function.join("power_state"))?,
+        attribute::read_if_there(&function.join("power/control"))?,
+    ))
+}

@@ -1,0 +1,91 @@
+//! The report in `/run`, which switch_root carries over to the real root.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Root;
+use crate::report::{Report, SCHEMA};
+
+/// Where the boot claim's report is.
+pub const CLAIM_REPORT: &str = "/run/reseat/claim.json";
+
+/// A report that could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportFileError {
+    /// The file system refused.
+    #[error("cannot {action} {path}: {cause}", path = path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The kernel's reason.
+        cause: io::Error,
+    },
+    /// The file is no report.
+    #[error("{path} is no claim report: {cause}", path = path.display())]
+    Form {
+        /// Which file.
+        path: PathBuf,
+        /// Where it goes wrong.
+        cause: serde_json::Error,
+    },
+    /// The file is a report of another form.
+    #[error("{path} has the schema `{found}`, this version reads `{SCHEMA}`", path = path.display())]
+    Schema {
+        /// Which file.
+        path: PathBuf,
+        /// What it says it is.
+        found: String,
+    },
+}
+
+/// Writes the report to the absolute path `at`: whole or not at all.
+///
+/// # Errors
+/// When the directory or the file cannot be made.
+pub fn write(root: &Root, at: &Path, report: &Report) -> Result<(), ReportFileError> {
+    let path = root.path(at);
+    let failed = |action, path: &Path| {
+        let path = path.to_owned();
+        move |cause| ReportFileError::File { action, path, cause }
+    };
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory).map_err(failed("create", directory))?;
+    }
+    let mut text = serde_json::to_string_pretty(report).map_err(|cause| ReportFileError::Form {
+        path: path.clone(),
+        cause,
+    })?;
+    text.push('\n');
+    let unfinished = path.with_extension("json.new");
+    fs::write(&unfinished, text).map_err(failed("write", &unfinished))?;
+    fs::rename(&unfinished, &path).map_err(failed("replace", &path))
+}
+
+/// Reads the report at the absolute path `at`.
+///
+/// # Errors
+/// When it is not there, is no report, or one of another schema.
+pub fn read(root: &Root, at: &Path) -> Result<Report, ReportFileError> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        schema: String,
+    }
+    let path = root.path(at);
+    let text = fs::read_to_string(&path).map_err(|cause| ReportFileError::File {
+        action: "read",
+        path: path.clone(),
+        cause,
+    })?;
+    let form = |cause| ReportFileError::Form {
+        path: path.clone(),
+        cause,
+    };
+    let Head { schema: found } = serde_json::from_str(&text).map_err(form)?;
+    if found != SCHEMA {
+        return Err(ReportFileError::Schema { path, found });
+    }
+    serde_json::from_str(&text).map_err(form)
+}

@@ -1,0 +1,274 @@
+//! From rules to GPUs: which are claimed, which are refused and why, and which rules came to nothing.
+
+use std::fmt;
+
+use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::header::{ClassCode, Identity};
+
+use crate::inventory::{self, Function, Gpu};
+use crate::iommu::{self, Missing};
+use crate::rules::{Rule, Selector, SelectorError};
+
+/// What the rules ask for on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Each rule with what it came to, in the rules' order.
+    pub rules: Vec<(Rule, RuleOutcome)>,
+    /// The GPUs to claim, by address, each once however many rules choose it.
+    pub claim: Vec<Gpu>,
+    /// The GPUs that were chosen and cannot be claimed.
+    pub refused: Vec<(Gpu, Refusal)>,
+}
+
+/// What a rule came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleOutcome {
+    /// It chose these GPUs.
+    Chose(Vec<DeviceAddress>),
+    /// It chose none.
+    Nothing(Nothing),
+}
+
+/// Why a rule chose nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nothing {
+    /// Its selector means nothing.
+    Unreadable(SelectorError),
+    /// No function has this address.
+    NoFunction(FunctionAddress),
+    /// The function has this address but another identity: something has moved, or was exchanged.
+    GuardFailed {
+        /// Where.
+        address: FunctionAddress,
+        /// The identity that the rule names.
+        expected: Identity,
+        /// The identity that is there.
+        found: Identity,
+    },
+    /// The function belongs to no GPU.
+    NotAGpu {
+        /// Where.
+        address: FunctionAddress,
+        /// What it says it is.
+        class: ClassCode,
+    },
+    /// The function is a virtual one.
+    Virtual(FunctionAddress),
+    /// No GPU has a function of this identity.
+    NoIdentity(Identity),
+    /// There is no GPU at all.
+    NoGpu,
+}
+
+/// Why a chosen GPU is not claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A function's DMA would not be isolated.
+    NoIommu {
+        /// The function without a group.
+        function: FunctionAddress,
+        /// Why it has none.
+        missing: Missing,
+    },
+}
+
+/// Holds the rules against the machine.
+pub fn plan(rules: Vec<Rule>, functions: &[Function], iommu: &iommu::Evidence) -> Plan {
+    let gpus = inventory::gpus(functions);
+    let rules: Vec<(Rule, RuleOutcome)> = rules
+        .into_iter()
+        .map(|rule| {
+            let outcome = match &rule.selector {
+                Ok(selector) => choose(*selector, functions, &gpus),
+                Err(error) => Err(Nothing::Unreadable(*error)),
+            };
+            (rule, outcome.map_or_else(RuleOutcome::Nothing, RuleOutcome::Chose))
+        })
+        .collect();
+    let chosen = |gpu: &Gpu| {
+        rules
+            .iter()
+            .any(|(_, outcome)| matches!(outcome, RuleOutcome::Chose(devices) if devices.contains(&gpu.device)))
+    };
+    let mut claim = Vec::new();
+    let mut refused = Vec::new();
+    for gpu in gpus.iter().filter(|gpu| chosen(gpu)) {
+        match refusal(gpu, iommu) {
+            None => claim.push(gpu.clone()),
+            Some(refusal) => refused.push((gpu.clone(), refusal)),
+        }
+    }
+    Plan { rules, claim, refused }
+}
+
+fn choose(selector: Selector, functions: &[Function], gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
+    match selector {
+        Selector::Address(address) => at(address, None, functions, gpus),
+        Selector::Guarded { address, identity } => at(address, Some(identity), functions, gpus),
+        Selector::Identity(identity) => some(
+            gpus.iter()
+                .filter(|gpu| gpu.functions.iter().any(|function| function.identity == identity)),
+            Nothing::NoIdentity(identity),
+        ),
+        Selector::Gpu => some(gpus.iter(), Nothing::NoGpu),
+    }
+}
+
+fn at(
+    address: FunctionAddress,
+    guard: Option<Identity>,
+    functions: &[Function],
+    gpus: &[Gpu],
+) -> Result<Vec<DeviceAddress>, Nothing> {
+    let function = functions
+        .iter()
+        .find(|function| function.address == address)
+        .ok_or(Nothing::NoFunction(address))?;
+    if let Some(expected) = guard.filter(|expected| *expected != function.identity) {
+        let found = function.identity;
+        return Err(Nothing::GuardFailed {
+            address,
+            expected,
+            found,
+        });
+    }
+    if function.is_virtual {
+        return Err(Nothing::Virtual(address));
+    }
+    let class = function.class;
+    some(
+        gpus.iter().filter(|gpu| gpu.function(address).is_some()),
+        Nothing::NotAGpu { address, class },
+    )
+}
+
+fn some<'a>(gpus: impl Iterator<Item = &'a Gpu>, otherwise: Nothing) -> Result<Vec<DeviceAddress>, Nothing> {
+    let devices: Vec<DeviceAddress> = gpus.map(|gpu| gpu.device).collect();
+    if devices.is_empty() {
+        Err(otherwise)
+    } else {
+        Ok(devices)
+    }
+}
+
+fn refusal(gpu: &Gpu, iommu: &iommu::Evidence) -> Option<Refusal> {
+    let function = gpu.functions.iter().find(|function| function.iommu_group.is_none())?;
+    Some(Refusal::NoIommu {
+        function: function.address,
+        missing: iommu::diagnose(iommu),
+    })
+}
+
+impl fmt::Display for Nothing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => error.fmt(formatter),
+            Self::NoFunction(address) => write!(formatter, "no function at {address}"),
+            Self::GuardFailed {
+                address,
+                expected,
+                found,
+            } => {
+                write!(formatter, "{address} is {found}, not {expected}: not claimed")
+            }
+            Self::NotAGpu { address, class } => {
+                write!(
+                    formatter,
+                    "{address} belongs to no GPU (its class is {class}): not claimed"
+                )
+            }
+            Self::Virtual(address) => write!(formatter, "{address} is a virtual function: not claimed"),
+            Self::NoIdentity(identity) => write!(formatter, "no GPU has a function {identity}"),
+            Self::NoGpu => formatter.write_str("there is no GPU"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoIommu { function, missing } => write!(formatter, "{function}: {missing}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::tests::twins;
+    use crate::rules::CommandLine;
+
+    fn planned(selectors: &str) -> Plan {
+        let rules = CommandLine::parse(&format!("reseat.claim={selectors}")).rules;
+        plan(rules, &twins(), &iommu::Evidence::default())
+    }
+
+    fn claimed(plan: &Plan) -> Vec<String> {
+        plan.claim.iter().map(|gpu| gpu.device.to_string()).collect()
+    }
+
+    fn nothing(plan: &Plan) -> String {
+        match &plan.rules[0].1 {
+            RuleOutcome::Nothing(nothing) => nothing.to_string(),
+            RuleOutcome::Chose(devices) => panic!("chose {devices:?}"),
+        }
+    }
+
+    #[test]
+    fn an_address_chooses_its_gpu_and_not_the_twin() {
+        assert_eq!(claimed(&planned("0000:02:00.0")), ["0000:02:00"]);
+    }
+
+    #[test]
+    fn any_function_stands_for_its_gpu() {
+        assert_eq!(claimed(&planned("0000:02:00.1")), ["0000:02:00"]);
+    }
+
+    #[test]
+    fn an_identity_chooses_both_twins() {
+        assert_eq!(claimed(&planned("10de:2231")), ["0000:01:00", "0000:02:00"]);
+        assert_eq!(claimed(&planned("gpu")), ["0000:01:00", "0000:02:00"]);
+    }
+
+    #[test]
+    fn a_gpu_chosen_twice_is_claimed_once() {
+        let plan = planned("gpu,0000:01:00.0,10de:1aef");
+        assert_eq!(claimed(&plan), ["0000:01:00", "0000:02:00"]);
+    }
+
+    #[test]
+    fn a_guard_that_holds_claims_and_one_that_fails_refuses() {
+        assert_eq!(claimed(&planned("0000:01:00.0@10de:2231")), ["0000:01:00"]);
+        let plan = planned("0000:01:00.0@10de:1eb8");
+        assert!(plan.claim.is_empty());
+        assert_eq!(nothing(&plan), "0000:01:00.0 is 10de:2231, not 10de:1eb8: not claimed");
+    }
+
+    #[test]
+    fn a_rule_without_a_match_says_so_and_others_stand() {
+        let plan = planned("0000:09:00.0,0000:01:00.0");
+        assert_eq!(nothing(&plan), "no function at 0000:09:00.0");
+        assert_eq!(claimed(&plan), ["0000:01:00"]);
+        assert_eq!(nothing(&planned("1002:73bf")), "no GPU has a function 1002:73bf");
+    }
+
+    #[test]
+    fn what_is_no_gpu_is_never_claimed() {
+        let plan = planned("0000:03:00.0");
+        assert!(plan.claim.is_empty());
+        assert!(nothing(&plan).contains("belongs to no GPU"), "{}", nothing(&plan));
+        assert_eq!(nothing(&planned("1b36:0010")), "no GPU has a function 1b36:0010");
+    }
+
+    #[test]
+    fn one_function_without_a_group_refuses_the_whole_gpu() {
+        let mut functions = twins();
+        functions[2].iommu_group = None;
+        let rules = CommandLine::parse("reseat.claim=gpu").rules;
+        let plan = plan(rules, &functions, &iommu::Evidence::default());
+        assert_eq!(claimed(&plan), ["0000:02:00"]);
+        let (gpu, refusal) = &plan.refused[0];
+        assert_eq!(gpu.device.to_string(), "0000:01:00");
+        assert!(refusal.to_string().starts_with("0000:01:00.1: no IOMMU"), "{refusal}");
+    }
+}

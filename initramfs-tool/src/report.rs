@@ -1,0 +1,403 @@
+//! The claim's report, `/run/reseat/claim.json`, and the same in short lines for the kernel log.
+//!
+//! The file is read by people, by the `reseat` command and by other tools, after switch_root and long after the claim.
+//! [`SCHEMA`] names its version: fields may be added under the same name, anything else makes a new one.
+
+use std::time::Duration;
+
+use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::header::{ClassCode, Identity};
+use serde::{Deserialize, Serialize};
+
+use crate::claim::{Finished, PowerReading, VFIO_PCI};
+use crate::inventory::{Function, Gpu};
+use crate::plan::{Plan, RuleOutcome};
+
+/// The version of the report's form.
+pub const SCHEMA: &str = "reseat.claim/1";
+
+/// What one run of `reseat-claim` did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The version of the program.
+    pub version: String,
+    /// The whole in one word.
+    pub verdict: Verdict,
+    /// How long the run took, in milliseconds.
+    pub duration_ms: f64,
+    /// The time that the run had, in milliseconds.
+    pub limit_ms: u64,
+    /// What was found wrong apart from rules and GPUs: a rules file that cannot be read, an unknown parameter.
+    pub problems: Vec<String>,
+    /// Each rule and what it came to.
+    pub rules: Vec<RuleReport>,
+    /// How vfio-pci came to be there; absent where nothing was to be claimed.
+    pub vfio_pci: Option<ModuleReport>,
+    /// Each chosen GPU and what became of it.
+    pub gpus: Vec<GpuReport>,
+}
+
+/// A run in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// `reseat=off`: nothing was looked at.
+    Off,
+    /// There are no rules.
+    NoRules,
+    /// `reseat.dry-run`: nothing was touched.
+    DryRun,
+    /// Every rule was met, every chosen GPU is claimed.
+    Claimed,
+    /// A rule came to nothing, a GPU was refused or given back, or something was found wrong.
+    Incomplete,
+}
+
+/// A rule and what it came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleReport {
+    /// Where it was written: a file and a line, or the kernel command line.
+    pub source: String,
+    /// The selector as it was written.
+    pub selector: String,
+    /// The GPUs that it chose.
+    pub gpus: Vec<DeviceAddress>,
+    /// Why it chose none.
+    pub problem: Option<String>,
+}
+
+/// How vfio-pci came to be there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModuleReport {
+    /// Whether this run loaded it; otherwise it was there before.
+    pub loaded: bool,
+    /// Its parameter `disable_idle_d3`; absent where it could not be read. Without it the driver lets unused functions
+    /// sleep, and only the pin keeps them awake.
+    pub disable_idle_d3: Option<bool>,
+    /// How long loading took, in milliseconds.
+    pub duration_ms: f64,
+    /// Why it is not there.
+    pub problem: Option<String>,
+}
+
+/// A chosen GPU and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GpuReport {
+    /// Its device number.
+    pub device: DeviceAddress,
+    /// What became of it.
+    pub verdict: GpuVerdict,
+    /// How long it took, in milliseconds.
+    pub duration_ms: f64,
+    /// Why it is not claimed.
+    pub problem: Option<String>,
+    /// What could not be taken back.
+    pub leftovers: Vec<String>,
+    /// Its functions.
+    pub functions: Vec<FunctionReport>,
+}
+
+/// What became of a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GpuVerdict {
+    /// It would be claimed: this was a dry run.
+    WouldClaim,
+    /// Every function is on vfio-pci, in D0 and pinned, and was read back so.
+    Claimed,
+    /// Something failed, and what had been done was taken back.
+    RolledBack,
+    /// Something failed, and not all that had been done could be taken back.
+    Stuck,
+    /// It was not touched.
+    Refused,
+}
+
+/// A function of a chosen GPU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionReport {
+    /// Where it is.
+    pub address: FunctionAddress,
+    /// Vendor and device ID.
+    pub identity: Identity,
+    /// What it says it is.
+    pub class: ClassCode,
+    /// Its IOMMU group.
+    pub iommu_group: Option<String>,
+    /// The driver that had it before the claim.
+    pub driver_before: Option<String>,
+    /// The driver that has it at the end.
+    pub driver: Option<String>,
+    /// Its power state as it was verified.
+    pub power: Option<PowerReading>,
+}
+
+/// What a run found out, before it is put into the report's form.
+#[derive(Debug)]
+pub struct Findings {
+    /// Rules held against the machine.
+    pub plan: Plan,
+    /// What was found wrong apart from them.
+    pub problems: Vec<String>,
+    /// How vfio-pci came to be there.
+    pub vfio_pci: Option<ModuleReport>,
+    /// The GPUs whose claim was begun.
+    pub finished: Vec<Finished>,
+    /// Whether nothing was to be touched.
+    pub dry_run: bool,
+}
+
+impl Report {
+    /// The report of a run that did nothing, and why.
+    pub fn idle(verdict: Verdict, problems: Vec<String>, took: Duration) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            verdict,
+            duration_ms: milliseconds(took),
+            limit_ms: u64::try_from(crate::claim::CLAIM_LIMIT.as_millis()).unwrap_or(u64::MAX),
+            problems,
+            rules: Vec::new(),
+            vfio_pci: None,
+            gpus: Vec::new(),
+        }
+    }
+
+    /// The report of a run. `driver_now` reads the driver that a function has at the end: whatever the claim saw, this
+    /// is what the report says.
+    pub fn new(findings: Findings, driver_now: impl Fn(FunctionAddress) -> Option<String>, took: Duration) -> Self {
+        let mut gpus = gpu_reports(&findings);
+        for function in gpus.iter_mut().flat_map(|gpu| &mut gpu.functions) {
+            function.driver = driver_now(function.address);
+        }
+        for gpu in &mut gpus {
+            gpu.hold_to_its_word();
+        }
+        gpus.sort_by_key(|gpu| gpu.device);
+        let rules: Vec<RuleReport> = findings.plan.rules.iter().map(RuleReport::from).collect();
+        let module_failed = findings
+            .vfio_pci
+            .as_ref()
+            .is_some_and(|module| module.problem.is_some());
+        let complete = findings.problems.is_empty()
+            && !module_failed
+            && rules.iter().all(|rule| rule.problem.is_none())
+            && gpus
+                .iter()
+                .all(|gpu| matches!(gpu.verdict, GpuVerdict::Claimed | GpuVerdict::WouldClaim));
+        let verdict = match (complete, findings.dry_run) {
+            (_, true) => Verdict::DryRun,
+            (false, false) => Verdict::Incomplete,
+            (true, false) => Verdict::Claimed,
+        };
+        Self {
+            rules,
+            vfio_pci: findings.vfio_pci,
+            gpus,
+            ..Self::idle(verdict, findings.problems, took)
+        }
+    }
+
+    /// The report in lines for the kernel log, worst news first, each with whether it is bad.
+    pub fn lines(&self) -> Vec<(Tone, String)> {
+        let mut lines: Vec<(Tone, String)> = Vec::new();
+        let bad = |line: String| (Tone::Warning, line);
+        lines.extend(self.problems.iter().cloned().map(bad));
+        lines.extend(self.rules.iter().filter_map(|rule| {
+            let problem = rule.problem.as_ref()?;
+            Some(bad(format!("rule `{}` ({}): {problem}", rule.selector, rule.source)))
+        }));
+        if let Some(problem) = self.vfio_pci.as_ref().and_then(|module| module.problem.clone()) {
+            lines.push(bad(problem));
+        }
+        lines.extend(self.gpus.iter().map(GpuReport::line));
+        lines.push(self.last_line());
+        lines
+    }
+
+    fn last_line(&self) -> (Tone, String) {
+        let count = |verdict| self.gpus.iter().filter(|gpu| gpu.verdict == verdict).count();
+        let took = format!("{:.1} ms", self.duration_ms);
+        match self.verdict {
+            Verdict::Off => (
+                Tone::Notice,
+                "off by the kernel command line: nothing was touched".to_owned(),
+            ),
+            Verdict::NoRules if self.problems.is_empty() => (Tone::Notice, "no rules: nothing to claim".to_owned()),
+            Verdict::NoRules => (Tone::Warning, "no usable rules: nothing was claimed".to_owned()),
+            Verdict::DryRun => (
+                Tone::Notice,
+                format!(
+                    "dry run: {} would be claimed; {took}",
+                    gpus(count(GpuVerdict::WouldClaim))
+                ),
+            ),
+            Verdict::Claimed => (
+                Tone::Notice,
+                format!("{} claimed in {took}", gpus(count(GpuVerdict::Claimed))),
+            ),
+            Verdict::Incomplete => (
+                Tone::Warning,
+                format!(
+                    "incomplete: {} claimed in {took}; the boot goes on",
+                    gpus(count(GpuVerdict::Claimed))
+                ),
+            ),
+        }
+    }
+}
+
+/// How a line is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As it should be.
+    Notice,
+    /// Somebody should look.
+    Warning,
+}
+
+impl GpuReport {
+    fn new(gpu: &Gpu, verdict: GpuVerdict, problem: Option<String>) -> Self {
+        Self {
+            device: gpu.device,
+            verdict,
+            duration_ms: 0.0,
+            problem,
+            leftovers: Vec::new(),
+            functions: gpu.functions.iter().map(FunctionReport::from).collect(),
+        }
+    }
+
+    fn finished(gpu: &Gpu, finished: &Finished) -> Self {
+        let outcome = &finished.outcome;
+        let rollback = outcome.rollback.as_ref();
+        let verdict = match rollback {
+            None => GpuVerdict::Claimed,
+            Some(rollback) if rollback.leftovers.is_empty() => GpuVerdict::RolledBack,
+            Some(_) => GpuVerdict::Stuck,
+        };
+        let mut report = Self::new(gpu, verdict, rollback.map(ToString::to_string));
+        report.duration_ms = milliseconds(finished.took);
+        report.leftovers = rollback.map(|rollback| rollback.leftovers.clone()).unwrap_or_default();
+        for function in &mut report.functions {
+            let seen = outcome.power.iter().find(|power| power.address == function.address);
+            function.power = seen.map(|power| power.reading.clone());
+        }
+        report
+    }
+
+    /// A GPU that was claimed a moment ago and has lost a function since is not claimed.
+    fn hold_to_its_word(&mut self) {
+        let lost = self
+            .functions
+            .iter()
+            .find(|function| function.driver.as_deref() != Some(VFIO_PCI));
+        if let (GpuVerdict::Claimed, Some(function)) = (self.verdict, lost) {
+            self.verdict = GpuVerdict::Stuck;
+            let driver = function.driver.as_deref().unwrap_or("no driver");
+            self.problem = Some(format!("{} was claimed and has {driver} now", function.address));
+        }
+    }
+
+    fn line(&self) -> (Tone, String) {
+        let functions = match self.functions.len() {
+            1 => "1 function".to_owned(),
+            several => format!("{several} functions"),
+        };
+        let device = self.device;
+        let why = self.problem.as_deref().unwrap_or("no reason recorded");
+        match self.verdict {
+            GpuVerdict::WouldClaim => (Tone::Notice, format!("{device}: would claim {functions}")),
+            GpuVerdict::Claimed => (
+                Tone::Notice,
+                format!(
+                    "{device}: {functions} on {VFIO_PCI}, in D0 and pinned, in {:.1} ms",
+                    self.duration_ms
+                ),
+            ),
+            GpuVerdict::RolledBack => (
+                Tone::Warning,
+                format!("{device}: not claimed, given back as it was: {why}"),
+            ),
+            GpuVerdict::Stuck => (
+                Tone::Warning,
+                format!(
+                    "{device}: not claimed, and {} left behind: {why}",
+                    self.leftovers_in_words()
+                ),
+            ),
+            GpuVerdict::Refused => (Tone::Warning, format!("{device}: refused: {why}")),
+        }
+    }
+
+    fn leftovers_in_words(&self) -> String {
+        match self.leftovers.len() {
+            1 => "1 change".to_owned(),
+            several => format!("{several} changes"),
+        }
+    }
+}
+
+impl From<&Function> for FunctionReport {
+    fn from(function: &Function) -> Self {
+        Self {
+            address: function.address,
+            identity: function.identity,
+            class: function.class,
+            iommu_group: function.iommu_group.clone(),
+            driver_before: function.driver.clone(),
+            driver: None,
+            power: None,
+        }
+    }
+}
+
+impl From<&(crate::rules::Rule, RuleOutcome)> for RuleReport {
+    fn from((rule, outcome): &(crate::rules::Rule, RuleOutcome)) -> Self {
+        let (gpus, problem) = match outcome {
+            RuleOutcome::Chose(devices) => (devices.clone(), None),
+            RuleOutcome::Nothing(nothing) => (Vec::new(), Some(nothing.to_string())),
+        };
+        Self {
+            source: rule.source.to_string(),
+            selector: rule.text.clone(),
+            gpus,
+            problem,
+        }
+    }
+}
+
+fn gpu_reports(findings: &Findings) -> Vec<GpuReport> {
+    let refused = findings
+        .plan
+        .refused
+        .iter()
+        .map(|(gpu, refusal)| GpuReport::new(gpu, GpuVerdict::Refused, Some(refusal.to_string())));
+    let chosen = findings.plan.claim.iter().map(|gpu| {
+        let finished = findings.finished.iter().find(|finished| finished.device == gpu.device);
+        match finished {
+            Some(finished) => GpuReport::finished(gpu, finished),
+            None if findings.dry_run => GpuReport::new(gpu, GpuVerdict::WouldClaim, None),
+            None => GpuReport::new(
+                gpu,
+                GpuVerdict::Refused,
+                Some(format!("{VFIO_PCI} is not there to take it")),
+            ),
+        }
+    });
+    chosen.chain(refused).collect()
+}
+
+fn gpus(count: usize) -> String {
+    match count {
+        1 => "1 GPU".to_owned(),
+        several => format!("{several} GPUs"),
+    }
+}
+
+/// A duration in milliseconds, to the microsecond.
+pub fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}

@@ -1,0 +1,58 @@
+//! Which GPUs the operator wants claimed: rules from the rules file and from the kernel command line.
+//!
+//! Text becomes a [`Rule`] once, here. A rule whose selector cannot be read stays in the list with its error, so that
+//! it appears in the report beside the rules that were understood.
+
+mod command_line;
+mod file;
+mod selector;
+
+pub use command_line::{CommandLine, Switch};
+pub use file::{RulesFileError, parse as parse_file};
+pub use selector::{Selector, SelectorError};
+
+use std::fmt;
+
+/// One request for a claim, and where it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Where the rule stands.
+    pub source: Source,
+    /// The selector as it was written.
+    pub text: String,
+    /// What the text means, or why it means nothing.
+    pub selector: Result<Selector, SelectorError>,
+}
+
+impl Rule {
+    fn new(source: Source, text: &str) -> Self {
+        Self {
+            source,
+            text: text.to_owned(),
+            selector: text.parse(),
+        }
+    }
+}
+
+/// Where a rule was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `reseat.claim=` on the kernel command line.
+    CommandLine,
+    /// A rules file, with the line of the selector (counted from 1).
+    File {
+        /// The file's path, as it is shown to the operator.
+        path: String,
+        /// The line that holds the selector.
+        line: usize,
+    },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CommandLine => formatter.write_str("kernel command line"),
+            Self::File { path, line } => write!(formatter, "{path}:{line}"),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The kernel command line: `reseat=off`, `reseat.dry-run`, `reseat.claim=SELECTOR[,SELECTOR…]`.
+
+use super::{Rule, Source};
+
+/// What the kernel command line says to reseat.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommandLine {
+    /// Whether anything is to be done at all.
+    pub switch: Switch,
+    /// The claims asked for, in their order.
+    pub rules: Vec<Rule>,
+    /// Parameters that are addressed to reseat and say nothing that it knows: a misspelt one must not pass silently.
+    pub unknown: Vec<String>,
+}
+
+/// How far a claim goes. Of several given, the most careful one counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Switch {
+    /// Claim.
+    #[default]
+    On,
+    /// Say what would be claimed and touch nothing: `reseat.dry-run`.
+    DryRun,
+    /// Do nothing: `reseat=off`.
+    Off,
+}
+
+impl CommandLine {
+    /// Reads the text of `/proc/cmdline`.
+    pub fn parse(text: &str) -> Self {
+        let mut line = Self::default();
+        for parameter in parameters(text) {
+            line.take(&parameter);
+        }
+        line
+    }
+
+    fn take(&mut self, parameter: &str) {
+        let (name, value) = match parameter.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (parameter, None),
+        };
+        // The kernel itself takes `-` and `_` in a parameter's name for the same.
+        match (name.replace('_', "-").as_str(), value) {
+            ("reseat", Some("off" | "0" | "no")) => self.switch = self.switch.max(Switch::Off),
+            ("reseat", Some("on" | "1" | "yes")) => {}
+            ("reseat.dry-run", None | Some("1" | "yes" | "on")) => self.switch = self.switch.max(Switch::DryRun),
+            ("reseat.dry-run", Some("0" | "no" | "off")) => {}
+            ("reseat.claim", Some(selectors)) => self.rules.extend(
+                selectors
+                    .split(',')
+                    .map(|selector| Rule::new(Source::CommandLine, selector.trim())),
+            ),
+            (name, _) if name == "reseat" || name.starts_with("reseat.") => self.unknown.push(parameter.to_owned()),
+            _ => {}
+        }
+    }
+}
+
+/// Splits at white space outside double quotes, as the kernel does; what follows a lone `--` belongs to init.
+fn parameters(text: &str) -> impl Iterator<Item = String> {
+    let mut quoted = false;
+    text.split(move |letter: char| {
+        if letter == '"' {
+            quoted = !quoted;
+        }
+        letter.is_ascii_whitespace() && !quoted
+    })
+    .filter(|parameter| !parameter.is_empty())
+    .take_while(|parameter| *parameter != "--")
+    .map(|parameter| parameter.replace('"', ""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(line: &CommandLine) -> Vec<&str> {
+        line.rules.iter().map(|rule| rule.text.as_str()).collect()
+    }
+
+    #[test]
+    fn other_parameters_are_none_of_our_business() {
+        let line = CommandLine::parse("BOOT_IMAGE=/vmlinuz root=/dev/vda ro quiet reseating=1 reseatx.claim=gpu\n");
+        assert_eq!(line, CommandLine::default());
+    }
+
+    #[test]
+    fn claims_come_in_order_and_may_repeat() {
+        let line = CommandLine::parse("reseat.claim=0000:65:00.0@10de:2231,10de:2231 quiet reseat.claim=gpu");
+        assert_eq!(texts(&line), ["0000:65:00.0@10de:2231", "10de:2231", "gpu"]);
+        assert!(line.rules.iter().all(|rule| rule.selector.is_ok()));
+    }
+
+    #[test]
+    fn a_bad_selector_keeps_its_place_and_its_error() {
+        let line = CommandLine::parse("reseat.claim=gpu,,bogus");
+        assert_eq!(texts(&line), ["gpu", "", "bogus"]);
+        let good: Vec<bool> = line.rules.iter().map(|rule| rule.selector.is_ok()).collect();
+        assert_eq!(good, [true, false, false]);
+    }
+
+    #[test]
+    fn off_wins_over_everything() {
+        for text in [
+            "reseat=off reseat.dry-run",
+            "reseat.dry-run reseat=off",
+            "reseat=off reseat=on",
+        ] {
+            assert_eq!(CommandLine::parse(text).switch, Switch::Off, "{text}");
+        }
+        assert_eq!(CommandLine::parse("reseat.dry-run").switch, Switch::DryRun);
+        assert_eq!(CommandLine::parse("reseat.dry_run=1").switch, Switch::DryRun);
+        assert_eq!(CommandLine::parse("reseat=on").switch, Switch::On);
+    }
+
+    #[test]
+    fn a_misspelt_parameter_is_kept_for_the_report() {
+        let line = CommandLine::parse("reseat.clam=gpu reseat=of reseat.claim reseat");
+        assert_eq!(line.unknown, ["reseat.clam=gpu", "reseat=of", "reseat.claim", "reseat"]);
+        assert_eq!(line.switch, Switch::On);
+    }
+
+    #[test]
+    fn quotes_hold_a_value_together_and_two_dashes_end_the_kernels_part() {
+        let line = CommandLine::parse("reseat.claim=\"gpu, 10de:2231\" -- reseat=off");
+        assert_eq!(texts(&line), ["gpu", "10de:2231"]);
+        assert_eq!(line.switch, Switch::On);
+    }
+}

@@ -1,0 +1,119 @@
+//! The rules file, `/etc/reseat/reseat.toml`:
+//!
+//! ```toml
+//! [[claim]]
+//! select = "0000:65:00.0@10de:2231"
+//! ```
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Rule, Source};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default)]
+    claim: Vec<ClaimTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClaimTable {
+    select: Spanned<String>,
+}
+
+/// A rules file that cannot be read as one. None of its rules counts then: half a file may lack the half that matters.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}:{line}: {message}")]
+pub struct RulesFileError {
+    /// The file's path, as it is shown to the operator.
+    pub path: String,
+    /// The line of the error, counted from 1.
+    pub line: usize,
+    /// What the TOML reader has to say, on one line.
+    pub message: String,
+}
+
+/// Reads the rules in `content`; `path` only names the file in sources and errors.
+///
+/// # Errors
+/// When the content is no TOML, or holds a key that no rules file has. A selector that means nothing is no error here:
+/// its rule carries it.
+pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
+    let failed = |at: usize, message: &str| RulesFileError {
+        path: path.to_owned(),
+        line: line_of(content, at),
+        message: message.trim().replace('\n', ", "),
+    };
+    let text = std::str::from_utf8(content)
+        .map_err(|error| failed(error.valid_up_to(), "the text is not UTF-8 from here on"))?;
+    let document: Document =
+        toml::from_str(text).map_err(|error| failed(error.span().map_or(0, |span| span.start), error.message()))?;
+    Ok(document
+        .claim
+        .into_iter()
+        .map(|table| {
+            let source = Source::File {
+                path: path.to_owned(),
+                line: line_of(content, table.select.span().start),
+            };
+            Rule::new(source, table.select.as_ref())
+        })
+        .collect())
+}
+
+fn line_of(content: &[u8], at: usize) -> usize {
+    1 + content.iter().take(at).filter(|byte| **byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Selector;
+
+    #[test]
+    fn rules_carry_their_line() {
+        let rules = parse(
+            "r.toml",
+            b"# twins\n[[claim]]\nselect = \"0000:65:00.0\"\n\n[[claim]]\nselect = \"gpu\"\n",
+        )
+        .unwrap();
+        let seen: Vec<String> = rules.iter().map(|rule| rule.source.to_string()).collect();
+        assert_eq!(seen, ["r.toml:3", "r.toml:6"]);
+        assert_eq!(rules[1].selector, Ok(Selector::Gpu));
+    }
+
+    #[test]
+    fn an_empty_file_has_no_rules() {
+        assert_eq!(parse("r.toml", b"# nothing yet\n"), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_selector_without_sense_stays_a_rule() {
+        let rules = parse("r.toml", b"[[claim]]\nselect = \"the big one\"\n").unwrap();
+        assert!(rules[0].selector.is_err());
+    }
+
+    #[test]
+    fn a_broken_file_names_file_line_and_cause() {
+        let error = parse("r.toml", b"[[claim]]\nselect = gpu\n").unwrap_err();
+        assert_eq!((error.path.as_str(), error.line), ("r.toml", 2));
+        assert!(!error.message.is_empty() && !error.message.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_and_named() {
+        let error = parse("r.toml", b"[[claim]]\nselect = \"gpu\"\nexcept = \"10de:1eb8\"\n").unwrap_err();
+        assert_eq!(error.line, 3);
+        assert!(error.message.contains("except"), "{error}");
+        let error = parse("r.toml", b"clam = 1\n").unwrap_err();
+        assert!(error.message.contains("clam"), "{error}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_an_error_with_a_line() {
+        let error = parse("r.toml", b"# ok\n[[claim]]\nselect = \"\xff\"\n").unwrap_err();
+        assert_eq!(error.line, 3);
+    }
+}
