@@ -1,0 +1,250 @@
+//! A scene: one machine with its GPUs, booted once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use fake_gpu::process::FakeGpu;
+use fake_gpu::profile::BoardDesign;
+use reseat_vm::artifacts::Kernel;
+use reseat_vm::console::Line;
+use reseat_vm::initramfs::Image;
+use reseat_vm::machine::{Iommu, Machine, MachineSpec, RootPort, Siblings, VfioUser};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::Stage;
+
+/// A boot to the real root's shell takes about ten seconds here; a claim that hangs adds its limit.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(120);
+const SHELL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A machine that is to be booted.
+#[derive(Debug)]
+pub struct Scene<'a> {
+    stage: &'a Stage,
+    name: &'a str,
+    image: Image,
+    gpus: Vec<BoardDesign>,
+    append: String,
+    iommu: Iommu,
+    arguments: Vec<String>,
+}
+
+impl<'a> Scene<'a> {
+    /// A machine with an IOMMU and no GPU; `name` is for its log.
+    pub fn new(stage: &'a Stage, name: &'a str, image: Image) -> Self {
+        Self {
+            stage,
+            name,
+            image,
+            gpus: Vec::new(),
+            append: String::new(),
+            iommu: Iommu::Intel,
+            arguments: Vec::new(),
+        }
+    }
+
+    /// Adds a GPU behind a root port of its own; the first is at 0000:01:00, the next at 0000:02:00.
+    #[must_use]
+    pub fn gpu(mut self, design: BoardDesign) -> Self {
+        self.gpus.push(design);
+        self
+    }
+
+    /// Adds words to the kernel command line.
+    #[must_use]
+    pub fn append(mut self, words: &str) -> Self {
+        self.append.push(' ');
+        self.append.push_str(words);
+        self
+    }
+
+    /// Sets the IOMMU.
+    #[must_use]
+    pub fn iommu(mut self, iommu: Iommu) -> Self {
+        self.iommu = iommu;
+        self
+    }
+
+    /// Adds arguments to QEMU's.
+    #[must_use]
+    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments
+            .extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self
+    }
+
+    /// Boots to the real root's shell.
+    ///
+    /// # Errors
+    /// When a GPU or the machine does not start, or the boot does not come to its end.
+    pub fn boot(self) -> Result<Running> {
+        self.boot_while(|_, _| Ok(()))
+    }
+
+    /// Boots to the real root's shell, and has `meddle` do something while the machine boots.
+    ///
+    /// # Errors
+    /// As [`Scene::boot`], and when the meddling fails.
+    pub fn boot_while(self, meddle: impl FnOnce(&[Gpu], &Machine) -> Result<()>) -> Result<Running> {
+        let root = self.stage.root()?;
+        let kernel: Kernel = self.stage.kernel;
+        let mut spec = MachineSpec::new(&self.stage.bed, self.name, kernel, &self.image, &root)?
+            .append(&self.append)
+            .iommu(self.iommu)
+            .arguments(self.arguments);
+        let mut gpus = Vec::new();
+        for (design, index) in self.gpus.iter().zip(0_u8..) {
+            let gpu = Gpu::start(self.stage, design)?;
+            let port = format!("rp{index}");
+            spec = spec.root_port(RootPort {
+                id: port.clone(),
+                slot: index + 1,
+                device: index + 3,
+            });
+            for function in 0..gpu.functions {
+                spec = spec.function(VfioUser {
+                    id: format!("gpu{index}f{function}"),
+                    port: port.clone(),
+                    function,
+                    socket: gpu.fake.socket(function),
+                    siblings: if gpu.functions > 1 {
+                        Siblings::Some
+                    } else {
+                        Siblings::None
+                    },
+                });
+            }
+            gpus.push(gpu);
+        }
+        let mut machine = spec.start().context("cannot start the machine")?;
+        meddle(&gpus, &machine)?;
+        machine
+            .wait_shell(BOOT_TIMEOUT)
+            .context("the boot did not reach the real root")?;
+        Ok(Running { machine, gpus })
+    }
+}
+
+/// A GPU on the stage.
+#[derive(Debug)]
+pub struct Gpu {
+    /// The process that serves it.
+    pub fake: FakeGpu,
+    functions: u8,
+    _directory: TempDir,
+}
+
+impl Gpu {
+    fn start(stage: &Stage, design: &BoardDesign) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("gpu.").tempdir()?;
+        let functions = u8::try_from(design.functions()?.len())?;
+        let fake = FakeGpu::start(&stage.fake_gpu, directory.path(), design).context("cannot start a fake GPU")?;
+        Ok(Self {
+            fake,
+            functions,
+            _directory: directory,
+        })
+    }
+}
+
+/// A machine that has booted, and its GPUs.
+#[derive(Debug)]
+pub struct Running {
+    /// The machine.
+    pub machine: Machine,
+    /// Its GPUs, in the order in which the scene named them.
+    pub gpus: Vec<Gpu>,
+}
+
+impl Running {
+    /// What a command prints in the guest; it has to succeed.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn shell(&self, command: &str) -> Result<String> {
+        Ok(self.machine.must(command, SHELL_TIMEOUT)?)
+    }
+
+    /// The claim's report, as it is on the real root.
+    ///
+    /// # Errors
+    /// When there is none, or it is no JSON.
+    pub fn report(&self) -> Result<Value> {
+        let text = self.shell("cat /run/reseat/claim.json")?;
+        serde_json::from_str(&text).with_context(|| format!("the report is no JSON: {text}"))
+    }
+
+    /// The driver of each function of the guest's `device`, by function address; `-` for none.
+    ///
+    /// # Errors
+    /// When the guest's sysfs cannot be read.
+    pub fn drivers(&self, device: &str) -> Result<BTreeMap<String, String>> {
+        let list = format!(
+            "for f in /sys/bus/pci/devices/{device}.*; do \
+             d=$(readlink $f/driver) || d=-; echo ${{f##*/}} ${{d##*/}}; done"
+        );
+        let text = self.shell(&list)?;
+        text.lines()
+            .map(|line| {
+                let (function, driver) = line.split_once(' ').with_context(|| format!("no pair: `{line}`"))?;
+                Ok((function.to_owned(), driver.to_owned()))
+            })
+            .collect()
+    }
+
+    /// An attribute of a function in the guest's sysfs.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn attribute(&self, function: &str, file: &str) -> Result<String> {
+        let text = self.shell(&format!("cat /sys/bus/pci/devices/{function}/{file}"))?;
+        Ok(text.trim().to_owned())
+    }
+
+    /// The lines of the console that reseat wrote, oldest first.
+    pub fn claim_lines(&self) -> Vec<Line> {
+        let lines = self.machine.console().lines();
+        lines
+            .into_iter()
+            .filter(|line| line.text.contains("reseat: "))
+            .collect()
+    }
+
+    /// The first line of the console that contains `text`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn line(&self, text: &str) -> Result<Line> {
+        let lines = self.machine.console().lines();
+        let found = lines.into_iter().find(|line| line.text.contains(text));
+        found.ok_or_else(|| {
+            anyhow!(
+                "the console has no line with `{text}`; {}",
+                self.machine.console().tail()
+            )
+        })
+    }
+
+    /// Checks that a function is where a claim has to leave it: on vfio-pci, overridden, in D0 by every witness, and
+    /// pinned.
+    ///
+    /// # Errors
+    /// When it is not, saying in what.
+    pub fn check_claimed(&self, function: &str) -> Result<()> {
+        for (file, expected) in [
+            ("driver_override", "vfio-pci"),
+            ("power/control", "on"),
+            ("power/runtime_status", "active"),
+            ("power_state", "D0"),
+            ("d3cold_allowed", "0"),
+        ] {
+            let found = self.attribute(function, file)?;
+            ensure!(found == expected, "{file} of {function} is `{found}`, not `{expected}`");
+        }
+        let driver = self.shell(&format!("readlink /sys/bus/pci/devices/{function}/driver"))?;
+        ensure!(driver.trim().ends_with("/vfio-pci"), "{function} is on {driver}");
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! The stage: the bed, and the programs under test.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use reseat_vm::artifacts::{Bed, Kernel, Missing};
+use reseat_vm::files::GuestFile;
+use reseat_vm::initramfs::{Image, ImageSpec};
+
+/// The tree that `cargo xtask dist` lays out.
+const DIST: &str = "RESEAT_DIST";
+/// The fake GPU's program.
+const FAKE_GPU: &str = "RESEAT_FAKE_GPU";
+
+/// Where the operator's rules are.
+const RULES_FILE: &str = "etc/reseat/reseat.toml";
+
+/// The stories cannot be played here.
+#[derive(Debug)]
+pub enum NoStage {
+    /// The bed has not been prepared.
+    Bed(Missing),
+    /// Nobody has said where a program is.
+    Variable(&'static str),
+}
+
+impl std::fmt::Display for NoStage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bed(missing) => missing.fmt(formatter),
+            Self::Variable(name) => write!(formatter, "{name} is not set: run `cargo xtask test`"),
+        }
+    }
+}
+
+impl std::error::Error for NoStage {}
+
+/// What every story needs.
+#[derive(Debug)]
+pub struct Stage {
+    pub(crate) bed: Bed,
+    pub(crate) kernel: Kernel,
+    pub(crate) fake_gpu: PathBuf,
+    dist: PathBuf,
+}
+
+/// The rules that are in the initramfs.
+#[derive(Clone, Copy, Debug)]
+pub enum Rules<'a> {
+    /// None: there is no file.
+    None,
+    /// A file with this content, taken from the real root by the hook as any user's is.
+    File(&'a str),
+}
+
+impl Stage {
+    /// The stage that the environment describes.
+    ///
+    /// # Errors
+    /// When the bed is not there, or the programs are not named.
+    pub fn open() -> Result<Self, NoStage> {
+        let variable = |name| env::var_os(name).map(PathBuf::from).ok_or(NoStage::Variable(name));
+        let (dist, fake_gpu) = (variable(DIST)?, variable(FAKE_GPU)?);
+        let bed = Bed::open().map_err(NoStage::Bed)?;
+        Ok(Self::new(bed, dist, fake_gpu))
+    }
+
+    /// A stage from its parts: the tree that `cargo xtask dist` lays out, and the fake GPU's program.
+    pub fn new(bed: Bed, dist: PathBuf, fake_gpu: PathBuf) -> Self {
+        Self {
+            bed,
+            kernel: Kernel::Bookworm,
+            fake_gpu,
+            dist,
+        }
+    }
+
+    /// An image that the real initramfs-tools build on a system where reseat is installed, with `more` files beside it.
+    /// nouveau, snd_hda_intel and xhci_pci are in it for udev to load.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn image(&self, rules: Rules<'_>, more: impl IntoIterator<Item = GuestFile>) -> Result<Image> {
+        self.build(ImageSpec::new(self.kernel), rules, more)
+    }
+
+    /// As [`Stage::image`], with none of these drivers.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn image_without_drivers(&self, rules: Rules<'_>, more: impl IntoIterator<Item = GuestFile>) -> Result<Image> {
+        let mut spec = ImageSpec::new(self.kernel);
+        spec.modules.clear();
+        self.build(spec, rules, more)
+    }
+
+    fn build(&self, spec: ImageSpec, rules: Rules<'_>, more: impl IntoIterator<Item = GuestFile>) -> Result<Image> {
+        let mut files = self.installed()?;
+        if let Rules::File(content) = rules {
+            files.push(GuestFile::new(RULES_FILE, content));
+        }
+        files.extend(more);
+        self.bed
+            .initramfs(&spec.files(files))
+            .context("cannot build the initramfs")
+    }
+
+    /// The real root, with the operator's command on it.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub(crate) fn root(&self) -> Result<PathBuf> {
+        self.bed.root(&self.installed()?).context("cannot build the real root")
+    }
+
+    /// The files of an installed reseat.
+    fn installed(&self) -> Result<Vec<GuestFile>> {
+        let mut files = Vec::new();
+        collect(&self.dist, &self.dist, &mut files)?;
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(files)
+    }
+}
+
+fn collect(root: &Path, directory: &Path, files: &mut Vec<GuestFile>) -> Result<()> {
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect(root, &path, files)?;
+        } else {
+            files.push(GuestFile::program(path.strip_prefix(root)?, &path)?);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Something hangs: the claim ends within its limit all the same, and the boot goes on.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use fake_gpu::control::{Command, Reset};
+use fake_gpu::profile::{BoardDesign, Vendor};
+use reseat_scenarios::{Rules, Running, Scene, Stage};
+use reseat_vm::files::GuestFile;
+
+/// The limit that is promised, in milliseconds.
+const LIMIT_MS: f64 = 15_000.0;
+
+const KERNEL_TIMEOUT: Duration = Duration::from_secs(60);
+const CLAIM_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Resets the first GPU in the background, and goes on when the reset is under way.
+const RESET: &str = "#!/bin/sh
+case \"$1\" in prereqs) exit 0;; esac
+cd /sys/bus/pci/devices/0000:01:00.0
+echo flr > reset_method
+echo 1 > reset &
+sleep 1
+";
+
+fn check_in_time(running: &Running) -> Result<()> {
+    let report = running.report()?;
+    let took = report["duration_ms"].as_f64().context("no duration in the report")?;
+    ensure!(took < LIMIT_MS, "the claim took {took} ms");
+    // The report's own clock is not the only witness: the console's is the host's.
+    let begin = running.line("Run /init as init process")?.at;
+    let end = running.line("; the boot goes on")?.at;
+    let seen = (end - begin).as_secs_f64() * 1000.0;
+    ensure!(
+        seen < LIMIT_MS + 1000.0,
+        "from init to the end of the claim {seen} ms went by"
+    );
+    Ok(())
+}
+
+pub(crate) fn a_modprobe_that_never_returns(stage: &Stage) -> Result<()> {
+    let hang = GuestFile::new("etc/modprobe.d/hang.conf", "install vfio-pci /bin/sleep 600\n");
+    let image = stage.image(Rules::None, [hang])?;
+    let running = Scene::new(stage, "modprobe-hangs", image)
+        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
+        .append("reseat.claim=gpu")
+        .boot()?;
+    check_in_time(&running)?;
+    running.line("modprobe vfio-pci disable_idle_d3=1: it has not come back after 5 s")?;
+    ensure!(
+        running.attribute("0000:01:00.0", "driver_override")? == "(null)",
+        "an override was left"
+    );
+    Ok(())
+}
+
+/// The first GPU is in the middle of a reset that it does not survive: for a minute, the kernel lets nobody read its
+/// configuration space, and whoever tries cannot be killed. The second one is claimed all the same.
+pub(crate) fn a_reset_that_does_not_end(stage: &Stage) -> Result<()> {
+    let reset = GuestFile::executable("etc/initramfs-tools/scripts/init-top/000reset", RESET);
+    // Without its drivers: udev would wait for the first GPU as well, and that is not the claim's doing.
+    let image = stage.image_without_drivers(Rules::None, [reset])?;
+    let running = Scene::new(stage, "reset-hangs", image)
+        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
+        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
+        .append("reseat.claim=gpu")
+        .boot_while(|gpus, machine| {
+            // QEMU resets every function once when it starts; what comes after the kernel's start is ours.
+            machine.console().wait_for("Linux version", KERNEL_TIMEOUT)?;
+            gpus[0].fake.control_function(0, &Command::Flr(Reset::Kill))?;
+            // Once the claim has ended, the reset may: the rest of the boot is not what this is about.
+            machine.console().wait_for("; the boot goes on", CLAIM_TIMEOUT)?;
+            gpus[0].fake.control_function(0, &Command::Revive)?;
+            Ok(())
+        })?;
+    check_in_time(&running)?;
+    let report = running.report()?;
+    let problem = report["gpus"][0]["problem"]
+        .as_str()
+        .context("no problem in the report")?;
+    ensure!(
+        problem.starts_with("read config of 0000:01:00.0: it has not come back after 5."),
+        "{problem}"
+    );
+    ensure!(report["gpus"][0]["verdict"] == "rolled-back", "{report:#}");
+    running.check_claimed("0000:02:00.0")?;
+    running.check_claimed("0000:02:00.1")?;
+    Ok(())
+}

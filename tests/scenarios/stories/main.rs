@@ -1,0 +1,82 @@
+//! The stories, each on a real kernel. Without the stage they are shown as ignored, with the reason; in CI (`CI` set)
+//! that is a failure.
+
+mod bad_rules;
+mod config_reads;
+mod dry_run;
+mod four_functions;
+mod guard;
+mod hangs;
+mod no_iommu;
+mod off;
+mod rollback;
+mod twins;
+
+use std::env;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+use reseat_scenarios::Stage;
+
+type Story = fn(&Stage) -> anyhow::Result<()>;
+
+macro_rules! stories {
+    ($($file:ident::$story:ident),* $(,)?) => {
+        &[$((concat!(stringify!($file), "::", stringify!($story)), $file::$story)),*]
+    };
+}
+
+const STORIES: &[(&str, Story)] = stories![
+    twins::one_is_claimed_and_nouveau_has_the_other,
+    twins::without_reseat_nouveau_has_both,
+    four_functions::all_are_claimed,
+    four_functions::amd_with_audio,
+    guard::a_mismatch_refuses,
+    rollback::one_function_that_cannot_bind,
+    no_iommu::the_firmware_setting_is_named,
+    no_iommu::the_parameter_that_turns_it_off_is_named,
+    off::nothing_is_touched,
+    dry_run::says_and_does_not,
+    bad_rules::file_and_selector_are_named,
+    config_reads::a_claim_reads_at_most_thirty_registers_a_function,
+    hangs::a_modprobe_that_never_returns,
+    hangs::a_reset_that_does_not_end,
+];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Two cores: more machines at once only wait for each other.
+    arguments.test_threads.get_or_insert(2);
+    let trials: Vec<Trial> = match Stage::open() {
+        Ok(stage) => {
+            let stage = Arc::new(stage);
+            let trial = |(name, story): &(&str, Story)| {
+                let (stage, story) = (Arc::clone(&stage), *story);
+                Trial::test(*name, move || {
+                    story(&stage).map_err(|error| format!("{error:#}").into())
+                })
+            };
+            STORIES.iter().map(trial).collect()
+        }
+        Err(why) if env::var_os("CI").is_some() => {
+            let why = format!("not played, which counts as failed in CI: {why}");
+            let trial = |(name, _): &(&str, Story)| {
+                let why = why.clone();
+                Trial::test(*name, move || Err(why.into()))
+            };
+            STORIES.iter().map(trial).collect()
+        }
+        Err(why) => {
+            note(&format!("the stories are not played: {why}"));
+            let trial = |(name, _): &(&str, Story)| Trial::test(*name, || Ok(())).with_ignored_flag(true);
+            STORIES.iter().map(trial).collect()
+        }
+    };
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+#[allow(clippy::print_stderr, reason = "a test's own words")]
+fn note(text: &str) {
+    eprintln!("{text}");
+}

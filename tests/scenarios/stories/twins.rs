@@ -1,0 +1,89 @@
+//! Two identical GPUs, one chosen by the rules file: it is on vfio-pci before nouveau, which is in the same initramfs
+//! and takes the other.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use fake_gpu::log::{Direction, Region};
+use fake_gpu::profile::{BoardDesign, Vendor};
+use reseat_scenarios::accesses::accesses;
+use reseat_scenarios::{Rules, Running, Scene, Stage};
+
+const RULES: &str = "[[claim]]\nselect = \"0000:01:00.0@10de:2489\"\n";
+
+fn boot(stage: &Stage, name: &str, append: &str) -> Result<Running> {
+    let image = stage.image(Rules::File(RULES), [])?;
+    Scene::new(stage, name, image)
+        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
+        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
+        .append(append)
+        .boot()
+}
+
+/// When each read of BAR0 of a GPU's function 0 happened.
+fn bar0_reads(running: &Running, gpu: usize) -> Result<Vec<Duration>> {
+    let gpu = running.gpus.get(gpu).context("no such GPU")?;
+    let reads = accesses(&gpu.fake, Region::Bar(0))?.into_iter();
+    Ok(reads
+        .filter(|(function, _, access)| *function == 0 && access.direction == Direction::Read)
+        .map(|(_, at, _)| at)
+        .collect())
+}
+
+pub(crate) fn one_is_claimed_and_nouveau_has_the_other(stage: &Stage) -> Result<()> {
+    let running = boot(stage, "twins", "")?;
+    let report = running.report()?;
+    ensure!(
+        report["schema"] == "reseat.claim/1" && report["verdict"] == "claimed",
+        "{report:#}"
+    );
+    for function in ["0000:01:00.0", "0000:01:00.1"] {
+        running.check_claimed(function)?;
+    }
+
+    // The access log is the witness: nobody read BAR0 of the claimed one, and nouveau did read the other's.
+    let claimed = bar0_reads(&running, 0)?;
+    ensure!(
+        claimed.is_empty(),
+        "BAR0 of the claimed GPU was read {} times",
+        claimed.len()
+    );
+    let other = bar0_reads(&running, 1)?;
+    let first = other
+        .first()
+        .context("nouveau never read BAR0 of the other GPU: this boot proves nothing")?;
+    let claim = running.line("reseat: 0000:01:00: ")?;
+    ensure!(
+        claim.at < *first,
+        "nouveau was at work before the claim: {:?}, claim at {:?}",
+        first,
+        claim.at
+    );
+    running.line("nouveau 0000:02:00.0")?;
+
+    let twin = running.drivers("0000:02:00")?;
+    ensure!(
+        twin.values().all(|driver| driver != "vfio-pci"),
+        "the twin was claimed: {twin:?}"
+    );
+    ensure!(
+        running.attribute("0000:02:00.0", "driver_override")? == "(null)",
+        "the twin has an override"
+    );
+
+    let shown = running.shell("reseat report && reseat inventory")?;
+    ensure!(shown.contains("on vfio-pci, in D0 and pinned"), "{shown}");
+    Ok(())
+}
+
+/// The negative: the same boot without the claim shows that nouveau would have had both, and that the log sees it.
+pub(crate) fn without_reseat_nouveau_has_both(stage: &Stage) -> Result<()> {
+    let running = boot(stage, "twins-off", "reseat=off")?;
+    for gpu in [0, 1] {
+        ensure!(
+            !bar0_reads(&running, gpu)?.is_empty(),
+            "nouveau did not read BAR0 of GPU {gpu}"
+        );
+    }
+    Ok(())
+}

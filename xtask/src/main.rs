@@ -1,0 +1,89 @@
+//! The project's own commands: `cargo xtask --help`.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "commands for people: what they print is what they are for"
+)]
+
+mod build;
+mod ci;
+mod demo;
+mod dependencies;
+mod fuzz;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use reseat_vm::artifacts::{Bed, Kernel};
+use reseat_vm::progress::Progress;
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Boot two identical GPUs on a stock Debian kernel, without and with reseat, and show what becomes of them.
+    Demo,
+    /// Run all tests, those on real kernels included.
+    Test(test::Arguments),
+    /// Check everything that a change has to pass: format, lints, documentation, dependencies, tests, fuzz targets.
+    Ci,
+    /// Lay out in target/dist what is installed on a machine: static programs, and the files for initramfs-tools.
+    Dist,
+    /// The test bed's virtual machines.
+    #[command(subcommand)]
+    Vm(Vm),
+    /// Run the fuzz targets, each for a while.
+    Fuzz(fuzz::Arguments),
+}
+
+#[derive(Subcommand)]
+enum Vm {
+    /// Fetch and unpack QEMU, a kernel and Debian's initramfs-tools into target/bed.
+    Fetch,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<()> {
+    match command {
+        Command::Demo => demo::run(),
+        Command::Test(arguments) => test::run(arguments),
+        Command::Ci => ci::run(),
+        Command::Dist => {
+            let dist = build::dist()?;
+            println!("{}", dist.display());
+            Ok(())
+        }
+        Command::Vm(Vm::Fetch) => {
+            let bed = fetch_bed()?;
+            println!("{}", bed.directory().display());
+            Ok(())
+        }
+        Command::Fuzz(arguments) => fuzz::run(arguments),
+    }
+}
+
+/// The kernels that stories are played on.
+const KERNELS: [Kernel; 1] = [Kernel::Bookworm];
+
+fn fetch_bed() -> Result<Bed> {
+    Ok(Bed::prepare(&KERNELS, &Progress::to_stderr())?)
+}
