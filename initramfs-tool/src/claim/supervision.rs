@@ -91,6 +91,38 @@ struct Worker {
     last_sign: Duration,
 }
 
+/// The claim of one GPU, as far as it came.
+#[derive(Debug)]
+struct Attempt {
+    target: Target,
+    /// What was changed.
+    changes: Vec<Change>,
+    /// What did not come back.
+    in_flight: Option<Operation>,
+    since: Duration,
+}
+
+impl Attempt {
+    /// Whether the kernel holds the function, so that whatever touches it would block as well.
+    fn holds(&self, address: FunctionAddress, failure: &Failure) -> bool {
+        let blocked_in = self.in_flight.as_ref().map(|operation| operation.function);
+        failure.kind == FailureKind::Blocked && blocked_in == Some(address)
+    }
+
+    fn rollback(&self, failure: &Failure) -> Option<Rollback> {
+        let (function, during) = match (&self.in_flight, self.target.functions.first()) {
+            (Some(operation), _) => (operation.function, operation.to_string()),
+            (None, first) => (first?.address, "start of the claim".to_owned()),
+        };
+        Some(Rollback {
+            function,
+            during,
+            failure: failure.clone(),
+            leftovers: Vec::new(),
+        })
+    }
+}
+
 #[derive(Debug)]
 enum Job {
     Claiming {
@@ -239,7 +271,14 @@ impl Supervision {
             } => {
                 let mut commands = Vec::new();
                 if let Some(target) = targets.pop_front() {
-                    commands.extend(self.take_back(now, &target, changes, worker.in_flight, failure, since));
+                    let in_flight = worker.in_flight;
+                    let attempt = Attempt {
+                        target,
+                        changes,
+                        in_flight,
+                        since,
+                    };
+                    commands.extend(self.take_back(now, attempt, failure));
                 }
                 for target in targets {
                     if now < CLAIMING_ENDS {
@@ -249,7 +288,13 @@ impl Supervision {
                             kind: FailureKind::Blocked,
                             message: "the time for the claim was over before it was begun".to_owned(),
                         };
-                        commands.extend(self.take_back(now, &target, Vec::new(), None, &late, now));
+                        let attempt = Attempt {
+                            target,
+                            changes: Vec::new(),
+                            in_flight: None,
+                            since: now,
+                        };
+                        commands.extend(self.take_back(now, attempt, &late));
                     }
                 }
                 commands
@@ -272,41 +317,17 @@ impl Supervision {
         }
     }
 
-    /// Takes back what was done to `target`. The function that the kernel holds is left alone: whatever touches it
-    /// would block as well.
-    fn take_back(
-        &mut self,
-        now: Duration,
-        target: &Target,
-        changes: Vec<Change>,
-        in_flight: Option<Operation>,
-        failure: &Failure,
-        since: Duration,
-    ) -> Option<Command> {
-        let device = target.device;
-        let function = match (&in_flight, target.functions.first()) {
-            (Some(operation), _) => operation.function,
-            (None, first) => first?.address,
-        };
-        let mut rollback = Rollback {
-            function,
-            during: in_flight
-                .as_ref()
-                .map_or_else(|| "start of the claim".to_owned(), ToString::to_string),
-            failure: failure.clone(),
-            leftovers: Vec::new(),
-        };
-        let is_held = |address: FunctionAddress| {
-            failure.kind == FailureKind::Blocked
-                && in_flight
-                    .as_ref()
-                    .is_some_and(|operation| operation.function == address)
-        };
-        let (lost, changes): (Vec<Change>, Vec<Change>) =
-            changes.into_iter().partition(|change| is_held(change.function));
+    /// Takes back what an attempt did, but for the function that the kernel holds.
+    fn take_back(&mut self, now: Duration, mut attempt: Attempt, failure: &Failure) -> Option<Command> {
+        let mut rollback = attempt.rollback(failure)?;
+        let changes = std::mem::take(&mut attempt.changes);
+        let (lost, changes): (Vec<Change>, Vec<Change>) = changes
+            .into_iter()
+            .partition(|change| attempt.holds(change.function, failure));
         for operation in operation::undo_script(&lost) {
             rollback.leave_untried(&operation);
         }
+        let (device, since) = (attempt.target.device, attempt.since);
         if changes.is_empty() {
             self.finish(now, since, device, rollback);
             return None;

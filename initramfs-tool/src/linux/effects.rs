@@ -65,9 +65,10 @@ impl<'a> Effects<'a> {
     }
 
     fn probe(&mut self, function: FunctionAddress) -> Result<Answer, Failure> {
-        let mut config = ConfigFile::open(self.root, function).map_err(other)?;
+        let mut config = ConfigFile::open(self.root, function).map_err(|error| other(error.to_string()))?;
         // Whether the root port above lets RRS be seen is not known here; no GPU's vendor is 0001.
-        match Presence::read(&mut config, RrsVisibility::Enabled).map_err(other)? {
+        let presence = Presence::read(&mut config, RrsVisibility::Enabled);
+        match presence.map_err(|error| other(error.to_string()))? {
             Presence::Ready(_) => {}
             Presence::Absent => return Err(other(format!("{function} does not answer: its config reads all-ones"))),
             Presence::NotReady => return Err(other(format!("{function} is not ready: it asks for retries (RRS)"))),
@@ -173,9 +174,9 @@ fn file_failure(error: &FileError) -> Failure {
     }
 }
 
-fn other(message: impl ToString) -> Failure {
+fn other(message: impl Into<String>) -> Failure {
     Failure {
         kind: FailureKind::Other,
-        message: message.to_string(),
+        message: message.into(),
     }
 }

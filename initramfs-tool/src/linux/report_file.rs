@@ -1,4 +1,4 @@
-//! The report in `/run`, which switch_root carries over to the real root.
+//! The report in `/run`, which `switch_root` carries over to the real root.
 
 use std::fs;
 use std::io;

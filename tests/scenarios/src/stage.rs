@@ -78,7 +78,7 @@ impl Stage {
     }
 
     /// An image that the real initramfs-tools build on a system where reseat is installed, with `more` files beside it.
-    /// nouveau, snd_hda_intel and xhci_pci are in it for udev to load.
+    /// The drivers that may come to a GPU's functions (`nouveau`, `snd_hda_intel`, `xhci_pci`) are in it for udev to load.
     ///
     /// # Errors
     /// When the build fails.
