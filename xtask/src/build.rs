@@ -3,9 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use reseat_scenarios::Stage;
+use reseat_vm::artifacts::Bed;
 
+use crate::fetch_bed;
 use crate::run::{cargo, must, target, top};
 
 /// Static programs need a target of their own, so that build scripts and macros stay dynamic.
@@ -63,8 +67,27 @@ fn install(from: &Path, to: &Path) -> Result<()> {
     copied.with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
 }
 
+/// Everything that a story needs: the bed fetched and the programs built. Fetching waits for the network, building for the
+/// processor: together they take as long as the longer one.
+pub(crate) fn stage_parts() -> Result<(Bed, PathBuf, PathBuf)> {
+    let (bed, built) = thread::scope(|scope| {
+        let bed = scope.spawn(fetch_bed);
+        let built = dist().and_then(|dist| Ok((dist, fake_gpu()?)));
+        (bed.join(), built)
+    });
+    let (dist, fake_gpu) = built?;
+    let bed = bed.map_err(|_| anyhow!("fetching the test bed panicked"))??;
+    Ok((bed, dist, fake_gpu))
+}
+
+/// A stage from these parts.
+pub(crate) fn stage() -> Result<Stage> {
+    let (bed, dist, fake_gpu) = stage_parts()?;
+    Ok(Stage::new(bed, dist, fake_gpu))
+}
+
 /// Builds the fake GPU's program.
-pub(crate) fn fake_gpu() -> Result<PathBuf> {
+fn fake_gpu() -> Result<PathBuf> {
     must(&mut cargo(&["build", "--quiet", "--package", "fake-gpu"]))?;
     Ok(target().join("debug/fake-gpu"))
 }

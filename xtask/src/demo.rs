@@ -1,15 +1,14 @@
 //! `cargo xtask demo`: two identical GPUs on a stock Debian kernel, without and with the claim.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use fake_gpu::log::{Direction, Region};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::accesses;
-use reseat_scenarios::{Rules, Running, Scene, Stage};
+use reseat_scenarios::{Rules, Running, Scene};
 
-use crate::{build, fetch_bed};
+use crate::build;
 
 const RULES: &str = "[[claim]]\nselect = \"0000:01:00.0@10de:2489\"\n";
 
@@ -17,14 +16,7 @@ pub(crate) fn run() -> Result<()> {
     let begin = Instant::now();
     let say = |what: &str| println!("[{:5.1} s] {what}", begin.elapsed().as_secs_f64());
     say("getting QEMU, a Debian kernel and initramfs-tools, and building reseat");
-    let (bed, built) = thread::scope(|scope| {
-        let bed = scope.spawn(fetch_bed);
-        let built = build::dist().and_then(|dist| Ok((dist, build::fake_gpu()?)));
-        (bed.join(), built)
-    });
-    let (dist, fake_gpu) = built?;
-    let bed = bed.map_err(|_| anyhow!("fetching the test bed panicked"))??;
-    let stage = Stage::new(bed, dist, fake_gpu);
+    let stage = build::stage()?;
 
     say("building the initramfs with Debian's initramfs-tools; its rules file:");
     print!("{}", indented(RULES));

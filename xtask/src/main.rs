@@ -6,6 +6,7 @@
     reason = "commands for people: what they print is what they are for"
 )]
 
+mod bench;
 mod build;
 mod ci;
 mod demo;
@@ -39,11 +40,20 @@ enum Command {
     Ci,
     /// Lay out in target/dist what is installed on a machine: static programs, and the files for initramfs-tools.
     Dist,
+    /// Measure, beside a peer, in one run.
+    #[command(subcommand)]
+    Bench(Bench),
     /// The test bed's virtual machines.
     #[command(subcommand)]
     Vm(Vm),
     /// Run the fuzz targets, each for a while.
     Fuzz(fuzz::Arguments),
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// The claim of one GPU with four functions, beside the bare writes to the same functions.
+    Claim,
 }
 
 #[derive(Subcommand)]
@@ -72,6 +82,7 @@ fn run(command: &Command) -> Result<()> {
             println!("{}", dist.display());
             Ok(())
         }
+        Command::Bench(Bench::Claim) => bench::claim(),
         Command::Vm(Vm::Fetch) => {
             let bed = fetch_bed()?;
             println!("{}", bed.directory().display());

@@ -1,12 +1,11 @@
 //! `cargo xtask test`.
 
 use std::env;
-use std::thread;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
+use crate::build;
 use crate::run::{cargo, must};
-use crate::{build, fetch_bed};
 
 /// Names a folder with real configuration spaces, one or more functions a file, as `lspci -xxxx` prints them.
 const DUMPS: &str = "RESEAT_DUMPS";
@@ -25,15 +24,7 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    // Fetching waits for the network, building for the processor: together they take as long as the longer one.
-    let (bed, built) = thread::scope(|scope| {
-        let bed = scope.spawn(fetch_bed);
-        let built = build::dist().and_then(|dist| Ok((dist, build::fake_gpu()?)));
-        (bed.join(), built)
-    });
-    let (dist, fake_gpu) = built?;
-    bed.map_err(|_| anyhow!("fetching the test bed panicked"))??;
-
+    let (_bed, dist, fake_gpu) = build::stage_parts()?;
     let filter = arguments.filter.as_deref();
     let mut all = cargo(&["test", "--workspace", "--no-fail-fast"]);
     all.env("RESEAT_DIST", dist).env("RESEAT_FAKE_GPU", fake_gpu);

@@ -32,7 +32,7 @@ impl Machine {
 
     fn with_gpu() -> Self {
         let machine = Self::new();
-        machine.function(GPU, "0x10de", "0x2231", "0x030000");
+        machine.function(GPU, "0x10de", "0x2489", "0x030000");
         machine
     }
 
@@ -68,7 +68,7 @@ impl Machine {
             self.path(&format!("{directory}/iommu_group")),
         )
         .unwrap();
-        self.config(address, &config_space());
+        self.config(address, &config_space(IN_D0));
     }
 
     fn config(&self, address: &str, bytes: &[u8]) {
@@ -94,13 +94,20 @@ impl Machine {
     }
 }
 
-/// A GPU's 256 bytes: Power Management at 60, in D0.
-fn config_space() -> [u8; 256] {
-    let mut bytes = [0; 256];
-    bytes[..4].copy_from_slice(&[0xde, 0x10, 0x31, 0x22]);
-    bytes[6] = 0x10;
-    bytes[0x34] = 0x60;
-    bytes[0x60..0x66].copy_from_slice(&[0x01, 0x00, 0x03, 0x48, 0x08, 0x00]);
+const IN_D0: &str = include_str!("fixtures/gpu-in-d0.hex");
+const IN_D3HOT: &str = include_str!("fixtures/gpu-in-d3hot.hex");
+const WITH_A_CYCLE: &str = include_str!("fixtures/gpu-with-a-cycle.hex");
+
+/// The 256 bytes of a fixture.
+fn config_space(fixture: &str) -> Vec<u8> {
+    let mut bytes = vec![0; 256];
+    for row in fixture.lines().filter(|line| !line.starts_with('#')) {
+        let (offset, row) = row.split_once(": ").unwrap();
+        let offset = usize::from_str_radix(offset, 16).unwrap();
+        for (byte, text) in bytes[offset..].iter_mut().zip(row.split(' ')) {
+            *byte = u8::from_str_radix(text, 16).unwrap();
+        }
+    }
     bytes
 }
 
@@ -115,7 +122,7 @@ fn functions_are_listed_with_driver_and_group() {
     let listing = list(&machine.root());
     assert_eq!(listing.problems, Vec::<String>::new());
     let function = &listing.functions[0];
-    assert_eq!(function.identity.to_string(), "10de:2231");
+    assert_eq!(function.identity.to_string(), "10de:2489");
     assert_eq!(function.driver.as_deref(), Some("nouveau"));
     assert_eq!(function.iommu_group.as_deref(), Some("7"));
 }
@@ -138,11 +145,9 @@ fn a_function_that_cannot_be_read_is_named_and_the_others_are_listed() {
 fn a_function_is_asked_itself_for_its_power_state() {
     let machine = Machine::with_gpu();
     let root = machine.root();
-    for (pmcsr, expected) in [(0x00, PowerState::D0), (0x03, PowerState::D3hot)] {
+    for (fixture, expected) in [(IN_D0, PowerState::D0), (IN_D3HOT, PowerState::D3hot)] {
         let mut effects = Effects::new(&root);
-        let mut bytes = config_space();
-        bytes[0x64] = pmcsr;
-        machine.config(GPU, &bytes);
+        machine.config(GPU, &config_space(fixture));
         machine.perform(&mut effects, Verb::Probe).unwrap();
         let answer = machine.perform(&mut effects, Verb::ReadPower).unwrap();
         let Answer::Power(reading) = answer else {
@@ -177,7 +182,7 @@ fn what_does_not_answer_is_told_apart() {
         (vec![0xff; 256], "all-ones"),
         (vec![0x00; 256], "reads 0"),
         ([&[0x01, 0x00, 0xff, 0xff], [0xff; 252].as_slice()].concat(), "RRS"),
-        (config_space()[..40].to_vec(), "is short: it ends at 40 bytes"),
+        (config_space(IN_D0)[..40].to_vec(), "is short: it ends at 40 bytes"),
     ] {
         machine.config(GPU, &bytes);
         let failure = machine.perform(&mut Effects::new(&root), Verb::Probe).unwrap_err();
@@ -191,10 +196,7 @@ fn a_broken_capability_list_is_no_proof_of_d0() {
     let machine = Machine::with_gpu();
     let root = machine.root();
     let mut effects = Effects::new(&root);
-    let mut bytes = config_space();
-    // Vendor-specific, leading to itself: Power Management might have been behind it.
-    bytes[0x60..0x62].copy_from_slice(&[0x09, 0x60]);
-    machine.config(GPU, &bytes);
+    machine.config(GPU, &config_space(WITH_A_CYCLE));
     machine.perform(&mut effects, Verb::Probe).unwrap();
     let failure = machine.perform(&mut effects, Verb::ReadPower).unwrap_err();
     assert!(failure.message.contains("cycle"), "{failure}");

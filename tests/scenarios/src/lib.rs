@@ -3,6 +3,7 @@
 //! Nothing here links reseat: its programs are run as they are installed, and its report is read as JSON.
 
 pub mod accesses;
+pub mod cost;
 mod scene;
 mod stage;
 
