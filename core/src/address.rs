@@ -124,8 +124,8 @@ impl FromStr for DeviceAddress {
     type Err = ParseAddressError;
 
     fn from_str(text: &str) -> Result<Self, ParseAddressError> {
-        let (bus, device) = text.rsplit_once(':').ok_or(ParseAddressError::DeviceForm)?;
-        let (segment, bus) = bus.rsplit_once(':').unwrap_or(("0", bus));
+        let (bus, device) = split_at_last(text, b':').ok_or(ParseAddressError::DeviceForm)?;
+        let (segment, bus) = split_at_last(bus, b':').unwrap_or(("0", bus));
         let segment = hexadecimal(segment, 8).ok_or(ParseAddressError::Segment)?;
         let bus = byte(bus, 2).ok_or(ParseAddressError::Bus)?;
         let device = byte(device, 2).ok_or(ParseAddressError::Device)?;
@@ -137,7 +137,7 @@ impl FromStr for FunctionAddress {
     type Err = ParseAddressError;
 
     fn from_str(text: &str) -> Result<Self, ParseAddressError> {
-        let (device, function) = text.rsplit_once('.').ok_or(ParseAddressError::FunctionForm)?;
+        let (device, function) = split_at_last(text, b'.').ok_or(ParseAddressError::FunctionForm)?;
         let device: DeviceAddress = match device.parse() {
             Err(ParseAddressError::DeviceForm) => return Err(ParseAddressError::FunctionForm),
             other => other?,
@@ -145,6 +145,13 @@ impl FromStr for FunctionAddress {
         let function = byte(function, 1).ok_or(ParseAddressError::Function)?;
         Ok(device.with_function(function)?)
     }
+}
+
+/// What stands before and after the last `separator`, an ASCII character. (`str::rsplit_once` has a panic in it that the
+/// linker cannot prove away.)
+pub(crate) fn split_at_last(text: &str, separator: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().rposition(|byte| byte == separator)?;
+    Some((text.get(..at)?, text.get(at.checked_add(1)?..)?))
 }
 
 /// 1 to `digits` hexadecimal digits and nothing else: `from_str_radix` alone would take a sign.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::run::{cargo, must};
-use crate::{dependencies, fuzz, test};
+use crate::{dependencies, fuzz, panic_free, test};
 
 pub(crate) fn run() -> Result<()> {
     step("format", || must(&mut cargo(&["fmt", "--all", "--check"])))?;
@@ -36,6 +36,7 @@ pub(crate) fn run() -> Result<()> {
             "-Dwarnings",
         ]))
     })?;
+    step("no panic in core", panic_free::run)?;
     step("fuzz targets", || fuzz::run(&fuzz::Arguments::smoke()))?;
     step("tests", || test::run(&test::Arguments::all()))
 }

@@ -12,6 +12,7 @@ mod ci;
 mod demo;
 mod dependencies;
 mod fuzz;
+mod panic_free;
 mod run;
 mod test;
 
@@ -46,6 +47,8 @@ enum Command {
     /// The test bed's virtual machines.
     #[command(subcommand)]
     Vm(Vm),
+    /// Link reseat-core for a microcontroller and search the image for panics.
+    PanicFree,
     /// Run the fuzz targets, each for a while.
     Fuzz(fuzz::Arguments),
 }
@@ -88,6 +91,7 @@ fn run(command: &Command) -> Result<()> {
             println!("{}", bed.directory().display());
             Ok(())
         }
+        Command::PanicFree => panic_free::run(),
         Command::Fuzz(arguments) => fuzz::run(arguments),
     }
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use crate::address::hexadecimal;
+use crate::address::{hexadecimal, split_at_last};
 use crate::config::halves;
 
 /// A vendor ID and the device ID that the vendor gave. Text is `10de:2230`.
@@ -35,7 +35,7 @@ impl FromStr for Identity {
     type Err = ParseIdentityError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdentityError> {
-        let (vendor, device) = text.split_once(':').ok_or(ParseIdentityError::Form)?;
+        let (vendor, device) = split_at_last(text, b':').ok_or(ParseIdentityError::Form)?;
         Ok(Self {
             vendor: number(vendor).ok_or(ParseIdentityError::Vendor)?,
             device: number(device).ok_or(ParseIdentityError::Device)?,
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!("10de".parse::<Identity>(), Err(ParseIdentityError::Form));
         assert_eq!("110de:2231".parse::<Identity>(), Err(ParseIdentityError::Vendor));
         assert_eq!("10de:".parse::<Identity>(), Err(ParseIdentityError::Device));
-        assert_eq!("10de:2231:0".parse::<Identity>(), Err(ParseIdentityError::Device));
+        assert_eq!("10de:2231:0".parse::<Identity>(), Err(ParseIdentityError::Vendor));
     }
 
     #[test]

@@ -1,0 +1,93 @@
+//! All of reseat-core in one image for a Cortex-M4: the linker keeps what can be reached, so a panic that can be reached
+//! is a symbol in the image. `cargo xtask panic-free` builds it and looks.
+
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+use core::panic::PanicInfo;
+
+use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::capability::advanced_features::AdvancedFeatures;
+use reseat_core::capability::express::Express;
+use reseat_core::capability::extended_space::ExtendedSpace;
+use reseat_core::capability::list::{ExtendedList, StandardList};
+use reseat_core::capability::power_management::PowerManagement;
+use reseat_core::config::{ConfigRead, Offset, ReadableSize};
+use reseat_core::header::{CapabilityPointer, ClassCode, Header, Identity};
+use reseat_core::presence::{Presence, RrsVisibility};
+
+/// A bus of which the compiler knows nothing: each register may hold anything, and each read may fail.
+struct Unknown;
+
+impl ConfigRead for Unknown {
+    type Error = u8;
+
+    fn size(&self) -> ReadableSize {
+        black_box(ReadableSize::Extended)
+    }
+
+    fn read(&mut self, offset: Offset) -> Result<u32, u8> {
+        black_box(offset);
+        black_box(Err(black_box(0)))
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn _start() -> ! {
+    loop {
+        addresses();
+        configuration_space();
+        #[cfg(feature = "panicking")]
+        black_box([0_u8; 4][black_box(7)]);
+    }
+}
+
+/// Keeps a result, whatever it is, from being optimised away.
+fn keep<T>(result: T) {
+    black_box(&result);
+}
+
+fn addresses() {
+    let text = black_box("0000:65:00.0");
+    keep(text.parse::<FunctionAddress>());
+    keep(text.parse::<DeviceAddress>());
+    keep(text.parse::<Identity>());
+    keep(text.parse::<ClassCode>());
+    keep(FunctionAddress::new(
+        black_box(0),
+        black_box(0),
+        black_box(0),
+        black_box(0),
+    ));
+}
+
+fn configuration_space() {
+    let mut bus = Unknown;
+    keep(Presence::read(&mut bus, black_box(RrsVisibility::Enabled)));
+    let Ok(header) = black_box(Header::read(&mut bus)) else {
+        return;
+    };
+    let pointer = header.capability_pointer().unwrap_or(CapabilityPointer::None);
+    let standard: StandardList<_> = StandardList::read(&mut bus, pointer);
+    black_box(&standard);
+    if let Ok(space) = ExtendedSpace::detect(&standard, &mut bus) {
+        black_box(ExtendedList::<_, 64>::read(&mut bus, space));
+    }
+    if let Some(mut power) = PowerManagement::find(&standard, &mut bus) {
+        keep((power.capabilities(), power.control_status()));
+    }
+    if let Some(mut features) = AdvancedFeatures::find(&standard, &mut bus) {
+        keep((features.capabilities().offers_flr(), features.control_status()));
+    }
+    if let Some(mut express) = Express::find(&standard, &mut bus) {
+        keep((express.capabilities(), express.device_capabilities(), express.device()));
+        keep((express.link_capabilities(), express.link()));
+        keep((express.slot_capabilities(), express.slot(), express.root()));
+    }
+}
+
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    loop {}
+}

@@ -1,0 +1,142 @@
+//! `cargo xtask panic-free`: reseat-core linked for a microcontroller, and searched for panics.
+//!
+//! A panic that can be reached goes through `core::panicking`, whose functions are never inlined: one of their symbols in
+//! the linked image means that the linker could not prove that no panic is reached.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
+
+use crate::run::{cargo, must, output, target, top};
+
+const TARGET: &str = "thumbv7em-none-eabihf";
+const PACKAGE: &str = "panic-free";
+
+/// Debian's compiler with the source of its library: from one source package, so that they match.
+const DEBIAN: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
+const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust/Cargo.toml";
+
+/// Builds the image and searches it; then one with a panic on purpose, to see that the search finds it.
+pub(crate) fn run() -> Result<()> {
+    let compiler = Compiler::find()?;
+    let image = compiler.build(&[])?;
+    ensure!(
+        image.panics.is_empty(),
+        "reseat-core can panic, by way of {}",
+        image.panics.join(", ")
+    );
+    println!(
+        "reseat-core for {TARGET}: no panic in the image; {} bytes of flash",
+        image.flash
+    );
+
+    let control = compiler.build(&["--features", "panicking"])?;
+    ensure!(
+        !control.panics.is_empty(),
+        "the search does not find a panic that is there"
+    );
+    println!("with a panic on purpose the search finds {}", control.panics.join(", "));
+    Ok(())
+}
+
+/// How to build for the microcontroller.
+enum Compiler {
+    /// The toolchain that runs this has the target.
+    Own,
+    /// Debian's, which builds its library itself. Its linker is the one of the toolchain that runs this.
+    Debian { path: OsString },
+}
+
+impl Compiler {
+    fn find() -> Result<Self> {
+        let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]).current_dir(top()))?;
+        let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
+        if libraries.join(TARGET).is_dir() {
+            return Ok(Self::Own);
+        }
+        if !Path::new(DEBIAN_SOURCE).exists() {
+            install_debians()?;
+        }
+        let host = output(Command::new("rustc").args(["--print", "host-tuple"]).current_dir(top()))?;
+        let linker = libraries.join(host.trim()).join("bin");
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders = env::split_paths(&path).chain([linker]);
+        let path = env::join_paths(folders).context("PATH cannot be put together")?;
+        Ok(Self::Debian { path })
+    }
+
+    fn build(&self, more: &[&str]) -> Result<Image> {
+        let manifest = top().join("tests").join(PACKAGE).join("Cargo.toml");
+        let mut command = match self {
+            Self::Own => cargo(&["build"]),
+            Self::Debian { path } => {
+                let mut command = Command::new("/usr/bin/cargo");
+                command
+                    .args(["build", "-Zbuild-std=core"])
+                    .env("PATH", path)
+                    .current_dir(top());
+                command.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
+                command
+            }
+        };
+        let built = target().join(PACKAGE);
+        command
+            .args(["--quiet", "--release", "--target", TARGET, "--manifest-path"])
+            .arg(manifest);
+        command.arg("--target-dir").arg(&built).args(more);
+        must(command.env("RUSTFLAGS", "-Clink-arg=--entry=_start"))?;
+        Image::read(&built.join(TARGET).join("release").join(PACKAGE))
+    }
+}
+
+fn install_debians() -> Result<()> {
+    let root = output(Command::new("id").arg("-u"))?.trim() == "0";
+    let packages = DEBIAN.join(" ");
+    if !root {
+        bail!(
+            "no compiler for {TARGET}: run `rustup target add {TARGET}`, \
+             or `sudo apt-get install --no-install-recommends {packages}`"
+        );
+    }
+    println!("installing {packages}");
+    let mut install = Command::new("apt-get");
+    install
+        .args(["install", "--quiet", "--yes", "--no-install-recommends"])
+        .args(DEBIAN);
+    if must(&mut install).is_ok() {
+        return Ok(());
+    }
+    must(Command::new("apt-get").args(["update", "--quiet"]))?;
+    must(&mut install)
+}
+
+/// What the search found.
+struct Image {
+    /// Bytes that would be in flash: code and constants.
+    flash: u64,
+    /// The functions of `core::panicking` that are in it.
+    panics: Vec<String>,
+}
+
+impl Image {
+    fn read(path: &PathBuf) -> Result<Self> {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file = object::File::parse(&*bytes).with_context(|| format!("{} is no object file", path.display()))?;
+        // Code and constants; the unwinder's tables would not be loaded.
+        let kinds = [SectionKind::Text, SectionKind::ReadOnlyData, SectionKind::Data];
+        let in_flash = file.sections().filter(|section| kinds.contains(&section.kind()));
+        let in_flash = in_flash.filter(|section| !section.name().is_ok_and(|name| name.starts_with(".ARM.ex")));
+        let flash = in_flash.map(|section| section.size()).sum();
+        let names = file
+            .symbols()
+            .filter_map(|symbol| symbol.name().ok().map(str::to_owned));
+        // `9panicking` is how either way of mangling writes that module's name.
+        let panics = names.filter(|name| name.contains("9panicking")).collect();
+        Ok(Self { flash, panics })
+    }
+}
