@@ -4,15 +4,21 @@
 //! watches the workers that perform those operations, since any of them can block for ever in the kernel. Both are
 //! machines: they are told what happened and when, and say what to do next; `crate::linux` does it.
 
+mod change;
+mod failure;
 mod machine;
 mod operation;
 mod outcome;
+mod power;
 mod supervision;
 mod target;
 
+pub use change::Change;
+pub use failure::{Failure, FailureKind};
 pub use machine::{Claim, Step};
-pub use operation::{Answer, Attribute, Change, Failure, FailureKind, Operation, PowerReading, PowerState, Verb};
+pub use operation::{Answer, Attribute, Operation, Verb};
 pub use outcome::{FunctionPower, Outcome, Rollback};
+pub use power::{PowerReading, PowerState};
 pub use supervision::{Assignment, Command, Event, Finished, Supervision, WorkerId};
 pub use target::{Target, TargetFunction};
 

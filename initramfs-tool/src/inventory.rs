@@ -45,7 +45,7 @@ pub fn gpus(functions: &[Function]) -> Vec<Gpu> {
     physical.sort_by_key(|function| function.address);
     physical
         .chunk_by(|one, other| one.address.device_address() == other.address.device_address())
-        .filter(|chunk| chunk.iter().any(|function| is_gpu(function.class)))
+        .filter(|chunk| chunk.iter().any(|function| is_gpu(function)))
         .filter_map(|chunk| {
             let device = chunk.first()?.address.device_address();
             let functions = chunk.iter().copied().cloned().collect();
@@ -54,13 +54,33 @@ pub fn gpus(functions: &[Function]) -> Vec<Gpu> {
         .collect()
 }
 
-/// Whether a function of this class makes its device a GPU: any display controller (VGA-compatible, 3D and other), or
-/// a processing accelerator, which is what AMD's Instinct parts call themselves.
-pub fn is_gpu(class: ClassCode) -> bool {
-    const DISPLAY_CONTROLLER: u8 = 0x03;
-    const PROCESSING_ACCELERATOR: u8 = 0x12;
-    class.base_class == DISPLAY_CONTROLLER || (class.base_class == PROCESSING_ACCELERATOR && class.sub_class == 0)
+/// Whether a function makes its device a GPU: any display controller (VGA-compatible, 3D and other), or one of AMD's
+/// processing accelerators, which is what its Instinct parts call themselves. Others of that class are no GPUs: Intel's NPUs
+/// are in it.
+fn is_gpu(function: &Function) -> bool {
+    const AMD: u16 = 0x1002;
+    let class = function.class;
+    match (class.base_class, class.sub_class) {
+        (DISPLAY_CONTROLLER, _) => true,
+        (PROCESSING_ACCELERATOR, 0) => function.identity.vendor == AMD,
+        _ => false,
+    }
 }
+
+/// Whether a function of this class is ever a part of a GPU: the GPU itself, audio, USB, and UCSI, which is a serial bus of
+/// no particular kind. On the device number of a processor's own graphics stand others as well (a security processor,
+/// say), which have to stay.
+pub fn belongs_to_a_gpu(class: ClassCode) -> bool {
+    matches!(
+        (class.base_class, class.sub_class),
+        (DISPLAY_CONTROLLER, _) | (PROCESSING_ACCELERATOR, 0) | (MULTIMEDIA, 0x01 | 0x03) | (SERIAL_BUS, 0x03 | 0x80)
+    )
+}
+
+const DISPLAY_CONTROLLER: u8 = 0x03;
+const MULTIMEDIA: u8 = 0x04;
+const SERIAL_BUS: u8 = 0x0c;
+const PROCESSING_ACCELERATOR: u8 = 0x12;
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -108,17 +128,36 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn display_controllers_and_accelerators_are_gpus() {
+    fn display_controllers_and_amds_accelerators_are_gpus() {
+        for (identity, class, expected) in [
+            ("10de:2489", "030000", true),
+            ("10de:2330", "030200", true),
+            ("1002:66a1", "038000", true),
+            ("1002:74a1", "120000", true),
+            ("8086:7d1d", "120000", false),
+            ("10de:1aef", "040300", false),
+            ("8086:352a", "060400", false),
+        ] {
+            assert_eq!(
+                is_gpu(&function("0000:01:00.0", identity, class)),
+                expected,
+                "{identity} {class}"
+            );
+        }
+    }
+
+    #[test]
+    fn audio_usb_and_ucsi_belong_to_gpus_and_a_security_processor_does_not() {
         for (class, expected) in [
             ("030000", true),
-            ("030200", true),
-            ("038000", true),
-            ("120000", true),
-            ("120100", false),
-            ("040300", false),
+            ("040300", true),
+            ("0c0330", true),
+            ("0c8000", true),
+            ("108000", false),
+            ("010802", false),
             ("060400", false),
         ] {
-            assert_eq!(is_gpu(class.parse().unwrap()), expected, "{class}");
+            assert_eq!(belongs_to_a_gpu(class.parse().unwrap()), expected, "{class}");
         }
     }
 

@@ -74,7 +74,7 @@ pub fn diagnose(evidence: &Evidence) -> Missing {
     if evidence.running {
         return Missing::Uncovered;
     }
-    if let Some(parameter) = turned_off(&evidence.command_line) {
+    if let Some(parameter) = turned_off(evidence) {
         return Missing::TurnedOff { parameter };
     }
     match (evidence.table, evidence.processor) {
@@ -101,11 +101,18 @@ pub fn diagnose(evidence: &Evidence) -> Missing {
     }
 }
 
-fn turned_off(command_line: &str) -> Option<String> {
-    command_line
+fn turned_off(evidence: &Evidence) -> Option<String> {
+    // The other maker's parameter turns nothing off here.
+    let own = match (evidence.table, evidence.processor) {
+        (Some(Table::Dmar), _) | (None, Processor::Intel) => "intel_iommu",
+        (Some(Table::Ivrs), _) | (None, Processor::Amd) => "amd_iommu",
+        (Some(Table::Iort), _) | (None, Processor::Arm | Processor::Other) => "iommu",
+    };
+    evidence
+        .command_line
         .split_ascii_whitespace()
         .find(|parameter| match parameter.split_once('=') {
-            Some(("iommu" | "intel_iommu" | "amd_iommu", values)) => values.split(',').any(|value| value == "off"),
+            Some((name, values)) if name == "iommu" || name == own => values.split(',').any(|value| value == "off"),
             _ => false,
         })
         .map(str::to_owned)
@@ -186,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_parameter_that_turns_it_off_is_named_first() {
-        for parameter in ["iommu=off", "amd_iommu=off", "intel_iommu=off", "iommu=pt,off"] {
+        for parameter in ["iommu=off", "amd_iommu=off", "iommu=pt,off"] {
             let missing = diagnose(&evidence(
                 Some(Table::Ivrs),
                 Processor::Amd,
@@ -199,6 +206,12 @@ mod tests {
                 }
             );
         }
+    }
+
+    #[test]
+    fn the_other_makers_parameter_turns_nothing_off() {
+        let missing = diagnose(&evidence(Some(Table::Dmar), Processor::Intel, "amd_iommu=off"));
+        assert!(matches!(missing, Missing::Parameter { .. }), "{missing}");
     }
 
     #[test]

@@ -41,6 +41,11 @@ impl Root {
         Self(path.into())
     }
 
+    /// The directory.
+    fn as_path(&self) -> &Path {
+        &self.0
+    }
+
     /// What is at the absolute `path` of the machine.
     fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         let path = path.as_ref();

@@ -54,6 +54,13 @@ pub enum Nothing {
     },
     /// The function is a virtual one.
     Virtual(FunctionAddress),
+    /// The function is there and cannot be read.
+    CannotRead {
+        /// Where.
+        address: FunctionAddress,
+        /// Which file and why.
+        problem: String,
+    },
     /// No GPU has a function of this identity.
     NoIdentity(Identity),
     /// There is no GPU at all.
@@ -63,6 +70,20 @@ pub enum Nothing {
 /// Why a chosen GPU is not claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// One of its functions cannot be read, so it is not known whether that could be claimed with it.
+    CannotRead {
+        /// Which.
+        function: FunctionAddress,
+        /// Which file and why.
+        problem: String,
+    },
+    /// On its device number stands what is no part of a GPU and has to stay where it is.
+    Stranger {
+        /// Which function.
+        function: FunctionAddress,
+        /// What it says it is.
+        class: ClassCode,
+    },
     /// A function's DMA would not be isolated.
     NoIommu {
         /// The function without a group.
@@ -72,14 +93,25 @@ pub enum Refusal {
     },
 }
 
+/// The machine that the rules are held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine<'a> {
+    /// Its functions.
+    pub functions: &'a [Function],
+    /// Functions that are there and could not be read, and why.
+    pub unreadable: &'a [(FunctionAddress, String)],
+    /// What is known of its IOMMU.
+    pub iommu: &'a iommu::Evidence,
+}
+
 /// Holds the rules against the machine.
-pub fn plan(rules: Vec<Rule>, functions: &[Function], iommu: &iommu::Evidence) -> Plan {
-    let gpus = inventory::gpus(functions);
+pub fn plan(rules: Vec<Rule>, machine: Machine<'_>) -> Plan {
+    let gpus = inventory::gpus(machine.functions);
     let rules: Vec<(Rule, RuleOutcome)> = rules
         .into_iter()
         .map(|rule| {
             let outcome = match &rule.selector {
-                Ok(selector) => choose(*selector, functions, &gpus),
+                Ok(selector) => choose(*selector, machine, &gpus),
                 Err(error) => Err(Nothing::Unreadable(*error)),
             };
             (rule, outcome.map_or_else(RuleOutcome::Nothing, RuleOutcome::Chose))
@@ -93,7 +125,7 @@ pub fn plan(rules: Vec<Rule>, functions: &[Function], iommu: &iommu::Evidence) -
     let mut claim = Vec::new();
     let mut refused = Vec::new();
     for gpu in gpus.iter().filter(|gpu| chosen(gpu)) {
-        match refusal(gpu, iommu) {
+        match refusal(gpu, machine) {
             None => claim.push(gpu.clone()),
             Some(refusal) => refused.push((gpu.clone(), refusal)),
         }
@@ -101,10 +133,10 @@ pub fn plan(rules: Vec<Rule>, functions: &[Function], iommu: &iommu::Evidence) -
     Plan { rules, claim, refused }
 }
 
-fn choose(selector: Selector, functions: &[Function], gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
+fn choose(selector: Selector, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
     match selector {
-        Selector::Address(address) => at(address, None, functions, gpus),
-        Selector::Guarded { address, identity } => at(address, Some(identity), functions, gpus),
+        Selector::Address(address) => at(address, None, machine, gpus),
+        Selector::Guarded { address, identity } => at(address, Some(identity), machine, gpus),
         Selector::Identity(identity) => some(
             gpus.iter()
                 .filter(|gpu| gpu.functions.iter().any(|function| function.identity == identity)),
@@ -117,10 +149,15 @@ fn choose(selector: Selector, functions: &[Function], gpus: &[Gpu]) -> Result<Ve
 fn at(
     address: FunctionAddress,
     guard: Option<Identity>,
-    functions: &[Function],
+    machine: Machine<'_>,
     gpus: &[Gpu],
 ) -> Result<Vec<DeviceAddress>, Nothing> {
-    let function = functions
+    if let Some((_, problem)) = machine.unreadable.iter().find(|(unreadable, _)| *unreadable == address) {
+        let problem = problem.clone();
+        return Err(Nothing::CannotRead { address, problem });
+    }
+    let function = machine
+        .functions
         .iter()
         .find(|function| function.address == address)
         .ok_or(Nothing::NoFunction(address))?;
@@ -151,11 +188,31 @@ fn some<'a>(gpus: impl Iterator<Item = &'a Gpu>, otherwise: Nothing) -> Result<V
     }
 }
 
-fn refusal(gpu: &Gpu, iommu: &iommu::Evidence) -> Option<Refusal> {
+fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<Refusal> {
+    let unreadable = machine
+        .unreadable
+        .iter()
+        .find(|(address, _)| address.device_address() == gpu.device);
+    if let Some((function, problem)) = unreadable {
+        return Some(Refusal::CannotRead {
+            function: *function,
+            problem: problem.clone(),
+        });
+    }
+    let stranger = gpu
+        .functions
+        .iter()
+        .find(|function| !inventory::belongs_to_a_gpu(function.class));
+    if let Some(function) = stranger {
+        return Some(Refusal::Stranger {
+            function: function.address,
+            class: function.class,
+        });
+    }
     let function = gpu.functions.iter().find(|function| function.iommu_group.is_none())?;
     Some(Refusal::NoIommu {
         function: function.address,
-        missing: iommu::diagnose(iommu),
+        missing: iommu::diagnose(machine.iommu),
     })
 }
 
@@ -178,6 +235,7 @@ impl fmt::Display for Nothing {
                 )
             }
             Self::Virtual(address) => write!(formatter, "{address} is a virtual function: not claimed"),
+            Self::CannotRead { problem, .. } => write!(formatter, "{problem}: not claimed"),
             Self::NoIdentity(identity) => write!(formatter, "no GPU has a function {identity}"),
             Self::NoGpu => formatter.write_str("there is no GPU"),
         }
@@ -187,6 +245,11 @@ impl fmt::Display for Nothing {
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CannotRead { problem, .. } => formatter.write_str(problem),
+            Self::Stranger { function, class } => write!(
+                formatter,
+                "{function} stands on its device number and is no part of a GPU (its class is {class})"
+            ),
             Self::NoIommu { function, missing } => write!(formatter, "{function}: {missing}"),
         }
     }
@@ -195,12 +258,24 @@ impl fmt::Display for Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::tests::twins;
+    use crate::inventory::tests::{function, twins};
     use crate::rules::CommandLine;
 
-    fn planned(selectors: &str) -> Plan {
+    fn planned_on(functions: &[Function], unreadable: &[(FunctionAddress, String)], selectors: &str) -> Plan {
         let rules = CommandLine::parse(&format!("reseat.claim={selectors}")).rules;
-        plan(rules, &twins(), &iommu::Evidence::default())
+        let iommu = &iommu::Evidence::default();
+        plan(
+            rules,
+            Machine {
+                functions,
+                unreadable,
+                iommu,
+            },
+        )
+    }
+
+    fn planned(selectors: &str) -> Plan {
+        planned_on(&twins(), &[], selectors)
     }
 
     fn claimed(plan: &Plan) -> Vec<String> {
@@ -264,11 +339,38 @@ mod tests {
     fn one_function_without_a_group_refuses_the_whole_gpu() {
         let mut functions = twins();
         functions[2].iommu_group = None;
-        let rules = CommandLine::parse("reseat.claim=gpu").rules;
-        let plan = plan(rules, &functions, &iommu::Evidence::default());
+        let plan = planned_on(&functions, &[], "gpu");
         assert_eq!(claimed(&plan), ["0000:02:00"]);
         let (gpu, refusal) = &plan.refused[0];
         assert_eq!(gpu.device.to_string(), "0000:01:00");
         assert!(refusal.to_string().starts_with("0000:01:00.1: no IOMMU"), "{refusal}");
+    }
+
+    #[test]
+    fn a_gpu_of_which_one_function_cannot_be_read_is_refused() {
+        let functions: Vec<Function> = twins()
+            .into_iter()
+            .filter(|it| it.address.to_string() != "0000:01:00.1")
+            .collect();
+        let unreadable = [("0000:01:00.1".parse().unwrap(), "its class is missing".to_owned())];
+        let plan = planned_on(&functions, &unreadable, "gpu");
+        assert_eq!(claimed(&plan), ["0000:02:00"]);
+        assert_eq!(plan.refused[0].1.to_string(), "its class is missing");
+        let plan = planned_on(&functions, &unreadable, "0000:01:00.1");
+        assert_eq!(nothing(&plan), "its class is missing: not claimed");
+    }
+
+    #[test]
+    fn a_gpu_beside_a_stranger_is_refused() {
+        let mut functions = twins();
+        // As on the device number of a processor's own graphics.
+        functions.push(function("0000:01:00.2", "1022:1649", "108000"));
+        let plan = planned_on(&functions, &[], "gpu");
+        assert_eq!(claimed(&plan), ["0000:02:00"]);
+        let refusal = plan.refused[0].1.to_string();
+        assert!(
+            refusal.starts_with("0000:01:00.2 stands on its device number"),
+            "{refusal}"
+        );
     }
 }

@@ -13,7 +13,7 @@ use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
 use serde::{Deserialize, Serialize};
 
-use crate::claim::{Finished, PowerReading, VFIO_PCI};
+use crate::claim::{CLAIM_LIMIT, FailureKind, Finished, PowerReading, Rollback, VFIO_PCI};
 use crate::inventory::{Function, Gpu};
 use crate::plan::{Plan, RuleOutcome};
 
@@ -27,8 +27,14 @@ pub struct Report {
     pub schema: String,
     /// The version of the program.
     pub version: String,
+    /// The kernel's release, such as `6.1.0-50-amd64`.
+    pub kernel: Option<String>,
+    /// The kernel's name for this boot.
+    pub boot_id: Option<String>,
     /// The whole in one word.
     pub verdict: Verdict,
+    /// Whether everything that was asked for was found in order.
+    pub complete: bool,
     /// How long the run took, in milliseconds.
     pub duration_ms: f64,
     /// The time that the run had, in milliseconds.
@@ -49,9 +55,9 @@ pub struct Report {
 pub enum Verdict {
     /// `reseat=off`: nothing was looked at.
     Off,
-    /// There are no rules.
+    /// There are no rules, and nothing was wrong.
     NoRules,
-    /// `reseat.dry-run`: nothing was touched.
+    /// A dry run: nothing was touched.
     DryRun,
     /// Every rule was met, every chosen GPU is claimed.
     Claimed,
@@ -82,6 +88,8 @@ pub struct ModuleReport {
     pub disable_idle_d3: Option<bool>,
     /// How long loading took, in milliseconds.
     pub duration_ms: f64,
+    /// What is wrong with it, though it is there.
+    pub warning: Option<String>,
     /// Why it is not there.
     pub problem: Option<String>,
 }
@@ -95,12 +103,27 @@ pub struct GpuReport {
     pub verdict: GpuVerdict,
     /// How long it took, in milliseconds.
     pub duration_ms: f64,
-    /// Why it is not claimed.
+    /// Why it is not claimed, in words.
     pub problem: Option<String>,
+    /// Where it failed, if its claim was begun and failed.
+    pub failure: Option<FailureReport>,
     /// What could not be taken back.
     pub leftovers: Vec<String>,
     /// Its functions.
     pub functions: Vec<FunctionReport>,
+}
+
+/// Where a claim failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureReport {
+    /// At which function.
+    pub function: Option<FunctionAddress>,
+    /// In which operation, in words.
+    pub operation: Option<String>,
+    /// How.
+    pub kind: FailureKind,
+    /// Why, in words.
+    pub message: String,
 }
 
 /// What became of a GPU.
@@ -111,6 +134,8 @@ pub enum GpuVerdict {
     WouldClaim,
     /// Every function is on vfio-pci, in D0 and pinned, and was read back so.
     Claimed,
+    /// Its turn did not come in time: it was not touched.
+    NotReached,
     /// Something failed, and what had been done was taken back.
     RolledBack,
     /// Something failed, and not all that had been done could be taken back.
@@ -134,7 +159,7 @@ pub struct FunctionReport {
     pub driver_before: Option<String>,
     /// The driver that has it at the end.
     pub driver: Option<String>,
-    /// Its power state as it was verified.
+    /// Its power state and its pin as they were verified.
     pub power: Option<PowerReading>,
 }
 
@@ -153,15 +178,31 @@ pub struct Findings {
     pub dry_run: bool,
 }
 
+/// The boot that a report belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Boot {
+    /// The kernel's release.
+    pub kernel: Option<String>,
+    /// The kernel's name for this boot.
+    pub boot_id: Option<String>,
+}
+
 impl Report {
-    /// The report of a run that did nothing, and why.
-    pub fn idle(verdict: Verdict, problems: Vec<String>, took: Duration) -> Self {
+    /// The report of a run that looked at no GPU, and why. Where there are problems, that is no quiet end.
+    pub fn idle(verdict: Verdict, problems: Vec<String>, boot: Boot, took: Duration) -> Self {
+        let complete = problems.is_empty();
         Self {
             schema: SCHEMA.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            verdict,
+            kernel: boot.kernel,
+            boot_id: boot.boot_id,
+            verdict: match (verdict, complete) {
+                (Verdict::NoRules, false) => Verdict::Incomplete,
+                (verdict, _) => verdict,
+            },
+            complete,
             duration_ms: milliseconds(took),
-            limit_ms: u64::try_from(crate::claim::CLAIM_LIMIT.as_millis()).unwrap_or(u64::MAX),
+            limit_ms: u64::try_from(CLAIM_LIMIT.as_millis()).unwrap_or(u64::MAX),
             problems,
             rules: Vec::new(),
             vfio_pci: None,
@@ -169,14 +210,19 @@ impl Report {
         }
     }
 
-    /// The report of a run. `driver_now` reads the driver that a function has at the end: whatever the claim saw, this
-    /// is what the report says.
-    pub fn new(findings: Findings, driver_now: impl Fn(FunctionAddress) -> Option<String>, took: Duration) -> Self {
+    /// The report of a run. `driver_now` reads the driver that a function has at the end: whatever the claim saw, this is
+    /// what the report says.
+    pub fn new(
+        findings: Findings,
+        boot: Boot,
+        driver_now: impl Fn(FunctionAddress) -> Option<String>,
+        took: Duration,
+    ) -> Self {
         let mut gpus = gpu_reports(&findings);
-        for function in gpus.iter_mut().flat_map(|gpu| &mut gpu.functions) {
-            function.driver = driver_now(function.address);
-        }
         for gpu in &mut gpus {
+            for function in &mut gpu.functions {
+                function.driver = driver_now(function.address);
+            }
             gpu.hold_to_its_word();
         }
         gpus.sort_by_key(|gpu| gpu.device);
@@ -188,19 +234,18 @@ impl Report {
         let complete = findings.problems.is_empty()
             && !module_failed
             && rules.iter().all(|rule| rule.problem.is_none())
-            && gpus
-                .iter()
-                .all(|gpu| matches!(gpu.verdict, GpuVerdict::Claimed | GpuVerdict::WouldClaim));
+            && gpus.iter().all(GpuReport::is_as_asked);
         let verdict = match (complete, findings.dry_run) {
             (_, true) => Verdict::DryRun,
             (false, false) => Verdict::Incomplete,
             (true, false) => Verdict::Claimed,
         };
         Self {
+            complete,
             rules,
             vfio_pci: findings.vfio_pci,
             gpus,
-            ..Self::idle(verdict, findings.problems, took)
+            ..Self::idle(verdict, findings.problems, boot, took)
         }
     }
 }
@@ -212,6 +257,7 @@ impl GpuReport {
             verdict,
             duration_ms: 0.0,
             problem,
+            failure: None,
             leftovers: Vec::new(),
             functions: gpu.functions.iter().map(FunctionReport::from).collect(),
         }
@@ -222,11 +268,13 @@ impl GpuReport {
         let rollback = outcome.rollback.as_ref();
         let verdict = match rollback {
             None => GpuVerdict::Claimed,
+            Some(_) if !outcome.begun => GpuVerdict::NotReached,
             Some(rollback) if rollback.leftovers.is_empty() => GpuVerdict::RolledBack,
             Some(_) => GpuVerdict::Stuck,
         };
         let mut report = Self::new(gpu, verdict, rollback.map(ToString::to_string));
         report.duration_ms = milliseconds(finished.took);
+        report.failure = rollback.map(FailureReport::from);
         report.leftovers = rollback.map(|rollback| rollback.leftovers.clone()).unwrap_or_default();
         for function in &mut report.functions {
             let seen = outcome.power.iter().find(|power| power.address == function.address);
@@ -235,16 +283,46 @@ impl GpuReport {
         report
     }
 
-    /// A GPU that was claimed a moment ago and has lost a function since is not claimed.
+    fn is_as_asked(&self) -> bool {
+        matches!(self.verdict, GpuVerdict::Claimed | GpuVerdict::WouldClaim)
+    }
+
+    /// What was done a moment ago may not be so any more: a GPU that has lost a function since is not claimed, and one
+    /// whose functions are not with their former drivers is not given back.
     fn hold_to_its_word(&mut self) {
-        let lost = self
+        let should_be = |function: &FunctionReport| match self.verdict {
+            GpuVerdict::Claimed => Some(VFIO_PCI.to_owned()),
+            _ => function.driver_before.clone(),
+        };
+        let wrong = self
             .functions
             .iter()
-            .find(|function| function.driver.as_deref() != Some(VFIO_PCI));
-        if let (GpuVerdict::Claimed, Some(function)) = (self.verdict, lost) {
-            self.verdict = GpuVerdict::Stuck;
-            let driver = function.driver.as_deref().unwrap_or("no driver");
-            self.problem = Some(format!("{} was claimed and has {driver} now", function.address));
+            .filter(|function| function.driver != should_be(function));
+        let or_none = |driver: &Option<String>| driver.clone().unwrap_or_else(|| "no driver".to_owned());
+        let wrong: Vec<String> = wrong
+            .map(|function| {
+                let (is, was) = (or_none(&function.driver), or_none(&should_be(function)));
+                format!("{} has {is} now, not {was}", function.address)
+            })
+            .collect();
+        if wrong.is_empty() || matches!(self.verdict, GpuVerdict::WouldClaim | GpuVerdict::Refused) {
+            return;
+        }
+        if self.verdict == GpuVerdict::Claimed {
+            self.problem = Some("it was claimed and did not stay so".to_owned());
+        }
+        self.verdict = GpuVerdict::Stuck;
+        self.leftovers.extend(wrong);
+    }
+}
+
+impl From<&Rollback> for FailureReport {
+    fn from(rollback: &Rollback) -> Self {
+        Self {
+            function: rollback.function,
+            operation: rollback.during.clone(),
+            kind: rollback.failure.kind,
+            message: rollback.failure.message.clone(),
         }
     }
 }
@@ -303,3 +381,6 @@ fn gpu_reports(findings: &Findings) -> Vec<GpuReport> {
 pub fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,7 @@ pub struct Rule {
 
 impl Rule {
     fn new(source: Source, text: &str) -> Self {
+        let text = text.trim();
         Self {
             source,
             text: text.to_owned(),

@@ -43,8 +43,9 @@ impl FromStr for Identity {
     }
 }
 
+/// Four digits, as `lspci` writes them: with fewer, `65:00` would be an identity and not a slip in an address.
 fn number(text: &str) -> Option<u16> {
-    u16::try_from(hexadecimal(text, 4)?).ok()
+    u16::try_from(hexadecimal(text, 4).filter(|_| text.len() == 4)?).ok()
 }
 
 /// Why a text is no [`Identity`].
@@ -53,9 +54,9 @@ fn number(text: &str) -> Option<u16> {
 pub enum ParseIdentityError {
     /// The text is not `vendor:device`.
     Form,
-    /// The vendor ID is not 1 to 4 hexadecimal digits.
+    /// The vendor ID is not 4 hexadecimal digits.
     Vendor,
-    /// The device ID is not 1 to 4 hexadecimal digits.
+    /// The device ID is not 4 hexadecimal digits.
     Device,
 }
 
@@ -63,8 +64,8 @@ impl fmt::Display for ParseIdentityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Form => "not of the form vendor:device",
-            Self::Vendor => "vendor is not 1 to 4 hexadecimal digits",
-            Self::Device => "device is not 1 to 4 hexadecimal digits",
+            Self::Vendor => "vendor is not 4 hexadecimal digits",
+            Self::Device => "device is not 4 hexadecimal digits",
         })
     }
 }
@@ -159,6 +160,7 @@ mod tests {
         assert_eq!("10DE:2231".parse(), Ok(identity));
         assert_eq!("10de".parse::<Identity>(), Err(ParseIdentityError::Form));
         assert_eq!("110de:2231".parse::<Identity>(), Err(ParseIdentityError::Vendor));
+        assert_eq!("65:00".parse::<Identity>(), Err(ParseIdentityError::Vendor));
         assert_eq!("10de:".parse::<Identity>(), Err(ParseIdentityError::Device));
         assert_eq!("10de:2231:0".parse::<Identity>(), Err(ParseIdentityError::Vendor));
     }

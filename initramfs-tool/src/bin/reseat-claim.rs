@@ -1,16 +1,11 @@
 //! The boot claim: runs once in the initramfs, before another driver loads.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the program's own edge: help, version and errors of its arguments"
-)]
-
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lexopt::prelude::{Long, Short};
 use reseat::linux::{self, Options, Root, WORKER_ARGUMENT};
-use reseat::report::Verdict;
 
 const HELP: &str = "\
 Puts every function of the chosen GPUs on vfio-pci, in D0 and pinned. Made for the initramfs: runs once, within 15 s
@@ -21,13 +16,14 @@ Usage: reseat-claim [OPTIONS]
 Options:
       --rules FILE    the rules [default: /etc/reseat/reseat.toml, if it is there]
       --report FILE   where the report goes [default: /run/reseat/claim.json]
-      --dry-run       say what would be claimed, touch nothing
+      --dry-run       print what would be claimed; touch nothing, write no report unless --report names one
+      --root DIR      the directory that stands for / [default: /]
   -h, --help          print this
   -V, --version       print the version
 
 Kernel command line:
   reseat.claim=SELECTOR[,SELECTOR...]   claim these too
-  reseat.dry-run                        as --dry-run
+  reseat.dry-run                        only say what would be claimed
   reseat=off                            do nothing
 
 Selectors:
@@ -36,28 +32,31 @@ Selectors:
   10de:2231                every GPU with such a function
   gpu                      every GPU
 
-Exit status: 0 if all rules were met or there was nothing to do, 1 if not, 2 if the arguments make no sense.
+Exit status: 0 if everything was in order, or there was nothing to do; 1 if not; 2 if the arguments make no sense.
 ";
 
 enum Request {
     Claim(Options),
-    Work,
+    Work(Root),
     Print(String),
 }
 
 fn main() -> ExitCode {
     match arguments() {
         Ok(Request::Claim(options)) => claim(&options),
-        Ok(Request::Work) => match linux::work(&Root::system()) {
+        Ok(Request::Work(root)) => match linux::work(&root) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         },
         Ok(Request::Print(text)) => {
-            print!("{text}");
+            say(&mut io::stdout(), &text);
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("reseat-claim: {error} (--help tells more)");
+            say(
+                &mut io::stderr(),
+                &format!("reseat-claim: {error} (--help tells more)\n"),
+            );
             ExitCode::from(2)
         }
     }
@@ -65,27 +64,37 @@ fn main() -> ExitCode {
 
 fn claim(options: &Options) -> ExitCode {
     let report = linux::boot_claim(options);
-    for problem in &report.problems {
-        eprintln!("reseat-claim: {problem}");
+    for (_, line) in report.lines() {
+        say(&mut io::stdout(), &format!("{line}\n"));
     }
-    match report.verdict {
-        Verdict::Incomplete => ExitCode::FAILURE,
-        Verdict::Claimed | Verdict::DryRun | Verdict::NoRules | Verdict::Off if report.problems.is_empty() => {
-            ExitCode::SUCCESS
-        }
-        _ => ExitCode::FAILURE,
+    match report.complete {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 
+/// Says it to whoever listens; in an initramfs that may be nobody.
+fn say(to: &mut impl Write, text: &str) {
+    to.write_all(text.as_bytes()).and_then(|()| to.flush()).ok();
+}
+
 fn arguments() -> Result<Request, lexopt::Error> {
-    let mut options = Options::default();
+    let mut options = Options {
+        root: Root::system(),
+        rules: None,
+        report: None,
+        dry_run: false,
+    };
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
-            Long("rules") => options.rules = Some(parser.value()?.into()),
-            Long("report") => options.report = parser.value()?.into(),
+            Long("rules") => options.rules = Some(path(&mut parser)?),
+            Long("report") => options.report = Some(path(&mut parser)?),
             Long("dry-run") => options.dry_run = true,
-            Long(name) if WORKER_ARGUMENT.strip_prefix("--") == Some(name) => return Ok(Request::Work),
+            Long("root") => options.root = Root::at(path(&mut parser)?),
+            Long(name) if WORKER_ARGUMENT.strip_prefix("--") == Some(name) => {
+                return Ok(Request::Work(Root::at(path(&mut parser)?)));
+            }
             Short('h') | Long("help") => return Ok(Request::Print(HELP.to_owned())),
             Short('V') | Long("version") => {
                 return Ok(Request::Print(
@@ -96,4 +105,10 @@ fn arguments() -> Result<Request, lexopt::Error> {
         }
     }
     Ok(Request::Claim(options))
+}
+
+/// A path as the user means it: from where he stands.
+fn path(parser: &mut lexopt::Parser) -> Result<PathBuf, lexopt::Error> {
+    let path = PathBuf::from(parser.value()?);
+    std::path::absolute(&path).map_err(|error| format!("{}: {error}", path.display()).into())
 }

@@ -1,23 +1,29 @@
 //! One GPU through the claim, and back if any of its functions fails.
 //!
-//! The order is the one that leaves no gap. Pass one makes every function ours to bind and nobody else's: override,
-//! no D3cold, unbind. Pass two binds them and reads each `driver` link back. Only then is `power/control` written,
-//! since vfio-pci's probe sets it to `auto`; and only a power state that was read back counts.
+//! The order is the one that leaves no gap. First every function has to answer; nothing is changed before. Pass one makes
+//! every function ours to bind and nobody else's: override, no D3cold, unbind. Pass two binds them and reads each `driver`
+//! link back. Only then is `power/control` written, since vfio-pci's probe sets it to `auto`; and only a power state and a
+//! pin that were read back count.
 
 use std::time::Duration;
 
 use reseat_core::address::FunctionAddress;
+use reseat_core::header::Identity;
 
-use super::operation::{Answer, Attribute, Change, Failure, FailureKind, Operation, PowerReading, Verb};
+use super::change::{self, Change};
+use super::failure::{Failure, FailureKind};
+use super::operation::{Answer, Attribute, Operation, Verb};
 use super::outcome::{FunctionPower, Outcome, Rollback};
-use super::{Target, VFIO_PCI, operation};
+use super::power::PowerReading;
+use super::{Target, VFIO_PCI};
 
 /// How long a bind that the kernel puts off (EAGAIN) is tried again.
 const BIND_RETRY_LIMIT: Duration = Duration::from_secs(1);
 const BIND_RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// How long a function may take to D0 after its pin. The kernel resumes it within the write; the rest is margin.
 const D0_LIMIT: Duration = Duration::from_secs(1);
-const D0_PAUSE: Duration = Duration::from_millis(10);
+/// Each look costs a read of the function's configuration space, of which few are to be made.
+const D0_PAUSE: Duration = Duration::from_millis(100);
 
 /// The claim of one GPU. Times are durations since any fixed moment.
 #[derive(Debug)]
@@ -30,6 +36,7 @@ pub struct Claim {
 #[derive(Debug)]
 struct Function {
     address: FunctionAddress,
+    identity: Identity,
     driver: Option<String>,
     /// `power/control` before the claim.
     power_control: Option<String>,
@@ -40,20 +47,22 @@ struct Function {
 
 #[derive(Debug)]
 enum State {
-    /// Working through the claim.
-    Forward {
-        script: Vec<Operation>,
-        next: usize,
-        /// When the operation was first tried, if it is being tried again, and before when not to try.
-        retry: Option<Retry>,
-    },
+    /// Asking every function whether it is there.
+    Asking(Script),
+    /// Claiming them.
+    Claiming(Script),
     /// Taking back what was done.
-    Backward {
-        rollback: Rollback,
-        script: Vec<Operation>,
-        next: usize,
-    },
+    Undoing(Rollback, Script),
     Done(Outcome),
+}
+
+/// Operations in their order.
+#[derive(Debug)]
+struct Script {
+    operations: Vec<Operation>,
+    next: usize,
+    /// Set while the next operation is one that is tried again.
+    retry: Option<Retry>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,21 +90,22 @@ impl Claim {
             .iter()
             .map(|function| Function {
                 address: function.address,
-                driver: function.driver.clone(),
+                identity: function.identity,
+                driver: None,
                 power_control: None,
                 power: None,
                 bind_refused: None,
             })
             .collect();
-        let script = forward(&functions);
+        let asking = functions.iter().map(|function| Operation {
+            function: function.address,
+            verb: Verb::Probe,
+        });
+        let state = State::Asking(Script::new(asking.collect()));
         Self {
             functions,
             changes: Vec::new(),
-            state: State::Forward {
-                script,
-                next: 0,
-                retry: None,
-            },
+            state,
         }
     }
 
@@ -104,41 +114,60 @@ impl Claim {
         Self {
             functions: Vec::new(),
             changes: Vec::new(),
-            state: State::backward(changes, rollback),
+            state: State::Undoing(rollback, Script::new(change::undo_script(changes))),
+        }
+    }
+
+    /// Why the claim is being taken back, and what could not be so far, once it has turned round.
+    pub fn rollback(&self) -> Option<&Rollback> {
+        match &self.state {
+            State::Asking(_) | State::Claiming(_) => None,
+            State::Undoing(rollback, _) => Some(rollback),
+            State::Done(outcome) => outcome.rollback.as_ref(),
         }
     }
 
     /// What to do at `now`.
     pub fn next(&mut self, now: Duration) -> Step {
+        while let State::Asking(script) | State::Claiming(script) | State::Undoing(_, script) = &self.state {
+            if let Some(retry) = script.retry.filter(|retry| now < retry.not_before) {
+                return Step::WaitUntil(retry.not_before);
+            }
+            if let Some(operation) = script.current() {
+                return Step::Do(operation.clone());
+            }
+            self.turn_the_page();
+        }
         match &self.state {
-            State::Forward { retry: Some(retry), .. } if now < retry.not_before => Step::WaitUntil(retry.not_before),
-            State::Forward { script, next, .. } => match script.get(*next) {
-                Some(operation) => Step::Do(operation.clone()),
-                None => self.end(None),
-            },
-            State::Backward { script, next, rollback } => match script.get(*next) {
-                Some(operation) => Step::Do(operation.clone()),
-                None => {
-                    let rollback = rollback.clone();
-                    self.end(Some(rollback))
-                }
-            },
             State::Done(outcome) => Step::Done(outcome.clone()),
+            // Unreachable by the loop above; to wait for nothing is still better than to panic.
+            State::Asking(_) | State::Claiming(_) | State::Undoing(..) => Step::WaitUntil(now),
         }
     }
 
-    /// Takes what the last operation brought, at `now`. Returns the changes that it made, for whoever would have to
-    /// take them back if this process were stopped.
+    /// A script has come to its end.
+    fn turn_the_page(&mut self) {
+        self.state = match &self.state {
+            State::Asking(_) => State::Claiming(Script::new(claiming(&self.functions))),
+            State::Claiming(_) => State::Done(self.outcome(None)),
+            State::Undoing(rollback, _) => State::Done(self.outcome(Some(rollback.clone()))),
+            State::Done(outcome) => State::Done(outcome.clone()),
+        };
+    }
+
+    /// Takes what the last operation brought, at `now`. Returns the changes that it made, for whoever would have to take
+    /// them back if this process were stopped.
     pub fn tell(&mut self, now: Duration, answer: Result<Answer, Failure>) -> Vec<Change> {
-        match &self.state {
-            State::Forward { script, next, .. } => match script.get(*next).cloned() {
+        match &mut self.state {
+            State::Asking(script) | State::Claiming(script) => match script.current().cloned() {
                 Some(operation) => self.tell_forward(now, &operation, answer),
                 None => Vec::new(),
             },
-            State::Backward { script, next, .. } => {
-                if let Some(operation) = script.get(*next).cloned() {
-                    self.tell_backward(&operation, answer);
+            State::Undoing(rollback, script) => {
+                if let (Some(operation), Err(failure)) = (script.current(), &answer) {
+                    rollback.leave(operation, failure);
                 }
+                script.advance();
                 Vec::new()
             }
             State::Done(_) => Vec::new(),
@@ -187,24 +216,27 @@ impl Claim {
             return Judgement::Good;
         };
         match answer {
-            Answer::Present { power_control } => {
+            Answer::Present {
+                identity,
+                driver,
+                power_control,
+            } => {
+                function.driver = driver;
                 function.power_control = power_control;
-                Judgement::Good
+                function.is_who_it_has_to_be(identity)
             }
             Answer::Driver(driver) => {
                 function.driver = driver;
                 function.has_vfio_pci()
             }
             Answer::Power(reading) => {
-                let good = reading.is_d0();
-                let message = format!("{} is not in D0: {reading}", operation.function);
+                let good = reading.is_pinned_in_d0();
+                let failure = Failure::other(format!("{} is not in D0 and pinned: {reading}", operation.function));
                 function.power = Some(reading);
-                match good {
-                    true => Judgement::Good,
-                    false => Judgement::NotYet(Failure {
-                        kind: FailureKind::Other,
-                        message,
-                    }),
+                if good {
+                    Judgement::Good
+                } else {
+                    Judgement::NotYet(failure)
                 }
             }
             Answer::NoSuchAttribute => match &operation.verb {
@@ -213,68 +245,62 @@ impl Claim {
                     attribute: Attribute::D3coldAllowed | Attribute::PowerControl,
                     ..
                 } => Judgement::Good,
-                _ => Judgement::Bad(Failure {
-                    kind: FailureKind::Other,
-                    message: format!("{operation}: this kernel has no such attribute"),
-                }),
+                _ => Judgement::Bad(Failure::other(format!(
+                    "{operation}: this kernel has no such attribute"
+                ))),
             },
             Answer::Written { .. } | Answer::Accepted => Judgement::Good,
         }
     }
 
+    fn script(&mut self) -> Option<&mut Script> {
+        match &mut self.state {
+            State::Asking(script) | State::Claiming(script) => Some(script),
+            State::Undoing(..) | State::Done(_) => None,
+        }
+    }
+
     fn advance(&mut self) {
-        if let State::Forward { next, retry, .. } = &mut self.state {
-            *next = next.saturating_add(1);
-            *retry = None;
+        if let Some(script) = self.script() {
+            script.advance();
         }
     }
 
     fn retry(&mut self, now: Duration, operation: &Operation, limit: Duration, pause: Duration, failure: Failure) {
-        let State::Forward { retry, .. } = &mut self.state else {
+        let Some(script) = self.script() else {
             return;
         };
-        let since = retry.map_or(now, |retry| retry.since);
+        let since = script.retry.map_or(now, |retry| retry.since);
         if now.saturating_sub(since) >= limit {
             self.roll_back(operation, failure);
         } else {
             let not_before = now.saturating_add(pause);
-            *retry = Some(Retry { since, not_before });
+            script.retry = Some(Retry { since, not_before });
         }
     }
 
     fn roll_back(&mut self, operation: &Operation, failure: Failure) {
         let rollback = Rollback {
-            function: operation.function,
-            during: operation.to_string(),
+            function: Some(operation.function),
+            during: Some(operation.to_string()),
             failure,
             leftovers: Vec::new(),
         };
-        self.state = State::backward(&self.changes, rollback);
+        self.state = State::Undoing(rollback, Script::new(change::undo_script(&self.changes)));
     }
 
-    fn tell_backward(&mut self, operation: &Operation, answer: Result<Answer, Failure>) {
-        let State::Backward { rollback, next, .. } = &mut self.state else {
-            return;
-        };
-        *next = next.saturating_add(1);
-        if let Err(failure) = answer {
-            rollback.leave(operation, &failure);
-        }
-    }
-
-    fn end(&mut self, rollback: Option<Rollback>) -> Step {
+    fn outcome(&self, rollback: Option<Rollback>) -> Outcome {
         let power = self.functions.iter().filter_map(|function| {
             Some(FunctionPower {
                 address: function.address,
                 reading: function.power.clone()?,
             })
         });
-        let outcome = Outcome {
+        Outcome {
+            begun: true,
             power: power.collect(),
             rollback,
-        };
-        self.state = State::Done(outcome.clone());
-        Step::Done(outcome)
+        }
     }
 
     fn function(&mut self, address: FunctionAddress) -> Option<&mut Function> {
@@ -282,13 +308,22 @@ impl Claim {
     }
 }
 
-impl State {
-    fn backward(changes: &[Change], rollback: Rollback) -> Self {
-        Self::Backward {
-            rollback,
-            script: operation::undo_script(changes),
+impl Script {
+    fn new(operations: Vec<Operation>) -> Self {
+        Self {
+            operations,
             next: 0,
+            retry: None,
         }
+    }
+
+    fn current(&self) -> Option<&Operation> {
+        self.operations.get(self.next)
+    }
+
+    fn advance(&mut self) {
+        self.next = self.next.saturating_add(1);
+        self.retry = None;
     }
 }
 
@@ -300,6 +335,16 @@ enum Judgement {
 }
 
 impl Function {
+    fn is_who_it_has_to_be(&self, found: Identity) -> Judgement {
+        if found == self.identity {
+            return Judgement::Good;
+        }
+        let (address, listed) = (self.address, self.identity);
+        Judgement::Bad(Failure::other(format!(
+            "{address} is {found}, and was listed as {listed}"
+        )))
+    }
+
     fn has_vfio_pci(&mut self) -> Judgement {
         let refused = self.bind_refused.take();
         let failure = match self.driver.as_deref() {
@@ -308,16 +353,16 @@ impl Function {
                 kind: FailureKind::Busy,
                 message: format!("{} is bound to {other} after the bind to {VFIO_PCI}", self.address),
             },
-            None => refused.unwrap_or_else(|| Failure {
-                kind: FailureKind::Other,
-                message: format!("{} has no driver after the bind to {VFIO_PCI}", self.address),
+            None => refused.unwrap_or_else(|| {
+                Failure::other(format!("{} has no driver after the bind to {VFIO_PCI}", self.address))
             }),
         };
         Judgement::Bad(failure)
     }
 }
 
-fn forward(functions: &[Function]) -> Vec<Operation> {
+/// The operations of a claim, for functions of which it is known which driver has them.
+fn claiming(functions: &[Function]) -> Vec<Operation> {
     let mut script = Vec::new();
     let mut each = |verb: &dyn Fn(&Function) -> Option<Verb>| {
         script.extend(functions.iter().filter_map(|function| {
@@ -333,8 +378,6 @@ fn forward(functions: &[Function]) -> Vec<Operation> {
             value: value.to_owned(),
         })
     };
-    // Before anything is changed, every function has to answer.
-    each(&|_| Some(Verb::Probe));
     each(&|_| write(Attribute::DriverOverride, VFIO_PCI));
     each(&|_| write(Attribute::D3coldAllowed, "0"));
     each(&|function| {

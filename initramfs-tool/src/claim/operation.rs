@@ -3,7 +3,10 @@
 use std::fmt;
 
 use reseat_core::address::FunctionAddress;
+use reseat_core::header::Identity;
 use serde::{Deserialize, Serialize};
+
+use super::power::PowerReading;
 
 /// One effect on one function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +41,7 @@ pub enum Verb {
     },
     /// Read which driver the function is bound to.
     ReadDriver,
-    /// Read the function's power state, from the kernel and from the function itself.
+    /// Read the function's power state and its pin, from the kernel and from the function itself.
     ReadPower,
 }
 
@@ -69,6 +72,10 @@ impl Attribute {
 pub enum Answer {
     /// The function is there.
     Present {
+        /// Who it says that it is.
+        identity: Identity,
+        /// The driver that has it.
+        driver: Option<String>,
         /// Its `power/control`, which a bind to vfio-pci sets to `auto`; absent where the kernel has none.
         power_control: Option<String>,
     },
@@ -83,152 +90,8 @@ pub enum Answer {
     Accepted,
     /// The driver that has the function.
     Driver(Option<String>),
-    /// The function's power state.
+    /// The function's power state and its pin.
     Power(PowerReading),
-}
-
-/// A function's power state from three independent witnesses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PowerReading {
-    /// `power/runtime_status`, if the kernel has it.
-    pub runtime_status: Option<String>,
-    /// `power_state`: the kernel's own idea, if the kernel has it.
-    pub kernel: Option<String>,
-    /// The function's PMCSR, unless it has no Power Management capability.
-    pub function: Option<PowerState>,
-}
-
-impl PowerReading {
-    /// Whether every witness that there is says that the function is in D0 and awake.
-    pub fn is_d0(&self) -> bool {
-        let kernel_agrees = match self.kernel.as_deref() {
-            None | Some("D0") => true,
-            // What the kernel calls a function that it cannot ask.
-            Some("unknown") => self.function.is_none(),
-            Some(_) => false,
-        };
-        let awake = matches!(self.runtime_status.as_deref(), None | Some("active" | "unsupported"));
-        kernel_agrees && awake && matches!(self.function, None | Some(PowerState::D0))
-    }
-}
-
-impl fmt::Display for PowerReading {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let or_absent = |text: &Option<String>| text.clone().unwrap_or_else(|| "absent".to_owned());
-        write!(
-            formatter,
-            "runtime_status {}, power_state {}, PMCSR {}",
-            or_absent(&self.runtime_status),
-            or_absent(&self.kernel),
-            self.function.map_or("absent", PowerState::name)
-        )
-    }
-}
-
-/// The power state in a function's PMCSR.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PowerState {
-    /// Fully on.
-    D0,
-    /// Light sleep.
-    D1,
-    /// Deeper sleep.
-    D2,
-    /// Off but for its configuration space.
-    D3hot,
-    /// The register reads all-ones: the function does not answer.
-    Inaccessible,
-}
-
-impl PowerState {
-    fn name(self) -> &'static str {
-        match self {
-            Self::D0 => "D0",
-            Self::D1 => "D1",
-            Self::D2 => "D2",
-            Self::D3hot => "D3hot",
-            Self::Inaccessible => "all-ones",
-        }
-    }
-}
-
-/// Why an operation failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// What a decision can be made on.
-    pub kind: FailureKind,
-    /// The file or attribute, and the cause, for people.
-    pub message: String,
-}
-
-/// The kinds of failure that are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FailureKind {
-    /// The function is no longer listed.
-    Vanished,
-    /// EBUSY: to `bind`, already bound (or a physical function with virtual ones).
-    Busy,
-    /// EAGAIN: the kernel has put it off.
-    Again,
-    /// The operation did not come back in time.
-    Blocked,
-    /// Anything else.
-    Other,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)
-    }
-}
-
-/// A change made to a function, with what takes it back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
-    /// The function that was changed.
-    pub function: FunctionAddress,
-    /// What takes the change back.
-    pub undo: Verb,
-}
-
-impl Change {
-    /// The changes that an operation made. `power_control` is what that attribute was before the claim.
-    pub(super) fn of(operation: &Operation, answer: &Answer, power_control: Option<&str>) -> Vec<Self> {
-        let restored_control = || {
-            power_control.map(|value| Verb::Write {
-                attribute: Attribute::PowerControl,
-                value: value.to_owned(),
-            })
-        };
-        let undo: Vec<Verb> = match (&operation.verb, answer) {
-            (
-                Verb::Write {
-                    attribute: Attribute::PowerControl,
-                    ..
-                },
-                Answer::Written { .. },
-            ) => restored_control().into_iter().collect(),
-            (Verb::Write { attribute, value }, Answer::Written { before }) => {
-                // Unset, `driver_override` reads as `(null)`; an empty line unsets it.
-                let before = if before == "(null)" { "" } else { before };
-                let undo = Verb::Write {
-                    attribute: *attribute,
-                    value: before.to_owned(),
-                };
-                if before == value { Vec::new() } else { vec![undo] }
-            }
-            (Verb::Unbind { driver }, Answer::Accepted) => vec![Verb::Bind { driver: driver.clone() }],
-            (Verb::Bind { driver }, Answer::Accepted) => {
-                let driver = driver.clone();
-                std::iter::once(Verb::Unbind { driver })
-                    .chain(restored_control())
-                    .collect()
-            }
-            _ => Vec::new(),
-        };
-        let function = operation.function;
-        undo.into_iter().map(|undo| Self { function, undo }).collect()
-    }
 }
 
 impl fmt::Display for Operation {
@@ -248,25 +111,4 @@ impl fmt::Display for Operation {
             Verb::ReadPower => write!(formatter, "read the power state of {function}"),
         }
     }
-}
-
-/// What takes `changes` back, in an order that works: a function leaves vfio-pci before its attributes are restored,
-/// since that driver writes `power/control` itself, and its former driver gets it only when the override is gone.
-pub(super) fn undo_script(changes: &[Change]) -> Vec<Operation> {
-    let mut script: Vec<Operation> = Vec::new();
-    for change in changes.iter().rev() {
-        let operation = Operation {
-            function: change.function,
-            verb: change.undo.clone(),
-        };
-        if !script.contains(&operation) {
-            script.push(operation);
-        }
-    }
-    script.sort_by_key(|operation| match operation.verb {
-        Verb::Unbind { .. } => 0,
-        Verb::Bind { .. } => 2,
-        _ => 1,
-    });
-    script
 }

@@ -5,11 +5,15 @@ use std::fmt;
 use reseat_core::address::FunctionAddress;
 use serde::{Deserialize, Serialize};
 
-use super::operation::{Failure, FailureKind, Operation, PowerReading};
+use super::failure::{Failure, FailureKind};
+use super::operation::Operation;
+use super::power::PowerReading;
 
 /// What came of a GPU's claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
+    /// Whether anything was begun.
+    pub begun: bool,
     /// The power state of each function, as far as it was read.
     pub power: Vec<FunctionPower>,
     /// Why the claim was taken back. Without it, every function was seen on vfio-pci, in D0 and pinned.
@@ -25,13 +29,13 @@ pub struct FunctionPower {
     pub reading: PowerReading,
 }
 
-/// A claim that was taken back.
+/// A claim that was taken back, or never begun.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollback {
-    /// The function that failed.
-    pub function: FunctionAddress,
-    /// The operation that failed.
-    pub during: String,
+    /// The function that failed, if it was one function.
+    pub function: Option<FunctionAddress>,
+    /// The operation that failed, if it was one.
+    pub during: Option<String>,
     /// Why.
     pub failure: Failure,
     /// What could not be taken back, in words.
@@ -51,10 +55,20 @@ impl Rollback {
         self.leftovers
             .push(format!("{operation}: not tried, the kernel holds the function"));
     }
+
+    /// Notes that `operation` was begun and did not come back: it may have happened, or happen long after everybody has
+    /// gone.
+    pub(super) fn leave_pending(&mut self, operation: &Operation) {
+        self.leftovers
+            .push(format!("{operation}: not known whether it took effect, or still will"));
+    }
 }
 
 impl fmt::Display for Rollback {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.during, self.failure)
+        match &self.during {
+            Some(during) => write!(formatter, "{during}: {}", self.failure),
+            None => self.failure.fmt(formatter),
+        }
     }
 }

@@ -1,19 +1,21 @@
 //! Watching the workers.
 //!
 //! Any operation of a claim can block in the kernel for ever, and a process that is blocked there cannot be killed. So
-//! operations are done by workers, processes of their own that report each operation before they begin it; the
-//! supervisor touches no device, abandons a worker that gives no sign of life, and knows from its reports what there
-//! is to take back. One worker serves all GPUs while all goes well. When it blocks, its GPU is set aside, and each of
-//! the others gets a worker of its own, so that they do not wait for each other.
+//! operations are done by workers, processes of their own that report each operation before they begin it; the supervisor
+//! touches no device, abandons a worker that gives no sign of life, and knows from its reports what there is to take back.
+//! One worker serves all GPUs while all goes well. When it blocks, its GPU is set aside, and each of the others gets a
+//! worker of its own, so that they do not wait for each other.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::address::DeviceAddress;
 use serde::{Deserialize, Serialize};
 
 use super::Target;
-use super::operation::{self, Change, Failure, FailureKind, Operation};
+use super::change::{self, Change};
+use super::failure::{Failure, FailureKind};
+use super::operation::{Operation, Verb};
 use super::outcome::{Outcome, Rollback};
 
 /// An operation that takes longer than this counts as blocked.
@@ -29,7 +31,7 @@ const UNDOING_ENDS: Duration = Duration::from_secs(14);
 pub enum Assignment {
     /// Claim these, one after the other.
     Claim(Vec<Target>),
-    /// Take back what an abandoned worker did to this one.
+    /// Take back what an abandoned worker did.
     Undo {
         /// What to take back, in the order in which it was done.
         changes: Vec<Change>,
@@ -45,6 +47,10 @@ pub enum Event {
     Began(Operation),
     /// It has changed this.
     Changed(Change),
+    /// It takes back what it did, for this reason; again whenever more could not be taken back.
+    TurnedBack(Rollback),
+    /// It has done this part of taking back, or could not.
+    Undone(Operation),
     /// It has come to the end of a GPU.
     Ended(Outcome),
 }
@@ -58,17 +64,9 @@ pub struct WorkerId(u32);
 pub enum Command {
     /// Start one.
     Start(WorkerId, Assignment),
-    /// Kill one without waiting for it: if it is blocked, the kill takes effect when the kernel lets go of it, so
-    /// that it does nothing more.
+    /// Kill one without waiting for it: if it is blocked, the kill takes effect when the kernel lets go of it, so that it
+    /// does nothing more.
     Abandon(WorkerId),
-}
-
-/// The state of all workers. Times are durations since the start of the claim.
-#[derive(Debug, Default)]
-pub struct Supervision {
-    workers: Vec<Worker>,
-    finished: Vec<Finished>,
-    started: u32,
 }
 
 /// A GPU whose claim has ended.
@@ -82,128 +80,85 @@ pub struct Finished {
     pub took: Duration,
 }
 
+/// The state of all workers. Times are durations since the start of the claim.
+#[derive(Debug, Default)]
+pub struct Supervision {
+    workers: Vec<Worker>,
+    finished: Vec<Finished>,
+    started: u32,
+}
+
 #[derive(Debug)]
 struct Worker {
     id: WorkerId,
-    job: Job,
-    /// The operation that it began last and has not come back from.
-    in_flight: Option<Operation>,
+    purpose: Purpose,
+    /// The GPU it is at.
+    attempt: Attempt,
+    /// Those that it has not come to.
+    waiting: VecDeque<Target>,
     last_sign: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Claim,
+    Undo,
 }
 
 /// The claim of one GPU, as far as it came.
 #[derive(Debug)]
 struct Attempt {
-    target: Target,
-    /// What was changed.
-    changes: Vec<Change>,
-    /// What did not come back.
-    in_flight: Option<Operation>,
+    device: DeviceAddress,
     since: Duration,
-}
-
-impl Attempt {
-    /// Whether the kernel holds the function, so that whatever touches it would block as well.
-    fn holds(&self, address: FunctionAddress, failure: &Failure) -> bool {
-        let blocked_in = self.in_flight.as_ref().map(|operation| operation.function);
-        failure.kind == FailureKind::Blocked && blocked_in == Some(address)
-    }
-
-    fn rollback(&self, failure: &Failure) -> Option<Rollback> {
-        let (function, during) = match (&self.in_flight, self.target.functions.first()) {
-            (Some(operation), _) => (operation.function, operation.to_string()),
-            (None, first) => (first?.address, "start of the claim".to_owned()),
-        };
-        Some(Rollback {
-            function,
-            during,
-            failure: failure.clone(),
-            leftovers: Vec::new(),
-        })
-    }
-}
-
-#[derive(Debug)]
-enum Job {
-    Claiming {
-        /// The first is the one being claimed.
-        targets: VecDeque<Target>,
-        /// What was changed on the first.
-        changes: Vec<Change>,
-        /// When the first was begun.
-        since: Duration,
-    },
-    Undoing {
-        device: DeviceAddress,
-        changes: Vec<Change>,
-        rollback: Rollback,
-        since: Duration,
-    },
+    /// The operation that was begun last and has not come back.
+    in_flight: Option<Operation>,
+    /// What was changed and is not taken back.
+    changes: Vec<Change>,
+    /// Why it is being taken back.
+    rollback: Option<Rollback>,
 }
 
 impl Supervision {
     /// Begins with `targets` at `now`.
     pub fn begin(&mut self, now: Duration, targets: Vec<Target>) -> Vec<Command> {
-        if targets.is_empty() {
-            return Vec::new();
-        }
-        vec![self.claim(now, targets)]
+        self.claim(now, targets).into_iter().collect()
     }
 
-    /// Takes a worker's report.
-    pub fn event(&mut self, now: Duration, id: WorkerId, event: Event) -> Vec<Command> {
+    /// Takes a worker's report. Nothing has to be done about one.
+    pub fn event(&mut self, now: Duration, id: WorkerId, event: Event) {
+        // One that is not found was abandoned: what it still says is too late.
         let Some(position) = self.workers.iter().position(|worker| worker.id == id) else {
-            // It was abandoned: what it still says is too late.
-            return Vec::new();
+            return;
         };
         let Some(worker) = self.workers.get_mut(position) else {
-            return Vec::new();
+            return;
         };
         worker.last_sign = now;
-        match (event, &mut worker.job) {
-            (Event::Began(operation), _) => worker.in_flight = Some(operation),
-            (Event::Changed(change), Job::Claiming { changes, .. }) => changes.push(change),
-            (Event::Changed(_), Job::Undoing { .. }) => {}
-            (
-                Event::Ended(outcome),
-                Job::Claiming {
-                    targets,
-                    changes,
-                    since,
-                },
-            ) => {
-                worker.in_flight = None;
-                changes.clear();
-                if let Some(target) = targets.pop_front() {
-                    self.finished.push(Finished {
-                        device: target.device,
-                        outcome,
-                        took: now.saturating_sub(*since),
-                    });
-                }
-                *since = now;
-                if targets.is_empty() {
-                    self.workers.remove(position);
-                }
-            }
-            (Event::Ended(outcome), Job::Undoing { device, since, .. }) => {
+        let attempt = &mut worker.attempt;
+        // Whatever it says, it has come back from what it began before.
+        attempt.in_flight = None;
+        match event {
+            Event::Began(operation) => attempt.in_flight = Some(operation),
+            Event::Changed(change) => attempt.changes.push(change),
+            Event::TurnedBack(rollback) => attempt.rollback = Some(rollback),
+            Event::Undone(operation) => attempt.changes.retain(|change| !change.is_undone_by(&operation)),
+            Event::Ended(outcome) => {
                 self.finished.push(Finished {
-                    device: *device,
+                    device: attempt.device,
                     outcome,
-                    took: now.saturating_sub(*since),
+                    took: now.saturating_sub(attempt.since),
                 });
-                self.workers.remove(position);
+                match worker.waiting.pop_front() {
+                    Some(target) => worker.attempt = Attempt::new(target.device, now),
+                    None => drop(self.workers.remove(position)),
+                }
             }
         }
-        Vec::new()
     }
 
-    /// Takes the news that a worker has ended, or could not be started. Of one that has done its work this is no news.
+    /// Takes the news that a worker has ended, or cannot be understood. Of one that has done its work this is no news.
     pub fn gone(&mut self, now: Duration, id: WorkerId, why: &str) -> Vec<Command> {
-        let failure = Failure {
-            kind: FailureKind::Other,
-            message: format!("the worker ended before its work was done: {why}"),
-        };
+        let failure = Failure::other(format!("its worker was lost: {why}"));
         match self.workers.iter().position(|worker| worker.id == id) {
             Some(position) => self.set_aside(now, position, &failure),
             None => Vec::new(),
@@ -217,11 +172,14 @@ impl Supervision {
             let Some(worker) = self.workers.get(position) else {
                 break;
             };
-            commands.push(Command::Abandon(worker.id));
-            let waited = now.saturating_sub(worker.last_sign).as_secs_f64();
-            let failure = Failure {
-                kind: FailureKind::Blocked,
-                message: format!("it has not come back after {waited:.1} s"),
+            let silent = now.saturating_sub(worker.last_sign);
+            let failure = if silent >= STALL_LIMIT {
+                Failure {
+                    kind: FailureKind::Blocked,
+                    message: format!("it has not come back after {:.1} s", silent.as_secs_f64()),
+                }
+            } else {
+                out_of_time()
             };
             commands.extend(self.set_aside(now, position, &failure));
         }
@@ -238,23 +196,29 @@ impl Supervision {
         self.finished
     }
 
-    fn claim(&mut self, now: Duration, targets: Vec<Target>) -> Command {
+    /// A worker that claims `targets`, if there are any.
+    fn claim(&mut self, now: Duration, targets: Vec<Target>) -> Option<Command> {
         let assignment = Assignment::Claim(targets.clone());
-        let job = Job::Claiming {
-            targets: targets.into(),
-            changes: Vec::new(),
-            since: now,
-        };
-        self.start(now, job, assignment)
+        let mut waiting = VecDeque::from(targets);
+        let attempt = Attempt::new(waiting.pop_front()?.device, now);
+        Some(self.start(now, Purpose::Claim, attempt, waiting, assignment))
     }
 
-    fn start(&mut self, now: Duration, job: Job, assignment: Assignment) -> Command {
+    fn start(
+        &mut self,
+        now: Duration,
+        purpose: Purpose,
+        attempt: Attempt,
+        waiting: VecDeque<Target>,
+        assignment: Assignment,
+    ) -> Command {
         self.started = self.started.saturating_add(1);
         let id = WorkerId(self.started);
         self.workers.push(Worker {
             id,
-            job,
-            in_flight: None,
+            purpose,
+            attempt,
+            waiting,
             last_sign: now,
         });
         Command::Start(id, assignment)
@@ -263,107 +227,125 @@ impl Supervision {
     /// Ends a worker's work: its GPU is taken back as far as it can be, the others go on without it.
     fn set_aside(&mut self, now: Duration, position: usize, failure: &Failure) -> Vec<Command> {
         let worker = self.workers.remove(position);
-        match worker.job {
-            Job::Claiming {
-                mut targets,
-                changes,
-                since,
-            } => {
-                let mut commands = Vec::new();
-                if let Some(target) = targets.pop_front() {
-                    let in_flight = worker.in_flight;
-                    let attempt = Attempt {
-                        target,
-                        changes,
-                        in_flight,
-                        since,
-                    };
-                    commands.extend(self.take_back(now, attempt, failure));
-                }
-                for target in targets {
-                    if now < CLAIMING_ENDS {
-                        commands.push(self.claim(now, vec![target]));
-                    } else {
-                        let late = Failure {
-                            kind: FailureKind::Blocked,
-                            message: "the time for the claim was over before it was begun".to_owned(),
-                        };
-                        let attempt = Attempt {
-                            target,
-                            changes: Vec::new(),
-                            in_flight: None,
-                            since: now,
-                        };
-                        commands.extend(self.take_back(now, attempt, &late));
-                    }
-                }
-                commands
-            }
-            Job::Undoing {
-                device,
-                changes,
-                mut rollback,
-                since,
-            } => {
-                let unfinished = operation::undo_script(&changes)
-                    .into_iter()
-                    .skip_while(|operation| worker.in_flight.as_ref().is_some_and(|began| began != operation));
-                for operation in unfinished {
-                    rollback.leave(&operation, failure);
-                }
-                self.finish(now, since, device, rollback);
-                Vec::new()
+        let mut commands = vec![Command::Abandon(worker.id)];
+        commands.extend(self.take_back(now, worker.purpose, &worker.attempt, failure));
+        for target in worker.waiting {
+            if now < CLAIMING_ENDS {
+                commands.extend(self.claim(now, vec![target]));
+            } else {
+                let attempt = Attempt::new(target.device, now);
+                let rollback = attempt.reason(&out_of_time());
+                self.finish(now, &attempt, rollback);
             }
         }
+        commands
     }
 
-    /// Takes back what an attempt did, but for the function that the kernel holds.
-    fn take_back(&mut self, now: Duration, mut attempt: Attempt, failure: &Failure) -> Option<Command> {
-        let mut rollback = attempt.rollback(failure)?;
-        let changes = std::mem::take(&mut attempt.changes);
-        let (lost, changes): (Vec<Change>, Vec<Change>) = changes
-            .into_iter()
-            .partition(|change| attempt.holds(change.function, failure));
-        for operation in operation::undo_script(&lost) {
+    /// Takes back what an attempt did. What the kernel holds is left alone: whatever touches it would block as well.
+    fn take_back(&mut self, now: Duration, purpose: Purpose, attempt: &Attempt, failure: &Failure) -> Option<Command> {
+        let mut rollback = attempt.reason(failure);
+        let pending = attempt
+            .in_flight
+            .clone()
+            .filter(|operation| operation.verb.has_an_effect());
+        if let Some(operation) = &pending {
+            rollback.leave_pending(operation);
+        }
+        let is_pending = |change: &Change| pending.as_ref().is_some_and(|operation| change.is_undone_by(operation));
+        let held = attempt
+            .in_flight
+            .as_ref()
+            .filter(|_| failure.kind == FailureKind::Blocked);
+        let is_held = |change: &Change| held.is_some_and(|held| held.function == change.function);
+        let (lost, changes): (Vec<Change>, Vec<Change>) = attempt
+            .changes
+            .iter()
+            .filter(|change| !is_pending(change))
+            .cloned()
+            .partition(is_held);
+        for operation in change::undo_script(&lost) {
             rollback.leave_untried(&operation);
         }
-        let (device, since) = (attempt.target.device, attempt.since);
-        if changes.is_empty() {
-            self.finish(now, since, device, rollback);
+        if changes.is_empty() || purpose == Purpose::Undo {
+            for operation in change::undo_script(&changes) {
+                rollback.leave(&operation, failure);
+            }
+            self.finish(now, attempt, rollback);
             return None;
         }
         let assignment = Assignment::Undo {
             changes: changes.clone(),
             rollback: rollback.clone(),
         };
-        let job = Job::Undoing {
-            device,
+        let attempt = Attempt {
+            device: attempt.device,
+            since: attempt.since,
+            in_flight: None,
             changes,
-            rollback,
-            since,
+            rollback: Some(rollback),
         };
-        Some(self.start(now, job, assignment))
+        Some(self.start(now, Purpose::Undo, attempt, VecDeque::new(), assignment))
     }
 
-    fn finish(&mut self, now: Duration, since: Duration, device: DeviceAddress, rollback: Rollback) {
+    fn finish(&mut self, now: Duration, attempt: &Attempt, rollback: Rollback) {
         self.finished.push(Finished {
-            device,
+            device: attempt.device,
             outcome: Outcome {
+                begun: attempt.in_flight.is_some() || attempt.rollback.is_some(),
                 power: Vec::new(),
                 rollback: Some(rollback),
             },
-            took: now.saturating_sub(since),
+            took: now.saturating_sub(attempt.since),
         });
     }
 }
 
 impl Worker {
     fn deadline(&self) -> Duration {
-        let end = match self.job {
-            Job::Claiming { .. } => CLAIMING_ENDS,
-            Job::Undoing { .. } => UNDOING_ENDS,
+        let end = match self.purpose {
+            Purpose::Claim => CLAIMING_ENDS,
+            Purpose::Undo => UNDOING_ENDS,
         };
         end.min(self.last_sign.saturating_add(STALL_LIMIT))
+    }
+}
+
+impl Attempt {
+    fn new(device: DeviceAddress, since: Duration) -> Self {
+        Self {
+            device,
+            since,
+            in_flight: None,
+            changes: Vec::new(),
+            rollback: None,
+        }
+    }
+
+    /// Why the attempt is taken back: what turned it round, or else this failure.
+    fn reason(&self, failure: &Failure) -> Rollback {
+        self.rollback.clone().unwrap_or_else(|| Rollback {
+            function: self.in_flight.as_ref().map(|operation| operation.function),
+            during: self.in_flight.as_ref().map(ToString::to_string),
+            failure: failure.clone(),
+            leftovers: Vec::new(),
+        })
+    }
+}
+
+impl Verb {
+    /// Whether an operation of this kind changes anything.
+    fn has_an_effect(&self) -> bool {
+        match self {
+            Self::Write { .. } | Self::Bind { .. } | Self::Unbind { .. } => true,
+            Self::Probe | Self::ReadDriver | Self::ReadPower => false,
+        }
+    }
+}
+
+fn out_of_time() -> Failure {
+    Failure {
+        kind: FailureKind::OutOfTime,
+        message: "the time for the claim was over".to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The GPU to claim, as a worker needs to know it.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::header::Identity;
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::Gpu;
@@ -19,8 +20,8 @@ pub struct Target {
 pub struct TargetFunction {
     /// Where it is.
     pub address: FunctionAddress,
-    /// The driver it is bound to.
-    pub driver: Option<String>,
+    /// Who it has to be.
+    pub identity: Identity,
 }
 
 impl From<&Gpu> for Target {
@@ -32,7 +33,7 @@ impl From<&Gpu> for Target {
                 .iter()
                 .map(|function| TargetFunction {
                     address: function.address,
-                    driver: function.driver.clone(),
+                    identity: function.identity,
                 })
                 .collect(),
         }

@@ -1,13 +1,15 @@
 //! One run of the boot claim, from the kernel command line to the report.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::{Root, attribute, evidence, functions, kernel_log, module, report_file, workers};
-use crate::claim::Target;
-use crate::plan;
-use crate::report::{Findings, Report, Verdict};
+use crate::claim::{Target, VFIO_PCI};
+use crate::inventory::Function;
+use crate::plan::{self, Machine, Plan};
+use crate::report::{Boot, Findings, ModuleReport, Report, Verdict};
 use crate::rules::{self, CommandLine, Rule, Switch};
 
 /// Where the operator's rules are.
@@ -20,21 +22,10 @@ pub struct Options {
     pub root: Root,
     /// The rules file. Without one named here, the usual one is read if it is there.
     pub rules: Option<PathBuf>,
-    /// Where the report goes.
-    pub report: PathBuf,
-    /// Whether to touch nothing.
+    /// Where the report goes. Without one named here, to the usual place, but for a dry run, which leaves the boot's there.
+    pub report: Option<PathBuf>,
+    /// Whether to touch nothing, the kernel log included.
     pub dry_run: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            root: Root::system(),
-            rules: None,
-            report: report_file::CLAIM_REPORT.into(),
-            dry_run: false,
-        }
-    }
 }
 
 /// Runs the claim, writes the report and the lines for the kernel log, and returns the report.
@@ -42,61 +33,114 @@ impl Default for Options {
 /// Whatever goes wrong is in the report: there is nothing that a boot could do about it but go on.
 pub fn run(options: &Options) -> Report {
     let begin = Instant::now();
-    let root = &options.root;
     let mut report = claim(begin, options);
-    if let Err(error) = report_file::write(root, &options.report, &report) {
+    let usual = Path::new(report_file::CLAIM_REPORT);
+    let to = options
+        .report
+        .as_deref()
+        .or_else(|| (!options.dry_run).then_some(usual));
+    if let Some(Err(error)) = to.map(|to| report_file::write(&options.root, to, &report)) {
         report.problems.push(error.to_string());
+        report.complete = false;
     }
-    for (tone, line) in report.lines() {
-        if let Err(error) = kernel_log::log(root, tone, &line) {
-            report.problems.push(format!("cannot write to /dev/kmsg: {error}"));
-            break;
-        }
+    if !options.dry_run
+        && let Err(error) = log(&options.root, &report)
+    {
+        report.problems.push(format!("cannot write to /dev/kmsg: {error}"));
+        report.complete = false;
     }
     report
 }
 
+fn log(root: &Root, report: &Report) -> io::Result<()> {
+    let mut lines = report.lines().into_iter();
+    lines.try_for_each(|(tone, line)| kernel_log::log(root, tone, &line))
+}
+
 fn claim(begin: Instant, options: &Options) -> Report {
     let root = &options.root;
-    let mut problems = Vec::new();
-    let command_line = attribute::read(&root.path("/proc/cmdline")).unwrap_or_else(|error| {
-        problems.push(error.to_string());
-        String::new()
-    });
+    let boot = boot(root);
+    let command_line = match fs::read(root.path("/proc/cmdline")) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) => {
+            // The off switch might stand in it.
+            let problem = format!("cannot read /proc/cmdline, so nothing is claimed: {error}");
+            return Report::idle(Verdict::Incomplete, vec![problem], boot, begin.elapsed());
+        }
+    };
     let parameters = CommandLine::parse(&command_line);
+    let mut problems: Vec<String> = parameters
+        .unknown
+        .iter()
+        .map(|parameter| format!("unknown kernel parameter `{parameter}`"))
+        .collect();
     if parameters.switch == Switch::Off {
-        return Report::idle(Verdict::Off, problems, begin.elapsed());
+        return Report::idle(Verdict::Off, problems, boot, begin.elapsed());
     }
-    let unknown = parameters.unknown.iter();
-    problems.extend(unknown.map(|parameter| format!("unknown kernel parameter `{parameter}`")));
     let mut rules = rules_from_file(options, &mut problems);
     rules.extend(parameters.rules);
     if rules.is_empty() {
-        return Report::idle(Verdict::NoRules, problems, begin.elapsed());
+        return Report::idle(Verdict::NoRules, problems, boot, begin.elapsed());
     }
 
     let listing = functions::list(root);
     problems.extend(listing.problems);
-    let plan = plan::plan(rules, &listing.functions, &evidence::gather(root, &command_line));
-    let dry_run = options.dry_run || parameters.switch == Switch::DryRun;
+    let machine = Machine {
+        functions: &listing.functions,
+        unreadable: &listing.unreadable,
+        iommu: &evidence::gather(root, &command_line),
+    };
     let mut findings = Findings {
-        plan,
+        plan: plan::plan(rules, machine),
         problems,
         vfio_pci: None,
         finished: Vec::new(),
-        dry_run,
+        dry_run: options.dry_run || parameters.switch == Switch::DryRun,
     };
-    if !dry_run && !findings.plan.claim.is_empty() {
+    if !findings.dry_run && !findings.plan.claim.is_empty() {
         let module = module::provide_vfio_pci(root);
+        findings
+            .problems
+            .extend(taken_by_loading(root, &module, &findings.plan, &listing.functions));
         if module.problem.is_none() {
             let targets = findings.plan.claim.iter().map(Target::from).collect();
-            findings.finished = workers::claim(begin, targets);
+            findings.finished = workers::claim(root, begin, targets);
         }
         findings.vfio_pci = Some(module);
     }
     // A link that cannot be read is no vfio-pci: the report then says that the function has no driver.
     let driver_now = |address| functions::driver_of(root, address).ok().flatten();
-    Report::new(findings, driver_now, begin.elapsed())
+    Report::new(findings, boot, driver_now, begin.elapsed())
+}
+
+/// Loading vfio-pci binds by itself what its own configuration names (`ids=`): functions that no rule chose are not to
+/// change hands without a word.
+fn taken_by_loading(root: &Root, module: &ModuleReport, plan: &Plan, before: &[Function]) -> Vec<String> {
+    if !module.loaded {
+        return Vec::new();
+    }
+    let is_chosen = |function: &Function| plan.claim.iter().any(|gpu| gpu.function(function.address).is_some());
+    let has_vfio_pci = |function: &Function| {
+        let driver = functions::driver_of(root, function.address).ok().flatten();
+        driver.as_deref() == Some(VFIO_PCI)
+    };
+    before
+        .iter()
+        .filter(|function| function.driver.is_none() && !is_chosen(function) && has_vfio_pci(function))
+        .map(|function| {
+            let address = function.address;
+            format!("{VFIO_PCI} took {address} by its own configuration when it was loaded; no rule chose it")
+        })
+        .collect()
+}
+
+fn boot(root: &Root) -> Boot {
+    // Only to tell reports apart: without them the claim is none the worse.
+    let read = |path| attribute::read(&root.path(path)).ok();
+    Boot {
+        kernel: read("/proc/sys/kernel/osrelease"),
+        boot_id: read("/proc/sys/kernel/random/boot_id"),
+    }
 }
 
 fn rules_from_file(options: &Options, problems: &mut Vec<String>) -> Vec<Rule> {
@@ -105,7 +149,7 @@ fn rules_from_file(options: &Options, problems: &mut Vec<String>) -> Vec<Rule> {
         None => (Path::new(RULES_FILE), false),
     };
     let shown = path.display().to_string();
-    let content = match std::fs::read(options.root.path(path)) {
+    let content = match fs::read(options.root.path(path)) {
         Ok(content) => content,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_be_there => return Vec::new(),
         Err(error) => {

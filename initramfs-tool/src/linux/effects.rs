@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use reseat_core::address::FunctionAddress;
+use reseat_core::capability::StandardId;
 use reseat_core::capability::list::{ListEnd, StandardList};
 use reseat_core::capability::power_management::{self, PowerManagement};
 use reseat_core::capability::view::ViewError;
@@ -15,8 +16,9 @@ use reseat_core::presence::{Presence, RrsVisibility};
 use super::attribute::{self, FileError};
 use super::config::{ConfigError, ConfigFile};
 use super::{Root, functions};
-use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PowerReading, PowerState, Verb};
+use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PowerReading, PowerState, VFIO_PCI, Verb};
 
+// As asm-generic/errno-base.h has them.
 const EAGAIN: i32 = 11;
 const EBUSY: i32 = 16;
 const ENODEV: i32 = 19;
@@ -54,39 +56,64 @@ impl<'a> Effects<'a> {
                 .map_err(|error| file_failure(&error)),
             Verb::ReadPower => self.read_power(function).map(Answer::Power),
         };
-        // Whatever went wrong with a function that is no longer there went wrong for that reason.
-        answer.map_err(|failure| match self.root.function(function).exists() {
-            true => failure,
-            false => Failure {
-                kind: FailureKind::Vanished,
-                message: format!("{function} is gone: {failure}"),
-            },
+        // Whatever is missing or went wrong at a function that is no longer there is so for that reason.
+        let missing = match &answer {
+            Ok(Answer::NoSuchAttribute | Answer::Driver(None)) => String::new(),
+            Ok(_) => return answer,
+            Err(failure) => format!(": {failure}"),
+        };
+        if self.root.function(function).exists() {
+            return answer;
+        }
+        Err(Failure {
+            kind: FailureKind::Vanished,
+            message: format!("{function} is gone{missing}"),
         })
     }
 
     fn probe(&mut self, function: FunctionAddress) -> Result<Answer, Failure> {
-        let mut config = ConfigFile::open(self.root, function).map_err(|error| other(error.to_string()))?;
+        let mut config = ConfigFile::open(self.root, function).map_err(|error| Failure::other(error.to_string()))?;
         // Whether the root port above lets RRS be seen is not known here; no GPU's vendor is 0001.
         let presence = Presence::read(&mut config, RrsVisibility::Enabled);
-        match presence.map_err(|error| other(error.to_string()))? {
-            Presence::Ready(_) => {}
-            Presence::Absent => return Err(other(format!("{function} does not answer: its config reads all-ones"))),
-            Presence::NotReady => return Err(other(format!("{function} is not ready: it asks for retries (RRS)"))),
+        let identity = match presence.map_err(|error| Failure::other(error.to_string()))? {
+            Presence::Ready(identity) => identity,
+            Presence::Absent => {
+                return Err(Failure::other(format!(
+                    "{function} does not answer: its config reads all-ones"
+                )));
+            }
+            Presence::NotReady => {
+                return Err(Failure::other(format!(
+                    "{function} is not ready: it asks for retries (RRS)"
+                )));
+            }
             Presence::Zero => {
-                return Err(other(format!(
+                return Err(Failure::other(format!(
                     "{function} does not answer as a function: its config reads 0"
                 )));
             }
-        }
-        let in_header =
-            |error: RegisterError<ConfigError>| other(format!("cannot read the header of {function}: {error}"));
+        };
+        let in_header = |error: RegisterError<ConfigError>| {
+            Failure::other(format!("cannot read the header of {function}: {error}"))
+        };
         let header = Common::read(&mut config).map_err(in_header)?;
         let pointer = header.read_capability_pointer(&mut config).map_err(in_header)?;
         let capabilities = StandardList::read(&mut config, pointer.unwrap_or(CapabilityPointer::None));
+        // Where the power state cannot be verified, nothing is begun.
+        let found = capabilities.find(StandardId::POWER_MANAGEMENT).is_some();
+        let end = capabilities.end();
+        if !found && !matches!(end, ListEnd::Walked(End::Complete)) {
+            return Err(Failure::other(format!(
+                "the power state of {function} cannot be verified: its capability list is {end}"
+            )));
+        }
         self.functions.insert(function, Registers { config, capabilities });
         let control = self.root.function(function).join(Attribute::PowerControl.file());
-        let power_control = attribute::read_if_there(&control).map_err(|error| file_failure(&error))?;
-        Ok(Answer::Present { power_control })
+        Ok(Answer::Present {
+            identity,
+            driver: functions::driver_of(self.root, function).map_err(|error| file_failure(&error))?,
+            power_control: attribute::read_if_there(&control).map_err(|error| file_failure(&error))?,
+        })
     }
 
     fn write(&self, function: FunctionAddress, attribute: Attribute, value: &str) -> Result<Answer, Failure> {
@@ -105,7 +132,7 @@ impl<'a> Effects<'a> {
             Ok(()) => Ok(Answer::Accepted),
             Err(error) => {
                 let mut failure = file_failure(&error);
-                if let (Some(meaning), "bind") = (meaning_of_bind_error(error.cause()), file) {
+                if let (Some(meaning), VFIO_PCI, "bind") = (meaning_of_bind_error(error.cause()), driver, file) {
                     failure.message = format!("{failure}: {meaning}");
                 }
                 Err(failure)
@@ -117,24 +144,23 @@ impl<'a> Effects<'a> {
         let directory = self.root.function(function);
         let read = |file: &str| attribute::read_if_there(&directory.join(file)).map_err(|error| file_failure(&error));
         Ok(PowerReading {
+            power_state: read("power_state")?,
+            pmcsr: self.read_pmcsr(function)?,
             runtime_status: read("power/runtime_status")?,
-            kernel: read("power_state")?,
-            function: self.read_pmcsr(function)?,
+            control: read(Attribute::PowerControl.file())?,
+            d3cold_allowed: read(Attribute::D3coldAllowed.file())?,
         })
     }
 
     /// The state in PMCSR; none where the function has no such register, which is then always in D0.
     fn read_pmcsr(&mut self, function: FunctionAddress) -> Result<Option<PowerState>, Failure> {
         let Some(Registers { config, capabilities }) = self.functions.get_mut(&function) else {
-            return Err(other(format!("{function} was never asked whether it is there")));
+            return Err(Failure::other(format!(
+                "{function} was never asked whether it is there"
+            )));
         };
         let Some(mut power_management) = PowerManagement::find(capabilities, config) else {
-            return match capabilities.end() {
-                ListEnd::Walked(End::Complete) => Ok(None),
-                end => Err(other(format!(
-                    "the power state of {function} cannot be verified: its capability list is {end}"
-                ))),
-            };
+            return Ok(None);
         };
         match power_management.control_status() {
             Ok(control_status) => Ok(Some(match control_status.power_state() {
@@ -143,13 +169,13 @@ impl<'a> Effects<'a> {
                 power_management::PowerState::D2 => PowerState::D2,
                 power_management::PowerState::D3hot => PowerState::D3hot,
             })),
-            Err(ViewError::Register(RegisterError::AllOnes { .. })) => Ok(Some(PowerState::Inaccessible)),
-            Err(error) => Err(other(format!("cannot read PMCSR of {function}: {error}"))),
+            Err(ViewError::Register(RegisterError::AllOnes { .. })) => Ok(Some(PowerState::AllOnes)),
+            Err(error) => Err(Failure::other(format!("cannot read PMCSR of {function}: {error}"))),
         }
     }
 }
 
-/// What a driver core or vfio-pci means by the error of a bind.
+/// What the driver core or vfio-pci means by the error of a bind to it.
 fn meaning_of_bind_error(error: &io::Error) -> Option<&'static str> {
     match error.raw_os_error()? {
         ENODEV => Some("the driver does not match the function, its driver_override was not taken"),
@@ -171,12 +197,5 @@ fn file_failure(error: &FileError) -> Failure {
     Failure {
         kind,
         message: error.to_string(),
-    }
-}
-
-fn other(message: impl Into<String>) -> Failure {
-    Failure {
-        kind: FailureKind::Other,
-        message: message.into(),
     }
 }

@@ -19,7 +19,9 @@ use crate::inventory::Function;
 pub struct Listing {
     /// By address.
     pub functions: Vec<Function>,
-    /// What was wrong with the others.
+    /// Functions that are there and could not be read, and why.
+    pub unreadable: Vec<(FunctionAddress, String)>,
+    /// What else was wrong.
     pub problems: Vec<String>,
 }
 
@@ -36,25 +38,33 @@ pub fn list(root: &Root) -> Listing {
         }
     };
     for entry in entries {
-        match entry
-            .map_err(|error| format!("cannot list {}: {error}", directory.display()))
-            .and_then(|entry| {
-                let name = entry.file_name();
-                read(&entry.path(), &name.to_string_lossy())
-            }) {
-            Ok(function) => listing.functions.push(function),
-            Err(problem) => listing.problems.push(problem),
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                listing
+                    .problems
+                    .push(format!("cannot list {}: {error}", directory.display()));
+                continue;
+            }
+        };
+        let (path, name) = (entry.path(), entry.file_name());
+        match name.to_string_lossy().parse::<FunctionAddress>() {
+            Ok(address) => match read(&path, address) {
+                Ok(function) => listing.functions.push(function),
+                Err(problem) => listing.unreadable.push((address, problem)),
+            },
+            Err(error) => listing
+                .problems
+                .push(format!("{} is no function: {error}", path.display())),
         }
     }
     listing.functions.sort_by_key(|function| function.address);
+    listing.unreadable.sort();
     listing.problems.sort();
     listing
 }
 
-fn read(path: &Path, name: &str) -> Result<Function, String> {
-    let address: FunctionAddress = name
-        .parse()
-        .map_err(|error| format!("{} is no function's name: {error}", path.display()))?;
+fn read(path: &Path, address: FunctionAddress) -> Result<Function, String> {
     let link = |file: &str| attribute::link_name(&path.join(file)).map_err(|error| error.to_string());
     Ok(Function {
         address,

@@ -1,11 +1,14 @@
 //! Getting vfio-pci into the kernel with the kernel's own modprobe.
 
-use std::io::{self, Read};
+use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{Root, attribute};
 use crate::claim::VFIO_PCI;
@@ -24,21 +27,22 @@ pub(super) fn provide_vfio_pci(root: &Root) -> ModuleReport {
     let begin = Instant::now();
     let is_there = || root.driver(VFIO_PCI).is_dir();
     let was_there = is_there();
-    let loaded = if was_there { Ok(()) } else { modprobe(root) };
-    let problem = match loaded {
-        Err(problem) => Some(problem),
-        Ok(()) if is_there() => None,
-        Ok(()) => Some(format!(
-            "modprobe {VFIO_PCI} succeeded and no driver {VFIO_PCI} appeared"
-        )),
-    };
+    let problem = if was_there { None } else { modprobe(root).err() };
+    let problem = problem.or_else(|| (!is_there()).then(|| format!("loaded {VFIO_PCI}, and no such driver appeared")));
+    let disable_idle_d3 = disable_idle_d3(root);
+    let asleep = problem.is_none() && disable_idle_d3 != Some(true);
     ModuleReport {
         loaded: !was_there && problem.is_none(),
-        disable_idle_d3: disable_idle_d3(root),
+        disable_idle_d3,
         duration_ms: milliseconds(begin.elapsed()),
+        warning: asleep.then(|| WITHOUT_PARAMETER.to_owned()),
         problem,
     }
 }
+
+/// Not the claim's failure: the pin holds all the same.
+const WITHOUT_PARAMETER: &str = "vfio-pci runs without disable_idle_d3=1: only the pin keeps claimed functions in D0 \
+     (where vfio-pci is built in, add `vfio_pci.disable_idle_d3=1` to the kernel command line)";
 
 fn disable_idle_d3(root: &Root) -> Option<bool> {
     match attribute::read(&root.path("/sys/module/vfio_pci/parameters/disable_idle_d3"))
@@ -59,49 +63,57 @@ fn modprobe(root: &Root) -> Result<(), String> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
+        // With what it starts itself, to be ended together.
+        .process_group(0)
         .spawn()
         .map_err(|error| format!("cannot run {named}: {error}"))?;
-    let last_words = wait(&mut child).map_err(|problem| format!("{named}: {problem}"))?;
-    let status = child.wait().map_err(|error| format!("{named}: {error}"))?;
+    let last_words = listen(&mut child);
+    let status = wait(&mut child).map_err(|problem| format!("{named}: {problem}"))?;
     if status.success() {
         return Ok(());
     }
-    Err(format!("{named}: {status}: {last_words}"))
+    // What it started may still hold its standard error open.
+    let last_words = last_words.recv_timeout(Duration::from_millis(100)).unwrap_or_default();
+    let last_words = String::from_utf8_lossy(&last_words).trim().replace('\n', "; ");
+    match last_words.as_str() {
+        "" => Err(format!("{named}: {status}")),
+        words => Err(format!("{named}: {status}: {words}")),
+    }
 }
 
-/// Waits until the child has closed its standard error and returns what it wrote there. A child that does not come
-/// back is killed and left: it may be blocked in the kernel, and a wait for it would be as well.
-fn wait(child: &mut Child) -> Result<String, String> {
+/// Collects what the child writes to its standard error.
+fn listen(child: &mut Child) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     if let Some(mut stderr) = child.stderr.take() {
-        thread::spawn(move || {
-            let mut text = String::new();
-            let read: io::Result<usize> = stderr.read_to_string(&mut text);
-            // Nobody listens any more once the limit has passed.
-            let _unheard = sender.send(read.map(|_| text));
+        let listening = thread::Builder::new().spawn(move || {
+            let mut words = Vec::new();
+            // Its last words only explain a failure that is certain without them.
+            stderr.read_to_end(&mut words).ok();
+            sender.send(words).ok();
         });
+        listening.map(drop).ok();
     }
-    let last_words = match receiver.recv_timeout(LOAD_LIMIT) {
-        Ok(read) => read.map_err(|error| error.to_string())?,
-        Err(_) => return Err(abandon(child)),
-    };
-    let deadline = Instant::now() + Duration::from_secs(1);
-    while Instant::now() < deadline {
+    receiver
+}
+
+/// Waits for the child's end. One that does not come back is left: it may be blocked in the kernel, and a wait for its end
+/// would be as well.
+fn wait(child: &mut Child) -> Result<ExitStatus, String> {
+    let deadline = Instant::now() + LOAD_LIMIT;
+    loop {
         match child.try_wait() {
-            Ok(None) => thread::sleep(Duration::from_millis(1)),
-            Ok(Some(_)) => return Ok(last_words.trim().replace('\n', "; ")),
+            Ok(Some(status)) => return Ok(status),
+            Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
+            Ok(None) => break,
             Err(error) => return Err(error.to_string()),
         }
     }
-    Err(abandon(child))
-}
-
-fn abandon(child: &mut Child) -> String {
-    let killed = match child.kill() {
-        Ok(()) => "killed",
-        Err(_) => "it could not be killed",
-    };
-    format!("it has not come back after {} s; {killed}", LOAD_LIMIT.as_secs())
+    // The kill takes effect once the kernel lets go of whom it holds; there is nobody to wait for that.
+    kill_process_group(Pid::from_child(child), Signal::KILL).ok();
+    Err(format!(
+        "it has not come back after {} s and was left behind",
+        LOAD_LIMIT.as_secs()
+    ))
 }
 
 /// The program that the kernel itself would run, or the usual ones.

@@ -44,13 +44,18 @@ pub enum ReportFileError {
 /// Writes the report to the absolute path `at`: whole or not at all.
 ///
 /// # Errors
-/// When the directory or the file cannot be made.
+/// When the directory or the file cannot be made, or something else than a file is there already.
 pub fn write(root: &Root, at: &Path, report: &Report) -> Result<(), ReportFileError> {
     let path = root.path(at);
     let failed = |action, path: &Path| {
         let path = path.to_owned();
         move |cause| ReportFileError::File { action, path, cause }
     };
+    // A rename would put a file in the place of a device or a link.
+    if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
+        let cause = io::Error::other("it is there and is no regular file");
+        return Err(failed("replace", &path)(cause));
+    }
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory).map_err(failed("create", directory))?;
     }
@@ -60,8 +65,14 @@ pub fn write(root: &Root, at: &Path, report: &Report) -> Result<(), ReportFileEr
     })?;
     text.push('\n');
     let unfinished = path.with_extension("json.new");
-    fs::write(&unfinished, text).map_err(failed("write", &unfinished))?;
-    fs::rename(&unfinished, &path).map_err(failed("replace", &path))
+    let written = fs::write(&unfinished, text)
+        .map_err(failed("write", &unfinished))
+        .and_then(|()| fs::rename(&unfinished, &path).map_err(failed("replace", &path)));
+    if written.is_err() {
+        // Half a report helps nobody; that it is there may be a full file system's doing.
+        fs::remove_file(&unfinished).ok();
+    }
+    written
 }
 
 /// Reads the report at the absolute path `at`.

@@ -85,7 +85,9 @@ impl Machine {
     fn claim(&self) -> Report {
         boot_claim(&Options {
             root: self.root(),
-            ..Options::default()
+            rules: None,
+            report: None,
+            dry_run: false,
         })
     }
 
@@ -133,12 +135,9 @@ fn a_function_that_cannot_be_read_is_named_and_the_others_are_listed() {
     machine.function("0000:02:00.0", "0x10de", "what", "0x030000");
     let listing = list(&machine.root());
     assert_eq!(listing.functions.len(), 1);
-    assert_eq!(listing.problems.len(), 1);
-    assert!(
-        listing.problems[0].contains("0000:02:00.0/device holds `what`"),
-        "{:?}",
-        listing.problems
-    );
+    let (address, problem) = &listing.unreadable[0];
+    assert_eq!(address.to_string(), "0000:02:00.0");
+    assert!(problem.contains("0000:02:00.0/device holds `what`"), "{problem}");
 }
 
 #[test]
@@ -153,8 +152,8 @@ fn a_function_is_asked_itself_for_its_power_state() {
         let Answer::Power(reading) = answer else {
             panic!("{answer:?}")
         };
-        assert_eq!(reading.function, Some(expected));
-        assert_eq!(reading.is_d0(), expected == PowerState::D0);
+        assert_eq!(reading.pmcsr, Some(expected));
+        assert_eq!(reading.is_pinned_in_d0(), expected == PowerState::D0);
     }
 }
 
@@ -170,8 +169,8 @@ fn a_function_that_goes_dark_after_the_probe_is_not_in_d0() {
     let Answer::Power(reading) = answer else {
         panic!("{answer:?}")
     };
-    assert_eq!(reading.function, Some(PowerState::Inaccessible));
-    assert!(!reading.is_d0());
+    assert_eq!(reading.pmcsr, Some(PowerState::AllOnes));
+    assert!(!reading.is_pinned_in_d0());
 }
 
 #[test]
@@ -197,8 +196,7 @@ fn a_broken_capability_list_is_no_proof_of_d0() {
     let root = machine.root();
     let mut effects = Effects::new(&root);
     machine.config(GPU, &config_space(WITH_A_CYCLE));
-    machine.perform(&mut effects, Verb::Probe).unwrap();
-    let failure = machine.perform(&mut effects, Verb::ReadPower).unwrap_err();
+    let failure = machine.perform(&mut effects, Verb::Probe).unwrap_err();
     assert!(failure.message.contains("cycle"), "{failure}");
 }
 
@@ -227,6 +225,11 @@ fn a_function_that_is_gone_is_said_to_be_gone() {
     fs::remove_dir_all(machine.path("/sys/bus/pci/devices/0000:01:00.0")).unwrap();
     for verb in [
         Verb::Probe,
+        Verb::ReadDriver,
+        Verb::Write {
+            attribute: Attribute::DriverOverride,
+            value: "vfio-pci".to_owned(),
+        },
         Verb::Bind {
             driver: "vfio-pci".to_owned(),
         },
@@ -286,16 +289,11 @@ fn rules_that_cannot_be_read_are_not_taken_for_none() {
     // A directory: not even root reads it as a file.
     fs::create_dir_all(machine.path("/etc/reseat/reseat.toml")).unwrap();
     let report = machine.claim();
-    assert_eq!(report.verdict, Verdict::NoRules);
+    assert_eq!(report.verdict, Verdict::Incomplete);
     assert!(
         report.problems[0].starts_with("cannot read /etc/reseat/reseat.toml: "),
         "{:?}",
         report.problems
-    );
-    assert!(
-        machine.kernel_log().contains("no usable rules"),
-        "{}",
-        machine.kernel_log()
     );
 }
 
@@ -351,4 +349,37 @@ fn a_report_of_another_schema_is_not_misread() {
     machine.write(CLAIM_REPORT, "{\"schema\": \"reseat.claim/2\", \"gpus\": 7}");
     let error = read_report(&machine.root(), Path::new(CLAIM_REPORT)).unwrap_err();
     assert!(error.to_string().contains("reseat.claim/2"), "{error}");
+}
+
+#[test]
+fn a_command_line_that_is_no_text_still_has_its_switch() {
+    let machine = Machine::with_gpu();
+    machine.write("/etc/reseat/reseat.toml", "[[claim]]\nselect = \"gpu\"\n");
+    machine.write("/proc/cmdline", b"root=LABEL=caf\xe9 reseat=off");
+    assert_eq!(machine.claim().verdict, Verdict::Off);
+}
+
+#[test]
+fn without_a_command_line_nothing_is_claimed() {
+    let machine = Machine::with_gpu();
+    machine.write("/etc/reseat/reseat.toml", "[[claim]]\nselect = \"gpu\"\n");
+    fs::remove_file(machine.path("/proc/cmdline")).unwrap();
+    let report = machine.claim();
+    assert_eq!(report.verdict, Verdict::Incomplete);
+    assert!(report.gpus.is_empty());
+    assert!(
+        report.problems[0].starts_with("cannot read /proc/cmdline"),
+        "{:?}",
+        report.problems
+    );
+}
+
+#[test]
+fn a_report_takes_no_other_things_place() {
+    let machine = Machine::new();
+    symlink("/dev/null", machine.path("/dev/claim")).unwrap();
+    let report = machine.claim();
+    let error = write_report(&machine.root(), Path::new("/dev/claim"), &report).unwrap_err();
+    assert!(error.to_string().contains("no regular file"), "{error}");
+    assert!(machine.path("/dev/claim").is_symlink());
 }

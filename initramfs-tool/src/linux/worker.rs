@@ -1,9 +1,9 @@
 //! The worker: a process of its own that does the operations of a claim, and reports each before it begins it.
 //!
-//! It is the same program, started with `--worker`; the assignment comes on standard input, events go to standard
-//! output, one JSON value a line.
+//! It is the same program, started with `--worker`; the assignment comes on standard input, events go to standard output,
+//! one JSON value a line.
 
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::thread;
 use std::time::Instant;
 
@@ -14,48 +14,80 @@ use crate::claim::{Assignment, Claim, Event, Step};
 /// Does the assignment on standard input.
 ///
 /// # Errors
-/// When the assignment cannot be read or an event cannot be written: nobody is listening then, and nothing more is
-/// touched.
+/// When the assignment cannot be read. Once it is begun it is brought to its end, listened to or not: a supervisor that
+/// was killed is no reason to leave a GPU half claimed.
 pub fn work(root: &Root) -> io::Result<()> {
     let mut text = String::new();
     io::stdin().read_to_string(&mut text)?;
     let assignment: Assignment = serde_json::from_str(&text)?;
-    let mut report = BufWriter::new(io::stdout().lock());
+    let mut reporter = Reporter::new(io::stdout().lock());
     match assignment {
         Assignment::Claim(targets) => {
             for target in targets {
-                carry_out(root, Claim::new(&target), &mut report)?;
+                carry_out(root, Claim::new(&target), &mut reporter);
             }
         }
-        Assignment::Undo { changes, rollback } => carry_out(root, Claim::undo(&changes, rollback), &mut report)?,
+        Assignment::Undo { changes, rollback } => carry_out(root, Claim::undo(&changes, rollback), &mut reporter),
     }
     Ok(())
 }
 
-fn carry_out(root: &Root, mut claim: Claim, report: &mut impl Write) -> io::Result<()> {
+fn carry_out(root: &Root, mut claim: Claim, reporter: &mut Reporter<impl Write>) {
     let begin = Instant::now();
     let mut effects = Effects::new(root);
+    let mut turned_back = claim.rollback().cloned();
     loop {
         match claim.next(begin.elapsed()) {
             Step::Do(operation) => {
-                // This line, and the changes before it, must be out before the operation can block.
-                tell(report, &Event::Began(operation.clone()))?;
-                report.flush()?;
+                let goes_back = turned_back.is_some();
+                reporter.tell(&[Event::Began(operation.clone())]);
                 let answer = effects.perform(&operation);
-                for change in claim.tell(begin.elapsed(), answer) {
-                    tell(report, &Event::Changed(change))?;
+                let changes = claim.tell(begin.elapsed(), answer);
+                let mut events: Vec<Event> = changes.into_iter().map(Event::Changed).collect();
+                if goes_back {
+                    events.push(Event::Undone(operation));
                 }
+                if claim.rollback() != turned_back.as_ref() {
+                    turned_back = claim.rollback().cloned();
+                    events.extend(turned_back.clone().map(Event::TurnedBack));
+                }
+                reporter.tell(&events);
             }
             Step::WaitUntil(time) => thread::sleep(time.saturating_sub(begin.elapsed())),
             Step::Done(outcome) => {
-                tell(report, &Event::Ended(outcome))?;
-                return report.flush();
+                reporter.tell(&[Event::Ended(outcome)]);
+                return;
             }
         }
     }
 }
 
-fn tell(report: &mut impl Write, event: &Event) -> io::Result<()> {
-    serde_json::to_writer(&mut *report, event)?;
-    report.write_all(b"\n")
+/// Tells the supervisor, for as long as it listens.
+struct Reporter<W> {
+    output: Option<W>,
+}
+
+impl<W: Write> Reporter<W> {
+    fn new(output: W) -> Self {
+        Self { output: Some(output) }
+    }
+
+    /// Tells all of it in one write, and at once: the next operation may block.
+    fn tell(&mut self, events: &[Event]) {
+        let mut lines = Vec::new();
+        let written = events.iter().try_for_each(|event| {
+            serde_json::to_writer(&mut lines, event)?;
+            lines.push(b'\n');
+            Ok::<_, io::Error>(())
+        });
+        let heard = match &mut self.output {
+            Some(output) if !lines.is_empty() => written
+                .and_then(|()| output.write_all(&lines))
+                .and_then(|()| output.flush()),
+            _ => Ok(()),
+        };
+        if heard.is_err() {
+            self.output = None;
+        }
+    }
 }

@@ -3,16 +3,19 @@
 use std::collections::HashMap;
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Child, Command as Program, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command as Program, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Root;
 use crate::claim::{Assignment, Command, Event, Finished, Supervision, Target, WorkerId};
 
-/// What a worker is started with, and nobody else.
+/// What a worker is started with, before its root, and nobody else.
 pub const WORKER_ARGUMENT: &str = "--worker";
 
+/// When a machine that stood still goes on, a deadline may be over before a worker's words, said long ago, have come
+/// through: so long they get to arrive.
 const LAST_WORDS: Duration = Duration::from_millis(20);
 
 enum News {
@@ -21,15 +24,17 @@ enum News {
     Gone(String),
 }
 
-struct Workers {
+struct Workers<'a> {
+    root: &'a Root,
     children: HashMap<WorkerId, Child>,
     sender: Sender<(WorkerId, News)>,
 }
 
 /// Claims `targets` through workers; `begin` is when the claim's time began to run.
-pub(super) fn claim(begin: Instant, targets: Vec<Target>) -> Vec<Finished> {
+pub(super) fn claim(root: &Root, begin: Instant, targets: Vec<Target>) -> Vec<Finished> {
     let (sender, receiver) = mpsc::channel();
     let mut workers = Workers {
+        root,
         children: HashMap::new(),
         sender,
     };
@@ -42,68 +47,90 @@ pub(super) fn claim(begin: Instant, targets: Vec<Target>) -> Vec<Finished> {
         let Some(deadline) = supervision.deadline() else {
             return supervision.into_finished();
         };
-        commands = match wait(&receiver, deadline.saturating_sub(begin.elapsed())) {
-            Some((id, News::Event(event))) => supervision.event(begin.elapsed(), id, event),
-            Some((id, News::Gone(why))) => supervision.gone(begin.elapsed(), id, &why),
+        commands = match wait(&receiver, begin, deadline) {
+            Some((id, News::Event(event))) => {
+                supervision.event(begin.elapsed(), id, event);
+                Vec::new()
+            }
+            Some((id, News::Gone(why))) => {
+                let why = workers.last_of(id).unwrap_or(why);
+                supervision.gone(begin.elapsed(), id, &why)
+            }
             None => supervision.tick(begin.elapsed()),
         };
     }
 }
 
-/// News, or none before the deadline. When a machine that stood still goes on, the deadline may be over before a worker's
-/// words, said long ago, have come through: they get a moment to arrive.
-fn wait(receiver: &Receiver<(WorkerId, News)>, at_most: Duration) -> Option<(WorkerId, News)> {
+/// News, or none if the deadline is over, however much there is to be heard then.
+fn wait(receiver: &Receiver<(WorkerId, News)>, begin: Instant, deadline: Duration) -> Option<(WorkerId, News)> {
+    let left = deadline.saturating_add(LAST_WORDS).checked_sub(begin.elapsed())?;
     // We hold a sender ourselves, so the channel is never closed: an error is a time-out.
-    receiver
-        .recv_timeout(at_most)
-        .or_else(|_| receiver.recv_timeout(LAST_WORDS))
-        .ok()
+    receiver.recv_timeout(left).ok()
 }
 
-impl Workers {
+impl Workers<'_> {
     fn carry_out(&mut self, command: Command) {
         match command {
-            Command::Start(id, assignment) => match start(&assignment) {
-                Ok(mut child) => {
-                    if let Some(output) = child.stdout.take() {
-                        let sender = self.sender.clone();
-                        thread::spawn(move || listen(id, output, &sender));
-                    }
-                    self.children.insert(id, child);
+            Command::Start(id, assignment) => {
+                if let Err(error) = self.start(id, &assignment) {
+                    // The receiver lives as long as the claim.
+                    let _unheard = self
+                        .sender
+                        .send((id, News::Gone(format!("it could not be started: {error}"))));
                 }
-                Err(error) => self.news(id, News::Gone(format!("it could not be started: {error}"))),
-            },
+            }
             Command::Abandon(id) => {
-                // A worker that cannot be killed is one that has ended.
-                if let Some(Err(error)) = self.children.get_mut(&id).map(Child::kill) {
-                    self.news(id, News::Gone(error.to_string()));
-                }
+                // One that cannot be killed has ended already.
+                self.children.get_mut(&id).map(Child::kill).transpose().ok();
             }
         }
     }
 
-    fn news(&self, id: WorkerId, news: News) {
-        // The receiver lives as long as the claim.
-        let _unheard = self.sender.send((id, news));
+    fn start(&mut self, id: WorkerId, assignment: &Assignment) -> io::Result<()> {
+        let text = serde_json::to_vec(assignment)?;
+        let mut child = Program::new(env::current_exe()?)
+            .arg(WORKER_ARGUMENT)
+            .arg(self.root.as_path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        // Its own thread, so that neither a slow reader nor a slow writer holds up the supervisor.
+        let sender = self.sender.clone();
+        let listening = thread::Builder::new().spawn(move || {
+            let why = match pipes {
+                Some((input, output)) => talk(id, &text, input, output, &sender),
+                None => "it has no pipes".to_owned(),
+            };
+            // After the last GPU this is no news, and nobody may be there to hear it.
+            let _unheard = sender.send((id, News::Gone(why)));
+        });
+        self.children.insert(id, child);
+        listening.map(drop)
+    }
+
+    /// How a worker ended, if it has.
+    fn last_of(&mut self, id: WorkerId) -> Option<String> {
+        match self.children.get_mut(&id)?.try_wait() {
+            Ok(Some(status)) => Some(status.to_string()),
+            Ok(None) | Err(_) => None,
+        }
     }
 }
 
-fn start(assignment: &Assignment) -> io::Result<Child> {
-    let text = serde_json::to_vec(assignment)?;
-    let mut child = Program::new(env::current_exe()?)
-        .arg(WORKER_ARGUMENT)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    if let Some(mut input) = child.stdin.take() {
-        input.write_all(&text)?;
+/// Gives a worker its assignment and hands on what it says, until it ends or makes no sense; returns why.
+fn talk(
+    id: WorkerId,
+    assignment: &[u8],
+    mut input: ChildStdin,
+    output: ChildStdout,
+    sender: &Sender<(WorkerId, News)>,
+) -> String {
+    if let Err(error) = input.write_all(assignment) {
+        return format!("it did not take its assignment: {error}");
     }
-    Ok(child)
-}
-
-fn listen(id: WorkerId, output: impl io::Read, sender: &Sender<(WorkerId, News)>) {
-    let mut why = "it closed its output".to_owned();
+    drop(input);
     for line in BufReader::new(output).lines() {
         let event = line.map_err(|error| error.to_string()).and_then(|line| {
             serde_json::from_str(&line).map_err(|error| format!("it said `{line}`, which is no event: {error}"))
@@ -111,15 +138,11 @@ fn listen(id: WorkerId, output: impl io::Read, sender: &Sender<(WorkerId, News)>
         match event {
             Ok(event) => {
                 if sender.send((id, News::Event(event))).is_err() {
-                    return;
+                    break;
                 }
             }
-            Err(problem) => {
-                why = problem;
-                break;
-            }
+            Err(problem) => return problem,
         }
     }
-    // After the last GPU this is no news, and nobody may be there to hear it.
-    let _unheard = sender.send((id, News::Gone(why)));
+    "it closed its output".to_owned()
 }

@@ -12,53 +12,54 @@ pub enum Tone {
     Warning,
 }
 
+/// The kernel log holds so many lines and no more, and each may go over a slow serial line while the boot waits.
+const MOST_LINES: usize = 40;
+
 impl Report {
-    /// The report in lines for the kernel log, worst news first, each with whether it is bad.
+    /// The report in lines for the kernel log and for people: what is wrong first, the whole in the last one.
     pub fn lines(&self) -> Vec<(Tone, String)> {
-        let mut lines: Vec<(Tone, String)> = Vec::new();
         let bad = |line: String| (Tone::Warning, line);
-        lines.extend(self.problems.iter().cloned().map(bad));
+        let mut lines: Vec<(Tone, String)> = self.problems.iter().cloned().map(bad).collect();
         lines.extend(self.rules.iter().filter_map(|rule| {
             let problem = rule.problem.as_ref()?;
             Some(bad(format!("rule `{}` ({}): {problem}", rule.selector, rule.source)))
         }));
-        if let Some(problem) = self.vfio_pci.as_ref().and_then(|module| module.problem.clone()) {
-            lines.push(bad(problem));
+        let module = self.vfio_pci.iter();
+        lines.extend(module.flat_map(|module| module.problem.iter().chain(&module.warning).cloned().map(bad)));
+        let (claimed, others): (Vec<&GpuReport>, Vec<&GpuReport>) = self.gpus.iter().partition(|gpu| gpu.is_as_asked());
+        for gpu in others.into_iter().chain(claimed) {
+            lines.push(gpu.line());
+            lines.extend(
+                gpu.leftovers
+                    .iter()
+                    .map(|left| bad(format!("{}: left behind: {left}", gpu.device))),
+            );
         }
-        lines.extend(self.gpus.iter().map(GpuReport::line));
+        let more = lines.len().saturating_sub(MOST_LINES);
+        if more > 0 {
+            lines.truncate(MOST_LINES);
+            lines.push(bad(format!("{more} more lines are in the report")));
+        }
         lines.push(self.last_line());
         lines
     }
 
     fn last_line(&self) -> (Tone, String) {
         let count = |verdict| self.gpus.iter().filter(|gpu| gpu.verdict == verdict).count();
-        let took = format!("{:.1} ms", self.duration_ms);
-        match self.verdict {
-            Verdict::Off => (
-                Tone::Notice,
-                "off by the kernel command line: nothing was touched".to_owned(),
-            ),
-            Verdict::NoRules if self.problems.is_empty() => (Tone::Notice, "no rules: nothing to claim".to_owned()),
-            Verdict::NoRules => (Tone::Warning, "no usable rules: nothing was claimed".to_owned()),
-            Verdict::DryRun => (
-                Tone::Notice,
-                format!(
-                    "dry run: {} would be claimed; {took}",
-                    gpus(count(GpuVerdict::WouldClaim))
-                ),
-            ),
-            Verdict::Claimed => (
-                Tone::Notice,
-                format!("{} claimed in {took}", gpus(count(GpuVerdict::Claimed))),
-            ),
-            Verdict::Incomplete => (
-                Tone::Warning,
-                format!(
-                    "incomplete: {} claimed in {took}; the boot goes on",
-                    gpus(count(GpuVerdict::Claimed))
-                ),
-            ),
-        }
+        let (claimed, took) = (gpus(count(GpuVerdict::Claimed)), format!("{:.1} ms", self.duration_ms));
+        let tone = if self.complete { Tone::Notice } else { Tone::Warning };
+        let line = match self.verdict {
+            Verdict::Off => "off by the kernel command line: nothing was touched".to_owned(),
+            Verdict::NoRules => "no rules: nothing to claim".to_owned(),
+            Verdict::DryRun => {
+                let would = gpus(count(GpuVerdict::WouldClaim));
+                let whole = if self.complete { "" } else { ", and not all is in order" };
+                format!("dry run: {would} would be claimed{whole}; {took}")
+            }
+            Verdict::Claimed => format!("{claimed} claimed in {took}"),
+            Verdict::Incomplete => format!("incomplete: {claimed} claimed in {took}; the boot goes on"),
+        };
+        (tone, line)
     }
 }
 
@@ -70,35 +71,25 @@ impl GpuReport {
         };
         let device = self.device;
         let why = self.problem.as_deref().unwrap_or("no reason recorded");
-        match self.verdict {
-            GpuVerdict::WouldClaim => (Tone::Notice, format!("{device}: would claim {functions}")),
-            GpuVerdict::Claimed => (
-                Tone::Notice,
-                format!(
-                    "{device}: {functions} on {VFIO_PCI}, in D0 and pinned, in {:.1} ms",
-                    self.duration_ms
-                ),
-            ),
-            GpuVerdict::RolledBack => (
-                Tone::Warning,
-                format!("{device}: not claimed, given back as it was: {why}"),
-            ),
-            GpuVerdict::Stuck => (
-                Tone::Warning,
-                format!(
-                    "{device}: not claimed, and {} left behind: {why}",
-                    self.leftovers_in_words()
-                ),
-            ),
-            GpuVerdict::Refused => (Tone::Warning, format!("{device}: refused: {why}")),
-        }
-    }
-
-    fn leftovers_in_words(&self) -> String {
-        match self.leftovers.len() {
-            1 => "1 change".to_owned(),
-            several => format!("{several} changes"),
-        }
+        let line = match self.verdict {
+            GpuVerdict::WouldClaim => format!("{device}: would claim {functions}"),
+            GpuVerdict::Claimed => {
+                let took = self.duration_ms;
+                format!("{device}: {functions} on {VFIO_PCI}, in D0 and pinned, in {took:.1} ms")
+            }
+            GpuVerdict::NotReached => format!("{device}: not claimed, not touched: {why}"),
+            GpuVerdict::RolledBack => format!("{device}: not claimed, given back as it was: {why}"),
+            GpuVerdict::Stuck => format!("{device}: not claimed, and not as it was: {why}"),
+            GpuVerdict::Refused => format!("{device}: refused: {why}"),
+        };
+        (
+            if self.is_as_asked() {
+                Tone::Notice
+            } else {
+                Tone::Warning
+            },
+            line,
+        )
     }
 }
 

@@ -41,23 +41,37 @@ impl CommandLine {
             None => (parameter, None),
         };
         // The kernel itself takes `-` and `_` in a parameter's name for the same.
-        match (name.replace('_', "-").as_str(), value) {
-            ("reseat", Some("off" | "0" | "no")) => self.switch = self.switch.max(Switch::Off),
-            ("reseat", Some("on" | "1" | "yes")) => {}
-            ("reseat.dry-run", None | Some("1" | "yes" | "on")) => self.switch = self.switch.max(Switch::DryRun),
-            ("reseat.dry-run", Some("0" | "no" | "off")) => {}
-            ("reseat.claim", Some(selectors)) => self.rules.extend(
-                selectors
-                    .split(',')
-                    .map(|selector| Rule::new(Source::CommandLine, selector.trim())),
-            ),
-            (name, _) if name == "reseat" || name.starts_with("reseat.") => self.unknown.push(parameter.to_owned()),
-            _ => {}
+        let name = name.replace('_', "-");
+        if name == "reseat.claim"
+            && let Some(selectors) = value
+        {
+            let rules = selectors
+                .split(',')
+                .map(|selector| Rule::new(Source::CommandLine, selector));
+            self.rules.extend(rules);
+            return;
+        }
+        let meant = value.map(str::to_ascii_lowercase);
+        // Whoever reaches for a switch wants less to happen: what is not understood is taken for that, and reported.
+        let (switch, understood) = match (name.as_str(), meant.as_deref()) {
+            ("reseat", Some("on" | "1" | "yes" | "true")) => (Switch::On, true),
+            ("reseat", value) => (Switch::Off, matches!(value, Some("off" | "0" | "no" | "false"))),
+            ("reseat.dry-run", Some("off" | "0" | "no" | "false")) => (Switch::On, true),
+            ("reseat.dry-run" | "reseat.dryrun", value) => {
+                let understood = matches!(value, None | Some("on" | "1" | "yes" | "true"));
+                (Switch::DryRun, understood && name == "reseat.dry-run")
+            }
+            (name, _) => (Switch::On, !name.starts_with("reseat.")),
+        };
+        self.switch = self.switch.max(switch);
+        if !understood {
+            self.unknown.push(parameter.to_owned());
         }
     }
 }
 
-/// Splits at white space outside double quotes, as the kernel does; what follows a lone `--` belongs to init.
+/// Splits at white space outside double quotes, as the kernel does. A lone `--`, after which the rest is init's, is no end
+/// here: what is addressed to reseat is meant for it, and an operator who adds `reseat=off` adds it at the end.
 fn parameters(text: &str) -> impl Iterator<Item = String> {
     let mut quoted = false;
     text.split(move |letter: char| {
@@ -67,7 +81,6 @@ fn parameters(text: &str) -> impl Iterator<Item = String> {
         letter.is_ascii_whitespace() && !quoted
     })
     .filter(|parameter| !parameter.is_empty())
-    .take_while(|parameter| *parameter != "--")
     .map(|parameter| parameter.replace('"', ""))
 }
 
@@ -116,15 +129,39 @@ mod tests {
 
     #[test]
     fn a_misspelt_parameter_is_kept_for_the_report() {
-        let line = CommandLine::parse("reseat.clam=gpu reseat=of reseat.claim reseat");
-        assert_eq!(line.unknown, ["reseat.clam=gpu", "reseat=of", "reseat.claim", "reseat"]);
+        let line = CommandLine::parse("reseat.clam=gpu reseat.claim");
+        assert_eq!(line.unknown, ["reseat.clam=gpu", "reseat.claim"]);
         assert_eq!(line.switch, Switch::On);
     }
 
     #[test]
-    fn quotes_hold_a_value_together_and_two_dashes_end_the_kernels_part() {
-        let line = CommandLine::parse("reseat.claim=\"gpu, 10de:2231\" -- reseat=off");
+    fn a_switch_in_another_spelling_is_still_a_switch() {
+        for text in [
+            "reseat=OFF",
+            "reseat=false",
+            "reseat=n",
+            "reseat=of",
+            "reseat",
+            "-- reseat=off",
+            "reseat=off,",
+        ] {
+            assert_eq!(CommandLine::parse(text).switch, Switch::Off, "{text}");
+        }
+        for text in [
+            "reseat.dry-run=true",
+            "reseat.dry-run=Y",
+            "reseat.dryrun",
+            "reseat.dry-run=please",
+        ] {
+            assert_eq!(CommandLine::parse(text).switch, Switch::DryRun, "{text}");
+        }
+        assert_eq!(CommandLine::parse("reseat=of").unknown, ["reseat=of"]);
+        assert_eq!(CommandLine::parse("reseat=False").unknown, Vec::<String>::new());
+    }
+
+    #[test]
+    fn quotes_hold_a_value_together() {
+        let line = CommandLine::parse("reseat.claim=\"gpu, 10de:2231\"");
         assert_eq!(texts(&line), ["gpu", "10de:2231"]);
-        assert_eq!(line.switch, Switch::On);
     }
 }

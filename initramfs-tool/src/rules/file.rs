@@ -23,6 +23,9 @@ struct ClaimTable {
     select: Spanned<String>,
 }
 
+/// More is no list of a machine's GPUs. In bytes.
+const LARGEST: usize = 64 * 1024;
+
 /// A rules file that cannot be read as one. None of its rules counts then: half a file may lack the half that matters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}:{line}: {message}")]
@@ -46,10 +49,24 @@ pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
         line: line_of(content, at),
         message: message.trim().replace('\n', ", "),
     };
+    if content.len() > LARGEST {
+        let at = LARGEST;
+        return Err(failed(at, &format!("the file is larger than {} KiB", LARGEST / 1024)));
+    }
+    // What some editors put in front.
+    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let text = std::str::from_utf8(content)
         .map_err(|error| failed(error.valid_up_to(), "the text is not UTF-8 from here on"))?;
-    let document: Document =
-        toml::from_str(text).map_err(|error| failed(error.span().map_or(0, |span| span.start), error.message()))?;
+    let document: Document = toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        // `[claim]` instead of `[[claim]]`: the reader knows only maps and sequences.
+        let hint = if error.message().contains("invalid type: map") {
+            " (a rule begins with `[[claim]]`)"
+        } else {
+            ""
+        };
+        failed(at, &format!("{}{hint}", error.message()))
+    })?;
     Ok(document
         .claim
         .into_iter()
@@ -109,6 +126,24 @@ mod tests {
         assert!(error.message.contains("except"), "{error}");
         let error = parse("r.toml", b"clam = 1\n").unwrap_err();
         assert!(error.message.contains("clam"), "{error}");
+    }
+
+    #[test]
+    fn a_single_bracket_is_explained() {
+        let error = parse("r.toml", b"[claim]\nselect = \"gpu\"\n").unwrap_err();
+        assert!(error.message.contains("[[claim]]"), "{error}");
+    }
+
+    #[test]
+    fn marks_and_line_ends_of_other_systems_are_fine() {
+        let rules = parse("r.toml", b"\xef\xbb\xbf[[claim]]\r\nselect = \" gpu \"\r\n").unwrap();
+        assert_eq!(rules[0].selector, Ok(Selector::Gpu));
+    }
+
+    #[test]
+    fn what_is_no_rules_file_by_its_size_is_refused() {
+        let error = parse("r.toml", &vec![b'\n'; 65 * 1024]).unwrap_err();
+        assert!(error.message.contains("64 KiB"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `reseat inventory`.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use reseat::inventory::{self, Gpu};
@@ -54,16 +55,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         gpus: Vec::new(),
         problems: listing.problems,
     };
+    let unreadable = listing.unreadable.into_iter();
+    inventory.problems.extend(unreadable.map(|(_, problem)| problem));
     for gpu in inventory::gpus(&listing.functions) {
         let row = gpu_row(&root, &gpu, &mut inventory.problems);
         inventory.gpus.push(row);
     }
+    let mut output = io::stdout().lock();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&inventory)?);
+        writeln!(output, "{}", serde_json::to_string_pretty(&inventory)?)?;
     } else if inventory.gpus.is_empty() {
-        println!("no GPU");
+        writeln!(output, "no GPU")?;
     } else {
-        println!("{}", inventory.to_table());
+        writeln!(output, "{}", inventory.to_table())?;
     }
     for problem in &inventory.problems {
         eprintln!("reseat: {problem}");

@@ -1,15 +1,12 @@
 //! The operator's command.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the program's own edge: what it prints is what it is for"
-)]
+#![allow(clippy::print_stderr, reason = "the program's own edge: its errors")]
 
 mod inventory;
 mod report;
 mod table;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -39,9 +36,16 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(status) => status,
+        // Whoever read the output has had enough of it.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("reseat: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.downcast_ref::<io::Error>();
+    cause.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

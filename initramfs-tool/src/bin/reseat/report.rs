@@ -1,5 +1,6 @@
 //! `reseat report`.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,18 +23,16 @@ pub(crate) struct Arguments {
 /// Prints the report.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let report = linux::read_report(&Root::system(), &std::path::absolute(&arguments.file)?)?;
+    let mut output = io::stdout().lock();
     if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        writeln!(output, "{}", serde_json::to_string_pretty(&report)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     for (_, line) in report.lines() {
-        println!("{line}");
-    }
-    for leftover in report.gpus.iter().flat_map(|gpu| &gpu.leftovers) {
-        println!("left behind: {leftover}");
+        writeln!(output, "{line}")?;
     }
     if !report.gpus.is_empty() {
-        println!("\n{}", functions(&report));
+        writeln!(output, "\n{}", functions(&report))?;
     }
     Ok(ExitCode::SUCCESS)
 }

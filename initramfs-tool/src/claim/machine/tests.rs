@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::claim::{PowerState, TargetFunction};
 
+const GPU: Identity = Identity {
+    vendor: 0x10de,
+    device: 0x2489,
+};
+
 /// What the claim of one function touches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Device {
@@ -37,6 +42,7 @@ struct Kernel {
     faults: Vec<Fault>,
     /// Functions that stay asleep for so many readings.
     sleepy: BTreeMap<FunctionAddress, usize>,
+    identity: Identity,
     log: Vec<String>,
     now: Duration,
 }
@@ -55,6 +61,7 @@ impl Kernel {
             devices: devices.collect(),
             faults: Vec::new(),
             sleepy: BTreeMap::new(),
+            identity: GPU,
             log: Vec::new(),
             now: Duration::ZERO,
         }
@@ -70,10 +77,10 @@ impl Kernel {
             device: address(0).device_address(),
             functions: self
                 .devices
-                .iter()
-                .map(|(address, device)| TargetFunction {
+                .keys()
+                .map(|address| TargetFunction {
                     address: *address,
-                    driver: device.driver.clone(),
+                    identity: GPU,
                 })
                 .collect(),
         }
@@ -118,6 +125,8 @@ impl Kernel {
         let device = self.devices.get_mut(&operation.function).unwrap();
         Ok(match &operation.verb {
             Verb::Probe => Answer::Present {
+                identity: self.identity,
+                driver: device.driver.clone(),
                 power_control: Some(device.control.clone()),
             },
             Verb::Write { attribute, value } => {
@@ -156,9 +165,11 @@ impl Kernel {
                 *sleepy = sleepy.saturating_sub(1);
                 let state = if asleep { PowerState::D3hot } else { PowerState::D0 };
                 Answer::Power(PowerReading {
+                    power_state: Some("D0".to_owned()),
+                    pmcsr: Some(state),
                     runtime_status: Some("active".to_owned()),
-                    kernel: Some("D0".to_owned()),
-                    function: Some(state),
+                    control: Some(device.control.clone()),
+                    d3cold_allowed: Some(device.d3cold_allowed.clone()),
                 })
             }
         })
@@ -214,8 +225,8 @@ fn one_function_that_cannot_bind_rolls_the_whole_gpu_back() {
     let expected = before.devices.clone();
     let mut kernel = before.failing("bind 0000:01:00.2 to vfio-pci", FailureKind::Other, 1);
     let rollback = kernel.run().rollback.unwrap();
-    assert_eq!(rollback.function, address(2));
-    assert_eq!(rollback.during, "bind 0000:01:00.2 to vfio-pci");
+    assert_eq!(rollback.function, Some(address(2)));
+    assert_eq!(rollback.during.as_deref(), Some("bind 0000:01:00.2 to vfio-pci"));
     assert_eq!(rollback.leftovers, Vec::<String>::new());
     assert_eq!(kernel.devices, expected);
 }
@@ -293,12 +304,43 @@ fn a_bind_that_the_kernel_puts_off_is_tried_again_for_a_while() {
 }
 
 #[test]
+fn a_function_that_was_exchanged_since_it_was_listed_is_not_claimed() {
+    let mut kernel = Kernel::new(&[None]);
+    kernel.identity.device = 0x1eb8;
+    let rollback = kernel.run().rollback.unwrap();
+    assert_eq!(
+        rollback.failure.message,
+        "0000:01:00.0 is 10de:1eb8, and was listed as 10de:2489"
+    );
+    assert_eq!(kernel.devices[&address(0)], Device::new(None));
+}
+
+#[test]
+fn a_function_is_looked_at_few_times_while_it_wakes() {
+    let mut kernel = Kernel::new(&[None]);
+    kernel.sleepy.insert(address(0), usize::MAX);
+    kernel.run();
+    let looks = kernel
+        .log
+        .iter()
+        .filter(|line| line.starts_with("read the power state"))
+        .count();
+    assert!(looks <= 12, "each look is a read of configuration space: {looks}");
+}
+
+#[test]
 fn busy_is_settled_by_the_driver_link() {
     // Somebody bound it to vfio-pci in between: as good as our own bind.
     let mut kernel = Kernel::new(&[None]).failing("bind 0000:01:00.0 to vfio-pci", FailureKind::Busy, 1);
     let mut claim = Claim::new(&kernel.target());
-    kernel.devices.get_mut(&address(0)).unwrap().driver = Some("vfio-pci".to_owned());
-    assert_eq!(kernel.drive(&mut claim).rollback, None);
+    while let Step::Do(operation) = claim.next(kernel.now) {
+        if matches!(operation.verb, Verb::Bind { .. }) {
+            kernel.devices.get_mut(&address(0)).unwrap().driver = Some("vfio-pci".to_owned());
+        }
+        let answer = kernel.perform(&operation);
+        claim.tell(kernel.now, answer);
+    }
+    assert_eq!(claim.rollback(), None);
 
     // Nobody has it: the refusal stands, with its own reason.
     let mut kernel = Kernel::new(&[None]).failing("bind 0000:01:00.0 to vfio-pci", FailureKind::Busy, 1);
@@ -317,7 +359,8 @@ fn a_function_that_wakes_late_is_waited_for_and_one_that_does_not_is_rolled_back
     let rollback = kernel.run().rollback.unwrap();
     assert_eq!(
         rollback.failure.message,
-        "0000:01:00.0 is not in D0: runtime_status active, power_state D0, PMCSR D3hot"
+        "0000:01:00.0 is not in D0 and pinned: power_state D0, PMCSR D3hot, runtime_status active, control on, \
+         d3cold_allowed 0"
     );
     assert_eq!(kernel.devices[&address(0)], Device::new(None));
 }
@@ -338,8 +381,8 @@ fn the_way_back_alone_undoes_what_another_claim_did() {
     }
     assert_ne!(kernel.devices, before);
     let rollback = Rollback {
-        function: address(0),
-        during: "a test".to_owned(),
+        function: None,
+        during: None,
         failure: Failure {
             kind: FailureKind::Blocked,
             message: "stopped".to_owned(),

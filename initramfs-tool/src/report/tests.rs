@@ -1,0 +1,190 @@
+//! The report's form is frozen: other tools read it. And it must not claim what is not so.
+
+use super::*;
+use crate::claim::{Failure, FunctionPower, Outcome, PowerState};
+use crate::inventory;
+use crate::inventory::tests::twins;
+use crate::iommu::Evidence;
+use crate::plan::{self, Machine};
+use crate::rules::CommandLine;
+
+fn findings(claims: &str) -> Findings {
+    let functions = twins();
+    let machine = Machine {
+        functions: &functions,
+        unreadable: &[],
+        iommu: &Evidence::default(),
+    };
+    Findings {
+        plan: plan::plan(CommandLine::parse(&format!("reseat.claim={claims}")).rules, machine),
+        problems: Vec::new(),
+        vfio_pci: Some(ModuleReport {
+            loaded: true,
+            disable_idle_d3: Some(true),
+            duration_ms: 12.5,
+            warning: None,
+            problem: None,
+        }),
+        finished: Vec::new(),
+        dry_run: false,
+    }
+}
+
+fn finished(gpu: u8, rollback: Option<Rollback>) -> Finished {
+    let functions = inventory::gpus(&twins()).remove(usize::from(gpu) - 1).functions;
+    let reading = PowerReading {
+        power_state: Some("D0".to_owned()),
+        pmcsr: Some(PowerState::D0),
+        runtime_status: Some("active".to_owned()),
+        control: Some("on".to_owned()),
+        d3cold_allowed: Some("0".to_owned()),
+    };
+    let power = functions.iter().map(|function| FunctionPower {
+        address: function.address,
+        reading: reading.clone(),
+    });
+    Finished {
+        device: functions[0].address.device_address(),
+        outcome: Outcome {
+            begun: true,
+            power: power.filter(|_| rollback.is_none()).collect(),
+            rollback,
+        },
+        took: Duration::from_micros(41_250),
+    }
+}
+
+fn boot() -> Boot {
+    Boot {
+        kernel: Some("6.1.0-50-amd64".to_owned()),
+        boot_id: Some("0f5b941e-0000-4000-8000-000000000000".to_owned()),
+    }
+}
+
+fn report(findings: Findings, driver: impl Fn(FunctionAddress) -> Option<&'static str>) -> Report {
+    let driver = |address| driver(address).map(str::to_owned);
+    Report::new(findings, boot(), driver, Duration::from_micros(203_300))
+}
+
+fn refused() -> Rollback {
+    Rollback {
+        function: Some("0000:01:00.1".parse().unwrap()),
+        during: Some("bind 0000:01:00.1 to vfio-pci".to_owned()),
+        failure: Failure::other("Invalid argument"),
+        leftovers: Vec::new(),
+    }
+}
+
+/// Never edited: a change here is a change of the schema, which then gets another name.
+const FROZEN: &str = include_str!("claim-1.json");
+
+#[test]
+fn the_form_is_the_frozen_one() {
+    let mut findings = findings("0000:01:00.0,0000:02:00.0,0000:09:00.0");
+    findings.finished = vec![finished(1, Some(refused())), finished(2, None)];
+    let report = report(findings, |address| (address.bus() == 2).then_some("vfio-pci"));
+    let written = serde_json::to_string_pretty(&report).unwrap() + "\n";
+    assert_eq!(written, FROZEN.replace("@VERSION@", env!("CARGO_PKG_VERSION")));
+    assert_eq!(serde_json::from_str::<Report>(&written).unwrap(), report);
+}
+
+#[test]
+fn a_claim_that_holds_is_complete() {
+    let mut findings = findings("0000:01:00.0");
+    findings.finished = vec![finished(1, None)];
+    let report = report(findings, |_| Some("vfio-pci"));
+    assert_eq!(report.verdict, Verdict::Claimed);
+    assert!(report.complete);
+    let lines: Vec<String> = report.lines().into_iter().map(|(_, line)| line).collect();
+    assert_eq!(
+        lines,
+        [
+            "0000:01:00: 2 functions on vfio-pci, in D0 and pinned, in 41.2 ms",
+            "1 GPU claimed in 203.3 ms"
+        ]
+    );
+}
+
+#[test]
+fn a_function_that_was_lost_again_is_not_claimed() {
+    let mut findings = findings("0000:01:00.0");
+    findings.finished = vec![finished(1, None)];
+    let report = report(findings, |address| (address.function() == 0).then_some("vfio-pci"));
+    assert_eq!(report.verdict, Verdict::Incomplete);
+    assert_eq!(report.gpus[0].verdict, GpuVerdict::Stuck);
+    assert_eq!(
+        report.gpus[0].leftovers,
+        ["0000:01:00.1 has no driver now, not vfio-pci"]
+    );
+}
+
+#[test]
+fn a_function_that_is_not_back_with_its_driver_is_not_given_back() {
+    let mut findings = findings("0000:01:00.0");
+    findings.finished = vec![finished(1, Some(refused()))];
+    let report = report(findings, |address| (address.function() == 0).then_some("vfio-pci"));
+    assert_eq!(report.gpus[0].verdict, GpuVerdict::Stuck);
+    assert_eq!(
+        report.gpus[0].leftovers,
+        ["0000:01:00.0 has vfio-pci now, not no driver"]
+    );
+    let log: Vec<String> = report.lines().into_iter().map(|(_, line)| line).collect();
+    assert!(
+        log.iter()
+            .any(|line| line.contains("left behind: 0000:01:00.0 has vfio-pci")),
+        "{log:?}"
+    );
+}
+
+#[test]
+fn a_dry_run_with_a_rule_that_came_to_nothing_is_not_complete() {
+    let mut findings = findings("0000:01:00.0,0000:09:00.0");
+    findings.dry_run = true;
+    let report = report(findings, |_| None);
+    assert_eq!(report.verdict, Verdict::DryRun);
+    assert!(!report.complete);
+    let (tone, line) = report.lines().pop().unwrap();
+    assert_eq!(tone, Tone::Warning);
+    assert!(line.contains("not all is in order"), "{line}");
+}
+
+#[test]
+fn a_driver_without_its_parameter_is_warned_of() {
+    let mut findings = findings("0000:01:00.0");
+    findings.finished = vec![finished(1, None)];
+    findings.vfio_pci.as_mut().unwrap().warning = Some("without disable_idle_d3".to_owned());
+    let report = report(findings, |_| Some("vfio-pci"));
+    assert!(report.complete, "the pin holds all the same");
+    assert_eq!(report.lines()[0], (Tone::Warning, "without disable_idle_d3".to_owned()));
+}
+
+#[test]
+fn the_log_is_kept_short() {
+    let selectors = vec!["bogus"; 500].join(",");
+    let report = report(findings(&selectors), |_| None);
+    let lines = report.lines();
+    assert!(lines.len() <= 42, "{}", lines.len());
+    assert!(
+        lines.iter().any(|(_, line)| line == "460 more lines are in the report"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn an_idle_run_with_problems_is_no_quiet_end() {
+    let problem = vec!["cannot read the rules".to_owned()];
+    let report = Report::idle(Verdict::NoRules, problem, boot(), Duration::ZERO);
+    assert_eq!((report.verdict, report.complete), (Verdict::Incomplete, false));
+    let report = Report::idle(Verdict::NoRules, Vec::new(), boot(), Duration::ZERO);
+    assert_eq!((report.verdict, report.complete), (Verdict::NoRules, true));
+}
+
+#[test]
+fn a_gpu_whose_turn_did_not_come_was_not_touched() {
+    let mut late = finished(1, Some(refused()));
+    late.outcome.begun = false;
+    let mut findings = findings("0000:01:00.0");
+    findings.finished = vec![late];
+    let report = report(findings, |_| None);
+    assert_eq!(report.gpus[0].verdict, GpuVerdict::NotReached);
+}
