@@ -1,5 +1,7 @@
 //! `reseat-claim` as a process, on a directory that stands for `/`.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -3,46 +3,67 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use reseat_scenarios::cost::{self, Cost, FUNCTIONS};
+use reseat_scenarios::cost::{self, Cost, FUNCTIONS, Found};
 
 use crate::build;
 
 /// The claim beside the bare writes.
 pub(crate) fn claim() -> Result<()> {
     let stage = build::stage()?;
-    let (claim, running) = cost::of_the_claim(&stage)?;
-    let kernel = running.shell("uname -r")?;
-    drop(running);
-    let (bare, _running) = cost::of_the_bare_writes(&stage)?;
+    let mut costs = Vec::new();
+    let mut kernel = String::new();
+    for found in [Found::Awake, Found::AsLeft] {
+        let (claim, running) = cost::of_the_claim(&stage, found)?;
+        kernel = running.shell("uname -r")?;
+        // One machine at a time: two would share the processor.
+        drop(running);
+        let (bare, _running) = cost::of_the_bare_writes(&stage, found)?;
+        costs.extend([claim, bare]);
+    }
 
     println!(
         "one boot each; kernel {}, QEMU with TCG and 1 processor, one GPU with {FUNCTIONS} functions",
         kernel.trim()
     );
     println!(
-        "bare writes: modprobe, driver_override, d3cold_allowed, bind, power/control by a shell; nothing is read back\n"
+        "bare writes: modprobe, driver_override, d3cold_allowed, bind, power/control by a shell; nothing is read back"
     );
-    println!("{:32} {:>12} {:>12}", "", "reseat-claim", "bare writes");
-    let row = |what: &str, cell: &dyn Fn(&Cost) -> String| {
-        println!("{what:32} {:>12} {:>12}", cell(&claim), cell(&bare));
+    println!("awake: all functions were awake before; as left: the kernel lets all but the first sleep\n");
+    table(&costs);
+    println!("\nregisters: 32-bit reads of configuration space, the kernel's own among them");
+    Ok(())
+}
+
+fn table(costs: &[Cost]) {
+    let columns = ["reseat-claim", "bare writes", "reseat-claim", "bare writes"];
+    let row = |what: &str, cells: &[String]| {
+        let cells: String = cells.iter().map(|cell| format!(" {cell:>13}")).collect();
+        println!("{what:32}{cells}");
+    };
+    let of_each = |what: &str, cell: &dyn Fn(&Cost) -> String| {
+        row(what, &costs.iter().map(cell).collect::<Vec<_>>());
     };
     let milliseconds = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
-    row("in all", &|cost| milliseconds(cost.time));
-    row("of that, loading vfio-pci", &|cost| milliseconds(cost.loading));
-    row("without loading", &|cost| {
+    row("", &["awake", "awake", "as left", "as left"].map(str::to_owned));
+    row("", &columns.map(str::to_owned));
+    of_each("in all", &|cost| milliseconds(cost.time));
+    of_each("of that, loading vfio-pci", &|cost| milliseconds(cost.loading));
+    of_each("without loading", &|cost| {
         milliseconds(cost.time.saturating_sub(cost.loading))
     });
     for function in 0..usize::from(FUNCTIONS) {
-        row(&format!("registers read, function {function}"), &|cost| {
-            cost.config_reads
-                .get(function)
-                .map_or_else(|| "-".to_owned(), ToString::to_string)
+        of_each(&format!("registers read, function {function}"), &|cost| {
+            let reads = cost.config_reads.get(function);
+            reads.map_or_else(|| "-".to_owned(), ToString::to_string)
         });
     }
+    let ratio = |pair: &[Cost]| match pair {
+        [claim, bare] => format!("{:.2}", claim.time.as_secs_f64() / bare.time.as_secs_f64()),
+        _ => String::new(),
+    };
+    let ratios: Vec<String> = costs.chunks(2).map(ratio).collect();
     println!(
-        "\nin all, reseat-claim : bare writes = {:.2}",
-        claim.time.as_secs_f64() / bare.time.as_secs_f64()
+        "\nin all, reseat-claim : bare writes = {}",
+        ratios.join(" awake, ") + " as left"
     );
-    println!("registers: 32-bit reads of configuration space, the kernel's own among them");
-    Ok(())
 }

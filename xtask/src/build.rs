@@ -5,12 +5,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
+use object::Endianness;
+use object::elf::PT_INTERP;
+use object::read::elf::{ElfFile64, ProgramHeader};
 use reseat_scenarios::Stage;
 use reseat_vm::artifacts::Bed;
+use reseat_vm::progress::Progress;
 
-use crate::fetch_bed;
-use crate::run::{cargo, must, target, top};
+use crate::KERNELS;
+use crate::run::{build, built, cargo, target, top};
 
 /// Static programs need a target of their own, so that build scripts and macros stay dynamic.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -33,29 +37,43 @@ const FILES: [(&str, &str); 2] = [
 
 /// Builds the static programs and lays out the tree that is installed.
 pub(crate) fn dist() -> Result<PathBuf> {
-    let mut build = cargo(&[
-        "build",
-        "--quiet",
-        "--package",
-        "reseat",
-        "--profile",
-        PROFILE,
-        "--target",
-        TARGET,
-    ]);
-    must(build.env("RUSTFLAGS", "-C target-feature=+crt-static"))?;
-    let dist = target().join("dist");
+    let mut command = cargo(&["build", "--package", "reseat", "--profile", PROFILE, "--target", TARGET]);
+    command
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        // It would win over the other.
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    let programs = build(&mut command)?;
+    let dist = target()?.join("dist");
     if dist.exists() {
         fs::remove_dir_all(&dist).with_context(|| format!("cannot remove {}", dist.display()))?;
     }
-    let built = target().join(TARGET).join(PROFILE);
     for (program, installed) in PROGRAMS {
-        install(&built.join(program), &dist.join(installed))?;
+        let program = built(&programs, program)?;
+        check_static(program)?;
+        install(program, &dist.join(installed))?;
     }
     for (file, installed) in FILES {
         install(&top().join(file), &dist.join(installed))?;
     }
     Ok(dist)
+}
+
+/// An initramfs has no loader, so a program that wants one would fail in the boot: better here.
+fn check_static(program: &Path) -> Result<()> {
+    let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let interpreted = wants_interpreter(&bytes).with_context(|| format!("{} is no ELF file", program.display()))?;
+    ensure!(
+        !interpreted,
+        "{} is not static: it names a loader; does something take +crt-static out of the compiler's flags?",
+        program.display()
+    );
+    Ok(())
+}
+
+fn wants_interpreter(bytes: &[u8]) -> Result<bool> {
+    let file = ElfFile64::<Endianness>::parse(bytes)?;
+    let mut headers = file.elf_program_headers().iter();
+    Ok(headers.any(|header| header.p_type(file.endian()) == PT_INTERP))
 }
 
 fn install(from: &Path, to: &Path) -> Result<()> {
@@ -70,8 +88,11 @@ fn install(from: &Path, to: &Path) -> Result<()> {
 /// Everything that a story needs: the bed fetched and the programs built. Fetching waits for the network, building for the
 /// processor: together they take as long as the longer one.
 pub(crate) fn stage_parts() -> Result<(Bed, PathBuf, PathBuf)> {
+    // What this machine lacks is said before it has built for minutes.
+    Bed::check_host(&KERNELS)?;
     let (bed, built) = thread::scope(|scope| {
-        let bed = scope.spawn(fetch_bed);
+        // Lines: cargo draws its own bar on the same terminal.
+        let bed = scope.spawn(|| Bed::prepare(&KERNELS, &Progress::lines()));
         let built = dist().and_then(|dist| Ok((dist, fake_gpu()?)));
         (bed.join(), built)
     });
@@ -88,6 +109,22 @@ pub(crate) fn stage() -> Result<Stage> {
 
 /// Builds the fake GPU's program.
 fn fake_gpu() -> Result<PathBuf> {
-    must(&mut cargo(&["build", "--quiet", "--package", "fake-gpu"]))?;
-    Ok(target().join("debug/fake-gpu"))
+    let programs = build(&mut cargo(&["build", "--package", "fake-gpu"]))?;
+    Ok(built(&programs, "fake-gpu")?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_with_a_loader_is_not_static() {
+        // The test program itself is linked as the toolchain links by default.
+        let own = fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert_eq!(
+            wants_interpreter(&own).unwrap(),
+            cfg!(not(target_feature = "crt-static"))
+        );
+        assert!(wants_interpreter(b"#!/bin/sh\n").is_err());
+    }
 }

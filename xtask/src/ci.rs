@@ -4,31 +4,43 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::run::{cargo, must};
+use crate::run::{cargo, must, target, top};
 use crate::{dependencies, fuzz, panic_free, test};
 
+const FUZZ: &str = "fuzz/Cargo.toml";
+/// Workspaces of their own, which cargo's commands on the workspace pass over.
+const APART: [&str; 2] = [FUZZ, "tests/panic-free/Cargo.toml"];
+
 pub(crate) fn run() -> Result<()> {
-    step("format", || must(&mut cargo(&["fmt", "--all", "--check"])))?;
+    step("format", || {
+        must(&mut cargo(&["fmt", "--all", "--check"]))?;
+        APART.iter().try_for_each(|manifest| {
+            let mut format = cargo(&["fmt", "--check", "--manifest-path"]);
+            must(format.arg(top().join(manifest)))
+        })
+    })?;
     step("dependencies", dependencies::check)?;
     step("lints", || {
         must(&mut cargo(&[
             "clippy",
-            "--quiet",
             "--workspace",
             "--all-targets",
             "--",
             "-Dwarnings",
-        ]))
+        ]))?;
+        // A folder of its own, since it would build into the sources.
+        let mut fuzz = cargo(&["clippy", "--manifest-path", FUZZ, "--target-dir"]);
+        fuzz.arg(target()?.join("fuzz-lints"));
+        must(fuzz.args(["--", "-Dwarnings"]))
     })?;
     step("documentation", || {
-        let mut doc = cargo(&["doc", "--quiet", "--workspace", "--no-deps", "--document-private-items"]);
+        let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
         must(doc.env("RUSTDOCFLAGS", "-Dwarnings"))
     })?;
     step("core's features", || {
-        must(&mut cargo(&["check", "--quiet", "--package", "reseat-core"]))?;
+        must(&mut cargo(&["check", "--package", "reseat-core"]))?;
         must(&mut cargo(&[
             "clippy",
-            "--quiet",
             "--package",
             "reseat-core",
             "--all-features",

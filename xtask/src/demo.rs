@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fake_gpu::log::{Direction, Region};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::accesses;
@@ -37,11 +37,16 @@ pub(crate) fn run() -> Result<()> {
     let after = scene("demo-after", "").boot()?;
     show("after", &after)?;
 
-    println!("\nwhat the kernel log says:");
+    println!("what the kernel log says:");
     for line in after.claim_lines() {
         println!("  {}", line.text);
     }
     let report = after.report()?;
+    ensure!(
+        report["verdict"] == "claimed",
+        "the demo did not work: the claim's verdict is {}",
+        report["verdict"]
+    );
     let milliseconds = |value: &serde_json::Value| value.as_f64().context("the report has no duration");
     let whole = milliseconds(&report["duration_ms"])?;
     let modprobe = milliseconds(&report["vfio_pci"]["duration_ms"])?;
@@ -62,6 +67,10 @@ fn show(when: &str, running: &Running) -> Result<()> {
             .map(|(_, at, _)| at)
             .collect();
         println!("  0000:{bus:02x}:00: drivers read its registers {} times", reads.len());
+        // nouveau gives a fake up in the end, so that the table does not show it.
+        if let Ok(line) = running.line(&format!("nouveau 0000:{bus:02x}:00.0: ")) {
+            println!("    {}", line.text);
+        }
     }
     println!();
     Ok(())

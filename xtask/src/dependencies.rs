@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::run::{cargo, output};
+use crate::run::metadata;
 
 /// Which of the project's crates each one may depend on. ARCHITECTURE.md has it as a picture.
 const ALLOWED: [(&str, &[&str]); 6] = [
@@ -19,9 +19,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
 
 /// Holds `cargo metadata` against the list.
 pub(crate) fn check() -> Result<()> {
-    let metadata = output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
-    let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata printed no JSON")?;
-    let found = own_dependencies(&metadata)?;
+    let found = own_dependencies(metadata()?)?;
     let wrong = violations(&found);
     if !wrong.is_empty() {
         bail!("dependencies that ARCHITECTURE.md does not have:\n{}", wrong.join("\n"));
@@ -70,7 +68,7 @@ fn violations(found: &BTreeMap<String, Vec<String>>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn metadata(package: &str, dependency: &str) -> Value {
+    fn described(package: &str, dependency: &str) -> Value {
         serde_json::json!({"packages": [{"name": package, "dependencies": [
             {"name": dependency, "source": null},
             {"name": "serde", "source": "registry+somewhere"},
@@ -79,15 +77,15 @@ mod tests {
 
     #[test]
     fn a_dependency_in_the_list_is_fine() {
-        let found = own_dependencies(&metadata("reseat", "reseat-core")).unwrap();
+        let found = own_dependencies(&described("reseat", "reseat-core")).unwrap();
         assert_eq!(violations(&found), Vec::<String>::new());
     }
 
     #[test]
     fn a_dependency_against_the_direction_is_named() {
-        let found = own_dependencies(&metadata("fake-gpu", "reseat-core")).unwrap();
+        let found = own_dependencies(&described("fake-gpu", "reseat-core")).unwrap();
         assert_eq!(violations(&found), ["fake-gpu depends on reseat-core"]);
-        let found = own_dependencies(&metadata("newcomer", "reseat-core")).unwrap();
+        let found = own_dependencies(&described("newcomer", "reseat-core")).unwrap();
         assert_eq!(violations(&found), ["newcomer is not in the list"]);
     }
 }

@@ -1,8 +1,5 @@
 //! `cargo xtask fuzz`: cargo-fuzz on every target, with a nightly compiler.
 
-use std::env;
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -28,6 +25,7 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    check_nightly()?;
     let seconds = (arguments.minutes * 60.0).max(1.0).round();
     for target in targets()? {
         println!("fuzzing {target} for {seconds} s");
@@ -45,42 +43,32 @@ fn targets() -> Result<Vec<String>> {
     Ok(list.lines().map(str::to_owned).collect())
 }
 
+/// Says what is missing before anything is built.
+fn check_nightly() -> Result<()> {
+    let version = output(Command::new("rustup").args(["run", "nightly", "rustc", "-V"])).context(
+        "the fuzz targets need a nightly compiler, by way of rustup; with rustup, run: \
+         rustup toolchain install nightly --profile minimal",
+    )?;
+    println!("fuzzing with {}", version.trim());
+    Ok(())
+}
+
 /// A `cargo fuzz` command. cargo-fuzz is installed below target where it is missing.
 fn fuzz(arguments: &[&str]) -> Result<Command> {
-    let tools = target().join("tools");
+    let tools = target()?.join("tools");
     let program = tools.join("bin/cargo-fuzz");
     if !program.exists() {
         println!("installing cargo-fuzz {CARGO_FUZZ} into {}", tools.display());
-        let mut install = cargo(&[
-            "install",
-            "--quiet",
-            "--locked",
-            "cargo-fuzz",
-            "--version",
-            CARGO_FUZZ,
-            "--root",
-        ]);
+        let mut install = cargo(&["install", "--locked", "cargo-fuzz", "--version", CARGO_FUZZ, "--root"]);
         must(install.arg(&tools))?;
     }
-    let mut command = Command::new(program);
-    // It calls cargo and rustc itself; both have to be nightly ones.
+    // It calls cargo and rustc itself; rustup puts nightly ones in front of those that run this.
+    let mut command = Command::new("rustup");
     command
+        .args(["run", "nightly"])
+        .arg(program)
         .arg("fuzz")
-        .args(arguments)
-        .current_dir(top())
-        .env("RUSTUP_TOOLCHAIN", "nightly");
-    command
-        .env_remove("CARGO")
-        .env_remove("RUSTC")
-        .env("PATH", path_of_rustup()?);
+        .args(arguments);
+    command.current_dir(top()).env_remove("CARGO").env_remove("RUSTC");
     Ok(command)
-}
-
-/// The search path without the folder of the toolchain that runs this, which cargo puts in front.
-fn path_of_rustup() -> Result<OsString> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let own = env::var_os("CARGO").map(PathBuf::from);
-    let own = own.as_deref().and_then(|cargo| cargo.parent());
-    let kept = env::split_paths(&path).filter(|folder| Some(folder.as_path()) != own);
-    env::join_paths(kept).context("PATH cannot be put together")
 }

@@ -25,7 +25,7 @@ use reseat_vm::progress::Progress;
 
 /// The project's own commands.
 #[derive(Parser)]
-#[command(name = "cargo xtask", max_term_width = 100)]
+#[command(name = "xtask", bin_name = "cargo xtask", max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -48,6 +48,9 @@ enum Command {
     #[command(subcommand)]
     Vm(Vm),
     /// Link reseat-core for a microcontroller and search the image for panics.
+    ///
+    /// It wants `rustup target add thumbv7em-none-eabihf`; without, and as root, it installs Debian's compiler on this
+    /// machine.
     PanicFree,
     /// Run the fuzz targets, each for a while.
     Fuzz(fuzz::Arguments),

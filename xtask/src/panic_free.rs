@@ -6,13 +6,15 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
 
-use crate::run::{cargo, must, output, target, top};
+use reseat_vm::artifacts;
+
+use crate::run::{build, built, cargo, output, target, top};
 
 const TARGET: &str = "thumbv7em-none-eabihf";
 const PACKAGE: &str = "panic-free";
@@ -60,7 +62,9 @@ impl Compiler {
             return Ok(Self::Own);
         }
         if !Path::new(DEBIAN_SOURCE).exists() {
-            install_debians()?;
+            println!("no compiler for {TARGET}; `rustup target add {TARGET}` would do, without installing Debian's");
+            artifacts::install(&DEBIAN, "to build for a microcontroller")
+                .with_context(|| format!("no compiler for {TARGET}: run `rustup target add {TARGET}`, or install"))?;
         }
         let host = output(Command::new("rustc").args(["--print", "host-tuple"]).current_dir(top()))?;
         let linker = libraries.join(host.trim()).join("bin");
@@ -84,35 +88,15 @@ impl Compiler {
                 command
             }
         };
-        let built = target().join(PACKAGE);
         command
-            .args(["--quiet", "--release", "--target", TARGET, "--manifest-path"])
+            .args(["--release", "--target", TARGET, "--manifest-path"])
             .arg(manifest);
-        command.arg("--target-dir").arg(&built).args(more);
-        must(command.env("RUSTFLAGS", "-Clink-arg=--entry=_start"))?;
-        Image::read(&built.join(TARGET).join("release").join(PACKAGE))
+        command.arg("--target-dir").arg(target()?.join(PACKAGE)).args(more);
+        command
+            .env("RUSTFLAGS", "-Clink-arg=--entry=_start")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        Image::read(built(&build(&mut command)?, PACKAGE)?)
     }
-}
-
-fn install_debians() -> Result<()> {
-    let root = output(Command::new("id").arg("-u"))?.trim() == "0";
-    let packages = DEBIAN.join(" ");
-    if !root {
-        bail!(
-            "no compiler for {TARGET}: run `rustup target add {TARGET}`, \
-             or `sudo apt-get install --no-install-recommends {packages}`"
-        );
-    }
-    println!("installing {packages}");
-    let mut install = Command::new("apt-get");
-    install
-        .args(["install", "--quiet", "--yes", "--no-install-recommends"])
-        .args(DEBIAN);
-    if must(&mut install).is_ok() {
-        return Ok(());
-    }
-    must(Command::new("apt-get").args(["update", "--quiet"]))?;
-    must(&mut install)
 }
 
 /// What the search found.
@@ -124,7 +108,7 @@ struct Image {
 }
 
 impl Image {
-    fn read(path: &PathBuf) -> Result<Self> {
+    fn read(path: &Path) -> Result<Self> {
         let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         let file = object::File::parse(&*bytes).with_context(|| format!("{} is no object file", path.display()))?;
         // Code and constants; the unwinder's tables would not be loaded.

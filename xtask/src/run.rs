@@ -1,11 +1,14 @@
 //! Running other programs.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 /// The project's top folder.
 pub(crate) fn top() -> PathBuf {
@@ -13,12 +16,49 @@ pub(crate) fn top() -> PathBuf {
     here.parent().unwrap_or(here).to_owned()
 }
 
-/// The folder for what is built.
-pub(crate) fn target() -> PathBuf {
-    match env::var_os("CARGO_TARGET_DIR") {
-        Some(directory) => top().join(directory),
-        None => top().join("target"),
+/// What cargo says of the workspace, asked once.
+pub(crate) fn metadata() -> Result<&'static Value> {
+    static METADATA: OnceLock<Value> = OnceLock::new();
+    if let Some(known) = METADATA.get() {
+        return Ok(known);
     }
+    let printed = output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
+    let parsed = serde_json::from_str(&printed).context("cargo metadata printed no JSON")?;
+    Ok(METADATA.get_or_init(|| parsed))
+}
+
+/// The folder for what is built. Only cargo knows it: two variables and its configuration files can name another.
+pub(crate) fn target() -> Result<PathBuf> {
+    let directory = metadata()?["target_directory"].as_str();
+    Ok(directory.context("cargo metadata names no target directory")?.into())
+}
+
+/// Runs a `cargo build` and gives the programs that it built, by name: where they lie is cargo's own matter.
+pub(crate) fn build(command: &mut Command) -> Result<BTreeMap<String, PathBuf>> {
+    command
+        .arg("--message-format=json-render-diagnostics")
+        .stdout(Stdio::piped());
+    let ended = command.spawn().and_then(std::process::Child::wait_with_output);
+    let ended = ended.with_context(|| format!("cannot run {}", in_words(command)))?;
+    if !ended.status.success() {
+        bail!("{}: {}", in_words(command), ended.status);
+    }
+    let printed = String::from_utf8(ended.stdout)?;
+    let messages = printed.lines().map(serde_json::from_str::<Value>);
+    let mut programs = BTreeMap::new();
+    for message in messages {
+        let message = message.context("cargo build printed a line that is no JSON")?;
+        if let (Some(name), Some(path)) = (message["target"]["name"].as_str(), message["executable"].as_str()) {
+            programs.insert(name.to_owned(), path.into());
+        }
+    }
+    Ok(programs)
+}
+
+/// One of the programs of a build.
+pub(crate) fn built<'a>(programs: &'a BTreeMap<String, PathBuf>, name: &str) -> Result<&'a Path> {
+    let path = programs.get(name).map(PathBuf::as_path);
+    path.with_context(|| format!("cargo built no program called {name}"))
 }
 
 /// A command of the cargo that runs this, in the top folder.

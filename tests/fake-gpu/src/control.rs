@@ -236,12 +236,12 @@ pub enum PowerState {
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// Not a request in JSON.
-    #[error("request `{line}`: {source}")]
+    #[error("request `{line}`: {cause}")]
     Syntax {
         /// The line.
         line: String,
         /// What is wrong with it.
-        source: serde_json::Error,
+        cause: serde_json::Error,
     },
     /// A function that the board does not have.
     #[error("function {function}: the board has {count}")]
@@ -262,7 +262,7 @@ pub enum ControlError {
     DelayTooLong(u64),
     /// The access log cannot be written.
     #[error("cannot write the access log: {0}")]
-    Log(#[from] std::io::Error),
+    Log(std::io::Error),
 }
 
 #[cfg(test)]

@@ -195,14 +195,14 @@ pub enum EntryError {
     Missing(&'static str),
     /// The time cannot be read.
     #[error("time: {0}")]
-    Time(#[from] TimestampError),
+    Time(TimestampError),
     /// A number cannot be read.
-    #[error("{field}: {source}")]
+    #[error("{field}: {cause}")]
     Number {
         /// The field it stands in.
         field: &'static str,
         /// Why.
-        source: ParseIntError,
+        cause: ParseIntError,
     },
     /// No region of this name.
     #[error("no region is called `{0}`")]
@@ -218,7 +218,7 @@ impl FromStr for Entry {
     fn from_str(line: &str) -> Result<Self, Self::Err> {
         let mut fields = line.splitn(3, ' ');
         let mut field = |name| fields.next().ok_or(EntryError::Missing(name));
-        let at = field("time")?.parse()?;
+        let at = field("time")?.parse().map_err(EntryError::Time)?;
         let function = match field("function")? {
             "-" => None,
             number => Some(number.parse().map_err(number_error("function"))?),
@@ -276,7 +276,7 @@ fn hexadecimal(field: &'static str, text: &str) -> Result<u64, EntryError> {
 }
 
 fn number_error(field: &'static str) -> impl Fn(ParseIntError) -> EntryError {
-    move |source| EntryError::Number { field, source }
+    move |cause| EntryError::Number { field, cause }
 }
 
 impl FromStr for Region {

@@ -41,9 +41,9 @@ impl FakeGpu {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|source| FakeError::Start {
+            .map_err(|cause| FakeError::Start {
                 program: program.to_owned(),
-                source,
+                cause,
             })?;
         // Owned from here on, so that every early return kills it.
         let mut fake = Self {
@@ -134,10 +134,10 @@ impl Drop for FakeGpu {
 }
 
 fn entry((number, line): (usize, &str)) -> Result<Entry, FakeError> {
-    line.parse().map_err(|source| FakeError::Entry {
+    line.parse().map_err(|cause| FakeError::Entry {
         number,
         line: line.to_owned(),
-        source,
+        cause,
     })
 }
 
@@ -182,12 +182,12 @@ fn wait_until_ready(stdout: ChildStdout) -> Result<(), FakeError> {
 #[derive(Debug, thiserror::Error)]
 pub enum FakeError {
     /// The binary cannot be started.
-    #[error("cannot start {}: {source}", program.display())]
+    #[error("cannot start {}: {cause}", program.display())]
     Start {
         /// Which.
         program: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It ended before it was ready.
     #[error("the fake ended before it was ready; standard error says why")]
@@ -199,19 +199,19 @@ pub enum FakeError {
     #[error("the fake refused: {0}")]
     Refused(String),
     /// Its control socket or its log cannot be read.
-    #[error("cannot reach the fake: {0}")]
+    #[error("cannot reach the fake")]
     Io(#[from] io::Error),
     /// Its answer is no reply.
-    #[error("control protocol: {0}")]
+    #[error("the fake answered with something that is no reply")]
     Protocol(#[from] serde_json::Error),
     /// A line of its log is no entry.
-    #[error("access log line {number} `{line}`: {source}")]
+    #[error("access log line {number} `{line}`: {cause}")]
     Entry {
         /// The line's number, from 1.
         number: usize,
         /// The line.
         line: String,
         /// Why.
-        source: EntryError,
+        cause: EntryError,
     },
 }

@@ -57,7 +57,7 @@ impl Server {
     pub fn bind(directory: &Path, design: &BoardDesign) -> Result<Self, ServeError> {
         let slots: Vec<_> = (0..).zip(design.functions()?).map(Slot::new).collect();
         let log_path = files::access_log(directory);
-        let log = Log::open(&log_path).map_err(|source| ServeError::Log { path: log_path, source })?;
+        let log = Log::open(&log_path).map_err(|cause| ServeError::Log { path: log_path, cause })?;
         let functions = slots
             .iter()
             .map(|slot| bind(files::function_socket(directory, slot.number)))
@@ -92,9 +92,9 @@ impl Server {
 
 /// Hands a thread's failure to [`Server::run`].
 fn report(failed: &mpsc::Sender<ServeError>, outcome: Result<Infallible, io::Error>) {
-    let Err(source) = outcome;
+    let Err(cause) = outcome;
     // A second failure finds nobody listening: the first one has ended the server.
-    failed.send(ServeError::Connection(source)).ok();
+    failed.send(ServeError::Connection(cause)).ok();
 }
 
 impl Slot {
@@ -195,14 +195,14 @@ fn bind(path: PathBuf) -> Result<UnixListener, ServeError> {
     let removed = if is_socket { std::fs::remove_file(&path) } else { Ok(()) };
     removed
         .and_then(|()| UnixListener::bind(&path))
-        .map_err(|source| ServeError::Bind { path, source })
+        .map_err(|cause| ServeError::Bind { path, cause })
 }
 
 /// A board that cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The board cannot be built.
-    #[error("design: {0}")]
+    #[error(transparent)]
     Design(#[from] DesignError),
     /// A socket's path is too long for its address.
     #[error("socket path {} is longer than 107 bytes", .0.display())]
@@ -211,20 +211,20 @@ pub enum ServeError {
     #[error("socket {} is served by another process", .0.display())]
     InUse(PathBuf),
     /// A socket cannot be bound.
-    #[error("cannot bind socket {}: {source}", path.display())]
+    #[error("cannot bind socket {}: {cause}", path.display())]
     Bind {
         /// Which.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The log cannot be opened.
-    #[error("cannot open access log {}: {source}", path.display())]
+    #[error("cannot open access log {}: {cause}", path.display())]
     Log {
         /// Where.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A socket cannot be accepted from, or the log cannot be written.
     #[error("cannot go on serving: {0}")]

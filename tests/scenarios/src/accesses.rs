@@ -6,16 +6,52 @@ use anyhow::Result;
 use fake_gpu::log::{Access, Direction, Record, Region};
 use fake_gpu::process::FakeGpu;
 
+/// The field of PMCSR that has the power state; 0 is D0.
+const POWER_STATE: u64 = 0x3;
+
 /// The accesses to `region` of a GPU, oldest first: the function, when (`CLOCK_MONOTONIC`), and what.
 ///
 /// # Errors
 /// When the log cannot be read.
 pub fn accesses(gpu: &FakeGpu, region: Region) -> Result<Vec<(u8, Duration, Access)>> {
+    let mut all = all_accesses(gpu)?;
+    all.retain(|(_, _, access)| access.region == region);
+    Ok(all)
+}
+
+fn all_accesses(gpu: &FakeGpu) -> Result<Vec<(u8, Duration, Access)>> {
     let accesses = gpu.entries()?.into_iter().filter_map(|entry| match entry.record {
-        Record::Access(access) if access.region == region => Some((entry.function?, entry.at.0, access)),
-        Record::Access(_) | Record::Event(_) => None,
+        Record::Access(access) => Some((entry.function?, entry.at.0, access)),
+        Record::Event(_) => None,
     });
     Ok(accesses.collect())
+}
+
+/// The power states that a function's PMCSR showed or was given, oldest first. `control` is the register's offset, which
+/// the fake knows.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn power_states(gpu: &FakeGpu, function: u8, control: u16) -> Result<Vec<(Duration, Direction, u64)>> {
+    let control = u64::from(control);
+    let seen = accesses(gpu, Region::Config)?
+        .into_iter()
+        .filter_map(|(of, at, access)| {
+            let is_it = of == function && access.touches(Region::Config, control, 1);
+            let bits = access.value.filter(|_| is_it)? >> (8 * (control - access.offset));
+            Some((at, access.direction, bits & POWER_STATE))
+        });
+    Ok(seen.collect())
+}
+
+/// The accesses to everything but configuration space, in either direction: BARs, ROM, legacy VGA.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn device_accesses(gpu: &FakeGpu) -> Result<Vec<(u8, Duration, Access)>> {
+    let mut all = all_accesses(gpu)?;
+    all.retain(|(_, _, access)| access.region != Region::Config);
+    Ok(all)
 }
 
 /// How many 32-bit registers of a function's configuration space were read between two moments.

@@ -2,17 +2,19 @@
 //!
 //! The kernel reads configuration space as well while a function is claimed: it wakes it, binds it, saves its state. What
 //! it does by itself is measured in a boot of its own, in which a script does the bare writes of a claim to the same
-//! functions.
+//! functions. Both boots have the same two lines around them, written by scripts of their own.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_vm::files::GuestFile;
-use reseat_vm::initramfs::Image;
 
 use crate::accesses::config_reads;
 use crate::{Rules, Running, Scene, Stage};
+
+const BEGIN: &str = "cost: begin";
+const END: &str = "cost: end";
 
 /// A claim without anything that asks or checks.
 const BARE_WRITES: &str = "#!/bin/sh
@@ -31,6 +33,16 @@ echo 'bare writes: end' > /dev/kmsg
 /// The functions of the GPU that is claimed.
 pub const FUNCTIONS: u8 = 4;
 
+/// How the functions are when the claim comes to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// As the kernel left them: it lets all but function 0 of an NVIDIA GPU sleep, and restores what it saved of a
+    /// function when it wakes it.
+    AsLeft,
+    /// Awake, so that what is counted is the claim and not a waking that it only happened to cause.
+    Awake,
+}
+
 /// What a claim of one GPU with [`FUNCTIONS`] functions cost.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cost {
@@ -46,15 +58,15 @@ pub struct Cost {
 ///
 /// # Errors
 /// When the machine does not boot or the claim fails.
-pub fn of_the_claim(stage: &Stage) -> Result<(Cost, Running)> {
-    let running = boot(stage, "cost", stage.image(Rules::None, [])?, "reseat.claim=gpu")?;
+pub fn of_the_claim(stage: &Stage, found: Found) -> Result<(Cost, Running)> {
+    let running = boot(stage, "cost", found, None, "reseat.claim=gpu")?;
     let report = running.report()?;
     let time = |value: &serde_json::Value| {
         let milliseconds = value.as_f64().context("the report has no duration")?;
         Ok::<_, anyhow::Error>(Duration::from_secs_f64(milliseconds / 1000.0))
     };
     let cost = Cost {
-        config_reads: reads(&running, "Run /init as init process", "reseat: 1 GPU claimed in")?,
+        config_reads: reads(&running)?,
         time: time(&report["duration_ms"])?,
         loading: time(&report["vfio_pci"]["duration_ms"])?,
     };
@@ -65,9 +77,9 @@ pub fn of_the_claim(stage: &Stage) -> Result<(Cost, Running)> {
 ///
 /// # Errors
 /// When the machine does not boot or a line of the script is missing.
-pub fn of_the_bare_writes(stage: &Stage) -> Result<(Cost, Running)> {
-    let script = GuestFile::executable("etc/initramfs-tools/scripts/init-top/000bare", BARE_WRITES);
-    let running = boot(stage, "cost-bare", stage.image(Rules::None, [script])?, "reseat=off")?;
+pub fn of_the_bare_writes(stage: &Stage, found: Found) -> Result<(Cost, Running)> {
+    let bare = script("000b-bare", BARE_WRITES);
+    let running = boot(stage, "cost-bare", found, Some(bare), "reseat=off")?;
     let at = |line| stamp(&running, line);
     let (begin, loaded, end) = (
         at("bare writes: begin")?,
@@ -75,23 +87,38 @@ pub fn of_the_bare_writes(stage: &Stage) -> Result<(Cost, Running)> {
         at("bare writes: end")?,
     );
     let cost = Cost {
-        config_reads: reads(&running, "bare writes: begin", "bare writes: end")?,
+        config_reads: reads(&running)?,
         time: end.saturating_sub(begin),
         loading: loaded.saturating_sub(begin),
     };
     Ok((cost, running))
 }
 
-fn boot(stage: &Stage, name: &str, image: Image, append: &str) -> Result<Running> {
+fn boot(stage: &Stage, name: &str, found: Found, bare: Option<GuestFile>, append: &str) -> Result<Running> {
+    let wake = match found {
+        Found::AsLeft => "",
+        Found::Awake => "for f in /sys/bus/pci/devices/0000:01:00.*; do echo on > $f/power/control; done\n",
+    };
+    let line = |what| format!("#!/bin/sh\ncase \"$1\" in prereqs) exit 0;; esac\n{what}");
+    // initramfs-tools runs what has no prerequisites in the order of the names; udev's own script comes after all these.
+    let around = [
+        script("000a-begin", &line(format!("{wake}echo '{BEGIN}' > /dev/kmsg\n"))),
+        script("00z-end", &line(format!("echo '{END}' > /dev/kmsg\n"))),
+    ];
+    let image = stage.image(Rules::None, around.into_iter().chain(bare))?;
     Scene::new(stage, name, image)
         .gpu(BoardDesign::new(Vendor::Nvidia, FUNCTIONS.into()))
         .append(append)
         .boot()
 }
 
-/// The reads of each function between two lines of the console.
-fn reads(running: &Running, begin: &str, end: &str) -> Result<Vec<usize>> {
-    let (begin, end) = (running.line(begin)?.at, running.line(end)?.at);
+fn script(name: &str, text: &str) -> GuestFile {
+    GuestFile::executable(format!("etc/initramfs-tools/scripts/init-top/{name}"), text)
+}
+
+/// The reads of each function between the two lines.
+fn reads(running: &Running) -> Result<Vec<usize>> {
+    let (begin, end) = (running.line(BEGIN)?.at, running.line(END)?.at);
     let gpu = running.gpus.first().context("no GPU")?;
     (0..FUNCTIONS)
         .map(|function| config_reads(&gpu.fake, function, begin, end))

@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use fake_gpu::control::{Command, PowerState, Presence};
+use fake_gpu::log::Direction;
 use fake_gpu::process::FakeGpu;
 use fake_gpu::profile::BoardDesign;
 use reseat_vm::artifacts::Kernel;
 use reseat_vm::console::Line;
+use reseat_vm::files::temporary_directory;
 use reseat_vm::initramfs::Image;
 use reseat_vm::machine::{Iommu, Machine, MachineSpec, RootPort, Siblings, VfioUser};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::Stage;
+use crate::accesses::power_states;
 
 /// A boot to the real root's shell takes about ten seconds here; a claim that hangs adds its limit.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(120);
@@ -103,13 +107,13 @@ impl<'a> Scene<'a> {
                 slot: index + 1,
                 device: index + 3,
             });
-            for function in 0..gpu.functions {
+            for function in 0..gpu.functions() {
                 spec = spec.function(VfioUser {
                     id: format!("gpu{index}f{function}"),
                     port: port.clone(),
                     function,
                     socket: gpu.fake.socket(function),
-                    siblings: if gpu.functions > 1 {
+                    siblings: if gpu.functions() > 1 {
                         Siblings::Some
                     } else {
                         Siblings::None
@@ -132,20 +136,26 @@ impl<'a> Scene<'a> {
 pub struct Gpu {
     /// The process that serves it.
     pub fake: FakeGpu,
-    functions: u8,
+    /// Where each function has its PMCSR.
+    power_controls: Vec<u16>,
     _directory: TempDir,
 }
 
 impl Gpu {
     fn start(stage: &Stage, design: &BoardDesign) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("gpu.").tempdir()?;
-        let functions = u8::try_from(design.functions()?.len())?;
+        let directory = temporary_directory("gpu")?;
+        let functions = design.functions()?.into_iter();
+        let power_controls = functions.map(|function| function.config_space().power_management_control());
         let fake = FakeGpu::start(&stage.fake_gpu, directory.path(), design).context("cannot start a fake GPU")?;
         Ok(Self {
             fake,
-            functions,
+            power_controls: power_controls.collect(),
             _directory: directory,
         })
+    }
+
+    fn functions(&self) -> u8 {
+        u8::try_from(self.power_controls.len()).unwrap_or(u8::MAX)
     }
 }
 
@@ -227,8 +237,8 @@ impl Running {
         })
     }
 
-    /// Checks that a function is where a claim has to leave it: on vfio-pci, overridden, in D0 by every witness, and
-    /// pinned.
+    /// Checks that a function is where a claim has to leave it: on vfio-pci, overridden, in D0 by every witness (the
+    /// guest's sysfs, its PMCSR, and the fake itself), and pinned.
     ///
     /// # Errors
     /// When it is not, saying in what.
@@ -245,6 +255,50 @@ impl Running {
         }
         let driver = self.shell(&format!("readlink /sys/bus/pci/devices/{function}/driver"))?;
         ensure!(driver.trim().ends_with("/vfio-pci"), "{function} is on {driver}");
+        let parameter = self.shell("cat /sys/module/vfio_pci/parameters/disable_idle_d3")?;
+        ensure!(parameter.trim() == "Y", "disable_idle_d3 is {parameter}");
+        self.check_awake(function)
+    }
+
+    /// Checks what the guest cannot be wrong about: the function's own state, and all that went over its PMCSR.
+    fn check_awake(&self, function: &str) -> Result<()> {
+        let (gpu, number) = self.served(function)?;
+        let reply = gpu.fake.control_function(number, &Command::State)?;
+        let state = reply.functions.first().context("the fake has no such function")?;
+        ensure!(
+            state.power_state == PowerState::D0 && state.presence == Presence::Ready,
+            "{function} is in truth {state:?}"
+        );
+        let control = gpu.power_controls.get(usize::from(number));
+        let control = control.context("the fake has no such function")?;
+        let seen = power_states(&gpu.fake, number, *control)?;
+        let (_, _, last) = seen
+            .last()
+            .with_context(|| format!("nobody read the power state of {function}"))?;
+        ensure!(*last == 0, "the last that PMCSR of {function} said is D{last}");
+        // A boot without the claim has no such line: it is the bare writes', for comparison.
+        let device = function.split('.').next().unwrap_or(function);
+        if let Ok(claimed) = self.line(&format!("reseat: {device}: ")) {
+            let asleep = seen
+                .iter()
+                .find(|(at, direction, state)| *at > claimed.at && *direction == Direction::Write && *state != 0);
+            ensure!(
+                asleep.is_none(),
+                "{function} was put to sleep after the claim: {asleep:?}"
+            );
+        }
         Ok(())
+    }
+
+    /// Who serves a function of the guest: the GPU behind the first root port is on bus 1.
+    fn served(&self, function: &str) -> Result<(&Gpu, u8)> {
+        let place = function
+            .strip_prefix("0000:")
+            .and_then(|place| place.split_once(":00."));
+        let (bus, number) = place.with_context(|| format!("no GPU of the scene is at {function}"))?;
+        let index = usize::from_str_radix(bus, 16)?.checked_sub(1);
+        let gpu = index.and_then(|index| self.gpus.get(index));
+        let gpu = gpu.with_context(|| format!("no GPU of the scene is at {function}"))?;
+        Ok((gpu, number.parse()?))
     }
 }

@@ -14,6 +14,9 @@ const DIST: &str = "RESEAT_DIST";
 /// The fake GPU's program.
 const FAKE_GPU: &str = "RESEAT_FAKE_GPU";
 
+/// Set by whoever has prepared the stage: that it is not there then is a failure.
+const REQUIRED: [&str; 2] = ["RESEAT_REQUIRE_STAGE", "CI"];
+
 /// Where the operator's rules are.
 const RULES_FILE: &str = "etc/reseat/reseat.toml";
 
@@ -65,6 +68,12 @@ impl Stage {
         let (dist, fake_gpu) = (variable(DIST)?, variable(FAKE_GPU)?);
         let bed = Bed::open().map_err(NoStage::Bed)?;
         Ok(Self::new(bed, dist, fake_gpu))
+    }
+
+    /// Whether stories that cannot be played count as failed.
+    pub fn is_required() -> bool {
+        let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "false");
+        REQUIRED.into_iter().any(is_set)
     }
 
     /// A stage from its parts: the tree that `cargo xtask dist` lays out, and the fake GPU's program.

@@ -1,5 +1,6 @@
 //! Something hangs: the claim ends within its limit all the same, and the boot goes on.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -10,6 +11,9 @@ use reseat_vm::files::GuestFile;
 
 /// The limit that is promised, in milliseconds.
 const LIMIT_MS: f64 = 15_000.0;
+
+/// An operation is given up after five seconds; a loaded machine is late to notice.
+const WAITED: RangeInclusive<f64> = 5.0..=8.0;
 
 const KERNEL_TIMEOUT: Duration = Duration::from_secs(60);
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(60);
@@ -78,10 +82,10 @@ pub(crate) fn a_reset_that_does_not_end(stage: &Stage) -> Result<()> {
     let problem = report["gpus"][0]["problem"]
         .as_str()
         .context("no problem in the report")?;
-    ensure!(
-        problem.starts_with("read config of 0000:01:00.0: it has not come back after 5."),
-        "{problem}"
-    );
+    let waited = problem
+        .strip_prefix("read config of 0000:01:00.0: it has not come back after ")
+        .and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+    ensure!(waited.is_some_and(|seconds| WAITED.contains(&seconds)), "{problem}");
     ensure!(report["gpus"][0]["verdict"] == "rolled-back", "{report:#}");
     running.check_claimed("0000:02:00.0")?;
     running.check_claimed("0000:02:00.1")?;

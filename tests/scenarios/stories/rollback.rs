@@ -6,9 +6,24 @@ use reseat_scenarios::{Rules, Scene, Stage};
 use reseat_vm::files::GuestFile;
 
 /// Gives the audio function to pci-stub before the claim.
-const EARLY_DRIVER: &str = "#!/bin/sh\n\
-    case \"$1\" in prereqs) exit 0;; esac\n\
-    modprobe pci-stub ids=10de:1aef\n";
+const EARLY_DRIVER: &str = "#!/bin/sh
+case \"$1\" in prereqs) exit 0;; esac
+modprobe pci-stub ids=10de:1aef
+";
+
+/// Writes down all that a claim changes; once before it and once behind it, still before any other driver comes.
+fn notes(file: &str) -> String {
+    format!(
+        "#!/bin/sh
+case \"$1\" in prereqs) exit 0;; esac
+cd /sys/bus/pci/devices
+for f in 0000:01:00.*; do
+for a in driver_override d3cold_allowed power/control; do echo $f $a $(cat $f/$a); done
+echo $f driver $(readlink $f/driver)
+done >/run/{file}
+"
+    )
+}
 
 const EARLY_DRIVER_HOOK: &str = "#!/bin/sh\n\
     case \"$1\" in prereqs) exit 0;; esac\n\
@@ -20,7 +35,9 @@ pub(crate) fn one_function_that_cannot_bind(stage: &Stage) -> Result<()> {
         Rules::None,
         [
             // By name before 00reseat.
-            GuestFile::executable("etc/initramfs-tools/scripts/init-top/000early", EARLY_DRIVER),
+            GuestFile::executable("etc/initramfs-tools/scripts/init-top/000a-early", EARLY_DRIVER),
+            GuestFile::executable("etc/initramfs-tools/scripts/init-top/000b-before", notes("before")),
+            GuestFile::executable("etc/initramfs-tools/scripts/init-top/00z-after", notes("after")),
             GuestFile::executable("etc/initramfs-tools/hooks/early", EARLY_DRIVER_HOOK),
         ],
     )?;
@@ -49,12 +66,15 @@ pub(crate) fn one_function_that_cannot_bind(stage: &Stage) -> Result<()> {
     );
     running.line("reseat: 0000:01:00: not claimed, given back as it was: ")?;
 
-    for function in 0..4 {
-        let function = format!("0000:01:00.{function}");
-        for (file, expected) in [("driver_override", "(null)"), ("d3cold_allowed", "1")] {
-            let found = running.attribute(&function, file)?;
-            ensure!(found == expected, "{file} of {function} is `{found}`, not `{expected}`");
-        }
+    let (before, after) = (running.shell("cat /run/before")?, running.shell("cat /run/after")?);
+    ensure!(before == after, "before:\n{before}after:\n{after}");
+    // The comparison is worth something only if both ways of power control are in it.
+    for noted in [
+        "0000:01:00.0 power/control on\n",
+        "0000:01:00.3 power/control auto\n",
+        "/pci-stub\n",
+    ] {
+        ensure!(before.contains(noted), "{before}");
     }
     let drivers = running.drivers("0000:01:00")?;
     ensure!(drivers.values().all(|driver| driver != "vfio-pci"), "{drivers:?}");

@@ -23,7 +23,7 @@ mod unpack;
 use std::path::{Path, PathBuf};
 
 pub use self::apt::AptError;
-pub use self::host::HostError;
+pub use self::host::{HostError, install};
 pub(crate) use self::host::{is_root, program};
 pub use self::kernel::{Kernel, KernelError, KernelFiles};
 pub use self::sources::SourcesError;
@@ -60,7 +60,7 @@ pub enum PrepareError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A package file is not the one that was fetched.
-    #[error("{} is not the file that was fetched; fetch again", .0.display())]
+    #[error("{} is not the file that was fetched, and was removed; run the same again to fetch it", .0.display())]
     Changed(PathBuf),
     /// What was unpacked is not there.
     #[error(transparent)]
@@ -96,15 +96,27 @@ impl Bed {
         layout.create()?;
         let _lock = layout.lock(progress)?;
         layout.forget_old()?;
-        let mut sets = vec![TOOLS, QEMU, BUSYBOX];
-        sets.extend(kernels.iter().map(|kernel| kernel.packages()));
-        sets.retain(|set| layout.tree(set).is_none());
+        let sets = layout.lacks(kernels);
         if !sets.is_empty() {
             host::require()?;
             layout.fetch(&sets, progress)?;
             layout.unpack(&sets, progress)?;
         }
         Ok(Self::of(layout)?)
+    }
+
+    /// Makes sure that this machine can prepare a bed and run it; root installs what is missing. [`Bed::prepare`] does the
+    /// same, but whoever has long work to do beside it wants to know before.
+    ///
+    /// # Errors
+    /// When it is another kind of machine, when programs are missing, or when its apt names no mirror of Debian.
+    pub fn check_host(kernels: &[Kernel]) -> Result<(), PrepareError> {
+        host::check_architecture()?;
+        if !Layout::locate().lacks(kernels).is_empty() {
+            host::require()?;
+            sources::mirror(Path::new("/etc/apt"))?;
+        }
+        Ok(())
     }
 
     /// The bed as it lies in the cache; nothing is fetched.

@@ -1,11 +1,20 @@
 //! Files: those put into a guest, and file operations whose errors name the file.
 
+use std::env;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use crate::fingerprint::Fingerprint;
+
+/// The address of a Unix socket holds 108 bytes; a long `TMPDIR` would fill it.
+const LONGEST_TEMPORARY: usize = 70;
+
+/// What directories of [`temporary_directory`] are for: the beginning of their names.
+const TEMPORARY: [&str; 2] = ["bed", "gpu"];
 
 /// A file operation that failed.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +120,47 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     Ok(())
 }
 
+/// A directory for sockets, removed when dropped. Its name has this process in it, `purpose.process.random`, so that a
+/// later one can see whether it was left behind; its path is short enough for a socket's address.
+///
+/// # Errors
+/// When it cannot be created.
+pub fn temporary_directory(purpose: &str) -> Result<TempDir, FileError> {
+    let above = above_temporary();
+    let prefix = format!("{purpose}.{}.", std::process::id());
+    let made = tempfile::Builder::new().prefix(&prefix).tempdir_in(&above);
+    made.map_err(FileError::of("create a directory in", &above))
+}
+
+fn above_temporary() -> PathBuf {
+    let chosen = env::temp_dir();
+    if chosen.as_os_str().len() > LONGEST_TEMPORARY {
+        return PathBuf::from("/tmp");
+    }
+    chosen
+}
+
+/// Removes the temporary directories that killed processes left. What cannot be removed is not this user's.
+pub(crate) fn sweep_temporary() {
+    for entry in fs::read_dir(above_temporary()).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().and_then(owner).is_some_and(is_gone) {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
+
+/// The process in the name of a temporary directory.
+fn owner(name: &str) -> Option<u32> {
+    let mut parts = name.split('.');
+    let purpose = parts.next()?;
+    let process = parts.next()?.parse().ok()?;
+    (TEMPORARY.contains(&purpose) && parts.count() == 1).then_some(process)
+}
+
+fn is_gone(process: u32) -> bool {
+    !Path::new("/proc").join(process.to_string()).exists()
+}
+
 /// Copies a tree without its bytes: directories are made, files become hard links.
 ///
 /// A file in the copy must therefore be replaced, never written in place.
@@ -147,6 +197,24 @@ mod tests {
         assert_eq!(fs::read(copy.join("etc/x")).unwrap(), b"new");
         let mode = fs::metadata(copy.join("etc/x")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
+    }
+
+    #[test]
+    fn a_temporary_directory_names_its_process_and_others_name_none() {
+        let directory = temporary_directory("gpu").unwrap();
+        let name = directory.path().file_name().unwrap().to_str().unwrap();
+        assert_eq!(owner(name), Some(std::process::id()));
+        assert!(!is_gone(std::process::id()));
+        for other in [
+            "bed",
+            "bed.log",
+            "bed.12",
+            "gpu.x.AbCdEf",
+            "other.12.AbCdEf",
+            "gpu.12.a.b",
+        ] {
+            assert_eq!(owner(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -31,6 +31,12 @@ impl Progress {
         }
     }
 
+    /// Plain lines in any case: where something else draws on the same terminal, bars would be torn.
+    #[must_use]
+    pub const fn lines() -> Self {
+        Self(Sink::Lines)
+    }
+
     /// Shows nothing.
     #[must_use]
     pub const fn silent() -> Self {
@@ -109,7 +115,10 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-/// Progress that nobody can read is no reason to stop the work.
-fn line(text: &str) {
-    writeln!(io::stderr(), "{text}").ok();
+/// Writes a line to standard error. Progress that nobody can read is no reason to stop the work.
+pub(crate) fn line(text: &str) {
+    let mut stderr = io::stderr();
+    // Another program's bar may stand on the terminal's current line.
+    let clear = if stderr.is_terminal() { "\r\x1b[2K" } else { "" };
+    writeln!(stderr, "{clear}{text}").ok();
 }

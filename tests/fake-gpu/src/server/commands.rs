@@ -33,9 +33,9 @@ fn answer_all(board: &Board, connection: &UnixStream) -> io::Result<()> {
 }
 
 fn answer(board: &Board, line: &str) -> Result<Reply, ControlError> {
-    let request: Request = serde_json::from_str(line).map_err(|source| ControlError::Syntax {
+    let request: Request = serde_json::from_str(line).map_err(|cause| ControlError::Syntax {
         line: line.to_owned(),
-        source,
+        cause,
     })?;
     let slots = selected(board, request.function)?;
     match &request.command {
@@ -76,25 +76,25 @@ fn switch(board: &Board, power: Power, function: Option<u8>) -> Result<(), Contr
         return Err(ControlError::PowerIsShared(function));
     }
     match power {
-        Power::Off => board.switch_off()?,
-        Power::On => board.switch_on()?,
+        Power::Off => board.switch_off(),
+        Power::On => board.switch_on(),
     }
-    Ok(())
+    .map_err(ControlError::Log)
 }
 
 fn mark(board: &Board, function: Option<u8>, text: &str) -> Result<(), ControlError> {
     if text.contains(['\n', '\r']) {
         return Err(ControlError::MarkWithLineBreak);
     }
-    board.log.event(function, Event::Mark(text.to_owned()))?;
-    Ok(())
+    let marked = board.log.event(function, Event::Mark(text.to_owned()));
+    marked.map_err(ControlError::Log)
 }
 
 fn script(board: &Board, slots: &[Slot], command: &Command) -> Result<(), ControlError> {
     for slot in slots {
         let mut function = slot.function();
         if let Some(event) = function.command(command) {
-            board.log.event(Some(slot.number), event)?;
+            board.log.event(Some(slot.number), event).map_err(ControlError::Log)?;
         }
     }
     Ok(())

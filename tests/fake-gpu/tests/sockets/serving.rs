@@ -89,12 +89,13 @@ fn an_ignored_flr_leaves_command_and_a_normal_one_clears_it() -> Outcome<()> {
 fn a_hanging_flr_comes_back_by_the_clock() -> Outcome<()> {
     let bench = Bench::nvidia(1)?;
     let mut machine = bench.connect(0)?;
-    bench.fake.control(&Command::Flr(Reset::Hang { ms: 1000 }))?;
+    // Longer than a loaded machine may take to the first question.
+    bench.fake.control(&Command::Flr(Reset::Hang { ms: 2000 }))?;
     let start = Instant::now();
     machine.flr()?;
     assert_eq!(machine.identity()?, 0xffff_0001);
     bench.eventually(|_| Ok(machine.identity()? == 0x2489_10de))?;
-    assert!(start.elapsed() >= Duration::from_secs(1));
+    assert!(start.elapsed() >= Duration::from_secs(2));
     Ok(())
 }
 
@@ -170,7 +171,7 @@ fn a_delayed_read_is_late_once() -> Outcome<()> {
     let bench = Bench::nvidia(1)?;
     let mut machine = bench.connect(0)?;
     let delay = ConfigDelay {
-        ms: 300,
+        ms: 1500,
         reads: Some(1),
     };
     bench.fake.control(&Command::ConfigDelay(delay))?;
@@ -178,8 +179,9 @@ fn a_delayed_read_is_late_once() -> Outcome<()> {
     machine.identity()?;
     let late = start.elapsed();
     machine.identity()?;
-    assert!(late >= Duration::from_millis(300), "{late:?}");
-    assert!(start.elapsed() - late < Duration::from_millis(200));
+    assert!(late >= Duration::from_millis(1500), "{late:?}");
+    // The next one is not; how fast it is on a loaded machine is another matter.
+    assert!(start.elapsed() - late < Duration::from_millis(1500));
     Ok(())
 }
 

@@ -48,13 +48,13 @@ impl Bench {
 
     /// Waits for something that another thread of the fake brings about.
     pub(crate) fn eventually(&self, mut holds: impl FnMut(&Self) -> Outcome<bool>) -> Outcome<()> {
-        for _ in 0..500 {
+        for _ in 0..2000 {
             if holds(self)? {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        Err("not within five seconds".into())
+        Err("not within twenty seconds".into())
     }
 }
 

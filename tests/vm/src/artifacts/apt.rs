@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::packages::{PackageSet, Release};
+use super::packages::{Fetched, PackageSet, Release, discard_changed};
 use super::sources::Mirror;
 use crate::files::{FileError, create_directory};
 use crate::process::{self, CommandError};
@@ -24,14 +24,17 @@ pub enum AptError {
     #[error(transparent)]
     File(#[from] FileError),
     /// apt ended with an error, also when tried again.
-    #[error("the packages for the test bed cannot be had: {0}")]
+    #[error("the packages for the test bed cannot be had")]
     Command(#[from] CommandError),
     /// apt succeeded and offered nothing that was asked for.
     #[error("apt offers no package for {0}")]
     NothingOffered(&'static str),
-    /// A file is not as long as the index says.
-    #[error("{} was not fetched completely", .0.display())]
-    Incomplete(PathBuf),
+    /// A line that names a package and cannot be read: to pass it over would leave a hole in the set.
+    #[error("apt's offer cannot be read: {0}")]
+    Offer(String),
+    /// A file is not the one that the signed index names. It has been removed, so the next attempt fetches it again.
+    #[error("{} did not arrive as the index says", .0.display())]
+    Changed(PathBuf),
 }
 
 /// A package that a set needs, as `--print-uris` names it.
@@ -39,8 +42,8 @@ pub enum AptError {
 struct Offer {
     package: String,
     version: String,
-    file: String,
     size: u64,
+    fetched: Fetched,
 }
 
 /// apt's directories for one release.
@@ -79,21 +82,26 @@ impl AptRoot {
         Ok(())
     }
 
-    /// Fetches a set's packages into `debs`; apt verifies them against the signed index.
-    pub(crate) fn download(&self, set: &PackageSet, debs: &Path, progress: &Progress) -> Result<Vec<String>, AptError> {
+    /// Fetches a set's packages into `debs`, and holds them against the signed index.
+    pub(crate) fn download(
+        &self,
+        set: &PackageSet,
+        debs: &Path,
+        progress: &Progress,
+    ) -> Result<Vec<Fetched>, AptError> {
         let offers = self.offers(set)?;
         let total = offers.iter().map(|offer| offer.size).sum();
         let step = progress.start(format!("fetching {}", set.name));
+        let files: Vec<Fetched> = offers.iter().map(|offer| offer.fetched.clone()).collect();
+        // apt takes a file that is there already by its length alone.
+        discard_changed(&files, debs)?;
         patiently(|| self.download_once(&offers, debs, &step, total))?;
-        for offer in &offers {
-            let path = debs.join(&offer.file);
-            if size_of(&path) != offer.size {
-                return Err(AptError::Incomplete(path));
-            }
+        if let Some(changed) = discard_changed(&files, debs)? {
+            return Err(AptError::Changed(changed));
         }
         let (count, megabytes) = (offers.len(), total / 1_000_000);
         step.done(&format!("{count} packages, {megabytes} MB"));
-        Ok(offers.into_iter().map(|offer| offer.file).collect())
+        Ok(files)
     }
 
     fn offers(&self, set: &PackageSet) -> Result<Vec<Offer>, AptError> {
@@ -101,11 +109,8 @@ impl AptRoot {
         plan.args(["install", "--print-uris", "--yes", "--target-release", set.suite]);
         plan.args(set.packages);
         let output = process::run(&mut plan)?;
-        let offers: Vec<Offer> = String::from_utf8_lossy(&output.stdout)
-            .lines()
-            .filter_map(parse_offer)
-            .filter(|offer| set.scope.takes(set.packages, &offer.package))
-            .collect();
+        let mut offers = parse_offers(&String::from_utf8_lossy(&output.stdout))?;
+        offers.retain(|offer| set.scope.takes(set.packages, &offer.package));
         if offers.is_empty() {
             return Err(AptError::NothingOffered(set.name));
         }
@@ -129,7 +134,7 @@ impl AptRoot {
             if let Some(status) = ended.map_err(|cause| process::could_not_start(&download, cause))? {
                 break status;
             }
-            let done = offers.iter().map(|offer| size_of(&debs.join(&offer.file)));
+            let done = offers.iter().map(|offer| size_of(&debs.join(&offer.fetched.file)));
             step.bytes(done.sum(), total);
             thread::sleep(POLL);
         };
@@ -194,6 +199,7 @@ fn configuration(directory: &Path, proxies: &str) -> String {
          APT::Sandbox::User \"root\";\n\
          Acquire::Languages \"none\";\n\
          Acquire::Retries \"3\";\n\
+         Acquire::ForceHash \"sha256\";\n\
          Debug::NoLocking \"true\";\n\
          {proxies}"
     )
@@ -210,18 +216,29 @@ fn proxies() -> String {
         .collect()
 }
 
-/// `'uri' name_version_architecture.deb size hash`
+/// The offers among the other lines that apt prints.
+fn parse_offers(text: &str) -> Result<Vec<Offer>, AptError> {
+    let lines = text.lines().filter(|line| line.starts_with('\''));
+    lines
+        .map(|line| parse_offer(line).ok_or_else(|| AptError::Offer(line.to_owned())))
+        .collect()
+}
+
+/// `'uri' name_version_architecture.deb size SHA256:hash`
 fn parse_offer(line: &str) -> Option<Offer> {
     let (_, rest) = line.strip_prefix('\'')?.split_once("' ")?;
     let mut words = rest.split_whitespace();
-    let (file, size) = (words.next()?, words.next()?);
+    let (file, size, hash) = (words.next()?, words.next()?, words.next()?);
     let mut parts = file.strip_suffix(".deb")?.split('_');
     let (package, version) = (parts.next()?, parts.next()?);
     Some(Offer {
         package: package.to_owned(),
         version: version.replace("%3a", ":"),
-        file: file.to_owned(),
         size: size.parse().ok()?,
+        fetched: Fetched {
+            sha256: hash.strip_prefix("SHA256:")?.to_owned(),
+            file: file.to_owned(),
+        },
     })
 }
 
@@ -232,13 +249,20 @@ mod tests {
     #[test]
     fn an_offer_is_read_with_its_epoch() {
         let line = "'http://mirror.test/pool/a/attr/libattr1_2.5.1-4_amd64.deb' \
-                    libattr1_1%3a2.5.1-4_amd64.deb 22164 MD5Sum:00";
-        let offer = parse_offer(line).unwrap();
+                    libattr1_1%3a2.5.1-4_amd64.deb 22164 SHA256:00ff";
+        let offers = parse_offers(&format!("Reading package lists...\n{line}\n")).unwrap();
+        let [offer] = &offers[..] else { panic!("{offers:?}") };
         assert_eq!(offer.package, "libattr1");
         assert_eq!(offer.version, "1:2.5.1-4");
-        assert_eq!(offer.file, "libattr1_1%3a2.5.1-4_amd64.deb");
+        assert_eq!(offer.fetched.file, "libattr1_1%3a2.5.1-4_amd64.deb");
+        assert_eq!(offer.fetched.sha256, "00ff");
         assert_eq!(offer.size, 22164);
-        assert_eq!(parse_offer("Reading package lists..."), None);
+    }
+
+    #[test]
+    fn an_offer_without_a_hash_is_an_error_not_a_hole() {
+        let line = "'http://mirror.test/a_1_all.deb' a_1_all.deb 3 MD5Sum:00";
+        assert!(matches!(parse_offers(line), Err(AptError::Offer(said)) if said == line));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::path::{self, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::apt::AptRoot;
-use super::kernel::KernelFiles;
-use super::packages::{Manifest, PackageSet, Release, Scope, TOOLS};
+use super::kernel::{Kernel, KernelFiles};
+use super::packages::{BUSYBOX, Manifest, PackageSet, QEMU, Release, Scope, TOOLS, discard_changed};
 use super::unpack::{self, Tree};
 use super::{DIRECTORY_VARIABLE, Missing, PrepareError, sources};
 use crate::files::{self, FileError, create_directory};
@@ -56,6 +56,7 @@ impl Layout {
 
     /// Removes what nobody used for a while, and what killed processes left.
     pub(super) fn forget_old(&self) -> Result<(), FileError> {
+        files::sweep_temporary();
         let is_old = |time: SystemTime| time.elapsed().is_ok_and(|age| age > KEEP);
         for part in ["images", "logs", "roots", "work"].map(|part| self.root.join(part)) {
             for entry in fs::read_dir(&part).map_err(FileError::of("list", &part))? {
@@ -83,6 +84,14 @@ impl Layout {
         Tree::open(&self.tree_path(set), &manifest)
     }
 
+    /// The sets that every bed has and those of these kernels, as far as they are not there.
+    pub(super) fn lacks(&self, kernels: &[Kernel]) -> Vec<PackageSet> {
+        let mut sets = vec![TOOLS, QEMU, BUSYBOX];
+        sets.extend(kernels.iter().map(|kernel| kernel.packages()));
+        sets.retain(|set| self.tree(set).is_none());
+        sets
+    }
+
     pub(super) fn missing(&self, what: &'static str) -> Missing {
         Missing {
             bed: self.root.clone(),
@@ -107,9 +116,8 @@ impl Layout {
             step.done("read");
             for set in sets {
                 let fetched = apt.download(set, &self.root.join("debs"), progress)?;
-                let manifest = Manifest::record(set, &self.root.join("debs"), fetched)?;
-                let path = self.manifest_path(set);
-                files::write_whole(&path, manifest.text().as_bytes())?;
+                let manifest = Manifest::record(set, fetched);
+                files::write_whole(&self.manifest_path(set), manifest.text().as_bytes())?;
             }
             Ok(())
         })
@@ -142,8 +150,8 @@ impl Layout {
         let manifest = manifest.ok_or_else(|| self.missing(set.name))?;
         let debs = self.root.join("debs");
         let step = progress.start(format!("unpacking {}", set.name));
-        if let Some(path) = manifest.first_changed(&debs) {
-            // The next run fetches the set again.
+        if let Some(path) = discard_changed(&manifest.files, &debs)? {
+            // The next run fetches the set again: without its record, and without the file.
             let record = self.manifest_path(set);
             fs::remove_file(&record).map_err(FileError::of("remove", &record))?;
             return Err(PrepareError::Changed(path));
@@ -170,4 +178,35 @@ fn finish_tools(tree: &Path) -> Result<(), FileError> {
     }
     let awk = tree.join("usr/bin/awk");
     symlink("mawk", &awk).map_err(FileError::of("link", &awk))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::packages::Fetched;
+    use super::*;
+
+    #[test]
+    fn a_set_with_a_corrupt_file_is_refused_and_fetched_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout {
+            root: directory.path().to_owned(),
+        };
+        layout.create().unwrap();
+        let deb = layout.root.join("debs/a_1_all.deb");
+        fs::write(&deb, "not what the index says").unwrap();
+        let manifest = Manifest::record(
+            &BUSYBOX,
+            vec![Fetched {
+                sha256: "00".to_owned(),
+                file: "a_1_all.deb".to_owned(),
+            }],
+        );
+        fs::write(layout.manifest_path(&BUSYBOX), manifest.text()).unwrap();
+        let unpacked = layout.unpack_set(&BUSYBOX, &Progress::silent(), |_| Ok(()));
+        assert!(matches!(unpacked, Err(PrepareError::Changed(path)) if path == deb));
+        assert!(!deb.exists());
+        // Without a record the set is one of those that `fetch` fetches.
+        assert!(Manifest::load(&BUSYBOX, &layout.manifest_path(&BUSYBOX)).is_none());
+        assert!(layout.tree(&BUSYBOX).is_none());
+    }
 }

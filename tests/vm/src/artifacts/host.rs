@@ -1,11 +1,13 @@
 //! What the host itself has to bring: everything else comes from unpacked packages.
 
 use std::env;
+use std::env::consts::ARCH;
 use std::path::Path;
 use std::process::Command;
 
 use super::sources::DEBIAN_KEYRING;
 use crate::process::{self, CommandError};
+use crate::progress;
 
 /// Programs that fetching and unpacking run, and the packages they are in.
 const PROGRAMS: [(&str, &str); 5] = [
@@ -22,11 +24,14 @@ const MORE_DIRECTORIES: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// The host lacks something.
 #[derive(Debug, thiserror::Error)]
 pub enum HostError {
+    /// Programs of the bed would not run.
+    #[error("this is a machine with {0}: the test bed needs one with x86-64")]
+    Architecture(&'static str),
     /// Not a Debian-like system.
     #[error("apt-get is not on this machine: the test bed needs Debian or one of its descendants")]
     NoApt,
     /// Packages have to be installed by somebody who may.
-    #[error("packages are missing on this machine; run: sudo apt-get install {}", .0.join(" "))]
+    #[error("packages are missing on this machine; run: sudo apt-get install --no-install-recommends {}", .0.join(" "))]
     Missing(Vec<&'static str>),
     /// They could not be installed.
     #[error(transparent)]
@@ -42,13 +47,47 @@ pub(crate) fn require() -> Result<(), HostError> {
     if missing.is_empty() {
         return Ok(());
     }
-    if !is_root() {
-        return Err(HostError::Missing(missing));
+    install(&missing, "to fetch and unpack the test bed")
+}
+
+/// Whether programs of the bed can run here at all.
+pub(crate) fn check_architecture() -> Result<(), HostError> {
+    match ARCH {
+        "x86_64" => Ok(()),
+        other => Err(HostError::Architecture(other)),
     }
-    let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--quiet"]).args(&missing);
-    install.env("DEBIAN_FRONTEND", "noninteractive");
-    process::run(&mut install)?;
+}
+
+/// Installs packages from the machine's own apt sources, and says on standard error which and what for.
+///
+/// # Errors
+/// When apt fails, or there is none; when this is not root: the error has the command for somebody who may.
+pub fn install(packages: &[&'static str], purpose: &str) -> Result<(), HostError> {
+    if program("apt-get").is_none() {
+        return Err(HostError::NoApt);
+    }
+    if !is_root() {
+        return Err(HostError::Missing(packages.to_owned()));
+    }
+    progress::line(&format!(
+        "installing on this machine, {purpose}: {}",
+        packages.join(" ")
+    ));
+    let apt_get = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command
+            .args(arguments)
+            .args(["--quiet", "--yes"])
+            .env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    let mut install = apt_get(&["install", "--no-install-recommends"]);
+    install.args(packages);
+    if process::run(&mut install).is_err() {
+        // On a fresh machine apt has never read its index.
+        process::run(&mut apt_get(&["update"]))?;
+        process::run(&mut install)?;
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The packages of the bed: which sets there are, and the record of what was fetched for each.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::files::FileError;
@@ -127,7 +128,7 @@ impl PackageSet {
     }
 }
 
-/// A package file and its hash, as fetched.
+/// A package file and its hash, as the archive's signed index has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fetched {
     pub(crate) sha256: String,
@@ -142,17 +143,12 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    /// Hashes the files that apt has verified and fetched.
-    pub(crate) fn record(set: &PackageSet, debs: &Path, files: Vec<String>) -> Result<Self, FileError> {
-        let hash = |file: String| -> Result<Fetched, FileError> {
-            let path = debs.join(&file);
-            let sha256 = fingerprint::of_file(&path).map_err(FileError::of("hash", &path))?;
-            Ok(Fetched { sha256, file })
-        };
-        Ok(Self {
+    /// The record of what was fetched for a set.
+    pub(crate) fn record(set: &PackageSet, files: Vec<Fetched>) -> Self {
+        Self {
             request: set.request(),
-            files: files.into_iter().map(hash).collect::<Result<_, _>>()?,
-        })
+            files,
+        }
     }
 
     /// The manifest at `path`, when it answers what `set` asks for today.
@@ -183,21 +179,35 @@ impl Manifest {
             .collect::<Option<_>>()?;
         Some(Self { request, files })
     }
+}
 
-    /// The first package file whose bytes are not those that were fetched.
-    pub(crate) fn first_changed(&self, debs: &Path) -> Option<PathBuf> {
-        let changed = |fetched: &&Fetched| {
-            let hash = fingerprint::of_file(&debs.join(&fetched.file));
-            hash.ok().as_deref() != Some(fetched.sha256.as_str())
-        };
-        let found = self.files.iter().find(changed)?;
-        Some(debs.join(&found.file))
+/// Removes each file whose bytes are not those of the index, so that it is fetched again; gives the first that is not as
+/// it should be, or not there.
+pub(crate) fn discard_changed(files: &[Fetched], debs: &Path) -> Result<Option<PathBuf>, FileError> {
+    let mut first = None;
+    for fetched in files {
+        let path = debs.join(&fetched.file);
+        match fingerprint::of_file(&path) {
+            Ok(hash) if hash == fetched.sha256 => continue,
+            Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+            Ok(_) | Err(_) => fs::remove_file(&path).map_err(FileError::of("remove", &path))?,
+        }
+        first.get_or_insert(path);
     }
+    Ok(first)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A file with the bytes `abc`; the hash is that of FIPS 180-2, appendix B.1.
+    fn abc() -> Fetched {
+        Fetched {
+            sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned(),
+            file: "a_1%3a2_all.deb".to_owned(),
+        }
+    }
 
     #[test]
     fn a_kernel_is_its_versioned_packages() {
@@ -211,28 +221,30 @@ mod tests {
 
     #[test]
     fn a_manifest_reads_back_as_it_was_written() {
-        let debs = tempfile::tempdir().unwrap();
-        fs::write(debs.path().join("a_1%3a2_all.deb"), "abc").unwrap();
-        let files = vec!["a_1%3a2_all.deb".to_owned()];
-        let manifest = Manifest::record(&BUSYBOX, debs.path(), files).unwrap();
+        let manifest = Manifest::record(&BUSYBOX, vec![abc()]);
         assert_eq!(Manifest::parse(&manifest.text()), Some(manifest.clone()));
-        assert_eq!(manifest.first_changed(debs.path()), None);
-        fs::write(debs.path().join("a_1%3a2_all.deb"), "abd").unwrap();
-        assert!(manifest.first_changed(debs.path()).is_some());
+    }
+
+    #[test]
+    fn a_changed_file_is_named_and_removed_and_a_whole_one_stays() {
+        let debs = tempfile::tempdir().unwrap();
+        let path = debs.path().join(abc().file);
+        fs::write(&path, "abc").unwrap();
+        assert_eq!(discard_changed(&[abc()], debs.path()).unwrap(), None);
+        assert!(path.exists());
+        // As long as the right one: its length says nothing.
+        fs::write(&path, "abd").unwrap();
+        assert_eq!(discard_changed(&[abc()], debs.path()).unwrap(), Some(path.clone()));
+        assert!(!path.exists());
+        // What is not there is not as it should be either.
+        assert_eq!(discard_changed(&[abc()], debs.path()).unwrap(), Some(path));
     }
 
     #[test]
     fn a_manifest_for_another_request_does_not_count() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("m");
-        let files = vec![Fetched {
-            sha256: "00".to_owned(),
-            file: "a.deb".to_owned(),
-        }];
-        let manifest = Manifest {
-            request: BUSYBOX.request(),
-            files,
-        };
+        let manifest = Manifest::record(&BUSYBOX, vec![abc()]);
         fs::write(&path, manifest.text()).unwrap();
         assert!(Manifest::load(&BUSYBOX, &path).is_some());
         let other = PackageSet {

@@ -1,6 +1,5 @@
 //! The QEMU process, from its start to its connections with the bed.
 
-use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -13,7 +12,7 @@ use tempfile::TempDir;
 
 use super::{MachineError, MachineSpec};
 use crate::console::Console;
-use crate::files::FileError;
+use crate::files::{FileError, temporary_directory};
 use crate::process;
 use crate::qmp::{Qmp, QmpError};
 
@@ -26,9 +25,6 @@ const POLL: Duration = Duration::from_millis(10);
 pub(super) const SHELL_SOCKET: &str = "shell";
 pub(super) const QMP_SOCKET: &str = "qmp";
 const STDERR: &str = "stderr";
-
-/// The address of a Unix socket holds 108 bytes; a long `TMPDIR` would fill it.
-const LONGEST_TEMPORARY: usize = 70;
 
 /// QEMU and its directory. Dropping it kills QEMU.
 #[derive(Debug)]
@@ -46,7 +42,7 @@ pub(super) struct Connections {
 
 impl Process {
     pub(super) fn start(spec: &MachineSpec) -> Result<(Self, Connections), MachineError> {
-        let directory = temporary_directory()?;
+        let directory = temporary_directory("bed")?;
         let shell = Socket::bind(directory.path().join(SHELL_SOCKET))?;
         let qmp = Socket::bind(directory.path().join(QMP_SOCKET))?;
         let mut qemu = Self::spawn(spec, directory)?;
@@ -144,13 +140,4 @@ impl Socket {
             Err(cause) => Err(FileError::of("accept on", &self.path)(cause)),
         }
     }
-}
-
-fn temporary_directory() -> Result<TempDir, FileError> {
-    let mut above = env::temp_dir();
-    if above.as_os_str().len() > LONGEST_TEMPORARY {
-        above = PathBuf::from("/tmp");
-    }
-    let made = tempfile::Builder::new().prefix("bed.").tempdir_in(&above);
-    made.map_err(FileError::of("create a directory in", &above))
 }
