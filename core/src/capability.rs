@@ -19,6 +19,19 @@
 //! | [`power_management`] | PCI Power Management | 01 |
 //! | [`express`] | PCI Express | 10 |
 //! | [`advanced_features`] | Advanced Features | 13 |
+//! | [`aer`] | Advanced Error Reporting | 0001 |
+//! | [`serial_number`] | Device Serial Number | 0003 |
+//! | [`vendor_specific`] | Vendor-Specific | 000b |
+//! | [`acs`] | Access Control Services | 000d |
+//! | [`ari`] | Alternative Routing-ID Interpretation | 000e |
+//! | [`sr_iov`] | Single Root I/O Virtualization | 0010 |
+//! | [`resizable_bar`] | Resizable BAR, VF Resizable BAR | 0015, 0024 |
+//! | [`secondary_express`] | Secondary PCI Express | 0019 |
+//! | [`dpc`] | Downstream Port Containment | 001d |
+//! | [`designated_vendor_specific`] | Designated Vendor-Specific, CXL's for ports among them | 0023 |
+//!
+//! Every other capability is met by the walk and keeps its number; [`StandardId::name`] and [`ExtendedId::name`] give
+//! the names of all that the specifications number.
 //!
 //! # Reads
 //!
@@ -27,17 +40,61 @@
 //! extended list 16. From nothing to PMCSR: [`Common`](crate::header::Common) 4, pointer 1, the
 //! standard list at most 6, PMCSR 1.
 
+pub mod acs;
 pub mod advanced_features;
+pub mod aer;
+pub mod ari;
+pub mod designated_vendor_specific;
+pub mod dpc;
 pub mod express;
 pub mod extended_space;
+mod id;
 pub mod list;
 pub mod power_management;
+pub mod resizable_bar;
+pub mod secondary_express;
+pub mod serial_number;
+pub mod sr_iov;
+pub mod vendor_specific;
 pub mod view;
 pub mod walk;
 
 use core::fmt;
 
+use bitvec::array::BitArray;
+
 use crate::config::{Offset, SPACE_SIZE};
+
+pub use self::id::{ExtendedId, StandardId};
+
+/// Defines how a decoder, a structure around a `view`, is taken from a list: the first capability with its ID, or one
+/// that the caller has met in the list.
+macro_rules! taken_from_list {
+    ($decoder:ident, $list:ident::$id:ident) => {
+        impl<R: $crate::config::ConfigRead> $decoder<R> {
+            /// The first one in the list. No read.
+            pub fn find<E, const N: usize>(
+                list: &$crate::capability::list::List<$crate::capability::$list, E, N>,
+                reader: R,
+            ) -> Option<Self> {
+                Self::at(list, list.find($crate::capability::$list::$id)?, reader)
+            }
+
+            /// `capability`, which is one of the list, as what it is here; `None` if its ID is another. No read.
+            pub fn at<E, const N: usize>(
+                list: &$crate::capability::list::List<$crate::capability::$list, E, N>,
+                capability: &$crate::capability::Capability<$crate::capability::$list>,
+                reader: R,
+            ) -> Option<Self> {
+                (capability.id() == $crate::capability::$list::$id).then(|| Self {
+                    view: list.view(capability, reader),
+                })
+            }
+        }
+    };
+}
+
+use taken_from_list;
 
 /// A link of a list, as read.
 ///
@@ -83,48 +140,6 @@ impl fmt::Display for Pointer {
 ///
 /// Implemented by [`StandardId`] and [`ExtendedId`]; no other lists exist.
 pub trait CapabilityId: Copy + Eq + sealed::List {}
-
-/// The ID of a standard capability.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct StandardId(pub u8);
-
-impl StandardId {
-    /// A null capability: nothing but a link.
-    pub const NULL: Self = Self(0x00);
-    /// PCI Power Management.
-    pub const POWER_MANAGEMENT: Self = Self(0x01);
-    /// PCI-X.
-    pub const PCI_X: Self = Self(0x07);
-    /// PCI Express.
-    pub const EXPRESS: Self = Self(0x10);
-    /// Advanced Features.
-    pub const ADVANCED_FEATURES: Self = Self(0x13);
-}
-
-impl fmt::Display for StandardId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02x}", self.0)
-    }
-}
-
-/// The ID of an extended capability.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct ExtendedId(pub u16);
-
-impl ExtendedId {
-    /// A null capability: nothing but a link.
-    pub const NULL: Self = Self(0x0000);
-}
-
-impl fmt::Display for ExtendedId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04x}", self.0)
-    }
-}
 
 impl CapabilityId for StandardId {}
 impl CapabilityId for ExtendedId {}
@@ -194,6 +209,9 @@ impl Capability<ExtendedId> {
 }
 
 mod sealed {
+    use bitvec::order::Lsb0;
+    use bitvec::slice::BitSlice;
+
     use super::Pointer;
 
     /// Where a list lies and how its headers read.
@@ -203,6 +221,9 @@ mod sealed {
         /// The end of the list's part of the space.
         const END: u16;
 
+        /// One bit for each register up to there: those that a walk has visited.
+        type Visited: Default + AsMut<BitSlice<u32, Lsb0>>;
+
         fn id(header: u32) -> Self;
         fn next(header: u32) -> Pointer;
     }
@@ -211,6 +232,8 @@ mod sealed {
 impl sealed::List for StandardId {
     const START: u16 = 0x40;
     const END: u16 = 0x100;
+
+    type Visited = BitArray<[u32; 2]>;
 
     fn id(header: u32) -> Self {
         let [id, ..] = header.to_le_bytes();
@@ -226,6 +249,8 @@ impl sealed::List for StandardId {
 impl sealed::List for ExtendedId {
     const START: u16 = 0x100;
     const END: u16 = SPACE_SIZE;
+
+    type Visited = BitArray<[u32; 32]>;
 
     fn id(header: u32) -> Self {
         Self(crate::config::halves(header).0)

@@ -12,6 +12,7 @@
 //! | 2c | | subsystem | | |
 //! | 34 | | Capabilities Pointer | Capabilities Pointer | |
 //! | 3c | | Interrupt Pin (byte 3d) | Interrupt Pin (byte 3d) | Interrupt Pin (byte 3d) |
+//! | 3e | | | Bridge Control | |
 //! | 40 | | | | subsystem |
 //!
 //! A caller with few reads to spend takes [`Common`] (4) and, of the rest, only the capability
@@ -26,7 +27,7 @@ use crate::config::{ConfigRead, Offset, RegisterError, halves, read, read_answer
 
 pub use self::bar::{Bar, BarKind, Bars};
 pub use self::identity::{ClassCode, Identity, ParseClassCodeError, ParseIdentityError};
-pub use self::registers::{Command, HeaderType, InterruptPin, LayoutCode, Status};
+pub use self::registers::{BridgeControl, Command, HeaderType, InterruptPin, LayoutCode, Status};
 
 /// What every header begins with, whatever its layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,15 +189,22 @@ pub struct Type1 {
     pub pointer: Pointer,
     /// Interrupt Pin.
     pub interrupt_pin: InterruptPin,
+    /// Bridge Control.
+    pub bridge_control: BridgeControl,
 }
 
 impl Type1 {
     fn read<R: ConfigRead>(reader: &mut R) -> Result<Self, RegisterError<R::Error>> {
+        let bars = Bars::read(reader, &Bars::TYPE_1)?;
+        let buses = BusNumbers::read(reader)?;
+        let pointer = pointer(read(reader, POINTER)?);
+        let (interrupt_pin, bridge_control) = BridgeControl::read_with_pin(reader)?;
         Ok(Self {
-            bars: Bars::read(reader, &Bars::TYPE_1)?,
-            buses: BusNumbers::read(reader)?,
-            pointer: pointer(read(reader, POINTER)?),
-            interrupt_pin: InterruptPin::read(reader)?,
+            bars,
+            buses,
+            pointer,
+            interrupt_pin,
+            bridge_control,
         })
     }
 }

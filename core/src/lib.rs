@@ -9,9 +9,15 @@
 //! | --- | --- |
 //! | [`address`] | where a function is: `0000:65:00.0` |
 //! | [`config`] | reading and writing configuration space, offsets that cannot be wrong |
-//! | [`presence`] | absent, not ready, ready: what the first register says |
+//! | [`presence`] | absent, not ready, half-initialised, ready; the port's link before all |
 //! | [`header`] | the 64 bytes at the start: identity, class, BARs, bus numbers |
 //! | [`capability`] | both capability lists, bounded views, the decoders |
+//! | [`topology`] | who is where, which reset is to be had, and who is hit by it |
+//! | [`quirk`] | what is known of single models, as data |
+//! | [`health`] | a function now, held against its baseline: verified, unverified, sick |
+//! | [`decision`] | the rule: which reset comes next, why, and why not the others |
+//! | [`recovery`] | the ladder: observations and time in, actions out, verified or ended |
+//! | [`snapshot`] | what was read of a function, with its holes; two of them compared |
 //!
 //! # Example
 //!
@@ -57,7 +63,13 @@
 pub mod address;
 pub mod capability;
 pub mod config;
+pub mod decision;
 pub mod header;
+pub mod health;
 pub mod presence;
+pub mod quirk;
+pub mod recovery;
+pub mod snapshot;
 #[cfg(feature = "serde")]
 mod text;
+pub mod topology;

@@ -1,10 +1,36 @@
-//! What the first register of a function says about the function.
+//! Whether a function answers, and whether it is ready.
+//!
+//! Nothing is read below a port before the port's own word about its link: on some hosts a read
+//! below a link that is down ends in an error that the host does not survive. The types leave no
+//! other order. Only [`PortLink::admit`] and [`Admission::on_root_bus`] make an [`Admission`], and
+//! each judgement of a function takes one and uses it up:
+//!
+//! ```
+//! # use reseat_core::config::Memory;
+//! use reseat_core::presence::{Admission, PortLink, Readiness, RrsVisibility};
+//!
+//! # let function = Memory::new([0xff; 64])?;
+//! let link = PortLink::Inactive; // as `Admission::link` reads it from the port above
+//! let readiness = match link.admit() {
+//!     Ok(admission) => admission.function(function, RrsVisibility::Enabled)?,
+//!     Err(readiness) => readiness, // the function is not read at all
+//! };
+//! assert_eq!(readiness, Readiness::LinkInactive);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+use crate::capability::express::{Express, LinkCapabilities, LinkStatus};
 use crate::config::{ConfigRead, Offset};
 use crate::header::Identity;
 
 /// Where Vendor ID and Device ID are.
 const IDENTITY: Offset = Offset::at::<0x00>();
+/// Where Command and Status are. A virtual function answers here, not before.
+const COMMAND_STATUS: Offset = Offset::at::<0x04>();
+/// Where Revision ID and Class Code are.
+const CLASS: Offset = Offset::at::<0x08>();
+/// Where Header Type is.
+const HEADER_TYPE: Offset = Offset::at::<0x0c>();
 
 /// The Vendor ID that a root port returns in place of a request retry.
 const RRS_VENDOR: u16 = 0x0001;
@@ -61,6 +87,170 @@ impl Presence {
     /// The reader's own error; it says nothing about the function.
     pub fn read<R: ConfigRead>(mut reader: R, rrs: RrsVisibility) -> Result<Self, R::Error> {
         Ok(Self::from_register(reader.read(IDENTITY)?, rrs))
+    }
+}
+
+/// What a port says about the link below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum PortLink {
+    /// The port reports its link and the link is active.
+    Active,
+    /// The port reports its link and the link is not active.
+    Inactive,
+    /// The port does not report its link, or has none: only time tells what is below.
+    NotReported,
+    /// The port itself could not be read.
+    Unreadable,
+}
+
+impl PortLink {
+    /// What a port's own two registers say.
+    #[doc(alias = "DLLLA")]
+    pub const fn from_registers(capabilities: LinkCapabilities, status: LinkStatus) -> Self {
+        match (capabilities.link_active_reporting(), status.link_active()) {
+            (true, true) => Self::Active,
+            (true, false) => Self::Inactive,
+            (false, _) => Self::NotReported,
+        }
+    }
+
+    /// Leave to read one function below.
+    ///
+    /// # Errors
+    ///
+    /// What is to be said of the function instead, where it must not be read.
+    pub const fn admit(self) -> Result<Admission, Readiness> {
+        match self {
+            Self::Active | Self::NotReported => Ok(Admission(())),
+            Self::Inactive => Err(Readiness::LinkInactive),
+            Self::Unreadable => Err(Readiness::LinkUnknown),
+        }
+    }
+}
+
+/// Leave to read one function once: the port above it was looked at.
+#[derive(Debug)]
+#[must_use = "a look at the port is for reading what is below it"]
+pub struct Admission(());
+
+impl Admission {
+    /// For a function on a root bus: no port is above it.
+    pub const fn on_root_bus() -> Self {
+        Self(())
+    }
+
+    /// Reads what a port says of its own link: the admission to whatever is below, and with it a
+    /// chain from the root bus down through every switch. Two reads.
+    pub fn link<R: ConfigRead>(self, port: &mut Express<R>) -> PortLink {
+        match (port.link_capabilities(), port.link()) {
+            (Ok(Some(capabilities)), Ok(Some((_, status)))) => PortLink::from_registers(capabilities, status),
+            (Ok(None), _) | (_, Ok(None)) => PortLink::NotReported,
+            (Err(_), _) | (_, Err(_)) => PortLink::Unreadable,
+        }
+    }
+
+    /// Judges a physical function. At most four reads; one where it does not answer.
+    ///
+    /// # Errors
+    ///
+    /// The reader's own error; it says nothing about the function.
+    pub fn function<R: ConfigRead>(self, mut reader: R, rrs: RrsVisibility) -> Result<Readiness, R::Error> {
+        let identity = match Presence::read(&mut reader, rrs)? {
+            Presence::Absent => return Ok(Readiness::Absent),
+            Presence::NotReady => return Ok(Readiness::NotReady),
+            Presence::Zero => return Ok(Readiness::HalfInitialised(Half::Zero)),
+            Presence::Ready(identity) => identity,
+        };
+        Ok(match Half::read(&mut reader)? {
+            Some(half) => Readiness::HalfInitialised(half),
+            None => Readiness::Ready(identity),
+        })
+    }
+
+    /// Judges a virtual function, after its physical one. At most three reads, and none unless the
+    /// physical function is ready.
+    ///
+    /// A virtual function's first register is all-ones by design; `identity` is what the physical
+    /// function's SR-IOV capability says instead.
+    ///
+    /// # Errors
+    ///
+    /// As [`function`](Self::function).
+    pub fn virtual_function<R: ConfigRead>(
+        self,
+        physical: Readiness,
+        identity: Identity,
+        mut reader: R,
+    ) -> Result<Readiness, R::Error> {
+        match physical {
+            Readiness::Ready(_) => {}
+            Readiness::LinkInactive | Readiness::LinkUnknown => return Ok(physical),
+            Readiness::Absent
+            | Readiness::NotReady
+            | Readiness::HalfInitialised(_)
+            | Readiness::PhysicalFunctionNotReady => return Ok(Readiness::PhysicalFunctionNotReady),
+        }
+        Ok(match Half::read(&mut reader)? {
+            // There is no marker of its own for "not ready": gone and not yet there read the same.
+            Some(Half::CommandAllOnes) => Readiness::Absent,
+            Some(half) => Readiness::HalfInitialised(half),
+            None => Readiness::Ready(identity),
+        })
+    }
+}
+
+/// Whether a function can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Readiness {
+    /// The link of the port above is not active; the function was not read.
+    LinkInactive,
+    /// The port above could not be read; the function was not read.
+    LinkUnknown,
+    /// All-ones: nothing answers.
+    Absent,
+    /// RRS: the function is there and asks for time.
+    #[doc(alias = "CRS")]
+    NotReady,
+    /// Something answers, but not all that every function answers.
+    HalfInitialised(Half),
+    /// Of a virtual function: its physical function is not ready; it was not read itself.
+    PhysicalFunctionNotReady,
+    /// Its header answers.
+    Ready(Identity),
+}
+
+/// What a function that answers lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Half {
+    /// The identity reads zero.
+    Zero,
+    /// Command and Status read all-ones.
+    CommandAllOnes,
+    /// Revision ID and Class Code read all-ones.
+    ClassAllOnes,
+    /// The register with Header Type reads all-ones.
+    HeaderTypeAllOnes,
+}
+
+impl Half {
+    /// Of a function with an identity, the first register that cannot be what it reads.
+    fn read<R: ConfigRead>(reader: &mut R) -> Result<Option<Self>, R::Error> {
+        for (at, half) in [
+            (COMMAND_STATUS, Self::CommandAllOnes),
+            (CLASS, Self::ClassAllOnes),
+            (HEADER_TYPE, Self::HeaderTypeAllOnes),
+        ] {
+            if reader.read(at)? == u32::MAX {
+                return Ok(Some(half));
+            }
+        }
+        Ok(None)
     }
 }
 

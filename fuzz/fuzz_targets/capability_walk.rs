@@ -8,13 +8,23 @@
 use std::ops::Range;
 
 use libfuzzer_sys::fuzz_target;
+use reseat_core::capability::acs::Acs;
 use reseat_core::capability::advanced_features::AdvancedFeatures;
-use reseat_core::capability::express::Express;
+use reseat_core::capability::aer::Aer;
+use reseat_core::capability::ari::Ari;
+use reseat_core::capability::designated_vendor_specific::{CxlPort, DesignatedVendorSpecific};
+use reseat_core::capability::dpc::Dpc;
+use reseat_core::capability::express::{Express, PortType};
 use reseat_core::capability::extended_space::ExtendedSpace;
 use reseat_core::capability::list::{ExtendedList, List, ListEnd, StandardList};
 use reseat_core::capability::power_management::PowerManagement;
+use reseat_core::capability::resizable_bar::ResizableBars;
+use reseat_core::capability::secondary_express::SecondaryExpress;
+use reseat_core::capability::serial_number::DeviceSerialNumber;
+use reseat_core::capability::sr_iov::SrIov;
+use reseat_core::capability::vendor_specific::VendorSpecific;
 use reseat_core::capability::walk::{End, Walk};
-use reseat_core::capability::{CapabilityId, Pointer};
+use reseat_core::capability::{Capability, CapabilityId, ExtendedId, Pointer};
 use reseat_core::config::{ConfigRead, Memory, Offset, ReadableSize};
 use reseat_core::header::{CapabilityPointer, Header, Layout};
 use reseat_core::presence::{Presence, RrsVisibility};
@@ -105,7 +115,7 @@ fuzz_target!(|input: &[u8]| {
     let standard: StandardList<_> = StandardList::read(&mut space, pointer);
     assert_eq!((standard.capabilities().len(), space.take(0x40..0x100)), (items, reads));
     views(&mut space, &standard);
-    decode(&mut space, &standard);
+    let port = decode(&mut space, &standard);
 
     let proof = ExtendedSpace::detect(&standard, &mut space);
     assert!(space.take(0x40..0x100) <= 1);
@@ -120,6 +130,7 @@ fuzz_target!(|input: &[u8]| {
         (items, reads)
     );
     views(&mut space, &extended);
+    decode_extended(&mut space, &extended, port);
 });
 
 /// Walks to the end and counts the capabilities.
@@ -154,8 +165,8 @@ fn views<I: CapabilityId, const N: usize>(space: &mut Counting<'_>, list: &List<
     }
 }
 
-/// Calls every decoder; each reads within the standard capabilities, no register twice.
-fn decode(space: &mut Counting<'_>, list: &StandardList<Failure>) {
+/// Calls every decoder of standard capabilities; each reads within them, no register twice. Gives the port's type.
+fn decode(space: &mut Counting<'_>, list: &StandardList<Failure>) -> PortType {
     if let Some(mut power) = PowerManagement::find(list, &mut *space) {
         let _capabilities = power.capabilities().aux_current_milliamperes();
         let _control_status = power.control_status();
@@ -166,14 +177,129 @@ fn decode(space: &mut Counting<'_>, list: &StandardList<Failure>) {
         let _control_status = features.control_status();
         assert!(space.take(0x40..0x100) <= 1);
     }
-    if let Some(mut express) = Express::find(list, &mut *space) {
-        let _port = express.capabilities().port_type();
-        let _device = (express.device_capabilities(), express.device());
-        let _link = (express.link_capabilities(), express.link());
-        let _slot = (express.slot_capabilities(), express.slot());
-        let _root = express.root();
-        assert!(space.take(0x40..0x100) <= 7);
+    let Some(mut express) = Express::find(list, &mut *space) else {
+        return PortType::Other(u8::MAX);
+    };
+    let port = express.capabilities().port_type();
+    let _device = (express.device_capabilities(), express.device());
+    let _link = (express.link_capabilities(), express.link());
+    let _slot = (express.slot_capabilities(), express.slot());
+    let _root = (express.root(), express.root_status());
+    let _device_2 = (express.device_capabilities_2(), express.device_control_2());
+    if let Ok(Some(link)) = express.link_capabilities_2() {
+        let fastest = link.speeds().max();
+        assert!(fastest.is_none_or(|fastest| link.speeds().contains(fastest)));
     }
+    let _link_2 = express.link_2();
+    assert!(space.take(0x40..0x100) <= 12);
+    port
+}
+
+/// Calls every decoder of extended capabilities on every capability; each reads within it, no register twice.
+fn decode_extended(space: &mut Counting<'_>, list: &ExtendedList<Failure>, port: PortType) {
+    for capability in list.capabilities().iter().take(64) {
+        let start = capability.offset().get();
+        let within = start..start + list.view(capability, &mut *space).length();
+        if let Some(mut aer) = Aer::at(list, capability, &mut *space) {
+            let _uncorrectable = (
+                aer.uncorrectable_status(),
+                aer.uncorrectable_mask(),
+                aer.uncorrectable_severity(),
+            );
+            let _correctable = (aer.correctable_status(), aer.correctable_mask());
+            let _control = (aer.capabilities_control(), aer.header_log());
+            let _root = (aer.root_command(port), aer.root_status(port), aer.error_source(port));
+            assert!(space.take(within.clone()) <= 13);
+        }
+        if let Some(mut sr_iov) = SrIov::at(list, capability, &mut *space) {
+            let _control = (sr_iov.capabilities(), sr_iov.control_status());
+            let _functions = (sr_iov.limits(), sr_iov.number(), sr_iov.routing(), sr_iov.device_id());
+            let _pages = (sr_iov.supported_page_sizes(), sr_iov.system_page_size());
+            assert!(space.take(within.clone()) <= 8);
+        }
+        resizable_bars(space, list, capability, &within);
+        one_register(space, list, capability, &within);
+        designated(space, list, capability, &within);
+    }
+    let _port = CxlPort::find(list, &mut *space).map(|port| port.is_some());
+    space.take(0x100..0x1000);
+}
+
+fn resizable_bars(
+    space: &mut Counting<'_>,
+    list: &ExtendedList<Failure>,
+    capability: &Capability<ExtendedId>,
+    within: &Range<u16>,
+) {
+    let Some(mut bars) = ResizableBars::at(list, capability, &mut *space) else {
+        return;
+    };
+    for n in 0..=u8::MAX {
+        let bar = bars.bar(n);
+        assert!(n < 6 || matches!(bar, Ok(None)));
+        let Ok(Some(bar)) = bar else { continue };
+        let sizes = bar.sizes();
+        assert!(sizes.iter().all(|size| sizes.contains(size) && size.bytes().is_some()));
+        assert_eq!(sizes.iter().count(), sizes.bits().count_ones() as usize);
+    }
+    assert!(space.take(within.clone()) <= 12);
+    let number = ResizableBars::at(list, capability, &mut *space).map(|mut bars| bars.number());
+    assert!(number.is_some_and(|number| number.is_err() || number.is_ok_and(|number| number < 8)));
+    assert!(space.take(within.clone()) <= 1);
+}
+
+/// The decoders of few registers.
+fn one_register(
+    space: &mut Counting<'_>,
+    list: &ExtendedList<Failure>,
+    capability: &Capability<ExtendedId>,
+    within: &Range<u16>,
+) {
+    if let Some(mut acs) = Acs::at(list, capability, &mut *space) {
+        let _capability_control = acs.capability_control();
+    }
+    if let Some(mut ari) = Ari::at(list, capability, &mut *space) {
+        let _capability_control = ari.capability_control();
+    }
+    if let Some(mut dpc) = Dpc::at(list, capability, &mut *space) {
+        let _registers = (dpc.capability_control(), dpc.status_source());
+    }
+    if let Some(mut secondary) = SecondaryExpress::at(list, capability, &mut *space) {
+        let _registers = (secondary.link_control_3(), secondary.lane_error_status());
+    }
+    if let Some(mut serial_number) = DeviceSerialNumber::at(list, capability, &mut *space) {
+        if let Ok(number) = serial_number.number() {
+            assert_ne!(number.0, u64::MAX);
+            assert_eq!(number.to_string().len(), 23);
+        }
+    }
+    if let Some(mut vendor_specific) = VendorSpecific::at(list, capability, &mut *space) {
+        if let Ok(header) = vendor_specific.header() {
+            assert!(usize::from(vendor_specific.length(header)) <= within.len());
+        }
+    }
+    assert!(space.take(within.clone()) <= 2);
+}
+
+fn designated(
+    space: &mut Counting<'_>,
+    list: &ExtendedList<Failure>,
+    capability: &Capability<ExtendedId>,
+    within: &Range<u16>,
+) {
+    let Some(mut designated) = DesignatedVendorSpecific::at(list, capability, &mut *space) else {
+        return;
+    };
+    let (Ok(header), Ok(id)) = (designated.header(), designated.id()) else {
+        space.take(within.clone());
+        return;
+    };
+    let length = designated.length(header);
+    assert!(usize::from(length) <= within.len());
+    if let Some(mut port) = CxlPort::of(designated, header, id) {
+        assert!(port.control().is_err() || length >= 14);
+    }
+    assert!(space.take(within.clone()) <= 3);
 }
 
 /// Every register of the BARs is part of one BAR.

@@ -8,11 +8,13 @@
 //! | [`plan`] | rules held against the machine |
 //! | [`claim`] | the claim as machines that decide: one GPU, and the workers |
 //! | [`report`] | what is written down |
+//! | [`decode`] | configuration spaces out of a text, decoded by reseat-core |
 //! | [`linux`] | the effects: the only module that touches /sys, /proc, /dev and /run |
 //!
 //! Everything but [`linux`] is pure: facts and time go in, decisions come out.
 
 pub mod claim;
+pub mod decode;
 pub mod inventory;
 pub mod iommu;
 pub mod linux;

@@ -1,11 +1,33 @@
 //! `cargo xtask bench`: ratios in one run, beside the peer, with their conditions.
 
+use std::env;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 use reseat_scenarios::cost::{self, Cost, FUNCTIONS, Found};
 
-use crate::build;
+use crate::run::{cargo, must, target, top};
+use crate::{build, test};
+
+/// reseat-core beside its peers, on the collection of real configuration spaces, or else on the project's own fixtures.
+pub(crate) fn core() -> Result<()> {
+    let own = || top().join("core/tests/fixtures");
+    let corpus = env::var_os(test::DUMPS).map_or_else(own, PathBuf::from);
+    let mut bench = cargo(&[
+        "run",
+        "--release",
+        "--manifest-path",
+        "tests/peers/Cargo.toml",
+        "--target-dir",
+    ]);
+    must(
+        bench
+            .arg(target()?.join("peers"))
+            .arg("--")
+            .arg(std::path::absolute(corpus)?),
+    )
+}
 
 /// The claim beside the bare writes.
 pub(crate) fn claim() -> Result<()> {

@@ -9,7 +9,7 @@ use crate::{dependencies, fuzz, panic_free, test};
 
 const FUZZ: &str = "fuzz/Cargo.toml";
 /// Workspaces of their own, which cargo's commands on the workspace pass over.
-const APART: [&str; 2] = [FUZZ, "tests/panic-free/Cargo.toml"];
+const APART: [&str; 3] = [FUZZ, "tests/panic-free/Cargo.toml", "tests/peers/Cargo.toml"];
 
 pub(crate) fn run() -> Result<()> {
     step("format", || {

@@ -60,6 +60,8 @@ enum Command {
 enum Bench {
     /// The claim of one GPU with four functions, beside the bare writes to the same functions.
     Claim,
+    /// reseat-core: decoding and walking beside other crates, and the topology of machines of growing size.
+    Core,
 }
 
 #[derive(Subcommand)]
@@ -89,6 +91,7 @@ fn run(command: &Command) -> Result<()> {
             Ok(())
         }
         Command::Bench(Bench::Claim) => bench::claim(),
+        Command::Bench(Bench::Core) => bench::core(),
         Command::Vm(Vm::Fetch) => {
             let bed = fetch_bed()?;
             println!("{}", bed.directory().display());

@@ -4,14 +4,17 @@ use std::env;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use reseat_vm::artifacts::DIRECTORY_VARIABLE;
+use reseat_vm::artifacts::{self, DIRECTORY_VARIABLE};
 
 use crate::build;
 use crate::run::{cargo, must};
 
 /// Names the folder of the project's own collection of real configuration spaces, one or more functions a file, as
 /// `lspci -xxxx` prints them. The tests expect certain files in it: another collection does not do.
-const DUMPS: &str = "RESEAT_DUMPS";
+pub(crate) const DUMPS: &str = "RESEAT_DUMPS";
+
+/// What no program of the workspace needs yet, and other users of the library do.
+const CORE_FEATURES: &str = "reseat-core/snapshot";
 
 /// Arguments of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -32,7 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     // Each test runs in its package's folder: only an absolute path is the same place in all of them.
     let directory = std::path::absolute(bed.directory()).context("there is no current folder")?;
     let tests = || {
-        let mut tests = cargo(&["test", "--workspace", "--no-fail-fast"]);
+        let mut tests = cargo(&["test", "--workspace", "--no-fail-fast", "--features", CORE_FEATURES]);
         tests
             .env("RESEAT_DIST", &dist)
             .env("RESEAT_FAKE_GPU", &fake_gpu)
@@ -49,11 +52,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if let Some(dumps) = env::var_os(DUMPS) {
         prepared.env(DUMPS, std::path::absolute(dumps)?);
         prepared.args(["--test", "config_space"]);
-        if Command::new("lspci").arg("--version").output().is_ok() {
-            prepared.args(["--test", "decode_against_lspci"]);
-        } else {
-            println!("(pciutils is not installed: not those that compare with lspci)");
+        if Command::new("lspci").arg("--version").output().is_err() {
+            artifacts::install(&["pciutils"], "to compare what we decode with what lspci does")?;
         }
+        prepared.args(["--test", "decode_against_lspci"]);
     } else {
         println!("({DUMPS} is not set: not those on the project's collection of real configuration spaces)");
     }

@@ -7,9 +7,8 @@
 
 use bitfield_struct::bitfield;
 
-use super::StandardId;
-use super::list::List;
 use super::view::{View, ViewError};
+use super::{StandardId, taken_from_list};
 use crate::config::{ConfigRead, Offset};
 
 /// AF Control and AF Status, from the start of the capability.
@@ -21,15 +20,9 @@ pub struct AdvancedFeatures<R> {
     view: View<R, StandardId>,
 }
 
-impl<R: ConfigRead> AdvancedFeatures<R> {
-    /// The first one in the list. No read.
-    pub fn find<E, const N: usize>(list: &List<StandardId, E, N>, reader: R) -> Option<Self> {
-        let capability = list.find(StandardId::ADVANCED_FEATURES)?;
-        Some(Self {
-            view: list.view(capability, reader),
-        })
-    }
+taken_from_list!(AdvancedFeatures, StandardId::ADVANCED_FEATURES);
 
+impl<R: ConfigRead> AdvancedFeatures<R> {
     /// AF Capabilities, which the walk has read with the header. No read.
     pub fn capabilities(&self) -> AdvancedFeaturesCapabilities {
         let [_, _, _, capabilities] = self.view.capability().header().to_le_bytes();

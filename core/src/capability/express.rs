@@ -10,6 +10,11 @@
 //! | 14 | Slot Capabilities | ports with a slot below |
 //! | 18 | Slot Control, Slot Status | ports with a slot below |
 //! | 1c | Root Control, Root Capabilities | Root Ports, Root Complex Event Collectors |
+//! | 20 | Root Status | Root Ports, Root Complex Event Collectors |
+//! | 24 | Device Capabilities 2 | all, from version 2 on |
+//! | 28 | Device Control 2 | all, from version 2 on |
+//! | 2c | Link Capabilities 2 | functions with a link, from version 2 on |
+//! | 30 | Link Control 2, Link Status 2 | functions with a link, from version 2 on |
 //!
 //! In version 1 the structure ends where the last register stands that the function has, and
 //! something else may follow. So a register that this table does not give to a function is not
@@ -17,20 +22,23 @@
 
 mod device;
 mod link;
+mod link2;
 mod root;
 mod slot;
 
 use bitfield_struct::bitfield;
 
-use super::StandardId;
-use super::list::List;
 use super::view::{View, ViewError};
+use super::{StandardId, taken_from_list};
 use crate::config::{ConfigRead, Offset, halves};
 
-pub use self::device::{DeviceCapabilities, DeviceControl, DeviceStatus, PayloadSize};
-pub use self::link::{LinkCapabilities, LinkControl, LinkSpeed, LinkStatus};
-pub use self::root::{RootCapabilities, RootControl};
-pub use self::slot::{SlotCapabilities, SlotControl, SlotPower, SlotStatus};
+pub use self::device::{
+    DeviceCapabilities, DeviceCapabilities2, DeviceControl, DeviceControl2, DeviceStatus, PayloadSize,
+};
+pub use self::link::{AspmStates, LinkCapabilities, LinkControl, LinkSpeed, LinkStatus};
+pub use self::link2::{LinkCapabilities2, LinkControl2, LinkSpeeds, LinkStatus2};
+pub use self::root::{RootCapabilities, RootControl, RootStatus};
+pub use self::slot::{Indicator, SlotCapabilities, SlotControl, SlotPower, SlotStatus};
 
 const DEVICE_CAPABILITIES: Offset = Offset::at::<0x04>();
 const DEVICE_CONTROL_STATUS: Offset = Offset::at::<0x08>();
@@ -39,6 +47,11 @@ const LINK_CONTROL_STATUS: Offset = Offset::at::<0x10>();
 const SLOT_CAPABILITIES: Offset = Offset::at::<0x14>();
 const SLOT_CONTROL_STATUS: Offset = Offset::at::<0x18>();
 const ROOT_CONTROL_CAPABILITIES: Offset = Offset::at::<0x1c>();
+const ROOT_STATUS: Offset = Offset::at::<0x20>();
+const DEVICE_CAPABILITIES_2: Offset = Offset::at::<0x24>();
+const DEVICE_CONTROL_2: Offset = Offset::at::<0x28>();
+const LINK_CAPABILITIES_2: Offset = Offset::at::<0x2c>();
+const LINK_CONTROL_STATUS_2: Offset = Offset::at::<0x30>();
 
 /// A function's PCI Express capability.
 ///
@@ -49,15 +62,9 @@ pub struct Express<R> {
     view: View<R, StandardId>,
 }
 
-impl<R: ConfigRead> Express<R> {
-    /// The first one in the list. No read.
-    pub fn find<E, const N: usize>(list: &List<StandardId, E, N>, reader: R) -> Option<Self> {
-        let capability = list.find(StandardId::EXPRESS)?;
-        Some(Self {
-            view: list.view(capability, reader),
-        })
-    }
+taken_from_list!(Express, StandardId::EXPRESS);
 
+impl<R: ConfigRead> Express<R> {
     /// PCI Express Capabilities, which the walk has read with the header. No read.
     pub fn capabilities(&self) -> ExpressCapabilities {
         ExpressCapabilities::from_bits(self.view.capability().own_bits())
@@ -147,6 +154,69 @@ impl<R: ConfigRead> Express<R> {
         let (control, capabilities) = halves(self.view.read_answer(ROOT_CONTROL_CAPABILITIES)?);
         Ok(Some((control.into(), capabilities.into())))
     }
+
+    /// Root Status; `None` as for [`root`](Self::root).
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn root_status(&mut self) -> Result<Option<RootStatus>, ViewError<R::Error>> {
+        if !self.capabilities().port_type().has_root_registers() {
+            return Ok(None);
+        }
+        Ok(Some(self.view.read_answer(ROOT_STATUS)?.into()))
+    }
+
+    /// Device Capabilities 2; `None` before version 2.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn device_capabilities_2(&mut self) -> Result<Option<DeviceCapabilities2>, ViewError<R::Error>> {
+        if !self.capabilities().has_second_registers() {
+            return Ok(None);
+        }
+        Ok(Some(self.view.read_answer(DEVICE_CAPABILITIES_2)?.into()))
+    }
+
+    /// Device Control 2; `None` before version 2.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn device_control_2(&mut self) -> Result<Option<DeviceControl2>, ViewError<R::Error>> {
+        if !self.capabilities().has_second_registers() {
+            return Ok(None);
+        }
+        let (control, _) = halves(self.view.read_answer(DEVICE_CONTROL_2)?);
+        Ok(Some(control.into()))
+    }
+
+    /// Link Capabilities 2; `None` before version 2, and of a function without a link. All zeros before 3.0, where the
+    /// register was reserved: [`LinkCapabilities::max_speed`] tells all there is then.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn link_capabilities_2(&mut self) -> Result<Option<LinkCapabilities2>, ViewError<R::Error>> {
+        if !self.capabilities().has_second_link_registers() {
+            return Ok(None);
+        }
+        Ok(Some(self.view.read_answer(LINK_CAPABILITIES_2)?.into()))
+    }
+
+    /// Link Control 2 and Link Status 2; `None` before version 2, and of a function without a link.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn link_2(&mut self) -> Result<Option<(LinkControl2, LinkStatus2)>, ViewError<R::Error>> {
+        if !self.capabilities().has_second_link_registers() {
+            return Ok(None);
+        }
+        let (control, status) = halves(self.view.read_answer(LINK_CONTROL_STATUS_2)?);
+        Ok(Some((control.into(), status.into())))
+    }
 }
 
 /// PCI Express Capabilities.
@@ -185,6 +255,14 @@ impl ExpressCapabilities {
                 self.port_type(),
                 PortType::RootPort | PortType::SwitchDownstreamPort | PortType::PciToExpressBridge
             )
+    }
+
+    const fn has_second_registers(self) -> bool {
+        self.version() >= 2
+    }
+
+    const fn has_second_link_registers(self) -> bool {
+        self.has_second_registers() && self.port_type().has_link()
     }
 }
 
@@ -230,7 +308,8 @@ impl PortType {
         }
     }
 
-    const fn has_root_registers(self) -> bool {
+    /// Whether the function takes error messages and PME from below, and so has root registers, here and in AER.
+    pub const fn has_root_registers(self) -> bool {
         matches!(self, Self::RootPort | Self::RootComplexEventCollector)
     }
 

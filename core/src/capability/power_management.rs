@@ -7,9 +7,8 @@
 
 use bitfield_struct::bitfield;
 
-use super::StandardId;
-use super::list::List;
 use super::view::{View, ViewError};
+use super::{StandardId, taken_from_list};
 use crate::config::{ConfigRead, Offset, halves};
 
 /// PMCSR, from the start of the capability.
@@ -21,15 +20,9 @@ pub struct PowerManagement<R> {
     view: View<R, StandardId>,
 }
 
-impl<R: ConfigRead> PowerManagement<R> {
-    /// The first one in the list. No read.
-    pub fn find<E, const N: usize>(list: &List<StandardId, E, N>, reader: R) -> Option<Self> {
-        let capability = list.find(StandardId::POWER_MANAGEMENT)?;
-        Some(Self {
-            view: list.view(capability, reader),
-        })
-    }
+taken_from_list!(PowerManagement, StandardId::POWER_MANAGEMENT);
 
+impl<R: ConfigRead> PowerManagement<R> {
     /// PMC, which the walk has read with the header. No read.
     pub fn capabilities(&self) -> PowerManagementCapabilities {
         PowerManagementCapabilities::from_bits(self.view.capability().own_bits())

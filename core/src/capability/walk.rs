@@ -4,15 +4,12 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::marker::PhantomData;
 
-use bitvec::array::BitArray;
 
 use super::extended_space::ExtendedSpace;
 use super::{Capability, CapabilityId, ExtendedId, Pointer, StandardId};
 use crate::config::{ConfigRead, Offset, ReadableSize, RegisterError, read_answer};
 use crate::header::CapabilityPointer;
 
-/// One bit for each register of the space.
-type Visited = BitArray<[u32; 32]>;
 
 /// A walk over one list: an iterator over its capabilities, and then an [`End`].
 ///
@@ -21,10 +18,10 @@ type Visited = BitArray<[u32; 32]>;
 /// - Reserved bits of a pointer are left out of it and stay visible in
 ///   [`Capability::link`].
 /// - Null capabilities are items like any others.
-pub struct Walk<R: ConfigRead, I> {
+pub struct Walk<R: ConfigRead, I: CapabilityId> {
     reader: R,
     size: ReadableSize,
-    visited: Visited,
+    visited: I::Visited,
     state: State<R::Error>,
     list: PhantomData<I>,
 }
@@ -75,7 +72,7 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
         Self {
             reader,
             size,
-            visited: Visited::ZERO,
+            visited: I::Visited::default(),
             state,
             list: PhantomData,
         }
@@ -127,7 +124,7 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
     /// Marks `offset` as visited and tells whether it was already.
     fn visit(&mut self, offset: Offset) -> bool {
         let register = usize::from(offset.get() / Offset::WIDTH);
-        self.visited.get_mut(register).is_none_or(|mut bit| bit.replace(true))
+        self.visited.as_mut().get_mut(register).is_none_or(|mut bit| bit.replace(true))
     }
 }
 

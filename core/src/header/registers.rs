@@ -2,7 +2,7 @@
 
 use bitfield_struct::bitfield;
 
-use crate::config::{ConfigRead, Offset, RegisterError, read};
+use crate::config::{ConfigRead, Offset, RegisterError, halves, read};
 
 /// Command: 16 bits at offset 04.
 ///
@@ -133,6 +133,69 @@ impl LayoutCode {
     }
 }
 
+/// Bridge Control of the type 1 layout: 16 bits at offset 3e.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0 | Parity Error Response Enable |
+/// | 1 | SERR# Enable |
+/// | 2 | ISA Enable |
+/// | 3 | VGA Enable |
+/// | 4 | VGA 16-bit Decode |
+/// | 5 | Master Abort Mode |
+/// | 6 | Secondary Bus Reset |
+/// | 7 | Fast Back-to-Back Transactions Enable |
+/// | 8 | Primary Discard Timer |
+/// | 9 | Secondary Discard Timer |
+/// | 10 | Discard Timer Status |
+/// | 11 | Discard Timer SERR# Enable |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct BridgeControl {
+    /// Acts on parity errors of the secondary bus.
+    pub parity_error_response: bool,
+    /// Passes on the errors that are reported on the secondary bus.
+    pub serr: bool,
+    /// Keeps the ports of old ISA cards from the secondary bus.
+    pub isa: bool,
+    /// VGA's addresses lead to the secondary bus.
+    pub vga: bool,
+    /// VGA's ports are decoded in all 16 bits.
+    pub vga_16_bit: bool,
+    /// A request on the secondary bus that nobody answers is an error, not all-ones. 0 on PCI Express.
+    pub master_abort: bool,
+    /// Everything on the secondary bus and below is held in reset, from setting the bit to clearing it.
+    #[doc(alias = "SBR")]
+    pub secondary_bus_reset: bool,
+    /// 0 on PCI Express, as all above it.
+    pub fast_back_to_back: bool,
+    /// Waits for less long on the primary bus.
+    pub primary_discard_timer: bool,
+    /// Waits for less long on the secondary bus.
+    pub secondary_discard_timer: bool,
+    /// Waited in vain. Cleared by writing one.
+    pub discard_timer_status: bool,
+    /// Reports that it waited in vain.
+    pub discard_timer_serr: bool,
+    #[bits(4)]
+    __: u8,
+}
+
+impl BridgeControl {
+    /// Interrupt Pin and Bridge Control, which share a register.
+    pub(super) fn read_with_pin<R: ConfigRead>(
+        reader: &mut R,
+    ) -> Result<(InterruptPin, Self), RegisterError<R::Error>> {
+        let register = read(reader, INTERRUPT)?;
+        let (_, control) = halves(register);
+        Ok((InterruptPin::of(register), Self::from_bits(control)))
+    }
+}
+
+/// The register that Interrupt Pin is in.
+const INTERRUPT: Offset = Offset::at::<0x3c>();
+
 /// Which of the `INTx` interrupts a function uses: Interrupt Pin, 8 bits at offset 3d.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -154,14 +217,18 @@ pub enum InterruptPin {
 
 impl InterruptPin {
     pub(super) fn read<R: ConfigRead>(reader: &mut R) -> Result<Self, RegisterError<R::Error>> {
-        let [_, pin, ..] = read(reader, Offset::at::<0x3c>())?.to_le_bytes();
-        Ok(match pin {
+        Ok(Self::of(read(reader, INTERRUPT)?))
+    }
+
+    const fn of(register: u32) -> Self {
+        let [_, pin, ..] = register.to_le_bytes();
+        match pin {
             0 => Self::None,
             1 => Self::A,
             2 => Self::B,
             3 => Self::C,
             4 => Self::D,
             other => Self::Other(other),
-        })
+        }
     }
 }

@@ -162,6 +162,35 @@ fn rtx_3060_ti_express() {
 }
 
 #[test]
+fn rtx_3060_ti_express_of_version_2() {
+    let mut space = rtx_3060_ti();
+    let list = standard(&mut space);
+    let mut express = Express::find(&list, &mut space).unwrap();
+    let device = express.device_capabilities_2().unwrap().unwrap();
+    assert!(device.completion_timeout_disable() && device.ten_bit_tag_completer() && device.ten_bit_tag_requester());
+    assert!(!device.ari_forwarding() && !device.latency_tolerance_reporting() && !device.function_readiness_status());
+    assert_eq!(u16::from(express.device_control_2().unwrap().unwrap()), 0);
+    let link = express.link_capabilities_2().unwrap().unwrap();
+    let speeds: Vec<_> = link.speeds().iter().collect();
+    assert_eq!(
+        speeds,
+        [LinkSpeed::Gt2_5, LinkSpeed::Gt5, LinkSpeed::Gt8, LinkSpeed::Gt16]
+    );
+    assert_eq!(link.speeds().max(), Some(LinkSpeed::Gt16));
+    assert!(link.speeds().contains(LinkSpeed::Gt16) && !link.speeds().contains(LinkSpeed::Gt32));
+    assert_eq!(link.speeds().to_string(), "2.5 GT/s, 5 GT/s, 8 GT/s, 16 GT/s");
+    assert!(link.retimer_presence_detect() && link.two_retimers_presence_detect());
+    assert!(!link.crosslink() && !link.device_readiness_status());
+    let (control, status) = express.link_2().unwrap().unwrap();
+    assert_eq!(control.target_speed(), LinkSpeed::Gt16);
+    assert!(!control.enter_compliance() && !control.autonomous_speed_disable());
+    assert!(status.equalization_complete() && status.equalization_phase_1());
+    assert!(status.equalization_phase_2() && status.equalization_phase_3());
+    assert!(!status.equalization_request() && !status.retimer());
+    assert_eq!(express.root_status(), Ok(None));
+}
+
+#[test]
 fn h100_is_ready() {
     let presence = Presence::read(h100(), RrsVisibility::Enabled).unwrap();
     assert_eq!(presence, Presence::Ready("10de:2330".parse().unwrap()));
@@ -236,6 +265,8 @@ fn root_port_express() {
     assert_eq!((status.speed(), status.width()), (LinkSpeed::Gt8, 4));
     let slot = express.slot_capabilities().unwrap().unwrap();
     assert!(!slot.power_controller() && !slot.hot_plug() && !slot.hot_plug_surprise());
+    assert!(!slot.attention_button() && !slot.mrl_sensor() && !slot.interlock() && !slot.no_command_completed());
+    assert_eq!((slot.power_limit_value(), slot.power_limit_scale()), (75, 0));
     assert_eq!(slot.physical_slot_number(), 4);
     let (control, capabilities) = express.root().unwrap().unwrap();
     assert_eq!(control.rrs_visibility(), RrsVisibility::Enabled);

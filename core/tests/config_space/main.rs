@@ -4,6 +4,10 @@
 //! project: `RESEAT_DUMPS=FOLDER cargo test -p reseat-core -- --include-ignored`.
 
 #[cfg(test)]
+mod aer;
+#[cfg(test)]
+mod decoders;
+#[cfg(test)]
 mod dumps;
 #[cfg(test)]
 mod fixtures;

@@ -1,12 +1,12 @@
 //! Registers that a header or a decoder must not take at face value.
 
 use reseat_core::capability::advanced_features::{AdvancedFeatures, AdvancedFeaturesCapabilities};
-use reseat_core::capability::express::{Express, ExpressCapabilities, SlotControl, SlotPower};
+use reseat_core::capability::express::{Express, ExpressCapabilities, Indicator, SlotControl, SlotPower, SlotStatus};
 use reseat_core::capability::list::StandardList;
 use reseat_core::capability::power_management::{PowerManagement, PowerManagementControlStatus, PowerState};
 use reseat_core::capability::view::ViewError;
 use reseat_core::config::{Memory, MemoryError, Offset, RegisterError};
-use reseat_core::header::{Common, Header, Layout};
+use reseat_core::header::{Common, Header, InterruptPin, Layout};
 
 use crate::hex::space;
 use crate::readers::Watched;
@@ -83,6 +83,83 @@ fn slot_power_reads_the_other_way_round() {
     assert_eq!(SlotControl::from_bits(0x03c0).power(), SlotPower::On);
     let off = SlotControl::from_bits(0x03c0).with_power(SlotPower::Off);
     assert_eq!(u16::from(off), 0x07c0);
+}
+
+#[test]
+fn slot_lamps_have_two_bits_each() {
+    let control = SlotControl::from_bits(0x0240);
+    assert_eq!(control.attention_indicator(), Indicator::On);
+    assert_eq!(control.power_indicator(), Indicator::Blink);
+    let off = control.with_attention_indicator(Indicator::Off);
+    assert_eq!(u16::from(off), 0x02c0, "and nothing else is written");
+    assert_eq!(SlotControl::from_bits(0).power_indicator(), Indicator::Reserved);
+}
+
+#[test]
+fn slot_status_bits() {
+    let set = SlotStatus::from_bits(0x0125);
+    assert!(set.attention_button() && set.mrl_sensor_changed() && set.mrl_open() && set.link_state_changed());
+    assert!(!set.power_fault() && !set.presence_detect_changed() && !set.command_completed());
+    assert!(!set.presence() && !set.interlock());
+}
+
+#[test]
+fn root_registers_of_a_root_port() {
+    let mut registers = vec![(0x40, 0x0042_0010), (0x5c, 0x0001_001e), (0x60, 0x0002_1900)];
+    let (mut space, list) = function(&registers);
+    let mut express = Express::find(&list, &mut space).unwrap();
+    let (control, capabilities) = express.root().unwrap().unwrap();
+    assert!(control.system_error_on_non_fatal() && control.system_error_on_fatal() && control.pme_interrupt());
+    assert!(!control.system_error_on_correctable() && capabilities.rrs_software_visibility());
+    let status = express.root_status().unwrap().unwrap();
+    assert_eq!(status.pme_requester(), 0x1900);
+    assert!(status.pme_pending() && !status.pme_status());
+
+    registers[2].1 = u32::MAX;
+    let (mut space, list) = function(&registers);
+    let at = Offset::at::<0x60>();
+    let error = RegisterError::AllOnes { at };
+    let mut express = Express::find(&list, &mut space).unwrap();
+    assert_eq!(express.root_status(), Err(ViewError::Register(error)));
+}
+
+#[test]
+fn port_that_forwards_ari() {
+    let registers = [(0x40, 0x0042_0010), (0x64, 0x8000_0820), (0x68, 0x0420)];
+    let (mut space, list) = function(&registers);
+    let mut express = Express::find(&list, &mut space).unwrap();
+    let capabilities = express.device_capabilities_2().unwrap().unwrap();
+    assert!(capabilities.ari_forwarding() && capabilities.latency_tolerance_reporting());
+    assert!(capabilities.function_readiness_status() && !capabilities.completion_timeout_disable());
+    let control = express.device_control_2().unwrap().unwrap();
+    assert!(control.ari_forwarding() && control.latency_tolerance_reporting());
+    assert!(!control.completion_timeout_disable() && !control.ten_bit_tag_requester());
+}
+
+#[test]
+fn version_1_has_no_second_registers() {
+    let (mut space, list) = function(&[(0x40, 0x0041_0010)]);
+    let mut express = Express::find(&list, &mut space).unwrap();
+    assert_eq!(express.device_capabilities_2(), Ok(None));
+    assert_eq!(express.device_control_2(), Ok(None));
+    assert_eq!(express.link_capabilities_2(), Ok(None));
+    assert_eq!(express.link_2(), Ok(None));
+    assert!(space.reads.is_empty());
+}
+
+#[test]
+fn bridge_control_is_the_upper_half_beside_the_pin() {
+    let registers = [(0x04, 0x0010_0000), (0x0c, 0x0001_0000), (0x3c, 0x0043_0200)];
+    let mut space = Watched::new(Memory::new(space::<256>(&registers)).unwrap());
+    let Layout::Type1(layout) = Header::read(&mut space).unwrap().layout else {
+        panic!()
+    };
+    assert_eq!(layout.interrupt_pin, InterruptPin::B);
+    let control = layout.bridge_control;
+    assert!(control.secondary_bus_reset() && control.parity_error_response() && control.serr());
+    assert!(!control.isa() && !control.vga() && !control.vga_16_bit() && !control.master_abort());
+    assert_eq!(u16::from(control.with_secondary_bus_reset(false)), 0x0003);
+    assert_eq!(space.reads.len(), 9, "the two share one read");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use core::hint::black_box;
 use core::panic::PanicInfo;
+use core::time::Duration;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::capability::advanced_features::AdvancedFeatures;
@@ -14,8 +15,15 @@ use reseat_core::capability::extended_space::ExtendedSpace;
 use reseat_core::capability::list::{ExtendedList, StandardList};
 use reseat_core::capability::power_management::PowerManagement;
 use reseat_core::config::{ConfigRead, Offset, ReadableSize};
+use reseat_core::decision::decide;
 use reseat_core::header::{CapabilityPointer, ClassCode, Header, Identity};
+use reseat_core::health;
 use reseat_core::presence::{Presence, RrsVisibility};
+use reseat_core::recovery::Recovery;
+use reseat_core::snapshot::{Snapshot, wire};
+use reseat_core::topology::function::Function;
+use reseat_core::topology::method::Method;
+use reseat_core::topology::{Node, Topology};
 
 /// A bus of which the compiler knows nothing: each register may hold anything, and each read may fail.
 struct Unknown;
@@ -38,6 +46,9 @@ extern "C" fn _start() -> ! {
     loop {
         addresses();
         configuration_space();
+        topology();
+        judging();
+        snapshots();
         #[cfg(feature = "panicking")]
         black_box([0_u8; 4][black_box(7)]);
     }
@@ -84,6 +95,82 @@ fn configuration_space() {
         keep((express.capabilities(), express.device_capabilities(), express.device()));
         keep((express.link_capabilities(), express.link()));
         keep((express.slot_capabilities(), express.slot(), express.root()));
+    }
+}
+
+fn topology() {
+    let Ok(address) = FunctionAddress::new(black_box(0), black_box(1), black_box(0), black_box(0)) else {
+        return;
+    };
+    let identity = Identity::from_register(black_box(0x2489_10de));
+    let class = ClassCode {
+        base_class: black_box(3),
+        sub_class: black_box(0),
+        interface: black_box(0),
+    };
+    let functions = black_box([Function::new(address, identity, class); 4]);
+    let mut room = [Node::EMPTY; 4];
+    let Ok(topology) = Topology::new(&functions, &mut room) else {
+        return;
+    };
+    for place in topology.places() {
+        keep((
+            place.port_above().is_some(),
+            place.card_root().is_some(),
+            place.fabric(),
+            place.doubt().is_some(),
+        ));
+        keep((
+            place.siblings().count(),
+            place.below().count(),
+            place.virtual_functions().count(),
+        ));
+        keep((place.peers().count(), place.quirks().count(), place.warnings().count()));
+        for method in Method::ALL {
+            keep(place.listed_in_vain(method));
+            if let Ok(domain) = place.reset(method) {
+                keep((
+                    domain.hits().count(),
+                    domain.contains(address),
+                    domain.exclusivity(|_| black_box(true)),
+                ));
+            }
+        }
+    }
+    keep(topology.anomalies().count());
+}
+
+/// A value of which the compiler knows nothing.
+fn unknown<T>() -> Option<T> {
+    black_box(None)
+}
+
+fn judging() {
+    if let (Some(baseline), Some(now)) = (unknown(), unknown()) {
+        let examination = health::judge(&baseline, &now);
+        keep((examination.verdict(), &examination));
+    }
+    let (Some(facts), Some(tried)) = (unknown(), unknown()) else {
+        return;
+    };
+    keep(decide(&facts, &tried));
+    let mut recovery = Recovery::new(black_box(Duration::ZERO), facts, tried);
+    while let Some(now) = unknown() {
+        keep(recovery.poll(now));
+        keep(recovery.waiting());
+        if let (Some(ticket), Some(observation)) = (unknown(), unknown()) {
+            keep(recovery.tell(now, ticket, observation));
+        }
+    }
+}
+
+fn snapshots() {
+    let Some(address) = unknown() else { return };
+    let snapshot = Snapshot::<64>::take(address, Unknown);
+    let mut buffer = [0; wire::room(64)];
+    keep(snapshot.encode(&mut buffer));
+    if let Ok(other) = Snapshot::<64>::decode(black_box(&buffer)) {
+        keep(snapshot.difference(&other).changes().count());
     }
 }
 

@@ -7,6 +7,7 @@ use bitfield_struct::bitfield;
 /// | bits | field |
 /// | --- | --- |
 /// | 0–2 | Max_Payload_Size Supported |
+/// | 3–4 | Phantom Functions Supported |
 /// | 5 | Extended Tag Field Supported |
 /// | 15 | Role-Based Error Reporting |
 /// | 28 | Function Level Reset Capability |
@@ -17,8 +18,9 @@ pub struct DeviceCapabilities {
     /// The largest payload that the function can take.
     #[bits(3)]
     pub max_payload_size_supported: PayloadSize,
+    /// How many bits of a function number can serve as more tags.
     #[bits(2)]
-    __: u8,
+    pub phantom_functions: u8,
     /// Can use tags of 8 bits.
     pub extended_tag: bool,
     #[bits(9)]
@@ -44,6 +46,8 @@ pub struct DeviceCapabilities {
 /// | 4 | Enable Relaxed Ordering |
 /// | 5–7 | Max_Payload_Size |
 /// | 8 | Extended Tag Field Enable |
+/// | 9 | Phantom Functions Enable |
+/// | 10 | Aux Power PM Enable |
 /// | 11 | Enable No Snoop |
 /// | 12–14 | Max_Read_Request_Size |
 /// | 15 | Initiate Function Level Reset |
@@ -66,8 +70,10 @@ pub struct DeviceControl {
     pub max_payload_size: PayloadSize,
     /// May use tags of 8 bits.
     pub extended_tag: bool,
-    #[bits(2)]
-    __: u8,
+    /// May use numbers of functions that do not exist as more tags.
+    pub phantom_functions: bool,
+    /// May draw auxiliary power whether or not PME is enabled.
+    pub aux_power: bool,
     /// May mark requests as not snooped.
     pub no_snoop: bool,
     /// The largest read that the function may request.
@@ -106,6 +112,71 @@ pub struct DeviceStatus {
     pub transactions_pending: bool,
     #[bits(10)]
     __: u16,
+}
+
+/// Device Capabilities 2.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 4 | Completion Timeout Disable Supported |
+/// | 5 | ARI Forwarding Supported |
+/// | 11 | LTR Mechanism Supported |
+/// | 16 | 10-Bit Tag Completer Supported |
+/// | 17 | 10-Bit Tag Requester Supported |
+/// | 31 | FRS Supported |
+#[bitfield(u32, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct DeviceCapabilities2 {
+    #[bits(4)]
+    __: u8,
+    /// Can wait for an answer for ever.
+    pub completion_timeout_disable: bool,
+    /// Can forward addresses whose device number is part of the function number. Only of a port above.
+    pub ari_forwarding: bool,
+    #[bits(5)]
+    __: u8,
+    /// Can say how long it can wait.
+    pub latency_tolerance_reporting: bool,
+    #[bits(4)]
+    __: u8,
+    /// Can answer requests whose tags have 10 bits.
+    pub ten_bit_tag_completer: bool,
+    /// Can use tags of 10 bits.
+    pub ten_bit_tag_requester: bool,
+    #[bits(13)]
+    __: u16,
+    /// Can send a message when it is ready.
+    pub function_readiness_status: bool,
+}
+
+/// Device Control 2.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 4 | Completion Timeout Disable |
+/// | 5 | ARI Forwarding Enable |
+/// | 10 | LTR Mechanism Enable |
+/// | 12 | 10-Bit Tag Requester Enable |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct DeviceControl2 {
+    #[bits(4)]
+    __: u8,
+    /// Waits for an answer for ever.
+    pub completion_timeout_disable: bool,
+    /// Forwards addresses whose device number is part of the function number.
+    pub ari_forwarding: bool,
+    #[bits(4)]
+    __: u8,
+    /// May say how long it can wait.
+    pub latency_tolerance_reporting: bool,
+    __: bool,
+    /// May use tags of 10 bits.
+    pub ten_bit_tag_requester: bool,
+    #[bits(3)]
+    __: u8,
 }
 
 /// A size as Device Capabilities and Device Control encode it, in three bits.

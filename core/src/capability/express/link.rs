@@ -10,9 +10,12 @@ use bitfield_struct::bitfield;
 /// | --- | --- |
 /// | 0–3 | Max Link Speed |
 /// | 4–9 | Maximum Link Width |
+/// | 10–11 | ASPM Support |
+/// | 18 | Clock Power Management |
 /// | 19 | Surprise Down Error Reporting Capable |
 /// | 20 | Data Link Layer Link Active Reporting Capable |
 /// | 21 | Link Bandwidth Notification Capability |
+/// | 22 | ASPM Optionality Compliance |
 /// | 24–31 | Port Number |
 #[bitfield(u32, defmt = cfg(feature = "defmt"))]
 #[derive(PartialEq, Eq)]
@@ -24,8 +27,13 @@ pub struct LinkCapabilities {
     /// The most lanes that the link can have.
     #[bits(6)]
     pub max_width: u8,
-    #[bits(9)]
-    __: u16,
+    /// The sleep states that the link can take by itself.
+    #[bits(2)]
+    pub aspm: AspmStates,
+    #[bits(6)]
+    __: u8,
+    /// Can do without the reference clock while the link sleeps.
+    pub clock_power_management: bool,
     /// Can report that the link went away unannounced.
     pub surprise_down_error_reporting: bool,
     /// Link Status says whether the link is active.
@@ -33,8 +41,9 @@ pub struct LinkCapabilities {
     pub link_active_reporting: bool,
     /// Can interrupt when speed or width change.
     pub bandwidth_notification: bool,
-    #[bits(2)]
-    __: u8,
+    /// Made to a specification in which no sleep state is obligatory.
+    pub aspm_optionality: bool,
+    __: bool,
     /// The port's number in its switch or root complex.
     pub port_number: u8,
 }
@@ -43,20 +52,42 @@ pub struct LinkCapabilities {
 ///
 /// | bits | field |
 /// | --- | --- |
+/// | 0–1 | ASPM Control |
 /// | 4 | Link Disable |
 /// | 5 | Retrain Link |
+/// | 6 | Common Clock Configuration |
+/// | 7 | Extended Synch |
+/// | 8 | Enable Clock Power Management |
+/// | 9 | Hardware Autonomous Width Disable |
+/// | 10 | Link Bandwidth Management Interrupt Enable |
+/// | 11 | Link Autonomous Bandwidth Interrupt Enable |
 #[bitfield(u16, defmt = cfg(feature = "defmt"))]
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LinkControl {
-    #[bits(4)]
+    /// The sleep states that the link may take by itself.
+    #[bits(2)]
+    pub aspm: AspmStates,
+    #[bits(2)]
     __: u8,
     /// The link is held down. Only at a port above.
     pub link_disable: bool,
     /// Writing one trains the link again; reads 0. Only at a port above.
     pub retrain_link: bool,
-    #[bits(10)]
-    __: u16,
+    /// Both ends of the link have the same reference clock.
+    pub common_clock: bool,
+    /// The link takes longer to wake, for an analyzer to follow.
+    pub extended_synch: bool,
+    /// May do without the reference clock while the link sleeps.
+    pub clock_power_management: bool,
+    /// The hardware may not change the width by its own choice.
+    pub autonomous_width_disable: bool,
+    /// A change of speed or width by software interrupts. Only at a port above.
+    pub bandwidth_management_interrupt: bool,
+    /// A change of speed or width by the hardware's own choice interrupts. Only at a port above.
+    pub autonomous_bandwidth_interrupt: bool,
+    #[bits(4)]
+    __: u8,
 }
 
 /// Link Status. Bits 14 and 15 are cleared by writing ones.
@@ -66,6 +97,7 @@ pub struct LinkControl {
 /// | 0–3 | Current Link Speed |
 /// | 4–9 | Negotiated Link Width |
 /// | 11 | Link Training |
+/// | 12 | Slot Clock Configuration |
 /// | 13 | Data Link Layer Link Active |
 /// | 14 | Link Bandwidth Management Status |
 /// | 15 | Link Autonomous Bandwidth Status |
@@ -82,7 +114,8 @@ pub struct LinkStatus {
     __: bool,
     /// The link trains, or is about to. Only at a port above.
     pub link_training: bool,
-    __: bool,
+    /// Uses the reference clock of the connector.
+    pub slot_clock: bool,
     /// The link is active. Means something only with
     /// [`link_active_reporting`](LinkCapabilities::link_active_reporting).
     #[doc(alias = "DLLLA")]
@@ -91,6 +124,41 @@ pub struct LinkStatus {
     pub bandwidth_management: bool,
     /// Speed or width changed by the hardware's own choice.
     pub autonomous_bandwidth: bool,
+}
+
+/// Sleep states of a link, taken by the hardware by itself (ASPM): a set of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum AspmStates {
+    /// 0: neither.
+    None,
+    /// 1: L0s.
+    L0s,
+    /// 2: L1.
+    L1,
+    /// 3: L0s and L1.
+    Both,
+}
+
+impl AspmStates {
+    const fn from_bits(bits: u8) -> Self {
+        match bits & 3 {
+            0 => Self::None,
+            1 => Self::L0s,
+            2 => Self::L1,
+            _ => Self::Both,
+        }
+    }
+
+    const fn into_bits(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::L0s => 1,
+            Self::L1 => 2,
+            Self::Both => 3,
+        }
+    }
 }
 
 /// The speed of a link.
@@ -115,7 +183,7 @@ pub enum LinkSpeed {
 }
 
 impl LinkSpeed {
-    const fn from_bits(bits: u8) -> Self {
+    pub(super) const fn from_bits(bits: u8) -> Self {
         match bits {
             1 => Self::Gt2_5,
             2 => Self::Gt5,
@@ -127,7 +195,7 @@ impl LinkSpeed {
         }
     }
 
-    const fn into_bits(self) -> u8 {
+    pub(super) const fn into_bits(self) -> u8 {
         match self {
             Self::Gt2_5 => 1,
             Self::Gt5 => 2,

@@ -8,13 +8,23 @@ use crate::presence::RrsVisibility;
 ///
 /// | bits | field |
 /// | --- | --- |
+/// | 0 | System Error on Correctable Error Enable |
+/// | 1 | System Error on Non-Fatal Error Enable |
+/// | 2 | System Error on Fatal Error Enable |
+/// | 3 | PME Interrupt Enable |
 /// | 4 | RRS Software Visibility Enable |
 #[bitfield(u16, defmt = cfg(feature = "defmt"))]
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RootControl {
-    #[bits(4)]
-    __: u8,
+    /// A correctable error from below is an error of the system.
+    pub system_error_on_correctable: bool,
+    /// A non-fatal error from below is one.
+    pub system_error_on_non_fatal: bool,
+    /// A fatal error from below is one.
+    pub system_error_on_fatal: bool,
+    /// PME from below interrupts.
+    pub pme_interrupt: bool,
     /// Whether a read of Vendor ID returns `0001` while the function asks for retries.
     #[doc(alias = "CRSVisible")]
     #[bits(1)]
@@ -36,6 +46,27 @@ pub struct RootCapabilities {
     #[doc(alias = "CRSVisible")]
     pub rrs_software_visibility: bool,
     #[bits(15)]
+    __: u16,
+}
+
+/// Root Status. Bit 16 is cleared by writing one.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–15 | PME Requester ID |
+/// | 16 | PME Status |
+/// | 17 | PME Pending |
+#[bitfield(u32, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct RootStatus {
+    /// Who sent the last PME: bus, device, function.
+    pub pme_requester: u16,
+    /// That function signals PME.
+    pub pme_status: bool,
+    /// More PMEs wait.
+    pub pme_pending: bool,
+    #[bits(14)]
     __: u16,
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stderr, reason = "the program's own edge: its errors")]
 
+mod decode;
 mod inventory;
 mod report;
 mod table;
@@ -27,12 +28,15 @@ enum Command {
     Inventory(inventory::Arguments),
     /// Show what the boot claim did.
     Report(report::Arguments),
+    /// Decode configuration spaces out of a text such as `lspci -xxxx` prints.
+    Decode(decode::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Inventory(arguments) => inventory::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Decode(arguments) => decode::run(&arguments),
     };
     match outcome {
         Ok(status) => status,

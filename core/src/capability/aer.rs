@@ -1,0 +1,394 @@
+//! The Advanced Error Reporting capability (AER).
+//!
+//! | offset | register | who has it |
+//! | --- | --- | --- |
+//! | 00 | header | all |
+//! | 04 | Uncorrectable Error Status | all |
+//! | 08 | Uncorrectable Error Mask | all |
+//! | 0c | Uncorrectable Error Severity | all |
+//! | 10 | Correctable Error Status | all |
+//! | 14 | Correctable Error Mask | all |
+//! | 18 | Advanced Error Capabilities and Control | all |
+//! | 1c–28 | Header Log | all |
+//! | 2c | Root Error Command | Root Ports, Root Complex Event Collectors |
+//! | 30 | Root Error Status | Root Ports, Root Complex Event Collectors |
+//! | 34 | Error Source Identification | Root Ports, Root Complex Event Collectors |
+//!
+//! What the port is stands in its PCI Express capability, so it is an argument here. The bits of both status registers
+//! and of Root Error Status are cleared by writing ones, and outlive every reset but a fundamental one.
+
+use bitfield_struct::bitfield;
+
+use super::express::PortType;
+use super::view::{View, ViewError};
+use super::{ExtendedId, taken_from_list};
+use crate::config::{ConfigRead, Offset};
+
+const UNCORRECTABLE_STATUS: Offset = Offset::at::<0x04>();
+const UNCORRECTABLE_MASK: Offset = Offset::at::<0x08>();
+const UNCORRECTABLE_SEVERITY: Offset = Offset::at::<0x0c>();
+const CORRECTABLE_STATUS: Offset = Offset::at::<0x10>();
+const CORRECTABLE_MASK: Offset = Offset::at::<0x14>();
+const CAPABILITIES_CONTROL: Offset = Offset::at::<0x18>();
+const HEADER_LOG: [Offset; 4] = [
+    Offset::at::<0x1c>(),
+    Offset::at::<0x20>(),
+    Offset::at::<0x24>(),
+    Offset::at::<0x28>(),
+];
+const ROOT_COMMAND: Offset = Offset::at::<0x2c>();
+const ROOT_STATUS: Offset = Offset::at::<0x30>();
+const ERROR_SOURCE: Offset = Offset::at::<0x34>();
+
+/// A function's Advanced Error Reporting capability.
+///
+/// Each method reads what it gives, each time that it is called.
+#[derive(Clone, Debug)]
+pub struct Aer<R> {
+    view: View<R, ExtendedId>,
+}
+
+taken_from_list!(Aer, ExtendedId::AER);
+
+impl<R: ConfigRead> Aer<R> {
+    /// Uncorrectable Error Status: what was seen.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn uncorrectable_status(&mut self) -> Result<UncorrectableErrors, ViewError<R::Error>> {
+        self.view.read_answer(UNCORRECTABLE_STATUS).map(Into::into)
+    }
+
+    /// Uncorrectable Error Mask: what is not reported.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn uncorrectable_mask(&mut self) -> Result<UncorrectableErrors, ViewError<R::Error>> {
+        self.view.read_answer(UNCORRECTABLE_MASK).map(Into::into)
+    }
+
+    /// Uncorrectable Error Severity: what is reported as fatal; the others are non-fatal.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn uncorrectable_severity(&mut self) -> Result<UncorrectableErrors, ViewError<R::Error>> {
+        self.view.read_answer(UNCORRECTABLE_SEVERITY).map(Into::into)
+    }
+
+    /// Correctable Error Status: what was seen.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn correctable_status(&mut self) -> Result<CorrectableErrors, ViewError<R::Error>> {
+        self.view.read_answer(CORRECTABLE_STATUS).map(Into::into)
+    }
+
+    /// Correctable Error Mask: what is not reported.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn correctable_mask(&mut self) -> Result<CorrectableErrors, ViewError<R::Error>> {
+        self.view.read_answer(CORRECTABLE_MASK).map(Into::into)
+    }
+
+    /// Advanced Error Capabilities and Control.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn capabilities_control(&mut self) -> Result<AerCapabilitiesControl, ViewError<R::Error>> {
+        self.view.read_answer(CAPABILITIES_CONTROL).map(Into::into)
+    }
+
+    /// The packet header that belongs to the first error; means nothing where none is recorded. Four reads of registers
+    /// that may hold any value.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn header_log(&mut self) -> Result<[u32; 4], ViewError<R::Error>> {
+        let [first, second, third, fourth] = HEADER_LOG;
+        Ok([
+            self.view.read(first)?,
+            self.view.read(second)?,
+            self.view.read(third)?,
+            self.view.read(fourth)?,
+        ])
+    }
+
+    /// Root Error Command; `None` of a port that is neither a Root Port nor a Root Complex Event Collector.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn root_command(&mut self, port: PortType) -> Result<Option<RootErrorCommand>, ViewError<R::Error>> {
+        if !port.has_root_registers() {
+            return Ok(None);
+        }
+        Ok(Some(self.view.read_answer(ROOT_COMMAND)?.into()))
+    }
+
+    /// Root Error Status; `None` as for [`root_command`](Self::root_command).
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn root_status(&mut self, port: PortType) -> Result<Option<RootErrorStatus>, ViewError<R::Error>> {
+        if !port.has_root_registers() {
+            return Ok(None);
+        }
+        Ok(Some(self.view.read_answer(ROOT_STATUS)?.into()))
+    }
+
+    /// Error Source Identification; `None` as for [`root_command`](Self::root_command). All-ones is a value of it: the
+    /// last function of bus ff, twice.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn error_source(&mut self, port: PortType) -> Result<Option<ErrorSource>, ViewError<R::Error>> {
+        if !port.has_root_registers() {
+            return Ok(None);
+        }
+        Ok(Some(self.view.read(ERROR_SOURCE)?.into()))
+    }
+}
+
+/// One bit for each uncorrectable error: the layout of status, mask and severity.
+///
+/// | bits | error |
+/// | --- | --- |
+/// | 4 | Data Link Protocol Error |
+/// | 5 | Surprise Down Error |
+/// | 12 | Poisoned TLP Received |
+/// | 13 | Flow Control Protocol Error |
+/// | 14 | Completion Timeout |
+/// | 15 | Completer Abort |
+/// | 16 | Unexpected Completion |
+/// | 17 | Receiver Overflow |
+/// | 18 | Malformed TLP |
+/// | 19 | ECRC Error |
+/// | 20 | Unsupported Request Error |
+/// | 21 | ACS Violation |
+/// | 22 | Uncorrectable Internal Error |
+/// | 23 | MC Blocked TLP |
+/// | 24 | AtomicOp Egress Blocked |
+/// | 25 | TLP Prefix Blocked Error |
+/// | 26 | Poisoned TLP Egress Blocked |
+/// | 27 | DMWr Request Egress Blocked |
+/// | 28 | IDE Check Failed |
+/// | 29 | Misrouted IDE TLP |
+/// | 30 | PCRC Check Failed |
+/// | 31 | TLP Translation Egress Blocked |
+#[bitfield(u32, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct UncorrectableErrors {
+    #[bits(4)]
+    __: u8,
+    /// The link's two ends disagree about sequence numbers.
+    pub data_link_protocol: bool,
+    /// The link went away unannounced.
+    pub surprise_down: bool,
+    #[bits(6)]
+    __: u8,
+    /// Got data that is marked as bad.
+    pub poisoned_tlp: bool,
+    /// The link's other end broke the flow control's rules.
+    pub flow_control_protocol: bool,
+    /// A request was not answered in time.
+    pub completion_timeout: bool,
+    /// Refused a request as against its programming model.
+    pub completer_abort: bool,
+    /// Got an answer to no request of its own.
+    pub unexpected_completion: bool,
+    /// Got more than it had given credit for.
+    pub receiver_overflow: bool,
+    /// Got a packet that is none.
+    pub malformed_tlp: bool,
+    /// The end-to-end check of a packet failed.
+    pub ecrc: bool,
+    /// Got a request that it does not serve.
+    pub unsupported_request: bool,
+    /// Access Control Services stopped a request.
+    pub acs_violation: bool,
+    /// Something within the function failed.
+    pub internal: bool,
+    /// A multicast packet was blocked.
+    pub mc_blocked_tlp: bool,
+    /// An atomic operation was blocked on its way out.
+    pub atomic_op_egress_blocked: bool,
+    /// A packet was blocked for its prefix.
+    pub tlp_prefix_blocked: bool,
+    /// Data that is marked as bad was blocked on its way out.
+    pub poisoned_tlp_egress_blocked: bool,
+    /// A deferrable write was blocked on its way out.
+    pub dmwr_egress_blocked: bool,
+    /// The encryption's check of a packet failed.
+    pub ide_check_failed: bool,
+    /// An encrypted packet arrived where it does not belong.
+    pub misrouted_ide_tlp: bool,
+    /// The check of a packet's plain text failed.
+    pub pcrc_check_failed: bool,
+    /// A request with a translated address was blocked on its way out.
+    pub tlp_translation_egress_blocked: bool,
+}
+
+/// One bit for each correctable error: the layout of status and mask.
+///
+/// | bits | error |
+/// | --- | --- |
+/// | 0 | Receiver Error |
+/// | 6 | Bad TLP |
+/// | 7 | Bad DLLP |
+/// | 8 | `REPLAY_NUM` Rollover |
+/// | 12 | Replay Timer Timeout |
+/// | 13 | Advisory Non-Fatal Error |
+/// | 14 | Corrected Internal Error |
+/// | 15 | Header Log Overflow |
+#[bitfield(u32, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct CorrectableErrors {
+    /// Could not make out a symbol.
+    pub receiver: bool,
+    #[bits(5)]
+    __: u8,
+    /// The link's check of a transaction packet failed.
+    pub bad_tlp: bool,
+    /// The link's check of one of its own packets failed.
+    pub bad_dllp: bool,
+    /// A packet was sent four times without an acknowledgement.
+    pub replay_num_rollover: bool,
+    #[bits(3)]
+    __: u8,
+    /// A packet was not acknowledged in time.
+    pub replay_timer_timeout: bool,
+    /// A non-fatal error that another function is to report.
+    pub advisory_non_fatal: bool,
+    /// Something within the function failed and was put right.
+    pub internal: bool,
+    /// There was no room for another packet header in the log.
+    pub header_log_overflow: bool,
+    #[bits(16)]
+    __: u16,
+}
+
+/// Advanced Error Capabilities and Control.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–4 | First Error Pointer |
+/// | 5 | ECRC Generation Capable |
+/// | 6 | ECRC Generation Enable |
+/// | 7 | ECRC Check Capable |
+/// | 8 | ECRC Check Enable |
+/// | 9 | Multiple Header Recording Capable |
+/// | 10 | Multiple Header Recording Enable |
+/// | 11 | TLP Prefix Log Present |
+/// | 12 | Completion Timeout Prefix/Header Log Capable |
+#[bitfield(u32, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct AerCapabilitiesControl {
+    /// The bit in Uncorrectable Error Status of the first error; means something while that bit is set.
+    #[bits(5)]
+    pub first_error_pointer: u8,
+    /// Can add end-to-end checks to packets.
+    pub ecrc_generation_capable: bool,
+    /// Adds them.
+    pub ecrc_generation: bool,
+    /// Can check them.
+    pub ecrc_check_capable: bool,
+    /// Checks them.
+    pub ecrc_check: bool,
+    /// Can keep the packet headers of several errors.
+    pub multiple_header_recording_capable: bool,
+    /// Keeps them.
+    pub multiple_header_recording: bool,
+    /// The first error's packet had a prefix, which is in the log.
+    pub tlp_prefix_log: bool,
+    /// Keeps the packet headers of requests that time out.
+    pub completion_timeout_log_capable: bool,
+    #[bits(19)]
+    __: u32,
+}
+
+/// Root Error Command: which error messages from below interrupt.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0 | Correctable Error Reporting Enable |
+/// | 1 | Non-Fatal Error Reporting Enable |
+/// | 2 | Fatal Error Reporting Enable |
+#[bitfield(u32, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct RootErrorCommand {
+    /// Correctable errors interrupt.
+    pub correctable_error_reporting: bool,
+    /// Non-fatal errors interrupt.
+    pub non_fatal_error_reporting: bool,
+    /// Fatal errors interrupt.
+    pub fatal_error_reporting: bool,
+    #[bits(29)]
+    __: u32,
+}
+
+/// Root Error Status: which error messages came from below.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0 | `ERR_COR` Received |
+/// | 1 | Multiple `ERR_COR` Received |
+/// | 2 | `ERR_FATAL`/`ERR_NONFATAL` Received |
+/// | 3 | Multiple `ERR_FATAL`/`ERR_NONFATAL` Received |
+/// | 4 | First Uncorrectable Fatal |
+/// | 5 | Non-Fatal Error Messages Received |
+/// | 6 | Fatal Error Messages Received |
+/// | 27–31 | Advanced Error Interrupt Message Number |
+#[bitfield(u32, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct RootErrorStatus {
+    /// A correctable error.
+    pub correctable: bool,
+    /// More than one.
+    pub multiple_correctable: bool,
+    /// A non-fatal or fatal error.
+    pub uncorrectable: bool,
+    /// More than one.
+    pub multiple_uncorrectable: bool,
+    /// The first of them was fatal.
+    pub first_uncorrectable_fatal: bool,
+    /// At least one was non-fatal.
+    pub non_fatal: bool,
+    /// At least one was fatal.
+    pub fatal: bool,
+    #[bits(20)]
+    __: u32,
+    /// Which MSI or MSI-X vector tells of it.
+    #[bits(5)]
+    pub interrupt_message_number: u8,
+}
+
+/// Error Source Identification: the Requester IDs (bus, device, function) of whoever sent the first messages.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–15 | `ERR_COR` Source Identification |
+/// | 16–31 | `ERR_FATAL`/`ERR_NONFATAL` Source Identification |
+#[bitfield(u32, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ErrorSource {
+    /// Who sent the first correctable error.
+    pub correctable: u16,
+    /// Who sent the first non-fatal or fatal error.
+    pub uncorrectable: u16,
+}

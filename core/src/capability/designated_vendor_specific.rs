@@ -1,0 +1,174 @@
+//! The Designated Vendor-Specific extended capability (DVSEC): it names the vendor or the consortium that says what it
+//! means, which need not be the function's own.
+//!
+//! | offset | register |
+//! | --- | --- |
+//! | 0 | header |
+//! | 4 | Designated Vendor-Specific Header 1 |
+//! | 8 | bits 0–15: Designated Vendor-Specific Header 2 |
+//!
+//! CXL's DVSEC for ports goes on:
+//!
+//! | offset | register |
+//! | --- | --- |
+//! | 8 | bits 16–31: Port Status |
+//! | c | bits 0–15: Port Control |
+
+use bitfield_struct::bitfield;
+
+use super::list::List;
+use super::view::{View, ViewError};
+use super::{ExtendedId, taken_from_list};
+use crate::config::{ConfigRead, Offset, halves};
+
+const HEADER_1: Offset = Offset::at::<0x04>();
+const HEADER_2: Offset = Offset::at::<0x08>();
+/// Port Control of CXL's DVSEC for ports, in the lower half.
+const CXL_PORT_CONTROL: Offset = Offset::at::<0x0c>();
+
+/// A function's Designated Vendor-Specific extended capability. A function may have several.
+#[derive(Clone, Debug)]
+pub struct DesignatedVendorSpecific<R> {
+    view: View<R, ExtendedId>,
+}
+
+taken_from_list!(DesignatedVendorSpecific, ExtendedId::DESIGNATED_VENDOR_SPECIFIC);
+
+impl<R: ConfigRead> DesignatedVendorSpecific<R> {
+    /// Designated Vendor-Specific Header 1. One read.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn header(&mut self) -> Result<DesignatedVendorSpecificHeader, ViewError<R::Error>> {
+        self.view.read_answer(HEADER_1).map(Into::into)
+    }
+
+    /// DVSEC ID, from Designated Vendor-Specific Header 2: what it is, by the numbers of the vendor that it names. One
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn id(&mut self) -> Result<u16, ViewError<R::Error>> {
+        Ok(halves(self.view.read_answer(HEADER_2)?).0)
+    }
+
+    /// The capability's length in bytes: what `header` says, and no more than the view has.
+    pub fn length(&self, header: DesignatedVendorSpecificHeader) -> u16 {
+        header.length().min(self.view.length())
+    }
+
+    /// The view, for a reader that knows the vendor.
+    pub fn into_view(self) -> View<R, ExtendedId> {
+        self.view
+    }
+}
+
+/// Designated Vendor-Specific Header 1.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–15 | DVSEC Vendor ID |
+/// | 16–19 | DVSEC Revision |
+/// | 20–31 | DVSEC Length |
+#[bitfield(u32, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct DesignatedVendorSpecificHeader {
+    /// Who says what it means.
+    pub vendor: u16,
+    /// Version of its structure.
+    #[bits(4)]
+    pub revision: u8,
+    /// Its length in bytes, from the start of the capability, as it says itself.
+    #[bits(12)]
+    pub length: u16,
+}
+
+/// CXL's DVSEC for ports, which says whether a secondary bus reset does anything.
+#[derive(Clone, Debug)]
+pub struct CxlPort<R> {
+    view: View<R, ExtendedId>,
+    length: u16,
+}
+
+impl<R: ConfigRead> CxlPort<R> {
+    /// The vendor that CXL's DVSECs name.
+    pub const VENDOR: u16 = 0x1e98;
+    /// The DVSEC ID of the one for ports.
+    pub const ID: u16 = 3;
+
+    /// The first one in the list. Two reads for each DVSEC up to it.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`] where a DVSEC does not say what it is.
+    pub fn find<E, const N: usize>(
+        list: &List<ExtendedId, E, N>,
+        mut reader: R,
+    ) -> Result<Option<Self>, ViewError<R::Error>> {
+        for capability in list.all(ExtendedId::DESIGNATED_VENDOR_SPECIFIC) {
+            let mut candidate = DesignatedVendorSpecific {
+                view: list.view(capability, &mut reader),
+            };
+            let (header, id) = (candidate.header()?, candidate.id()?);
+            if Self::is(header, id) {
+                let view = list.view(capability, reader);
+                return Ok(Self::of(DesignatedVendorSpecific { view }, header, id));
+            }
+        }
+        Ok(None)
+    }
+
+    const fn is(header: DesignatedVendorSpecificHeader, id: u16) -> bool {
+        header.vendor() == Self::VENDOR && id == Self::ID
+    }
+
+    /// `capability` as CXL's DVSEC for ports, if that is what `header` and `id`, read from it, say. No read.
+    pub fn of(
+        capability: DesignatedVendorSpecific<R>,
+        header: DesignatedVendorSpecificHeader,
+        id: u16,
+    ) -> Option<Self> {
+        let length = capability.length(header);
+        Self::is(header, id).then_some(Self {
+            view: capability.view,
+            length,
+        })
+    }
+
+    /// Port Control. One read.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`]; [`ViewError::BeyondBound`] also where the DVSEC says that it ends before.
+    pub fn control(&mut self) -> Result<CxlPortControl, ViewError<R::Error>> {
+        const WIDTH: u16 = 2;
+        if CXL_PORT_CONTROL.get().saturating_add(WIDTH) > self.length {
+            return Err(ViewError::BeyondBound {
+                relative: CXL_PORT_CONTROL,
+                length: self.length,
+            });
+        }
+        Ok(halves(self.view.read_answer(CXL_PORT_CONTROL)?).0.into())
+    }
+}
+
+/// Port Control of CXL's DVSEC for ports.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0 | Unmask SBR |
+/// | 1 | Unmask Link Disable |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct CxlPortControl {
+    /// Bridge Control's Secondary Bus Reset works. Without it, that bit has no effect.
+    pub unmask_sbr: bool,
+    /// Link Control's Link Disable works. Without it, that bit has no effect.
+    pub unmask_link_disable: bool,
+    #[bits(14)]
+    __: u16,
+}

@@ -1,0 +1,250 @@
+//! The Downstream Port Containment capability (DPC): a port that takes its link down when an error comes from below.
+//!
+//! | offset | register |
+//! | --- | --- |
+//! | 0 | header |
+//! | 4 | bits 0–15: DPC Capability, 16–31: DPC Control |
+//! | 8 | bits 0–15: DPC Status, 16–31: DPC Error Source ID |
+
+use bitfield_struct::bitfield;
+
+use super::view::{View, ViewError};
+use super::{ExtendedId, taken_from_list};
+use crate::config::{ConfigRead, Offset, halves};
+
+const CAPABILITY_CONTROL: Offset = Offset::at::<0x04>();
+const STATUS_SOURCE: Offset = Offset::at::<0x08>();
+
+/// A port's Downstream Port Containment capability.
+///
+/// Each method reads one register, each time that it is called.
+#[derive(Clone, Debug)]
+pub struct Dpc<R> {
+    view: View<R, ExtendedId>,
+}
+
+taken_from_list!(Dpc, ExtendedId::DPC);
+
+impl<R: ConfigRead> Dpc<R> {
+    /// DPC Capability and DPC Control.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn capability_control(&mut self) -> Result<(DpcCapability, DpcControl), ViewError<R::Error>> {
+        let (capability, control) = halves(self.view.read_answer(CAPABILITY_CONTROL)?);
+        Ok((capability.into(), control.into()))
+    }
+
+    /// DPC Status, and DPC Error Source ID: the Requester ID of whoever sent the error message, where one was the
+    /// reason.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn status_source(&mut self) -> Result<(DpcStatus, u16), ViewError<R::Error>> {
+        let (status, source) = halves(self.view.read_answer(STATUS_SOURCE)?);
+        Ok((status.into(), source))
+    }
+}
+
+/// DPC Capability.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–4 | DPC Interrupt Message Number |
+/// | 5 | RP Extensions for DPC |
+/// | 6 | Poisoned TLP Egress Blocking Supported |
+/// | 7 | DPC Software Triggering Supported |
+/// | 8–11 | RP PIO Log Size |
+/// | 12 | `DL_Active` `ERR_COR` Signaling Supported |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct DpcCapability {
+    /// Which MSI or MSI-X vector tells of containment.
+    #[bits(5)]
+    pub interrupt_message_number: u8,
+    /// Has the registers for errors of the root port's own requests.
+    pub root_port_extensions: bool,
+    /// Can hold back data that is marked as bad.
+    pub poisoned_tlp_egress_blocking: bool,
+    /// Software can trigger it.
+    pub software_trigger: bool,
+    /// 32-bit registers in the log of the root port's own requests.
+    #[bits(4)]
+    pub rp_pio_log_size: u8,
+    /// Can report a link that becomes active as a correctable error.
+    pub dl_active_err_cor: bool,
+    #[bits(3)]
+    __: u8,
+}
+
+/// DPC Control.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–1 | DPC Trigger Enable |
+/// | 2 | DPC Completion Control |
+/// | 3 | DPC Interrupt Enable |
+/// | 4 | DPC `ERR_COR` Enable |
+/// | 5 | Poisoned TLP Egress Blocking Enable |
+/// | 6 | DPC Software Trigger |
+/// | 7 | `DL_Active` `ERR_COR` Enable |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct DpcControl {
+    /// Which errors trigger it.
+    #[bits(2)]
+    pub trigger: DpcTrigger,
+    /// Requests to a contained link end as unsupported, and not as aborted.
+    pub completion_unsupported_request: bool,
+    /// Containment interrupts.
+    pub interrupt: bool,
+    /// Containment is reported as a correctable error.
+    pub err_cor: bool,
+    /// Holds back data that is marked as bad.
+    pub poisoned_tlp_egress_blocking: bool,
+    /// Writing one triggers it; reads 0.
+    pub software_trigger: bool,
+    /// A link that becomes active is reported as a correctable error.
+    pub dl_active_err_cor: bool,
+    #[bits(8)]
+    __: u8,
+}
+
+/// DPC Status. Bits 0 and 3 are cleared by writing ones, and clearing bit 0 lets the link come back.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0 | DPC Trigger Status |
+/// | 1–2 | DPC Trigger Reason |
+/// | 3 | DPC Interrupt Status |
+/// | 4 | DPC RP Busy |
+/// | 5–6 | DPC Trigger Reason Extension |
+/// | 8–12 | RP PIO First Error Pointer |
+#[bitfield(u16, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct DpcStatus {
+    /// The link is contained.
+    pub triggered: bool,
+    /// What triggered it.
+    #[bits(2)]
+    pub reason: DpcReason,
+    /// An interrupt was sent or is pending.
+    pub interrupt: bool,
+    /// The root port is not done yet: Trigger Status may not be cleared.
+    pub root_port_busy: bool,
+    /// More about the reason, where that is [`DpcReason::Extension`].
+    #[bits(2)]
+    pub reason_extension: DpcReasonExtension,
+    __: bool,
+    /// The bit of the first error among the root port's own requests.
+    #[bits(5)]
+    pub rp_pio_first_error_pointer: u8,
+    #[bits(3)]
+    __: u8,
+}
+
+/// Which errors trigger containment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum DpcTrigger {
+    /// 0: none.
+    Disabled,
+    /// 1: fatal ones.
+    Fatal,
+    /// 2: fatal and non-fatal ones.
+    NonFatalOrFatal,
+    /// 3: reserved.
+    Other(u8),
+}
+
+impl DpcTrigger {
+    const fn from_bits(bits: u8) -> Self {
+        match bits {
+            0 => Self::Disabled,
+            1 => Self::Fatal,
+            2 => Self::NonFatalOrFatal,
+            other => Self::Other(other),
+        }
+    }
+
+    const fn into_bits(self) -> u8 {
+        match self {
+            Self::Disabled => 0,
+            Self::Fatal => 1,
+            Self::NonFatalOrFatal => 2,
+            Self::Other(bits) => bits,
+        }
+    }
+}
+
+/// What triggered containment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum DpcReason {
+    /// 0: an uncorrectable error of the port itself.
+    UncorrectableError,
+    /// 1: a non-fatal error message from below.
+    NonFatalMessage,
+    /// 2: a fatal error message from below.
+    FatalMessage,
+    /// 3: what [`DpcReasonExtension`] says.
+    Extension,
+}
+
+impl DpcReason {
+    const fn from_bits(bits: u8) -> Self {
+        match bits & 3 {
+            0 => Self::UncorrectableError,
+            1 => Self::NonFatalMessage,
+            2 => Self::FatalMessage,
+            _ => Self::Extension,
+        }
+    }
+
+    const fn into_bits(self) -> u8 {
+        match self {
+            Self::UncorrectableError => 0,
+            Self::NonFatalMessage => 1,
+            Self::FatalMessage => 2,
+            Self::Extension => 3,
+        }
+    }
+}
+
+/// More about what triggered containment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum DpcReasonExtension {
+    /// 0: an error of the root port's own requests.
+    RpPioError,
+    /// 1: software.
+    SoftwareTrigger,
+    /// 2 or 3: reserved.
+    Other(u8),
+}
+
+impl DpcReasonExtension {
+    const fn from_bits(bits: u8) -> Self {
+        match bits {
+            0 => Self::RpPioError,
+            1 => Self::SoftwareTrigger,
+            other => Self::Other(other),
+        }
+    }
+
+    const fn into_bits(self) -> u8 {
+        match self {
+            Self::RpPioError => 0,
+            Self::SoftwareTrigger => 1,
+            Self::Other(bits) => bits,
+        }
+    }
+}

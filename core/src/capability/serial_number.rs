@@ -1,0 +1,60 @@
+//! The Device Serial Number capability (DSN).
+//!
+//! | offset | register |
+//! | --- | --- |
+//! | 0 | header |
+//! | 4 | Serial Number, lower half |
+//! | 8 | Serial Number, upper half |
+
+use core::fmt;
+
+use super::view::{View, ViewError};
+use super::{ExtendedId, taken_from_list};
+use crate::config::{ConfigRead, Offset, RegisterError};
+
+const LOWER: Offset = Offset::at::<0x04>();
+const UPPER: Offset = Offset::at::<0x08>();
+
+/// A function's Device Serial Number capability. All functions of a device that have one have the same number.
+#[derive(Clone, Debug)]
+pub struct DeviceSerialNumber<R> {
+    view: View<R, ExtendedId>,
+}
+
+taken_from_list!(DeviceSerialNumber, ExtendedId::DEVICE_SERIAL_NUMBER);
+
+impl<R: ConfigRead> DeviceSerialNumber<R> {
+    /// The number. Two reads.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`]. One half of a serial number can be all-ones, not both.
+    pub fn number(&mut self) -> Result<SerialNumber, ViewError<R::Error>> {
+        let lower = self.view.read(LOWER)?;
+        let upper = self.view.read(UPPER)?;
+        if (lower, upper) == (u32::MAX, u32::MAX) {
+            let at = self.view.capability().offset();
+            return Err(RegisterError::AllOnes {
+                at: at.forward(LOWER.get()).unwrap_or(at),
+            }
+            .into());
+        }
+        Ok(SerialNumber((u64::from(upper) << 32) | u64::from(lower)))
+    }
+}
+
+/// An EUI-64 that the device's maker gave. Text is its bytes, the highest first: `48-b0-2d-…`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SerialNumber(pub u64);
+
+impl fmt::Display for SerialNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [b7, b6, b5, b4, b3, b2, b1, b0] = self.0.to_be_bytes();
+        write!(
+            f,
+            "{b7:02x}-{b6:02x}-{b5:02x}-{b4:02x}-{b3:02x}-{b2:02x}-{b1:02x}-{b0:02x}"
+        )
+    }
+}

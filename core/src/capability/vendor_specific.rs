@@ -1,0 +1,65 @@
+//! The Vendor-Specific extended capability (VSEC). What it means, only the function's vendor says.
+//!
+//! | offset | register |
+//! | --- | --- |
+//! | 0 | header |
+//! | 4 | Vendor-Specific Header |
+
+use bitfield_struct::bitfield;
+
+use super::view::{View, ViewError};
+use super::{ExtendedId, taken_from_list};
+use crate::config::{ConfigRead, Offset};
+
+/// Vendor-Specific Header, from the start of the capability.
+const HEADER: Offset = Offset::at::<0x04>();
+
+/// A function's Vendor-Specific extended capability. A function may have several.
+#[derive(Clone, Debug)]
+pub struct VendorSpecific<R> {
+    view: View<R, ExtendedId>,
+}
+
+taken_from_list!(VendorSpecific, ExtendedId::VENDOR_SPECIFIC);
+
+impl<R: ConfigRead> VendorSpecific<R> {
+    /// Vendor-Specific Header. One read.
+    ///
+    /// # Errors
+    ///
+    /// [`ViewError`].
+    pub fn header(&mut self) -> Result<VendorSpecificHeader, ViewError<R::Error>> {
+        self.view.read_answer(HEADER).map(Into::into)
+    }
+
+    /// The capability's length in bytes: what `header` says, and no more than the view has.
+    pub fn length(&self, header: VendorSpecificHeader) -> u16 {
+        header.length().min(self.view.length())
+    }
+
+    /// The view, for a reader that knows the vendor.
+    pub fn into_view(self) -> View<R, ExtendedId> {
+        self.view
+    }
+}
+
+/// Vendor-Specific Header.
+///
+/// | bits | field |
+/// | --- | --- |
+/// | 0–15 | VSEC ID |
+/// | 16–19 | VSEC Rev |
+/// | 20–31 | VSEC Length |
+#[bitfield(u32, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct VendorSpecificHeader {
+    /// What it is, by the vendor's own numbers.
+    pub id: u16,
+    /// Version of its structure.
+    #[bits(4)]
+    pub revision: u8,
+    /// Its length in bytes, from the start of the capability, as it says itself.
+    #[bits(12)]
+    pub length: u16,
+}

@@ -1,0 +1,350 @@
+//! Which reset comes next, why, and why not the others.
+//!
+//! [`decide`] is the whole rule. It takes [`Facts`] and what was [`Tried`], and answers with one
+//! [`Decision`]: the branch that it took, the rung that this branch leads to, and what it passed
+//! over on the way there. It is pure, so a plan and the act are decided by the same call.
+//!
+//! | what holds | what comes |
+//! | --- | --- |
+//! | in use, TDI-locked, or the rung would be above FLR and the fabric is unknown | refuse |
+//! | no bus reset by quirk, of the child or of the port | never a secondary bus reset |
+//! | the link is not active, or the function does not answer | neither FLR nor PM: nothing is written to it |
+//! | exclusive, absent | detach-SBR |
+//! | exclusive, FLR of the class known bad | detach-SBR |
+//! | exclusive, sick, FLR of the class not known good | detach-SBR |
+//! | exclusive, otherwise | kernel FLR, then detach-SBR |
+//! | not exclusive | kernel FLR, then slot power |
+//! | nothing is left | quarantine |
+//!
+//! Exclusive means that everything below the card root is ours, unused and without virtual
+//! functions, and that the operating system owns hotplug. Least destructive means bystanders
+//! first, then state: in an exclusive domain a secondary bus reset has no bystanders.
+//!
+//! What is not known never permits: unknown use is use, an unknown domain is shared, an unknown
+//! quirk forbids, an unknown owner of hotplug is not us. FLR of a class of which nothing is known
+//! is neither good nor bad.
+
+mod facts;
+mod rule;
+
+use core::fmt;
+use core::time::Duration;
+
+use heapless::Vec;
+
+pub use self::facts::{
+    Answer, Availability, BusReset, ClassHistory, Exclusivity, Facts, Preference, Sickness, SlotPower, Tdi, Use,
+};
+pub use self::rule::decide;
+
+/// How long the kernel itself may stay in a reset: 60 s for the function to become ready
+/// ([`RRS_LIMIT`](crate::recovery::RRS_LIMIT)), and what comes before and after. About 70 s was
+/// measured.
+pub const KERNEL_RESET_TIME: Duration = Duration::from_secs(70);
+
+/// What is tried on a GPU, from the least destructive to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Rung {
+    /// D3hot→D0 reset of the function, by the kernel.
+    KernelPm,
+    /// FLR, by the kernel.
+    KernelFlr,
+    /// Everything below the card root removed, a secondary bus reset on the empty bus, a rescan.
+    #[doc(alias = "SBR")]
+    DetachSbr,
+    /// The slot's power off and on.
+    SlotPower,
+}
+
+impl Rung {
+    /// How many there are.
+    pub(crate) const COUNT: usize = 4;
+
+    /// Whether the rung resets more than the function that it is done to.
+    pub const fn above_flr(self) -> bool {
+        match self {
+            Self::KernelPm | Self::KernelFlr => false,
+            Self::DetachSbr | Self::SlotPower => true,
+        }
+    }
+
+    /// How long the kernel may stay in it without a word, where that is long enough to announce.
+    pub const fn deadline(self) -> Option<Duration> {
+        match self {
+            Self::KernelPm | Self::KernelFlr => Some(KERNEL_RESET_TIME),
+            Self::DetachSbr | Self::SlotPower => None,
+        }
+    }
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::KernelPm => "kernel PM reset",
+            Self::KernelFlr => "kernel FLR",
+            Self::DetachSbr => "detach-SBR",
+            Self::SlotPower => "slot power",
+        })
+    }
+}
+
+/// The rungs that were begun, whatever came of them. None is begun twice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Tried {
+    rungs: Vec<Attempt, { Rung::COUNT }>,
+}
+
+/// One rung that was begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Attempt {
+    /// Which.
+    pub rung: Rung,
+    /// How far it came.
+    pub reach: Reach,
+}
+
+/// How far an attempt came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Reach {
+    /// It ended before its reset was done.
+    NotReset,
+    /// The reset was done, or may have been.
+    Reset,
+}
+
+impl Tried {
+    /// Nothing yet.
+    pub const fn none() -> Self {
+        Self { rungs: Vec::new() }
+    }
+
+    /// Notes an attempt; a second one of the same rung adds to the first.
+    pub fn note(&mut self, attempt: Attempt) {
+        match self.rungs.iter_mut().find(|known| known.rung == attempt.rung) {
+            Some(known) if attempt.reach == Reach::Reset => known.reach = Reach::Reset,
+            Some(_) => {}
+            // There is room for each rung once.
+            None => {
+                let _fits = self.rungs.push(attempt);
+            }
+        }
+    }
+
+    /// The attempts, in order.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.rungs
+    }
+
+    /// Whether the rung was begun.
+    pub fn contains(&self, rung: Rung) -> bool {
+        self.rungs.iter().any(|attempt| attempt.rung == rung)
+    }
+
+    /// Whether a reset was done, or may have been, that takes in what `rung` would do. FLR does not
+    /// take in PM: the two are built separately, and one may work where the other does not.
+    fn surpasses(&self, rung: Rung) -> bool {
+        let mut resets = self.rungs.iter().filter(|attempt| attempt.reach == Reach::Reset);
+        resets.any(|attempt| attempt.rung.above_flr() && attempt.rung > rung)
+    }
+}
+
+/// What the rule says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Decision {
+    /// Which branch of the rule applied.
+    pub branch: Branch,
+    /// What is to be done.
+    pub next: Next,
+    /// The rungs that came before it in this branch's order, and why each was passed over.
+    pub skipped: Vec<Skipped, { Rung::COUNT }>,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Next {
+    /// Nothing, and nothing is touched.
+    Refuse(Refusal),
+    /// Up to `deadline` in the kernel, which is announced: FLR.
+    KernelFlr {
+        /// How long it may take.
+        deadline: Duration,
+    },
+    /// Up to `deadline` in the kernel, which is announced: the D3hot→D0 reset.
+    KernelPm {
+        /// How long it may take.
+        deadline: Duration,
+    },
+    /// Detach, secondary bus reset on the empty bus, rescan.
+    DetachSbr,
+    /// The slot's power off and on.
+    SlotPower,
+    /// The GPU goes out of service.
+    Quarantine,
+}
+
+impl Next {
+    /// The rung, where it is one.
+    pub const fn rung(self) -> Option<Rung> {
+        match self {
+            Self::KernelFlr { .. } => Some(Rung::KernelFlr),
+            Self::KernelPm { .. } => Some(Rung::KernelPm),
+            Self::DetachSbr => Some(Rung::DetachSbr),
+            Self::SlotPower => Some(Rung::SlotPower),
+            Self::Refuse(_) | Self::Quarantine => None,
+        }
+    }
+}
+
+impl From<Rung> for Next {
+    fn from(rung: Rung) -> Self {
+        let deadline = KERNEL_RESET_TIME;
+        match rung {
+            Rung::KernelFlr => Self::KernelFlr { deadline },
+            Rung::KernelPm => Self::KernelPm { deadline },
+            Rung::DetachSbr => Self::DetachSbr,
+            Rung::SlotPower => Self::SlotPower,
+        }
+    }
+}
+
+/// Why nothing is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Refusal {
+    /// Somebody uses it.
+    InUse,
+    /// Nobody can say whether somebody uses it.
+    UseUnknown,
+    /// It is locked into a confidential VM.
+    TdiLocked,
+    /// What comes is above FLR, and nobody can say who is on its fabric.
+    FabricUnknown,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InUse => "in use",
+            Self::UseUnknown => "use unknown, which counts as in use",
+            Self::TdiLocked => "locked into a confidential VM",
+            Self::FabricUnknown => "fabric unknown, which allows nothing above FLR",
+        })
+    }
+}
+
+/// The branch of the rule that applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Branch {
+    /// It is in use, or nobody can say.
+    InUse,
+    /// It is TDI-locked.
+    TdiLocked,
+    /// Not exclusive: others are in the domain, or nobody can say.
+    Shared,
+    /// Exclusive but for the owner of hotplug, which is not the operating system.
+    HotplugNotOurs,
+    /// Exclusive, and a quirk forbids the secondary bus reset.
+    NoBusReset,
+    /// Exclusive, and the function is not there to be written to.
+    Absent,
+    /// Exclusive, and FLR was asked for.
+    PreferredFlr,
+    /// Exclusive, and the secondary bus reset was asked for.
+    PreferredSbr,
+    /// Exclusive, and FLR of this class is known bad.
+    ClassBad,
+    /// Exclusive, sick, and FLR of this class is not known good.
+    Sick,
+    /// Exclusive, and nothing speaks against FLR.
+    Otherwise,
+}
+
+impl fmt::Display for Branch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InUse => "in use",
+            Self::TdiLocked => "TDI-locked",
+            Self::Shared => "domain not exclusive",
+            Self::HotplugNotOurs => "hotplug not owned by the operating system",
+            Self::NoBusReset => "no bus reset by quirk",
+            Self::Absent => "exclusive and absent",
+            Self::PreferredFlr => "exclusive and FLR preferred",
+            Self::PreferredSbr => "exclusive and SBR preferred",
+            Self::ClassBad => "exclusive and FLR of the class known bad",
+            Self::Sick => "exclusive, sick and FLR of the class not known good",
+            Self::Otherwise => "exclusive, otherwise",
+        })
+    }
+}
+
+/// A rung that was passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Skipped {
+    /// Which.
+    pub rung: Rung,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a rung was passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Why {
+    /// It was tried.
+    Tried,
+    /// A reset that takes it in was tried.
+    Surpassed,
+    /// It is above the highest rung allowed.
+    AboveHighest,
+    /// The machine does not offer it.
+    Unavailable,
+    /// Nobody can say whether the machine offers it.
+    AvailabilityUnknown,
+    /// The link is not active: nothing is written to the function.
+    LinkNotActive,
+    /// The function does not answer: nothing is written to it.
+    NoAnswer,
+    /// It would hit others, or nobody can say that it would not.
+    NotExclusive,
+    /// The operating system does not own hotplug.
+    HotplugNotOurs,
+    /// A quirk forbids it, or nobody can say that none does.
+    Quirk(BusReset),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tried => "tried before",
+            Self::Surpassed => "a reset that takes it in was tried before",
+            Self::AboveHighest => "above the highest rung allowed",
+            Self::Unavailable => "not available",
+            Self::AvailabilityUnknown => "not known to be available",
+            Self::LinkNotActive => "the link is not active",
+            Self::NoAnswer => "the function does not answer",
+            Self::NotExclusive => "not known to hit nobody else",
+            Self::HotplugNotOurs => "the operating system does not own hotplug",
+            Self::Quirk(BusReset::ForbiddenAtChild) => "a quirk of the function forbids it",
+            Self::Quirk(BusReset::ForbiddenAtPort) => "a quirk of the port forbids it",
+            Self::Quirk(BusReset::Unknown | BusReset::Allowed) => "not known to be free of a quirk",
+        })
+    }
+}

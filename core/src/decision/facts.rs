@@ -1,0 +1,219 @@
+//! What the rule is told. Every fact has a way to say "unknown", and none has a default.
+
+use bitfield_struct::bitfield;
+
+use super::Rung;
+use crate::presence::{PortLink, Readiness};
+use crate::topology::Fabric;
+use crate::topology::function::HotplugOwner;
+
+/// All that the rule looks at: one function that is to come back, and the domain around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Facts {
+    /// Whether anybody uses the GPU, one of its virtual functions included.
+    pub usage: Use,
+    /// Whether it is locked into a confidential VM.
+    pub tdi: Tdi,
+    /// Who is on its fabric. Peers that are known are part of `exclusivity`; unknown ones allow
+    /// nothing above FLR.
+    pub fabric: Fabric,
+    /// Who else is below the card root.
+    pub exclusivity: Exclusivity,
+    /// Who owns hotplug at the port. Only the operating system's own is ours.
+    pub hotplug: HotplugOwner,
+    /// What the port says about the link.
+    pub link: PortLink,
+    /// What the function answers.
+    pub answer: Answer,
+    /// Whether FLR can be done.
+    pub flr: Availability,
+    /// Whether the D3hot→D0 reset can be done and resets anything.
+    pub pm: Availability,
+    /// Whether the port can do a secondary bus reset on its empty bus.
+    pub secondary_bus_reset: Availability,
+    /// Whether a quirk forbids that.
+    pub bus_reset: BusReset,
+    /// Whether the slot's power can be cut, and who else would lose it.
+    pub slot_power: SlotPower,
+    /// What is known of FLR in this class.
+    pub class: ClassHistory,
+    /// What is wrong with the function.
+    pub sickness: Sickness,
+    /// What was asked for.
+    pub preference: Preference,
+    /// The highest rung allowed.
+    pub highest: Rung,
+}
+
+/// Whether anybody uses a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Use {
+    /// Nobody does, and everything where a user could be seen was seen.
+    Free,
+    /// Somebody does.
+    Used,
+    /// Not everything could be seen. Counts as in use.
+    Unknown,
+}
+
+/// Whether a function is locked into a confidential VM. Whoever cannot tell says [`Self::Locked`].
+#[doc(alias = "TDISP")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Tdi {
+    /// It is not, or the host has no such thing.
+    Unlocked,
+    /// It is.
+    Locked,
+}
+
+/// Whether a reset domain is ours alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Exclusivity {
+    /// Everything in it is ours, unused, and has no virtual functions.
+    Exclusive,
+    /// Something in it is not.
+    Shared,
+    /// Nobody can say. Never counts as exclusive.
+    Unknown,
+}
+
+/// What a function answers, as far as the rule cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Answer {
+    /// Its header.
+    Ready,
+    /// Some of its header. Counts as sick.
+    Half,
+    /// All-ones.
+    Absent,
+    /// Requests to retry, and no end of them.
+    NotReady,
+    /// It was not read, or the read failed. Nothing is written to what was not seen to answer.
+    Unknown,
+}
+
+impl From<Readiness> for Answer {
+    fn from(readiness: Readiness) -> Self {
+        match readiness {
+            Readiness::Ready(_) => Self::Ready,
+            Readiness::HalfInitialised(_) => Self::Half,
+            Readiness::Absent => Self::Absent,
+            Readiness::NotReady => Self::NotReady,
+            Readiness::LinkInactive | Readiness::LinkUnknown | Readiness::PhysicalFunctionNotReady => Self::Unknown,
+        }
+    }
+}
+
+/// Whether a method is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Availability {
+    /// It is.
+    Available,
+    /// It is not.
+    Unavailable,
+    /// Nobody can say. It is not tried.
+    Unknown,
+}
+
+/// Whether a quirk forbids the secondary bus reset.
+///
+/// Of a function that is gone, its identity before it went decides. Removing a function discards
+/// the kernel's own flag, so the kernel does not guard an emptied bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum BusReset {
+    /// Looked up: none does.
+    Allowed,
+    /// One of the child does.
+    ForbiddenAtChild,
+    /// One of the port does.
+    ForbiddenAtPort,
+    /// Not looked up. Counts as forbidden.
+    Unknown,
+}
+
+/// Whether the power of a slot can be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum SlotPower {
+    /// The slot has a power controller.
+    Controller {
+        /// Whether everything that the slot powers is ours.
+        domain: Exclusivity,
+    },
+    /// There is no slot, or its port cannot cut the power.
+    None,
+    /// Nobody can say.
+    Unknown,
+}
+
+/// What verified outcomes say about FLR in a class: model, VBIOS and kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ClassHistory {
+    /// Nothing: neither good nor bad.
+    Unknown,
+    /// It brings such functions back.
+    Good,
+    /// It does not.
+    Bad,
+}
+
+/// What is wrong with a function. No bit says only that nothing wrong was seen.
+///
+/// | bit | field |
+/// | --- | --- |
+/// | 0 | vendor register wrong |
+/// | 1 | transactions stuck |
+/// | 2 | new errors |
+/// | 3 | last reset failed |
+#[bitfield(u8, defmt = cfg(feature = "defmt"))]
+#[derive(PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Sickness {
+    /// A register of the vendor's reads wrong.
+    pub vendor_register: bool,
+    /// Transactions stay pending.
+    pub transactions_stuck: bool,
+    /// New non-fatal or fatal errors on the path.
+    pub new_errors: bool,
+    /// The last reset was not verified.
+    pub last_reset_failed: bool,
+    #[bits(4)]
+    __: u8,
+}
+
+impl Sickness {
+    /// Whether anything is wrong.
+    pub const fn any(self) -> bool {
+        self.vendor_register() || self.transactions_stuck() || self.new_errors() || self.last_reset_failed()
+    }
+}
+
+/// What was asked for. Overrides where it is safe, and never a refusal, a quirk or a shared domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Preference {
+    /// What the rule says.
+    Rule,
+    /// FLR first.
+    Flr,
+    /// The secondary bus reset first.
+    Sbr,
+}

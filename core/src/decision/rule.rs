@@ -1,0 +1,159 @@
+//! The rule.
+
+use heapless::Vec;
+
+use super::{
+    Answer, Availability, Branch, BusReset, ClassHistory, Decision, Exclusivity, Facts, Next, Preference, Refusal,
+    Rung, Skipped, SlotPower, Tdi, Tried, Use, Why,
+};
+use crate::presence::PortLink;
+use crate::topology::Fabric;
+use crate::topology::function::HotplugOwner;
+
+/// The order of a GPU that FLR is likely to bring back.
+const FLR_FIRST: [Rung; Rung::COUNT] = [Rung::KernelFlr, Rung::DetachSbr, Rung::KernelPm, Rung::SlotPower];
+/// The order of one that FLR is likely to kill, or cannot reach.
+const SBR_FIRST: [Rung; Rung::COUNT] = [Rung::DetachSbr, Rung::KernelFlr, Rung::KernelPm, Rung::SlotPower];
+
+/// What comes next.
+///
+/// The branch gives an order of rungs; the first one that nothing speaks against is taken. So the
+/// caller asks again after each attempt, with what was observed and tried since.
+pub fn decide(facts: &Facts, tried: &Tried) -> Decision {
+    if let Some((branch, refusal)) = refused(facts) {
+        return Decision {
+            branch,
+            next: Next::Refuse(refusal),
+            skipped: Vec::new(),
+        };
+    }
+    let branch = branch(facts);
+    let mut skipped = Vec::new();
+    for rung in order(branch) {
+        let Some(why) = against(rung, facts, tried) else {
+            let next = match facts.fabric {
+                Fabric::Unknown if rung.above_flr() => Next::Refuse(Refusal::FabricUnknown),
+                Fabric::None | Fabric::Peers | Fabric::Unknown => rung.into(),
+            };
+            return Decision { branch, next, skipped };
+        };
+        // There is room for each rung once.
+        let _fits = skipped.push(Skipped { rung, why });
+    }
+    Decision {
+        branch,
+        next: Next::Quarantine,
+        skipped,
+    }
+}
+
+/// What forbids everything, whatever would come.
+const fn refused(facts: &Facts) -> Option<(Branch, Refusal)> {
+    match (facts.usage, facts.tdi) {
+        (Use::Used, _) => Some((Branch::InUse, Refusal::InUse)),
+        (Use::Unknown, _) => Some((Branch::InUse, Refusal::UseUnknown)),
+        (Use::Free, Tdi::Locked) => Some((Branch::TdiLocked, Refusal::TdiLocked)),
+        (Use::Free, Tdi::Unlocked) => None,
+    }
+}
+
+fn branch(facts: &Facts) -> Branch {
+    let sick = facts.sickness.any() || facts.answer == Answer::Half;
+    match (facts.exclusivity, facts.hotplug) {
+        (Exclusivity::Shared | Exclusivity::Unknown, _) => return Branch::Shared,
+        (Exclusivity::Exclusive, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => {
+            return Branch::HotplugNotOurs;
+        }
+        (Exclusivity::Exclusive, HotplugOwner::Os) => {}
+    }
+    match (facts.preference, facts.class) {
+        _ if facts.bus_reset != BusReset::Allowed => Branch::NoBusReset,
+        _ if unwritable(facts).is_some() => Branch::Absent,
+        (Preference::Flr, _) => Branch::PreferredFlr,
+        (Preference::Sbr, _) => Branch::PreferredSbr,
+        (Preference::Rule, ClassHistory::Bad) => Branch::ClassBad,
+        (Preference::Rule, ClassHistory::Unknown) if sick => Branch::Sick,
+        (Preference::Rule, ClassHistory::Unknown | ClassHistory::Good) => Branch::Otherwise,
+    }
+}
+
+const fn order(branch: Branch) -> [Rung; Rung::COUNT] {
+    match branch {
+        Branch::Absent | Branch::PreferredSbr | Branch::ClassBad | Branch::Sick => SBR_FIRST,
+        Branch::InUse
+        | Branch::TdiLocked
+        | Branch::Shared
+        | Branch::HotplugNotOurs
+        | Branch::NoBusReset
+        | Branch::PreferredFlr
+        | Branch::Otherwise => FLR_FIRST,
+    }
+}
+
+/// What speaks against a rung, the fabric aside.
+fn against(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Why> {
+    if tried.contains(rung) {
+        Some(Why::Tried)
+    } else if tried.surpasses(rung) {
+        Some(Why::Surpassed)
+    } else if rung > facts.highest {
+        Some(Why::AboveHighest)
+    } else {
+        match rung {
+            Rung::KernelFlr => unwritable(facts).or(missing(facts.flr)),
+            Rung::KernelPm => unwritable(facts).or(missing(facts.pm)),
+            Rung::DetachSbr => against_bus_reset(facts),
+            Rung::SlotPower => against_slot_power(facts),
+        }
+    }
+}
+
+/// Why nothing may be written to the function, if so.
+const fn unwritable(facts: &Facts) -> Option<Why> {
+    match (facts.link, facts.answer) {
+        (PortLink::Inactive | PortLink::Unreadable, _) => Some(Why::LinkNotActive),
+        (_, Answer::Absent | Answer::NotReady | Answer::Unknown) => Some(Why::NoAnswer),
+        (PortLink::Active | PortLink::NotReported, Answer::Ready | Answer::Half) => None,
+    }
+}
+
+const fn missing(method: Availability) -> Option<Why> {
+    match method {
+        Availability::Available => None,
+        Availability::Unavailable => Some(Why::Unavailable),
+        Availability::Unknown => Some(Why::AvailabilityUnknown),
+    }
+}
+
+const fn against_bus_reset(facts: &Facts) -> Option<Why> {
+    match (facts.bus_reset, facts.exclusivity, facts.hotplug) {
+        (BusReset::ForbiddenAtChild | BusReset::ForbiddenAtPort | BusReset::Unknown, ..) => {
+            Some(Why::Quirk(facts.bus_reset))
+        }
+        (_, Exclusivity::Shared | Exclusivity::Unknown, _) => Some(Why::NotExclusive),
+        (_, _, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(Why::HotplugNotOurs),
+        (BusReset::Allowed, Exclusivity::Exclusive, HotplugOwner::Os) => missing(facts.secondary_bus_reset),
+    }
+}
+
+/// Without a slot of the operating system's own, "power off" may be an eject by firmware; and a
+/// slot may power more than the reset domain that the other rungs act on.
+const fn against_slot_power(facts: &Facts) -> Option<Why> {
+    match (facts.slot_power, facts.hotplug) {
+        (SlotPower::None, _) => Some(Why::Unavailable),
+        (SlotPower::Unknown, _) => Some(Why::AvailabilityUnknown),
+        (_, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(Why::HotplugNotOurs),
+        (
+            SlotPower::Controller {
+                domain: Exclusivity::Shared | Exclusivity::Unknown,
+            },
+            HotplugOwner::Os,
+        ) => Some(Why::NotExclusive),
+        (
+            SlotPower::Controller {
+                domain: Exclusivity::Exclusive,
+            },
+            HotplugOwner::Os,
+        ) => None,
+    }
+}

@@ -1,0 +1,18 @@
+//! A function now, held against its baseline.
+//!
+//! [`judge`] compares aspect by aspect and answers with an [`Examination`]: findings, what could
+//! not be compared, and notes that are no fault. Its [`Verdict`] is `Verified` only where every
+//! aspect was compared and none was found wrong. What was not read is never taken to be well: it
+//! makes the verdict `Unverified`, which is not recovered.
+//!
+//! A [`Reading`] tells four things apart: a value, all-ones, that there is no such thing, and that
+//! it was not read. A function that has no link in its baseline needs none now; errors and the
+//! vendor's register have no such excuse, since without them nothing was witnessed.
+
+mod examination;
+mod judge;
+mod reading;
+
+pub use self::examination::{Aspect, Aspects, Examination, Finding, Note, Verdict};
+pub use self::judge::judge;
+pub use self::reading::{Boot, Errors, ErrorsAt, LinkReading, NotRead, Observation, PATH, Reading};

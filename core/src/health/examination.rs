@@ -1,0 +1,338 @@
+//! What a comparison brought.
+
+use core::fmt;
+
+use heapless::Vec;
+
+use super::{ErrorsAt, PATH};
+use crate::capability::express::{LinkSpeed, PayloadSize};
+use crate::capability::power_management::PowerState;
+use crate::decision::Sickness;
+use crate::header::Identity;
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(u16)]
+pub enum Aspect {
+    /// Vendor ID and Device ID.
+    Identity = 1 << 0,
+    /// The word at f0.
+    WordAtF0 = 1 << 1,
+    /// The power state.
+    Power = 1 << 2,
+    /// The BAR registers.
+    Bars = 1 << 3,
+    /// The BARs' sizes.
+    BarSizes = 1 << 4,
+    /// Memory Space Enable.
+    MemoryDecode = 1 << 5,
+    /// Device Control.
+    DeviceControl = 1 << 6,
+    /// Transactions Pending.
+    Transactions = 1 << 7,
+    /// The link.
+    Link = 1 << 8,
+    /// Errors on the path.
+    Errors = 1 << 9,
+    /// The vendor's register.
+    VendorRegister = 1 << 10,
+    /// Whether the function's firmware has booted.
+    Boot = 1 << 11,
+}
+
+impl Aspect {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Identity,
+        Self::WordAtF0,
+        Self::Power,
+        Self::Bars,
+        Self::BarSizes,
+        Self::MemoryDecode,
+        Self::DeviceControl,
+        Self::Transactions,
+        Self::Link,
+        Self::Errors,
+        Self::VendorRegister,
+        Self::Boot,
+    ];
+}
+
+impl fmt::Display for Aspect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Identity => "identity",
+            Self::WordAtF0 => "word at f0",
+            Self::Power => "power state",
+            Self::Bars => "BARs",
+            Self::BarSizes => "BAR sizes",
+            Self::MemoryDecode => "memory decode",
+            Self::DeviceControl => "device control",
+            Self::Transactions => "transactions",
+            Self::Link => "link",
+            Self::Errors => "errors on the path",
+            Self::VendorRegister => "vendor register",
+            Self::Boot => "firmware boot",
+        })
+    }
+}
+
+/// A set of aspects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Aspects(u16);
+
+impl Aspects {
+    /// None of them.
+    pub const fn none() -> Self {
+        Self(0)
+    }
+
+    /// The set with `aspect` in it.
+    #[must_use]
+    pub const fn with(self, aspect: Aspect) -> Self {
+        Self(self.0 | aspect as u16)
+    }
+
+    /// Whether `aspect` is in it.
+    pub const fn contains(self, aspect: Aspect) -> bool {
+        self.0 & aspect as u16 != 0
+    }
+
+    /// Whether nothing is in it.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// What is in it, in the order of [`Aspect::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Aspect> {
+        Aspect::ALL.into_iter().filter(move |aspect| self.contains(*aspect))
+    }
+}
+
+impl FromIterator<Aspect> for Aspects {
+    fn from_iter<I: IntoIterator<Item = Aspect>>(aspects: I) -> Self {
+        aspects.into_iter().fold(Self::none(), Self::with)
+    }
+}
+
+impl fmt::Display for Aspects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for aspect in self.iter() {
+            write!(f, "{separator}{aspect}")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}
+
+/// Something wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Finding {
+    /// What had a value in the baseline reads all-ones.
+    AllOnes(Aspect),
+    /// What the baseline has is not there any more.
+    Gone(Aspect),
+    /// Another function stands here.
+    OtherIdentity(Identity),
+    /// Not in D0.
+    NotInD0(PowerState),
+    /// A BAR that had an address has none.
+    BarLost {
+        /// Its register's number.
+        bar: u8,
+    },
+    /// A BAR is of another kind than it was.
+    BarChanged {
+        /// Its register's number.
+        bar: u8,
+    },
+    /// A BAR has another size than it had.
+    BarResized {
+        /// Its register's number.
+        bar: u8,
+        /// The size before, as a power of two.
+        was: u8,
+        /// The size now.
+        is: u8,
+    },
+    /// It decoded memory and does not now.
+    MemoryDecodeOff,
+    /// `Max_Payload_Size` is not what it was: its packets do not fit the path's setting.
+    PayloadSizeChanged {
+        /// Before.
+        was: PayloadSize,
+        /// Now.
+        is: PayloadSize,
+    },
+    /// Transactions are pending.
+    TransactionsPending,
+    /// The link has fewer lanes than it had.
+    LinkNarrower {
+        /// Lanes before.
+        was: u8,
+        /// Lanes now.
+        is: u8,
+    },
+    /// New non-fatal or fatal errors on the path.
+    NewErrors(ErrorsAt),
+    /// The vendor's register is not what it was.
+    VendorRegister {
+        /// Before.
+        was: u32,
+        /// Now.
+        is: u32,
+    },
+    /// The function's firmware has not booted.
+    BootIncomplete,
+}
+
+impl Finding {
+    /// What it is about.
+    pub const fn aspect(self) -> Aspect {
+        match self {
+            Self::AllOnes(aspect) | Self::Gone(aspect) => aspect,
+            Self::OtherIdentity(_) => Aspect::Identity,
+            Self::NotInD0(_) => Aspect::Power,
+            Self::BarLost { .. } | Self::BarChanged { .. } => Aspect::Bars,
+            Self::BarResized { .. } => Aspect::BarSizes,
+            Self::MemoryDecodeOff => Aspect::MemoryDecode,
+            Self::PayloadSizeChanged { .. } => Aspect::DeviceControl,
+            Self::TransactionsPending => Aspect::Transactions,
+            Self::LinkNarrower { .. } => Aspect::Link,
+            Self::NewErrors(_) => Aspect::Errors,
+            Self::VendorRegister { .. } => Aspect::VendorRegister,
+            Self::BootIncomplete => Aspect::Boot,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AllOnes(aspect) => write!(f, "{aspect}: all-ones"),
+            Self::Gone(aspect) => write!(f, "{aspect}: gone"),
+            Self::OtherIdentity(identity) => write!(f, "another function stands here: {identity}"),
+            Self::NotInD0(state) => write!(f, "in {state:?}, not in D0"),
+            Self::BarLost { bar } => write!(f, "BAR {bar} has lost its address"),
+            Self::BarChanged { bar } => write!(f, "BAR {bar} is of another kind than it was"),
+            Self::BarResized { bar, was, is } => write!(f, "BAR {bar} had 2^{was} bytes and has 2^{is}"),
+            Self::MemoryDecodeOff => f.write_str("does not decode memory any more"),
+            Self::PayloadSizeChanged { was, is } => write!(f, "payload size was {was:?} and is {is:?}"),
+            Self::TransactionsPending => f.write_str("transactions pending"),
+            Self::LinkNarrower { was, is } => write!(f, "link had {was} lanes and has {is}"),
+            Self::NewErrors(ErrorsAt { at, fatal, non_fatal }) => {
+                write!(f, "{fatal} new fatal and {non_fatal} new non-fatal errors at {at}")
+            }
+            Self::VendorRegister { was, is } => write!(f, "vendor register was {was:#010x} and is {is:#010x}"),
+            Self::BootIncomplete => f.write_str("its firmware has not booted"),
+        }
+    }
+}
+
+/// A difference that is no fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Note {
+    /// The link is slower than it was: idle GPUs do that.
+    LinkSlower {
+        /// Speed before.
+        was: LinkSpeed,
+        /// Speed now.
+        is: LinkSpeed,
+    },
+    /// A BAR has another address: an enumeration may give one.
+    BarMoved {
+        /// Its register's number.
+        bar: u8,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LinkSlower { was, is } => write!(f, "link was at {was} and is at {is}, as when idle"),
+            Self::BarMoved { bar } => write!(f, "BAR {bar} has moved"),
+        }
+    }
+}
+
+/// All that a comparison brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Examination {
+    /// What is wrong: at most one of each aspect, of the BARs one of each register, of the errors
+    /// one of each place on the path.
+    pub findings: Vec<Finding, { 9 + 6 + 6 + PATH }>,
+    /// What could not be compared.
+    pub missing: Aspects,
+    /// That of it which no reset will make readable.
+    pub lasting: Aspects,
+    /// What differs and is no fault.
+    pub notes: Vec<Note, { 1 + 6 }>,
+}
+
+impl Examination {
+    /// What it comes to. One finding outweighs all that is missing.
+    pub fn verdict(&self) -> Verdict {
+        if !self.findings.is_empty() {
+            Verdict::Sick(self.findings.iter().map(|finding| finding.aspect()).collect())
+        } else if self.missing.is_empty() {
+            Verdict::Verified
+        } else {
+            Verdict::Unverified {
+                missing: self.missing,
+                lasting: self.lasting,
+            }
+        }
+    }
+}
+
+/// What a comparison comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Verdict {
+    /// Everything was compared, and nothing is wrong.
+    Verified,
+    /// Nothing was found wrong, but not everything was compared. Not recovered.
+    Unverified {
+        /// What was not compared.
+        missing: Aspects,
+        /// That of it which no reset will make readable.
+        lasting: Aspects,
+    },
+    /// These are wrong.
+    Sick(Aspects),
+}
+
+impl Verdict {
+    /// What the rule wants to know of it.
+    pub const fn sickness(self) -> Sickness {
+        match self {
+            Self::Verified | Self::Unverified { .. } => Sickness::new(),
+            Self::Sick(wrong) => Sickness::new()
+                .with_vendor_register(wrong.contains(Aspect::VendorRegister) || wrong.contains(Aspect::Boot))
+                .with_transactions_stuck(wrong.contains(Aspect::Transactions))
+                .with_new_errors(wrong.contains(Aspect::Errors)),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Verified => f.write_str("verified"),
+            Self::Unverified { missing, .. } => write!(f, "unverified: {missing}"),
+            Self::Sick(wrong) => write!(f, "sick: {wrong}"),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The comparison, aspect by aspect.
+
+use super::{Aspect, Boot, Errors, ErrorsAt, Examination, Finding, LinkReading, NotRead, Note, Observation, Reading};
+use crate::capability::express::DeviceControl;
+use crate::capability::power_management::PowerState;
+use crate::header::Identity;
+
+/// Holds `now` against `baseline`.
+pub fn judge(baseline: &Observation, now: &Observation) -> Examination {
+    let mut examination = Examination::default();
+    let to = &mut examination;
+    to.witness(Aspect::Identity, &baseline.identity, &now.identity, identity);
+    // Where it was all-ones while the function was well, it cannot tell a dead one.
+    if baseline.word_at_f0 != Reading::AllOnes {
+        to.compare(Aspect::WordAtF0, &baseline.word_at_f0, &now.word_at_f0, anything);
+    }
+    to.compare(Aspect::Power, &baseline.power, &now.power, power);
+    to.compare(Aspect::Bars, &baseline.bars, &now.bars, bars);
+    to.compare(Aspect::BarSizes, &baseline.bar_sizes, &now.bar_sizes, bar_sizes);
+    to.compare(
+        Aspect::MemoryDecode,
+        &baseline.memory_decode,
+        &now.memory_decode,
+        memory_decode,
+    );
+    to.compare(
+        Aspect::DeviceControl,
+        &baseline.device_control,
+        &now.device_control,
+        device_control,
+    );
+    to.compare(
+        Aspect::Transactions,
+        &baseline.transactions_pending,
+        &now.transactions_pending,
+        transactions,
+    );
+    to.compare(Aspect::Link, &baseline.link, &now.link, link);
+    to.witness(Aspect::Errors, &baseline.errors, &now.errors, errors);
+    to.witness(
+        Aspect::VendorRegister,
+        &baseline.vendor_register,
+        &now.vendor_register,
+        vendor_register,
+    );
+    to.compare(Aspect::Boot, &baseline.boot, &now.boot, boot);
+    examination
+}
+
+impl Examination {
+    /// Compares what the function may do without: where it never had it, nothing is missing.
+    fn compare<T>(
+        &mut self,
+        aspect: Aspect,
+        baseline: &Reading<T>,
+        now: &Reading<T>,
+        differ: impl FnOnce(&mut Self, &T, &T),
+    ) {
+        match (baseline, now) {
+            (Reading::None, Reading::None) => {}
+            _ => self.witness(aspect, baseline, now, differ),
+        }
+    }
+
+    /// Compares what nothing can be verified without.
+    fn witness<T>(
+        &mut self,
+        aspect: Aspect,
+        baseline: &Reading<T>,
+        now: &Reading<T>,
+        differ: impl FnOnce(&mut Self, &T, &T),
+    ) {
+        match (baseline, now) {
+            (Reading::Value(was), Reading::Value(is)) => differ(self, was, is),
+            (Reading::Value(_), Reading::AllOnes) => self.find(Finding::AllOnes(aspect)),
+            (Reading::Value(_), Reading::None) => self.find(Finding::Gone(aspect)),
+            (_, Reading::NotRead(why)) => self.miss(aspect, *why),
+            // Nothing to hold it against; a baseline taken again may have it.
+            (Reading::None | Reading::AllOnes | Reading::NotRead(_), _) => self.miss(aspect, NotRead::Forbidden),
+        }
+    }
+
+    fn find(&mut self, finding: Finding) {
+        // The room is counted at the field.
+        let _fits = self.findings.push(finding);
+    }
+
+    fn note(&mut self, note: Note) {
+        let _fits = self.notes.push(note);
+    }
+
+    fn miss(&mut self, aspect: Aspect, why: NotRead) {
+        self.missing = self.missing.with(aspect);
+        if why.lasting() {
+            self.lasting = self.lasting.with(aspect);
+        }
+    }
+}
+
+const fn anything(_: &mut Examination, _: &u16, _: &u16) {}
+
+fn identity(to: &mut Examination, was: &Identity, is: &Identity) {
+    if was != is {
+        to.find(Finding::OtherIdentity(*is));
+    }
+}
+
+fn power(to: &mut Examination, _: &PowerState, is: &PowerState) {
+    if *is != PowerState::D0 {
+        to.find(Finding::NotInD0(*is));
+    }
+}
+
+/// The bits of a BAR that the function is built with: I/O or memory, its width, prefetchable.
+const fn kind(bar: u32) -> u32 {
+    match bar & 1 {
+        1 => bar & 0x3,
+        _ => bar & 0xf,
+    }
+}
+
+fn bars(to: &mut Examination, was: &[u32; 6], is: &[u32; 6]) {
+    let mut registers = (0_u8..).zip(was.iter().copied().zip(is.iter().copied()));
+    while let Some((bar, (was, is))) = registers.next() {
+        // A 64-bit BAR takes the next register for its upper half, of the kind that it was.
+        let upper = if kind(was) & 0x7 == 4 { registers.next() } else { None };
+        let (was_upper, is_upper) = upper.map_or((0, 0), |(_, halves)| halves);
+        compare_bar(to, bar, (was, was_upper), (is, is_upper));
+    }
+}
+
+fn compare_bar(to: &mut Examination, bar: u8, was: (u32, u32), is: (u32, u32)) {
+    let placed = |(low, upper): (u32, u32)| low & !0xf != 0 || upper != 0;
+    if was == is {
+    } else if is.0 == u32::MAX || is.1 == u32::MAX || placed(was) && !placed(is) {
+        to.find(Finding::BarLost { bar });
+    } else if kind(was.0) != kind(is.0) {
+        to.find(Finding::BarChanged { bar });
+    } else {
+        to.note(Note::BarMoved { bar });
+    }
+}
+
+fn bar_sizes(to: &mut Examination, was: &[u8; 6], is: &[u8; 6]) {
+    for (bar, (&was, &is)) in (0_u8..).zip(was.iter().zip(is)) {
+        if was != is {
+            to.find(Finding::BarResized { bar, was, is });
+        }
+    }
+}
+
+fn memory_decode(to: &mut Examination, was: &bool, is: &bool) {
+    if *was && !*is {
+        to.find(Finding::MemoryDecodeOff);
+    }
+}
+
+fn device_control(to: &mut Examination, was: &DeviceControl, is: &DeviceControl) {
+    let (was, is) = (was.max_payload_size(), is.max_payload_size());
+    if was != is {
+        to.find(Finding::PayloadSizeChanged { was, is });
+    }
+}
+
+fn transactions(to: &mut Examination, _: &bool, is: &bool) {
+    if *is {
+        to.find(Finding::TransactionsPending);
+    }
+}
+
+/// Width is firm. A lower speed is what an idle GPU saves power with, and so no fault.
+fn link(to: &mut Examination, was: &LinkReading, is: &LinkReading) {
+    if is.width < was.width {
+        to.find(Finding::LinkNarrower {
+            was: was.width,
+            is: is.width,
+        });
+    }
+    if is.speed < was.speed {
+        to.note(Note::LinkSlower {
+            was: was.speed,
+            is: is.speed,
+        });
+    }
+}
+
+fn errors(to: &mut Examination, was: &Errors, is: &Errors) {
+    for is in is {
+        let nothing = ErrorsAt {
+            at: is.at,
+            fatal: 0,
+            non_fatal: 0,
+        };
+        let before = was.iter().find(|was| was.at == is.at).copied().unwrap_or(nothing);
+        let new = is.since(before);
+        if new.fatal > 0 || new.non_fatal > 0 {
+            to.find(Finding::NewErrors(new));
+        }
+    }
+    // A counter that is gone witnesses nothing.
+    if was.iter().any(|was| is.iter().all(|is| is.at != was.at)) {
+        to.miss(Aspect::Errors, NotRead::Failed);
+    }
+}
+
+fn vendor_register(to: &mut Examination, &was: &u32, &is: &u32) {
+    if was != is {
+        to.find(Finding::VendorRegister { was, is });
+    }
+}
+
+fn boot(to: &mut Examination, _: &Boot, is: &Boot) {
+    if *is == Boot::Incomplete {
+        to.find(Finding::BootIncomplete);
+    }
+}

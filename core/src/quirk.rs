@@ -1,0 +1,399 @@
+//! What is known of single models and cannot be read off the function itself, as data.
+//!
+//! Each row of a table says whom it is about, what it says, who says so and how far that carries.
+//! A row with [`Confidence::Reported`] warns and never decides; all others do.
+//!
+//! | table | what it says |
+//! | --- | --- |
+//! | [`RESETS`] | which resets a model does not survive, ignores or needs |
+//! | [`FABRICS`] | whether links of its own join a model to others |
+//! | [`SWITCHES`] | which switches are part of a card |
+
+mod fabrics;
+mod resets;
+mod switches;
+
+use core::fmt;
+
+pub use self::fabrics::FABRICS;
+pub use self::resets::RESETS;
+pub use self::switches::SWITCHES;
+
+use crate::header::{ClassCode, Identity};
+
+/// A row: what is known of some models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Quirk {
+    /// Whom it is about.
+    pub models: Models,
+    /// What it says.
+    pub effect: Effect,
+    /// Who says so.
+    pub source: Source,
+    /// How far that carries.
+    pub confidence: Confidence,
+    /// The models' name, and what a reader has to know of them.
+    pub about: &'static str,
+}
+
+impl Quirk {
+    /// Whether it is about this function.
+    pub fn is_about(&self, subject: &Subject) -> bool {
+        self.models.contains(subject)
+    }
+}
+
+/// What of a function says whether a row is about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Subject {
+    /// Vendor ID and Device ID.
+    pub identity: Identity,
+    /// Class Code.
+    pub class: ClassCode,
+    /// No bridge leads to its bus.
+    pub on_root_bus: bool,
+}
+
+/// Whom a row is about: all conditions hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Models {
+    /// Vendor ID.
+    pub vendor: u16,
+    /// Device IDs.
+    pub devices: Devices,
+    /// Which of them.
+    pub only: Only,
+}
+
+impl Models {
+    const fn new(vendor: u16, devices: Devices) -> Self {
+        Self {
+            vendor,
+            devices,
+            only: Only::All,
+        }
+    }
+
+    fn contains(&self, subject: &Subject) -> bool {
+        let device = subject.identity.device;
+        self.vendor == subject.identity.vendor
+            && match self.devices {
+                Devices::Any => true,
+                Devices::Masked { mask, value } => device & mask == value,
+                Devices::OneOf(devices) => devices.contains(&device),
+            }
+            && match self.only {
+                Only::All => true,
+                Only::VgaOffRootBus => is_vga(subject.class) && !subject.on_root_bus,
+                Only::Bridges => is_bridge(subject.class),
+            }
+    }
+}
+
+/// A set of Device IDs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Devices {
+    /// All of the vendor's.
+    Any,
+    /// Those whose bits under `mask` are `value`.
+    Masked {
+        /// Which bits count.
+        mask: u16,
+        /// What they are.
+        value: u16,
+    },
+    /// These.
+    OneOf(&'static [u16]),
+}
+
+/// Which functions of a model a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Only {
+    /// All.
+    All,
+    /// VGA controllers with a bridge above: integrated graphics are on the root bus.
+    VgaOffRootBus,
+    /// Bridges between PCI buses, which every port is.
+    Bridges,
+}
+
+/// What a row says of its models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Effect {
+    /// Does not come back from a secondary bus reset; of a port: what is below does not.
+    NoBusReset,
+    /// Hangs from FLR.
+    NoFlr,
+    /// Claims a D3hot→D0 reset that does nothing.
+    NoPowerManagementReset,
+    /// No standard reset reaches all of it; a reset of the vendor's own does.
+    NeedsVendorReset,
+    /// May not come back from FLR.
+    FlrMayNotReturn,
+    /// May read all-ones after any reset.
+    AbsentAfterReset,
+    /// Links of its own may join it to others, whom a reset then reaches.
+    Fabric,
+    /// Joins others by their links.
+    FabricSwitch,
+    /// Has no links of its own to others.
+    NoFabric,
+    /// A switch that is part of the card below it.
+    InternalSwitch,
+    /// Is sold only on boards with a switch of their own, which its identity does not tell from
+    /// a server's.
+    BoardWithSwitch,
+}
+
+/// Who says what a row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Source {
+    /// Linux 6.12.117.
+    Linux,
+    /// A Linux newer than that.
+    NewerLinux,
+    /// The vendor's documentation.
+    VendorDocumentation,
+    /// The vendor-reset module, which is not part of Linux.
+    VendorReset,
+    /// What real machines list.
+    Machines,
+    /// Reports of users.
+    Reports,
+}
+
+/// How far a source carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Confidence {
+    /// The kernel acts on it.
+    Kernel,
+    /// The vendor says so.
+    Vendor,
+    /// It was read off real machines.
+    Observed,
+    /// Some say so, and others may say the opposite: it warns and never decides.
+    Reported,
+}
+
+impl Confidence {
+    /// Whether a reset may be refused, or its domain drawn, because of it.
+    pub const fn decides(self) -> bool {
+        match self {
+            Self::Kernel | Self::Vendor | Self::Observed => true,
+            Self::Reported => false,
+        }
+    }
+}
+
+/// The rows of all tables that are about a function.
+pub fn about(subject: Subject) -> impl Iterator<Item = &'static Quirk> {
+    let tables = RESETS.iter().chain(FABRICS).chain(SWITCHES);
+    tables.filter(move |quirk| quirk.is_about(&subject))
+}
+
+/// The first row of `table` that decides that a function has `effect`.
+pub(crate) fn decided<'t>(table: &'t [Quirk], subject: &Subject, effect: Effect) -> Option<&'t Quirk> {
+    table
+        .iter()
+        .find(|quirk| quirk.effect == effect && quirk.confidence.decides() && quirk.is_about(subject))
+}
+
+/// Whether it is a VGA controller: Linux's class match, which leaves the interface out.
+fn is_vga(class: ClassCode) -> bool {
+    (class.base_class, class.sub_class) == (0x03, 0x00)
+}
+
+fn is_bridge(class: ClassCode) -> bool {
+    (class.base_class, class.sub_class) == (0x06, 0x04)
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoBusReset => "does not survive a secondary bus reset",
+            Self::NoFlr => "hangs from FLR",
+            Self::NoPowerManagementReset => "claims a D3hot→D0 reset that does nothing",
+            Self::NeedsVendorReset => "needs a reset of the vendor's own",
+            Self::FlrMayNotReturn => "may not come back from FLR",
+            Self::AbsentAfterReset => "may read all-ones after any reset",
+            Self::Fabric => "may be joined to others by links of its own",
+            Self::FabricSwitch => "joins others by their links",
+            Self::NoFabric => "has no links of its own to others",
+            Self::InternalSwitch => "is a switch of the card below it",
+            Self::BoardWithSwitch => "is sold only on boards with a switch of their own",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::vec::Vec;
+
+    use super::*;
+
+    const ALL: [Effect; 11] = [
+        Effect::NoBusReset,
+        Effect::NoFlr,
+        Effect::NoPowerManagementReset,
+        Effect::NeedsVendorReset,
+        Effect::FlrMayNotReturn,
+        Effect::AbsentAfterReset,
+        Effect::Fabric,
+        Effect::FabricSwitch,
+        Effect::NoFabric,
+        Effect::InternalSwitch,
+        Effect::BoardWithSwitch,
+    ];
+
+    fn subject(identity: &str, class: &str) -> Subject {
+        Subject {
+            identity: identity.parse().unwrap(),
+            class: class.parse().unwrap(),
+            on_root_bus: false,
+        }
+    }
+
+    fn effects(identity: &str, class: &str) -> Vec<Effect> {
+        let rows = about(subject(identity, class));
+        rows.map(|quirk| quirk.effect).collect()
+    }
+
+    #[test]
+    fn masks_end_where_they_ought_to() {
+        for (identity, forbidden) in [
+            ("10de:233f", false),
+            ("10de:2340", true),
+            ("10de:237f", true),
+            ("10de:2380", false),
+            ("10de:2330", false),
+            ("1002:2340", false),
+        ] {
+            let row = decided(RESETS, &subject(identity, "030200"), Effect::NoBusReset);
+            assert_eq!(row.is_some(), forbidden, "{identity}");
+        }
+    }
+
+    #[test]
+    fn the_same_device_id_of_two_vendors_is_two_models() {
+        for (identity, source) in [
+            ("1022:1502", Some(Source::NewerLinux)),
+            ("8086:1502", Some(Source::Linux)),
+            ("10de:1502", None),
+        ] {
+            let row = decided(RESETS, &subject(identity, "020000"), Effect::NoFlr);
+            assert_eq!(row.map(|quirk| quirk.source), source, "{identity}");
+        }
+    }
+
+    #[test]
+    fn integrated_graphics_keep_their_power_management_reset() {
+        let card = subject("1002:744c", "030000");
+        let integrated = Subject {
+            on_root_bus: true,
+            ..card
+        };
+        let accelerator = subject("1002:744c", "120000");
+        let effect = Effect::NoPowerManagementReset;
+        assert!(decided(RESETS, &card, effect).is_some());
+        assert!(decided(RESETS, &integrated, effect).is_none());
+        assert!(decided(RESETS, &accelerator, effect).is_none());
+    }
+
+    #[test]
+    fn what_is_only_reported_decides_nothing() {
+        for row in RESETS.iter().chain(FABRICS).chain(SWITCHES) {
+            let reported = [Quirk {
+                confidence: Confidence::Reported,
+                ..*row
+            }];
+            let identity = Identity {
+                vendor: row.models.vendor,
+                device: match row.models.devices {
+                    Devices::Any => 0x1234,
+                    Devices::Masked { value, .. } => value,
+                    Devices::OneOf(devices) => devices[0],
+                },
+            };
+            let class = match row.models.only {
+                Only::Bridges => "060400",
+                Only::All | Only::VgaOffRootBus => "030000",
+            };
+            let subject = Subject {
+                identity,
+                class: class.parse().unwrap(),
+                on_root_bus: false,
+            };
+            assert!(row.is_about(&subject), "{row:?}");
+            assert_eq!(
+                decided(&[*row], &subject, row.effect).is_some(),
+                row.confidence.decides(),
+                "{row:?}"
+            );
+            for effect in ALL {
+                assert_eq!(decided(&reported, &subject, effect), None, "{row:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_users_or_modules_outside_the_kernel_say_is_reported() {
+        for row in RESETS.iter().chain(FABRICS).chain(SWITCHES) {
+            let hearsay = matches!(row.source, Source::Reports | Source::VendorReset);
+            assert!(!hearsay || row.confidence == Confidence::Reported, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn no_model_has_a_fabric_and_none() {
+        for row in FABRICS.iter().filter(|row| row.effect == Effect::NoFabric) {
+            let Devices::OneOf(devices) = row.models.devices else {
+                panic!("a model without a fabric has a name: {row:?}");
+            };
+            for device in devices {
+                let identity = Identity {
+                    vendor: row.models.vendor,
+                    device: *device,
+                };
+                let subject = Subject {
+                    identity,
+                    class: "030200".parse().unwrap(),
+                    on_root_bus: false,
+                };
+                assert_eq!(decided(FABRICS, &subject, Effect::Fabric), None, "{identity}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_all_tables_are_found() {
+        assert_eq!(effects("10de:2489", "030000"), []);
+        assert_eq!(effects("10de:2b85", "030000"), [Effect::FlrMayNotReturn]);
+        assert_eq!(
+            effects("1002:74a1", "120000"),
+            [Effect::AbsentAfterReset, Effect::Fabric]
+        );
+        assert_eq!(
+            effects("1002:1478", "060400"),
+            [Effect::InternalSwitch],
+            "not a VGA controller"
+        );
+    }
+}

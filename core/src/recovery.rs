@@ -1,0 +1,62 @@
+//! The ladder: observations and time in, actions out.
+//!
+//! A [`Recovery`] asks the [rule](crate::decision) for a rung, works through the rung's operations,
+//! has the function verified, writes down what came of it, looks at the function again and asks the
+//! rule again, until the function is verified or nothing is left. It does nothing itself: whoever
+//! drives it carries out an [`Order`] at a time and tells the answer.
+//!
+//! - Recovered is what a [`Verdict::Verified`](crate::health::Verdict) says that was given after
+//!   the last reset, and nothing else.
+//! - Every order has a deadline. An answer that is not there by then is [`Observation::Blocked`];
+//!   what comes later is for nobody.
+//! - While the port says that its link is not active, nothing is done to the function.
+//! - When the kernel does not come back from an operation that changes something, no further one
+//!   is begun in the domain: what is stuck there may yet go on.
+//! - Every end has a reason. No rung is begun twice, every wait has a limit.
+//!
+//! ```
+//! # use core::time::Duration;
+//! # use reseat_core::decision::*;
+//! # use reseat_core::topology::{Fabric, function::HotplugOwner};
+//! # use reseat_core::presence::PortLink;
+//! use reseat_core::recovery::{Action, Observation, Operation, Progress, Recovery};
+//!
+//! # let facts = Facts {
+//! #     usage: Use::Free, tdi: Tdi::Unlocked, fabric: Fabric::None,
+//! #     exclusivity: Exclusivity::Exclusive, hotplug: HotplugOwner::Os,
+//! #     link: PortLink::Active, answer: Answer::Ready,
+//! #     flr: Availability::Available, pm: Availability::Unavailable,
+//! #     secondary_bus_reset: Availability::Available, bus_reset: BusReset::Allowed,
+//! #     slot_power: SlotPower::None, class: ClassHistory::Unknown, sickness: Sickness::new(),
+//! #     preference: Preference::Rule, highest: Rung::SlotPower,
+//! # };
+//! # let mut now = Duration::ZERO;
+//! let mut recovery = Recovery::new(now, facts, Tried::none());
+//! match recovery.poll(now) {
+//!     Ok(Progress::Do(order)) => {
+//!         assert_eq!(order.action, Action::Do(Operation::ReadLink));
+//!         recovery.tell(now, order.ticket, Observation::Link(PortLink::Active));
+//!     }
+//!     Ok(Progress::Ended(end)) => println!("{end}"),
+//!     Err(nb::Error::WouldBlock) => { /* until `recovery.waiting()` says, or an answer is there */ }
+//!     Err(nb::Error::Other(never)) => match never {},
+//! }
+//! ```
+
+mod action;
+mod climb;
+mod end;
+mod machine;
+mod script;
+mod survey;
+mod timing;
+mod wait;
+
+pub use self::action::{Action, Failure, Heard, Observation, Operation, Order, Progress, Ticket, Trouble};
+pub use self::end::{ClassChange, End, Outcome, Quarantine, Reason, Record};
+pub use self::machine::{Awaited, Recovery, Waiting};
+pub use self::timing::{
+    LINK_DETECT_TIME, LINK_LIMIT, REAPPEARANCE_LIMIT, RRS_LIMIT, SLOT_POWER_OFF_TIME, STALL_MARGIN,
+    TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT,
+};
+pub use self::wait::{TimedOut, Wait};

@@ -1,0 +1,168 @@
+//! What came of a rung, and of the whole.
+
+use core::fmt;
+
+use super::{Operation, Trouble};
+use crate::decision::{Refusal, Rung};
+use crate::health::{Aspects, Verdict};
+
+/// What came of a rung, for the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Record {
+    /// Which.
+    pub rung: Rung,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What it says about FLR in the function's class.
+    pub class: ClassChange,
+}
+
+impl Record {
+    pub(super) const fn new(rung: Rung, outcome: Outcome) -> Self {
+        let class = match (rung, outcome) {
+            // It killed the function: the kernel says so, or does not come back from it, or the
+            // function does not.
+            (
+                Rung::KernelFlr,
+                Outcome::TimedOut
+                | Outcome::Failed {
+                    operation: Operation::LookAtFunction,
+                    ..
+                }
+                | Outcome::Failed {
+                    operation: Operation::KernelFlr,
+                    trouble: Trouble::Blocked,
+                },
+            ) => ClassChange::Demote,
+            (Rung::KernelFlr, Outcome::Judged(Verdict::Verified)) => ClassChange::Confirm,
+            _ => ClassChange::None,
+        };
+        Self { rung, outcome, class }
+    }
+}
+
+/// What came of a rung.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Outcome {
+    /// It went to its end, and this was the verdict.
+    Judged(Verdict),
+    /// The kernel's reset timed out.
+    TimedOut,
+    /// It ended before.
+    Failed {
+        /// In this operation.
+        operation: Operation,
+        /// By this.
+        trouble: Trouble,
+    },
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Judged(verdict) => verdict.fmt(f),
+            Self::TimedOut => f.write_str("timed out"),
+            Self::Failed { operation, trouble } => write!(f, "{operation}: {trouble}"),
+        }
+    }
+}
+
+/// What an outcome says about FLR in a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ClassChange {
+    /// Nothing.
+    None,
+    /// It is bad.
+    Demote,
+    /// It brought this one back.
+    Confirm,
+}
+
+/// How a recovery ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum End {
+    /// The function was verified after this rung.
+    Recovered {
+        /// The last one.
+        by: Rung,
+    },
+    /// Nothing was found wrong after this rung, but not everything could be compared, and no other
+    /// rung would change that. Not recovered.
+    Unverified {
+        /// The last one.
+        after: Rung,
+        /// What could not be compared.
+        missing: Aspects,
+    },
+    /// Nothing was done, or nothing more.
+    Refused(Refusal),
+    /// The GPU is out of service, or ought to be.
+    OutOfService {
+        /// Why.
+        why: Reason,
+        /// Whether it is.
+        quarantine: Quarantine,
+    },
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recovered { by } => write!(f, "recovered by {by}, verified"),
+            Self::Unverified { after, missing } => write!(f, "unverified after {after}: {missing}"),
+            Self::Refused(refusal) => write!(f, "refused: {refusal}"),
+            Self::OutOfService { why, quarantine } => write!(f, "{quarantine}: {why}"),
+        }
+    }
+}
+
+/// Why a GPU goes out of service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Reason {
+    /// No rung is left.
+    Exhausted,
+    /// A rung has failed, and the next one was refused.
+    Refused(Refusal),
+    /// The kernel does not come back from this.
+    Stuck(Operation),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exhausted => f.write_str("no rung is left"),
+            Self::Refused(refusal) => write!(f, "the next rung was refused: {refusal}"),
+            Self::Stuck(operation) => write!(f, "the kernel does not come back: {operation}"),
+        }
+    }
+}
+
+/// Whether a quarantine was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Quarantine {
+    /// It was.
+    Done,
+    /// It was not, or not wholly.
+    Failed(Trouble),
+}
+
+impl fmt::Display for Quarantine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("quarantined"),
+            Self::Failed(trouble) => write!(f, "quarantine failed ({trouble})"),
+        }
+    }
+}

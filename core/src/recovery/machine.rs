@@ -1,0 +1,284 @@
+//! The machine: what is due, what is waited for, and how it ends.
+
+use core::convert::Infallible;
+use core::time::Duration;
+
+use super::action::{Action, Heard, Observation, Operation, Order, Progress, Ticket, Trouble};
+use super::climb::Climb;
+use super::end::{ClassChange, End, Quarantine, Reason, Record};
+use super::timing::{BOOKKEEPING_LIMIT, after, elapsed};
+use super::wait::Wait;
+use crate::decision::{ClassHistory, Decision, Facts, Next, Refusal, Rung, Tried, decide};
+
+/// The recovery of one function, and of the GPU that it belongs to. Times are durations since any
+/// fixed moment.
+#[derive(Clone, Debug)]
+pub struct Recovery {
+    pub(super) facts: Facts,
+    pub(super) tried: Tried,
+    /// What the rule said last.
+    decision: Option<Decision>,
+    /// The latest time that it was told: time does not go back.
+    clock: Duration,
+    tickets: u32,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum State {
+    /// The next poll hands out what is to be done here.
+    Due(Place),
+    /// It was handed out, and the answer is waited for.
+    Asked {
+        order: Order,
+        since: Duration,
+        place: Place,
+    },
+    /// Nothing is done before `until`.
+    Pausing {
+        until: Duration,
+        pause: Pause,
+    },
+    Ended(End),
+}
+
+/// Where on the ladder, and what is done there.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// Looking at the function before the rule is asked.
+    Survey { wait: Wait, operation: Operation },
+    /// On a rung.
+    Climb { climb: Climb, operation: Operation },
+    /// Writing down what came of a rung.
+    Record { record: Record, then: AfterRecord },
+    /// Taking the GPU out of service.
+    Quarantine(Reason),
+}
+
+/// What a pause is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Pause {
+    /// Another survey, of those that this wait has time for.
+    Survey(Wait),
+    /// The same step of a rung once more, while this wait has time.
+    Again { climb: Climb, wait: Wait },
+    /// The step itself is the pause.
+    GoOn(Climb),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AfterRecord {
+    Survey,
+    End(End),
+    Quarantine(Reason),
+}
+
+/// What a recovery waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Waiting {
+    /// On which rung; none before the first and between two.
+    pub rung: Option<Rung>,
+    /// For what.
+    pub awaited: Awaited,
+    /// When to poll if nothing comes before.
+    pub poll_at: Duration,
+    /// When this wait is over at the latest.
+    pub until: Duration,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Awaited {
+    /// The answer to an action.
+    Answer(Action),
+    /// What was not there yet and is looked at again: the link, the function, another's lock.
+    Again,
+    /// Time that has to pass.
+    Time,
+}
+
+impl Recovery {
+    /// A recovery that begins at `now`, after what was `tried` before. Whether the function and its
+    /// link are as `facts` says is looked at first of all.
+    ///
+    /// A rung that was interrupted does not belong to what was tried: it is begun anew.
+    pub fn new(now: Duration, facts: Facts, tried: Tried) -> Self {
+        Self {
+            facts,
+            tried,
+            decision: None,
+            clock: now,
+            tickets: 0,
+            state: State::survey(now),
+        }
+    }
+
+    /// What to do at `now`, or how it ended.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock` while there is nothing to do: [`waiting`](Self::waiting) says for what.
+    pub fn poll(&mut self, now: Duration) -> nb::Result<Progress, Infallible> {
+        let now = self.tick(now);
+        match self.state {
+            State::Asked { order, since, place } if now >= order.deadline => {
+                self.answered(now, elapsed(since, now), place, Observation::Blocked);
+            }
+            State::Pausing { until, pause } if now >= until => self.resume(now, pause),
+            State::Due(_) | State::Asked { .. } | State::Pausing { .. } | State::Ended(_) => {}
+        }
+        match self.state {
+            State::Due(place) => Ok(Progress::Do(self.hand_out(now, place))),
+            State::Asked { .. } | State::Pausing { .. } => Err(nb::Error::WouldBlock),
+            State::Ended(end) => Ok(Progress::Ended(end)),
+        }
+    }
+
+    /// Takes what the order with this ticket brought, at `now`.
+    pub fn tell(&mut self, now: Duration, ticket: Ticket, observation: Observation) -> Heard {
+        let now = self.tick(now);
+        match self.state {
+            State::Asked { order, since, place } if order.ticket == ticket && now < order.deadline => {
+                self.answered(now, elapsed(since, now), place, observation);
+                Heard::Taken
+            }
+            State::Due(_) | State::Asked { .. } | State::Pausing { .. } | State::Ended(_) => Heard::TooLate,
+        }
+    }
+
+    /// What is waited for; none where [`poll`](Self::poll) has something to say.
+    pub fn waiting(&self) -> Option<Waiting> {
+        let (rung, awaited, poll_at, until) = match self.state {
+            State::Asked { order, place, .. } => {
+                let awaited = Awaited::Answer(order.action);
+                (place.rung(), awaited, order.deadline, order.deadline)
+            }
+            State::Pausing { until, pause } => match pause {
+                Pause::GoOn(climb) => (Some(climb.rung), Awaited::Time, until, until),
+                Pause::Again { climb, wait } => (Some(climb.rung), Awaited::Again, until, wait.until()),
+                Pause::Survey(wait) => (None, Awaited::Again, until, wait.until()),
+            },
+            State::Due(_) | State::Ended(_) => return None,
+        };
+        Some(Waiting {
+            rung,
+            awaited,
+            poll_at,
+            until,
+        })
+    }
+
+    /// What the rule said last, and what it passed over.
+    pub fn decision(&self) -> Option<&Decision> {
+        self.decision.as_ref()
+    }
+
+    /// What is known now.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// What was tried.
+    pub fn tried(&self) -> &Tried {
+        &self.tried
+    }
+
+    fn tick(&mut self, now: Duration) -> Duration {
+        self.clock = self.clock.max(now);
+        self.clock
+    }
+
+    fn hand_out(&mut self, now: Duration, place: Place) -> Order {
+        self.tickets = self.tickets.wrapping_add(1);
+        let order = Order {
+            ticket: Ticket(self.tickets),
+            action: place.action(),
+            deadline: after(now, place.limit()),
+        };
+        self.state = State::Asked {
+            order,
+            since: now,
+            place,
+        };
+        order
+    }
+
+    fn resume(&mut self, now: Duration, pause: Pause) {
+        self.state = match pause {
+            Pause::Survey(wait) => State::look(wait),
+            Pause::Again { climb, .. } => self.enter(now, climb),
+            Pause::GoOn(climb) => self.enter(now, climb.next_step()),
+        };
+    }
+
+    fn answered(&mut self, now: Duration, took: Duration, place: Place, observation: Observation) {
+        self.state = match place {
+            Place::Survey { wait, operation } => self.surveyed(now, wait, operation, observation),
+            Place::Climb { climb, operation } => self.climbed(now, climb, operation, took, observation),
+            // A history that cannot be written keeps no GPU down.
+            Place::Record { then, .. } => match then {
+                AfterRecord::Survey => State::survey(now),
+                AfterRecord::End(end) => State::Ended(end),
+                AfterRecord::Quarantine(why) => State::Due(Place::Quarantine(why)),
+            },
+            Place::Quarantine(why) => State::Ended(End::OutOfService {
+                why,
+                quarantine: match observation {
+                    Observation::Done => Quarantine::Done,
+                    other => Quarantine::Failed(Trouble::of(other)),
+                },
+            }),
+        };
+    }
+
+    /// Asks the rule, and goes where it says.
+    pub(super) fn ask_rule(&mut self, now: Duration) -> State {
+        let decision = decide(&self.facts, &self.tried);
+        let next = decision.next;
+        self.decision = Some(decision);
+        match (next, next.rung()) {
+            (_, Some(rung)) => self.enter(now, Climb::begin(rung)),
+            // What is in use is left to its user, even if it is broken.
+            (Next::Refuse(refusal @ Refusal::FabricUnknown), None) if !self.tried.attempts().is_empty() => {
+                State::Due(Place::Quarantine(Reason::Refused(refusal)))
+            }
+            (Next::Refuse(refusal), None) => State::Ended(End::Refused(refusal)),
+            (_, None) => State::Due(Place::Quarantine(Reason::Exhausted)),
+        }
+    }
+
+    /// Has the outcome of a rung written down.
+    pub(super) fn record(&mut self, record: Record, then: AfterRecord) -> State {
+        if record.class == ClassChange::Demote {
+            self.facts.class = ClassHistory::Bad;
+        }
+        State::Due(Place::Record { record, then })
+    }
+}
+
+impl Place {
+    const fn action(self) -> Action {
+        match self {
+            Self::Survey { operation, .. } | Self::Climb { operation, .. } => Action::Do(operation),
+            Self::Record { record, .. } => Action::Record(record),
+            Self::Quarantine(why) => Action::Quarantine(why),
+        }
+    }
+
+    const fn limit(self) -> Duration {
+        match self {
+            Self::Survey { operation, .. } | Self::Climb { operation, .. } => operation.limit(),
+            Self::Record { .. } | Self::Quarantine(_) => BOOKKEEPING_LIMIT,
+        }
+    }
+
+    const fn rung(self) -> Option<Rung> {
+        match self {
+            Self::Climb { climb, .. } => Some(climb.rung),
+            Self::Record { record, .. } => Some(record.rung),
+            Self::Survey { .. } | Self::Quarantine(_) => None,
+        }
+    }
+}

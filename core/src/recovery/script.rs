@@ -1,0 +1,106 @@
+//! What each rung is made of.
+
+use core::time::Duration;
+
+use super::Operation;
+use super::timing::{LINK_DETECT_TIME, LINK_LIMIT, REAPPEARANCE_LIMIT, SLOT_POWER_OFF_TIME};
+use crate::decision::Rung;
+
+/// One step of a rung.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// An operation that has to succeed.
+    Do(Operation),
+    /// These, one after the other, and from the first again, until the last is answered well.
+    Until { ask: &'static [Operation], limit: Duration },
+    /// Nothing, for this long.
+    Pause(Duration),
+    /// Nothing, for as long as a function needs after its link.
+    Settle,
+}
+
+use Operation as Op;
+
+/// The link, before the function is touched.
+const LINK: Step = Step::Until {
+    ask: &[Op::ReadLink],
+    limit: LINK_LIMIT,
+};
+/// The function after a reset that leaves it in its place.
+const READY: Step = Step::Until {
+    ask: &[Op::ReadLink, Op::LookAtFunction],
+    limit: REAPPEARANCE_LIMIT,
+};
+/// The function after its removal. The port may scan by itself or not: both are fine.
+const REAPPEARANCE: Step = Step::Until {
+    ask: &[Op::ReadLink, Op::Rescan, Op::LookAtFunction],
+    limit: REAPPEARANCE_LIMIT,
+};
+
+const KERNEL_FLR: &[Step] = &[
+    Step::Do(Op::CheckUse),
+    LINK,
+    Step::Do(Op::Unbind),
+    Step::Do(Op::KernelFlr),
+    READY,
+    Step::Do(Op::Claim),
+    Step::Do(Op::PinD0),
+    Step::Do(Op::Verify),
+];
+
+const KERNEL_PM: &[Step] = &[
+    Step::Do(Op::CheckUse),
+    LINK,
+    Step::Do(Op::Unbind),
+    Step::Do(Op::KernelPm),
+    READY,
+    Step::Do(Op::Claim),
+    Step::Do(Op::PinD0),
+    Step::Do(Op::Verify),
+];
+
+/// On an empty bus the kernel neither saves nor restores, and does not wait a minute for a function
+/// that is dead.
+const DETACH_SBR: &[Step] = &[
+    Step::Do(Op::CheckUse),
+    Step::Do(Op::Journal),
+    Step::Do(Op::RemoveBelowCardRoot),
+    Step::Do(Op::ResetEmptyBus),
+    Step::Pause(LINK_DETECT_TIME),
+    LINK,
+    Step::Settle,
+    REAPPEARANCE,
+    Step::Do(Op::RestoreBarSizes),
+    Step::Do(Op::RestoreOverride),
+    Step::Do(Op::Claim),
+    Step::Do(Op::PinD0),
+    Step::Do(Op::Verify),
+];
+
+/// The kernel removes what is below the slot before it cuts the power.
+const SLOT_POWER: &[Step] = &[
+    Step::Do(Op::CheckUse),
+    Step::Do(Op::Journal),
+    Step::Do(Op::PowerOff),
+    Step::Pause(SLOT_POWER_OFF_TIME),
+    Step::Do(Op::PowerOn),
+    Step::Pause(LINK_DETECT_TIME),
+    LINK,
+    Step::Settle,
+    REAPPEARANCE,
+    Step::Do(Op::RestoreBarSizes),
+    Step::Do(Op::RestoreOverride),
+    Step::Do(Op::Claim),
+    Step::Do(Op::PinD0),
+    Step::Do(Op::Verify),
+];
+
+/// The steps of a rung, of which [`Operation::Verify`] is always the last.
+pub(super) const fn steps(rung: Rung) -> &'static [Step] {
+    match rung {
+        Rung::KernelFlr => KERNEL_FLR,
+        Rung::KernelPm => KERNEL_PM,
+        Rung::DetachSbr => DETACH_SBR,
+        Rung::SlotPower => SLOT_POWER,
+    }
+}

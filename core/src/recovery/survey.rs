@@ -1,0 +1,96 @@
+//! The look at a function before the rule is asked: the port's link first, then the function.
+
+use core::time::Duration;
+
+use super::action::{Observation, Operation};
+use super::end::Reason;
+use super::machine::{Pause, Place, Recovery, State};
+use super::timing::SURVEY_LIMIT;
+use super::wait::Wait;
+use crate::decision::Answer;
+use crate::presence::{PortLink, Readiness};
+
+impl State {
+    pub(super) fn survey(now: Duration) -> Self {
+        Self::look(Wait::new(now, SURVEY_LIMIT))
+    }
+
+    pub(super) const fn look(wait: Wait) -> Self {
+        Self::Due(Place::Survey {
+            wait,
+            operation: Operation::ReadLink,
+        })
+    }
+}
+
+impl Recovery {
+    pub(super) fn surveyed(
+        &mut self,
+        now: Duration,
+        mut wait: Wait,
+        operation: Operation,
+        observation: Observation,
+    ) -> State {
+        if observation == Observation::Blocked {
+            // Somebody else's reset may be in progress: it ends, or the kernel is stuck.
+            return match wait.poll(now, None::<()>) {
+                Err(nb::Error::WouldBlock) => State::again(wait),
+                Ok(()) | Err(nb::Error::Other(_)) => State::Due(Place::Quarantine(Reason::Stuck(operation))),
+            };
+        }
+        match operation {
+            Operation::ReadLink => {
+                if self.note_link(observation) {
+                    let operation = Operation::LookAtFunction;
+                    return State::Due(Place::Survey { wait, operation });
+                }
+                self.facts.answer = Answer::Unknown;
+            }
+            _ => self.note_function(observation),
+        }
+        // A function may be on its way back from a reset of somebody else's; from one of ours it
+        // has had its time.
+        if self.facts.answer == Answer::NotReady
+            && self.tried.attempts().is_empty()
+            && wait.poll(now, None::<()>) == Err(nb::Error::WouldBlock)
+        {
+            return State::again(wait);
+        }
+        self.ask_rule(now)
+    }
+
+    /// Takes what the port says, and whether what is below may be touched.
+    pub(super) fn note_link(&mut self, observation: Observation) -> bool {
+        self.facts.link = match observation {
+            Observation::Link(link) => link,
+            // Whatever else came, the link was not read.
+            _ => PortLink::Unreadable,
+        };
+        self.facts.link.admit().is_ok()
+    }
+
+    /// Takes what the function answers.
+    pub(super) fn note_function(&mut self, observation: Observation) {
+        self.facts.answer = match observation {
+            Observation::Function(readiness) => {
+                match readiness {
+                    Readiness::LinkInactive => self.facts.link = PortLink::Inactive,
+                    Readiness::LinkUnknown => self.facts.link = PortLink::Unreadable,
+                    _ => {}
+                }
+                readiness.into()
+            }
+            Observation::Vanished => Answer::Absent,
+            _ => Answer::Unknown,
+        };
+    }
+}
+
+impl State {
+    const fn again(wait: Wait) -> Self {
+        Self::Pausing {
+            until: wait.look_again(),
+            pause: Pause::Survey(wait),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! How long things take, and how long we wait.
+//!
+//! First what the specification or the kernel fixes, then what is our own policy.
+
+use core::time::Duration;
+
+use super::Operation;
+use crate::decision::KERNEL_RESET_TIME;
+
+/// The time `wait` after `time`, or the last one that can be told, 584 years on. (`Duration`'s own arithmetic has panics in
+/// it that the linker cannot prove away.)
+pub(super) fn after(time: Duration, wait: Duration) -> Duration {
+    Duration::from_nanos(nanoseconds(time).saturating_add(nanoseconds(wait)))
+}
+
+/// How long `now` is after `since`.
+pub(super) fn elapsed(since: Duration, now: Duration) -> Duration {
+    Duration::from_nanos(nanoseconds(now).saturating_sub(nanoseconds(since)))
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// After a secondary bus reset, until the port has seen that the link went down: before that,
+/// "active" may still be the old link. Linux waits as long on ports above 5 GT/s.
+pub const LINK_DETECT_TIME: Duration = Duration::from_millis(20);
+/// From an active link to the first request to the function.
+pub const TIME_AFTER_LINK_ACTIVE: Duration = Duration::from_millis(100);
+/// The same, counted from the reset, below a port that does not report its link: 1 s and 100 ms,
+/// which Linux waits in place of any observation.
+pub const TIME_WITHOUT_LINK_REPORT: Duration = Duration::from_millis(1100);
+/// How long a slot's power stays off before "off" can be relied on.
+pub const SLOT_POWER_OFF_TIME: Duration = Duration::from_secs(1);
+/// How long a function may ask for retries. Linux's choice: the specification has no limit.
+#[doc(alias = "CRS")]
+pub const RRS_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long a link may take to become active. One second is enough for Linux; NVIDIA's own tool
+/// gives a GPU five.
+pub const LINK_LIMIT: Duration = Duration::from_secs(5);
+/// How long a function may read as absent after its link is active and the bus was scanned. A
+/// function is ready 1 s after a reset of the link; the rest is margin.
+pub const REAPPEARANCE_LIMIT: Duration = Duration::from_secs(5);
+/// What the kernel gets on top of its own time before it counts as stuck.
+pub const STALL_MARGIN: Duration = Duration::from_secs(10);
+
+/// The pause before the second look at something; it doubles up to [`LAST_PAUSE`].
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause between two looks.
+pub(super) const LAST_PAUSE: Duration = Duration::from_millis(500);
+/// How long an operation is tried again that another's lock held up.
+pub(super) const BUSY_LIMIT: Duration = Duration::from_secs(2);
+/// How long somebody else's reset may hold up the first look at a function.
+pub(super) const SURVEY_LIMIT: Duration = KERNEL_RESET_TIME.saturating_add(STALL_MARGIN);
+/// How long what is written down may take: history and quarantine.
+pub(super) const BOOKKEEPING_LIMIT: Duration = Duration::from_secs(10);
+
+impl Operation {
+    /// How long it may take before its answer counts as [`Blocked`](super::Observation::Blocked).
+    pub const fn limit(self) -> Duration {
+        match self {
+            Self::ReadLink | Self::LookAtFunction => Duration::from_secs(5),
+            Self::CheckUse
+            | Self::Unbind
+            | Self::Journal
+            | Self::ResetEmptyBus
+            | Self::RestoreBarSizes
+            | Self::RestoreOverride
+            | Self::Claim
+            | Self::PinD0
+            | Self::PowerOff => Duration::from_secs(10),
+            Self::RemoveBelowCardRoot => Duration::from_secs(20),
+            // The firmware of some GPUs takes 10 s to boot, and verifying waits for it.
+            Self::Verify => Duration::from_secs(30),
+            // The kernel waits for a function that asks for retries, and blocks meanwhile.
+            Self::Rescan | Self::PowerOn => RRS_LIMIT.saturating_add(STALL_MARGIN),
+            Self::KernelFlr | Self::KernelPm => KERNEL_RESET_TIME.saturating_add(STALL_MARGIN),
+        }
+    }
+}

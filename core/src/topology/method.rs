@@ -1,0 +1,197 @@
+//! The ways to reset a function, and why one is not to be had.
+//!
+//! | method | what has to hold, besides that no quirk forbids it |
+//! | --- | --- |
+//! | FLR | offered; the function answers |
+//! | AF FLR | offered; the function answers |
+//! | D3hot→D0 | No Soft Reset clear; the function answers, and in D0 |
+//! | bus | a bridge above, nothing else on its bus, the bridge's reset not masked by CXL |
+//! | CXL bus | the same, and the bridge is a CXL port, masked or not |
+//! | hot reset | a bridge above, its reset not masked |
+//! | detach-SBR | the same of the card root, and no slot there whose events firmware handles |
+//! | slot power | at the card root a hot-plug slot, with a power controller, that is the system's |
+
+use core::fmt;
+
+use crate::address::FunctionAddress;
+use crate::capability::power_management::PowerState;
+use crate::presence::Readiness;
+
+/// A way to reset a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Method {
+    /// FLR: the kernel's `flr`.
+    Flr,
+    /// FLR by Advanced Features: the kernel's `af_flr`.
+    AdvancedFeaturesFlr,
+    /// To D3hot and back: the kernel's `pm`.
+    PowerManagement,
+    /// Secondary bus reset of a bus with one function: the kernel's `bus`.
+    Bus,
+    /// The same at a CXL port, unmasked for it: the kernel's `cxl_bus`.
+    CxlBus,
+    /// Secondary bus reset at the port above by VFIO, for whoever owns all that is below.
+    HotReset,
+    /// Everything below the card root removed, a secondary bus reset of the empty bus, a rescan.
+    DetachSbr,
+    /// The power of the card's slot off and on.
+    SlotPower,
+}
+
+impl Method {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Flr,
+        Self::AdvancedFeaturesFlr,
+        Self::PowerManagement,
+        Self::Bus,
+        Self::CxlBus,
+        Self::HotReset,
+        Self::DetachSbr,
+        Self::SlotPower,
+    ];
+
+    /// Its name in the kernel's `reset_method`, where it has one.
+    pub const fn kernel_name(self) -> Option<&'static str> {
+        match self {
+            Self::Flr => Some("flr"),
+            Self::AdvancedFeaturesFlr => Some("af_flr"),
+            Self::PowerManagement => Some("pm"),
+            Self::Bus => Some("bus"),
+            Self::CxlBus => Some("cxl_bus"),
+            Self::HotReset | Self::DetachSbr | Self::SlotPower => None,
+        }
+    }
+}
+
+/// Why a method is not to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Why {
+    /// It is a bridge: what is below would be hit, and nobody hands on a bridge.
+    Bridge,
+    /// It is a virtual function: only together with its physical one.
+    VirtualFunction,
+    /// The function does not offer it.
+    NotOffered,
+    /// Keeps its state from D3hot to D0.
+    NoSoftReset,
+    /// A D3hot→D0 reset begins in D0.
+    NotInD0(PowerState),
+    /// Nothing may be written to it, since this is what it answers.
+    NotAnswering(Readiness),
+    /// Nothing may be written to it: the link of the port above is not active.
+    LinkInactive,
+    /// No bridge leads to its bus.
+    RootBus,
+    /// This function is on the same bus.
+    Sibling(FunctionAddress),
+    /// A quirk of this function forbids it.
+    Quirk(FunctionAddress),
+    /// The port's secondary bus reset does nothing.
+    CxlSbrMasked,
+    /// The port above is no CXL port.
+    NotCxl,
+    /// There is no slot at the card root.
+    NoSlot,
+    /// The slot at the card root is not for hot-plug: nobody switches it.
+    NotHotPlug,
+    /// The slot's power cannot be cut.
+    NoPowerController,
+    /// Firmware acts on the slot's events.
+    FirmwareOwnsHotplug,
+    /// ACPI acts on the slot's events, and its power goes with an eject.
+    AcpiOwnsHotplug,
+    /// Something that has to hold is not known.
+    NotKnown(Unknown),
+}
+
+/// What is not known and has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Unknown {
+    /// Whether it is a bridge.
+    Role,
+    /// Whether the function offers the method.
+    Offer,
+    /// What the function answers.
+    Readiness,
+    /// What the port above says about its link.
+    Link,
+    /// Whether the function keeps its state from D3hot to D0.
+    NoSoftReset,
+    /// The function's power state.
+    PowerState,
+    /// Whether the port is a CXL port that masks its reset.
+    Cxl,
+    /// Whether the function is below its card root: their bus numbers contradict each other.
+    Buses,
+    /// What slot there is.
+    Slot,
+    /// Whether the slot's power can be cut.
+    PowerController,
+    /// Who acts on the slot's events.
+    HotplugOwner,
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Flr => "FLR",
+            Self::AdvancedFeaturesFlr => "AF FLR",
+            Self::PowerManagement => "D3hot→D0 reset",
+            Self::Bus => "bus reset",
+            Self::CxlBus => "CXL bus reset",
+            Self::HotReset => "hot reset",
+            Self::DetachSbr => "detach-SBR",
+            Self::SlotPower => "slot power",
+        })
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bridge => f.write_str("it is a bridge"),
+            Self::VirtualFunction => f.write_str("it is a virtual function"),
+            Self::NotOffered => f.write_str("not offered"),
+            Self::NoSoftReset => f.write_str("keeps its state from D3hot to D0"),
+            Self::NotInD0(state) => write!(f, "in {state:?}, not in D0"),
+            Self::NotAnswering(readiness) => write!(f, "not answering: {readiness:?}"),
+            Self::LinkInactive => f.write_str("link of the port above not active"),
+            Self::RootBus => f.write_str("no bridge leads to its bus"),
+            Self::Sibling(address) => write!(f, "{address} is on the same bus"),
+            Self::Quirk(address) => write!(f, "a quirk of {address} forbids it"),
+            Self::CxlSbrMasked => f.write_str("CXL port masks its secondary bus reset"),
+            Self::NotCxl => f.write_str("no CXL port above"),
+            Self::NoSlot => f.write_str("no slot"),
+            Self::NotHotPlug => f.write_str("slot not for hot-plug"),
+            Self::NoPowerController => f.write_str("slot without a power controller"),
+            Self::FirmwareOwnsHotplug => f.write_str("firmware owns hotplug"),
+            Self::AcpiOwnsHotplug => f.write_str("ACPI owns hotplug: an eject, not a power cycle"),
+            Self::NotKnown(unknown) => write!(f, "not known: {unknown}"),
+        }
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Role => "whether it is a bridge",
+            Self::Offer => "whether it offers that",
+            Self::Readiness => "what it answers",
+            Self::Link => "link of the port above",
+            Self::NoSoftReset => "whether it keeps its state from D3hot to D0",
+            Self::PowerState => "power state",
+            Self::Cxl => "whether the port is a CXL port that masks its reset",
+            Self::Buses => "whether it is below its card root",
+            Self::Slot => "what slot there is",
+            Self::PowerController => "whether the slot's power can be cut",
+            Self::HotplugOwner => "who owns hotplug",
+        })
+    }
+}

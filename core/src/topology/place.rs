@@ -1,0 +1,204 @@
+//! A function among the others: what is above, beside and below it.
+
+use core::fmt;
+use core::iter::successors;
+
+use super::anomaly::Anomaly;
+use super::function::{Fact, Function, Membership};
+use super::{Node, Topology};
+use crate::address::FunctionAddress;
+use crate::capability::express::PortType;
+use crate::quirk::{self, Effect, FABRICS, Quirk, SWITCHES, Subject, decided};
+
+/// A function among the others of its topology.
+#[derive(Clone, Copy)]
+pub struct Place<'t> {
+    pub(super) topology: Topology<'t>,
+    pub(super) function: &'t Function,
+    pub(super) node: &'t Node,
+    pub(super) index: usize,
+}
+
+impl<'t> Place<'t> {
+    /// What was known of it beforehand.
+    pub const fn function(self) -> &'t Function {
+        self.function
+    }
+
+    /// Where it is.
+    pub const fn address(self) -> FunctionAddress {
+        self.function.address
+    }
+
+    /// The bridge directly above: a Root Port or Switch Downstream Port, for a Switch Downstream
+    /// Port its switch's upstream port, or a bridge to conventional PCI. `None` on a root bus.
+    pub fn port_above(self) -> Option<Self> {
+        self.topology.follow(self.node.above)
+    }
+
+    /// The first port above that is not part of the function's own card.
+    ///
+    /// Some cards have a switch of their own; see [`SWITCHES`]. All functions of the card are
+    /// [below](Self::below) this port. `None` on a root bus.
+    pub fn card_root(self) -> Option<Self> {
+        let above = self.port_above()?;
+        let mut ports = successors(Some(above), |port| port.port_above());
+        // The card's switch ends where a port is not its own, or where nothing is known to be above.
+        let outside = ports.find(|port| !port.is_internal_switch());
+        outside.or_else(|| successors(Some(above), |port| port.port_above()).last())
+    }
+
+    /// A root port of the same vendor has no port above, so it is off the card all the same.
+    fn is_internal_switch(self) -> bool {
+        decided(SWITCHES, &self.subject(), Effect::InternalSwitch).is_some()
+    }
+
+    /// All other functions on its bus, virtual ones included: on a conventional bus its peers.
+    pub fn on_same_bus(self) -> impl Iterator<Item = Self> {
+        let address = self.address();
+        let bus = address.bus();
+        let range = self.topology.on_buses(address.segment(), bus, bus);
+        self.topology
+            .between(range)
+            .filter(move |other| other.address() != address)
+    }
+
+    /// The other functions of its device, but for virtual ones. With ARI all functions on a bus
+    /// belong to one device; a port of which that is not known counts as with ARI.
+    pub fn siblings(self) -> impl Iterator<Item = Self> {
+        let whole_bus = self.is_bus_one_device();
+        self.on_same_bus().filter(move |other| {
+            let same_device = other.address().device_address() == self.address().device_address();
+            (whole_bus || same_device) && other.function.physical_function.is_none()
+        })
+    }
+
+    fn is_bus_one_device(self) -> bool {
+        let port = self.port_above();
+        let Some(bridge) = port.and_then(|port| port.function.bridge()) else {
+            return false;
+        };
+        match bridge.ari_forwarding {
+            Fact::Yes => true,
+            Fact::No => false,
+            Fact::Unknown => matches!(
+                bridge.port_type,
+                Some(PortType::RootPort | PortType::SwitchDownstreamPort)
+            ),
+        }
+    }
+
+    /// Everything on the buses below a bridge; nothing below a function that is none.
+    pub fn below(self) -> impl Iterator<Item = Self> {
+        self.topology.between(self.range_below())
+    }
+
+    pub(super) fn range_below(self) -> core::ops::Range<usize> {
+        match self.function.buses_below() {
+            Some(buses) => {
+                let segment = self.address().segment();
+                self.topology.on_buses(segment, buses.secondary, buses.subordinate)
+            }
+            None => 0..0,
+        }
+    }
+
+    /// The virtual functions of a physical one.
+    pub fn virtual_functions(self) -> impl Iterator<Item = Self> {
+        let first = self.topology.follow(self.node.virtual_functions);
+        successors(first, |place| place.topology.follow(place.node.next_virtual_function))
+    }
+
+    /// What joins it to others.
+    ///
+    /// What its fabric itself says counts, if anybody asked; else the row of [`FABRICS`] about its
+    /// model. Without a row, VGA controllers and what is no GPU are taken for joined to nobody,
+    /// but beside a fabric switch of their vendor. All other GPUs and accelerators may be joined.
+    pub fn fabric(self) -> Fabric {
+        match self.function.fabric {
+            Membership::Alone => return Fabric::None,
+            Membership::With(_) if self.node.fabric.is_none() => return Fabric::Unknown,
+            Membership::With(_) => return Fabric::Peers,
+            Membership::Unknown => {}
+        }
+        let subject = self.subject();
+        let has = |effect| decided(FABRICS, &subject, effect).is_some();
+        if has(Effect::Fabric) || has(Effect::FabricSwitch) {
+            return Fabric::Unknown;
+        }
+        if has(Effect::NoFabric) {
+            return Fabric::None;
+        }
+        match (subject.class.base_class, subject.class.sub_class) {
+            (0x03, 0x00) if self.topology.fabric_switch == Some(subject.identity.vendor) => Fabric::Unknown,
+            (0x03, 0x00) => Fabric::None,
+            (0x03 | 0x12, _) => Fabric::Unknown,
+            _ => Fabric::None,
+        }
+    }
+
+    /// Those whom the fabric joins it to, as far as the fabric was asked.
+    pub fn peers(self) -> impl Iterator<Item = Self> {
+        successors(self.next_peer(), |peer| peer.next_peer()).take_while(move |peer| peer.index != self.index)
+    }
+
+    /// The next member of its fabric, and after the last one the first.
+    pub(super) fn next_peer(self) -> Option<Self> {
+        let next = self.topology.follow(self.node.next_member);
+        next.or_else(|| {
+            let named_by = self.topology.follow(self.node.fabric)?;
+            self.topology.follow(named_by.node.members)
+        })
+    }
+
+    /// The anomaly at this function, or else at the first one above it that has one.
+    pub fn doubt(self) -> Option<(FunctionAddress, Anomaly)> {
+        let place = self.topology.follow(self.node.doubt)?;
+        Some((place.address(), place.node.anomaly?))
+    }
+
+    /// The rows of the [`quirk`] tables about it.
+    pub fn quirks(self) -> impl Iterator<Item = &'static Quirk> {
+        quirk::about(self.subject())
+    }
+
+    /// The rows about it that are only reported. They decide nothing.
+    pub fn warnings(self) -> impl Iterator<Item = &'static Quirk> {
+        self.quirks().filter(|quirk| !quirk.confidence.decides())
+    }
+
+    pub(super) fn subject(self) -> Subject {
+        subject(self.function, self.node.above.is_none())
+    }
+}
+
+impl fmt::Debug for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Place").field(&self.address()).finish()
+    }
+}
+
+/// What joins a function to others by links of their own (`NVLink`, XGMI).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Fabric {
+    /// Nothing.
+    None,
+    /// A fabric of which all members are known; see [`Place::peers`].
+    Peers,
+    /// Perhaps something: who else is hit by more than FLR cannot be said.
+    Unknown,
+}
+
+pub(super) const fn subject(function: &Function, on_root_bus: bool) -> Subject {
+    Subject {
+        identity: function.identity,
+        class: function.class,
+        on_root_bus,
+    }
+}
+
+pub(super) fn is_fabric_switch(function: &Function) -> bool {
+    decided(FABRICS, &subject(function, false), Effect::FabricSwitch).is_some()
+}

@@ -1,0 +1,230 @@
+//! Which reset is to be had.
+//!
+//! Linux's conditions are the floor: what the kernel would refuse is refused here. Where the
+//! kernel lists what cannot work, [`Place::listed_in_vain`] says so.
+
+use super::domain::Domain;
+use super::function::{Bridge, Cxl, Fact, HotplugOwner, Power, Role, Slot};
+use super::method::{Method, Unknown, Why};
+use super::place::Place;
+use crate::capability::power_management::PowerState;
+use crate::presence::{PortLink, Readiness};
+use crate::quirk::{Effect, RESETS, decided};
+
+impl<'t> Place<'t> {
+    /// Who is hit if this function is reset by `method`.
+    ///
+    /// # Errors
+    ///
+    /// Why that cannot be done, or is not known to be possible. Of several reasons the most
+    /// lasting one: what the function is before what it answers now.
+    pub fn reset(self, method: Method) -> Result<Domain<'t>, Why> {
+        match self.function().role {
+            Role::Endpoint => {}
+            Role::Bridge(_) => return Err(Why::Bridge),
+            Role::Unknown => return Err(Why::NotKnown(Unknown::Role)),
+        }
+        match method {
+            Method::Flr => self.flr(self.function().flr),
+            Method::AdvancedFeaturesFlr => self.flr(self.function().advanced_features_flr),
+            Method::PowerManagement => self.power_management(),
+            Method::Bus => self.bus(Self::not_masked),
+            Method::CxlBus => self.bus(Self::cxl),
+            Method::HotReset => self.hot_reset(),
+            Method::DetachSbr => self.detach_sbr(),
+            Method::SlotPower => self.slot_power(),
+        }
+    }
+
+    /// Why a method cannot work that Linux lists in `reset_method` all the same.
+    ///
+    /// Linux makes the list before the function's siblings are there, so the first function on a
+    /// bus lists `bus`. It looks neither at the bridge's quirks for it nor at what else is below,
+    /// and lists it at every function below a CXL port that masks it. For `pm` it does not look at
+    /// the power state.
+    pub fn listed_in_vain(self, method: Method) -> Option<Why> {
+        let why = self.reset(method).err()?;
+        let listed = match (method, why) {
+            (Method::PowerManagement, Why::NotInD0(_)) => true,
+            (Method::Bus, Why::Sibling(_) | Why::Bridge | Why::Quirk(_) | Why::CxlSbrMasked) => self.lists_bus(),
+            _ => false,
+        };
+        listed.then_some(why)
+    }
+
+    /// Whether the kernel, having met only the functions before this one, lists `bus`.
+    fn lists_bus(self) -> bool {
+        let Some(bridge) = self.port_above().and_then(|port| port.function().bridge()) else {
+            return false;
+        };
+        if bridge.cxl == Cxl::SbrMasked {
+            return true;
+        }
+        let own_quirk = decided(RESETS, &self.subject(), Effect::NoBusReset).is_some();
+        let before = self.index.checked_sub(1).and_then(|index| self.topology.place(index));
+        let first = before.is_none_or(|before| !before.is_on_bus_of(self));
+        !own_quirk && first
+    }
+
+    fn is_on_bus_of(self, other: Self) -> bool {
+        let bus = |place: Self| (place.address().segment(), place.address().bus());
+        bus(self) == bus(other)
+    }
+
+    fn flr(self, offer: Fact) -> Result<Domain<'t>, Why> {
+        match offer {
+            Fact::Yes => {}
+            Fact::No => return Err(Why::NotOffered),
+            Fact::Unknown => return Err(Why::NotKnown(Unknown::Offer)),
+        }
+        self.not_forbidden(Effect::NoFlr)?;
+        self.answers()?;
+        Ok(Domain::of_function(self))
+    }
+
+    fn power_management(self) -> Result<Domain<'t>, Why> {
+        let (no_soft_reset, state) = match self.function().power {
+            Power::Present { no_soft_reset, state } => (no_soft_reset, state),
+            Power::None => return Err(Why::NotOffered),
+            Power::Unknown => return Err(Why::NotKnown(Unknown::Offer)),
+        };
+        match no_soft_reset {
+            Fact::No => {}
+            Fact::Yes => return Err(Why::NoSoftReset),
+            Fact::Unknown => return Err(Why::NotKnown(Unknown::NoSoftReset)),
+        }
+        self.not_forbidden(Effect::NoPowerManagementReset)?;
+        self.answers()?;
+        match state {
+            Some(PowerState::D0) => Ok(Domain::of_function(self)),
+            Some(state) => Err(Why::NotInD0(state)),
+            None => Err(Why::NotKnown(Unknown::PowerState)),
+        }
+    }
+
+    fn bus(self, cxl: fn(&Bridge) -> Result<(), Why>) -> Result<Domain<'t>, Why> {
+        let (port, bridge) = self.port_for_all_below(self.port_above())?;
+        let neighbours = [self.index.checked_sub(1), self.index.checked_add(1)];
+        let mut neighbours = neighbours.into_iter().filter_map(|index| self.topology.place(index?));
+        if let Some(sibling) = neighbours.find(|neighbour| neighbour.is_on_bus_of(self)) {
+            return Err(Why::Sibling(sibling.address()));
+        }
+        port.bus_reset_allowed()?;
+        cxl(bridge)?;
+        Ok(Domain::below(self, port))
+    }
+
+    fn hot_reset(self) -> Result<Domain<'t>, Why> {
+        let (port, bridge) = self.port_for_all_below(self.port_above())?;
+        port.bus_reset_allowed()?;
+        Self::not_masked(bridge)?;
+        Ok(Domain::below(self, port))
+    }
+
+    fn detach_sbr(self) -> Result<Domain<'t>, Why> {
+        let (root, bridge) = self.port_for_all_below(self.card_root())?;
+        root.bus_reset_allowed()?;
+        Self::not_masked(bridge)?;
+        match bridge.slot {
+            // Nobody waits for what the reset does to the link.
+            Slot::None | Slot::Present { hot_plug: Fact::No, .. } => {}
+            Slot::Present { owner, .. } => owned_by_system(owner)?,
+            Slot::Unknown => return Err(Why::NotKnown(Unknown::Slot)),
+        }
+        Ok(Domain::below(self, root))
+    }
+
+    fn slot_power(self) -> Result<Domain<'t>, Why> {
+        let (root, bridge) = self.port_for_all_below(self.card_root())?;
+        let (hot_plug, power_controller, owner) = match bridge.slot {
+            Slot::None => return Err(Why::NoSlot),
+            Slot::Present {
+                hot_plug,
+                power_controller,
+                owner,
+            } => (hot_plug, power_controller, owner),
+            Slot::Unknown => return Err(Why::NotKnown(Unknown::Slot)),
+        };
+        match (hot_plug, power_controller) {
+            (Fact::No, _) => return Err(Why::NotHotPlug),
+            (_, Fact::No) => return Err(Why::NoPowerController),
+            (Fact::Unknown, _) => return Err(Why::NotKnown(Unknown::Slot)),
+            (_, Fact::Unknown) => return Err(Why::NotKnown(Unknown::PowerController)),
+            (Fact::Yes, Fact::Yes) => {}
+        }
+        owned_by_system(owner)?;
+        Ok(Domain::below(self, root))
+    }
+
+    /// The port at which all is reset together.
+    fn port_for_all_below(self, port: Option<Self>) -> Result<(Self, &'t Bridge), Why> {
+        if self.function().physical_function.is_some() {
+            return Err(Why::VirtualFunction);
+        }
+        let port = port.ok_or(Why::RootBus)?;
+        let bridge = port.function().bridge().ok_or(Why::RootBus)?;
+        if !port.range_below().contains(&self.index) {
+            return Err(Why::NotKnown(Unknown::Buses));
+        }
+        Ok((port, bridge))
+    }
+
+    fn not_forbidden(self, effect: Effect) -> Result<(), Why> {
+        match decided(RESETS, &self.subject(), effect) {
+            Some(_) => Err(Why::Quirk(self.address())),
+            None => Ok(()),
+        }
+    }
+
+    /// Of a port: whether no quirk, of its own or of anything below, forbids a bus reset.
+    fn bus_reset_allowed(self) -> Result<(), Why> {
+        self.not_forbidden(Effect::NoBusReset)?;
+        let below = self.range_below();
+        let first = self.topology.place(below.start);
+        let forbidden = first.and_then(|first| self.topology.follow(first.node.no_bus_reset));
+        match forbidden {
+            Some(place) if below.contains(&place.index) => Err(Why::Quirk(place.address())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether something may be written to the function.
+    fn answers(self) -> Result<(), Why> {
+        let link = self.port_above().and_then(|port| port.function().bridge());
+        match link.map(|bridge| bridge.link) {
+            None | Some(PortLink::Active | PortLink::NotReported) => {}
+            Some(PortLink::Inactive) => return Err(Why::LinkInactive),
+            Some(PortLink::Unreadable) => return Err(Why::NotKnown(Unknown::Link)),
+        }
+        match self.function().readiness {
+            Some(Readiness::Ready(_) | Readiness::HalfInitialised(_)) => Ok(()),
+            Some(readiness) => Err(Why::NotAnswering(readiness)),
+            None => Err(Why::NotKnown(Unknown::Readiness)),
+        }
+    }
+
+    fn not_masked(bridge: &Bridge) -> Result<(), Why> {
+        match bridge.cxl {
+            Cxl::None | Cxl::SbrUnmasked => Ok(()),
+            Cxl::SbrMasked => Err(Why::CxlSbrMasked),
+            Cxl::Unknown => Err(Why::NotKnown(Unknown::Cxl)),
+        }
+    }
+
+    fn cxl(bridge: &Bridge) -> Result<(), Why> {
+        match bridge.cxl {
+            Cxl::SbrMasked | Cxl::SbrUnmasked => Ok(()),
+            Cxl::None => Err(Why::NotCxl),
+            Cxl::Unknown => Err(Why::NotKnown(Unknown::Cxl)),
+        }
+    }
+}
+
+fn owned_by_system(owner: HotplugOwner) -> Result<(), Why> {
+    match owner {
+        HotplugOwner::Os => Ok(()),
+        HotplugOwner::Firmware => Err(Why::FirmwareOwnsHotplug),
+        HotplugOwner::Acpi => Err(Why::AcpiOwnsHotplug),
+        HotplugOwner::Unknown => Err(Why::NotKnown(Unknown::HotplugOwner)),
+    }
+}

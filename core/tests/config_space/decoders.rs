@@ -1,0 +1,360 @@
+//! The decoders of extended capabilities, each on the bytes of a real one.
+
+use reseat_core::capability::acs::Acs;
+use reseat_core::capability::aer::Aer;
+use reseat_core::capability::ari::Ari;
+use reseat_core::capability::designated_vendor_specific::{CxlPort, DesignatedVendorSpecific};
+use reseat_core::capability::dpc::{Dpc, DpcReason, DpcReasonExtension, DpcTrigger};
+use reseat_core::capability::extended_space::ExtendedSpace;
+use reseat_core::capability::list::ExtendedList;
+use reseat_core::capability::resizable_bar::{ResizableBar, ResizableBars};
+use reseat_core::capability::secondary_express::SecondaryExpress;
+use reseat_core::capability::serial_number::DeviceSerialNumber;
+use reseat_core::capability::sr_iov::SrIov;
+use reseat_core::capability::vendor_specific::VendorSpecific;
+use reseat_core::capability::view::ViewError;
+use reseat_core::capability::{ExtendedId, StandardId};
+use reseat_core::config::{Memory, MemoryError, Offset, RegisterError};
+
+use crate::hex::{fixture, space};
+use crate::readers::Watched;
+
+pub(crate) type Space = Watched<Memory<[u8; 4096]>>;
+
+/// The extended capabilities in `bytes`.
+pub(crate) fn function(bytes: [u8; 4096]) -> (Space, ExtendedList<MemoryError>) {
+    let mut space = Watched::new(Memory::new(bytes).unwrap());
+    let list = ExtendedList::read(&mut space, ExtendedSpace::assume());
+    space.reads.clear();
+    (space, list)
+}
+
+/// One capability, at 100, with these registers from its second one on.
+pub(crate) fn one(id: u32, registers: &[u32]) -> (Space, ExtendedList<MemoryError>) {
+    let registers = (0x104..).step_by(4).zip(registers.iter().copied());
+    let all: Vec<_> = core::iter::once((0x100, 0x0001_0000 | id)).chain(registers).collect();
+    function(space(&all))
+}
+
+pub(crate) fn rtx_3060_ti() -> [u8; 4096] {
+    fixture(include_str!("../fixtures/nvidia-rtx-3060-ti-2489.hex"))
+}
+
+pub(crate) fn all_ones<T>(at: u16) -> Result<T, ViewError<MemoryError>> {
+    let at = Offset::new(at).unwrap();
+    Err(RegisterError::AllOnes { at }.into())
+}
+
+#[test]
+fn skylake_root_port_acs() {
+    let (mut space, list) = function(fixture(include_str!("../fixtures/intel-skylake-root-port-2030.hex")));
+    let (capability, control) = Acs::find(&list, &mut space).unwrap().capability_control().unwrap();
+    assert!(capability.source_validation() && capability.translation_blocking());
+    assert!(capability.request_redirect() && capability.completion_redirect() && capability.upstream_forwarding());
+    assert!(!capability.egress_control() && !capability.direct_translated() && !capability.enhanced());
+    assert_eq!(u16::from(control), 0);
+    assert_eq!(space.reads, [0x114]);
+}
+
+#[test]
+fn milan_root_port_acs() {
+    // Source Validation, Request and Completion Redirect and Upstream Forwarding are on, as Linux sets them.
+    let (space, list) = one(0x000d, &[0x001d_005f]);
+    let (capability, control) = Acs::find(&list, space).unwrap().capability_control().unwrap();
+    assert!(capability.direct_translated() && !capability.egress_control());
+    assert!(control.source_validation() && control.request_redirect());
+    assert!(control.completion_redirect() && control.upstream_forwarding());
+    assert!(!control.translation_blocking() && !control.egress_control() && !control.direct_translated());
+}
+
+#[test]
+fn ari_points_to_the_next_function() {
+    let (space, list) = one(0x000e, &[0x0031_0402]);
+    let (capability, control) = Ari::find(&list, space).unwrap().capability_control().unwrap();
+    assert_eq!(capability.next_function(), 4);
+    assert!(capability.acs_function_groups() && !capability.mfvc_function_groups());
+    assert!(control.mfvc_function_groups() && !control.acs_function_groups());
+    assert_eq!(control.function_group(), 3);
+}
+
+#[test]
+fn rtx_3060_ti_sr_iov_that_the_list_leaves_out() {
+    let mut bytes = rtx_3060_ti();
+    // What an A6000's list does: from bb0 to bcc.
+    bytes[0xbb3] = 0xbc;
+    let (mut space, list) = function(bytes);
+    let mut sr_iov = SrIov::find(&list, &mut space).unwrap();
+    let capabilities = sr_iov.capabilities().unwrap();
+    assert!(capabilities.ari_hierarchy_preserved() && capabilities.ten_bit_tag_requester());
+    assert!(!capabilities.vf_migration());
+    let (control, status) = sr_iov.control_status().unwrap();
+    assert!(!control.vf_enable() && !control.vf_memory_space() && !status.vf_migration());
+    let limits = sr_iov.limits().unwrap();
+    assert_eq!((limits.initial(), limits.total()), (16, 16));
+    assert_eq!(sr_iov.number().unwrap().vfs(), 0);
+    let routing = sr_iov.routing().unwrap();
+    assert_eq!((routing.first_offset(), routing.stride()), (4, 1));
+    assert_eq!(sr_iov.device_id(), Ok(0x2489));
+    assert_eq!(sr_iov.supported_page_sizes(), Ok(0x573));
+    assert_eq!(sr_iov.system_page_size(), Ok(1));
+    assert_eq!(space.reads, [0xbd0, 0xbd4, 0xbd8, 0xbdc, 0xbe0, 0xbe4, 0xbe8, 0xbec]);
+}
+
+#[test]
+fn sr_iov_with_its_virtual_functions_on() {
+    let (space, list) = one(0x0010, &[0x0060_0001, 0x0001_0039, 0x0020_0020, 0x0003_0008]);
+    let mut sr_iov = SrIov::find(&list, space).unwrap();
+    let capabilities = sr_iov.capabilities().unwrap();
+    assert!(capabilities.vf_migration() && !capabilities.ari_hierarchy_preserved());
+    assert_eq!(capabilities.migration_interrupt_message_number(), 3);
+    let (control, status) = sr_iov.control_status().unwrap();
+    assert!(control.vf_enable() && control.vf_memory_space() && control.ari_hierarchy());
+    assert!(control.ten_bit_tag_requester() && !control.vf_migration() && !control.vf_migration_interrupt());
+    assert!(status.vf_migration());
+    let number = sr_iov.number().unwrap();
+    assert_eq!((number.vfs(), number.dependency_link()), (8, 3));
+}
+
+fn sizes(bar: ResizableBar) -> Vec<u64> {
+    bar.sizes().iter().map(|size| size.bytes().unwrap() >> 20).collect()
+}
+
+#[test]
+fn rtx_3060_ti_resizable_bars() {
+    let (mut space, list) = function(rtx_3060_ti());
+    assert!(ResizableBars::find_of_virtual_functions(&list, &mut space).is_none());
+    let mut bars = ResizableBars::find(&list, &mut space).unwrap();
+    assert_eq!(bars.number(), Ok(3));
+    let all: Vec<_> = (0..3).map(|n| bars.bar(n).unwrap().unwrap()).collect();
+    let indices: Vec<_> = all.iter().map(|bar| bar.control.bar_index()).collect();
+    assert_eq!(indices, [0, 1, 3]);
+    let now: Vec<_> = all
+        .iter()
+        .map(|bar| bar.control.size().bytes().unwrap() >> 20)
+        .collect();
+    assert_eq!(now, [16, 8192, 32], "BAR 1 has its largest size");
+    assert_eq!(sizes(all[0]), [16]);
+    assert_eq!(sizes(all[1]), [64, 128, 256, 512, 1024, 2048, 4096, 8192]);
+    assert_eq!(sizes(all[2]), [32]);
+    assert_eq!(bars.bar(6), Ok(None), "a header has six BARs");
+    assert_eq!(space.reads, [0xbb8, 0xbb4, 0xbb8, 0xbbc, 0xbc0, 0xbc4, 0xbc8]);
+}
+
+#[test]
+fn h100_vf_resizable_bar_has_sizes_in_both_registers() {
+    let (space, list) = one(0x0024, &[0x003f_fc00, 0xffff_0c21]);
+    assert!(ResizableBars::find(&list, &mut Memory::new([0; 64]).unwrap()).is_none());
+    let mut bars = ResizableBars::find_of_virtual_functions(&list, space).unwrap();
+    assert_eq!(bars.number(), Ok(1));
+    let bar = bars.bar(0).unwrap().unwrap();
+    assert_eq!(bar.control.bar_index(), 1);
+    assert_eq!(bar.control.size().bytes(), Some(4 << 30));
+    let sizes = sizes(bar);
+    assert_eq!(sizes.len(), 12 + 16);
+    assert_eq!((sizes[0], sizes[11]), (64, 128 << 10), "64 MB to 128 GB");
+    assert_eq!((sizes[12], sizes[27]), (256 << 20, 8 << 40), "256 TB to 8 EB");
+    assert!(bar.sizes().contains(bar.control.size()));
+}
+
+#[test]
+fn reserved_bar_size_has_no_bytes() {
+    let (space, list) = one(0x0015, &[0x10, 0x2c20]);
+    let bar = ResizableBars::find(&list, space).unwrap().bar(0).unwrap().unwrap();
+    assert_eq!((bar.control.size().code(), bar.control.size().bytes()), (44, None));
+    assert!(!bar.sizes().contains(bar.control.size()));
+}
+
+#[test]
+fn pex890xx_serial_number() {
+    let (mut space, list) = one(0x0003, &[0x5f09_5618, 0x0080_5edc]);
+    let number = DeviceSerialNumber::find(&list, &mut space).unwrap().number().unwrap();
+    assert_eq!(number.to_string(), "00-80-5e-dc-5f-09-56-18");
+    assert_eq!(space.reads, [0x104, 0x108]);
+}
+
+#[test]
+fn half_of_a_serial_number_may_be_all_ones() {
+    let number = |registers: &[u32]| {
+        let (space, list) = one(0x0003, registers);
+        DeviceSerialNumber::find(&list, space).unwrap().number()
+    };
+    assert_eq!(number(&[u32::MAX, 1]).unwrap().0, 0x0000_0001_ffff_ffff);
+    assert_eq!(number(&[1, u32::MAX]).unwrap().0, 0xffff_ffff_0000_0001);
+    assert_eq!(number(&[u32::MAX, u32::MAX]), all_ones(0x104));
+}
+
+#[test]
+fn sapphire_rapids_root_port_dpc() {
+    let (mut space, list) = one(0x001d, &[0x0020_14e0, 0x0000_1f00]);
+    let mut dpc = Dpc::find(&list, &mut space).unwrap();
+    let (capability, control) = dpc.capability_control().unwrap();
+    assert!(capability.root_port_extensions() && capability.poisoned_tlp_egress_blocking());
+    assert!(capability.software_trigger() && capability.dl_active_err_cor());
+    assert_eq!(
+        (capability.rp_pio_log_size(), capability.interrupt_message_number()),
+        (4, 0)
+    );
+    assert_eq!(control.trigger(), DpcTrigger::Disabled);
+    assert!(control.poisoned_tlp_egress_blocking() && !control.interrupt() && !control.software_trigger());
+    let (status, _) = dpc.status_source().unwrap();
+    assert!(!status.triggered());
+    assert_eq!(status.rp_pio_first_error_pointer(), 0x1f);
+    assert_eq!(space.reads, [0x104, 0x108]);
+}
+
+#[test]
+fn contained_port_says_why() {
+    let status = |register: u32| {
+        let (space, list) = one(0x001d, &[0x000a_0000, register]);
+        let mut dpc = Dpc::find(&list, space).unwrap();
+        assert_eq!(
+            dpc.capability_control().unwrap().1.trigger(),
+            DpcTrigger::NonFatalOrFatal
+        );
+        dpc.status_source().unwrap()
+    };
+    let (fatal, source) = status(0x1900_0005);
+    assert!(fatal.triggered() && !fatal.interrupt());
+    assert_eq!((fatal.reason(), source), (DpcReason::FatalMessage, 0x1900));
+    let (software, _) = status(0x003f);
+    assert_eq!(software.reason(), DpcReason::Extension);
+    assert_eq!(software.reason_extension(), DpcReasonExtension::SoftwareTrigger);
+    assert!(software.interrupt() && software.root_port_busy());
+    assert_eq!(status(0x0003).0.reason(), DpcReason::NonFatalMessage);
+}
+
+#[test]
+fn h100_lane_errors() {
+    let (space, list) = one(0x0019, &[0x0000_0202, 0x0000_ffff]);
+    let mut secondary = SecondaryExpress::find(&list, space).unwrap();
+    let control = secondary.link_control_3().unwrap();
+    assert!(control.equalization_request_interrupt() && !control.perform_equalization());
+    assert_eq!(control.lower_skp_generation(), 1);
+    assert_eq!(secondary.lane_error_status(), Ok(0xffff));
+}
+
+#[test]
+fn rtx_3060_ti_vendor_specific() {
+    let (mut space, list) = function(rtx_3060_ti());
+    let mut vendor_specific = VendorSpecific::find(&list, &mut space).unwrap();
+    let header = vendor_specific.header().unwrap();
+    assert_eq!((header.id(), header.revision(), header.length()), (1, 1, 0x24));
+    assert_eq!(vendor_specific.length(header), 0x24);
+}
+
+#[test]
+fn vendor_specific_length_ends_with_the_view() {
+    let (space, list) = function(space(&[
+        (0x100, 0x1101_000b),
+        (0x104, 0xfff0_0002),
+        (0x110, 0x0001_000d),
+    ]));
+    let mut vendor_specific = VendorSpecific::find(&list, space).unwrap();
+    let header = vendor_specific.header().unwrap();
+    assert_eq!((header.length(), vendor_specific.length(header)), (0xfff, 0x10));
+}
+
+/// A DVSEC of another vendor, one of CXL for something else, and CXL's for ports, of which these are the length and
+/// Port Control.
+fn cxl_port(length: u32, control: u32) -> (Space, ExtendedList<MemoryError>) {
+    function(space(&[
+        (0x100, 0x1401_0023),
+        (0x104, 0x0100_8086),
+        (0x108, 0x0000_0003),
+        (0x140, 0x1801_0023),
+        (0x144, 0x0380_1e98),
+        (0x148, 0x0000_0007),
+        (0x180, 0x0001_0023),
+        (0x184, (length << 20) | 0x1e98),
+        (0x188, 0x0001_0003),
+        (0x18c, control),
+    ]))
+}
+
+#[test]
+fn cxl_port_masks_sbr_until_it_is_unmasked() {
+    for (control, sbr, link_disable) in [
+        (0x0000_0000, false, false),
+        (1, true, false),
+        (0xffff_0002, false, true),
+    ] {
+        let (mut space, list) = cxl_port(0x28, control);
+        let mut port = CxlPort::find(&list, &mut space).unwrap().unwrap();
+        let control = port.control().unwrap();
+        assert_eq!(
+            (control.unmask_sbr(), control.unmask_link_disable()),
+            (sbr, link_disable)
+        );
+        assert_eq!(space.reads, [0x104, 0x108, 0x144, 0x148, 0x184, 0x188, 0x18c]);
+    }
+}
+
+#[test]
+fn dvsec_names_its_vendor() {
+    let (space, list) = cxl_port(0x28, 0);
+    let mut designated = DesignatedVendorSpecific::find(&list, space).unwrap();
+    let header = designated.header().unwrap();
+    assert_eq!((header.vendor(), header.revision(), header.length()), (0x8086, 0, 0x10));
+    assert_eq!(designated.id(), Ok(3));
+    assert!(
+        CxlPort::of(designated, header, 3).is_none(),
+        "the same ID of another vendor"
+    );
+}
+
+#[test]
+fn cxl_port_that_ends_early_has_no_control() {
+    for (length, has_control) in [(0x0c, false), (0x0d, false), (0x0e, true)] {
+        let (space, list) = cxl_port(length, 1);
+        let control = CxlPort::find(&list, space).unwrap().unwrap().control();
+        let relative = Offset::at::<0x0c>();
+        let length = u16::try_from(length).unwrap();
+        match has_control {
+            true => assert!(control.unwrap().unmask_sbr()),
+            false => assert_eq!(control, Err(ViewError::BeyondBound { relative, length })),
+        }
+    }
+}
+
+#[test]
+fn function_without_a_dvsec_is_no_cxl_port() {
+    let (mut space, list) = function(rtx_3060_ti());
+    assert!(CxlPort::find(&list, &mut space).unwrap().is_none());
+    assert!(space.reads.is_empty());
+}
+
+#[test]
+fn dvsec_that_cannot_be_read_is_no_absence() {
+    let (space, list) = one(0x0023, &[u32::MAX]);
+    assert_eq!(CxlPort::find(&list, space).map(|port| port.is_some()), all_ones(0x104));
+}
+
+#[test]
+fn decoder_takes_only_its_own_capability() {
+    let (mut space, list) = one(0x000d, &[0]);
+    let capability = &list.capabilities()[0];
+    assert!(Acs::at(&list, capability, &mut space).is_some());
+    assert!(Aer::at(&list, capability, &mut space).is_none());
+    assert!(ResizableBars::at(&list, capability, &mut space).is_none());
+}
+
+#[test]
+fn known_numbers_have_names() {
+    for (id, name) in [
+        (StandardId(0x00), Some("Null")),
+        (StandardId(0x10), Some("PCI Express")),
+        (StandardId(0x15), Some("Flattening Portal Bridge")),
+        (StandardId(0x16), None),
+    ] {
+        assert_eq!(id.name(), name, "{id}");
+    }
+    for (id, name) in [
+        (ExtendedId(0x0001), Some("Advanced Error Reporting")),
+        (ExtendedId(0x0014), None),
+        (ExtendedId(0x0025), Some("Data Link Feature")),
+        (ExtendedId(0x002e), Some("Data Object Exchange")),
+        (ExtendedId(0xffff), None),
+    ] {
+        assert_eq!(id.name(), name, "{id}");
+    }
+}

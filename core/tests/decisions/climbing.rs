@@ -1,0 +1,393 @@
+//! Recoveries from begin to end, on a machine with one thing wrong, with a clock that is told.
+
+use core::time::Duration;
+
+use reseat_core::decision::{
+    Answer, Availability, Branch, BusReset, ClassHistory, Exclusivity, Facts, Preference, Refusal, Rung, SlotPower, Use,
+};
+use reseat_core::health::{Aspect, Aspects, Verdict};
+use reseat_core::presence::PortLink;
+use reseat_core::recovery::{
+    Action, Awaited, ClassChange, End, Failure, Observation, Operation as Op, Outcome, Quarantine, RRS_LIMIT, Reason,
+    TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Trouble,
+};
+use reseat_core::topology::Fabric;
+
+use crate::rule::WELL;
+use crate::world::{Effect, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn sick() -> Facts {
+    let mut facts = WELL;
+    facts.sickness.set_vendor_register(true);
+    facts
+}
+
+fn recovered(by: Rung) -> End {
+    End::Recovered { by }
+}
+
+fn quarantined(why: Reason) -> End {
+    End::OutOfService {
+        why,
+        quarantine: Quarantine::Done,
+    }
+}
+
+#[test]
+fn well_function_is_handed_on_by_flr() {
+    let mut world = World::new();
+    let (end, took) = world.recover(WELL);
+    assert_eq!(end, recovered(Rung::KernelFlr));
+    assert!(took < SECOND, "{took:?}");
+    let [record] = world.records()[..] else { panic!() };
+    assert_eq!(record.class, ClassChange::Confirm);
+    assert_eq!(world.did(Op::RemoveBelowCardRoot), 0);
+}
+
+#[test]
+fn sick_function_is_detached_and_back_soon() {
+    let mut world = World::new();
+    world.sick = true;
+    world.flr = Effect::Kills;
+    let (end, took) = world.recover(sick());
+    assert_eq!(end, recovered(Rung::DetachSbr));
+    assert!(took < 2 * SECOND, "{took:?}");
+    assert_eq!(world.did(Op::KernelFlr), 0);
+}
+
+#[test]
+fn detach_sbr_keeps_its_order() {
+    let mut world = World::new();
+    world.here = false;
+    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+    let mut operations = world.operations();
+    operations.dedup();
+    operations.retain(|operation| !matches!(operation, Op::ReadLink | Op::LookAtFunction));
+    assert_eq!(
+        operations,
+        [
+            Op::CheckUse,
+            Op::Journal,
+            Op::RemoveBelowCardRoot,
+            Op::ResetEmptyBus,
+            Op::Rescan,
+            Op::RestoreBarSizes,
+            Op::RestoreOverride,
+            Op::Claim,
+            Op::PinD0,
+            Op::Verify,
+        ]
+    );
+}
+
+#[test]
+fn function_is_left_alone_after_its_link() {
+    for (link, settle) in [
+        (PortLink::Active, TIME_AFTER_LINK_ACTIVE),
+        (PortLink::NotReported, TIME_WITHOUT_LINK_REPORT),
+    ] {
+        let mut world = World::new().failing(Op::ReadLink, Observation::Link(link), 100);
+        world.trains_in = Some(Duration::ZERO);
+        world.here = false;
+        assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+        let pauses = world.waits.iter().filter(|(_, wait)| wait.awaited == Awaited::Time);
+        assert!(
+            pauses.clone().any(|(now, wait)| wait.until - *now == settle),
+            "{link:?}"
+        );
+    }
+}
+
+#[test]
+fn flr_that_kills_is_demoted_and_followed_by_detach_sbr() {
+    let mut world = World::new();
+    world.flr = Effect::Kills;
+    let (end, took) = world.recover(WELL);
+    assert_eq!(end, recovered(Rung::DetachSbr));
+    assert!(took < 70 * SECOND, "{took:?}");
+    let [flr, sbr] = world.records()[..] else { panic!() };
+    assert_eq!((flr.rung, flr.outcome), (Rung::KernelFlr, Outcome::TimedOut));
+    assert_eq!(flr.class, ClassChange::Demote);
+    assert_eq!(sbr.class, ClassChange::None);
+}
+
+#[test]
+fn class_is_bad_from_the_time_out_on() {
+    let timed_out = Observation::Failed(Failure::TimedOut);
+    let mut world = World::new().failing(Op::KernelFlr, timed_out, 1);
+    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+    assert_eq!(world.branches, [Branch::Otherwise, Branch::ClassBad]);
+}
+
+#[test]
+fn lesser_reset_does_not_follow_a_greater_one() {
+    let mut world = World::new();
+    world.sick = true;
+    world.sbr = Effect::Nothing;
+    assert_eq!(world.recover(sick()).0, recovered(Rung::SlotPower));
+    assert_eq!((world.did(Op::KernelFlr), world.did(Op::KernelPm)), (0, 0));
+}
+
+#[test]
+fn enotty_at_once_is_no_time_out() {
+    let refused = Observation::Failed(Failure::NotSupported);
+    let mut world = World::new().failing(Op::KernelFlr, refused, 1);
+    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+    let [flr, _] = world.records()[..] else { panic!() };
+    let trouble = Trouble::Failed(Failure::NotSupported);
+    let operation = Op::KernelFlr;
+    assert_eq!(flr.outcome, Outcome::Failed { operation, trouble });
+    assert_eq!(flr.class, ClassChange::None);
+}
+
+#[test]
+fn flr_that_is_ignored_is_found() {
+    let mut world = World::new();
+    world.sick = true;
+    world.flr = Effect::Nothing;
+    let mut facts = sick();
+    facts.class = ClassHistory::Good;
+    assert_eq!(world.recover(facts).0, recovered(Rung::DetachSbr));
+    let [flr, _] = world.records()[..] else { panic!() };
+    assert!(matches!(flr.outcome, Outcome::Judged(Verdict::Sick(_))));
+}
+
+#[test]
+fn flr_with_three_seconds_of_rrs_is_waited_for() {
+    let mut world = World::new();
+    world.flr = Effect::Delays(3 * SECOND);
+    let (end, took) = world.recover(WELL);
+    assert_eq!(end, recovered(Rung::KernelFlr));
+    assert!((3 * SECOND..4 * SECOND).contains(&took), "{took:?}");
+}
+
+#[test]
+fn function_on_its_way_back_is_given_time_first() {
+    let mut world = World::new();
+    world.ready_at = world.now + 3 * SECOND;
+    assert_eq!(world.recover(WELL).0, recovered(Rung::KernelFlr));
+    // And one that asks for ever is not.
+    let mut world = World::new();
+    world.ready_at = world.now + 1000 * SECOND;
+    world.sbr = Effect::Delays(Duration::ZERO);
+    let (end, took) = world.recover(WELL);
+    assert_eq!(end, recovered(Rung::DetachSbr));
+    assert!(took < 90 * SECOND, "{took:?}");
+}
+
+#[test]
+fn function_that_asks_for_time_after_the_bus_reset_gets_a_minute() {
+    let mut world = World::new();
+    world.here = false;
+    world.sbr = Effect::Delays(20 * SECOND);
+    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+    let mut world = World::new();
+    world.here = false;
+    world.sbr = Effect::Delays(RRS_LIMIT + 5 * SECOND);
+    assert_eq!(world.recover(WELL).0, recovered(Rung::SlotPower));
+}
+
+#[test]
+fn function_that_had_its_minute_gets_no_other() {
+    let mut world = World::new();
+    world.here = false;
+    world.sbr = Effect::Delays(1000 * SECOND);
+    world.power = Effect::Delays(Duration::ZERO);
+    let (end, took) = world.recover(WELL);
+    assert_eq!(end, recovered(Rung::SlotPower));
+    assert!(took < 70 * SECOND, "{took:?}");
+}
+
+#[test]
+fn reset_that_failed_makes_the_function_sick() {
+    let sick = Observation::Health(Verdict::Sick(Aspects::none().with(Aspect::Link)));
+    let mut world = World::new().failing(Op::Verify, sick, 1);
+    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+    assert_eq!(world.branches, [Branch::Otherwise, Branch::Sick]);
+    // One that was never done has not failed.
+    let denied = Observation::Failed(Failure::Denied);
+    let mut world = World::new().failing(Op::KernelFlr, denied, 1);
+    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+    assert_eq!(world.branches, [Branch::Otherwise]);
+}
+
+#[test]
+fn only_power_helps() {
+    let mut world = World::new();
+    world.here = false;
+    world.sbr = Effect::Nothing;
+    assert_eq!(world.recover(WELL).0, recovered(Rung::SlotPower));
+
+    let mut world = World::new();
+    world.here = false;
+    world.sbr = Effect::Nothing;
+    let mut facts = WELL;
+    facts.slot_power = SlotPower::None;
+    assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
+    assert_eq!(world.log.last(), Some(&Action::Quarantine(Reason::Exhausted)));
+}
+
+#[test]
+fn link_that_does_not_come_back_ends_the_rung_untouched() {
+    let mut world = World::new();
+    world.here = false;
+    world.trains_in = None;
+    assert_eq!(world.recover(WELL).0, quarantined(Reason::Exhausted));
+    assert_eq!(world.did(Op::Rescan), 0);
+    assert_eq!(world.did(Op::Verify), 0);
+    let troubles = world.records().into_iter().map(|record| record.outcome);
+    let operation = Op::ReadLink;
+    let trouble = Trouble::TimedOut;
+    assert!(
+        troubles
+            .into_iter()
+            .all(|outcome| outcome == Outcome::Failed { operation, trouble })
+    );
+}
+
+#[test]
+fn shared_domain_is_not_reset_as_a_whole() {
+    let mut world = World::new();
+    world.sick = true;
+    world.flr = Effect::Nothing;
+    let mut facts = sick();
+    facts.exclusivity = Exclusivity::Shared;
+    facts.pm = Availability::Unavailable;
+    facts.slot_power = SlotPower::None;
+    assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
+    assert_eq!(world.did(Op::KernelFlr), 1);
+    assert_eq!(world.did(Op::ResetEmptyBus), 0);
+}
+
+#[test]
+fn use_that_begins_between_two_rungs_ends_it() {
+    let used = Observation::Use(Use::Used);
+    let mut world = World::new().failing(Op::CheckUse, used, 1);
+    assert_eq!(world.recover(WELL).0, End::Refused(Refusal::InUse));
+    assert_eq!(world.did(Op::Unbind), 0);
+    for unseen in [
+        Observation::Blocked,
+        Observation::Failed(Failure::Denied),
+        Observation::Done,
+    ] {
+        let mut world = World::new().failing(Op::CheckUse, unseen, 1);
+        assert_eq!(world.recover(WELL).0, End::Refused(Refusal::UseUnknown));
+    }
+}
+
+#[test]
+fn unknown_fabric_ends_in_quarantine_only_after_a_failed_rung() {
+    let mut facts = WELL;
+    facts.fabric = Fabric::Unknown;
+    let mut world = World::new();
+    world.sick = true;
+    world.flr = Effect::Nothing;
+    facts.pm = Availability::Unavailable;
+    let reason = Reason::Refused(Refusal::FabricUnknown);
+    assert_eq!(world.recover(facts).0, quarantined(reason));
+
+    facts.preference = Preference::Sbr;
+    let mut world = World::new();
+    assert_eq!(world.recover(facts).0, End::Refused(Refusal::FabricUnknown));
+    assert_eq!(world.operations(), [Op::ReadLink, Op::LookAtFunction]);
+}
+
+#[test]
+fn quirk_is_never_overcome() {
+    let mut world = World::new();
+    world.here = false;
+    let mut facts = WELL;
+    facts.bus_reset = BusReset::ForbiddenAtPort;
+    facts.preference = Preference::Sbr;
+    assert_eq!(world.recover(facts).0, recovered(Rung::SlotPower));
+    assert_eq!(world.did(Op::ResetEmptyBus), 0);
+}
+
+#[test]
+fn nothing_is_removed_without_a_journal() {
+    let mut world = World::new().failing(Op::Journal, Observation::Failed(Failure::Io), 2);
+    world.here = false;
+    assert_eq!(world.recover(WELL).0, quarantined(Reason::Exhausted));
+    assert_eq!(world.did(Op::RemoveBelowCardRoot), 0);
+    assert_eq!(world.did(Op::PowerOff), 0);
+}
+
+#[test]
+fn lock_of_another_is_waited_for() {
+    let busy = Observation::Failed(Failure::Busy);
+    let mut world = World::new().failing(Op::ResetEmptyBus, busy, 3);
+    world.here = false;
+    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+    assert_eq!(world.did(Op::ResetEmptyBus), 4);
+    // Not for ever.
+    let mut world = World::new().failing(Op::ResetEmptyBus, busy, usize::MAX);
+    world.here = false;
+    world.removed = true;
+    assert_eq!(world.recover(WELL).0, recovered(Rung::SlotPower));
+}
+
+#[test]
+fn kernel_that_does_not_come_back_ends_the_ladder() {
+    for operation in [Op::Unbind, Op::KernelFlr, Op::Claim] {
+        let mut world = World::new().failing(operation, Observation::Blocked, 1);
+        assert_eq!(world.recover(WELL).0, quarantined(Reason::Stuck(operation)));
+        assert_eq!(world.did(Op::RemoveBelowCardRoot), 0, "{operation}");
+    }
+    // What only looks may stay stuck.
+    let mut world = World::new().failing(Op::Verify, Observation::Blocked, 1);
+    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+}
+
+#[test]
+fn reset_of_somebody_else_is_waited_out() {
+    let mut world = World::new().failing(Op::LookAtFunction, Observation::Blocked, 5);
+    assert_eq!(world.recover(WELL).0, recovered(Rung::KernelFlr));
+    let mut world = World::new().failing(Op::LookAtFunction, Observation::Blocked, usize::MAX);
+    let (end, took) = world.recover(WELL);
+    assert_eq!(end, quarantined(Reason::Stuck(Op::LookAtFunction)));
+    assert!(took < 90 * SECOND, "{took:?}");
+}
+
+#[test]
+fn what_lockdown_hides_is_unverified_and_not_recovered() {
+    let hidden = Aspects::none().with(Aspect::VendorRegister);
+    let mut world = World::new();
+    world.unreadable = hidden;
+    let (end, _) = world.recover(WELL);
+    let after = Rung::KernelFlr;
+    assert_eq!(end, End::Unverified { after, missing: hidden });
+    // What another reset may make readable counts as failed.
+    let missing = hidden;
+    let lasting = Aspects::none();
+    let unverified = Observation::Health(Verdict::Unverified { missing, lasting });
+    let mut world = World::new().failing(Op::Verify, unverified, 1);
+    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+}
+
+#[test]
+fn quarantine_that_fails_is_said() {
+    let mut facts = WELL;
+    facts.answer = Answer::Absent;
+    facts.highest = Rung::KernelPm;
+    facts.pm = Availability::Unavailable;
+    let begin = Duration::ZERO;
+    let mut recovery = reseat_core::recovery::Recovery::new(begin, facts, reseat_core::decision::Tried::none());
+    let mut now = begin;
+    let end = loop {
+        match recovery.poll(now) {
+            Ok(reseat_core::recovery::Progress::Do(order)) => match order.action {
+                Action::Quarantine(_) => now = order.deadline,
+                _ => {
+                    recovery.tell(now, order.ticket, Observation::Vanished);
+                }
+            },
+            Ok(reseat_core::recovery::Progress::Ended(end)) => break end,
+            Err(_) => panic!("nothing to wait for"),
+        }
+    };
+    let quarantine = Quarantine::Failed(Trouble::Blocked);
+    let why = Reason::Exhausted;
+    assert_eq!(end, End::OutOfService { why, quarantine });
+}

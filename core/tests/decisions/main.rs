@@ -1,0 +1,16 @@
+//! What comes next, what came of it, and what it was read from: every branch with its negative.
+
+#[cfg(test)]
+mod climbing;
+#[cfg(test)]
+mod examining;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod readiness;
+#[cfg(test)]
+mod rule;
+#[cfg(test)]
+mod snapshots;
+#[cfg(test)]
+mod world;

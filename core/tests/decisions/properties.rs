@@ -1,0 +1,370 @@
+//! What holds of the rule for all facts, and of a recovery whatever it is told and when.
+
+use core::time::Duration;
+
+use proptest::prelude::*;
+use reseat_core::decision::*;
+use reseat_core::header::Identity;
+use reseat_core::health::{Aspect, Aspects, Verdict};
+use reseat_core::presence::{Half, PortLink, Readiness};
+use reseat_core::recovery::{Action, End, Failure, Heard, Observation, Operation, Order, Progress, Recovery, Ticket};
+use reseat_core::topology::Fabric;
+use reseat_core::topology::function::HotplugOwner;
+
+fn one_of<T: Clone + core::fmt::Debug + 'static>(values: &[T]) -> impl Strategy<Value = T> + use<T> {
+    prop::sample::select(values.to_vec())
+}
+
+fn link() -> impl Strategy<Value = PortLink> {
+    one_of(&[
+        PortLink::Active,
+        PortLink::Active,
+        PortLink::Inactive,
+        PortLink::NotReported,
+        PortLink::Unreadable,
+    ])
+}
+
+fn exclusivity() -> impl Strategy<Value = Exclusivity> {
+    one_of(&[
+        Exclusivity::Exclusive,
+        Exclusivity::Exclusive,
+        Exclusivity::Shared,
+        Exclusivity::Unknown,
+    ])
+}
+
+fn availability() -> impl Strategy<Value = Availability> {
+    one_of(&[
+        Availability::Available,
+        Availability::Available,
+        Availability::Unavailable,
+        Availability::Unknown,
+    ])
+}
+
+fn rung() -> impl Strategy<Value = Rung> {
+    one_of(&[Rung::KernelPm, Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower])
+}
+
+prop_compose! {
+    fn surroundings()(
+        usage in one_of(&[Use::Free, Use::Free, Use::Free, Use::Used, Use::Unknown]),
+        tdi in one_of(&[Tdi::Unlocked, Tdi::Unlocked, Tdi::Unlocked, Tdi::Locked]),
+        fabric in one_of(&[Fabric::None, Fabric::None, Fabric::Peers, Fabric::Unknown]),
+        exclusivity in exclusivity(),
+        hotplug in one_of(&[HotplugOwner::Os, HotplugOwner::Os, HotplugOwner::Firmware, HotplugOwner::Acpi, HotplugOwner::Unknown]),
+        bus_reset in one_of(&[BusReset::Allowed, BusReset::Allowed, BusReset::ForbiddenAtChild, BusReset::ForbiddenAtPort, BusReset::Unknown]),
+        slot_power in prop_oneof![
+            exclusivity().prop_map(|domain| SlotPower::Controller { domain }),
+            one_of(&[SlotPower::None, SlotPower::Unknown]),
+        ],
+    ) -> Facts {
+        Facts { usage, tdi, fabric, exclusivity, hotplug, bus_reset, slot_power, ..crate::rule::WELL }
+    }
+}
+
+prop_compose! {
+    fn facts()(
+        surroundings in surroundings(),
+        link in link(),
+        answer in one_of(&[Answer::Ready, Answer::Half, Answer::Absent, Answer::NotReady, Answer::Unknown]),
+        (flr, pm, secondary_bus_reset) in (availability(), availability(), availability()),
+        class in one_of(&[ClassHistory::Unknown, ClassHistory::Good, ClassHistory::Bad]),
+        sickness in (0..16_u8).prop_map(Sickness::from_bits),
+        preference in one_of(&[Preference::Rule, Preference::Flr, Preference::Sbr]),
+        highest in rung(),
+    ) -> Facts {
+        Facts { link, answer, flr, pm, secondary_bus_reset, class, sickness, preference, highest, ..surroundings }
+    }
+}
+
+fn tried() -> impl Strategy<Value = Tried> {
+    let reach = one_of(&[Reach::NotReset, Reach::Reset]);
+    prop::collection::vec((rung(), reach), 0..3).prop_map(|attempts| {
+        let mut tried = Tried::none();
+        for (rung, reach) in attempts {
+            tried.note(Attempt { rung, reach });
+        }
+        tried
+    })
+}
+
+fn aspects() -> impl Strategy<Value = Aspects> {
+    prop::collection::vec(one_of(&Aspect::ALL), 0..3).prop_map(|aspects| aspects.into_iter().collect())
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    prop_oneof![
+        Just(Verdict::Verified),
+        (aspects(), aspects()).prop_map(|(missing, lasting)| Verdict::Unverified { missing, lasting }),
+        aspects().prop_map(Verdict::Sick),
+    ]
+}
+
+fn observation() -> impl Strategy<Value = Observation> {
+    let identity = Identity {
+        vendor: 0x10de,
+        device: 1,
+    };
+    prop_oneof![
+        4 => Just(Observation::Done),
+        2 => one_of(&[Use::Free, Use::Used, Use::Unknown]).prop_map(Observation::Use),
+        2 => link().prop_map(Observation::Link),
+        2 => one_of(&[
+            Readiness::Ready(identity),
+            Readiness::Absent,
+            Readiness::NotReady,
+            Readiness::LinkInactive,
+            Readiness::LinkUnknown,
+            Readiness::PhysicalFunctionNotReady,
+            Readiness::HalfInitialised(Half::Zero),
+        ]).prop_map(Observation::Function),
+        2 => verdict().prop_map(Observation::Health),
+        1 => Just(Observation::Blocked),
+        1 => Just(Observation::Vanished),
+        1 => one_of(&[
+            Failure::NotSupported, Failure::Busy, Failure::Denied, Failure::Invalid,
+            Failure::Io, Failure::TimedOut, Failure::NotEmpty, Failure::Other(5),
+        ]).prop_map(Observation::Failed),
+    ]
+}
+
+/// The answer that lets a rung go on: without it arbitrary streams seldom come far. To the question
+/// at a rung's end, whatever was drawn.
+fn good(operation: Operation, at_the_end: Observation) -> Observation {
+    let identity = Identity {
+        vendor: 0x10de,
+        device: 1,
+    };
+    match operation {
+        Operation::CheckUse => Observation::Use(Use::Free),
+        Operation::ReadLink => Observation::Link(PortLink::Active),
+        Operation::LookAtFunction => Observation::Function(Readiness::Ready(identity)),
+        Operation::Verify => at_the_end,
+        _ => Observation::Done,
+    }
+}
+
+/// What the other side does with an order.
+#[derive(Clone, Debug)]
+enum Event {
+    /// It answers well; asked for a verdict, with this.
+    Good(Observation),
+    /// It answers something.
+    Tell(Observation),
+    /// It answers an earlier order.
+    Stale(usize, Observation),
+    /// It answers twice, differently.
+    Twice(Observation, Observation),
+    /// It says nothing.
+    Silence,
+}
+
+fn event() -> impl Strategy<Value = (Event, u64)> {
+    let event = prop_oneof![
+        40 => prop_oneof![observation(), verdict().prop_map(Observation::Health)].prop_map(Event::Good),
+        3 => observation().prop_map(Event::Tell),
+        1 => (any::<usize>(), observation()).prop_map(|(which, observation)| Event::Stale(which, observation)),
+        1 => (observation(), observation()).prop_map(|(first, second)| Event::Twice(first, second)),
+        1 => Just(Event::Silence),
+    ];
+    let milliseconds = prop_oneof![40 => 0..20_u64, 2 => 0..2_000_u64, 1 => 0..100_000_u64];
+    (event, milliseconds)
+}
+
+/// What is watched from outside.
+#[derive(Default)]
+struct Watch {
+    orders: Vec<(Order, Option<Observation>)>,
+    link: Option<PortLink>,
+}
+
+impl Watch {
+    fn order(&mut self, now: Duration, order: Order, forbidden: Option<Operation>) {
+        assert!(order.deadline > now, "no deadline: {order:?}");
+        if let Action::Do(operation) = order.action {
+            assert_ne!(Some(operation), forbidden, "a forbidden reset");
+            if operation.touches_function() {
+                let link = self.link.expect("the link is looked at first");
+                assert!(link.admit().is_ok(), "{operation} while the link is {link:?}");
+            }
+        }
+        self.orders.push((order, None));
+    }
+
+    fn answer(&mut self, ticket: Ticket, observation: Observation) {
+        let last = self.orders.last_mut().expect("an order was given");
+        assert_eq!(last.0.ticket, ticket);
+        last.1 = Some(observation);
+        self.link = match (last.0.action, observation) {
+            (Action::Do(Operation::ReadLink), Observation::Link(link)) => Some(link),
+            (Action::Do(Operation::ReadLink), _) => None,
+            (Action::Do(Operation::LookAtFunction), Observation::Function(Readiness::LinkInactive)) => {
+                Some(PortLink::Inactive)
+            }
+            (Action::Do(Operation::LookAtFunction), Observation::Function(Readiness::LinkUnknown)) => None,
+            // The link does not outlive what resets it.
+            (Action::Do(Operation::ResetEmptyBus | Operation::PowerOff), _) => None,
+            _ => self.link,
+        };
+    }
+
+    /// Whether the last reset is followed by a verdict of "verified".
+    fn verified(&self) -> bool {
+        let since_reset = self.orders.iter().rev().take_while(|(order, _)| match order.action {
+            Action::Do(operation) => !operation.resets(),
+            Action::Record(_) | Action::Quarantine(_) => true,
+        });
+        let verify = Action::Do(Operation::Verify);
+        let verified = Some(Observation::Health(Verdict::Verified));
+        since_reset
+            .into_iter()
+            .any(|(order, told)| order.action == verify && *told == verified)
+    }
+}
+
+/// Drives a recovery through `events`, and after them in silence to its end.
+fn drive(facts: Facts, tried: Tried, events: &[(Event, u64)]) -> (End, Watch) {
+    let mut watch = Watch::default();
+    let forbidden = (facts.bus_reset != BusReset::Allowed
+        || facts.exclusivity != Exclusivity::Exclusive
+        || facts.hotplug != HotplugOwner::Os
+        || facts.fabric == Fabric::Unknown
+        || facts.tdi == Tdi::Locked
+        || facts.highest < Rung::DetachSbr)
+        .then_some(Operation::ResetEmptyBus);
+    let mut now = Duration::ZERO;
+    let mut recovery = Recovery::new(now, facts, tried);
+    let mut events = events.iter();
+    for _ in 0..20_000 {
+        match recovery.poll(now) {
+            Ok(Progress::Ended(end)) => {
+                assert_eq!(
+                    recovery.poll(Duration::ZERO),
+                    Ok(Progress::Ended(end)),
+                    "an end is for ever"
+                );
+                return (end, watch);
+            }
+            Ok(Progress::Do(order)) => {
+                watch.order(now, order, forbidden);
+                let (event, milliseconds) = events.next().cloned().unwrap_or((Event::Silence, 0));
+                now += Duration::from_millis(milliseconds);
+                answer(&mut recovery, &mut watch, now, order, event);
+            }
+            Err(nb::Error::WouldBlock) => {
+                let waiting = recovery.waiting().expect("a wait is announced");
+                assert!(waiting.poll_at <= waiting.until && waiting.poll_at > now);
+                now = waiting.poll_at;
+            }
+            Err(nb::Error::Other(never)) => match never {},
+        }
+    }
+    panic!("no end");
+}
+
+fn answer(recovery: &mut Recovery, watch: &mut Watch, now: Duration, order: Order, event: Event) {
+    let (told, then) = match (event, order.action) {
+        (Event::Good(at_the_end), Action::Do(operation)) => (good(operation, at_the_end), None),
+        (Event::Good(_), _) => (Observation::Done, None),
+        (Event::Tell(observation), _) => (observation, None),
+        (Event::Twice(first, second), _) => (first, Some(second)),
+        (Event::Stale(which, observation), _) => {
+            let earlier = &watch.orders[..watch.orders.len() - 1];
+            if let Some((earlier, _)) = earlier.get(which % earlier.len().max(1)) {
+                assert_eq!(recovery.tell(now, earlier.ticket, observation), Heard::TooLate);
+            }
+            return;
+        }
+        (Event::Silence, _) => return,
+    };
+    if recovery.tell(now, order.ticket, told) == Heard::Taken {
+        assert!(now < order.deadline);
+        watch.answer(order.ticket, told);
+    } else {
+        assert!(now >= order.deadline);
+    }
+    if let Some(then) = then {
+        assert_eq!(recovery.tell(now, order.ticket, then), Heard::TooLate);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn recovery_is_bounded_and_never_recovers_unseen(
+        facts in facts(),
+        tried in tried(),
+        events in prop::collection::vec(event(), 0..120),
+    ) {
+        let (end, watch) = drive(facts, tried.clone(), &events);
+        prop_assert!(watch.orders.len() <= 1500, "{} orders", watch.orders.len());
+        match end {
+            End::Recovered { by } => {
+                prop_assert!(watch.verified());
+                prop_assert!(!tried.contains(by));
+            }
+            End::OutOfService { why, .. } => {
+                let last = watch.orders.last().map(|(order, _)| order.action);
+                prop_assert_eq!(last, Some(Action::Quarantine(why)));
+            }
+            End::Unverified { missing, .. } => prop_assert!(!missing.is_empty() || !watch.verified()),
+            End::Refused(_) => {}
+        }
+        for operation in [Operation::KernelFlr, Operation::KernelPm] {
+            let known = if operation == Operation::KernelFlr { facts.flr } else { facts.pm };
+            let done = watch.orders.iter().any(|(order, _)| order.action == Action::Do(operation));
+            prop_assert!(!done || known == Availability::Available);
+        }
+    }
+
+    #[test]
+    fn time_that_goes_back_changes_nothing(facts in facts(), times in prop::collection::vec(0..200_000_u64, 1..200)) {
+        let mut recovery = Recovery::new(Duration::from_secs(100), facts, Tried::none());
+        let mut orders = 0;
+        for milliseconds in times {
+            match recovery.poll(Duration::from_millis(milliseconds)) {
+                Ok(Progress::Do(order)) => {
+                    orders += 1;
+                    prop_assert!(order.deadline > Duration::from_secs(100));
+                }
+                Ok(Progress::Ended(end)) => {
+                    let recovered = matches!(end, End::Recovered { .. });
+                    prop_assert!(!recovered);
+                }
+                Err(_) => prop_assert!(recovery.waiting().is_some()),
+            }
+        }
+        prop_assert!(orders <= 200);
+    }
+
+    #[test]
+    fn rule_never_permits_by_what_is_unknown(facts in facts(), tried in tried()) {
+        let decision = decide(&facts, &tried);
+        let Some(rung) = decision.next.rung() else { return Ok(()) };
+        prop_assert_eq!((facts.usage, facts.tdi), (Use::Free, Tdi::Unlocked));
+        prop_assert!(rung <= facts.highest && !tried.contains(rung));
+        prop_assert!(decision.skipped.iter().all(|skipped| skipped.rung != rung));
+        if rung.above_flr() {
+            prop_assert_ne!(facts.fabric, Fabric::Unknown);
+            prop_assert_eq!(facts.hotplug, HotplugOwner::Os);
+        }
+        match rung {
+            Rung::DetachSbr => {
+                prop_assert_eq!(facts.exclusivity, Exclusivity::Exclusive);
+                prop_assert_eq!(facts.bus_reset, BusReset::Allowed);
+                prop_assert_eq!(facts.secondary_bus_reset, Availability::Available);
+            }
+            Rung::SlotPower => {
+                let domain = Exclusivity::Exclusive;
+                prop_assert_eq!(facts.slot_power, SlotPower::Controller { domain });
+            }
+            Rung::KernelFlr | Rung::KernelPm => {
+                prop_assert!(facts.link.admit().is_ok());
+                prop_assert!(matches!(facts.answer, Answer::Ready | Answer::Half));
+            }
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The rule, branch by branch. Each case stands beside one that differs in a single fact.
+
+use reseat_core::decision::*;
+use reseat_core::presence::PortLink;
+use reseat_core::topology::Fabric;
+use reseat_core::topology::function::HotplugOwner;
+
+use Next::{DetachSbr, Quarantine, Refuse};
+
+const FLR: Next = Next::KernelFlr {
+    deadline: KERNEL_RESET_TIME,
+};
+const PM: Next = Next::KernelPm {
+    deadline: KERNEL_RESET_TIME,
+};
+
+/// A GPU that is well and only handed on, with every means at hand.
+pub(crate) const WELL: Facts = Facts {
+    usage: Use::Free,
+    tdi: Tdi::Unlocked,
+    fabric: Fabric::None,
+    exclusivity: Exclusivity::Exclusive,
+    hotplug: HotplugOwner::Os,
+    link: PortLink::Active,
+    answer: Answer::Ready,
+    flr: Availability::Available,
+    pm: Availability::Available,
+    secondary_bus_reset: Availability::Available,
+    bus_reset: BusReset::Allowed,
+    slot_power: SlotPower::Controller {
+        domain: Exclusivity::Exclusive,
+    },
+    class: ClassHistory::Unknown,
+    sickness: Sickness::new(),
+    preference: Preference::Rule,
+    highest: Rung::SlotPower,
+};
+
+fn facts(change: impl FnOnce(&mut Facts)) -> Facts {
+    let mut facts = WELL;
+    change(&mut facts);
+    facts
+}
+
+fn sick(change: impl FnOnce(&mut Facts)) -> Facts {
+    let mut facts = facts(|facts| facts.sickness.set_vendor_register(true));
+    change(&mut facts);
+    facts
+}
+
+fn after(rungs: &[Rung]) -> Tried {
+    let mut tried = Tried::none();
+    for &rung in rungs {
+        let reach = Reach::Reset;
+        tried.note(Attempt { rung, reach });
+    }
+    tried
+}
+
+#[track_caller]
+fn decides(facts: &Facts, tried: &[Rung], branch: Branch, next: Next) -> Decision {
+    let decision = decide(facts, &after(tried));
+    assert_eq!((decision.branch, decision.next), (branch, next), "{facts:?}");
+    decision
+}
+
+fn why(decision: &Decision, rung: Rung) -> Option<Why> {
+    let skipped = decision.skipped.iter().find(|skipped| skipped.rung == rung);
+    skipped.map(|skipped| skipped.why)
+}
+
+#[test]
+fn well_gpu_gets_flr() {
+    let decision = decides(&WELL, &[], Branch::Otherwise, FLR);
+    assert!(decision.skipped.is_empty());
+}
+
+#[test]
+fn use_is_refused_and_unknown_use_is_use() {
+    for (usage, refusal) in [(Use::Used, Refusal::InUse), (Use::Unknown, Refusal::UseUnknown)] {
+        decides(&sick(|facts| facts.usage = usage), &[], Branch::InUse, Refuse(refusal));
+    }
+    decides(&sick(|_| ()), &[], Branch::Sick, DetachSbr);
+}
+
+#[test]
+fn locked_is_refused_whatever_is_preferred() {
+    for preference in [Preference::Rule, Preference::Flr, Preference::Sbr] {
+        let locked = facts(|facts| {
+            facts.tdi = Tdi::Locked;
+            facts.preference = preference;
+        });
+        decides(&locked, &[], Branch::TdiLocked, Refuse(Refusal::TdiLocked));
+    }
+}
+
+#[test]
+fn unknown_fabric_allows_flr_and_nothing_above() {
+    let unknown = |facts: &mut Facts| facts.fabric = Fabric::Unknown;
+    decides(&facts(unknown), &[], Branch::Otherwise, FLR);
+    let refuse = Refuse(Refusal::FabricUnknown);
+    decides(&facts(unknown), &[Rung::KernelFlr], Branch::Otherwise, refuse);
+    decides(&sick(unknown), &[], Branch::Sick, refuse);
+    decides(
+        &sick(|facts| facts.fabric = Fabric::Peers),
+        &[],
+        Branch::Sick,
+        DetachSbr,
+    );
+    // Only power is left, which is above FLR as well.
+    let no_sbr = |facts: &mut Facts| {
+        facts.fabric = Fabric::Unknown;
+        facts.secondary_bus_reset = Availability::Unavailable;
+    };
+    decides(
+        &facts(no_sbr),
+        &[Rung::KernelFlr, Rung::KernelPm],
+        Branch::Otherwise,
+        refuse,
+    );
+}
+
+#[test]
+fn quirk_forbids_the_bus_reset_wherever_it_is() {
+    for quirk in [BusReset::ForbiddenAtChild, BusReset::ForbiddenAtPort, BusReset::Unknown] {
+        let forbidden = |facts: &mut Facts| facts.bus_reset = quirk;
+        decides(&sick(forbidden), &[], Branch::NoBusReset, FLR);
+        let preferred = sick(|facts| {
+            forbidden(facts);
+            facts.preference = Preference::Sbr;
+        });
+        decides(&preferred, &[], Branch::NoBusReset, FLR);
+        let tried = [Rung::KernelFlr, Rung::KernelPm];
+        let decision = decides(&sick(forbidden), &tried, Branch::NoBusReset, Next::SlotPower);
+        assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::Quirk(quirk)));
+    }
+    decides(&sick(|_| ()), &[], Branch::Sick, DetachSbr);
+}
+
+#[test]
+fn nothing_is_written_to_what_does_not_answer() {
+    for (link, answer, reason) in [
+        (PortLink::Inactive, Answer::Ready, Why::LinkNotActive),
+        (PortLink::Unreadable, Answer::Ready, Why::LinkNotActive),
+        (PortLink::Active, Answer::Absent, Why::NoAnswer),
+        (PortLink::Active, Answer::NotReady, Why::NoAnswer),
+        (PortLink::NotReported, Answer::Unknown, Why::NoAnswer),
+    ] {
+        let gone = |facts: &mut Facts| (facts.link, facts.answer) = (link, answer);
+        decides(&facts(gone), &[], Branch::Absent, DetachSbr);
+        let preferred = facts(|facts| {
+            gone(facts);
+            facts.preference = Preference::Flr;
+        });
+        decides(&preferred, &[], Branch::Absent, DetachSbr);
+        let shared = facts(|facts| {
+            gone(facts);
+            facts.exclusivity = Exclusivity::Shared;
+        });
+        let decision = decides(&shared, &[], Branch::Shared, Next::SlotPower);
+        assert_eq!(why(&decision, Rung::KernelFlr), Some(reason));
+        assert_eq!(why(&decision, Rung::KernelPm), Some(reason));
+    }
+    let unreported = facts(|facts| facts.link = PortLink::NotReported);
+    decides(&unreported, &[], Branch::Otherwise, FLR);
+}
+
+#[test]
+fn class_known_bad_is_not_reset_by_flr() {
+    let class = |class| facts(|facts| facts.class = class);
+    decides(&class(ClassHistory::Bad), &[], Branch::ClassBad, DetachSbr);
+    decides(&class(ClassHistory::Good), &[], Branch::Otherwise, FLR);
+    decides(&class(ClassHistory::Unknown), &[], Branch::Otherwise, FLR);
+}
+
+#[test]
+fn sick_is_detached_unless_flr_is_known_good() {
+    for sickness in [
+        Sickness::new().with_vendor_register(true),
+        Sickness::new().with_transactions_stuck(true),
+        Sickness::new().with_new_errors(true),
+        Sickness::new().with_last_reset_failed(true),
+    ] {
+        let mut sick = facts(|facts| facts.sickness = sickness);
+        decides(&sick, &[], Branch::Sick, DetachSbr);
+        sick.class = ClassHistory::Good;
+        decides(&sick, &[], Branch::Otherwise, FLR);
+        sick.class = ClassHistory::Bad;
+        decides(&sick, &[], Branch::ClassBad, DetachSbr);
+    }
+    let half = facts(|facts| facts.answer = Answer::Half);
+    decides(&half, &[], Branch::Sick, DetachSbr);
+}
+
+#[test]
+fn shared_or_unknown_domain_is_never_reset_as_a_whole() {
+    for exclusivity in [Exclusivity::Shared, Exclusivity::Unknown] {
+        let shared = sick(|facts| {
+            facts.exclusivity = exclusivity;
+            facts.class = ClassHistory::Bad;
+            facts.preference = Preference::Sbr;
+        });
+        decides(&shared, &[], Branch::Shared, FLR);
+        let tried = [Rung::KernelFlr, Rung::KernelPm];
+        let decision = decides(&shared, &tried, Branch::Shared, Next::SlotPower);
+        assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::NotExclusive));
+        decides(
+            &shared,
+            &[Rung::KernelFlr, Rung::KernelPm, Rung::SlotPower],
+            Branch::Shared,
+            Quarantine,
+        );
+    }
+}
+
+#[test]
+fn slot_is_not_switched_off_under_others() {
+    let tried = [Rung::KernelFlr, Rung::KernelPm];
+    for (slot_power, reason) in [
+        (SlotPower::None, Why::Unavailable),
+        (SlotPower::Unknown, Why::AvailabilityUnknown),
+        (
+            SlotPower::Controller {
+                domain: Exclusivity::Shared,
+            },
+            Why::NotExclusive,
+        ),
+        (
+            SlotPower::Controller {
+                domain: Exclusivity::Unknown,
+            },
+            Why::NotExclusive,
+        ),
+    ] {
+        let shared = facts(|facts| {
+            facts.exclusivity = Exclusivity::Shared;
+            facts.slot_power = slot_power;
+        });
+        let decision = decides(&shared, &tried, Branch::Shared, Quarantine);
+        assert_eq!(why(&decision, Rung::SlotPower), Some(reason));
+    }
+}
+
+#[test]
+fn hotplug_of_others_leaves_flr() {
+    for owner in [HotplugOwner::Firmware, HotplugOwner::Acpi, HotplugOwner::Unknown] {
+        let theirs = sick(|facts| facts.hotplug = owner);
+        decides(&theirs, &[], Branch::HotplugNotOurs, FLR);
+        let tried = [Rung::KernelFlr, Rung::KernelPm];
+        let decision = decides(&theirs, &tried, Branch::HotplugNotOurs, Quarantine);
+        assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::HotplugNotOurs));
+        assert_eq!(why(&decision, Rung::SlotPower), Some(Why::HotplugNotOurs));
+    }
+}
+
+#[test]
+fn preference_overrides_where_it_is_safe() {
+    let prefers = |preference| facts(|facts| facts.preference = preference);
+    decides(&prefers(Preference::Sbr), &[], Branch::PreferredSbr, DetachSbr);
+    decides(&prefers(Preference::Flr), &[], Branch::PreferredFlr, FLR);
+    let bad = sick(|facts| {
+        facts.class = ClassHistory::Bad;
+        facts.preference = Preference::Flr;
+    });
+    decides(&bad, &[], Branch::PreferredFlr, FLR);
+    decides(&bad, &[Rung::KernelFlr], Branch::PreferredFlr, DetachSbr);
+}
+
+#[test]
+fn ladder_goes_up_and_no_rung_is_repeated() {
+    decides(&WELL, &[Rung::KernelFlr], Branch::Otherwise, DetachSbr);
+    let both = [Rung::KernelFlr, Rung::DetachSbr];
+    let decision = decides(&WELL, &both, Branch::Otherwise, Next::SlotPower);
+    assert_eq!(why(&decision, Rung::KernelFlr), Some(Why::Tried));
+    assert_eq!(why(&decision, Rung::KernelPm), Some(Why::Surpassed));
+    let all = [Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower];
+    decides(&WELL, &all, Branch::Otherwise, Quarantine);
+    // What a secondary bus reset did not bring back, FLR does not.
+    decides(&sick(|_| ()), &[Rung::DetachSbr], Branch::Sick, Next::SlotPower);
+}
+
+#[test]
+fn rung_that_never_reset_surpasses_nothing() {
+    let mut tried = Tried::none();
+    tried.note(Attempt {
+        rung: Rung::DetachSbr,
+        reach: Reach::NotReset,
+    });
+    assert_eq!(decide(&sick(|_| ()), &tried).next, FLR);
+    tried.note(Attempt {
+        rung: Rung::DetachSbr,
+        reach: Reach::Reset,
+    });
+    assert_eq!(decide(&sick(|_| ()), &tried).next, Next::SlotPower);
+    assert_eq!(tried.attempts().len(), 1);
+}
+
+#[test]
+fn highest_rung_is_a_ceiling() {
+    let up_to = |highest| facts(|facts| facts.highest = highest);
+    decides(
+        &up_to(Rung::DetachSbr),
+        &[Rung::KernelFlr],
+        Branch::Otherwise,
+        DetachSbr,
+    );
+    let decision = decides(&up_to(Rung::KernelFlr), &[Rung::KernelFlr], Branch::Otherwise, PM);
+    assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::AboveHighest));
+    let tried = [Rung::KernelFlr, Rung::KernelPm];
+    decides(&up_to(Rung::KernelFlr), &tried, Branch::Otherwise, Quarantine);
+}
+
+#[test]
+fn method_that_is_not_there_is_passed_over() {
+    for (availability, reason) in [
+        (Availability::Unavailable, Why::Unavailable),
+        (Availability::Unknown, Why::AvailabilityUnknown),
+    ] {
+        let none = facts(|facts| facts.flr = availability);
+        let decision = decides(&none, &[], Branch::Otherwise, DetachSbr);
+        assert_eq!(why(&decision, Rung::KernelFlr), Some(reason));
+        let neither = facts(|facts| {
+            facts.flr = availability;
+            facts.secondary_bus_reset = availability;
+        });
+        decides(&neither, &[], Branch::Otherwise, PM);
+    }
+}
+
+#[test]
+fn long_resets_are_announced() {
+    assert_eq!(KERNEL_RESET_TIME.as_secs(), 70);
+    assert_eq!(Rung::KernelFlr.deadline(), Some(KERNEL_RESET_TIME));
+    assert_eq!(Rung::DetachSbr.deadline(), None);
+}

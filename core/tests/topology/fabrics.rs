@@ -1,0 +1,173 @@
+//! Who is joined to whom, and what that does to a reset at a port.
+
+use reseat_core::topology::Fabric;
+use reseat_core::topology::anomaly::Anomaly;
+use reseat_core::topology::domain::Exclusivity;
+use reseat_core::topology::function::Membership;
+use reseat_core::topology::method::Method;
+
+use crate::machines::*;
+
+fn fabric(identity: &str, class: &str) -> Fabric {
+    let mut machine = single();
+    machine.function("01:00.0").identity = identity.parse().unwrap();
+    machine.function("01:00.0").class = class.parse().unwrap();
+    find(machine.topology(), "01:00.0").fabric()
+}
+
+/// Four accelerators, each behind its own root port, the first three in a hive.
+fn hive() -> Machine {
+    let mut functions = Vec::new();
+    for bus in 1..5 {
+        functions.push(root_port(&format!("00:{bus:02x}.0"), "1022:14ab", bus, bus));
+        let mut gpu = endpoint(&format!("{bus:02x}:00.0"), "1002:74a1", "120000");
+        gpu.fabric = if bus < 4 {
+            Membership::With(at("02:00.0"))
+        } else {
+            Membership::Alone
+        };
+        functions.push(gpu);
+    }
+    Machine::new(functions)
+}
+
+#[test]
+fn modules_may_have_one_and_boards_have_none() {
+    for (identity, class, expected) in [
+        ("10de:2330", "030200", Fabric::Unknown),
+        ("10de:2335", "030200", Fabric::Unknown),
+        ("10de:20b0", "030200", Fabric::Unknown),
+        ("10de:2331", "030200", Fabric::Unknown),
+        ("10de:22a3", "068000", Fabric::Unknown),
+        ("1002:74a1", "120000", Fabric::Unknown),
+        ("1002:740f", "038000", Fabric::Unknown),
+        ("8086:0bd5", "038000", Fabric::Unknown),
+        ("10de:26b9", "030200", Fabric::None),
+        ("10de:2489", "030000", Fabric::None),
+        ("1002:744c", "030000", Fabric::None),
+        ("8086:56a0", "030000", Fabric::None),
+        ("8086:56c0", "038000", Fabric::None),
+        ("144d:a824", "010802", Fabric::None),
+    ] {
+        assert_eq!(fabric(identity, class), expected, "{identity}");
+    }
+}
+
+#[test]
+fn a_data_center_gpu_that_no_row_names_may_have_one() {
+    assert_eq!(fabric("10de:ffff", "030200"), Fabric::Unknown);
+    assert_eq!(fabric("1002:ffff", "038000"), Fabric::Unknown);
+    assert_eq!(fabric("1eff:0001", "120000"), Fabric::Unknown);
+}
+
+#[test]
+fn beside_a_fabric_switch_a_graphics_card_of_its_vendor_may_be_joined() {
+    let mut machine = h100_server();
+    machine.function("18:00.0").class = "030000".parse().unwrap();
+    machine.function("18:00.0").identity = "10de:1fb0".parse().unwrap();
+    assert_eq!(find(machine.topology(), "18:00.0").fabric(), Fabric::Unknown);
+    machine.function("18:00.0").identity = "1a03:2000".parse().unwrap();
+    assert_eq!(
+        find(machine.topology(), "18:00.0").fabric(),
+        Fabric::None,
+        "another vendor's"
+    );
+    machine.function("18:00.0").identity = "10de:1fb0".parse().unwrap();
+    machine.remove("81:00.0");
+    assert_eq!(find(machine.topology(), "18:00.0").fabric(), Fabric::None);
+}
+
+#[test]
+fn an_unknown_fabric_allows_nothing_above_flr() {
+    let mut machine = h100_server();
+    let topology = machine.topology();
+    let gpu = find(topology, "19:00.0");
+    let exclusivity = |method| gpu.reset(method).unwrap().exclusivity(|_| true);
+    assert_eq!(exclusivity(Method::Flr), Exclusivity::Exclusive);
+    for method in [Method::HotReset, Method::DetachSbr, Method::SlotPower] {
+        assert_eq!(exclusivity(method), Exclusivity::FabricUnknown(at("19:00.0")));
+    }
+}
+
+#[test]
+fn what_the_fabric_says_counts_more_than_the_model() {
+    let mut machine = h100_server();
+    machine.function("19:00.0").fabric = Membership::Alone;
+    let topology = machine.topology();
+    let gpu = find(topology, "19:00.0");
+    assert_eq!(gpu.fabric(), Fabric::None);
+    let domain = gpu.reset(Method::DetachSbr).unwrap();
+    assert_eq!(domain.exclusivity(|_| true), Exclusivity::Exclusive);
+}
+
+#[test]
+fn peers_are_hit_by_a_reset_at_the_port() {
+    let mut machine = hive();
+    let topology = machine.topology();
+    let hive = ["0000:01:00.0", "0000:02:00.0", "0000:03:00.0"];
+    for (address, first) in [("01:00.0", 0), ("02:00.0", 1), ("03:00.0", 2)] {
+        let gpu = find(topology, address);
+        assert_eq!(gpu.fabric(), Fabric::Peers);
+        let mut expected = hive;
+        expected.rotate_left(first);
+        assert_eq!(texts(gpu.peers()), expected[1..]);
+        assert_eq!(texts(gpu.reset(Method::DetachSbr).unwrap().hits()), expected);
+        assert_eq!(texts(gpu.reset(Method::Flr).unwrap().hits()), [address_of(address)]);
+    }
+    let alone = find(topology, "04:00.0");
+    assert_eq!((alone.fabric(), alone.peers().count()), (Fabric::None, 0));
+    assert_eq!(texts(alone.reset(Method::DetachSbr).unwrap().hits()), ["0000:04:00.0"]);
+}
+
+fn address_of(text: &str) -> String {
+    at(text).to_string()
+}
+
+#[test]
+fn somebody_else_s_peer_is_a_bystander() {
+    let mut machine = hive();
+    let topology = machine.topology();
+    let domain = find(topology, "01:00.0").reset(Method::DetachSbr).unwrap();
+    assert_eq!(
+        domain.exclusivity(|function| function.address != at("03:00.0")),
+        Exclusivity::Bystander(at("03:00.0"))
+    );
+    assert_eq!(domain.exclusivity(|_| true), Exclusivity::Exclusive);
+}
+
+#[test]
+fn a_peer_takes_its_virtual_functions_along() {
+    let mut machine = hive();
+    machine.function("03:00.0").virtual_functions = Some(1);
+    let mut functions = vec![virtual_function("03:00.1", "1002:74b5", "120000", "03:00.0")];
+    functions.extend(machine.topology().places().map(|place| *place.function()));
+    let mut machine = Machine::new(functions);
+    let topology = machine.topology();
+    let domain = find(topology, "01:00.0").reset(Method::DetachSbr).unwrap();
+    assert!(domain.contains(at("03:00.1")));
+    let exclusivity = domain.exclusivity(|_| true);
+    assert_ne!(exclusivity, Exclusivity::Exclusive);
+}
+
+#[test]
+fn a_fabric_named_by_who_is_not_on_it_is_unknown() {
+    let mut machine = hive();
+    machine.function("02:00.0").fabric = Membership::Alone;
+    let unclear = Anomaly::FabricUnclear(at("02:00.0"));
+    let topology = machine.topology();
+    assert_eq!(
+        topology.anomalies().collect::<Vec<_>>(),
+        [(at("01:00.0"), unclear), (at("03:00.0"), unclear)]
+    );
+    assert_eq!(find(topology, "01:00.0").fabric(), Fabric::Unknown);
+}
+
+#[test]
+fn a_virtual_function_is_on_a_fabric_through_its_physical_one() {
+    let mut machine = hive();
+    machine.function("03:00.0").physical_function = Some(at("04:00.0"));
+    let topology = machine.topology();
+    let virtual_function = find(topology, "03:00.0");
+    assert_eq!(virtual_function.fabric(), Fabric::Unknown);
+    assert_eq!(texts(find(topology, "01:00.0").peers()), ["0000:02:00.0"]);
+}

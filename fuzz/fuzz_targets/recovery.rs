@@ -1,0 +1,172 @@
+//! An arbitrary stream of answers, times and silence as what a recovery is told.
+//!
+//! After the facts, each step takes a byte for the answer, one for its kind and one for the time;
+//! where the bytes end, nobody answers any more.
+
+#![no_main]
+
+#[path = "support/facts.rs"]
+mod facts;
+
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use reseat_core::decision::{BusReset, Exclusivity, Rung, Tried, Use};
+use reseat_core::header::Identity;
+use reseat_core::health::{Aspect, Aspects, Verdict};
+use reseat_core::presence::{Half, PortLink, Readiness};
+use reseat_core::recovery::{Action, End, Failure, Heard, Observation, Operation, Order, Progress, Recovery};
+
+use crate::facts::{Input, LINKS};
+
+/// More orders than any recovery gives: every wait is bounded, and its pauses grow.
+const MOST_ORDERS: usize = 1500;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut input = Input::new(bytes);
+    let facts = input.facts();
+    let sbr_forbidden = facts.bus_reset != BusReset::Allowed
+        || facts.exclusivity != Exclusivity::Exclusive
+        || facts.highest < Rung::DetachSbr;
+    let mut recovery = Recovery::new(Duration::ZERO, facts, Tried::none());
+    let mut now = Duration::ZERO;
+    let mut link = None;
+    let mut verified = false;
+    let mut previous: Option<Order> = None;
+    let mut orders = 0;
+    let end = loop {
+        let order = match recovery.poll(now) {
+            Ok(Progress::Ended(end)) => break end,
+            Ok(Progress::Do(order)) => order,
+            Err(nb::Error::WouldBlock) => {
+                let waiting = recovery.waiting().expect("a wait is announced");
+                assert!(waiting.poll_at > now && waiting.until >= waiting.poll_at);
+                now = waiting.poll_at;
+                continue;
+            }
+            Err(nb::Error::Other(never)) => match never {},
+        };
+        orders += 1;
+        assert!(orders <= MOST_ORDERS && order.deadline > now);
+        check(order, link, sbr_forbidden);
+        if let Action::Do(operation) = order.action {
+            verified &= !operation.resets();
+            // The link does not outlive what resets it.
+            link = link.filter(|_| !matches!(operation, Operation::ResetEmptyBus | Operation::PowerOff));
+        }
+        let answer = input.byte();
+        now += time(input.byte());
+        let Some(observation) = observation(answer, order.action, &mut input) else {
+            continue;
+        };
+        if answer % 11 == 0
+            && let Some(previous) = previous
+        {
+            assert_eq!(recovery.tell(now, previous.ticket, observation), Heard::TooLate);
+        }
+        if recovery.tell(now, order.ticket, observation) == Heard::Taken {
+            assert_eq!(recovery.tell(now, order.ticket, observation), Heard::TooLate);
+            note(order.action, observation, &mut link, &mut verified);
+        }
+        previous = Some(order);
+    };
+    assert!(!matches!(end, End::Recovered { .. }) || verified);
+    assert!(!end.to_string().is_empty());
+});
+
+fn check(order: Order, link: Option<PortLink>, sbr_forbidden: bool) {
+    let Action::Do(operation) = order.action else {
+        return;
+    };
+    assert!(!sbr_forbidden || operation != Operation::ResetEmptyBus);
+    if operation.touches_function() {
+        let link = link.expect("the link is looked at first");
+        assert!(link.admit().is_ok(), "{operation} while the link is {link:?}");
+    }
+}
+
+fn note(action: Action, observation: Observation, link: &mut Option<PortLink>, verified: &mut bool) {
+    match (action, observation) {
+        (Action::Do(Operation::ReadLink), Observation::Link(seen)) => *link = Some(seen),
+        (Action::Do(Operation::ReadLink), _)
+        | (
+            Action::Do(Operation::LookAtFunction),
+            Observation::Function(Readiness::LinkInactive | Readiness::LinkUnknown),
+        ) => *link = None,
+        (Action::Do(Operation::Verify), Observation::Health(Verdict::Verified)) => *verified = true,
+        _ => {}
+    }
+}
+
+fn time(byte: u8) -> Duration {
+    Duration::from_millis(match byte % 8 {
+        7 => u64::from(byte) * 1000,
+        6 => u64::from(byte) * 20,
+        _ => u64::from(byte % 16),
+    })
+}
+
+/// What is told; most often what lets a rung go on. `None` is silence.
+fn observation(answer: u8, action: Action, input: &mut Input<'_>) -> Option<Observation> {
+    let ready = Readiness::Ready(Identity {
+        vendor: 0x10de,
+        device: 0x2330,
+    });
+    if answer == 0 {
+        return None;
+    }
+    if answer < 160 {
+        return Some(match action {
+            Action::Do(Operation::CheckUse) => Observation::Use(Use::Free),
+            Action::Do(Operation::ReadLink) => Observation::Link(PortLink::Active),
+            Action::Do(Operation::LookAtFunction) => Observation::Function(ready),
+            Action::Do(Operation::Verify) => Observation::Health(verdict(input)),
+            _ => Observation::Done,
+        });
+    }
+    Some(match answer % 8 {
+        0 => Observation::Done,
+        1 => Observation::Use(input.pick(&[Use::Free, Use::Used, Use::Unknown])),
+        2 => Observation::Link(input.pick(&LINKS)),
+        3 => Observation::Function(input.pick(&[
+            ready,
+            Readiness::Absent,
+            Readiness::NotReady,
+            Readiness::LinkInactive,
+            Readiness::LinkUnknown,
+            Readiness::PhysicalFunctionNotReady,
+            Readiness::HalfInitialised(Half::Zero),
+        ])),
+        4 => Observation::Health(verdict(input)),
+        5 => Observation::Blocked,
+        6 => Observation::Vanished,
+        _ => Observation::Failed(input.pick(&[
+            Failure::NotSupported,
+            Failure::Busy,
+            Failure::Denied,
+            Failure::Invalid,
+            Failure::Io,
+            Failure::TimedOut,
+            Failure::NotEmpty,
+            Failure::Other(5),
+        ])),
+    })
+}
+
+fn verdict(input: &mut Input<'_>) -> Verdict {
+    let mut aspects = || {
+        let chosen = input.byte();
+        let all = Aspect::ALL.into_iter().enumerate();
+        let some = all.filter(|(bit, _)| *bit < 8 && chosen >> bit & 1 != 0);
+        some.map(|(_, aspect)| aspect).collect::<Aspects>()
+    };
+    let (first, second) = (aspects(), aspects());
+    match input.byte() % 3 {
+        0 => Verdict::Sick(first),
+        1 => Verdict::Unverified {
+            missing: first,
+            lasting: second,
+        },
+        _ => Verdict::Verified,
+    }
+}

@@ -1,0 +1,90 @@
+//! Facts out of a fuzzer's bytes.
+
+use reseat_core::decision::{
+    Answer, Availability, BusReset, ClassHistory, Exclusivity, Facts, Preference, Rung, Sickness, SlotPower, Tdi, Use,
+};
+use reseat_core::presence::PortLink;
+use reseat_core::topology::Fabric;
+use reseat_core::topology::function::HotplugOwner;
+
+pub(crate) const RUNGS: [Rung; 4] = [Rung::KernelPm, Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower];
+pub(crate) const LINKS: [PortLink; 4] = [
+    PortLink::Active,
+    PortLink::Inactive,
+    PortLink::NotReported,
+    PortLink::Unreadable,
+];
+const EXCLUSIVITIES: [Exclusivity; 3] = [Exclusivity::Exclusive, Exclusivity::Shared, Exclusivity::Unknown];
+const AVAILABILITIES: [Availability; 3] = [
+    Availability::Available,
+    Availability::Unavailable,
+    Availability::Unknown,
+];
+
+/// The fuzzer's bytes, one after the other; zeros follow where they end.
+pub(crate) struct Input<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Input<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    pub(crate) fn byte(&mut self) -> u8 {
+        match self.bytes {
+            [first, rest @ ..] => {
+                self.bytes = rest;
+                *first
+            }
+            [] => 0,
+        }
+    }
+
+    pub(crate) fn pick<T: Copy>(&mut self, values: &[T]) -> T {
+        values[usize::from(self.byte()) % values.len()]
+    }
+
+    pub(crate) fn facts(&mut self) -> Facts {
+        Facts {
+            usage: self.pick(&[Use::Free, Use::Free, Use::Used, Use::Unknown]),
+            tdi: self.pick(&[Tdi::Unlocked, Tdi::Unlocked, Tdi::Locked]),
+            fabric: self.pick(&[Fabric::None, Fabric::Peers, Fabric::Unknown]),
+            exclusivity: self.pick(&EXCLUSIVITIES),
+            hotplug: self.pick(&[
+                HotplugOwner::Os,
+                HotplugOwner::Firmware,
+                HotplugOwner::Acpi,
+                HotplugOwner::Unknown,
+            ]),
+            link: self.pick(&LINKS),
+            answer: self.pick(&[
+                Answer::Ready,
+                Answer::Half,
+                Answer::Absent,
+                Answer::NotReady,
+                Answer::Unknown,
+            ]),
+            flr: self.pick(&AVAILABILITIES),
+            pm: self.pick(&AVAILABILITIES),
+            secondary_bus_reset: self.pick(&AVAILABILITIES),
+            bus_reset: self.pick(&[
+                BusReset::Allowed,
+                BusReset::ForbiddenAtChild,
+                BusReset::ForbiddenAtPort,
+                BusReset::Unknown,
+            ]),
+            slot_power: match self.byte() % 5 {
+                0 => SlotPower::None,
+                1 => SlotPower::Unknown,
+                other => SlotPower::Controller {
+                    domain: EXCLUSIVITIES[usize::from(other) - 2],
+                },
+            },
+            class: self.pick(&[ClassHistory::Unknown, ClassHistory::Good, ClassHistory::Bad]),
+            sickness: Sickness::from_bits(self.byte()),
+            preference: self.pick(&[Preference::Rule, Preference::Flr, Preference::Sbr]),
+            highest: self.pick(&RUNGS),
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The registers of the extended capabilities.
+
+use reseat_core::capability::acs::Acs;
+use reseat_core::capability::aer::{Aer, CorrectableErrors, UncorrectableErrors};
+use reseat_core::capability::ari::Ari;
+use reseat_core::capability::designated_vendor_specific::{CxlPort, DesignatedVendorSpecific};
+use reseat_core::capability::dpc::Dpc;
+use reseat_core::capability::express::PortType;
+use reseat_core::capability::list::ExtendedList;
+use reseat_core::capability::resizable_bar::ResizableBars;
+use reseat_core::capability::secondary_express::SecondaryExpress;
+use reseat_core::capability::serial_number::DeviceSerialNumber;
+use reseat_core::capability::sr_iov::SrIov;
+use reseat_core::capability::vendor_specific::VendorSpecific;
+use reseat_core::capability::{Capability, ExtendedId};
+
+use super::hex::{NotDumped, Space};
+use super::register::{Content, Field, Registers, Value, bar_size, content, single};
+
+/// The registers of `capability` of a function that is a `port`; none if there is no decoder for it.
+pub(super) fn registers(
+    list: &ExtendedList<NotDumped>,
+    capability: &Capability<ExtendedId>,
+    port: Option<PortType>,
+    space: &mut Space,
+) -> Registers {
+    let mut registers = Registers::default();
+    if let Some(aer) = Aer::at(list, capability, &mut *space) {
+        advanced_error_reporting(&mut registers, aer, port);
+    } else if let Some(serial_number) = DeviceSerialNumber::at(list, capability, &mut *space) {
+        device_serial_number(&mut registers, serial_number);
+    } else if let Some(vendor_specific) = VendorSpecific::at(list, capability, &mut *space) {
+        vendor_specific_header(&mut registers, vendor_specific);
+    } else if let Some(acs) = Acs::at(list, capability, &mut *space) {
+        access_control_services(&mut registers, acs);
+    } else if let Some(ari) = Ari::at(list, capability, &mut *space) {
+        alternative_routing_id(&mut registers, ari);
+    } else if let Some(sr_iov) = SrIov::at(list, capability, &mut *space) {
+        single_root_io_virtualization(&mut registers, sr_iov);
+    } else if let Some(bars) = ResizableBars::at(list, capability, &mut *space) {
+        resizable_bars(&mut registers, bars);
+    } else if let Some(secondary) = SecondaryExpress::at(list, capability, &mut *space) {
+        secondary_express(&mut registers, secondary);
+    } else if let Some(dpc) = Dpc::at(list, capability, &mut *space) {
+        downstream_port_containment(&mut registers, dpc);
+    } else if let Some(designated) = DesignatedVendorSpecific::at(list, capability, &mut *space) {
+        designated_vendor_specific(&mut registers, designated);
+    }
+    registers
+}
+
+fn advanced_error_reporting(registers: &mut Registers, mut aer: Aer<&mut Space>, port: Option<PortType>) {
+    registers.read("uncorrectable_status", aer.uncorrectable_status(), uncorrectable);
+    registers.read("uncorrectable_mask", aer.uncorrectable_mask(), uncorrectable);
+    registers.read("uncorrectable_severity", aer.uncorrectable_severity(), uncorrectable);
+    registers.read("correctable_status", aer.correctable_status(), correctable);
+    registers.read("correctable_mask", aer.correctable_mask(), correctable);
+    registers.read("capabilities_control", aer.capabilities_control(), |register| {
+        content!(register;
+            first_error_pointer, ecrc_generation_capable, ecrc_generation, ecrc_check_capable, ecrc_check,
+            multiple_header_recording_capable, multiple_header_recording, tlp_prefix_log, completion_timeout_log_capable,
+        )
+    });
+    registers.read("header_log", aer.header_log(), |log| {
+        let text = log.map(|register| format!("{register:08x}")).join(" ");
+        single("header", text.replace(' ', ""), text)
+    });
+    let Some(port) = port else { return };
+    registers.read_if_there(
+        "root_command",
+        aer.root_command(port),
+        |register| content!(register; correctable_error_reporting, non_fatal_error_reporting, fatal_error_reporting),
+    );
+    registers.read_if_there("root_status", aer.root_status(port), |register| {
+        content!(register;
+            correctable, multiple_correctable, uncorrectable, multiple_uncorrectable, first_uncorrectable_fatal,
+            non_fatal, fatal, interrupt_message_number,
+        )
+    });
+    registers.read_if_there("error_source", aer.error_source(port), |register| {
+        let id = |name, source: u16| Field {
+            name,
+            value: Value::Text(format!("{source:04x}")),
+        };
+        Content {
+            raw: format!("{:08x}", register.into_bits()),
+            fields: vec![
+                id("correctable", register.correctable()),
+                id("uncorrectable", register.uncorrectable()),
+            ],
+        }
+    });
+}
+
+fn uncorrectable(errors: UncorrectableErrors) -> Content {
+    content!(errors;
+        data_link_protocol, surprise_down, poisoned_tlp, flow_control_protocol, completion_timeout, completer_abort,
+        unexpected_completion, receiver_overflow, malformed_tlp, ecrc, unsupported_request, acs_violation, internal,
+        mc_blocked_tlp, atomic_op_egress_blocked, tlp_prefix_blocked, poisoned_tlp_egress_blocked, dmwr_egress_blocked,
+        ide_check_failed, misrouted_ide_tlp, pcrc_check_failed, tlp_translation_egress_blocked,
+    )
+}
+
+fn correctable(errors: CorrectableErrors) -> Content {
+    content!(errors;
+        receiver, bad_tlp, bad_dllp, replay_num_rollover, replay_timer_timeout, advisory_non_fatal, internal,
+        header_log_overflow,
+    )
+}
+
+fn device_serial_number(registers: &mut Registers, mut serial_number: DeviceSerialNumber<&mut Space>) {
+    registers.read("serial_number", serial_number.number(), |number| {
+        single("number", format!("{:016x}", number.0), number.to_string())
+    });
+}
+
+fn vendor_specific_header(registers: &mut Registers, mut vendor_specific: VendorSpecific<&mut Space>) {
+    registers.read("header", vendor_specific.header(), |header| Content {
+        raw: format!("{:08x}", header.into_bits()),
+        fields: vec![
+            text("id", format!("{:04x}", header.id())),
+            Field {
+                name: "revision",
+                value: header.revision().into(),
+            },
+            Field {
+                name: "length",
+                value: header.length().into(),
+            },
+        ],
+    });
+}
+
+fn access_control_services(registers: &mut Registers, mut acs: Acs<&mut Space>) {
+    registers.read_pair(
+        ["capability", "control"],
+        acs.capability_control(),
+        |capability| {
+            content!(capability;
+                source_validation, translation_blocking, request_redirect, completion_redirect, upstream_forwarding,
+                egress_control, direct_translated, enhanced, egress_control_vector_size,
+            )
+        },
+        |control| {
+            content!(control;
+                source_validation, translation_blocking, request_redirect, completion_redirect, upstream_forwarding,
+                egress_control, direct_translated,
+            )
+        },
+    );
+}
+
+fn alternative_routing_id(registers: &mut Registers, mut ari: Ari<&mut Space>) {
+    registers.read_pair(
+        ["capability", "control"],
+        ari.capability_control(),
+        |capability| content!(capability; mfvc_function_groups, acs_function_groups, next_function),
+        |control| content!(control; mfvc_function_groups, acs_function_groups, function_group),
+    );
+}
+
+fn single_root_io_virtualization(registers: &mut Registers, mut sr_iov: SrIov<&mut Space>) {
+    registers.read("capabilities", sr_iov.capabilities(), |register| {
+        content!(register;
+            vf_migration, ari_hierarchy_preserved, ten_bit_tag_requester, migration_interrupt_message_number,
+        )
+    });
+    registers.read_pair(
+        ["control", "status"],
+        sr_iov.control_status(),
+        |control| {
+            content!(control;
+                vf_enable, vf_migration, vf_migration_interrupt, vf_memory_space, ari_hierarchy, ten_bit_tag_requester,
+            )
+        },
+        |status| content!(status; vf_migration),
+    );
+    registers.read("limits", sr_iov.limits(), |register| content!(register; initial, total));
+    registers.read(
+        "number",
+        sr_iov.number(),
+        |register| content!(register; vfs, dependency_link),
+    );
+    registers.read(
+        "routing",
+        sr_iov.routing(),
+        |register| content!(register; first_offset, stride),
+    );
+    registers.read("device_id", sr_iov.device_id(), |id| {
+        let id = format!("{id:04x}");
+        single("device", id.clone(), id)
+    });
+    registers.read("supported_page_sizes", sr_iov.supported_page_sizes(), page_sizes);
+    registers.read("system_page_size", sr_iov.system_page_size(), page_sizes);
+}
+
+fn page_sizes(register: u32) -> Content {
+    let sizes = format!("{register:08x}");
+    single("pages", sizes.clone(), sizes)
+}
+
+fn resizable_bars(registers: &mut Registers, mut bars: ResizableBars<&mut Space>) {
+    let number = match bars.number() {
+        Ok(number) => number,
+        Err(error) => return registers.read::<u8, _>("bar_0", Err(error), |_| single("number", String::new(), 0_u8)),
+    };
+    registers.add("number", single("bars", format!("{number:x}"), number));
+    // 0 and 7 are no numbers of BARs.
+    if !(1..=6).contains(&number) {
+        return;
+    }
+    for n in 0..number {
+        registers.read_if_there(format!("bar_{n}"), bars.bar(n), |bar| {
+            let (capability, control) = (bar.capability.into_bits(), bar.control.into_bits());
+            let sizes = bar.sizes().iter().filter_map(bar_size).collect();
+            Content {
+                raw: format!("{control:08x}{capability:08x}"),
+                fields: vec![
+                    Field {
+                        name: "index",
+                        value: bar.control.bar_index().into(),
+                    },
+                    Field {
+                        name: "size",
+                        value: bar.control.size().into(),
+                    },
+                    Field {
+                        name: "sizes",
+                        value: Value::Set(sizes),
+                    },
+                ],
+            }
+        });
+    }
+}
+
+fn secondary_express(registers: &mut Registers, mut secondary: SecondaryExpress<&mut Space>) {
+    registers.read(
+        "link_control_3",
+        secondary.link_control_3(),
+        |register| content!(register; perform_equalization, equalization_request_interrupt, lower_skp_generation),
+    );
+    registers.read("lane_error_status", secondary.lane_error_status(), |lanes| {
+        let lanes_in_error = (0..u32::BITS).filter(|lane| lanes >> lane & 1 == 1);
+        let lanes_in_error = Value::Set(lanes_in_error.map(|lane| lane.to_string()).collect());
+        single("lanes", format!("{lanes:08x}"), lanes_in_error)
+    });
+}
+
+fn downstream_port_containment(registers: &mut Registers, mut dpc: Dpc<&mut Space>) {
+    registers.read_pair(
+        ["capability", "control"],
+        dpc.capability_control(),
+        |capability| {
+            content!(capability;
+                interrupt_message_number, root_port_extensions, poisoned_tlp_egress_blocking, software_trigger,
+                rp_pio_log_size, dl_active_err_cor,
+            )
+        },
+        |control| {
+            content!(control;
+                trigger, completion_unsupported_request, interrupt, err_cor, poisoned_tlp_egress_blocking,
+                software_trigger, dl_active_err_cor,
+            )
+        },
+    );
+    registers.read_pair(
+        ["status", "error_source"],
+        dpc.status_source(),
+        |status| {
+            content!(status;
+                triggered, reason, interrupt, root_port_busy, reason_extension, rp_pio_first_error_pointer,
+            )
+        },
+        |source| {
+            let source = format!("{source:04x}");
+            single("source", source.clone(), source)
+        },
+    );
+}
+
+fn designated_vendor_specific(registers: &mut Registers, mut designated: DesignatedVendorSpecific<&mut Space>) {
+    let (header, id) = (designated.header(), designated.id());
+    let what = (header.as_ref().ok().copied()).zip(id.as_ref().ok().copied());
+    registers.read("header", header, |header| Content {
+        raw: format!("{:08x}", header.into_bits()),
+        fields: vec![
+            text("vendor", format!("{:04x}", header.vendor())),
+            Field {
+                name: "revision",
+                value: header.revision().into(),
+            },
+            Field {
+                name: "length",
+                value: header.length().into(),
+            },
+        ],
+    });
+    registers.read("id", id, |id| {
+        let id = format!("{id:04x}");
+        single("id", id.clone(), id)
+    });
+    let port = what.and_then(|(header, id)| CxlPort::of(designated, header, id));
+    if let Some(mut port) = port {
+        registers.read(
+            "cxl_port_control",
+            port.control(),
+            |register| content!(register; unmask_sbr, unmask_link_disable),
+        );
+    }
+}
+
+fn text(name: &'static str, value: String) -> Field {
+    let value = Value::Text(value);
+    Field { name, value }
+}

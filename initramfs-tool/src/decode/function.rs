@@ -1,0 +1,365 @@
+//! One function: its header, both capability lists, and every capability that there is a decoder for.
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::capability::express::Express;
+use reseat_core::capability::extended_space::ExtendedSpace;
+use reseat_core::capability::list::{ExtendedList, List, ListEnd, StandardList};
+use reseat_core::capability::walk::End;
+use reseat_core::capability::{Capability, CapabilityId};
+use reseat_core::config::ConfigRead;
+use reseat_core::header::{BarKind, Bars, BusNumbers, CapabilityPointer, ClassCode, Common};
+use reseat_core::header::{Header, Identity, InterruptPin, Layout, LayoutCode};
+use serde::Serialize;
+
+use super::hex::{Cause, DumpedFunction, NotDumped, Problem, Space};
+use super::register::{Registers, content};
+use super::{extended, standard};
+
+/// A function.
+#[derive(Clone, Debug, Serialize)]
+pub struct Function {
+    /// The number of its first line, from 1.
+    pub line: usize,
+    /// The address in its title.
+    pub address: Option<FunctionAddress>,
+    /// The line that names it.
+    pub title: Option<String>,
+    /// How many bytes the dump gives.
+    pub bytes: usize,
+    /// How much of configuration space they reach into: 64, 256 or 4096 bytes.
+    pub readable_size: u16,
+    /// The header; `None` where the bytes are none.
+    pub header: Option<HeaderFields>,
+    /// The standard capabilities; `None` without a header, or of a header whose layout is unknown.
+    pub standard: Option<Capabilities>,
+    /// The extended capabilities.
+    pub extended: Option<Capabilities>,
+    /// Why there are none.
+    pub no_extended_space: Option<String>,
+}
+
+/// A header.
+#[derive(Clone, Debug, Serialize)]
+pub struct HeaderFields {
+    /// Its layout: `type 0`, `type 1`, `CardBus` or `unknown N`.
+    pub layout: String,
+    /// The device may have more functions.
+    pub multi_function: bool,
+    /// Vendor and device.
+    pub identity: Identity,
+    /// The class code.
+    pub class: ClassCode,
+    /// Revision ID.
+    pub revision: u8,
+    /// Subsystem vendor and subsystem, where the layout has them.
+    pub subsystem: Option<Identity>,
+    /// `A` to `D`; `None` where no interrupt is used.
+    pub interrupt_pin: Option<String>,
+    /// Primary, secondary and subordinate bus, of a bridge.
+    pub buses: Option<BusNumbers>,
+    /// The BARs that hold something.
+    pub bars: Vec<BarFields>,
+    /// Where the list of capabilities begins.
+    pub pointer: Option<PointerFields>,
+    /// Command, Status and Bridge Control.
+    pub registers: Registers,
+}
+
+/// A BAR.
+#[derive(Clone, Debug, Serialize)]
+pub struct BarFields {
+    /// The number of its first register.
+    pub index: u8,
+    /// `memory32`, `memory64`, `io`, `all-ones` or `reserved`.
+    pub kind: &'static str,
+    /// The address, or what else it holds, as a hexadecimal number.
+    pub value: String,
+    /// Of memory: whether reading has no side effect.
+    pub prefetchable: Option<bool>,
+}
+
+/// Where the header says that the standard capabilities begin.
+#[derive(Clone, Debug, Serialize)]
+pub struct PointerFields {
+    /// Status says that there is a list. Without it the pointer is not followed.
+    pub listed: bool,
+    /// Where the pointer stands.
+    pub at: u16,
+    /// Where it leads.
+    pub target: u16,
+    /// Its lowest two bits, which ought to be 0.
+    pub reserved_bits: u16,
+}
+
+/// A list of capabilities.
+#[derive(Clone, Debug, Serialize)]
+pub struct Capabilities {
+    /// The capabilities, in the order of the links.
+    pub capabilities: Vec<CapabilityFields>,
+    /// How the list ends.
+    pub end: EndFields,
+}
+
+/// A capability.
+#[derive(Clone, Debug, Serialize)]
+pub struct CapabilityFields {
+    /// Where it begins.
+    pub offset: u16,
+    /// Its ID as a hexadecimal number.
+    pub id: String,
+    /// Its version, of an extended capability.
+    pub version: Option<u8>,
+    /// Its name, if it has one.
+    pub name: Option<&'static str>,
+    /// Its bound: how many bytes it can have.
+    pub bound: u16,
+    /// The lowest two bits of the pointer that led to it, which ought to be 0.
+    pub reserved_bits: u16,
+    /// Its first 32 bits as a hexadecimal number.
+    pub raw: String,
+    /// Its registers, if there is a decoder for it.
+    pub registers: Registers,
+}
+
+/// How a list ends.
+#[derive(Clone, Debug, Serialize)]
+pub struct EndFields {
+    /// `complete`, `cycle`, `misaligned`, `out-of-range` or `unreadable`.
+    pub kind: &'static str,
+    /// The whole, in words.
+    pub text: String,
+}
+
+impl Function {
+    pub(super) fn decode(dumped: DumpedFunction) -> (Self, Option<Problem>) {
+        let DumpedFunction {
+            line,
+            title,
+            address,
+            mut space,
+        } = dumped;
+        let mut function = Self {
+            line,
+            address,
+            title,
+            bytes: space.length(),
+            readable_size: space.size().bytes(),
+            header: None,
+            standard: None,
+            extended: None,
+            no_extended_space: None,
+        };
+        if function.bytes == 0 {
+            // The reader has said so.
+            return (function, None);
+        }
+        match Header::read(&mut space) {
+            Ok(header) => {
+                function.lists(&header, &mut space);
+                function.header = Some(HeaderFields::of(&header));
+                (function, None)
+            }
+            Err(error) => {
+                let cause = Cause::Header(error.to_string());
+                (function, Some(Problem { line, cause }))
+            }
+        }
+    }
+
+    fn lists(&mut self, header: &Header, space: &mut Space) {
+        let Some(pointer) = header.capability_pointer() else {
+            return;
+        };
+        let standard: StandardList<NotDumped> = StandardList::read(&mut *space, pointer);
+        self.standard = Some(Capabilities::of(&standard, space, |capability, space| {
+            CapabilityFields {
+                version: None,
+                name: capability.id().name(),
+                registers: standard::registers(&standard, capability, space),
+                ..CapabilityFields::located(&standard, capability, space, capability.id().to_string())
+            }
+        }));
+        let proof = match ExtendedSpace::detect(&standard, &mut *space) {
+            Ok(proof) => proof,
+            Err(error) => {
+                self.no_extended_space = Some(error.to_string());
+                return;
+            }
+        };
+        let port = Express::find(&standard, &mut *space).map(|express| express.capabilities().port_type());
+        let extended: ExtendedList<NotDumped> = ExtendedList::read(&mut *space, proof);
+        self.extended = Some(Capabilities::of(&extended, space, |capability, space| {
+            CapabilityFields {
+                version: Some(capability.version()),
+                name: capability.id().name(),
+                registers: extended::registers(&extended, capability, port, space),
+                ..CapabilityFields::located(&extended, capability, space, capability.id().to_string())
+            }
+        }));
+    }
+}
+
+impl HeaderFields {
+    fn of(header: &Header) -> Self {
+        let common = &header.common;
+        let mut fields = Self::common(common);
+        fields.pointer = header.capability_pointer().and_then(PointerFields::of);
+        match &header.layout {
+            Layout::Type0(layout) => {
+                fields.bars = bars(&layout.bars);
+                fields.subsystem = Some(layout.subsystem);
+                fields.interrupt_pin = pin(layout.interrupt_pin);
+            }
+            Layout::Type1(layout) => {
+                fields.bars = bars(&layout.bars);
+                fields.buses = Some(layout.buses);
+                fields.interrupt_pin = pin(layout.interrupt_pin);
+                let control = layout.bridge_control;
+                fields.registers.add(
+                    "bridge_control",
+                    content!(control;
+                        parity_error_response, serr, isa, vga, vga_16_bit, master_abort, secondary_bus_reset,
+                        fast_back_to_back, primary_discard_timer, secondary_discard_timer, discard_timer_status,
+                        discard_timer_serr,
+                    ),
+                );
+            }
+            Layout::CardBus(layout) => {
+                fields.bars = bars(&layout.bars);
+                fields.buses = Some(layout.buses);
+                fields.subsystem = layout.subsystem;
+                fields.interrupt_pin = pin(layout.interrupt_pin);
+            }
+            Layout::Unknown => {}
+        }
+        fields
+    }
+
+    fn common(common: &Common) -> Self {
+        let (command, status) = (common.command, common.status);
+        let mut registers = Registers::default();
+        registers.add(
+            "command",
+            content!(command; io_space, memory_space, bus_master, parity_error_response, serr, interrupt_disable),
+        );
+        registers.add(
+            "status",
+            content!(status;
+                immediate_readiness, interrupt, capabilities_list, master_data_parity_error, signaled_target_abort,
+                received_target_abort, received_master_abort, signaled_system_error, detected_parity_error,
+            ),
+        );
+        Self {
+            layout: match common.header_type.layout() {
+                LayoutCode::Type0 => "type 0".to_owned(),
+                LayoutCode::Type1 => "type 1".to_owned(),
+                LayoutCode::CardBus => "CardBus".to_owned(),
+                LayoutCode::Other(code) => format!("unknown {code}"),
+            },
+            multi_function: common.header_type.multi_function(),
+            identity: common.identity,
+            class: common.class,
+            revision: common.revision,
+            subsystem: None,
+            interrupt_pin: None,
+            buses: None,
+            bars: Vec::new(),
+            pointer: None,
+            registers,
+        }
+    }
+}
+
+fn pin(pin: InterruptPin) -> Option<String> {
+    match pin {
+        InterruptPin::None => None,
+        InterruptPin::Other(code) => Some(format!("reserved {code}")),
+        pin => Some(format!("{pin:?}")),
+    }
+}
+
+fn bars(bars: &Bars) -> Vec<BarFields> {
+    let fields = |bar: reseat_core::header::Bar| {
+        let (kind, value, prefetchable) = match bar.kind {
+            BarKind::Zero => return None,
+            BarKind::AllOnes => ("all-ones", "ffffffff".to_owned(), None),
+            BarKind::Memory32 { address, prefetchable } => ("memory32", format!("{address:08x}"), Some(prefetchable)),
+            BarKind::Memory64 { address, prefetchable } => ("memory64", format!("{address:016x}"), Some(prefetchable)),
+            BarKind::Io { address } => ("io", format!("{address:08x}"), None),
+            BarKind::Reserved(raw) => ("reserved", format!("{raw:08x}"), None),
+        };
+        Some(BarFields {
+            index: bar.index,
+            kind,
+            value,
+            prefetchable,
+        })
+    };
+    bars.iter().filter_map(fields).collect()
+}
+
+impl PointerFields {
+    fn of(pointer: CapabilityPointer) -> Option<Self> {
+        let (listed, at, pointer) = match pointer {
+            CapabilityPointer::Listed { at, pointer } => (true, at, pointer),
+            CapabilityPointer::Unlisted { at, pointer } => (false, at, pointer),
+            CapabilityPointer::None => return None,
+        };
+        Some(Self {
+            listed,
+            at: at.get(),
+            target: pointer.target(),
+            reserved_bits: pointer.reserved(),
+        })
+    }
+}
+
+impl Capabilities {
+    fn of<I: CapabilityId, const N: usize>(
+        list: &List<I, NotDumped, N>,
+        space: &mut Space,
+        mut fields: impl FnMut(&Capability<I>, &mut Space) -> CapabilityFields,
+    ) -> Self {
+        let capabilities = list.capabilities().iter();
+        Self {
+            capabilities: capabilities.map(|capability| fields(capability, space)).collect(),
+            end: EndFields::of(list.end()),
+        }
+    }
+}
+
+impl CapabilityFields {
+    /// Where it is; the rest is the list's own.
+    fn located<I: CapabilityId, const N: usize>(
+        list: &List<I, NotDumped, N>,
+        capability: &Capability<I>,
+        space: &mut Space,
+        id: String,
+    ) -> Self {
+        Self {
+            offset: capability.offset().get(),
+            id,
+            version: None,
+            name: None,
+            bound: list.view(capability, space).length(),
+            reserved_bits: capability.link().reserved(),
+            raw: format!("{:08x}", capability.header()),
+            registers: Registers::default(),
+        }
+    }
+}
+
+impl EndFields {
+    fn of(end: &ListEnd<NotDumped>) -> Self {
+        let kind = match end {
+            ListEnd::Walked(End::Complete) => "complete",
+            ListEnd::Walked(End::Cycle { .. }) => "cycle",
+            ListEnd::Walked(End::Misaligned { .. }) => "misaligned",
+            ListEnd::Walked(End::OutOfRange { .. }) => "out-of-range",
+            ListEnd::Walked(End::Unreadable(_)) => "unreadable",
+            ListEnd::Full => "full",
+        };
+        let text = end.to_string();
+        Self { kind, text }
+    }
+}

@@ -1,0 +1,120 @@
+//! What is wrong with a file is named, with file, line and cause; what is right is decoded all the same.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::command::{decode, decode_text};
+
+/// A GPU's header: Power Management at 60, PCI Express at 78 that nothing gives the bytes of.
+const GPU: &str = "\
+00: de 10 89 24 07 04 10 00 a1 00 00 03 10 00 80 00
+10: 00 00 00 84 0c 00 00 00 00 00 00 00 0c 00 00 00
+20: 00 00 00 00 01 00 00 00 00 00 00 00 58 14 77 40
+30: 00 00 00 00 62 00 00 00 00 00 00 00 ff 01 00 00
+";
+
+fn addresses(json: &Value) -> Vec<Option<&str>> {
+    let functions = json["functions"].as_array().unwrap();
+    functions.iter().map(|function| function["address"].as_str()).collect()
+}
+
+#[test]
+fn bad_function_is_named_between_good_ones() {
+    let bad = GPU.replace("20: 00 00", "20: 00 0x");
+    let text = format!("01:00.0 VGA\n{GPU}\n02:00.0 VGA\n{bad}\n03:00.0 no bytes\n\tFlags: fast\n\n04:00.0 VGA\n{GPU}");
+    let (status, json, complaints) = decode_text(text.as_bytes());
+    assert_eq!(status, Some(1));
+    let addresses = addresses(&json);
+    let expected = ["0000:01:00.0", "0000:02:00.0", "0000:03:00.0", "0000:04:00.0"];
+    assert_eq!(addresses, expected.map(Some));
+    assert_eq!(
+        complaints.lines().collect::<Vec<_>>(),
+        [
+            "reseat: -:7: header: reading register 0x020: not in the dump",
+            "reseat: -:10: \"0x\" is not a byte of two hexadecimal digits",
+            "reseat: -:13: 0000:03:00.0 has no hexadecimal rows",
+        ]
+    );
+    let decoded: Vec<bool> = json["functions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["header"].is_object())
+        .collect();
+    assert_eq!(decoded, [true, false, false, true]);
+    let problem = json!({"line": 13, "cause": "0000:03:00.0 has no hexadecimal rows"});
+    assert_eq!(json["problems"][2], problem);
+}
+
+#[test]
+fn what_a_short_dump_leaves_out_is_no_problem_of_the_file() {
+    let (status, json, complaints) = decode_text(format!("01:00.0 VGA\r\n{GPU}60: 01 78 03 48\r\n").as_bytes());
+    assert_eq!((status, complaints.as_str()), (Some(0), ""));
+    let function = &json["functions"][0];
+    assert_eq!(
+        (&function["bytes"], &function["readable_size"]),
+        (&json!(68), &json!(256))
+    );
+    assert_eq!(
+        function["header"]["pointer"],
+        json!({"listed": true, "at": 0x34, "target": 0x60, "reserved_bits": 2})
+    );
+    let power = &function["standard"]["capabilities"][0];
+    assert_eq!((&power["offset"], &power["reserved_bits"]), (&json!(0x60), &json!(2)));
+    assert_eq!(power["registers"]["capabilities"]["fields"]["version"], 3);
+    assert_eq!(
+        power["registers"]["control_status"],
+        json!({"error": "reading register 0x064: not in the dump"})
+    );
+    assert_eq!(
+        function["standard"]["end"],
+        json!({"kind": "unreadable", "text": "unreadable: reading register 0x078: not in the dump"})
+    );
+    assert_eq!(function["no_extended_space"], "only 256 bytes are readable");
+}
+
+#[test]
+fn unlisted_pointer_is_shown_and_not_followed() {
+    let text = GPU.replace("07 04 10 00", "07 04 00 00");
+    let (status, json, _) = decode_text(text.as_bytes());
+    assert_eq!(status, Some(0));
+    let function = &json["functions"][0];
+    assert_eq!(function["header"]["pointer"]["listed"], false);
+    assert_eq!(function["header"]["pointer"]["target"], 0x60);
+    assert_eq!(function["standard"]["capabilities"], json!([]));
+}
+
+#[test]
+fn absent_function_is_named() {
+    let row = " ff".repeat(16);
+    let text: String = (0..4).map(|n| format!("{n}0:{row}\n")).collect();
+    let (status, json, complaints) = decode_text(text.as_bytes());
+    assert_eq!(status, Some(1));
+    assert_eq!(json["functions"][0]["header"], Value::Null);
+    assert_eq!(complaints, "reseat: -:1: header: register 0x004 reads all-ones\n");
+}
+
+#[test]
+fn text_without_rows_and_bytes_that_are_no_text_are_refused() {
+    for input in [&b""[..], b"nothing to see\n", b"\xff\xfe\x00"] {
+        let (status, json, complaints) = decode_text(input);
+        assert_eq!(status, Some(1));
+        assert_eq!(json["functions"], json!([]));
+        assert_eq!(
+            complaints,
+            "reseat: -:1: no hexadecimal rows such as `00: de 10 89 24`\n"
+        );
+    }
+}
+
+#[test]
+fn missing_file_is_named() {
+    let output = decode(Path::new("/nowhere/dump"), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        complaint,
+        "reseat: /nowhere/dump: No such file or directory (os error 2)\n"
+    );
+}

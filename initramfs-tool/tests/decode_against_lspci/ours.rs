@@ -1,0 +1,106 @@
+//! What `reseat decode --json` prints.
+
+use std::path::Path;
+use std::process::Command;
+
+use reseat_core::address::FunctionAddress;
+use serde_json::Value;
+
+/// A function.
+pub(crate) struct Function {
+    pub(crate) json: Value,
+}
+
+/// A capability.
+pub(crate) struct Capability<'a> {
+    pub(crate) json: &'a Value,
+}
+
+/// What `reseat decode` says about a file.
+pub(crate) struct Decoded {
+    pub(crate) functions: Vec<Function>,
+    pub(crate) problems: Vec<String>,
+}
+
+/// Decodes a file. The exit status has to agree with the problems.
+pub(crate) fn decode(file: &Path) -> Decoded {
+    let output = Command::new(env!("CARGO_BIN_EXE_reseat"))
+        .args(["decode", "--json", "--hex"])
+        .arg(file)
+        .output()
+        .unwrap();
+    let mut json: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!(
+            "{}: {error}: {}",
+            file.display(),
+            String::from_utf8_lossy(&output.stderr)
+        )
+    });
+    assert_eq!(json["schema"], "reseat.decode/1");
+    let problems: Vec<String> = json["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(output.status.code(), Some(i32::from(!problems.is_empty())));
+    let Value::Array(functions) = json["functions"].take() else {
+        panic!("no functions in {}", file.display())
+    };
+    Decoded {
+        functions: functions.into_iter().map(|json| Function { json }).collect(),
+        problems,
+    }
+}
+
+impl Function {
+    pub(crate) fn address(&self) -> Option<FunctionAddress> {
+        Some(self.json["address"].as_str()?.parse().unwrap())
+    }
+
+    pub(crate) fn header(&self) -> &Value {
+        &self.json["header"]
+    }
+
+    /// The capabilities in the list `standard` or `extended`; `None` where there is no such list.
+    pub(crate) fn list(&self, name: &str) -> Option<Vec<Capability<'_>>> {
+        let capabilities = self.json[name]["capabilities"].as_array()?;
+        Some(capabilities.iter().map(|json| Capability { json }).collect())
+    }
+
+    /// How a list ends: the kind, and the words.
+    pub(crate) fn end(&self, name: &str) -> (&str, &str) {
+        let end = &self.json[name]["end"];
+        (end["kind"].as_str().unwrap_or(""), end["text"].as_str().unwrap_or(""))
+    }
+}
+
+impl Capability<'_> {
+    pub(crate) fn offset(&self) -> u16 {
+        number(&self.json["offset"])
+    }
+
+    pub(crate) fn bound(&self) -> u16 {
+        number(&self.json["bound"])
+    }
+
+    pub(crate) fn version(&self) -> Option<u64> {
+        self.json["version"].as_u64()
+    }
+
+    pub(crate) fn id(&self) -> u16 {
+        u16::from_str_radix(self.json["id"].as_str().unwrap(), 16).unwrap()
+    }
+
+    pub(crate) fn is_all_zeros(&self) -> bool {
+        self.json["raw"] == "00000000"
+    }
+
+    pub(crate) fn registers(&self) -> &Value {
+        &self.json["registers"]
+    }
+}
+
+fn number(value: &Value) -> u16 {
+    u16::try_from(value.as_u64().unwrap()).unwrap()
+}

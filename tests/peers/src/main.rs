@@ -1,0 +1,174 @@
+//! `cargo xtask bench core`: reseat-core beside its peers on the same functions, in one run.
+//!
+//! Each round measures everybody once, one after the other; the smallest time of all rounds counts, as what the work takes
+//! when nobody else disturbs it.
+
+mod corpus;
+#[path = "../../../core/tests/topology/large.rs"]
+mod large;
+mod topology;
+
+use std::env;
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use pci_types::{ConfigRegionAccess, EndpointHeader, PciAddress, PciHeader};
+use reseat_core::capability::advanced_features::AdvancedFeatures;
+use reseat_core::capability::express::Express;
+use reseat_core::capability::extended_space::ExtendedSpace;
+use reseat_core::capability::list::{ExtendedList, StandardList};
+use reseat_core::capability::power_management::PowerManagement;
+use reseat_core::capability::walk::Walk;
+use reseat_core::config::Memory;
+use reseat_core::header::{CapabilityPointer, Common, Header, LayoutCode};
+
+const ROUNDS: usize = 30;
+const REPEATS: u32 = 200;
+
+fn main() -> Result<()> {
+    let folder = env::args_os()
+        .nth(1)
+        .map(PathBuf::from)
+        .context("usage: peers FOLDER")?;
+    let spaces = corpus::read(&folder)?;
+    // A peer decodes only what has its 256 bytes, another walks only endpoints.
+    let whole: Vec<&[u8]> = spaces
+        .iter()
+        .filter(|space| space.len() >= 256)
+        .map(Vec::as_slice)
+        .collect();
+    let endpoints: Vec<&[u8]> = whole.iter().copied().filter(|space| is_endpoint(space)).collect();
+    ensure!(
+        !endpoints.is_empty(),
+        "{} holds no function of 256 bytes or more",
+        folder.display()
+    );
+
+    println!(
+        "{} functions, {} of them endpoints; the least of {ROUNDS} rounds of {REPEATS}",
+        whole.len(),
+        endpoints.len()
+    );
+    println!("decode: header, both capability lists and what each decodes of them");
+    let decode = compare(&whole, &[&decode_ours, &decode_pcics]);
+    print_row("reseat-core", decode[0], decode[0]);
+    print_row("pcics", decode[1], decode[0]);
+    println!("walk: the standard list of an endpoint, from Status on");
+    let walk = compare(&endpoints, &[&walk_ours, &walk_pci_types]);
+    print_row("reseat-core", walk[0], walk[0]);
+    print_row("pci_types", walk[1], walk[0]);
+    topology::bench()
+}
+
+fn is_endpoint(space: &[u8]) -> bool {
+    let header = Memory::new(space).ok().and_then(|memory| Common::read(memory).ok());
+    header.is_some_and(|header| header.header_type.layout() == LayoutCode::Type0)
+}
+
+fn print_row(who: &str, time: f64, ours: f64) {
+    println!("  {who:12} {time:8.1} ns a function   {:6.2} x", time / ours);
+}
+
+/// The time that each takes for a function, in nanoseconds.
+fn compare(spaces: &[&[u8]], them: &[&dyn Fn(&[u8])]) -> Vec<f64> {
+    let mut least = vec![Duration::MAX; them.len()];
+    for _ in 0..ROUNDS {
+        for (work, least) in them.iter().zip(&mut least) {
+            let begin = Instant::now();
+            for _ in 0..REPEATS {
+                for space in spaces {
+                    work(black_box(space));
+                }
+            }
+            *least = begin.elapsed().min(*least);
+        }
+    }
+    let count = f64::from(REPEATS) * spaces.len() as f64;
+    least.into_iter().map(|time| time.as_secs_f64() * 1e9 / count).collect()
+}
+
+fn decode_ours(space: &[u8]) {
+    let Ok(mut memory) = Memory::new(space) else { return };
+    let Ok(header) = Header::read(&mut memory) else { return };
+    let pointer = header.capability_pointer().unwrap_or(CapabilityPointer::None);
+    black_box(&header);
+    let standard: StandardList<_> = StandardList::read(&mut memory, pointer);
+    if let Some(mut power) = PowerManagement::find(&standard, &mut memory) {
+        black_box((power.capabilities(), power.control_status().ok()));
+    }
+    if let Some(mut features) = AdvancedFeatures::find(&standard, &mut memory) {
+        black_box((features.capabilities(), features.control_status().ok()));
+    }
+    if let Some(mut express) = Express::find(&standard, &mut memory) {
+        black_box((
+            express.capabilities(),
+            express.device_capabilities().ok(),
+            express.device().ok(),
+        ));
+        black_box((express.link_capabilities().ok(), express.link().ok()));
+        black_box((
+            express.slot_capabilities().ok(),
+            express.slot().ok(),
+            express.root().ok(),
+        ));
+    }
+    if let Ok(space) = ExtendedSpace::detect(&standard, &mut memory) {
+        black_box(ExtendedList::<_, 64>::read(&mut memory, space).capabilities());
+    }
+    black_box(standard.capabilities());
+}
+
+fn decode_pcics(space: &[u8]) {
+    let Ok(header) = pcics::Header::try_from(&space[..pcics::DDR_OFFSET]) else {
+        return;
+    };
+    let region = &space[pcics::DDR_OFFSET..pcics::ECS_OFFSET];
+    for capability in pcics::Capabilities::new(region, &header) {
+        black_box(capability.ok());
+    }
+    if space.len() > pcics::ECS_OFFSET {
+        // It does not end on a cycle by itself.
+        for capability in pcics::ExtendedCapabilities::new(&space[pcics::ECS_OFFSET..]).take(64) {
+            black_box(capability.ok());
+        }
+    }
+    black_box(&header);
+}
+
+fn walk_ours(space: &[u8]) {
+    let Ok(mut memory) = Memory::new(space) else { return };
+    let Ok(header) = Common::read(&mut memory) else { return };
+    let Ok(Some(pointer)) = header.read_capability_pointer(&mut memory) else {
+        return;
+    };
+    for capability in Walk::standard(&mut memory, pointer) {
+        black_box((capability.id(), capability.offset()));
+    }
+}
+
+fn walk_pci_types(space: &[u8]) {
+    let access = Registers(space);
+    let header = PciHeader::new(PciAddress::new(0, 0, 0, 0));
+    black_box((header.id(&access), header.revision_and_class(&access)));
+    let Some(endpoint) = EndpointHeader::from_header(header, &access) else {
+        return;
+    };
+    for capability in endpoint.capabilities(&access) {
+        black_box(capability.address().offset);
+    }
+}
+
+/// The space as that crate wants it.
+struct Registers<'a>(&'a [u8]);
+
+impl ConfigRegionAccess for Registers<'_> {
+    unsafe fn read(&self, _: PciAddress, offset: u16) -> u32 {
+        let at = usize::from(offset);
+        let bytes = self.0.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map_or(u32::MAX, u32::from_le_bytes)
+    }
+
+    unsafe fn write(&self, _: PciAddress, _: u16, _: u32) {}
+}
