@@ -297,7 +297,7 @@ pub struct CorrectableErrors {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AerCapabilitiesControl {
     /// The bit in Uncorrectable Error Status of the first error; means something while that bit is set.
-    #[bits(5)]
+    #[bits(5, access = RO)]
     pub first_error_pointer: u8,
     /// Can add end-to-end checks to packets.
     pub ecrc_generation_capable: bool,
@@ -373,7 +373,7 @@ pub struct RootErrorStatus {
     #[bits(20)]
     __: u32,
     /// Which MSI or MSI-X vector tells of it.
-    #[bits(5)]
+    #[bits(5, access = RO)]
     pub interrupt_message_number: u8,
 }
 

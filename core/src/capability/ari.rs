@@ -76,7 +76,7 @@ pub struct AriControl {
     #[bits(2)]
     __: u8,
     /// The group of this function.
-    #[bits(3)]
+    #[bits(3, access = RO)]
     pub function_group: u8,
     #[bits(9)]
     __: u16,

@@ -79,10 +79,10 @@ pub struct DesignatedVendorSpecificHeader {
     /// Who says what it means.
     pub vendor: u16,
     /// Version of its structure.
-    #[bits(4)]
+    #[bits(4, access = RO)]
     pub revision: u8,
     /// Its length in bytes, from the start of the capability, as it says itself.
-    #[bits(12)]
+    #[bits(12, access = RO)]
     pub length: u16,
 }
 

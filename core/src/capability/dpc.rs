@@ -63,7 +63,7 @@ impl<R: ConfigRead> Dpc<R> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DpcCapability {
     /// Which MSI or MSI-X vector tells of containment.
-    #[bits(5)]
+    #[bits(5, access = RO)]
     pub interrupt_message_number: u8,
     /// Has the registers for errors of the root port's own requests.
     pub root_port_extensions: bool,
@@ -72,7 +72,7 @@ pub struct DpcCapability {
     /// Software can trigger it.
     pub software_trigger: bool,
     /// 32-bit registers in the log of the root port's own requests.
-    #[bits(4)]
+    #[bits(4, access = RO)]
     pub rp_pio_log_size: u8,
     /// Can report a link that becomes active as a correctable error.
     pub dl_active_err_cor: bool,
@@ -142,7 +142,7 @@ pub struct DpcStatus {
     pub reason_extension: DpcReasonExtension,
     __: bool,
     /// The bit of the first error among the root port's own requests.
-    #[bits(5)]
+    #[bits(5, access = RO)]
     pub rp_pio_first_error_pointer: u8,
     #[bits(3)]
     __: u8,
@@ -178,7 +178,7 @@ impl DpcTrigger {
             Self::Disabled => 0,
             Self::Fatal => 1,
             Self::NonFatalOrFatal => 2,
-            Self::Other(bits) => bits,
+            Self::Other(bits) => bits & 0x3,
         }
     }
 }
@@ -244,7 +244,7 @@ impl DpcReasonExtension {
         match self {
             Self::RpPioError => 0,
             Self::SoftwareTrigger => 1,
-            Self::Other(bits) => bits,
+            Self::Other(bits) => bits & 0x3,
         }
     }
 }

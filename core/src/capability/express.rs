@@ -232,7 +232,7 @@ impl<R: ConfigRead> Express<R> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ExpressCapabilities {
     /// Version of the capability's structure, not of the specification: 1, or 2 from 2.0 on.
-    #[bits(4)]
+    #[bits(4, access = RO)]
     pub version: u8,
     /// What the function is in the tree of links.
     #[bits(4)]
@@ -241,7 +241,7 @@ pub struct ExpressCapabilities {
     /// [`has_slot`](Self::has_slot).
     pub slot_implemented: bool,
     /// Which MSI or MSI-X vector the capability's events use.
-    #[bits(5)]
+    #[bits(5, access = RO)]
     pub interrupt_message_number: u8,
     #[bits(2)]
     __: u8,
@@ -339,7 +339,7 @@ impl PortType {
             Self::PciToExpressBridge => 8,
             Self::RootComplexIntegratedEndpoint => 9,
             Self::RootComplexEventCollector => 10,
-            Self::Other(bits) => bits,
+            Self::Other(bits) => bits & 0xf,
         }
     }
 }

@@ -56,7 +56,7 @@ impl<R: ConfigRead> PowerManagement<R> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PowerManagementCapabilities {
     /// Version of the register layout.
-    #[bits(3)]
+    #[bits(3, access = RO)]
     pub version: u8,
     /// Needs the PCI clock to signal PME.
     pub pme_clock: bool,
@@ -66,7 +66,7 @@ pub struct PowerManagementCapabilities {
     pub device_specific_initialization: bool,
     /// Code of the current drawn from auxiliary power; see
     /// [`aux_current_milliamperes`](Self::aux_current_milliamperes).
-    #[bits(3)]
+    #[bits(3, access = RO)]
     pub aux_current: u8,
     /// Has the state D1.
     pub d1: bool,
@@ -125,10 +125,10 @@ pub struct PowerManagementControlStatus {
     /// May signal PME.
     pub pme_enable: bool,
     /// Which value the Data register shows.
-    #[bits(4)]
+    #[bits(4, access = RO)]
     pub data_select: u8,
     /// The unit of that value.
-    #[bits(2)]
+    #[bits(2, access = RO)]
     pub data_scale: u8,
     /// Signals PME, or would.
     pub pme_status: bool,

@@ -117,7 +117,7 @@ pub struct ResizableBarCapability {
     #[bits(4)]
     __: u8,
     /// The lower part of [`ResizableBar::sizes`].
-    #[bits(28)]
+    #[bits(28, access = RO)]
     pub sizes: u32,
 }
 
@@ -134,12 +134,12 @@ pub struct ResizableBarCapability {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ResizableBarControl {
     /// Which BAR it is about.
-    #[bits(3)]
+    #[bits(3, access = RO)]
     pub bar_index: u8,
     #[bits(2)]
     __: u8,
     /// How many BARs can be resized. Reserved in all registers but the first.
-    #[bits(3)]
+    #[bits(3, access = RO)]
     pub number_of_bars: u8,
     /// The BAR's size.
     #[bits(6)]

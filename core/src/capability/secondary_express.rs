@@ -64,7 +64,7 @@ pub struct LinkControl3 {
     #[bits(7)]
     __: u8,
     /// The speeds at which fewer skip symbols are sent, as a vector.
-    #[bits(7)]
+    #[bits(7, access = RO)]
     pub lower_skp_generation: u8,
     #[bits(16)]
     __: u16,

@@ -133,7 +133,7 @@ pub struct SrIovCapabilities {
     #[bits(18)]
     __: u32,
     /// Which MSI or MSI-X vector tells of migration.
-    #[bits(11)]
+    #[bits(11, access = RO)]
     pub migration_interrupt_message_number: u16,
 }
 

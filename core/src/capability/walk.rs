@@ -4,12 +4,10 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::marker::PhantomData;
 
-
 use super::extended_space::ExtendedSpace;
 use super::{Capability, CapabilityId, ExtendedId, Pointer, StandardId};
 use crate::config::{ConfigRead, Offset, ReadableSize, RegisterError, read_answer};
 use crate::header::CapabilityPointer;
-
 
 /// A walk over one list: an iterator over its capabilities, and then an [`End`].
 ///
@@ -124,7 +122,10 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
     /// Marks `offset` as visited and tells whether it was already.
     fn visit(&mut self, offset: Offset) -> bool {
         let register = usize::from(offset.get() / Offset::WIDTH);
-        self.visited.as_mut().get_mut(register).is_none_or(|mut bit| bit.replace(true))
+        self.visited
+            .as_mut()
+            .get_mut(register)
+            .is_none_or(|mut bit| bit.replace(true))
     }
 }
 

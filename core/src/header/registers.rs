@@ -128,7 +128,7 @@ impl LayoutCode {
             Self::Type0 => 0,
             Self::Type1 => 1,
             Self::CardBus => 2,
-            Self::Other(bits) => bits,
+            Self::Other(bits) => bits & 0x7f,
         }
     }
 }

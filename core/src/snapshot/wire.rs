@@ -129,7 +129,11 @@ impl<const N: usize> Snapshot<N> {
 
     fn head(&self) -> Result<Head1, EncodeError> {
         // No snapshot has more than 1024 registers; what does not fit its field has no room.
-        let count = |length: usize| u16::try_from(length).map(u16::to_le_bytes).map_err(|_| EncodeError::NoRoom);
+        let count = |length: usize| {
+            u16::try_from(length)
+                .map(u16::to_le_bytes)
+                .map_err(|_| EncodeError::NoRoom)
+        };
         Ok(Head1 {
             segment: self.address.segment().to_le_bytes(),
             bus: self.address.bus(),

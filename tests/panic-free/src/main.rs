@@ -4,21 +4,17 @@
 #![no_std]
 #![no_main]
 
+mod decoders;
+
 use core::hint::black_box;
 use core::panic::PanicInfo;
 use core::time::Duration;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::capability::advanced_features::AdvancedFeatures;
-use reseat_core::capability::express::Express;
-use reseat_core::capability::extended_space::ExtendedSpace;
-use reseat_core::capability::list::{ExtendedList, StandardList};
-use reseat_core::capability::power_management::PowerManagement;
 use reseat_core::config::{ConfigRead, Offset, ReadableSize};
 use reseat_core::decision::decide;
-use reseat_core::header::{CapabilityPointer, ClassCode, Header, Identity};
+use reseat_core::header::{ClassCode, Identity};
 use reseat_core::health;
-use reseat_core::presence::{Presence, RrsVisibility};
 use reseat_core::recovery::Recovery;
 use reseat_core::snapshot::{Snapshot, wire};
 use reseat_core::topology::function::Function;
@@ -26,7 +22,7 @@ use reseat_core::topology::method::Method;
 use reseat_core::topology::{Node, Topology};
 
 /// A bus of which the compiler knows nothing: each register may hold anything, and each read may fail.
-struct Unknown;
+pub(crate) struct Unknown;
 
 impl ConfigRead for Unknown {
     type Error = u8;
@@ -45,7 +41,7 @@ impl ConfigRead for Unknown {
 extern "C" fn _start() -> ! {
     loop {
         addresses();
-        configuration_space();
+        decoders::configuration_space();
         topology();
         judging();
         snapshots();
@@ -55,7 +51,7 @@ extern "C" fn _start() -> ! {
 }
 
 /// Keeps a result, whatever it is, from being optimised away.
-fn keep<T>(result: T) {
+pub(crate) fn keep<T>(result: T) {
     black_box(&result);
 }
 
@@ -71,31 +67,6 @@ fn addresses() {
         black_box(0),
         black_box(0),
     ));
-}
-
-fn configuration_space() {
-    let mut bus = Unknown;
-    keep(Presence::read(&mut bus, black_box(RrsVisibility::Enabled)));
-    let Ok(header) = black_box(Header::read(&mut bus)) else {
-        return;
-    };
-    let pointer = header.capability_pointer().unwrap_or(CapabilityPointer::None);
-    let standard: StandardList<_> = StandardList::read(&mut bus, pointer);
-    black_box(&standard);
-    if let Ok(space) = ExtendedSpace::detect(&standard, &mut bus) {
-        black_box(ExtendedList::<_, 64>::read(&mut bus, space));
-    }
-    if let Some(mut power) = PowerManagement::find(&standard, &mut bus) {
-        keep((power.capabilities(), power.control_status()));
-    }
-    if let Some(mut features) = AdvancedFeatures::find(&standard, &mut bus) {
-        keep((features.capabilities().offers_flr(), features.control_status()));
-    }
-    if let Some(mut express) = Express::find(&standard, &mut bus) {
-        keep((express.capabilities(), express.device_capabilities(), express.device()));
-        keep((express.link_capabilities(), express.link()));
-        keep((express.slot_capabilities(), express.slot(), express.root()));
-    }
 }
 
 fn topology() {

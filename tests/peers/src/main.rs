@@ -15,13 +15,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use pci_types::{ConfigRegionAccess, EndpointHeader, PciAddress, PciHeader};
+use reseat_core::capability::acs::Acs;
 use reseat_core::capability::advanced_features::AdvancedFeatures;
+use reseat_core::capability::aer::Aer;
+use reseat_core::capability::ari::Ari;
+use reseat_core::capability::dpc::Dpc;
 use reseat_core::capability::express::Express;
 use reseat_core::capability::extended_space::ExtendedSpace;
 use reseat_core::capability::list::{ExtendedList, StandardList};
 use reseat_core::capability::power_management::PowerManagement;
+use reseat_core::capability::resizable_bar::ResizableBars;
+use reseat_core::capability::secondary_express::SecondaryExpress;
+use reseat_core::capability::serial_number::DeviceSerialNumber;
+use reseat_core::capability::sr_iov::SrIov;
 use reseat_core::capability::walk::Walk;
-use reseat_core::config::Memory;
+use reseat_core::config::{Memory, MemoryError};
 use reseat_core::header::{CapabilityPointer, Common, Header, LayoutCode};
 
 const ROUNDS: usize = 30;
@@ -115,9 +123,57 @@ fn decode_ours(space: &[u8]) {
         ));
     }
     if let Ok(space) = ExtendedSpace::detect(&standard, &mut memory) {
-        black_box(ExtendedList::<_, 64>::read(&mut memory, space).capabilities());
+        let list = ExtendedList::read(&mut memory, space);
+        decode_extended(&mut memory, &list);
     }
     black_box(standard.capabilities());
+}
+
+fn decode_extended(memory: &mut Memory<&[u8]>, list: &ExtendedList<MemoryError, 64>) {
+    if let Some(mut aer) = Aer::find(list, &mut *memory) {
+        let uncorrectable = (
+            aer.uncorrectable_status(),
+            aer.uncorrectable_mask(),
+            aer.uncorrectable_severity(),
+        );
+        black_box((
+            uncorrectable,
+            aer.correctable_status(),
+            aer.correctable_mask(),
+            aer.capabilities_control(),
+        ))
+        .3
+        .ok();
+    }
+    if let Some(mut acs) = Acs::find(list, &mut *memory) {
+        black_box(acs.capability_control().ok());
+    }
+    if let Some(mut ari) = Ari::find(list, &mut *memory) {
+        black_box(ari.capability_control().ok());
+    }
+    if let Some(mut dpc) = Dpc::find(list, &mut *memory) {
+        black_box((dpc.capability_control().ok(), dpc.status_source().ok()));
+    }
+    if let Some(mut sr_iov) = SrIov::find(list, &mut *memory) {
+        black_box((
+            sr_iov.capabilities().ok(),
+            sr_iov.control_status().ok(),
+            sr_iov.limits().ok(),
+        ));
+        black_box((sr_iov.number().ok(), sr_iov.routing().ok(), sr_iov.device_id().ok()));
+    }
+    if let Some(mut bars) = ResizableBars::find(list, &mut *memory) {
+        for index in 0..bars.number().unwrap_or_default() {
+            black_box(bars.bar(index).ok());
+        }
+    }
+    if let Some(mut number) = DeviceSerialNumber::find(list, &mut *memory) {
+        black_box(number.number().ok());
+    }
+    if let Some(mut secondary) = SecondaryExpress::find(list, &mut *memory) {
+        black_box((secondary.link_control_3().ok(), secondary.lane_error_status().ok()));
+    }
+    black_box(list.capabilities());
 }
 
 fn decode_pcics(space: &[u8]) {

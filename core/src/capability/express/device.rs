@@ -19,7 +19,7 @@ pub struct DeviceCapabilities {
     #[bits(3)]
     pub max_payload_size_supported: PayloadSize,
     /// How many bits of a function number can serve as more tags.
-    #[bits(2)]
+    #[bits(2, access = RO)]
     pub phantom_functions: u8,
     /// Can use tags of 8 bits.
     pub extended_tag: bool,
@@ -234,7 +234,7 @@ impl PayloadSize {
             Self::Bytes1024 => 3,
             Self::Bytes2048 => 4,
             Self::Bytes4096 => 5,
-            Self::Other(bits) => bits,
+            Self::Other(bits) => bits & 0x7,
         }
     }
 }

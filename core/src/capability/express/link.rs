@@ -25,7 +25,7 @@ pub struct LinkCapabilities {
     #[bits(4)]
     pub max_speed: LinkSpeed,
     /// The most lanes that the link can have.
-    #[bits(6)]
+    #[bits(6, access = RO)]
     pub max_width: u8,
     /// The sleep states that the link can take by itself.
     #[bits(2)]
@@ -109,7 +109,7 @@ pub struct LinkStatus {
     #[bits(4)]
     pub speed: LinkSpeed,
     /// The lanes of the link; undefined while there is none.
-    #[bits(6)]
+    #[bits(6, access = RO)]
     pub width: u8,
     __: bool,
     /// The link trains, or is about to. Only at a port above.
@@ -203,7 +203,7 @@ impl LinkSpeed {
             Self::Gt16 => 4,
             Self::Gt32 => 5,
             Self::Gt64 => 6,
-            Self::Other(bits) => bits,
+            Self::Other(bits) => bits & 0xf,
         }
     }
 }

@@ -39,14 +39,14 @@ pub struct SlotCapabilities {
     /// The power that the slot can give, in units of `power_limit_scale`.
     pub power_limit_value: u8,
     /// 0: watts, and a tenth of it each step.
-    #[bits(2)]
+    #[bits(2, access = RO)]
     pub power_limit_scale: u8,
     /// The card can be locked in.
     pub interlock: bool,
     /// Says nothing when a command of Slot Control is done.
     pub no_command_completed: bool,
     /// The number on the chassis; 0 where there is none.
-    #[bits(13)]
+    #[bits(13, access = RO)]
     pub physical_slot_number: u16,
 }
 

@@ -1,0 +1,137 @@
+//! Configuration space: headers, both lists, every decoder.
+
+use core::hint::black_box;
+
+use reseat_core::capability::acs::Acs;
+use reseat_core::capability::advanced_features::AdvancedFeatures;
+use reseat_core::capability::aer::Aer;
+use reseat_core::capability::ari::Ari;
+use reseat_core::capability::designated_vendor_specific::CxlPort;
+use reseat_core::capability::dpc::Dpc;
+use reseat_core::capability::express::{DeviceControl, Express, PayloadSize, PortType};
+use reseat_core::capability::extended_space::ExtendedSpace;
+use reseat_core::capability::list::{ExtendedList, StandardList};
+use reseat_core::capability::power_management::{PowerManagement, PowerManagementControlStatus, PowerState};
+use reseat_core::capability::resizable_bar::ResizableBars;
+use reseat_core::capability::secondary_express::SecondaryExpress;
+use reseat_core::capability::serial_number::DeviceSerialNumber;
+use reseat_core::capability::sr_iov::SrIov;
+use reseat_core::capability::vendor_specific::VendorSpecific;
+use reseat_core::header::{CapabilityPointer, Header, HeaderType, LayoutCode};
+use reseat_core::presence::{Presence, RrsVisibility};
+
+use crate::{Unknown, keep};
+
+pub(crate) fn configuration_space() {
+    setters();
+    let mut bus = Unknown;
+    keep(Presence::read(&mut bus, black_box(RrsVisibility::Enabled)));
+    let Ok(header) = black_box(Header::read(&mut bus)) else {
+        return;
+    };
+    let pointer = header.capability_pointer().unwrap_or(CapabilityPointer::None);
+    let standard: StandardList<_> = StandardList::read(&mut bus, pointer);
+    black_box(&standard);
+    if let Ok(space) = ExtendedSpace::detect(&standard, &mut bus) {
+        let extended: ExtendedList<_, 64> = ExtendedList::read(&mut bus, space);
+        extended_capabilities(&mut bus, &extended);
+    }
+    if let Some(mut power) = PowerManagement::find(&standard, &mut bus) {
+        keep((power.capabilities(), power.control_status()));
+    }
+    if let Some(mut features) = AdvancedFeatures::find(&standard, &mut bus) {
+        keep((features.capabilities().offers_flr(), features.control_status()));
+    }
+    if let Some(mut express) = Express::find(&standard, &mut bus) {
+        keep((express.capabilities(), express.device_capabilities(), express.device()));
+        keep((express.link_capabilities(), express.link()));
+        keep((express.slot_capabilities(), express.slot(), express.root()));
+        keep((
+            express.root_status(),
+            express.device_capabilities_2(),
+            express.device_control_2(),
+        ));
+        keep((express.link_capabilities_2(), express.link_2()));
+        keep(
+            express
+                .link_capabilities_2()
+                .ok()
+                .flatten()
+                .and_then(|link| link.speeds().max()),
+        );
+    }
+}
+
+fn extended_capabilities(bus: &mut Unknown, list: &ExtendedList<u8, 64>) {
+    let port = black_box(PortType::RootPort);
+    if let Some(mut aer) = Aer::find(list, &mut *bus) {
+        keep((
+            aer.uncorrectable_status(),
+            aer.uncorrectable_mask(),
+            aer.uncorrectable_severity(),
+        ));
+        keep((
+            aer.correctable_status(),
+            aer.correctable_mask(),
+            aer.capabilities_control(),
+        ));
+        keep((
+            aer.header_log(),
+            aer.root_command(port),
+            aer.root_status(port),
+            aer.error_source(port),
+        ));
+    }
+    if let Some(mut acs) = Acs::find(list, &mut *bus) {
+        keep(acs.capability_control());
+    }
+    if let Some(mut ari) = Ari::find(list, &mut *bus) {
+        keep(ari.capability_control());
+    }
+    if let Some(mut dpc) = Dpc::find(list, &mut *bus) {
+        keep((dpc.capability_control(), dpc.status_source()));
+    }
+    if let Some(mut secondary) = SecondaryExpress::find(list, &mut *bus) {
+        keep((secondary.link_control_3(), secondary.lane_error_status()));
+    }
+    if let Some(mut serial_number) = DeviceSerialNumber::find(list, &mut *bus) {
+        keep(serial_number.number());
+    }
+    if let Some(mut sr_iov) = SrIov::find(list, &mut *bus) {
+        keep((
+            sr_iov.capabilities(),
+            sr_iov.control_status(),
+            sr_iov.limits(),
+            sr_iov.number(),
+        ));
+        keep((
+            sr_iov.routing(),
+            sr_iov.device_id(),
+            sr_iov.supported_page_sizes(),
+            sr_iov.system_page_size(),
+        ));
+    }
+    if let Some(mut bars) = ResizableBars::find(list, &mut *bus) {
+        keep(bars.number());
+        let bar = bars.bar(black_box(0)).ok().flatten();
+        keep(bar.map(|bar| (bar.control.size().bytes(), bar.sizes().iter().last())));
+    }
+    if let Some(mut vendor_specific) = VendorSpecific::find(list, &mut *bus) {
+        keep(vendor_specific.header().map(|header| vendor_specific.length(header)));
+    }
+    if let Ok(Some(mut port)) = CxlPort::find(list, &mut *bus) {
+        keep(port.control());
+    }
+    for capability in list.capabilities() {
+        keep(capability.id().name());
+    }
+}
+
+/// What a writer would put together: no value of a field may panic.
+fn setters() {
+    let layout = LayoutCode::Other(black_box(0xff));
+    keep(HeaderType::from_bits(black_box(0)).with_layout(layout));
+    let size = PayloadSize::Other(black_box(0xff));
+    keep(DeviceControl::from_bits(black_box(0)).with_max_payload_size(size));
+    keep(PowerManagementControlStatus::from_bits(black_box(0)).with_power_state(black_box(PowerState::D0)));
+}
