@@ -1,6 +1,6 @@
 //! A function now, held against its baseline.
 //!
-//! [`judge`] compares aspect by aspect and answers with an [`Examination`]: findings, what could
+//! [`judge()`] compares aspect by aspect and answers with an [`Examination`]: findings, what could
 //! not be compared, and notes that are no fault. Its [`Verdict`] is `Verified` only where every
 //! aspect was compared and none was found wrong. What was not read is never taken to be well: it
 //! makes the verdict `Unverified`, which is not recovered.

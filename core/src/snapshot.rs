@@ -6,7 +6,7 @@
 //! error there, not a zero.
 //!
 //! Two of them compared give a [`Difference`], which says in words what changed. With the feature
-//! `snapshot` there is a wire form with a version; see [`wire`].
+//! `snapshot` there is a wire form with a version; its module `wire`.
 
 mod difference;
 mod runs;

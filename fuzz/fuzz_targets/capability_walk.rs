@@ -267,16 +267,16 @@ fn one_register(
     if let Some(mut secondary) = SecondaryExpress::at(list, capability, &mut *space) {
         let _registers = (secondary.link_control_3(), secondary.lane_error_status());
     }
-    if let Some(mut serial_number) = DeviceSerialNumber::at(list, capability, &mut *space) {
-        if let Ok(number) = serial_number.number() {
-            assert_ne!(number.0, u64::MAX);
-            assert_eq!(number.to_string().len(), 23);
-        }
+    if let Some(mut serial_number) = DeviceSerialNumber::at(list, capability, &mut *space)
+        && let Ok(number) = serial_number.number()
+    {
+        assert_ne!(number.0, u64::MAX);
+        assert_eq!(number.to_string().len(), 23);
     }
-    if let Some(mut vendor_specific) = VendorSpecific::at(list, capability, &mut *space) {
-        if let Ok(header) = vendor_specific.header() {
-            assert!(usize::from(vendor_specific.length(header)) <= within.len());
-        }
+    if let Some(mut vendor_specific) = VendorSpecific::at(list, capability, &mut *space)
+        && let Ok(header) = vendor_specific.header()
+    {
+        assert!(usize::from(vendor_specific.length(header)) <= within.len());
     }
     assert!(space.take(within.clone()) <= 2);
 }

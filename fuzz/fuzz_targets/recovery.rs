@@ -59,7 +59,7 @@ fuzz_target!(|bytes: &[u8]| {
         let Some(observation) = observation(answer, order.action, &mut input) else {
             continue;
         };
-        if answer % 11 == 0
+        if answer.is_multiple_of(11)
             && let Some(previous) = previous
         {
             assert_eq!(recovery.tell(now, previous.ticket, observation), Heard::TooLate);

@@ -1,8 +1,9 @@
 //! `cargo xtask fuzz`: cargo-fuzz on every target, with a nightly compiler.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::run::{cargo, must, output, target, top};
 
@@ -27,15 +28,49 @@ impl Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     check_nightly()?;
     let seconds = (arguments.minutes * 60.0).max(1.0).round();
+    let mut coverage = Vec::new();
     for target in targets()? {
         println!("fuzzing {target} for {seconds} s");
-        must(
-            fuzz(&["run", &target])?
-                .arg("--")
-                .arg(format!("-max_total_time={seconds}")),
-        )?;
+        let mut run = fuzz(&["run", &target])?;
+        run.arg("--").arg(format!("-max_total_time={seconds}"));
+        coverage.push((target, watch(&mut run)?));
+    }
+    println!("\ncoverage, as libFuzzer counts it (edges reached, features of their use, inputs kept), and runs:");
+    for (target, reached) in coverage {
+        println!("  {target:16} {reached}");
     }
     Ok(())
+}
+
+/// Runs a target to its end, lets its words through, and returns the last ones about coverage.
+fn watch(command: &mut Command) -> Result<String> {
+    let mut child = command
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot run cargo fuzz")?;
+    let stderr = child.stderr.take().context("cargo fuzz has no standard error")?;
+    let mut reached = None;
+    for line in BufReader::new(stderr).lines() {
+        let line = line?;
+        eprintln!("{line}");
+        reached = coverage(&line).or(reached);
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("cargo fuzz: {status}");
+    }
+    reached.context("libFuzzer said nothing about coverage: nothing was fuzzed")
+}
+
+/// The coverage in a line such as `#1024 DONE cov: 812 ft: 2345 corp: 190/4096b lim: 100 exec/s: 512 rss: 45Mb`.
+fn coverage(line: &str) -> Option<String> {
+    let runs = line.trim().strip_prefix('#')?.split_ascii_whitespace().next()?;
+    let value = |name: &str| {
+        let mut words = line.split_ascii_whitespace().skip_while(|word| *word != name);
+        words.nth(1)
+    };
+    let (edges, features, inputs) = (value("cov:")?, value("ft:")?, value("corp:")?);
+    Some(format!("cov: {edges} ft: {features} corp: {inputs} in {runs} runs"))
 }
 
 fn targets() -> Result<Vec<String>> {
@@ -71,4 +106,17 @@ fn fuzz(arguments: &[&str]) -> Result<Command> {
         .args(arguments);
     command.current_dir(top()).env_remove("CARGO").env_remove("RUSTC");
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coverage_is_read_from_libfuzzers_lines() {
+        let line = "#1024\tDONE   cov: 812 ft: 2345 corp: 190/4096b lim: 100 exec/s: 512 rss: 45Mb";
+        let expected = "cov: 812 ft: 2345 corp: 190/4096b in 1024 runs";
+        assert_eq!(coverage(line).as_deref(), Some(expected));
+        assert_eq!(coverage("INFO: seed corpus: files: 7"), None);
+    }
 }
