@@ -62,6 +62,7 @@ pub mod walk;
 use core::fmt;
 
 use bitvec::array::BitArray;
+use bitvec::mem::elts;
 
 use crate::config::{Offset, SPACE_SIZE};
 
@@ -222,7 +223,7 @@ mod sealed {
         const END: u16;
 
         /// One bit for each register up to there: those that a walk has visited.
-        type Visited: Default + AsMut<BitSlice<u32, Lsb0>>;
+        type Visited: Default + AsMut<BitSlice<usize, Lsb0>>;
 
         fn id(header: u32) -> Self;
         fn next(header: u32) -> Pointer;
@@ -233,7 +234,8 @@ impl sealed::List for StandardId {
     const START: u16 = 0x40;
     const END: u16 = 0x100;
 
-    type Visited = BitArray<[u32; 2]>;
+    // Machine words: the one that a 64-bit machine needs here stays in a register.
+    type Visited = BitArray<[usize; elts::<usize>((Self::END / Offset::WIDTH) as usize)]>;
 
     fn id(header: u32) -> Self {
         let [id, ..] = header.to_le_bytes();
@@ -250,7 +252,7 @@ impl sealed::List for ExtendedId {
     const START: u16 = 0x100;
     const END: u16 = SPACE_SIZE;
 
-    type Visited = BitArray<[u32; 32]>;
+    type Visited = BitArray<[usize; elts::<usize>((Self::END / Offset::WIDTH) as usize)]>;
 
     fn id(header: u32) -> Self {
         Self(crate::config::halves(header).0)

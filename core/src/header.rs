@@ -57,9 +57,9 @@ impl Common {
     /// before them is no error: a virtual function reads so.
     pub fn read<R: ConfigRead>(mut reader: R) -> Result<Self, RegisterError<R::Error>> {
         let identity = read(&mut reader, Offset::at::<0x00>())?;
-        let command_status = read_answer(&mut reader, Offset::at::<0x04>())?;
+        let command_status = read_answer(&mut reader, COMMAND_STATUS)?;
         let [revision, interface, sub_class, base_class] = read(&mut reader, Offset::at::<0x08>())?.to_le_bytes();
-        let [_, _, header_type, _] = read(&mut reader, Offset::at::<0x0c>())?.to_le_bytes();
+        let [_, _, header_type, _] = read(&mut reader, HEADER_TYPE)?.to_le_bytes();
         let (command, status) = halves(command_status);
         Ok(Self {
             identity: Identity::from_register(identity),
@@ -294,6 +294,23 @@ pub enum CapabilityPointer {
 }
 
 impl CapabilityPointer {
+    /// Reads no more of a header than tells where the standard capabilities begin: three registers; two, and `None`, where
+    /// the layout is unknown and with it the pointer's place.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError::AllOnes`] where Command and Status read all-ones, [`RegisterError::Failed`] with the reader's own
+    /// error.
+    pub fn read<R: ConfigRead>(mut reader: R) -> Result<Option<Self>, RegisterError<R::Error>> {
+        let (_, status) = halves(read_answer(&mut reader, COMMAND_STATUS)?);
+        let [_, _, header_type, _] = read(&mut reader, HEADER_TYPE)?.to_le_bytes();
+        let Some(at) = HeaderType::from_bits(header_type).layout().pointer_offset() else {
+            return Ok(None);
+        };
+        let pointer = pointer(read(&mut reader, at)?);
+        Ok(Some(Self::new(Status::from_bits(status), at, pointer)))
+    }
+
     fn new(status: Status, at: Offset, pointer: Pointer) -> Self {
         match (status.capabilities_list(), pointer.raw()) {
             (true, _) => Self::Listed { at, pointer },
@@ -303,6 +320,10 @@ impl CapabilityPointer {
     }
 }
 
+/// The register of Command and Status.
+const COMMAND_STATUS: Offset = Offset::at::<0x04>();
+/// The register of Header Type.
+const HEADER_TYPE: Offset = Offset::at::<0x0c>();
 /// Where types 0 and 1 keep the Capabilities Pointer.
 const POINTER: Offset = Offset::at::<0x34>();
 /// Where type 2 keeps it.

@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 
 use super::extended_space::ExtendedSpace;
 use super::{Capability, CapabilityId, ExtendedId, Pointer, StandardId};
-use crate::config::{ConfigRead, Offset, ReadableSize, RegisterError, read_answer};
+use crate::config::{ConfigRead, Offset, RegisterError, read_answer};
 use crate::header::CapabilityPointer;
 
 /// A walk over one list: an iterator over its capabilities, and then an [`End`].
@@ -18,7 +18,8 @@ use crate::header::CapabilityPointer;
 /// - Null capabilities are items like any others.
 pub struct Walk<R: ConfigRead, I: CapabilityId> {
     reader: R,
-    size: ReadableSize,
+    /// Where the list's part of what the reader reaches ends.
+    limit: u16,
     visited: I::Visited,
     state: State<R::Error>,
     list: PhantomData<I>,
@@ -66,10 +67,10 @@ const EXTENDED_START: Offset = Offset::at::<0x100>();
 
 impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
     fn new(reader: R, state: State<R::Error>) -> Self {
-        let size = reader.size();
+        let limit = I::END.min(reader.size().bytes());
         Self {
             reader,
-            size,
+            limit,
             visited: I::Visited::default(),
             state,
             list: PhantomData,
@@ -114,7 +115,7 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
             (0, _) => Err(End::Misaligned { at, pointer }),
             (target, _) => Offset::new(target)
                 .ok()
-                .filter(|offset| (I::START..I::END).contains(&target) && self.size.contains(*offset))
+                .filter(|_| (I::START..self.limit).contains(&target))
                 .ok_or(End::OutOfRange { at, pointer }),
         }
     }

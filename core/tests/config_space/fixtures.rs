@@ -6,8 +6,8 @@ use reseat_core::capability::list::{ExtendedList, ListEnd, StandardList};
 use reseat_core::capability::power_management::{PowerManagement, PowerState};
 use reseat_core::capability::walk::End;
 use reseat_core::capability::{ExtendedId, StandardId};
-use reseat_core::config::{Memory, MemoryError, Offset};
-use reseat_core::header::{BarKind, Common, Header, InterruptPin, Layout};
+use reseat_core::config::{Memory, MemoryError, Offset, RegisterError};
+use reseat_core::header::{BarKind, CapabilityPointer, Common, Header, InterruptPin, Layout};
 use reseat_core::presence::{Presence, RrsVisibility};
 
 use crate::hex::fixture;
@@ -298,6 +298,22 @@ fn power_state_of_a_gpu_costs_ten_reads_and_no_register_twice() {
         space.reads,
         [0x00, 0x04, 0x08, 0x0c, 0x34, 0x60, 0x68, 0x78, 0xb4, 0x64]
     );
+}
+
+#[test]
+fn who_wants_only_the_list_reads_no_more_of_the_header() {
+    for space in [rtx_3060_ti(), root_port()] {
+        let mut space = Watched::new(space);
+        let pointer = CapabilityPointer::read(&mut space).unwrap();
+        assert_eq!(space.reads, [0x04, 0x0c, 0x34]);
+        assert_eq!(pointer, Header::read(&mut space).unwrap().capability_pointer());
+        assert!(matches!(pointer, Some(CapabilityPointer::Listed { .. })), "{pointer:?}");
+    }
+    let absent = Memory::new([0xff; 256]).unwrap();
+    assert!(matches!(
+        CapabilityPointer::read(absent),
+        Err(RegisterError::AllOnes { .. })
+    ));
 }
 
 #[test]

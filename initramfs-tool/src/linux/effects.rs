@@ -10,7 +10,7 @@ use reseat_core::capability::power_management::{self, PowerManagement};
 use reseat_core::capability::view::ViewError;
 use reseat_core::capability::walk::End;
 use reseat_core::config::RegisterError;
-use reseat_core::header::{CapabilityPointer, Common};
+use reseat_core::header::CapabilityPointer;
 use reseat_core::presence::{Presence, RrsVisibility};
 
 use super::attribute::{self, FileError};
@@ -96,8 +96,7 @@ impl<'a> Effects<'a> {
         let in_header = |error: RegisterError<ConfigError>| {
             Failure::other(format!("cannot read the header of {function}: {error}"))
         };
-        let header = Common::read(&mut config).map_err(in_header)?;
-        let pointer = header.read_capability_pointer(&mut config).map_err(in_header)?;
+        let pointer = CapabilityPointer::read(&mut config).map_err(in_header)?;
         let capabilities = StandardList::read(&mut config, pointer.unwrap_or(CapabilityPointer::None));
         // Where the power state cannot be verified, nothing is begun.
         let found = capabilities.find(StandardId::POWER_MANAGEMENT).is_some();

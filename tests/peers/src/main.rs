@@ -63,7 +63,7 @@ fn main() -> Result<()> {
     let decode = compare(&whole, &[&decode_ours, &decode_pcics]);
     print_row("reseat-core", decode[0], decode[0]);
     print_row("pcics", decode[1], decode[0]);
-    println!("walk: the standard list of an endpoint, from Status on");
+    println!("walk: the standard list of an endpoint, from its header type and Status on");
     let walk = compare(&endpoints, &[&walk_ours, &walk_pci_types]);
     print_row("reseat-core", walk[0], walk[0]);
     print_row("pci_types", walk[1], walk[0]);
@@ -195,8 +195,7 @@ fn decode_pcics(space: &[u8]) {
 
 fn walk_ours(space: &[u8]) {
     let Ok(mut memory) = Memory::new(space) else { return };
-    let Ok(header) = Common::read(&mut memory) else { return };
-    let Ok(Some(pointer)) = header.read_capability_pointer(&mut memory) else {
+    let Ok(Some(pointer)) = CapabilityPointer::read(&mut memory) else {
         return;
     };
     for capability in Walk::standard(&mut memory, pointer) {
@@ -207,7 +206,6 @@ fn walk_ours(space: &[u8]) {
 fn walk_pci_types(space: &[u8]) {
     let access = Registers(space);
     let header = PciHeader::new(PciAddress::new(0, 0, 0, 0));
-    black_box((header.id(&access), header.revision_and_class(&access)));
     let Some(endpoint) = EndpointHeader::from_header(header, &access) else {
         return;
     };
