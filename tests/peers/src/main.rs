@@ -29,6 +29,7 @@ use reseat_core::capability::secondary_express::SecondaryExpress;
 use reseat_core::capability::serial_number::DeviceSerialNumber;
 use reseat_core::capability::sr_iov::SrIov;
 use reseat_core::capability::walk::Walk;
+use reseat_core::capability::{Capability, ExtendedId};
 use reseat_core::config::{Memory, MemoryError};
 use reseat_core::header::{CapabilityPointer, Common, Header, LayoutCode};
 
@@ -103,77 +104,73 @@ fn decode_ours(space: &[u8]) {
     let pointer = header.capability_pointer().unwrap_or(CapabilityPointer::None);
     black_box(&header);
     let standard: StandardList<_> = StandardList::read(&mut memory, pointer);
-    if let Some(mut power) = PowerManagement::find(&standard, &mut memory) {
-        black_box((power.capabilities(), power.control_status().ok()));
-    }
-    if let Some(mut features) = AdvancedFeatures::find(&standard, &mut memory) {
-        black_box((features.capabilities(), features.control_status().ok()));
-    }
-    if let Some(mut express) = Express::find(&standard, &mut memory) {
-        black_box((
-            express.capabilities(),
-            express.device_capabilities().ok(),
-            express.device().ok(),
-        ));
-        black_box((express.link_capabilities().ok(), express.link().ok()));
-        black_box((
-            express.slot_capabilities().ok(),
-            express.slot().ok(),
-            express.root().ok(),
-        ));
+    for capability in standard.capabilities() {
+        black_box(capability.id());
+        if let Some(mut power) = PowerManagement::at(&standard, capability, &mut memory) {
+            black_box((power.capabilities(), power.control_status().ok()));
+        } else if let Some(mut features) = AdvancedFeatures::at(&standard, capability, &mut memory) {
+            black_box((features.capabilities(), features.control_status().ok()));
+        } else if let Some(mut express) = Express::at(&standard, capability, &mut memory) {
+            black_box((
+                express.capabilities(),
+                express.device_capabilities().ok(),
+                express.device().ok(),
+            ));
+            black_box((express.link_capabilities().ok(), express.link().ok()));
+            black_box((
+                express.slot_capabilities().ok(),
+                express.slot().ok(),
+                express.root().ok(),
+            ));
+        }
     }
     if let Ok(space) = ExtendedSpace::detect(&standard, &mut memory) {
         let list = ExtendedList::read(&mut memory, space);
-        decode_extended(&mut memory, &list);
+        for capability in list.capabilities() {
+            decode_extended(&mut memory, &list, capability);
+        }
     }
-    black_box(standard.capabilities());
 }
 
-fn decode_extended(memory: &mut Memory<&[u8]>, list: &ExtendedList<MemoryError, 64>) {
-    if let Some(mut aer) = Aer::find(list, &mut *memory) {
-        let uncorrectable = (
-            aer.uncorrectable_status(),
-            aer.uncorrectable_mask(),
-            aer.uncorrectable_severity(),
-        );
+fn decode_extended(
+    memory: &mut Memory<&[u8]>,
+    list: &ExtendedList<MemoryError, 64>,
+    capability: &Capability<ExtendedId>,
+) {
+    black_box(capability.id());
+    if let Some(mut aer) = Aer::at(list, capability, &mut *memory) {
         black_box((
-            uncorrectable,
-            aer.correctable_status(),
-            aer.correctable_mask(),
-            aer.capabilities_control(),
-        ))
-        .3
-        .ok();
-    }
-    if let Some(mut acs) = Acs::find(list, &mut *memory) {
+            aer.uncorrectable_status().ok(),
+            aer.uncorrectable_mask().ok(),
+            aer.uncorrectable_severity().ok(),
+        ));
+        black_box((
+            aer.correctable_status().ok(),
+            aer.correctable_mask().ok(),
+            aer.capabilities_control().ok(),
+        ));
+    } else if let Some(mut acs) = Acs::at(list, capability, &mut *memory) {
         black_box(acs.capability_control().ok());
-    }
-    if let Some(mut ari) = Ari::find(list, &mut *memory) {
+    } else if let Some(mut ari) = Ari::at(list, capability, &mut *memory) {
         black_box(ari.capability_control().ok());
-    }
-    if let Some(mut dpc) = Dpc::find(list, &mut *memory) {
+    } else if let Some(mut dpc) = Dpc::at(list, capability, &mut *memory) {
         black_box((dpc.capability_control().ok(), dpc.status_source().ok()));
-    }
-    if let Some(mut sr_iov) = SrIov::find(list, &mut *memory) {
+    } else if let Some(mut sr_iov) = SrIov::at(list, capability, &mut *memory) {
         black_box((
             sr_iov.capabilities().ok(),
             sr_iov.control_status().ok(),
             sr_iov.limits().ok(),
         ));
         black_box((sr_iov.number().ok(), sr_iov.routing().ok(), sr_iov.device_id().ok()));
-    }
-    if let Some(mut bars) = ResizableBars::find(list, &mut *memory) {
+    } else if let Some(mut bars) = ResizableBars::at(list, capability, &mut *memory) {
         for index in 0..bars.number().unwrap_or_default() {
             black_box(bars.bar(index).ok());
         }
-    }
-    if let Some(mut number) = DeviceSerialNumber::find(list, &mut *memory) {
+    } else if let Some(mut number) = DeviceSerialNumber::at(list, capability, &mut *memory) {
         black_box(number.number().ok());
-    }
-    if let Some(mut secondary) = SecondaryExpress::find(list, &mut *memory) {
+    } else if let Some(mut secondary) = SecondaryExpress::at(list, capability, &mut *memory) {
         black_box((secondary.link_control_3().ok(), secondary.lane_error_status().ok()));
     }
-    black_box(list.capabilities());
 }
 
 fn decode_pcics(space: &[u8]) {
