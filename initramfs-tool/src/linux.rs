@@ -11,6 +11,7 @@ mod functions;
 mod kernel_log;
 mod module;
 mod report_file;
+mod root;
 mod worker;
 mod workers;
 
@@ -19,47 +20,9 @@ pub use boot_claim::{Options, run as boot_claim};
 pub use functions::{Listing, list, power_of};
 pub use kernel_log::{PREFIX, log};
 pub use report_file::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
+pub use root::Root;
 pub use worker::work;
 pub use workers::WORKER_ARGUMENT;
-
-use std::path::{Path, PathBuf};
-
-use reseat_core::address::FunctionAddress;
-
-/// The directory that stands for `/`.
-#[derive(Clone, Debug)]
-pub struct Root(PathBuf);
-
-impl Root {
-    /// The running machine's own `/`.
-    pub fn system() -> Self {
-        Self::at("/")
-    }
-
-    /// A directory that stands for `/`.
-    pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
-    }
-
-    /// The directory.
-    fn as_path(&self) -> &Path {
-        &self.0
-    }
-
-    /// What is at the absolute `path` of the machine.
-    fn path(&self, path: impl AsRef<Path>) -> PathBuf {
-        let path = path.as_ref();
-        self.0.join(path.strip_prefix("/").unwrap_or(path))
-    }
-
-    fn function(&self, address: FunctionAddress) -> PathBuf {
-        self.path("/sys/bus/pci/devices").join(address.to_string())
-    }
-
-    fn driver(&self, driver: &str) -> PathBuf {
-        self.path("/sys/bus/pci/drivers").join(driver)
-    }
-}
 
 #[cfg(test)]
 mod tests;
