@@ -12,7 +12,7 @@ pub fn judge(baseline: &Observation, now: &Observation) -> Examination {
     to.witness(Aspect::Identity, &baseline.identity, &now.identity, identity);
     // Where it was all-ones while the function was well, it cannot tell a dead one.
     if baseline.word_at_f0 != Reading::AllOnes {
-        to.compare(Aspect::WordAtF0, &baseline.word_at_f0, &now.word_at_f0, anything);
+        to.compare(Aspect::WordAtF0, &baseline.word_at_f0, &now.word_at_f0, word_at_f0);
     }
     to.compare(Aspect::Power, &baseline.power, &now.power, power);
     to.compare(Aspect::Bars, &baseline.bars, &now.bars, bars);
@@ -75,6 +75,8 @@ impl Examination {
             (Reading::Value(_), Reading::AllOnes) => self.find(Finding::AllOnes(aspect)),
             (Reading::Value(_), Reading::None) => self.find(Finding::Gone(aspect)),
             (_, Reading::NotRead(why)) => self.miss(aspect, *why),
+            // Bad in itself, whatever it was before.
+            (Reading::None | Reading::NotRead(_), Reading::AllOnes) => self.find(Finding::AllOnes(aspect)),
             // Nothing to hold it against; a baseline taken again may have it.
             (Reading::None | Reading::AllOnes | Reading::NotRead(_), _) => self.miss(aspect, NotRead::Forbidden),
         }
@@ -97,10 +99,17 @@ impl Examination {
     }
 }
 
-const fn anything(_: &mut Examination, _: &u16, _: &u16) {}
+fn word_at_f0(to: &mut Examination, was: &u16, is: &u16) {
+    // A reader that hands on all-ones as a value is no reason to believe it.
+    if *is == u16::MAX && *was != u16::MAX {
+        to.find(Finding::AllOnes(Aspect::WordAtF0));
+    }
+}
 
 fn identity(to: &mut Examination, was: &Identity, is: &Identity) {
-    if was != is {
+    if *is == Identity::from_register(u32::MAX) {
+        to.find(Finding::AllOnes(Aspect::Identity));
+    } else if was != is {
         to.find(Finding::OtherIdentity(*is));
     }
 }
@@ -131,9 +140,9 @@ fn bars(to: &mut Examination, was: &[u32; 6], is: &[u32; 6]) {
 
 fn compare_bar(to: &mut Examination, bar: u8, was: (u32, u32), is: (u32, u32)) {
     let placed = |(low, upper): (u32, u32)| low & !0xf != 0 || upper != 0;
-    if was == is {
-    } else if is.0 == u32::MAX || is.1 == u32::MAX || placed(was) && !placed(is) {
+    if is.0 == u32::MAX || is.1 == u32::MAX || placed(was) && !placed(is) {
         to.find(Finding::BarLost { bar });
+    } else if was == is {
     } else if kind(was.0) != kind(is.0) {
         to.find(Finding::BarChanged { bar });
     } else {
@@ -197,14 +206,16 @@ fn errors(to: &mut Examination, was: &Errors, is: &Errors) {
             to.find(Finding::NewErrors(new));
         }
     }
-    // A counter that is gone witnesses nothing.
-    if was.iter().any(|was| is.iter().all(|is| is.at != was.at)) {
+    // No counter, or one that is gone, witnesses nothing.
+    if is.is_empty() || was.is_empty() || was.iter().any(|was| is.iter().all(|is| is.at != was.at)) {
         to.miss(Aspect::Errors, NotRead::Failed);
     }
 }
 
 fn vendor_register(to: &mut Examination, &was: &u32, &is: &u32) {
-    if was != is {
+    if is == u32::MAX {
+        to.find(Finding::AllOnes(Aspect::VendorRegister));
+    } else if was != is {
         to.find(Finding::VendorRegister { was, is });
     }
 }

@@ -207,6 +207,41 @@ fn what_a_function_never_had_is_not_missing() {
 }
 
 #[test]
+fn all_ones_that_a_reader_takes_for_a_value_verify_nothing() {
+    let ones = |now: &mut Observation| now.vendor_register = Reading::Value(u32::MAX);
+    finds(ones, Finding::AllOnes(Aspect::VendorRegister));
+    let mut baseline = well();
+    ones(&mut baseline);
+    assert_ne!(judge(&baseline, &baseline).verdict(), Verdict::Verified);
+    finds(
+        |now| now.word_at_f0 = Reading::Value(u16::MAX),
+        Finding::AllOnes(Aspect::WordAtF0),
+    );
+    finds(
+        |now| now.identity = Reading::Value(Identity::from_register(u32::MAX)),
+        Finding::AllOnes(Aspect::Identity),
+    );
+    let mut lost = well();
+    lost.bars = Reading::Value([u32::MAX; 6]);
+    assert_ne!(judge(&lost, &lost).verdict(), Verdict::Verified);
+}
+
+#[test]
+fn a_path_without_a_counter_witnesses_nothing() {
+    let mut without = well();
+    without.errors = errors(&[]);
+    assert_ne!(judge(&without, &without).verdict(), Verdict::Verified);
+}
+
+#[test]
+fn all_ones_is_a_finding_without_a_baseline_too() {
+    let mut now = well();
+    now.identity = Reading::AllOnes;
+    let examination = judge(&Observation::unread(), &now);
+    assert!(examination.findings.contains(&Finding::AllOnes(Aspect::Identity)));
+}
+
+#[test]
 fn width_is_firm_and_speed_is_not() {
     let link = |width, speed| Reading::Value(LinkReading { width, speed });
     finds(
