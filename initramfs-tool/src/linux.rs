@@ -25,4 +25,6 @@ pub use worker::work;
 pub use workers::WORKER_ARGUMENT;
 
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod tests;

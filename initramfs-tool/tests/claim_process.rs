@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+#[allow(dead_code, reason = "not every fixture is for here")]
+#[path = "../src/linux/fixtures.rs"]
+mod fixtures;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -9,8 +13,6 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-
-const GPU_IN_D0: &str = include_str!("../src/linux/fixtures/gpu-in-d0.hex");
 
 /// A machine made of files, whose functions are on vfio-pci already.
 struct Machine {
@@ -47,7 +49,7 @@ impl Machine {
         let link = |to: &str, name: &str| symlink(to, self.path(&format!("{directory}/{name}"))).unwrap();
         link("../../../kernel/iommu_groups/1", "iommu_group");
         link("../../bus/pci/drivers/vfio-pci", "driver");
-        self.write(&format!("{directory}/config"), config_space());
+        self.write(&format!("{directory}/config"), fixtures::config_space(fixtures::IN_D0));
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -80,18 +82,6 @@ impl Machine {
 
 fn reseat_claim() -> Command {
     Command::new(env!("CARGO_BIN_EXE_reseat-claim"))
-}
-
-fn config_space() -> Vec<u8> {
-    let mut bytes = vec![0; 256];
-    for row in GPU_IN_D0.lines().filter(|line| !line.starts_with('#')) {
-        let (offset, row) = row.split_once(": ").unwrap();
-        let offset = usize::from_str_radix(offset, 16).unwrap();
-        for (byte, text) in bytes[offset..].iter_mut().zip(row.split(' ')) {
-            *byte = u8::from_str_radix(text, 16).unwrap();
-        }
-    }
-    bytes
 }
 
 #[test]

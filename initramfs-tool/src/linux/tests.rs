@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::effects::Effects;
+use super::fixtures::{IN_D0, IN_D3HOT, WITH_A_CYCLE, config_space};
 use super::*;
 use crate::claim::{Answer, Attribute, FailureKind, Operation, PowerState, Verb};
 use crate::report::{GpuVerdict, Report, Verdict};
@@ -94,23 +95,6 @@ impl Machine {
     fn kernel_log(&self) -> String {
         fs::read_to_string(self.path("/dev/kmsg")).unwrap()
     }
-}
-
-const IN_D0: &str = include_str!("fixtures/gpu-in-d0.hex");
-const IN_D3HOT: &str = include_str!("fixtures/gpu-in-d3hot.hex");
-const WITH_A_CYCLE: &str = include_str!("fixtures/gpu-with-a-cycle.hex");
-
-/// The 256 bytes of a fixture.
-fn config_space(fixture: &str) -> Vec<u8> {
-    let mut bytes = vec![0; 256];
-    for row in fixture.lines().filter(|line| !line.starts_with('#')) {
-        let (offset, row) = row.split_once(": ").unwrap();
-        let offset = usize::from_str_radix(offset, 16).unwrap();
-        for (byte, text) in bytes[offset..].iter_mut().zip(row.split(' ')) {
-            *byte = u8::from_str_radix(text, 16).unwrap();
-        }
-    }
-    bytes
 }
 
 #[test]
