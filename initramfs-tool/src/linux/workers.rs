@@ -146,3 +146,32 @@ fn talk(
     }
     "it closed its output".to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_over_however_much_there_is_to_be_heard() {
+        let (sender, receiver) = mpsc::channel();
+        let mut supervision = Supervision::default();
+        let commands = supervision.begin(Duration::ZERO, vec![target()]);
+        let [Command::Start(id, _)] = commands.as_slice() else {
+            panic!("{commands:?}");
+        };
+        for _ in 0..2 {
+            sender.send((*id, News::Gone("news".to_owned()))).unwrap();
+        }
+        let begin = Instant::now();
+        assert!(wait(&receiver, begin, Duration::from_secs(60)).is_some());
+        thread::sleep(LAST_WORDS * 2);
+        assert!(wait(&receiver, begin, Duration::ZERO).is_none());
+    }
+
+    fn target() -> Target {
+        Target {
+            device: "0000:01:00".parse().unwrap(),
+            functions: Vec::new(),
+        }
+    }
+}
