@@ -18,9 +18,12 @@ use crate::run::{build, built, cargo, output, target, top};
 
 const TARGET: &str = "thumbv7em-none-eabihf";
 const PACKAGE: &str = "panic-free";
+/// The oldest compiler for core: the workspace has one version for all its crates.
+const RUST_VERSION: &str = env!("CARGO_PKG_RUST_VERSION");
 
 /// Debian's compiler with the source of its library: from one source package, so that they match.
 const DEBIAN: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust/Cargo.toml";
 
 /// Builds the image and searches it; then one with a panic on purpose, to see that the search finds it.
@@ -46,6 +49,22 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
+/// Whether Debian's compiler and the source of its library are there, and not older than what core needs.
+fn debian_is_new_enough() -> bool {
+    let version = output(Command::new(DEBIAN_RUSTC).arg("--version"));
+    Path::new(DEBIAN_SOURCE).exists() && version.is_ok_and(|version| is_new_enough(&version))
+}
+
+/// Whether a compiler with such a `--version` builds core.
+fn is_new_enough(version: &str) -> bool {
+    let numbers = |text: &str| -> Option<(u32, u32)> {
+        let mut numbers = text.split('.');
+        Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+    };
+    let version = version.split_whitespace().nth(1).and_then(numbers);
+    version >= numbers(RUST_VERSION) && version.is_some()
+}
+
 /// How to build for the microcontroller.
 enum Compiler {
     /// The toolchain that runs this has the target.
@@ -61,10 +80,15 @@ impl Compiler {
         if libraries.join(TARGET).is_dir() {
             return Ok(Self::Own);
         }
-        if !Path::new(DEBIAN_SOURCE).exists() {
+        if !debian_is_new_enough() {
             println!("no compiler for {TARGET}; `rustup target add {TARGET}` would do, without installing Debian's");
             artifacts::install(&DEBIAN, "to build for a microcontroller")
                 .with_context(|| format!("no compiler for {TARGET}: run `rustup target add {TARGET}`, or install"))?;
+            ensure!(
+                debian_is_new_enough(),
+                "Debian's {} is older than Rust {RUST_VERSION}: run `rustup target add {TARGET}`",
+                DEBIAN.join(", ")
+            );
         }
         let host = output(Command::new("rustc").args(["--print", "host-tuple"]).current_dir(top()))?;
         let linker = libraries.join(host.trim()).join("bin");
@@ -84,7 +108,7 @@ impl Compiler {
                     .args(["build", "-Zbuild-std=core"])
                     .env("PATH", path)
                     .current_dir(top());
-                command.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1");
+                command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
                 command
             }
         };
@@ -122,5 +146,20 @@ impl Image {
         // `9panicking` is how either way of mangling writes that module's name.
         let panics = names.filter(|name| name.contains("9panicking")).collect();
         Ok(Self { flash, panics })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compiler_older_than_core_is_told() {
+        assert!(!is_new_enough(
+            "rustc 1.85.0 (4d91de4e4 2025-02-17) (built from a source tarball)"
+        ));
+        assert!(is_new_enough("rustc 1.96.0 (built from a source tarball)"));
+        assert!(is_new_enough(&format!("rustc {RUST_VERSION}.0")));
+        assert!(!is_new_enough("no compiler"));
     }
 }

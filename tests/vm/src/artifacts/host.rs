@@ -81,13 +81,10 @@ pub fn install(packages: &[&'static str], purpose: &str) -> Result<(), HostError
             .env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
-    let mut install = apt_get(&["install", "--no-install-recommends"]);
-    install.args(packages);
-    if process::run(&mut install).is_err() {
-        // On a fresh machine apt has never read its index.
-        process::run(&mut apt_get(&["update"]))?;
-        process::run(&mut install)?;
-    }
+    // An index that was read long ago, or never, offers versions that are too old or gone. One that cannot be read now
+    // may still do.
+    process::run(&mut apt_get(&["update"])).ok();
+    process::run(apt_get(&["install", "--no-install-recommends"]).args(packages))?;
     Ok(())
 }
 
