@@ -6,14 +6,19 @@
 //!
 //! | what holds | what comes |
 //! | --- | --- |
-//! | in use, TDI-locked, or the rung would be above FLR and the fabric is unknown | refuse |
+//! | in use, TDI-locked, or only rungs above FLR are left and the fabric is unknown | refuse |
 //! | no bus reset by quirk, of the child or of the port | never a secondary bus reset |
 //! | the link is not active, or the function does not answer | neither FLR nor PM: nothing is written to it |
 //! | exclusive, absent | detach-SBR |
 //! | exclusive, FLR of the class known bad | detach-SBR |
 //! | exclusive, sick, FLR of the class not known good | detach-SBR |
 //! | exclusive, otherwise | kernel FLR, then detach-SBR |
-//! | not exclusive | kernel FLR, then slot power |
+//! | not exclusive | kernel FLR, then slot power where all that the slot powers is ours |
+//! | after FLR or detach-SBR, before slot power | PM, where it resets anything |
+//! | after any rung | verify; what is not verified has failed, and the rule is asked again |
+//! | the kernel does not come back from what changes something | quarantine: it holds the device's lock, and may yet act |
+//! | unverified, and no reset would make readable what was not read | the ladder ends: not recovered, and nothing was found that another reset could mend |
+//! | refused after a reset that failed | quarantine |
 //! | nothing is left | quarantine |
 //!
 //! Exclusive means that everything below the card root is ours, unused and without virtual
@@ -32,6 +37,8 @@ use core::time::Duration;
 
 use heapless::Vec;
 
+use crate::recovery::STALL_MARGIN;
+
 pub use self::facts::{
     Answer, Availability, BusReset, ClassHistory, Exclusivity, Facts, Preference, Sickness, SlotPower, Tdi, Use,
 };
@@ -41,6 +48,8 @@ pub use self::rule::decide;
 /// ([`RRS_LIMIT`](crate::recovery::RRS_LIMIT)), and what comes before and after. About 70 s was
 /// measured.
 pub const KERNEL_RESET_TIME: Duration = Duration::from_secs(70);
+/// When a reset by the kernel counts as stuck: that is announced, and waited for.
+pub const KERNEL_RESET_LIMIT: Duration = KERNEL_RESET_TIME.saturating_add(STALL_MARGIN);
 
 /// What is tried on a GPU, from the least destructive to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,7 +82,7 @@ impl Rung {
     /// How long the kernel may stay in it without a word, where that is long enough to announce.
     pub const fn deadline(self) -> Option<Duration> {
         match self {
-            Self::KernelPm | Self::KernelFlr => Some(KERNEL_RESET_TIME),
+            Self::KernelPm | Self::KernelFlr => Some(KERNEL_RESET_LIMIT),
             Self::DetachSbr | Self::SlotPower => None,
         }
     }
@@ -209,7 +218,7 @@ impl Next {
 
 impl From<Rung> for Next {
     fn from(rung: Rung) -> Self {
-        let deadline = KERNEL_RESET_TIME;
+        let deadline = KERNEL_RESET_LIMIT;
         match rung {
             Rung::KernelFlr => Self::KernelFlr { deadline },
             Rung::KernelPm => Self::KernelPm { deadline },
@@ -322,6 +331,8 @@ pub enum Why {
     LinkNotActive,
     /// The function does not answer: nothing is written to it.
     NoAnswer,
+    /// It is above FLR, and nobody can say who is on the fabric.
+    FabricUnknown,
     /// It would hit others, or nobody can say that it would not.
     NotExclusive,
     /// The operating system does not own hotplug.
@@ -340,6 +351,7 @@ impl fmt::Display for Why {
             Self::AvailabilityUnknown => "not known to be available",
             Self::LinkNotActive => "the link is not active",
             Self::NoAnswer => "the function does not answer",
+            Self::FabricUnknown => "fabric unknown, which allows nothing above FLR",
             Self::NotExclusive => "not known to hit nobody else",
             Self::HotplugNotOurs => "the operating system does not own hotplug",
             Self::Quirk(BusReset::ForbiddenAtChild) => "a quirk of the function forbids it",

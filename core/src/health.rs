@@ -6,8 +6,11 @@
 //! makes the verdict `Unverified`, which is not recovered.
 //!
 //! A [`Reading`] tells four things apart: a value, all-ones, that there is no such thing, and that
-//! it was not read. A function that has no link in its baseline needs none now; errors and the
-//! vendor's register have no such excuse, since without them nothing was witnessed.
+//! it was not read. A function that has no link in its baseline needs none now; errors have no
+//! such excuse, since without them nothing was witnessed, and neither has the vendor's register of a
+//! GPU: where none is known, that is [`NotRead::NoCheckKnown`].
+//!
+//! A GPU is well when all its functions are: [`Verdict::and`] puts their verdicts together.
 
 mod examination;
 mod judge;
@@ -15,4 +18,4 @@ mod reading;
 
 pub use self::examination::{Aspect, Aspects, Examination, Finding, Note, Verdict};
 pub use self::judge::judge;
-pub use self::reading::{Boot, Errors, ErrorsAt, LinkReading, NotRead, Observation, PATH, Reading};
+pub use self::reading::{Boot, Counter, Errors, ErrorsAt, LinkReading, NotRead, Observation, PATH, Reading};

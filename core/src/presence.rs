@@ -223,6 +223,31 @@ pub enum Readiness {
     Ready(Identity),
 }
 
+impl Readiness {
+    /// The readiness of two functions together: that of the one that is further from ready. One
+    /// that asks for time comes before one that is absent, since it has to be waited for longer.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if other.distance() > self.distance() {
+            other
+        } else {
+            self
+        }
+    }
+
+    const fn distance(self) -> u8 {
+        match self {
+            Self::Ready(_) => 0,
+            Self::PhysicalFunctionNotReady => 1,
+            Self::HalfInitialised(_) => 2,
+            Self::Absent => 3,
+            Self::NotReady => 4,
+            Self::LinkUnknown => 5,
+            Self::LinkInactive => 6,
+        }
+    }
+}
+
 /// What a function that answers lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

@@ -1,8 +1,8 @@
 //! The ladder: observations and time in, actions out.
 //!
 //! A [`Recovery`] asks the [rule](crate::decision) for a rung, works through the rung's operations,
-//! has the function verified, writes down what came of it, looks at the function again and asks the
-//! rule again, until the function is verified or nothing is left. It does nothing itself: whoever
+//! has the GPU's functions verified, writes down what came of it, looks at them again and asks the
+//! rule again, until they are verified or nothing is left. It does nothing itself: whoever
 //! drives it carries out an [`Order`] at a time and tells the answer.
 //!
 //! - Recovered is what a [`Verdict::Verified`](crate::health::Verdict) says that was given after
@@ -10,6 +10,7 @@
 //! - Every order has a deadline. An answer that is not there by then is [`Observation::Blocked`];
 //!   what comes later is for nobody.
 //! - While the port says that its link is not active, nothing is done to the function.
+//! - A rung that has failed after it removed functions first puts them back as far as they come back.
 //! - When the kernel does not come back from an operation that changes something, no further one
 //!   is begun in the domain: what is stuck there may yet go on.
 //! - Every end has a reason. No rung is begun twice, every wait has a limit.

@@ -90,8 +90,8 @@ fn note(action: Action, observation: Observation, link: &mut Option<PortLink>, v
         (Action::Do(Operation::ReadLink), Observation::Link(seen)) => *link = Some(seen),
         (Action::Do(Operation::ReadLink), _)
         | (
-            Action::Do(Operation::LookAtFunction),
-            Observation::Function(Readiness::LinkInactive | Readiness::LinkUnknown),
+            Action::Do(Operation::LookAtFunctions),
+            Observation::Functions(Readiness::LinkInactive | Readiness::LinkUnknown),
         ) => *link = None,
         (Action::Do(Operation::Verify), Observation::Health(Verdict::Verified)) => *verified = true,
         _ => {}
@@ -118,17 +118,19 @@ fn observation(answer: u8, action: Action, input: &mut Input<'_>) -> Option<Obse
     if answer < 160 {
         return Some(match action {
             Action::Do(Operation::CheckUse) => Observation::Use(Use::Free),
+            Action::Do(Operation::CheckDomain) => Observation::Domain(Exclusivity::Exclusive),
             Action::Do(Operation::ReadLink) => Observation::Link(PortLink::Active),
-            Action::Do(Operation::LookAtFunction) => Observation::Function(ready),
+            Action::Do(Operation::LookAtFunctions) => Observation::Functions(ready),
             Action::Do(Operation::Verify) => Observation::Health(verdict(input)),
             _ => Observation::Done,
         });
     }
-    Some(match answer % 8 {
+    Some(match answer % 9 {
+        8 => Observation::Domain(input.pick(&[Exclusivity::Exclusive, Exclusivity::Shared, Exclusivity::Unknown])),
         0 => Observation::Done,
         1 => Observation::Use(input.pick(&[Use::Free, Use::Used, Use::Unknown])),
         2 => Observation::Link(input.pick(&LINKS)),
-        3 => Observation::Function(input.pick(&[
+        3 => Observation::Functions(input.pick(&[
             ready,
             Readiness::Absent,
             Readiness::NotReady,

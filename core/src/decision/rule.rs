@@ -29,22 +29,19 @@ pub fn decide(facts: &Facts, tried: &Tried) -> Decision {
     }
     let branch = branch(facts);
     let mut skipped = Vec::new();
+    let mut next = Next::Quarantine;
     for rung in order(branch) {
         let Some(why) = against(rung, facts, tried) else {
-            let next = match facts.fabric {
-                Fabric::Unknown if rung.above_flr() => Next::Refuse(Refusal::FabricUnknown),
-                Fabric::None | Fabric::Peers | Fabric::Unknown => rung.into(),
-            };
+            let next = rung.into();
             return Decision { branch, next, skipped };
         };
+        if why == Why::FabricUnknown {
+            next = Next::Refuse(Refusal::FabricUnknown);
+        }
         // There is room for each rung once.
         let _fits = skipped.push(Skipped { rung, why });
     }
-    Decision {
-        branch,
-        next: Next::Quarantine,
-        skipped,
-    }
+    Decision { branch, next, skipped }
 }
 
 /// What forbids everything, whatever would come.
@@ -90,8 +87,13 @@ const fn order(branch: Branch) -> [Rung; Rung::COUNT] {
     }
 }
 
-/// What speaks against a rung, the fabric aside.
+/// What speaks against a rung. The fabric comes last: it refuses only what else could be done.
 fn against(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Why> {
+    let fabric_unknown = rung.above_flr() && facts.fabric == Fabric::Unknown;
+    against_fabric_aside(rung, facts, tried).or(fabric_unknown.then_some(Why::FabricUnknown))
+}
+
+fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Why> {
     if tried.contains(rung) {
         Some(Why::Tried)
     } else if tried.surpasses(rung) {

@@ -107,6 +107,18 @@ impl Aspects {
         self.0 == 0
     }
 
+    /// What is in either.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// What is in it and not in the other.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// What is in it, in the order of [`Aspect::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Aspect> {
         Aspect::ALL.into_iter().filter(move |aspect| self.contains(*aspect))
@@ -173,6 +185,8 @@ pub enum Finding {
     },
     /// Transactions are pending.
     TransactionsPending,
+    /// The port says that the link is not active.
+    LinkInactive,
     /// The link has fewer lanes than it had.
     LinkNarrower {
         /// Lanes before.
@@ -205,7 +219,7 @@ impl Finding {
             Self::MemoryDecodeOff => Aspect::MemoryDecode,
             Self::PayloadSizeChanged { .. } => Aspect::DeviceControl,
             Self::TransactionsPending => Aspect::Transactions,
-            Self::LinkNarrower { .. } => Aspect::Link,
+            Self::LinkInactive | Self::LinkNarrower { .. } => Aspect::Link,
             Self::NewErrors(_) => Aspect::Errors,
             Self::VendorRegister { .. } => Aspect::VendorRegister,
             Self::BootIncomplete => Aspect::Boot,
@@ -226,8 +240,11 @@ impl fmt::Display for Finding {
             Self::MemoryDecodeOff => f.write_str("does not decode memory any more"),
             Self::PayloadSizeChanged { was, is } => write!(f, "payload size was {was:?} and is {is:?}"),
             Self::TransactionsPending => f.write_str("transactions pending"),
+            Self::LinkInactive => f.write_str("link not active"),
             Self::LinkNarrower { was, is } => write!(f, "link had {was} lanes and has {is}"),
-            Self::NewErrors(ErrorsAt { at, fatal, non_fatal }) => {
+            Self::NewErrors(ErrorsAt {
+                at, fatal, non_fatal, ..
+            }) => {
                 write!(f, "{fatal} new fatal and {non_fatal} new non-fatal errors at {at}")
             }
             Self::VendorRegister { was, is } => write!(f, "vendor register was {was:#010x} and is {is:#010x}"),
@@ -315,6 +332,32 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The verdict on two functions together: that on the worse one, and of everything that is
+    /// wrong or missing at either.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Sick(one), Self::Sick(other)) => Self::Sick(one.or(other)),
+            (Self::Sick(wrong), _) | (_, Self::Sick(wrong)) => Self::Sick(wrong),
+            (
+                Self::Unverified { missing, lasting },
+                Self::Unverified {
+                    missing: other_missing,
+                    lasting: other_lasting,
+                },
+            ) => {
+                // What may be readable after another reset at one of them may be so at all.
+                let passing = missing.without(lasting).or(other_missing.without(other_lasting));
+                let missing = missing.or(other_missing);
+                let lasting = missing.without(passing);
+                Self::Unverified { missing, lasting }
+            }
+            (unverified @ Self::Unverified { .. }, Self::Verified)
+            | (Self::Verified, unverified @ Self::Unverified { .. }) => unverified,
+            (Self::Verified, Self::Verified) => Self::Verified,
+        }
+    }
+
     /// What the rule wants to know of it.
     pub const fn sickness(self) -> Sickness {
         match self {

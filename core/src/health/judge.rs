@@ -5,19 +5,22 @@ use crate::capability::express::DeviceControl;
 use crate::capability::power_management::PowerState;
 use crate::header::Identity;
 
-/// Holds `now` against `baseline`.
-pub fn judge(baseline: &Observation, now: &Observation) -> Examination {
+/// Holds `now` against `baseline`; of errors, against those counted `before` what is judged.
+///
+/// After a reset, `before` was counted just before that reset: what a sick function has counted by
+/// then is no fault of the reset. Where no reset was done, it is the baseline's own count.
+pub fn judge(baseline: &Observation, before: &Reading<Errors>, now: &Observation) -> Examination {
     let mut examination = Examination::default();
     let to = &mut examination;
     to.witness(Aspect::Identity, &baseline.identity, &now.identity, identity);
     // Where it was all-ones while the function was well, it cannot tell a dead one.
     if baseline.word_at_f0 != Reading::AllOnes {
-        to.compare(Aspect::WordAtF0, &baseline.word_at_f0, &now.word_at_f0, word_at_f0);
+        to.witness(Aspect::WordAtF0, &baseline.word_at_f0, &now.word_at_f0, word_at_f0);
     }
     to.compare(Aspect::Power, &baseline.power, &now.power, power);
-    to.compare(Aspect::Bars, &baseline.bars, &now.bars, bars);
-    to.compare(Aspect::BarSizes, &baseline.bar_sizes, &now.bar_sizes, bar_sizes);
-    to.compare(
+    to.witness(Aspect::Bars, &baseline.bars, &now.bars, bars);
+    to.witness(Aspect::BarSizes, &baseline.bar_sizes, &now.bar_sizes, bar_sizes);
+    to.witness(
         Aspect::MemoryDecode,
         &baseline.memory_decode,
         &now.memory_decode,
@@ -36,8 +39,8 @@ pub fn judge(baseline: &Observation, now: &Observation) -> Examination {
         transactions,
     );
     to.compare(Aspect::Link, &baseline.link, &now.link, link);
-    to.witness(Aspect::Errors, &baseline.errors, &now.errors, errors);
-    to.witness(
+    to.witness(Aspect::Errors, before, &now.errors, errors);
+    to.compare(
         Aspect::VendorRegister,
         &baseline.vendor_register,
         &now.vendor_register,
@@ -48,13 +51,13 @@ pub fn judge(baseline: &Observation, now: &Observation) -> Examination {
 }
 
 impl Examination {
-    /// Compares what the function may do without: where it never had it, nothing is missing.
+    /// Compares what a function may be built without: where it never had it, nothing is missing.
     fn compare<T>(
         &mut self,
         aspect: Aspect,
         baseline: &Reading<T>,
         now: &Reading<T>,
-        differ: impl FnOnce(&mut Self, &T, &T),
+        differ: impl FnOnce(&mut Self, Option<&T>, &T),
     ) {
         match (baseline, now) {
             (Reading::None, Reading::None) => {}
@@ -62,23 +65,28 @@ impl Examination {
         }
     }
 
-    /// Compares what nothing can be verified without.
+    /// Compares what every function has. `differ` is told what is now, and what was if that is
+    /// known: some things are bad in themselves.
     fn witness<T>(
         &mut self,
         aspect: Aspect,
         baseline: &Reading<T>,
         now: &Reading<T>,
-        differ: impl FnOnce(&mut Self, &T, &T),
+        differ: impl FnOnce(&mut Self, Option<&T>, &T),
     ) {
         match (baseline, now) {
-            (Reading::Value(was), Reading::Value(is)) => differ(self, was, is),
-            (Reading::Value(_), Reading::AllOnes) => self.find(Finding::AllOnes(aspect)),
+            (Reading::Value(was), Reading::Value(is)) => differ(self, Some(was), is),
             (Reading::Value(_), Reading::None) => self.find(Finding::Gone(aspect)),
             (_, Reading::NotRead(why)) => self.miss(aspect, *why),
             // Bad in itself, whatever it was before.
-            (Reading::None | Reading::NotRead(_), Reading::AllOnes) => self.find(Finding::AllOnes(aspect)),
-            // Nothing to hold it against; a baseline taken again may have it.
-            (Reading::None | Reading::AllOnes | Reading::NotRead(_), _) => self.miss(aspect, NotRead::Forbidden),
+            (Reading::Value(_) | Reading::None | Reading::NotRead(_), Reading::AllOnes) => {
+                self.find(Finding::AllOnes(aspect));
+            }
+            (_, Reading::Value(is)) => {
+                differ(self, None, is);
+                self.miss(aspect, NotRead::NotRecorded);
+            }
+            (_, Reading::None | Reading::AllOnes) => self.miss(aspect, NotRead::NotRecorded),
         }
     }
 
@@ -99,22 +107,22 @@ impl Examination {
     }
 }
 
-fn word_at_f0(to: &mut Examination, was: &u16, is: &u16) {
+fn word_at_f0(to: &mut Examination, was: Option<&u16>, is: &u16) {
     // A reader that hands on all-ones as a value is no reason to believe it.
-    if *is == u16::MAX && *was != u16::MAX {
+    if *is == u16::MAX && was != Some(&u16::MAX) {
         to.find(Finding::AllOnes(Aspect::WordAtF0));
     }
 }
 
-fn identity(to: &mut Examination, was: &Identity, is: &Identity) {
+fn identity(to: &mut Examination, was: Option<&Identity>, is: &Identity) {
     if *is == Identity::from_register(u32::MAX) {
         to.find(Finding::AllOnes(Aspect::Identity));
-    } else if was != is {
+    } else if was.is_some_and(|was| was != is) {
         to.find(Finding::OtherIdentity(*is));
     }
 }
 
-fn power(to: &mut Examination, _: &PowerState, is: &PowerState) {
+fn power(to: &mut Examination, _: Option<&PowerState>, is: &PowerState) {
     if *is != PowerState::D0 {
         to.find(Finding::NotInD0(*is));
     }
@@ -128,7 +136,8 @@ const fn kind(bar: u32) -> u32 {
     }
 }
 
-fn bars(to: &mut Examination, was: &[u32; 6], is: &[u32; 6]) {
+fn bars(to: &mut Examination, was: Option<&[u32; 6]>, is: &[u32; 6]) {
+    let Some(was) = was else { return };
     let mut registers = (0_u8..).zip(was.iter().copied().zip(is.iter().copied()));
     while let Some((bar, (was, is))) = registers.next() {
         // A 64-bit BAR takes the next register for its upper half, of the kind that it was.
@@ -150,7 +159,8 @@ fn compare_bar(to: &mut Examination, bar: u8, was: (u32, u32), is: (u32, u32)) {
     }
 }
 
-fn bar_sizes(to: &mut Examination, was: &[u8; 6], is: &[u8; 6]) {
+fn bar_sizes(to: &mut Examination, was: Option<&[u8; 6]>, is: &[u8; 6]) {
+    let Some(was) = was else { return };
     for (bar, (&was, &is)) in (0_u8..).zip(was.iter().zip(is)) {
         if was != is {
             to.find(Finding::BarResized { bar, was, is });
@@ -158,69 +168,76 @@ fn bar_sizes(to: &mut Examination, was: &[u8; 6], is: &[u8; 6]) {
     }
 }
 
-fn memory_decode(to: &mut Examination, was: &bool, is: &bool) {
-    if *was && !*is {
+fn memory_decode(to: &mut Examination, was: Option<&bool>, is: &bool) {
+    if was == Some(&true) && !*is {
         to.find(Finding::MemoryDecodeOff);
     }
 }
 
-fn device_control(to: &mut Examination, was: &DeviceControl, is: &DeviceControl) {
+fn device_control(to: &mut Examination, was: Option<&DeviceControl>, is: &DeviceControl) {
+    let Some(was) = was else { return };
     let (was, is) = (was.max_payload_size(), is.max_payload_size());
     if was != is {
         to.find(Finding::PayloadSizeChanged { was, is });
     }
 }
 
-fn transactions(to: &mut Examination, _: &bool, is: &bool) {
+fn transactions(to: &mut Examination, _: Option<&bool>, is: &bool) {
     if *is {
         to.find(Finding::TransactionsPending);
     }
 }
 
 /// Width is firm. A lower speed is what an idle GPU saves power with, and so no fault.
-fn link(to: &mut Examination, was: &LinkReading, is: &LinkReading) {
-    if is.width < was.width {
-        to.find(Finding::LinkNarrower {
-            was: was.width,
-            is: is.width,
-        });
-    }
-    if is.speed < was.speed {
-        to.note(Note::LinkSlower {
-            was: was.speed,
-            is: is.speed,
-        });
-    }
-}
-
-fn errors(to: &mut Examination, was: &Errors, is: &Errors) {
-    for is in is {
-        let nothing = ErrorsAt {
-            at: is.at,
-            fatal: 0,
-            non_fatal: 0,
-        };
-        let before = was.iter().find(|was| was.at == is.at).copied().unwrap_or(nothing);
-        let new = is.since(before);
-        if new.fatal > 0 || new.non_fatal > 0 {
-            to.find(Finding::NewErrors(new));
+fn link(to: &mut Examination, was: Option<&LinkReading>, is: &LinkReading) {
+    match (was, is) {
+        (_, LinkReading::Inactive) => to.find(Finding::LinkInactive),
+        // A baseline of a link that was down is none.
+        (Some(LinkReading::Inactive), LinkReading::Active { .. }) => to.miss(Aspect::Link, NotRead::NotRecorded),
+        (None, LinkReading::Active { .. }) => {}
+        (
+            Some(&LinkReading::Active {
+                width: was,
+                speed: before,
+            }),
+            &LinkReading::Active { width: is, speed: now },
+        ) => {
+            if is < was {
+                to.find(Finding::LinkNarrower { was, is });
+            }
+            if now < before {
+                let (was, is) = (before, now);
+                to.note(Note::LinkSlower { was, is });
+            }
         }
     }
-    // No counter, or one that is gone, witnesses nothing.
-    if is.is_empty() || was.is_empty() || was.iter().any(|was| is.iter().all(|is| is.at != was.at)) {
+}
+
+/// No counter, one that is gone, and one that does not fit what it counted before witness nothing.
+fn errors(to: &mut Examination, was: Option<&Errors>, is: &Errors) {
+    let Some(was) = was else { return };
+    let gone = |before: &ErrorsAt| is.iter().all(|is| is.at != before.at);
+    if is.is_empty() || was.is_empty() || was.iter().any(gone) {
         to.miss(Aspect::Errors, NotRead::Failed);
     }
-}
-
-fn vendor_register(to: &mut Examination, &was: &u32, &is: &u32) {
-    if is == u32::MAX {
-        to.find(Finding::AllOnes(Aspect::VendorRegister));
-    } else if was != is {
-        to.find(Finding::VendorRegister { was, is });
+    for is in is {
+        match is.since(was.iter().find(|was| was.at == is.at).copied()) {
+            Some(new) if new.fatal > 0 || new.non_fatal > 0 => to.find(Finding::NewErrors(new)),
+            Some(_) => {}
+            None => to.miss(Aspect::Errors, NotRead::Failed),
+        }
     }
 }
 
-fn boot(to: &mut Examination, _: &Boot, is: &Boot) {
+fn vendor_register(to: &mut Examination, was: Option<&u32>, &is: &u32) {
+    match was {
+        _ if is == u32::MAX => to.find(Finding::AllOnes(Aspect::VendorRegister)),
+        Some(&was) if was != is => to.find(Finding::VendorRegister { was, is }),
+        Some(_) | None => {}
+    }
+}
+
+fn boot(to: &mut Examination, _: Option<&Boot>, is: &Boot) {
     if *is == Boot::Incomplete {
         to.find(Finding::BootIncomplete);
     }

@@ -40,6 +40,10 @@ pub enum NotRead {
     FirmwareOwns,
     /// It is opaque on purpose (confidential computing).
     Opaque,
+    /// Nobody knows what to read: no register of this vendor's is known that tells a working function.
+    NoCheckKnown,
+    /// Nobody has recorded it: there is no baseline.
+    NotRecorded,
 }
 
 impl NotRead {
@@ -47,7 +51,7 @@ impl NotRead {
     pub const fn lasting(self) -> bool {
         match self {
             Self::Untried | Self::Failed => false,
-            Self::Forbidden | Self::FirmwareOwns | Self::Opaque => true,
+            Self::Forbidden | Self::FirmwareOwns | Self::Opaque | Self::NoCheckKnown | Self::NotRecorded => true,
         }
     }
 }
@@ -75,11 +79,11 @@ pub struct Observation {
     pub device_control: Reading<DeviceControl>,
     /// Device Status: Transactions Pending.
     pub transactions_pending: Reading<bool>,
-    /// The link to the port above; none while it is not active.
+    /// The link to the port above; none where there is no port, or no link to it.
     pub link: Reading<LinkReading>,
-    /// Uncorrectable errors, counted by each function and port on the path.
+    /// Uncorrectable errors, counted by each function and port on the path: the counts so far.
     pub errors: Reading<Errors>,
-    /// The vendor's register that tells a working function.
+    /// The vendor's register that tells a working GPU; none of a function that is no GPU itself.
     pub vendor_register: Reading<u32>,
     /// Whether the function's firmware has booted, where the vendor says how to tell.
     pub boot: Reading<Boot>,
@@ -110,11 +114,16 @@ impl Observation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct LinkReading {
-    /// Its lanes.
-    pub width: u8,
-    /// Its speed, which an idle GPU lowers.
-    pub speed: LinkSpeed,
+pub enum LinkReading {
+    /// It is active.
+    Active {
+        /// Its lanes.
+        width: u8,
+        /// Its speed, which an idle GPU lowers.
+        speed: LinkSpeed,
+    },
+    /// The port says that it is not.
+    Inactive,
 }
 
 /// Whether a function's firmware has booted.
@@ -138,27 +147,40 @@ pub type Errors = Vec<ErrorsAt, PATH>;
 pub struct ErrorsAt {
     /// Which.
     pub at: FunctionAddress,
+    /// Since when it counts.
+    pub counter: Counter,
     /// Fatal ones.
     pub fatal: u64,
     /// Non-fatal ones.
     pub non_fatal: u64,
 }
 
-impl ErrorsAt {
-    /// What came since `before`. A count below the earlier one began anew: the kernel's counters go
-    /// with a function that is removed.
-    pub(super) const fn since(self, before: Self) -> Self {
-        Self {
-            at: self.at,
-            fatal: grown(before.fatal, self.fatal),
-            non_fatal: grown(before.non_fatal, self.non_fatal),
-        }
-    }
+/// Since when a counter counts, as seen from the counts that it is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Counter {
+    /// It was there before and went on.
+    Continued,
+    /// It began at zero since: the kernel's counters go with a function that is removed.
+    Anew,
 }
 
-const fn grown(before: u64, now: u64) -> u64 {
-    match now.checked_sub(before) {
-        Some(new) => new,
-        None => now,
+impl ErrorsAt {
+    /// What came since `before`; `None` where the two do not fit, so that nobody can say.
+    pub(super) fn since(self, before: Option<Self>) -> Option<Self> {
+        let (fatal, non_fatal) = match (self.counter, before) {
+            (Counter::Anew, _) => (self.fatal, self.non_fatal),
+            (Counter::Continued, Some(before)) => (
+                self.fatal.checked_sub(before.fatal)?,
+                self.non_fatal.checked_sub(before.non_fatal)?,
+            ),
+            (Counter::Continued, None) => return None,
+        };
+        Some(Self {
+            fatal,
+            non_fatal,
+            ..self
+        })
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::{End, Reason, Record};
-use crate::decision::Use;
+use crate::decision::{Exclusivity, Use};
 use crate::health::Verdict;
 use crate::presence::{PortLink, Readiness};
 
@@ -19,18 +19,27 @@ pub enum Operation {
     /// Read what the port says about its link. Touches nothing below it. Answer:
     /// [`Observation::Link`].
     ReadLink,
-    /// Judge the function's readiness, its port's link first. Answer: [`Observation::Function`].
-    LookAtFunction,
+    /// Find out anew who is below the card root, and so would be hit. Answer:
+    /// [`Observation::Domain`].
+    CheckDomain,
+    /// Judge the readiness of every function of the GPU, and of what else was removed with it, each
+    /// after its port's link. Answer: [`Observation::Functions`].
+    LookAtFunctions,
+    /// Have every function in D0, by the kernel's `power/control`.
+    Wake,
     /// Take the driver off every function of the GPU, so that nobody can open it meanwhile.
     Unbind,
     /// The kernel's FLR and no other method; `reset_method` is put back as it was.
     KernelFlr,
     /// The kernel's PM reset and no other method; `reset_method` is put back as it was.
     KernelPm,
-    /// Write down durably what has to be put back: identities, BAR sizes, overrides, the port. What
-    /// an earlier rung wrote stays.
+    /// Write down durably what has to be put back: identities, drivers, BAR sizes, overrides, the
+    /// port. What an earlier rung wrote stays.
     Journal,
-    /// Remove every function below the card root.
+    /// Write down what every function and port on the path has counted of errors, for the verdict.
+    /// The reset comes next.
+    RecordErrors,
+    /// Remove the functions below the card root that are in the journal, and no others.
     RemoveBelowCardRoot,
     /// Secondary bus reset at the card root. If the bus is not empty, do nothing and say
     /// [`Failure::NotEmpty`]: the kernel would restore what it never saved.
@@ -50,7 +59,8 @@ pub enum Operation {
     PowerOff,
     /// Switch it on again.
     PowerOn,
-    /// Hold the function against its baseline. Answer: [`Observation::Health`].
+    /// Hold every function of the GPU, and what else was reset with it, against its baseline. Answer:
+    /// [`Observation::Health`].
     Verify,
 }
 
@@ -58,7 +68,8 @@ impl Operation {
     /// Whether the function itself is read or written: never while its link is not active.
     pub const fn touches_function(self) -> bool {
         match self {
-            Self::LookAtFunction
+            Self::LookAtFunctions
+            | Self::Wake
             | Self::Unbind
             | Self::KernelFlr
             | Self::KernelPm
@@ -70,8 +81,10 @@ impl Operation {
             | Self::Verify => true,
             // A removal is what the kernel does to a function that is gone, too.
             Self::CheckUse
+            | Self::CheckDomain
             | Self::ReadLink
             | Self::Journal
+            | Self::RecordErrors
             | Self::RemoveBelowCardRoot
             | Self::ResetEmptyBus
             | Self::PowerOff
@@ -91,7 +104,12 @@ impl Operation {
     pub const fn only_looks(self) -> bool {
         matches!(
             self,
-            Self::CheckUse | Self::ReadLink | Self::LookAtFunction | Self::Verify
+            Self::CheckUse
+                | Self::CheckDomain
+                | Self::ReadLink
+                | Self::LookAtFunctions
+                | Self::RecordErrors
+                | Self::Verify
         )
     }
 }
@@ -101,11 +119,14 @@ impl fmt::Display for Operation {
         f.write_str(match self {
             Self::CheckUse => "check who uses it",
             Self::ReadLink => "read the port's link",
-            Self::LookAtFunction => "look at the function",
+            Self::CheckDomain => "check who would be hit",
+            Self::LookAtFunctions => "look at the functions",
+            Self::Wake => "wake",
             Self::Unbind => "unbind",
             Self::KernelFlr => "FLR by the kernel",
             Self::KernelPm => "PM reset by the kernel",
             Self::Journal => "write the journal",
+            Self::RecordErrors => "record error counters",
             Self::RemoveBelowCardRoot => "remove everything below the card root",
             Self::ResetEmptyBus => "secondary bus reset on the empty bus",
             Self::Rescan => "rescan",
@@ -129,8 +150,8 @@ pub enum Action {
     Do(Operation),
     /// Write down what came of a rung. Answer: [`Observation::Done`].
     Record(Record),
-    /// Take the GPU out of service, durably: the note of it first, since the rest may block.
-    /// Answer: [`Observation::Done`].
+    /// Take the GPU out of service, durably: the note of it first, since the rest may block. Where
+    /// somebody has come to use it meanwhile, the note is all. Answer: [`Observation::Done`].
     Quarantine(Reason),
 }
 
@@ -175,9 +196,12 @@ pub enum Observation {
     Use(Use),
     /// What the port says.
     Link(PortLink),
-    /// What the function answers.
-    Function(Readiness),
-    /// What the function is, held against its baseline.
+    /// Whether everything below the card root is ours.
+    Domain(Exclusivity),
+    /// What the functions answer: [of all of them](Readiness::and) together.
+    Functions(Readiness),
+    /// What the functions are, each held against its baseline: [of all of them](Verdict::and)
+    /// together.
     Health(Verdict),
     /// It does not come back.
     Blocked,
@@ -252,7 +276,8 @@ impl Trouble {
             Observation::Done
             | Observation::Use(_)
             | Observation::Link(_)
-            | Observation::Function(_)
+            | Observation::Domain(_)
+            | Observation::Functions(_)
             | Observation::Health(_) => Self::WrongAnswer,
         }
     }

@@ -5,10 +5,10 @@ use core::time::Duration;
 use super::action::{Failure, Observation, Operation, Trouble};
 use super::end::{End, Outcome, Reason, Record};
 use super::machine::{AfterRecord, Pause, Place, Recovery, State};
-use super::script::{Step, steps};
+use super::script::{PUT_BACK, Step, steps};
 use super::timing::{BUSY_LIMIT, RRS_LIMIT, TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, after};
 use super::wait::Wait;
-use crate::decision::{Answer, Attempt, Reach, Rung, Use};
+use crate::decision::{Answer, Attempt, Exclusivity, Reach, Rung, SlotPower, Use};
 use crate::health::Verdict;
 use crate::presence::PortLink;
 
@@ -22,6 +22,25 @@ pub(super) struct Climb {
     /// How long the step is waited for, if it is one that is done again.
     wait: Option<Wait>,
     reach: Reach,
+    removed: Removed,
+}
+
+/// What a rung has taken away and not put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Removed {
+    Nothing,
+    Functions,
+    /// And the power.
+    Power,
+}
+
+/// A rung that has failed, and how far what it took away is put back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PutBack {
+    pub(super) climb: Climb,
+    outcome: Outcome,
+    /// Of [`PUT_BACK`].
+    step: usize,
 }
 
 impl Climb {
@@ -32,7 +51,37 @@ impl Climb {
             turn: 0,
             wait: None,
             reach: Reach::NotReset,
+            removed: Removed::Nothing,
         }
+    }
+
+    /// Notes what an operation has done, or may have done.
+    fn note(&mut self, operation: Operation, observation: Observation) {
+        let done = observation == Observation::Done;
+        if done || Trouble::of(observation).may_have_acted() {
+            if operation.resets() {
+                self.reach = Reach::Reset;
+            }
+            match operation {
+                Operation::RemoveBelowCardRoot => self.removed = Removed::Functions,
+                Operation::PowerOff => self.removed = Removed::Power,
+                _ => {}
+            }
+        }
+        if done {
+            match operation {
+                Operation::PowerOn => self.removed = Removed::Functions,
+                Operation::RestoreOverride => self.removed = Removed::Nothing,
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether the step is one to be tried only. An operation that changes something and does not
+    /// come back may yet act, whatever it is.
+    fn may_go_on_without(self, operation: Operation, trouble: Trouble) -> bool {
+        let stuck = trouble == Trouble::Blocked && !operation.only_looks();
+        matches!(self.step(), Some(Step::Try(_))) && !stuck
     }
 
     fn step(self) -> Option<Step> {
@@ -77,7 +126,7 @@ impl Recovery {
                 PortLink::NotReported => TIME_WITHOUT_LINK_REPORT,
                 PortLink::Active | PortLink::Inactive | PortLink::Unreadable => TIME_AFTER_LINK_ACTIVE,
             }),
-            Some(Step::Do(operation)) => State::Due(Place::Climb { climb, operation }),
+            Some(Step::Do(operation) | Step::Try(operation)) => State::Due(Place::Climb { climb, operation }),
             Some(Step::Until { ask, limit }) => match ask.get(climb.turn) {
                 Some(&operation) => {
                     climb.wait = climb.wait.or(Some(Wait::new(now, limit)));
@@ -99,14 +148,13 @@ impl Recovery {
         observation: Observation,
     ) -> State {
         let trouble = Trouble::of(observation);
-        if operation.resets() && (observation == Observation::Done || trouble.may_have_acted()) {
-            climb.reach = Reach::Reset;
-        }
+        climb.note(operation, observation);
         match (operation, observation) {
             (Operation::CheckUse, _) => self.use_checked(now, climb, observation),
+            (Operation::CheckDomain, _) => self.domain_checked(now, climb, observation),
             (Operation::ReadLink, _) if self.note_link(observation) => self.enter(now, climb.next_turn()),
             (Operation::ReadLink, _) => self.again(now, climb, operation, trouble),
-            (Operation::LookAtFunction, _) => self.looked(now, climb, observation),
+            (Operation::LookAtFunctions, _) => self.looked(now, climb, observation),
             (Operation::Verify, Observation::Health(verdict)) => self.verified(climb, verdict),
             (Operation::KernelFlr | Operation::KernelPm, Observation::Failed(failure))
                 if reset_timed_out(failure, took) =>
@@ -118,6 +166,7 @@ impl Recovery {
             (Operation::Verify, _) => self.fail(climb, operation, trouble),
             (Operation::Rescan, Observation::Done) => self.enter(now, climb.next_turn()),
             (_, Observation::Done) => self.enter(now, climb.next_step()),
+            _ if climb.may_go_on_without(operation, trouble) => self.enter(now, climb.next_step()),
             _ => self.fail(climb, operation, trouble),
         }
     }
@@ -134,15 +183,35 @@ impl Recovery {
         }
     }
 
+    /// Whoever came to the domain since the rule was asked is not hit.
+    fn domain_checked(&mut self, now: Duration, climb: Climb, observation: Observation) -> State {
+        let domain = match observation {
+            Observation::Domain(domain) => domain,
+            // Whatever else came, nobody knows who is there.
+            _ => Exclusivity::Unknown,
+        };
+        match domain {
+            Exclusivity::Exclusive => self.enter(now, climb.next_step()),
+            Exclusivity::Shared | Exclusivity::Unknown => {
+                self.facts.exclusivity = domain;
+                // The slot powers no less than what is below the card root.
+                if let SlotPower::Controller { domain: powered } = &mut self.facts.slot_power {
+                    *powered = domain;
+                }
+                self.ask_rule(now)
+            }
+        }
+    }
+
     fn looked(&mut self, now: Duration, mut climb: Climb, observation: Observation) -> State {
-        self.note_function(observation);
+        self.note_functions(observation);
         match (self.facts.answer, &mut climb.wait) {
             (Answer::Ready, _) => return self.enter(now, climb.next_step()),
             // It is there and asks for time: that is another wait than for one that is not there.
             (Answer::NotReady, Some(wait)) => wait.last(RRS_LIMIT),
             _ => {}
         }
-        self.again(now, climb, Operation::LookAtFunction, Trouble::of(observation))
+        self.again(now, climb, Operation::LookAtFunctions, Trouble::of(observation))
     }
 
     /// Tries a step once more, from its first operation on, while there is time.
@@ -187,7 +256,40 @@ impl Recovery {
     }
 
     fn fail(&mut self, climb: Climb, operation: Operation, trouble: Trouble) -> State {
-        self.conclude(climb, Outcome::Failed { operation, trouble })
+        let outcome = Outcome::Failed { operation, trouble };
+        if is_stuck(outcome).is_some() {
+            return self.conclude(climb, outcome);
+        }
+        let step = match climb.removed {
+            Removed::Nothing => return self.conclude(climb, outcome),
+            Removed::Power => 0,
+            // The power is on.
+            Removed::Functions => 1,
+        };
+        self.put_back_from(PutBack { climb, outcome, step })
+    }
+
+    fn put_back_from(&mut self, back: PutBack) -> State {
+        match PUT_BACK.get(back.step) {
+            Some(&operation) => State::Due(Place::PutBack { back, operation }),
+            None => self.conclude(back.climb, back.outcome),
+        }
+    }
+
+    /// Goes on putting back. What comes of it does not change why the rung has failed, unless the
+    /// kernel does not come back from it.
+    pub(super) fn put_back(&mut self, back: PutBack, operation: Operation, observation: Observation) -> State {
+        let PutBack { climb, outcome, step } = back;
+        let trouble = Trouble::of(observation);
+        let stuck = Outcome::Failed { operation, trouble };
+        if is_stuck(stuck).is_some() {
+            return self.conclude(climb, stuck);
+        }
+        if operation == Operation::ReadLink && !self.note_link(observation) {
+            return self.conclude(climb, outcome);
+        }
+        let step = step.saturating_add(1);
+        self.put_back_from(PutBack { climb, outcome, step })
     }
 
     /// Ends a rung that has not brought the function back.
@@ -197,15 +299,23 @@ impl Recovery {
         if reach == Reach::Reset {
             self.facts.sickness.set_last_reset_failed(true);
         }
-        let then = match outcome {
-            // It may still act when the kernel lets go: into the middle of the next rung.
-            Outcome::Failed {
-                operation,
-                trouble: Trouble::Blocked,
-            } if !operation.only_looks() => AfterRecord::Quarantine(Reason::Stuck(operation)),
-            Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Judged(_) => AfterRecord::Survey,
+        let then = match is_stuck(outcome) {
+            Some(operation) => AfterRecord::Quarantine(Reason::Stuck(operation)),
+            None => AfterRecord::Survey,
         };
         self.record(Record::new(rung, outcome), then)
+    }
+}
+
+/// The operation from which the kernel does not come back, if that is how it ended. It may still act
+/// when the kernel lets go: into the middle of the next rung.
+fn is_stuck(outcome: Outcome) -> Option<Operation> {
+    match outcome {
+        Outcome::Failed {
+            operation,
+            trouble: Trouble::Blocked,
+        } if !operation.only_looks() => Some(operation),
+        Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Judged(_) => None,
     }
 }
 

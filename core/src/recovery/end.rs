@@ -21,23 +21,9 @@ pub struct Record {
 
 impl Record {
     pub(super) const fn new(rung: Rung, outcome: Outcome) -> Self {
-        let class = match (rung, outcome) {
-            // It killed the function: the kernel says so, or does not come back from it, or the
-            // function does not.
-            (
-                Rung::KernelFlr,
-                Outcome::TimedOut
-                | Outcome::Failed {
-                    operation: Operation::LookAtFunction,
-                    ..
-                }
-                | Outcome::Failed {
-                    operation: Operation::KernelFlr,
-                    trouble: Trouble::Blocked,
-                },
-            ) => ClassChange::Demote,
-            (Rung::KernelFlr, Outcome::Judged(Verdict::Verified)) => ClassChange::Confirm,
-            _ => ClassChange::None,
+        let class = match rung {
+            Rung::KernelFlr => ClassChange::by_flr(outcome),
+            Rung::KernelPm | Rung::DetachSbr | Rung::SlotPower => ClassChange::None,
         };
         Self { rung, outcome, class }
     }
@@ -82,6 +68,35 @@ pub enum ClassChange {
     Demote,
     /// It brought this one back.
     Confirm,
+}
+
+impl ClassChange {
+    /// It is bad where the kernel says that the function did not come back from its FLR, where the
+    /// kernel itself does not come back from it, and where the function is found absent or without
+    /// working firmware. Of a reader that was denied or hangs, nothing is learned.
+    const fn by_flr(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Judged(Verdict::Verified) => Self::Confirm,
+            Outcome::Judged(verdict @ Verdict::Sick(_)) => {
+                let sickness = verdict.sickness();
+                if sickness.vendor_register() || sickness.transactions_stuck() {
+                    Self::Demote
+                } else {
+                    Self::None
+                }
+            }
+            Outcome::TimedOut
+            | Outcome::Failed {
+                operation: Operation::LookAtFunctions,
+                trouble: Trouble::TimedOut | Trouble::Vanished,
+            }
+            | Outcome::Failed {
+                operation: Operation::KernelFlr,
+                trouble: Trouble::Blocked,
+            } => Self::Demote,
+            Outcome::Judged(Verdict::Unverified { .. }) | Outcome::Failed { .. } => Self::None,
+        }
+    }
 }
 
 /// How a recovery ended.
@@ -131,7 +146,7 @@ impl fmt::Display for End {
 pub enum Reason {
     /// No rung is left.
     Exhausted,
-    /// A rung has failed, and the next one was refused.
+    /// A reset has failed, and what comes next was refused.
     Refused(Refusal),
     /// The kernel does not come back from this.
     Stuck(Operation),

@@ -4,13 +4,13 @@ use core::convert::Infallible;
 use core::time::Duration;
 
 use super::action::{Action, Heard, Observation, Operation, Order, Progress, Ticket, Trouble};
-use super::climb::Climb;
+use super::climb::{Climb, PutBack};
 use super::end::{ClassChange, End, Quarantine, Reason, Record};
 use super::timing::{BOOKKEEPING_LIMIT, after, elapsed};
 use super::wait::Wait;
-use crate::decision::{ClassHistory, Decision, Facts, Next, Refusal, Rung, Tried, decide};
+use crate::decision::{ClassHistory, Decision, Facts, Next, Reach, Refusal, Rung, Tried, decide};
 
-/// The recovery of one function, and of the GPU that it belongs to. Times are durations since any
+/// The recovery of one GPU: of the function that is reset, and of those beside it. Times are durations since any
 /// fixed moment.
 #[derive(Clone, Debug)]
 pub struct Recovery {
@@ -49,6 +49,8 @@ pub(super) enum Place {
     Survey { wait: Wait, operation: Operation },
     /// On a rung.
     Climb { climb: Climb, operation: Operation },
+    /// Putting back what a rung that failed has removed.
+    PutBack { back: PutBack, operation: Operation },
     /// Writing down what came of a rung.
     Record { record: Record, then: AfterRecord },
     /// Taking the GPU out of service.
@@ -217,6 +219,7 @@ impl Recovery {
         self.state = match place {
             Place::Survey { wait, operation } => self.surveyed(now, wait, operation, observation),
             Place::Climb { climb, operation } => self.climbed(now, climb, operation, took, observation),
+            Place::PutBack { back, operation } => self.put_back(back, operation, observation),
             // A history that cannot be written keeps no GPU down.
             Place::Record { then, .. } => match then {
                 AfterRecord::Survey => State::survey(now),
@@ -240,12 +243,23 @@ impl Recovery {
         self.decision = Some(decision);
         match (next, next.rung()) {
             (_, Some(rung)) => self.enter(now, Climb::begin(rung)),
-            // What is in use is left to its user, even if it is broken.
-            (Next::Refuse(refusal @ Refusal::FabricUnknown), None) if !self.tried.attempts().is_empty() => {
+            (Next::Refuse(refusal), None) if self.is_left_broken(refusal) => {
                 State::Due(Place::Quarantine(Reason::Refused(refusal)))
             }
             (Next::Refuse(refusal), None) => State::Ended(End::Refused(refusal)),
             (_, None) => State::Due(Place::Quarantine(Reason::Exhausted)),
+        }
+    }
+
+    /// Whether a refusal leaves a GPU behind that one of our rungs could not bring back. What was
+    /// never reset is left to its user as it was found.
+    fn is_left_broken(&self, refusal: Refusal) -> bool {
+        let attempts = self.tried.attempts();
+        match refusal {
+            Refusal::FabricUnknown => !attempts.is_empty(),
+            Refusal::InUse | Refusal::UseUnknown | Refusal::TdiLocked => {
+                attempts.iter().any(|attempt| attempt.reach == Reach::Reset)
+            }
         }
     }
 
@@ -261,7 +275,9 @@ impl Recovery {
 impl Place {
     const fn action(self) -> Action {
         match self {
-            Self::Survey { operation, .. } | Self::Climb { operation, .. } => Action::Do(operation),
+            Self::Survey { operation, .. } | Self::Climb { operation, .. } | Self::PutBack { operation, .. } => {
+                Action::Do(operation)
+            }
             Self::Record { record, .. } => Action::Record(record),
             Self::Quarantine(why) => Action::Quarantine(why),
         }
@@ -269,7 +285,9 @@ impl Place {
 
     const fn limit(self) -> Duration {
         match self {
-            Self::Survey { operation, .. } | Self::Climb { operation, .. } => operation.limit(),
+            Self::Survey { operation, .. } | Self::Climb { operation, .. } | Self::PutBack { operation, .. } => {
+                operation.limit()
+            }
             Self::Record { .. } | Self::Quarantine(_) => BOOKKEEPING_LIMIT,
         }
     }
@@ -277,6 +295,7 @@ impl Place {
     const fn rung(self) -> Option<Rung> {
         match self {
             Self::Climb { climb, .. } => Some(climb.rung),
+            Self::PutBack { back, .. } => Some(back.climb.rung),
             Self::Record { record, .. } => Some(record.rung),
             Self::Survey { .. } | Self::Quarantine(_) => None,
         }

@@ -11,6 +11,8 @@ use crate::decision::Rung;
 pub(super) enum Step {
     /// An operation that has to succeed.
     Do(Operation),
+    /// One whose failure leaves the verdict with less to go by, and is no other loss.
+    Try(Operation),
     /// These, one after the other, and from the first again, until the last is answered well.
     Until { ask: &'static [Operation], limit: Duration },
     /// Nothing, for this long.
@@ -26,21 +28,24 @@ const LINK: Step = Step::Until {
     ask: &[Op::ReadLink],
     limit: LINK_LIMIT,
 };
-/// The function after a reset that leaves it in its place.
+/// The functions after a reset that leaves them in their place.
 const READY: Step = Step::Until {
-    ask: &[Op::ReadLink, Op::LookAtFunction],
+    ask: &[Op::ReadLink, Op::LookAtFunctions],
     limit: REAPPEARANCE_LIMIT,
 };
-/// The function after its removal. The port may scan by itself or not: both are fine.
+/// The functions after their removal. The port may scan by itself or not: both are fine.
 const REAPPEARANCE: Step = Step::Until {
-    ask: &[Op::ReadLink, Op::Rescan, Op::LookAtFunction],
+    ask: &[Op::ReadLink, Op::Rescan, Op::LookAtFunctions],
     limit: REAPPEARANCE_LIMIT,
 };
 
 const KERNEL_FLR: &[Step] = &[
     Step::Do(Op::CheckUse),
+    Step::Do(Op::Journal),
     LINK,
+    Step::Try(Op::Wake),
     Step::Do(Op::Unbind),
+    Step::Try(Op::RecordErrors),
     Step::Do(Op::KernelFlr),
     READY,
     Step::Do(Op::Claim),
@@ -50,8 +55,11 @@ const KERNEL_FLR: &[Step] = &[
 
 const KERNEL_PM: &[Step] = &[
     Step::Do(Op::CheckUse),
+    Step::Do(Op::Journal),
     LINK,
+    Step::Try(Op::Wake),
     Step::Do(Op::Unbind),
+    Step::Try(Op::RecordErrors),
     Step::Do(Op::KernelPm),
     READY,
     Step::Do(Op::Claim),
@@ -63,7 +71,9 @@ const KERNEL_PM: &[Step] = &[
 /// that is dead.
 const DETACH_SBR: &[Step] = &[
     Step::Do(Op::CheckUse),
+    Step::Do(Op::CheckDomain),
     Step::Do(Op::Journal),
+    Step::Try(Op::RecordErrors),
     Step::Do(Op::RemoveBelowCardRoot),
     Step::Do(Op::ResetEmptyBus),
     Step::Pause(LINK_DETECT_TIME),
@@ -80,7 +90,9 @@ const DETACH_SBR: &[Step] = &[
 /// The kernel removes what is below the slot before it cuts the power.
 const SLOT_POWER: &[Step] = &[
     Step::Do(Op::CheckUse),
+    Step::Do(Op::CheckDomain),
     Step::Do(Op::Journal),
+    Step::Try(Op::RecordErrors),
     Step::Do(Op::PowerOff),
     Step::Pause(SLOT_POWER_OFF_TIME),
     Step::Do(Op::PowerOn),
@@ -93,6 +105,17 @@ const SLOT_POWER: &[Step] = &[
     Step::Do(Op::Claim),
     Step::Do(Op::PinD0),
     Step::Do(Op::Verify),
+];
+
+/// What is still done on a rung that failed after a removal: whoever comes back is to find its sizes
+/// and its override. Each is tried whatever came of the one before, but for the link, below which
+/// nothing is touched while it is not active.
+pub(super) const PUT_BACK: &[Operation] = &[
+    Op::PowerOn,
+    Op::ReadLink,
+    Op::Rescan,
+    Op::RestoreBarSizes,
+    Op::RestoreOverride,
 ];
 
 /// The steps of a rung, of which [`Operation::Verify`] is always the last.

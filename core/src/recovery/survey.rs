@@ -1,4 +1,4 @@
-//! The look at a function before the rule is asked: the port's link first, then the function.
+//! The look at the functions before the rule is asked: the port's link first, then they.
 
 use core::time::Duration;
 
@@ -41,12 +41,12 @@ impl Recovery {
         match operation {
             Operation::ReadLink => {
                 if self.note_link(observation) {
-                    let operation = Operation::LookAtFunction;
+                    let operation = Operation::LookAtFunctions;
                     return State::Due(Place::Survey { wait, operation });
                 }
                 self.facts.answer = Answer::Unknown;
             }
-            _ => self.note_function(observation),
+            _ => self.note_functions(observation),
         }
         // A function may be on its way back from a reset of somebody else's; from one of ours it
         // has had its time.
@@ -69,10 +69,10 @@ impl Recovery {
         self.facts.link.admit().is_ok()
     }
 
-    /// Takes what the function answers.
-    pub(super) fn note_function(&mut self, observation: Observation) {
+    /// Takes what the functions answer.
+    pub(super) fn note_functions(&mut self, observation: Observation) {
         self.facts.answer = match observation {
-            Observation::Function(readiness) => {
+            Observation::Functions(readiness) => {
                 match readiness {
                     Readiness::LinkInactive => self.facts.link = PortLink::Inactive,
                     Readiness::LinkUnknown => self.facts.link = PortLink::Unreadable,

@@ -5,7 +5,7 @@
 use core::time::Duration;
 
 use super::Operation;
-use crate::decision::KERNEL_RESET_TIME;
+use crate::decision::KERNEL_RESET_LIMIT;
 
 /// The time `wait` after `time`, or the last one that can be told, 584 years on. (`Duration`'s own arithmetic has panics in
 /// it that the linker cannot prove away.)
@@ -52,7 +52,7 @@ pub(super) const LAST_PAUSE: Duration = Duration::from_millis(500);
 /// How long an operation is tried again that another's lock held up.
 pub(super) const BUSY_LIMIT: Duration = Duration::from_secs(2);
 /// How long somebody else's reset may hold up the first look at a function.
-pub(super) const SURVEY_LIMIT: Duration = KERNEL_RESET_TIME.saturating_add(STALL_MARGIN);
+pub(super) const SURVEY_LIMIT: Duration = KERNEL_RESET_LIMIT;
 /// How long what is written down may take: history and quarantine.
 pub(super) const BOOKKEEPING_LIMIT: Duration = Duration::from_secs(10);
 
@@ -60,8 +60,10 @@ impl Operation {
     /// How long it may take before its answer counts as [`Blocked`](super::Observation::Blocked).
     pub const fn limit(self) -> Duration {
         match self {
-            Self::ReadLink | Self::LookAtFunction => Duration::from_secs(5),
+            Self::ReadLink | Self::LookAtFunctions | Self::RecordErrors => Duration::from_secs(5),
             Self::CheckUse
+            | Self::CheckDomain
+            | Self::Wake
             | Self::Unbind
             | Self::Journal
             | Self::ResetEmptyBus
@@ -75,7 +77,7 @@ impl Operation {
             Self::Verify => Duration::from_secs(30),
             // The kernel waits for a function that asks for retries, and blocks meanwhile.
             Self::Rescan | Self::PowerOn => RRS_LIMIT.saturating_add(STALL_MARGIN),
-            Self::KernelFlr | Self::KernelPm => KERNEL_RESET_TIME.saturating_add(STALL_MARGIN),
+            Self::KernelFlr | Self::KernelPm => KERNEL_RESET_LIMIT,
         }
     }
 }

@@ -6,7 +6,7 @@ use reseat_core::decision::{
     Answer, Availability, Branch, BusReset, ClassHistory, Exclusivity, Facts, Preference, Refusal, Rung, SlotPower, Use,
 };
 use reseat_core::health::{Aspect, Aspects, Verdict};
-use reseat_core::presence::PortLink;
+use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::recovery::{
     Action, Awaited, ClassChange, End, Failure, Observation, Operation as Op, Outcome, Quarantine, RRS_LIMIT, Reason,
     TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Trouble,
@@ -64,12 +64,14 @@ fn detach_sbr_keeps_its_order() {
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
     let mut operations = world.operations();
     operations.dedup();
-    operations.retain(|operation| !matches!(operation, Op::ReadLink | Op::LookAtFunction));
+    operations.retain(|operation| !matches!(operation, Op::ReadLink | Op::LookAtFunctions));
     assert_eq!(
         operations,
         [
             Op::CheckUse,
+            Op::CheckDomain,
             Op::Journal,
+            Op::RecordErrors,
             Op::RemoveBelowCardRoot,
             Op::ResetEmptyBus,
             Op::Rescan,
@@ -278,20 +280,187 @@ fn use_that_begins_between_two_rungs_ends_it() {
 }
 
 #[test]
-fn unknown_fabric_ends_in_quarantine_only_after_a_failed_rung() {
+fn use_that_begins_after_a_failed_reset_does_not_keep_the_gpu_in_service() {
+    for (usage, refusal) in [(Use::Used, Refusal::InUse), (Use::Unknown, Refusal::UseUnknown)] {
+        let mut world = World::new().failing(Op::KernelFlr, Observation::Failed(Failure::TimedOut), 1);
+        // Free before the first rung, used before the second.
+        world.use_after_first_look = Some(usage);
+        assert_eq!(world.recover(WELL).0, quarantined(Reason::Refused(refusal)));
+        assert_eq!(world.did(Op::RemoveBelowCardRoot), 0);
+    }
+    // A rung that ended before its reset has broken nothing.
+    let mut world = World::new().failing(Op::Unbind, Observation::Failed(Failure::Denied), 1);
+    world.use_after_first_look = Some(Use::Used);
+    assert_eq!(world.recover(WELL).0, End::Refused(Refusal::InUse));
+}
+
+#[test]
+fn unknown_fabric_ends_in_quarantine_after_a_failed_rung() {
     let mut facts = WELL;
     facts.fabric = Fabric::Unknown;
     let mut world = World::new();
     world.sick = true;
     world.flr = Effect::Nothing;
-    facts.pm = Availability::Unavailable;
     let reason = Reason::Refused(Refusal::FabricUnknown);
     assert_eq!(world.recover(facts).0, quarantined(reason));
+    // FLR, and PM, which is not above it.
+    assert_eq!((world.did(Op::KernelFlr), world.did(Op::KernelPm)), (1, 1));
+    assert_eq!(world.did(Op::CheckDomain), 0);
 
-    facts.preference = Preference::Sbr;
+    // Of one that is gone nothing below can be tried.
     let mut world = World::new();
+    world.here = false;
     assert_eq!(world.recover(facts).0, End::Refused(Refusal::FabricUnknown));
-    assert_eq!(world.operations(), [Op::ReadLink, Op::LookAtFunction]);
+    assert_eq!(world.operations(), [Op::ReadLink, Op::LookAtFunctions]);
+}
+
+#[test]
+fn whoever_came_to_the_domain_is_not_hit() {
+    for (domain, flr) in [(Exclusivity::Shared, 1), (Exclusivity::Unknown, 1)] {
+        let mut world = World::new();
+        world.sick = true;
+        world.domain = domain;
+        world.flr = Effect::Nothing;
+        let mut facts = sick();
+        facts.pm = Availability::Unavailable;
+        assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
+        assert_eq!(world.did(Op::KernelFlr), flr, "{domain:?}");
+        assert_eq!(world.did(Op::RemoveBelowCardRoot), 0);
+        assert_eq!(world.did(Op::PowerOff), 0);
+    }
+    let blocked = Observation::Blocked;
+    let mut world = World::new().failing(Op::CheckDomain, blocked, usize::MAX);
+    world.here = false;
+    assert_eq!(world.recover(WELL).0, quarantined(Reason::Exhausted));
+    assert_eq!(world.did(Op::RemoveBelowCardRoot), 0);
+}
+
+/// What is done after the last time that `operation` is.
+fn after(world: &World, operation: Op) -> Vec<Op> {
+    let mut operations = world.operations();
+    let last = operations.iter().rposition(|done| *done == operation).unwrap();
+    operations.split_off(last + 1)
+}
+
+#[test]
+fn what_a_failed_rung_removed_is_put_back() {
+    let put_back = [Op::ReadLink, Op::Rescan, Op::RestoreBarSizes, Op::RestoreOverride];
+    let survey = [Op::ReadLink, Op::LookAtFunctions];
+    let mut facts = WELL;
+    facts.slot_power = SlotPower::None;
+    facts.flr = Availability::Unavailable;
+    facts.pm = Availability::Unavailable;
+    for (operation, failure) in [
+        (Op::ResetEmptyBus, Failure::Denied),
+        (Op::ResetEmptyBus, Failure::NotEmpty),
+        (Op::Rescan, Failure::Io),
+        (Op::RestoreBarSizes, Failure::Invalid),
+    ] {
+        let mut world = World::new().failing(operation, Observation::Failed(failure), 1);
+        assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
+        let done = match operation {
+            // They are part of what is put back.
+            Op::Rescan | Op::RestoreBarSizes => {
+                let all = world.operations();
+                let failed = all.iter().position(|done| *done == operation).unwrap();
+                all[failed + 1..].to_vec()
+            }
+            _ => after(&world, operation),
+        };
+        assert_eq!(done, [&put_back[..], &survey[..]].concat(), "{operation}: {failure}");
+        let [record] = world.records()[..] else { panic!() };
+        let trouble = Trouble::Failed(failure);
+        assert_eq!(record.outcome, Outcome::Failed { operation, trouble });
+        assert!(!world.removed);
+    }
+}
+
+#[test]
+fn slot_that_was_switched_off_is_switched_on_again() {
+    let mut facts = WELL;
+    facts.secondary_bus_reset = Availability::Unavailable;
+    facts.flr = Availability::Unavailable;
+    facts.pm = Availability::Unavailable;
+    // It says that it failed, and may have been done.
+    let mut world = World::new().failing(Op::PowerOff, Observation::Failed(Failure::Io), 1);
+    world.recover(facts);
+    assert_eq!(after(&world, Op::PowerOff).first(), Some(&Op::PowerOn));
+    let mut world = World::new().failing(Op::PowerOn, Observation::Failed(Failure::Io), 1);
+    world.recover(facts);
+    assert_eq!(world.did(Op::PowerOn), 2);
+    assert_eq!(world.did(Op::RestoreOverride), 1);
+    // Refused as invalid, it was not done.
+    let mut world = World::new().failing(Op::PowerOff, Observation::Failed(Failure::Invalid), 1);
+    world.recover(facts);
+    assert_eq!((world.did(Op::PowerOn), world.did(Op::Rescan)), (0, 0));
+}
+
+#[test]
+fn nothing_is_put_back_below_a_link_that_is_down_or_while_the_kernel_is_stuck() {
+    let mut facts = WELL;
+    facts.slot_power = SlotPower::None;
+    let mut world = World::new();
+    world.here = false;
+    world.trains_in = None;
+    world.recover(facts);
+    assert_eq!(world.did(Op::Rescan), 0);
+
+    let mut world = World::new().failing(Op::ResetEmptyBus, Observation::Blocked, 1);
+    world.here = false;
+    assert_eq!(world.recover(facts).0, quarantined(Reason::Stuck(Op::ResetEmptyBus)));
+    assert_eq!(after(&world, Op::ResetEmptyBus), []);
+
+    let mut world = World::new()
+        .failing(Op::ResetEmptyBus, Observation::Failed(Failure::Denied), 1)
+        .failing(Op::Rescan, Observation::Blocked, 1);
+    world.here = false;
+    assert_eq!(world.recover(facts).0, quarantined(Reason::Stuck(Op::Rescan)));
+    assert_eq!(after(&world, Op::Rescan), []);
+}
+
+#[test]
+fn counters_that_cannot_be_recorded_keep_no_reset_back() {
+    for failure in [Observation::Failed(Failure::Io), Observation::Blocked] {
+        let mut world = World::new().failing(Op::RecordErrors, failure, 1);
+        assert_eq!(world.recover(WELL).0, recovered(Rung::KernelFlr));
+    }
+    // Waking changes something: from that the kernel has to come back.
+    let mut world = World::new().failing(Op::Wake, Observation::Failed(Failure::Io), 1);
+    assert_eq!(world.recover(WELL).0, recovered(Rung::KernelFlr));
+    let mut world = World::new().failing(Op::Wake, Observation::Blocked, 1);
+    assert_eq!(world.recover(WELL).0, quarantined(Reason::Stuck(Op::Wake)));
+}
+
+#[test]
+fn class_is_judged_by_what_the_function_did_and_not_by_its_reader() {
+    let class = |operation, observation| {
+        let mut world = World::new().failing(operation, observation, 1);
+        world.recover(WELL);
+        world.records()[0].class
+    };
+    let health = |aspect| Observation::Health(Verdict::Sick(Aspects::none().with(aspect)));
+    for aspect in [Aspect::VendorRegister, Aspect::Boot, Aspect::Transactions] {
+        assert_eq!(class(Op::Verify, health(aspect)), ClassChange::Demote, "{aspect}");
+    }
+    for aspect in [Aspect::Link, Aspect::Errors, Aspect::Bars] {
+        assert_eq!(class(Op::Verify, health(aspect)), ClassChange::None, "{aspect}");
+    }
+    assert_eq!(class(Op::KernelFlr, Observation::Blocked), ClassChange::Demote);
+    assert_eq!(class(Op::Verify, Observation::Blocked), ClassChange::None);
+    let denied = Observation::Failed(Failure::Denied);
+    assert_eq!(class(Op::KernelFlr, denied), ClassChange::None);
+    // After the reset, the reader is denied, hangs, or finds nobody.
+    for (observation, change) in [
+        (denied, ClassChange::None),
+        (Observation::Blocked, ClassChange::None),
+        (Observation::Functions(Readiness::Absent), ClassChange::Demote),
+        (Observation::Vanished, ClassChange::Demote),
+    ] {
+        let mut world = World::new();
+        world.look_after_flr = Some(observation);
+        world.recover(WELL);
+        assert_eq!(world.records()[0].class, change, "{observation:?}");
+    }
 }
 
 #[test]
@@ -307,7 +476,7 @@ fn quirk_is_never_overcome() {
 
 #[test]
 fn nothing_is_removed_without_a_journal() {
-    let mut world = World::new().failing(Op::Journal, Observation::Failed(Failure::Io), 2);
+    let mut world = World::new().failing(Op::Journal, Observation::Failed(Failure::Io), 9);
     world.here = false;
     assert_eq!(world.recover(WELL).0, quarantined(Reason::Exhausted));
     assert_eq!(world.did(Op::RemoveBelowCardRoot), 0);
@@ -342,11 +511,11 @@ fn kernel_that_does_not_come_back_ends_the_ladder() {
 
 #[test]
 fn reset_of_somebody_else_is_waited_out() {
-    let mut world = World::new().failing(Op::LookAtFunction, Observation::Blocked, 5);
+    let mut world = World::new().failing(Op::LookAtFunctions, Observation::Blocked, 5);
     assert_eq!(world.recover(WELL).0, recovered(Rung::KernelFlr));
-    let mut world = World::new().failing(Op::LookAtFunction, Observation::Blocked, usize::MAX);
+    let mut world = World::new().failing(Op::LookAtFunctions, Observation::Blocked, usize::MAX);
     let (end, took) = world.recover(WELL);
-    assert_eq!(end, quarantined(Reason::Stuck(Op::LookAtFunction)));
+    assert_eq!(end, quarantined(Reason::Stuck(Op::LookAtFunctions)));
     assert!(took < 90 * SECOND, "{took:?}");
 }
 

@@ -19,6 +19,7 @@ fn port(device: u8) -> FunctionAddress {
 fn errors(counts: &[(u8, u64, u64)]) -> Reading<Errors> {
     let errors = counts.iter().map(|&(device, fatal, non_fatal)| ErrorsAt {
         at: port(device),
+        counter: Counter::Continued,
         fatal,
         non_fatal,
     });
@@ -35,7 +36,7 @@ fn well() -> Observation {
         memory_decode: Reading::Value(true),
         device_control: Reading::Value(DeviceControl::new().with_max_payload_size(PayloadSize::Bytes256)),
         transactions_pending: Reading::Value(false),
-        link: Reading::Value(LinkReading {
+        link: Reading::Value(LinkReading::Active {
             width: 16,
             speed: LinkSpeed::Gt32,
         }),
@@ -48,7 +49,12 @@ fn well() -> Observation {
 fn examine(change: impl FnOnce(&mut Observation)) -> Examination {
     let mut now = well();
     change(&mut now);
-    judge(&well(), &now)
+    judged(&well(), &now)
+}
+
+/// Of a function that was not reset: its errors are held against the baseline's own.
+fn judged(baseline: &Observation, now: &Observation) -> Examination {
+    judge(baseline, &baseline.errors, now)
 }
 
 #[track_caller]
@@ -158,7 +164,7 @@ fn what_was_not_read_is_not_well() {
             lasts,
         );
     }
-    let unread = judge(&well(), &Observation::unread());
+    let unread = judged(&well(), &Observation::unread());
     assert_eq!(unread.missing.iter().count(), Aspect::ALL.len());
     assert!(unread.lasting.is_empty());
 }
@@ -177,9 +183,9 @@ fn finding_outweighs_what_is_missing() {
 #[test]
 fn baseline_without_a_witness_verifies_nothing() {
     let mut baseline = well();
-    baseline.vendor_register = Reading::None;
+    baseline.vendor_register = Reading::NotRead(NotRead::NoCheckKnown);
     baseline.errors = Reading::None;
-    let examination = judge(&baseline, &baseline.clone());
+    let examination = judged(&baseline, &baseline.clone());
     let missing = Aspects::none().with(Aspect::VendorRegister).with(Aspect::Errors);
     assert_eq!(
         examination.verdict(),
@@ -192,9 +198,47 @@ fn baseline_without_a_witness_verifies_nothing() {
     let mut dead = well();
     dead.power = Reading::AllOnes;
     assert!(matches!(
-        judge(&dead, &dead.clone()).verdict(),
+        judged(&dead, &dead.clone()).verdict(),
         Verdict::Unverified { .. }
     ));
+}
+
+#[test]
+fn what_every_function_has_is_never_taken_to_be_well_unread() {
+    let without = |change: fn(&mut Observation), aspect| {
+        let mut baseline = well();
+        change(&mut baseline);
+        let verdict = judged(&baseline, &baseline.clone()).verdict();
+        assert!(matches!(verdict, Verdict::Unverified { missing, .. } if missing.contains(aspect)));
+    };
+    without(|reading| reading.identity = Reading::None, Aspect::Identity);
+    without(|reading| reading.bars = Reading::None, Aspect::Bars);
+    without(|reading| reading.bar_sizes = Reading::None, Aspect::BarSizes);
+    without(|reading| reading.memory_decode = Reading::None, Aspect::MemoryDecode);
+    // A baseline of a link that was down is none.
+    let mut baseline = well();
+    baseline.link = Reading::Value(LinkReading::Inactive);
+    let missing = Aspects::none().with(Aspect::Link);
+    assert_eq!(
+        judged(&baseline, &well()).verdict(),
+        Verdict::Unverified {
+            missing,
+            lasting: missing
+        }
+    );
+}
+
+#[test]
+fn function_beside_the_gpu_needs_no_register_of_the_vendor() {
+    let mut audio = well();
+    audio.vendor_register = Reading::None;
+    audio.boot = Reading::None;
+    assert_eq!(judged(&audio, &audio.clone()).verdict(), Verdict::Verified);
+    // One that the baseline had is missed.
+    finds(
+        |now| now.vendor_register = Reading::None,
+        Finding::Gone(Aspect::VendorRegister),
+    );
 }
 
 #[test]
@@ -203,7 +247,7 @@ fn what_a_function_never_had_is_not_missing() {
     baseline.link = Reading::None;
     baseline.boot = Reading::None;
     baseline.word_at_f0 = Reading::AllOnes;
-    assert_eq!(judge(&baseline, &baseline.clone()).verdict(), Verdict::Verified);
+    assert_eq!(judged(&baseline, &baseline.clone()).verdict(), Verdict::Verified);
 }
 
 #[test]
@@ -212,7 +256,7 @@ fn all_ones_that_a_reader_takes_for_a_value_verify_nothing() {
     finds(ones, Finding::AllOnes(Aspect::VendorRegister));
     let mut baseline = well();
     ones(&mut baseline);
-    assert_ne!(judge(&baseline, &baseline).verdict(), Verdict::Verified);
+    assert_ne!(judged(&baseline, &baseline).verdict(), Verdict::Verified);
     finds(
         |now| now.word_at_f0 = Reading::Value(u16::MAX),
         Finding::AllOnes(Aspect::WordAtF0),
@@ -223,27 +267,67 @@ fn all_ones_that_a_reader_takes_for_a_value_verify_nothing() {
     );
     let mut lost = well();
     lost.bars = Reading::Value([u32::MAX; 6]);
-    assert_ne!(judge(&lost, &lost).verdict(), Verdict::Verified);
+    assert_ne!(judged(&lost, &lost).verdict(), Verdict::Verified);
 }
 
 #[test]
 fn a_path_without_a_counter_witnesses_nothing() {
     let mut without = well();
     without.errors = errors(&[]);
-    assert_ne!(judge(&without, &without).verdict(), Verdict::Verified);
+    assert_ne!(judged(&without, &without).verdict(), Verdict::Verified);
 }
 
 #[test]
-fn all_ones_is_a_finding_without_a_baseline_too() {
-    let mut now = well();
-    now.identity = Reading::AllOnes;
-    let examination = judge(&Observation::unread(), &now);
-    assert!(examination.findings.contains(&Finding::AllOnes(Aspect::Identity)));
+fn what_is_bad_in_itself_is_found_without_a_baseline_too() {
+    let alone = |change: fn(&mut Observation), finding| {
+        let mut now = well();
+        change(&mut now);
+        let examination = judged(&Observation::unread(), &now);
+        assert_eq!(examination.findings, [finding]);
+        assert!(!examination.missing.is_empty());
+    };
+    alone(
+        |now| now.identity = Reading::AllOnes,
+        Finding::AllOnes(Aspect::Identity),
+    );
+    alone(
+        |now| now.power = Reading::Value(PowerState::D3hot),
+        Finding::NotInD0(PowerState::D3hot),
+    );
+    alone(
+        |now| now.transactions_pending = Reading::Value(true),
+        Finding::TransactionsPending,
+    );
+    alone(
+        |now| now.boot = Reading::Value(Boot::Incomplete),
+        Finding::BootIncomplete,
+    );
+    alone(
+        |now| now.vendor_register = Reading::Value(u32::MAX),
+        Finding::AllOnes(Aspect::VendorRegister),
+    );
+    alone(
+        |now| now.link = Reading::Value(LinkReading::Inactive),
+        Finding::LinkInactive,
+    );
+    // Nothing bad, and nothing to hold it against.
+    let examination = judged(&Observation::unread(), &well());
+    assert!(examination.findings.is_empty());
+    assert_eq!(examination.missing, Aspect::ALL.into_iter().collect());
+    assert_eq!(examination.lasting, examination.missing);
+}
+
+#[test]
+fn link_that_is_down_is_found() {
+    finds(
+        |now| now.link = Reading::Value(LinkReading::Inactive),
+        Finding::LinkInactive,
+    );
 }
 
 #[test]
 fn width_is_firm_and_speed_is_not() {
-    let link = |width, speed| Reading::Value(LinkReading { width, speed });
+    let link = |width, speed| Reading::Value(LinkReading::Active { width, speed });
     finds(
         |now| now.link = link(8, LinkSpeed::Gt32),
         Finding::LinkNarrower { was: 16, is: 8 },
@@ -279,17 +363,77 @@ fn new_errors_anywhere_on_the_path_are_found() {
     let new = |device, fatal, non_fatal| {
         Finding::NewErrors(ErrorsAt {
             at: port(device),
+            counter: Counter::Continued,
             fatal,
             non_fatal,
         })
     };
     finds(|now| now.errors = errors(&[(1, 0, 4), (2, 1, 0)]), new(1, 0, 1));
     finds(|now| now.errors = errors(&[(1, 0, 3), (2, 3, 0)]), new(2, 2, 0));
-    // Counters that began anew with a function that was removed.
-    finds(|now| now.errors = errors(&[(1, 0, 2), (2, 1, 0)]), new(1, 0, 2));
-    let anew = examine(|now| now.errors = errors(&[(1, 0, 0), (2, 1, 0)]));
-    assert_eq!(anew.verdict(), Verdict::Verified);
     misses(|now| now.errors = errors(&[(1, 0, 3)]), Aspect::Errors, false);
+    // A counter that goes back tells nothing, and neither does one of which nobody knows what it was.
+    misses(
+        |now| now.errors = errors(&[(1, 0, 2), (2, 1, 0)]),
+        Aspect::Errors,
+        false,
+    );
+    misses(
+        |now| now.errors = errors(&[(1, 0, 3), (2, 1, 0), (3, 0, 0)]),
+        Aspect::Errors,
+        false,
+    );
+}
+
+#[test]
+fn errors_are_counted_across_the_reset_that_is_judged() {
+    // The function had counted five by the time of its reset: no fault of the reset.
+    let before = errors(&[(1, 0, 3), (2, 5, 0)]);
+    let mut now = well();
+    now.errors = before.clone();
+    assert_eq!(judge(&well(), &before, &now).verdict(), Verdict::Verified);
+    // Removed and found again, it counts from zero: five more are new ones.
+    let anew = |fatal| {
+        let Reading::Value(mut counts) = before.clone() else {
+            panic!()
+        };
+        counts[1].counter = Counter::Anew;
+        counts[1].fatal = fatal;
+        Reading::Value(counts)
+    };
+    now.errors = anew(0);
+    assert_eq!(judge(&well(), &before, &now).verdict(), Verdict::Verified);
+    now.errors = anew(5);
+    let examination = judge(&well(), &before, &now);
+    assert!(matches!(
+        examination.findings[..],
+        [Finding::NewErrors(ErrorsAt { fatal: 5, .. })]
+    ));
+    // Where nothing was counted before the reset, nobody can say.
+    let unknown = Reading::NotRead(NotRead::Failed);
+    let verdict = judge(&well(), &unknown, &now).verdict();
+    assert!(matches!(verdict, Verdict::Unverified { missing, .. } if missing.contains(Aspect::Errors)));
+}
+
+#[test]
+fn gpu_is_as_well_as_the_worst_of_its_functions() {
+    let sick = |aspect| Verdict::Sick(Aspects::none().with(aspect));
+    let unverified = |missing: &[Aspect], lasting: &[Aspect]| Verdict::Unverified {
+        missing: missing.iter().copied().collect(),
+        lasting: lasting.iter().copied().collect(),
+    };
+    let verified = Verdict::Verified;
+    assert_eq!(verified.and(verified), verified);
+    let hidden = unverified(&[Aspect::Boot], &[Aspect::Boot]);
+    assert_eq!(verified.and(hidden), hidden);
+    assert_eq!(hidden.and(verified), hidden);
+    assert_eq!(hidden.and(sick(Aspect::Link)), sick(Aspect::Link));
+    let both = Verdict::Sick(Aspects::none().with(Aspect::Link).with(Aspect::Power));
+    assert_eq!(sick(Aspect::Link).and(sick(Aspect::Power)), both);
+    // What another reset may make readable at one of the two is not lasting.
+    let failed = unverified(&[Aspect::Boot, Aspect::Link], &[Aspect::Link]);
+    let together = unverified(&[Aspect::Boot, Aspect::Link], &[Aspect::Link]);
+    assert_eq!(hidden.and(failed), together);
+    assert_eq!(failed.and(hidden), together);
 }
 
 #[test]

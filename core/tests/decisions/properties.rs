@@ -119,7 +119,8 @@ fn observation() -> impl Strategy<Value = Observation> {
             Readiness::LinkUnknown,
             Readiness::PhysicalFunctionNotReady,
             Readiness::HalfInitialised(Half::Zero),
-        ]).prop_map(Observation::Function),
+        ]).prop_map(Observation::Functions),
+        1 => exclusivity().prop_map(Observation::Domain),
         2 => verdict().prop_map(Observation::Health),
         1 => Just(Observation::Blocked),
         1 => Just(Observation::Vanished),
@@ -139,8 +140,9 @@ fn good(operation: Operation, at_the_end: Observation) -> Observation {
     };
     match operation {
         Operation::CheckUse => Observation::Use(Use::Free),
+        Operation::CheckDomain => Observation::Domain(Exclusivity::Exclusive),
         Operation::ReadLink => Observation::Link(PortLink::Active),
-        Operation::LookAtFunction => Observation::Function(Readiness::Ready(identity)),
+        Operation::LookAtFunctions => Observation::Functions(Readiness::Ready(identity)),
         Operation::Verify => at_the_end,
         _ => Observation::Done,
     }
@@ -178,6 +180,10 @@ fn event() -> impl Strategy<Value = (Event, u64)> {
 struct Watch {
     orders: Vec<(Order, Option<Observation>)>,
     link: Option<PortLink>,
+    /// The last look at the domain found it exclusive, and nothing was removed since.
+    exclusive: bool,
+    /// Something that changes the machine did not come back.
+    stuck: bool,
 }
 
 impl Watch {
@@ -185,6 +191,10 @@ impl Watch {
         assert!(order.deadline > now, "no deadline: {order:?}");
         if let Action::Do(operation) = order.action {
             assert_ne!(Some(operation), forbidden, "a forbidden reset");
+            assert!(!self.stuck, "{operation} while the kernel is stuck");
+            if matches!(operation, Operation::RemoveBelowCardRoot | Operation::PowerOff) {
+                assert!(self.exclusive, "{operation} in a domain that was not looked at");
+            }
             if operation.touches_function() {
                 let link = self.link.expect("the link is looked at first");
                 assert!(link.admit().is_ok(), "{operation} while the link is {link:?}");
@@ -197,13 +207,23 @@ impl Watch {
         let last = self.orders.last_mut().expect("an order was given");
         assert_eq!(last.0.ticket, ticket);
         last.1 = Some(observation);
+        if let Action::Do(operation) = last.0.action {
+            self.stuck |= observation == Observation::Blocked && !operation.only_looks();
+            self.exclusive = match operation {
+                Operation::CheckDomain => observation == Observation::Domain(Exclusivity::Exclusive),
+                Operation::RemoveBelowCardRoot | Operation::PowerOff => {
+                    observation == Observation::Failed(Failure::Busy) && self.exclusive
+                }
+                _ => self.exclusive,
+            };
+        }
         self.link = match (last.0.action, observation) {
             (Action::Do(Operation::ReadLink), Observation::Link(link)) => Some(link),
             (Action::Do(Operation::ReadLink), _) => None,
-            (Action::Do(Operation::LookAtFunction), Observation::Function(Readiness::LinkInactive)) => {
+            (Action::Do(Operation::LookAtFunctions), Observation::Functions(Readiness::LinkInactive)) => {
                 Some(PortLink::Inactive)
             }
-            (Action::Do(Operation::LookAtFunction), Observation::Function(Readiness::LinkUnknown)) => None,
+            (Action::Do(Operation::LookAtFunctions), Observation::Functions(Readiness::LinkUnknown)) => None,
             // The link does not outlive what resets it.
             (Action::Do(Operation::ResetEmptyBus | Operation::PowerOff), _) => None,
             _ => self.link,

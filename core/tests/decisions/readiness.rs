@@ -158,3 +158,23 @@ fn port_says_what_its_link_is() {
     assert_eq!(link_of(port(1, 0)), PortLink::NotReported);
     assert_eq!(link_of(port(u32::MAX, 0)), PortLink::Unreadable);
 }
+
+#[test]
+fn functions_together_are_as_ready_as_the_one_that_is_furthest_from_it() {
+    let ready = Readiness::Ready(IDENTITY);
+    let half = Readiness::HalfInitialised(Half::Zero);
+    assert_eq!(ready.and(ready), ready);
+    let order = [
+        ready,
+        half,
+        Readiness::Absent,
+        // It has to be waited for longer than one that is absent.
+        Readiness::NotReady,
+        Readiness::LinkUnknown,
+        Readiness::LinkInactive,
+    ];
+    for pair in order.windows(2) {
+        assert_eq!(pair[0].and(pair[1]), pair[1]);
+        assert_eq!(pair[1].and(pair[0]), pair[1]);
+    }
+}

@@ -2,16 +2,17 @@
 
 use reseat_core::decision::*;
 use reseat_core::presence::PortLink;
+use reseat_core::recovery::Operation;
 use reseat_core::topology::Fabric;
 use reseat_core::topology::function::HotplugOwner;
 
 use Next::{DetachSbr, Quarantine, Refuse};
 
 const FLR: Next = Next::KernelFlr {
-    deadline: KERNEL_RESET_TIME,
+    deadline: KERNEL_RESET_LIMIT,
 };
 const PM: Next = Next::KernelPm {
-    deadline: KERNEL_RESET_TIME,
+    deadline: KERNEL_RESET_LIMIT,
 };
 
 /// A GPU that is well and only handed on, with every means at hand.
@@ -98,9 +99,18 @@ fn locked_is_refused_whatever_is_preferred() {
 fn unknown_fabric_allows_flr_and_nothing_above() {
     let unknown = |facts: &mut Facts| facts.fabric = Fabric::Unknown;
     decides(&facts(unknown), &[], Branch::Otherwise, FLR);
+    decides(&sick(unknown), &[], Branch::Sick, FLR);
+    let decision = decides(&facts(unknown), &[Rung::KernelFlr], Branch::Otherwise, PM);
+    assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::FabricUnknown));
     let refuse = Refuse(Refusal::FabricUnknown);
-    decides(&facts(unknown), &[Rung::KernelFlr], Branch::Otherwise, refuse);
-    decides(&sick(unknown), &[], Branch::Sick, refuse);
+    let below = [Rung::KernelFlr, Rung::KernelPm];
+    decides(&facts(unknown), &below, Branch::Otherwise, refuse);
+    // Where nothing above FLR is to be had anyway, the fabric is not what stands in the way.
+    let nothing_above = facts(|facts| {
+        unknown(facts);
+        facts.highest = Rung::KernelFlr;
+    });
+    decides(&nothing_above, &below, Branch::Otherwise, Quarantine);
     decides(
         &sick(|facts| facts.fabric = Fabric::Peers),
         &[],
@@ -330,6 +340,8 @@ fn method_that_is_not_there_is_passed_over() {
 #[test]
 fn long_resets_are_announced() {
     assert_eq!(KERNEL_RESET_TIME.as_secs(), 70);
-    assert_eq!(Rung::KernelFlr.deadline(), Some(KERNEL_RESET_TIME));
+    assert_eq!(Rung::KernelFlr.deadline(), Some(KERNEL_RESET_LIMIT));
+    // What is announced is what is waited for.
+    assert_eq!(Operation::KernelFlr.limit(), KERNEL_RESET_LIMIT);
     assert_eq!(Rung::DetachSbr.deadline(), None);
 }

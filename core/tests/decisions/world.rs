@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use reseat_core::decision::{Branch, Facts, Tried, Use};
+use reseat_core::decision::{Branch, Exclusivity, Facts, Tried, Use};
 use reseat_core::header::Identity;
 use reseat_core::health::{Aspect, Aspects, Verdict};
 use reseat_core::presence::{PortLink, Readiness};
@@ -33,6 +33,12 @@ pub(crate) struct Fault {
 pub(crate) struct World {
     pub(crate) now: Duration,
     pub(crate) usage: Use,
+    /// Who uses it from the second look on.
+    pub(crate) use_after_first_look: Option<Use>,
+    /// What a look at the functions brings for as long as the kernel's FLR is the last reset.
+    pub(crate) look_after_flr: Option<Observation>,
+    /// Who is below the card root, seen directly before something is removed.
+    pub(crate) domain: Exclusivity,
     pub(crate) link: PortLink,
     /// How long after a reset of the link it is active again; never, if none.
     pub(crate) trains_in: Option<Duration>,
@@ -58,6 +64,9 @@ impl World {
         Self {
             now: Duration::from_secs(1000),
             usage: Use::Free,
+            use_after_first_look: None,
+            look_after_flr: None,
+            domain: Exclusivity::Exclusive,
             link: PortLink::Active,
             trains_in: Some(Duration::from_millis(150)),
             here: true,
@@ -162,9 +171,17 @@ impl World {
             assert_ne!(self.link(), PortLink::Inactive, "{operation} below a link that is down");
         }
         match operation {
-            Operation::CheckUse => return Observation::Use(self.usage),
+            Operation::CheckUse => {
+                let usage = self.usage;
+                self.usage = self.use_after_first_look.unwrap_or(usage);
+                return Observation::Use(usage);
+            }
+            Operation::LookAtFunctions if self.is_after_flr() && self.look_after_flr.is_some() => {
+                return self.look_after_flr.unwrap();
+            }
+            Operation::CheckDomain => return Observation::Domain(self.domain),
             Operation::ReadLink => return Observation::Link(self.link()),
-            Operation::LookAtFunction => return Observation::Function(self.readiness()),
+            Operation::LookAtFunctions => return Observation::Functions(self.readiness()),
             Operation::Verify => return Observation::Health(self.verdict()),
             Operation::KernelFlr => return self.kernel_flr(),
             Operation::RemoveBelowCardRoot => self.removed = true,
@@ -173,11 +190,20 @@ impl World {
                 self.reset_link(self.sbr);
             }
             Operation::PowerOff => self.removed = true,
-            Operation::PowerOn => self.reset_link(self.power),
+            Operation::PowerOn => {
+                self.reset_link(self.power);
+                // The kernel comes back when the link is there, or after it has waited for it.
+                self.now += self.trains_in.unwrap_or(Duration::from_secs(1));
+            }
             Operation::Rescan if self.here => self.removed = false,
             _ => {}
         }
         Observation::Done
+    }
+
+    fn is_after_flr(&self) -> bool {
+        let last = self.operations().into_iter().rfind(|operation| operation.resets());
+        last == Some(Operation::KernelFlr)
     }
 
     fn kernel_flr(&mut self) -> Observation {

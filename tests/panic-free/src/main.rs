@@ -117,8 +117,8 @@ fn unknown<T>() -> Option<T> {
 }
 
 fn judging() {
-    if let (Some(baseline), Some(now)) = (unknown(), unknown()) {
-        let examination = health::judge(&baseline, &now);
+    if let (Some(baseline), Some(before), Some(now)) = (unknown(), unknown(), unknown()) {
+        let examination = health::judge(&baseline, &before, &now);
         keep((examination.verdict(), &examination));
     }
     let (Some(facts), Some(tried)) = (unknown(), unknown()) else {
