@@ -9,8 +9,8 @@
 //! | --- | --- | --- | --- |
 //! | NVIDIA | `NV_PMC_BOOT_0` | 0, 0 | which chip it is; `badf…` when access fails, 0 on Hopper in recovery mode |
 //! | Turing, Ampere, Ada | `NV_PGC6_AON_SECURE_SCRATCH_GROUP_05_0_GFW_BOOT` | 0, 118234 | bits 7:0 are ff when the firmware has booted |
-//! | Hopper, GB10x | `NV_THERM_I2CS_SCRATCH` | 0, 200bc | ff when the FSP has booted |
-//! | GB20x | `NV_THERM_I2CS_SCRATCH` | 0, ad00bc | the same |
+//! | Hopper, `GB10x` | `NV_THERM_I2CS_SCRATCH` | 0, 200bc | ff when the FSP has booted |
+//! | `GB20x` | `NV_THERM_I2CS_SCRATCH` | 0, ad00bc | the same |
 //! | AMD, Vega 10 and later | `RCC_CONFIG_MEMSIZE` | 5, 378c | the memory's size, all-ones of a dead one |
 //!
 //! Sources: NVIDIA's open kernel modules (`nv_ref.h`, `dev_therm.h` of gh100, gb100 and gb202),
@@ -150,9 +150,9 @@ enum Step {
 enum BootSign {
     /// `NV_PGC6_AON_SECURE_SCRATCH_GROUP_05_0_GFW_BOOT`.
     GfwBoot,
-    /// `NV_THERM_I2CS_SCRATCH`, until GB10x.
+    /// `NV_THERM_I2CS_SCRATCH`, until `GB10x`.
     Fsp,
-    /// The same on GB20x.
+    /// The same on `GB20x`.
     FspGb20x,
 }
 
@@ -209,16 +209,18 @@ impl Inquiry {
 
     const fn after_boot_0(&mut self, answer: Result<u32, NotRead>) {
         self.step = Step::Ended;
-        match answer {
-            Ok(value) => match Chip::from_boot_0(value) {
-                Some(chip) => match chip.boot_sign() {
-                    Ok(sign) => self.step = Step::Boot(sign),
-                    Err(reading) => self.boot = reading,
-                },
-                // It names no chip, so that nobody can say what to read.
-                None => {}
-            },
-            Err(why) => self.boot = Reading::NotRead(why),
+        let chip = match answer {
+            // Of a value that names no chip nobody can say what to read next.
+            Ok(value) => Chip::from_boot_0(value),
+            Err(why) => {
+                self.boot = Reading::NotRead(why);
+                None
+            }
+        };
+        let Some(chip) = chip else { return };
+        match chip.boot_sign() {
+            Ok(sign) => self.step = Step::Boot(sign),
+            Err(reading) => self.boot = reading,
         }
     }
 
