@@ -31,6 +31,7 @@
 
 mod facts;
 mod rule;
+mod surroundings;
 
 use core::fmt;
 use core::time::Duration;
@@ -43,6 +44,7 @@ pub use self::facts::{
     Answer, Availability, BusReset, ClassHistory, Exclusivity, Facts, Preference, Sickness, SlotPower, Tdi, Use,
 };
 pub use self::rule::decide;
+pub use self::surroundings::{Known, Surroundings};
 
 /// How long the kernel itself may stay in a reset: 60 s for the function to become ready
 /// ([`RRS_LIMIT`](crate::recovery::RRS_LIMIT)), and what comes before and after. About 70 s was

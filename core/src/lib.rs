@@ -14,6 +14,7 @@
 //! | [`capability`] | both capability lists, bounded views, the decoders |
 //! | [`topology`] | who is where, which reset is to be had, and who is hit by it |
 //! | [`quirk`] | what is known of single models, as data |
+//! | [`vendor`] | which registers behind the BARs tell that a GPU works, and what they say |
 //! | [`health`] | a function now, held against its baseline: verified, unverified, sick |
 //! | [`decision`] | the rule: which reset comes next, why, and why not the others |
 //! | [`recovery`] | the ladder: observations and time in, actions out, verified or ended |
@@ -73,3 +74,4 @@ pub mod snapshot;
 #[cfg(feature = "serde")]
 mod text;
 pub mod topology;
+pub mod vendor;

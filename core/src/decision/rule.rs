@@ -61,7 +61,7 @@ fn branch(facts: &Facts) -> Branch {
         (Exclusivity::Exclusive, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => {
             return Branch::HotplugNotOurs;
         }
-        (Exclusivity::Exclusive, HotplugOwner::Os) => {}
+        (Exclusivity::Exclusive, HotplugOwner::Os | HotplugOwner::Nobody) => {}
     }
     match (facts.preference, facts.class) {
         _ if facts.bus_reset != BusReset::Allowed => Branch::NoBusReset,
@@ -134,7 +134,9 @@ const fn against_bus_reset(facts: &Facts) -> Option<Why> {
         }
         (_, Exclusivity::Shared | Exclusivity::Unknown, _) => Some(Why::NotExclusive),
         (_, _, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(Why::HotplugNotOurs),
-        (BusReset::Allowed, Exclusivity::Exclusive, HotplugOwner::Os) => missing(facts.secondary_bus_reset),
+        (BusReset::Allowed, Exclusivity::Exclusive, HotplugOwner::Os | HotplugOwner::Nobody) => {
+            missing(facts.secondary_bus_reset)
+        }
     }
 }
 
@@ -144,7 +146,9 @@ const fn against_slot_power(facts: &Facts) -> Option<Why> {
     match (facts.slot_power, facts.hotplug) {
         (SlotPower::None, _) => Some(Why::Unavailable),
         (SlotPower::Unknown, _) => Some(Why::AvailabilityUnknown),
-        (_, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(Why::HotplugNotOurs),
+        (_, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Nobody | HotplugOwner::Unknown) => {
+            Some(Why::HotplugNotOurs)
+        }
         (
             SlotPower::Controller {
                 domain: Exclusivity::Shared | Exclusivity::Unknown,

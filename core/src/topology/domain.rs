@@ -78,33 +78,42 @@ impl<'t> Domain<'t> {
         concerned.flat_map(|place| place.warnings().map(move |quirk| (place.address(), quirk)))
     }
 
+    /// What joins those hit to others: all of them known, or not.
+    pub fn fabric(&self) -> Fabric {
+        self.hits()
+            .fold(Fabric::None, |found, hit| match (found, hit.fabric()) {
+                (Fabric::Unknown, _) | (_, Fabric::Unknown) => Fabric::Unknown,
+                (Fabric::Peers, _) | (_, Fabric::Peers) => Fabric::Peers,
+                (Fabric::None, Fabric::None) => Fabric::None,
+            })
+    }
+
     /// Whether all that is hit is ours. `ours` says yes only of what is known to be ours, and
     /// unused.
     pub fn exclusivity(&self, ours: impl Fn(&Function) -> bool) -> Exclusivity {
         let mut unclear = None;
+        let mut fabric = None;
         for hit in self.hits() {
             let address = hit.address();
             if !hit.function().is_bridge() && !ours(hit.function()) {
                 return Exclusivity::Bystander(address);
             }
             // A doubt about the port is one about the function below it that is meant.
-            let reason = if let Some((address, anomaly)) = hit.doubt() {
-                Exclusivity::Doubtful(address, anomaly)
-            } else if self.port.is_some() && hit.fabric() == Fabric::Unknown {
-                Exclusivity::FabricUnknown(address)
+            if let Some((address, anomaly)) = hit.doubt() {
+                unclear.get_or_insert(Exclusivity::Doubtful(address, anomaly));
             } else if hit.function().physical_function.is_some() && hit.index != self.place.index {
-                Exclusivity::VirtualFunction(address)
-            } else {
-                continue;
-            };
-            unclear.get_or_insert(reason);
+                unclear.get_or_insert(Exclusivity::VirtualFunction(address));
+            }
+            if self.port.is_some() && hit.fabric() == Fabric::Unknown {
+                fabric.get_or_insert(Exclusivity::FabricUnknown(address));
+            }
         }
-        unclear.unwrap_or(Exclusivity::Exclusive)
+        unclear.or(fabric).unwrap_or(Exclusivity::Exclusive)
     }
 }
 
 /// Whether all that a reset hits is ours: exclusive, or the first reason why not. Somebody else's
-/// function comes before all other reasons.
+/// function comes before all other reasons, a fabric that is not known after them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

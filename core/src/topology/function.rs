@@ -171,6 +171,8 @@ pub enum HotplugOwner {
     Firmware,
     /// The operating system through ACPI methods (`acpiphp`): cutting power is an eject.
     Acpi,
+    /// There is no slot for hot-plug: nobody acts on what a reset does to the link.
+    Nobody,
     /// Nobody can say.
     Unknown,
 }

@@ -19,11 +19,7 @@ impl<'t> Place<'t> {
     /// Why that cannot be done, or is not known to be possible. Of several reasons the most
     /// lasting one: what the function is before what it answers now.
     pub fn reset(self, method: Method) -> Result<Domain<'t>, Why> {
-        match self.function().role {
-            Role::Endpoint => {}
-            Role::Bridge(_) => return Err(Why::Bridge),
-            Role::Unknown => return Err(Why::NotKnown(Unknown::Role)),
-        }
+        self.endpoint()?;
         match method {
             Method::Flr => self.flr(self.function().flr),
             Method::AdvancedFeaturesFlr => self.flr(self.function().advanced_features_flr),
@@ -69,6 +65,25 @@ impl<'t> Place<'t> {
     fn is_on_bus_of(self, other: Self) -> bool {
         let bus = |place: Self| (place.address().segment(), place.address().bus());
         bus(self) == bus(other)
+    }
+
+    /// Who is hit by whatever is done at the card root, whether anything can be done there or not.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing there is for this function.
+    pub fn card(self) -> Result<Domain<'t>, Why> {
+        self.endpoint()?;
+        let (root, _) = self.port_for_all_below(self.card_root())?;
+        Ok(Domain::below(self, root))
+    }
+
+    fn endpoint(self) -> Result<(), Why> {
+        match self.function().role {
+            Role::Endpoint => Ok(()),
+            Role::Bridge(_) => Err(Why::Bridge),
+            Role::Unknown => Err(Why::NotKnown(Unknown::Role)),
+        }
     }
 
     fn flr(self, offer: Fact) -> Result<Domain<'t>, Why> {
@@ -127,7 +142,12 @@ impl<'t> Place<'t> {
         Self::not_masked(bridge)?;
         match bridge.slot {
             // Nobody waits for what the reset does to the link.
-            Slot::None | Slot::Present { hot_plug: Fact::No, .. } => {}
+            Slot::None
+            | Slot::Present { hot_plug: Fact::No, .. }
+            | Slot::Present {
+                owner: HotplugOwner::Nobody,
+                ..
+            } => {}
             Slot::Present { owner, .. } => owned_by_system(owner)?,
             Slot::Unknown => return Err(Why::NotKnown(Unknown::Slot)),
         }
@@ -225,6 +245,7 @@ fn owned_by_system(owner: HotplugOwner) -> Result<(), Why> {
         HotplugOwner::Os => Ok(()),
         HotplugOwner::Firmware => Err(Why::FirmwareOwnsHotplug),
         HotplugOwner::Acpi => Err(Why::AcpiOwnsHotplug),
+        HotplugOwner::Nobody => Err(Why::NotHotPlug),
         HotplugOwner::Unknown => Err(Why::NotKnown(Unknown::HotplugOwner)),
     }
 }

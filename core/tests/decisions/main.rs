@@ -13,4 +13,6 @@ mod rule;
 #[cfg(test)]
 mod snapshots;
 #[cfg(test)]
+mod vendor;
+#[cfg(test)]
 mod world;

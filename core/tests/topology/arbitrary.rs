@@ -149,6 +149,7 @@ fn bridge(bus: u8, [low, high, flags, power, state]: [u8; 5]) -> Bridge {
                     HotplugOwner::Os,
                     HotplugOwner::Firmware,
                     HotplugOwner::Acpi,
+                    HotplugOwner::Nobody,
                     HotplugOwner::Unknown,
                 ][usize::from(state >> 6)],
             },

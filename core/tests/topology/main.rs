@@ -24,4 +24,6 @@ mod oracle;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod surroundings;
+#[cfg(test)]
 mod tree;

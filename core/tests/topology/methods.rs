@@ -291,6 +291,7 @@ fn slot_power_needs_a_controller_and_the_system_as_owner() {
             Some(Why::FirmwareOwnsHotplug),
         ),
         (present(Yes, Yes, HotplugOwner::Acpi), Some(Why::AcpiOwnsHotplug)),
+        (present(Yes, Yes, HotplugOwner::Nobody), Some(Why::NotHotPlug)),
         (
             present(Yes, Yes, HotplugOwner::Unknown),
             Some(Why::NotKnown(Unknown::HotplugOwner)),
@@ -307,6 +308,7 @@ fn detach_sbr_needs_the_system_as_owner_of_a_hot_plug_slot() {
         (present(Yes, No, HotplugOwner::Os), None),
         (Slot::None, None),
         (present(No, No, HotplugOwner::Unknown), None),
+        (present(Yes, No, HotplugOwner::Nobody), None),
         (Slot::Unknown, Some(Why::NotKnown(Unknown::Slot))),
         (
             present(Open, Open, HotplugOwner::Unknown),

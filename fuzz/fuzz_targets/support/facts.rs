@@ -55,6 +55,7 @@ impl<'a> Input<'a> {
                 HotplugOwner::Os,
                 HotplugOwner::Firmware,
                 HotplugOwner::Acpi,
+                HotplugOwner::Nobody,
                 HotplugOwner::Unknown,
             ]),
             link: self.pick(&LINKS),

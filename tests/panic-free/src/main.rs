@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::config::{ConfigRead, Offset, ReadableSize};
-use reseat_core::decision::decide;
+use reseat_core::decision::{Surroundings, decide};
 use reseat_core::header::{ClassCode, Identity};
 use reseat_core::health;
 use reseat_core::recovery::Recovery;
@@ -20,6 +20,7 @@ use reseat_core::snapshot::{Snapshot, wire};
 use reseat_core::topology::function::Function;
 use reseat_core::topology::method::Method;
 use reseat_core::topology::{Node, Topology};
+use reseat_core::vendor::Check;
 
 /// A bus of which the compiler knows nothing: each register may hold anything, and each read may fail.
 pub(crate) struct Unknown;
@@ -97,6 +98,7 @@ fn topology() {
             place.virtual_functions().count(),
         ));
         keep((place.peers().count(), place.quirks().count(), place.warnings().count()));
+        keep(Surroundings::of(place, |_| black_box(true)));
         for method in Method::ALL {
             keep(place.listed_in_vain(method));
             if let Ok(domain) = place.reset(method) {
@@ -117,6 +119,14 @@ fn unknown<T>() -> Option<T> {
 }
 
 fn judging() {
+    if let (Some(identity), Some(class)) = (unknown(), unknown()) {
+        let mut inquiry = Check::of(identity, class).begin();
+        while let Some(register) = inquiry.next_register() {
+            keep(register);
+            inquiry.tell(black_box(Ok(0)));
+        }
+        keep(inquiry.result());
+    }
     if let (Some(baseline), Some(before), Some(now)) = (unknown(), unknown(), unknown()) {
         let examination = health::judge(&baseline, &before, &now);
         keep((examination.verdict(), &examination));

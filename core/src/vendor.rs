@@ -1,0 +1,295 @@
+//! Which registers behind the BARs tell that a GPU works, and what they say.
+//!
+//! Configuration space can look well while the GPU behind it is dead. [`Check::of`] says by what
+//! such a GPU is known; an [`Inquiry`] asks for one register after the other, since what NVIDIA's
+//! first register says decides which one is next, and ends in the two readings that
+//! [`health`](crate::health) compares. It reads nothing itself.
+//!
+//! | GPU | register | BAR, offset | says |
+//! | --- | --- | --- | --- |
+//! | NVIDIA | `NV_PMC_BOOT_0` | 0, 0 | which chip it is; `badf…` when access fails, 0 on Hopper in recovery mode |
+//! | Turing, Ampere, Ada | `NV_PGC6_AON_SECURE_SCRATCH_GROUP_05_0_GFW_BOOT` | 0, 118234 | bits 7:0 are ff when the firmware has booted |
+//! | Hopper, `GB10x` | `NV_THERM_I2CS_SCRATCH` | 0, 200bc | ff when the FSP has booted |
+//! | `GB20x` | `NV_THERM_I2CS_SCRATCH` | 0, ad00bc | the same |
+//! | AMD, Vega 10 and later | `RCC_CONFIG_MEMSIZE` | 5, 378c | the memory's size, all-ones of a dead one |
+//!
+//! Sources: NVIDIA's open kernel modules (`nv_ref.h`, `dev_therm.h` of gh100, gb100 and gb202),
+//! which nouveau, nova-core and NVIDIA's gpu-admin-tools agree with; amdgpu (`amdgpu_discovery.c`,
+//! which knows no other place for parts that it knows nothing else of).
+//!
+//! Memory behind a BAR answers in D0 and with Memory Space Enable only. On Blackwell a firewall
+//! may stand before BAR 0 as well, which bit 20 of a register in configuration space tells (DVSEC
+//! 10de:0, at 8); that is not looked at here.
+//!
+//! # Example
+//!
+//! ```
+//! use reseat_core::health::{Boot, Reading};
+//! use reseat_core::vendor::{Check, Register};
+//!
+//! let mut inquiry = Check::of("10de:2330".parse()?, "030200".parse()?).begin();
+//! while let Some(register) = inquiry.next_register() {
+//!     inquiry.tell(match register {
+//!         Register { bar: 0, offset: 0 } => Ok(0x1800_00a1),
+//!         Register { bar: 0, offset: 0x200bc } => Ok(0xff),
+//!         other => unreachable!("{other:?} is not asked of a Hopper"),
+//!     });
+//! }
+//! assert_eq!(inquiry.result(), (Reading::Value(0x1800_00a1), Reading::Value(Boot::Complete)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use core::time::Duration;
+
+use crate::header::{ClassCode, Identity};
+use crate::health::{Boot, NotRead, Reading};
+
+/// How long after a reset firmware may take to boot: NVIDIA's gpu-admin-tools wait so long for
+/// Blackwell, and half of it for all before. Until then [`Boot::Incomplete`] says nothing yet.
+pub const BOOT_TIME: Duration = Duration::from_secs(10);
+
+/// By what a GPU is known to work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Check {
+    /// It is no GPU.
+    NotNeeded,
+    /// It is a GPU or an accelerator of which no register is known.
+    Unknown,
+    /// NVIDIA's registers.
+    Nvidia,
+    /// AMD's register.
+    Amd,
+}
+
+impl Check {
+    /// What there is to check of a function.
+    pub const fn of(identity: Identity, class: ClassCode) -> Self {
+        match (class.base_class, identity.vendor) {
+            (0x03, 0x10de) => Self::Nvidia,
+            (0x03 | 0x12, 0x1002) if is_soc15_or_later(identity.device) => Self::Amd,
+            (0x03 | 0x12, _) => Self::Unknown,
+            _ => Self::NotNeeded,
+        }
+    }
+
+    /// Begins to ask.
+    pub const fn begin(self) -> Inquiry {
+        const UNTRIED: NotRead = NotRead::Untried;
+        match self {
+            Self::NotNeeded => Inquiry::ended(Reading::None, Reading::None),
+            Self::Unknown => Inquiry::ended(
+                Reading::NotRead(NotRead::NoCheckKnown),
+                Reading::NotRead(NotRead::NoCheckKnown),
+            ),
+            Self::Nvidia => Inquiry {
+                step: Step::PmcBoot0,
+                vendor_register: Reading::NotRead(UNTRIED),
+                boot: Reading::NotRead(UNTRIED),
+            },
+            // Whether it has booted, C2PMSG_33 tells on some parts, which nothing read here tells
+            // from the others.
+            Self::Amd => Inquiry {
+                step: Step::ConfigMemsize,
+                vendor_register: Reading::NotRead(UNTRIED),
+                boot: Reading::None,
+            },
+        }
+    }
+}
+
+/// The parts whose registers lie where SOC15's do: what amdgpu lists as Vega 10 and later, and
+/// beyond that what it takes for such by class. Radeons before have the same register elsewhere.
+const fn is_soc15_or_later(device: u16) -> bool {
+    matches!(
+        device,
+        // Vega 20, Vega 10, Vega 12.
+        0x66a0..=0x66af | 0x6860..=0x687f | 0x69a0..=0x69af
+        // Navi and Instinct, after Fiji's 7300 and 730f.
+        | 0x7310..=0x7fff
+        // Processors with graphics, Raven and later; Kaveri ends at 131d.
+        | 0x13c0..=0x1fff
+    )
+}
+
+/// A dword behind a BAR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Register {
+    /// The BAR's number, which is that of its first register.
+    pub bar: u8,
+    /// The offset in it, in bytes.
+    pub offset: u32,
+}
+
+/// Questions about a GPU's registers, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Inquiry {
+    step: Step,
+    vendor_register: Reading<u32>,
+    boot: Reading<Boot>,
+}
+
+/// The register that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum Step {
+    PmcBoot0,
+    ConfigMemsize,
+    Boot(BootSign),
+    Ended,
+}
+
+/// Where NVIDIA's firmware says that it has booted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+enum BootSign {
+    /// `NV_PGC6_AON_SECURE_SCRATCH_GROUP_05_0_GFW_BOOT`.
+    GfwBoot,
+    /// `NV_THERM_I2CS_SCRATCH`, until `GB10x`.
+    Fsp,
+    /// The same on `GB20x`.
+    FspGb20x,
+}
+
+impl Inquiry {
+    const fn ended(vendor_register: Reading<u32>, boot: Reading<Boot>) -> Self {
+        Self {
+            step: Step::Ended,
+            vendor_register,
+            boot,
+        }
+    }
+
+    /// The register that is to be read next; none when all is known that can be.
+    pub const fn next_register(&self) -> Option<Register> {
+        match self.step {
+            Step::PmcBoot0 => Some(Register { bar: 0, offset: 0 }),
+            Step::ConfigMemsize => Some(Register { bar: 5, offset: 0x378c }),
+            Step::Boot(sign) => Some(Register {
+                bar: 0,
+                offset: sign.offset(),
+            }),
+            Step::Ended => None,
+        }
+    }
+
+    /// What reading [`next_register`](Self::next_register) brought, or why it was not read.
+    pub const fn tell(&mut self, answer: Result<u32, NotRead>) {
+        let reading = match answer {
+            Ok(u32::MAX) => Reading::AllOnes,
+            Ok(value) => Reading::Value(value),
+            Err(why) => Reading::NotRead(why),
+        };
+        match self.step {
+            Step::PmcBoot0 => {
+                self.vendor_register = reading;
+                self.after_boot_0(answer);
+            }
+            Step::ConfigMemsize => {
+                self.vendor_register = reading;
+                self.step = Step::Ended;
+            }
+            Step::Boot(sign) => {
+                self.boot = match reading {
+                    Reading::Value(value) => Reading::Value(sign.judge(value)),
+                    Reading::AllOnes => Reading::AllOnes,
+                    Reading::None => Reading::None,
+                    Reading::NotRead(why) => Reading::NotRead(why),
+                };
+                self.step = Step::Ended;
+            }
+            Step::Ended => {}
+        }
+    }
+
+    const fn after_boot_0(&mut self, answer: Result<u32, NotRead>) {
+        self.step = Step::Ended;
+        let chip = match answer {
+            // Of a value that names no chip nobody can say what to read next.
+            Ok(value) => Chip::from_boot_0(value),
+            Err(why) => {
+                self.boot = Reading::NotRead(why);
+                None
+            }
+        };
+        let Some(chip) = chip else { return };
+        match chip.boot_sign() {
+            Ok(sign) => self.step = Step::Boot(sign),
+            Err(reading) => self.boot = reading,
+        }
+    }
+
+    /// What was learnt: the register that tells a working GPU, which is to be held against the
+    /// baseline, and whether the firmware has booted.
+    pub const fn result(&self) -> (Reading<u32>, Reading<Boot>) {
+        (self.vendor_register, self.boot)
+    }
+}
+
+/// What `NV_PMC_BOOT_0` says of a chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Chip {
+    /// Bits 28:24, and above them bit 8.
+    architecture: u32,
+    /// Bits 23:20.
+    implementation: u32,
+}
+
+impl Chip {
+    const TURING: u32 = 0x16;
+    const AMPERE: u32 = 0x17;
+    const HOPPER: u32 = 0x18;
+    const ADA: u32 = 0x19;
+    const BLACKWELL_GB10X: u32 = 0x1a;
+    const BLACKWELL_GB20X: u32 = 0x1b;
+    /// GB10B, GB20B and what follows them are part of a system on a chip.
+    const FIRST_INTEGRATED: u32 = 0xb;
+
+    /// The chip, unless it is no chip that answers: 0 is what Hopper says in recovery mode, and
+    /// `badf` in the upper half says that the access was refused or failed.
+    const fn from_boot_0(value: u32) -> Option<Self> {
+        match value {
+            0 | 0xbadf_0000..=0xbadf_ffff | u32::MAX => None,
+            _ => Some(Self {
+                architecture: (value >> 24) & 0x1f | (value >> 3) & 0x20,
+                implementation: (value >> 20) & 0xf,
+            }),
+        }
+    }
+
+    /// Where its firmware says that it has booted, or what to say instead.
+    const fn boot_sign(self) -> Result<BootSign, Reading<Boot>> {
+        match (self.architecture, self.implementation) {
+            // Before Turing nothing says so.
+            (..Self::TURING, _) => Err(Reading::None),
+            (Self::TURING | Self::AMPERE | Self::ADA, _) => Ok(BootSign::GfwBoot),
+            (Self::HOPPER, _) | (Self::BLACKWELL_GB10X, ..Self::FIRST_INTEGRATED) => Ok(BootSign::Fsp),
+            (Self::BLACKWELL_GB20X, ..Self::FIRST_INTEGRATED) => Ok(BootSign::FspGb20x),
+            _ => Err(Reading::NotRead(NotRead::NoCheckKnown)),
+        }
+    }
+}
+
+impl BootSign {
+    const fn offset(self) -> u32 {
+        match self {
+            Self::GfwBoot => 0x11_8234,
+            Self::Fsp => 0x2_00bc,
+            Self::FspGb20x => 0xad_00bc,
+        }
+    }
+
+    const fn judge(self, value: u32) -> Boot {
+        let complete = match self {
+            // Firmware opens the register when it is done; before, reading it fails, and what then
+            // stands in the progress field is part of the error. The whole register reads 3ff.
+            Self::GfwBoot => value >> 16 != 0xbadf && value & 0xff == 0xff,
+            Self::Fsp | Self::FspGb20x => value == 0xff,
+        };
+        if complete { Boot::Complete } else { Boot::Incomplete }
+    }
+}

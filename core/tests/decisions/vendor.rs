@@ -1,0 +1,191 @@
+//! Which registers are asked for, and what values that real GPUs gave say.
+
+use reseat_core::health::{Boot, NotRead, Reading};
+use reseat_core::vendor::{Check, Inquiry, Register};
+
+const BOOT_0: Register = Register { bar: 0, offset: 0 };
+const GFW_BOOT: Register = Register {
+    bar: 0,
+    offset: 0x11_8234,
+};
+const FSP: Register = Register {
+    bar: 0,
+    offset: 0x2_00bc,
+};
+const FSP_GB20X: Register = Register {
+    bar: 0,
+    offset: 0xad_00bc,
+};
+const MEMSIZE: Register = Register { bar: 5, offset: 0x378c };
+
+fn check(identity: &str, class: &str) -> Check {
+    Check::of(identity.parse().unwrap(), class.parse().unwrap())
+}
+
+/// Asks for the registers in `script`, in that order and no others, and is told what it says.
+#[track_caller]
+fn result(check: Check, script: &[(Register, Result<u32, NotRead>)]) -> (Reading<u32>, Reading<Boot>) {
+    let mut inquiry = check.begin();
+    for (register, answer) in script {
+        assert_eq!(inquiry.next_register(), Some(*register));
+        inquiry.tell(*answer);
+    }
+    assert_eq!(inquiry.next_register(), None);
+    inquiry.result()
+}
+
+/// What stands for the boot, after `NV_PMC_BOOT_0` was `chip`.
+#[track_caller]
+fn boot(chip: u32, register: Register, answer: u32) -> Reading<Boot> {
+    let (vendor_register, boot) = result(Check::Nvidia, &[(BOOT_0, Ok(chip)), (register, Ok(answer))]);
+    assert_eq!(vendor_register, Reading::Value(chip));
+    boot
+}
+
+const COMPLETE: Reading<Boot> = Reading::Value(Boot::Complete);
+const INCOMPLETE: Reading<Boot> = Reading::Value(Boot::Incomplete);
+
+#[test]
+fn only_gpus_are_asked() {
+    for (identity, class, expected) in [
+        ("10de:2330", "030200", Check::Nvidia),
+        ("10de:2489", "030000", Check::Nvidia),
+        ("10de:228b", "040300", Check::NotNeeded),
+        ("10de:22a3", "068000", Check::NotNeeded),
+        ("1002:744c", "030000", Check::Amd),
+        ("1002:740f", "038000", Check::Amd),
+        ("1002:74a1", "120000", Check::Amd),
+        ("1002:ab28", "040300", Check::NotNeeded),
+        ("1002:1479", "060400", Check::NotNeeded),
+        ("8086:56c0", "038000", Check::Unknown),
+        ("1a03:2000", "030000", Check::Unknown),
+        ("1da3:1020", "120000", Check::Unknown),
+        ("144d:a824", "010802", Check::NotNeeded),
+    ] {
+        assert_eq!(check(identity, class), expected, "{identity} {class}");
+    }
+}
+
+#[test]
+fn the_register_of_amd_is_known_since_vega_10() {
+    for (identity, expected) in [
+        ("1002:67df", Check::Unknown), // Polaris 10
+        ("1002:699f", Check::Unknown), // Polaris 12
+        ("1002:7300", Check::Unknown), // Fiji
+        ("1002:67b0", Check::Unknown), // Hawaii
+        ("1002:1304", Check::Unknown), // Kaveri
+        ("1002:98e4", Check::Unknown), // Stoney
+        ("1002:7149", Check::Unknown), // R500
+        ("1002:687f", Check::Amd),     // Vega 10
+        ("1002:66af", Check::Amd),     // Vega 20
+        ("1002:731f", Check::Amd),     // Navi 10
+        ("1002:7550", Check::Amd),     // Navi 48
+        ("1002:738c", Check::Amd),     // Arcturus
+        ("1002:15dd", Check::Amd),     // Raven
+        ("1002:164e", Check::Amd),     // Raphael
+    ] {
+        assert_eq!(check(identity, "030000"), expected, "{identity}");
+    }
+}
+
+#[test]
+fn what_is_no_gpu_has_no_such_register_and_what_nobody_knows_was_not_read() {
+    assert_eq!(result(Check::NotNeeded, &[]), (Reading::None, Reading::None));
+    let unknown = NotRead::Forbidden;
+    assert_eq!(
+        result(Check::Unknown, &[]),
+        (Reading::NotRead(unknown), Reading::NotRead(unknown))
+    );
+}
+
+#[test]
+fn each_architecture_has_its_sign_of_boot() {
+    for (chip, register, complete) in [
+        (0x1640_00a1, GFW_BOOT, 0x3ff), // TU104: T4
+        (0x1700_00a1, GFW_BOOT, 0x3ff), // GA100: A100
+        (0xb740_00a1, GFW_BOOT, 0x3ff), // GA104
+        (0x1940_00a1, GFW_BOOT, 0x3ff), // AD104: L4
+        (0x1800_00a1, FSP, 0xff),       // GH100: H100
+        (0x1a00_00a1, FSP, 0xff),       // GB100
+        (0x1b20_00a1, FSP_GB20X, 0xff), // GB202
+    ] {
+        assert_eq!(boot(chip, register, complete), COMPLETE, "{chip:#x}");
+        assert_eq!(boot(chip, register, 0), INCOMPLETE, "{chip:#x}");
+        assert_eq!(boot(chip, register, complete ^ 1), INCOMPLETE, "{chip:#x}");
+        assert_eq!(boot(chip, register, u32::MAX), Reading::AllOnes, "{chip:#x}");
+        assert_eq!(boot(chip, register, 0xbadf_57ff), INCOMPLETE, "{chip:#x}");
+    }
+}
+
+#[test]
+fn the_fsp_writes_the_whole_register_and_earlier_firmware_a_byte() {
+    assert_eq!(boot(0xb740_00a1, GFW_BOOT, 0xff), COMPLETE);
+    assert_eq!(boot(0x1800_00a1, FSP, 0x3ff), INCOMPLETE);
+}
+
+#[test]
+fn before_turing_nothing_tells_that_firmware_has_booted() {
+    for chip in [0x1400_00a1, 0x1340_00a1, 0x1243_20a1] {
+        let (vendor_register, boot) = result(Check::Nvidia, &[(BOOT_0, Ok(chip))]);
+        assert_eq!((vendor_register, boot), (Reading::Value(chip), Reading::None));
+    }
+}
+
+#[test]
+fn chips_of_which_nothing_is_known_are_not_asked() {
+    // GB10B and GB20B are part of a system on a chip; 1c and 20 (by bit 8) are to come.
+    for chip in [0x1ab0_00a1, 0x1bb0_00a1, 0x1c00_00a1, 0x0000_01a1, 0xb740_01a1] {
+        let (vendor_register, boot) = result(Check::Nvidia, &[(BOOT_0, Ok(chip))]);
+        assert_eq!(vendor_register, Reading::Value(chip));
+        assert_eq!(boot, Reading::NotRead(NotRead::Forbidden), "{chip:#x}");
+    }
+}
+
+#[test]
+fn a_first_register_that_names_no_chip_ends_the_questions() {
+    let untried = Reading::NotRead(NotRead::Untried);
+    // Recovery mode, and a refused access: values, which cannot be the baseline's.
+    for value in [0, 0xbadf_0200, 0xbadf_5040] {
+        let results = result(Check::Nvidia, &[(BOOT_0, Ok(value))]);
+        assert_eq!(results, (Reading::Value(value), untried), "{value:#x}");
+    }
+    let gone = result(Check::Nvidia, &[(BOOT_0, Ok(u32::MAX))]);
+    assert_eq!(gone, (Reading::AllOnes, untried));
+}
+
+#[test]
+fn a_reason_not_to_read_is_kept() {
+    for why in [NotRead::Failed, NotRead::Forbidden, NotRead::Opaque] {
+        let reading = Reading::NotRead(why);
+        let first = result(Check::Nvidia, &[(BOOT_0, Err(why))]);
+        assert_eq!(first, (reading, Reading::NotRead(why)));
+        let chip = 0x1700_00a1;
+        let second = result(Check::Nvidia, &[(BOOT_0, Ok(chip)), (GFW_BOOT, Err(why))]);
+        assert_eq!(second, (Reading::Value(chip), Reading::NotRead(why)));
+        let memory = result(Check::Amd, &[(MEMSIZE, Err(why))]);
+        assert_eq!(memory, (reading, Reading::None));
+    }
+}
+
+#[test]
+fn amd_tells_the_size_of_its_memory() {
+    for (answer, expected) in [
+        (0x5ff0, Reading::Value(0x5ff0)),
+        (0, Reading::Value(0)),
+        (u32::MAX, Reading::AllOnes),
+    ] {
+        assert_eq!(result(Check::Amd, &[(MEMSIZE, Ok(answer))]), (expected, Reading::None));
+    }
+}
+
+#[test]
+fn what_was_not_asked_is_not_believed() {
+    let mut inquiry: Inquiry = Check::Amd.begin();
+    inquiry.tell(Ok(0x2000));
+    let before = inquiry.clone();
+    inquiry.tell(Ok(0));
+    assert_eq!(inquiry, before);
+    let begun = Check::Nvidia.begin();
+    let untried = NotRead::Untried;
+    assert_eq!(begun.result(), (Reading::NotRead(untried), Reading::NotRead(untried)));
+}

@@ -1,0 +1,384 @@
+//! What a place in a topology says of the rule's facts: a card with nothing in the way, and the
+//! same with one thing in the way.
+
+use reseat_core::capability::power_management::PowerState;
+use reseat_core::decision::{
+    Answer, Availability, BusReset, ClassHistory, Exclusivity, Known, Next, Preference, Rung, Sickness, SlotPower,
+    Surroundings, Tdi, Tried, Use, decide,
+};
+use reseat_core::presence::{PortLink, Readiness};
+use reseat_core::topology::Fabric;
+use reseat_core::topology::function::{Cxl, Fact, Function, HotplugOwner, Membership, Power, Role, Slot};
+
+use crate::machines::*;
+
+/// Those of a card with nothing in the way.
+const FREE: Surroundings = Surroundings {
+    fabric: Fabric::None,
+    exclusivity: Exclusivity::Exclusive,
+    hotplug: HotplugOwner::Os,
+    link: PortLink::Active,
+    answer: Answer::Ready,
+    flr: Availability::Available,
+    pm: Availability::Available,
+    secondary_bus_reset: Availability::Available,
+    bus_reset: BusReset::Allowed,
+    slot_power: SlotPower::Controller {
+        domain: Exclusivity::Exclusive,
+    },
+};
+
+const SHARED: Surroundings = Surroundings {
+    exclusivity: Exclusivity::Shared,
+    slot_power: SlotPower::Controller {
+        domain: Exclusivity::Shared,
+    },
+    ..FREE
+};
+
+/// What is a GPU or comes with one is ours.
+fn is_gpu(function: &Function) -> bool {
+    matches!(function.class.base_class, 0x03 | 0x04)
+}
+
+fn of(machine: &mut Machine, address: &str) -> Surroundings {
+    Surroundings::of(find(machine.topology(), address), is_gpu)
+}
+
+/// Asserts what one change to a single card does.
+#[track_caller]
+fn after(change: impl FnOnce(&mut Machine), expected: Surroundings) {
+    let mut machine = single();
+    assert_eq!(of(&mut machine, "01:00.0"), FREE, "before the change");
+    change(&mut machine);
+    assert_eq!(of(&mut machine, "01:00.0"), expected);
+}
+
+fn slot(hot_plug: Fact, power_controller: Fact, owner: HotplugOwner) -> Slot {
+    Slot::Present {
+        hot_plug,
+        power_controller,
+        owner,
+    }
+}
+
+#[test]
+fn the_rule_is_told_both_halves() {
+    let known = Known {
+        usage: Use::Free,
+        tdi: Tdi::Unlocked,
+        class: ClassHistory::Bad,
+        sickness: Sickness::new(),
+        preference: Preference::Rule,
+        highest: Rung::SlotPower,
+    };
+    let facts = of(&mut single(), "01:00.0").facts(known);
+    assert_eq!(decide(&facts, &Tried::none()).next, Next::DetachSbr);
+    let mut machine = single();
+    machine.bridge("00:01.0").slot = Slot::None;
+    let facts = of(&mut machine, "01:00.0").facts(known);
+    assert_eq!(
+        decide(&facts, &Tried::none()).next,
+        Next::DetachSbr,
+        "nobody owns hotplug"
+    );
+}
+
+#[test]
+fn the_port_is_the_card_root_and_the_link_the_port_above() {
+    let mut machine = amd();
+    // Linux masks the PM reset of AMD's VGA functions.
+    let amd = Surroundings {
+        pm: Availability::Unavailable,
+        ..FREE
+    };
+    assert_eq!(of(&mut machine, "03:00.0"), amd);
+    machine.bridge("02:00.0").slot = Slot::Unknown;
+    machine.bridge("02:00.0").cxl = Cxl::SbrMasked;
+    assert_eq!(of(&mut machine, "03:00.0"), amd, "of the card's own switch");
+    machine.bridge("00:01.1").link = PortLink::NotReported;
+    assert_eq!(of(&mut machine, "03:00.0"), amd, "above the card's own switch");
+    machine.bridge("02:00.0").link = PortLink::Inactive;
+    machine.bridge("00:01.1").slot = Slot::None;
+    let expected = Surroundings {
+        link: PortLink::Inactive,
+        hotplug: HotplugOwner::Nobody,
+        slot_power: SlotPower::None,
+        ..amd
+    };
+    assert_eq!(of(&mut machine, "03:00.0"), expected);
+}
+
+#[test]
+fn a_drive_behind_the_same_card_root_is_a_bystander() {
+    let mut machine = amd();
+    machine.function("03:00.1").class = "010802".parse().unwrap();
+    let expected = Surroundings {
+        pm: Availability::Unavailable,
+        ..SHARED
+    };
+    assert_eq!(of(&mut machine, "03:00.0"), expected);
+    // Behind a switch of the machine the port directly above is the card root.
+    let mut machine = behind_a_switch();
+    assert_eq!(of(&mut machine, "03:00.0"), FREE);
+}
+
+#[test]
+fn virtual_functions_make_a_domain_shared() {
+    let mut machine = virtual_functions();
+    assert_eq!(of(&mut machine, "41:00.0"), SHARED);
+    let of_one = of(&mut machine, "42:00.0");
+    assert_eq!(of_one.exclusivity, Exclusivity::Shared);
+    assert_eq!(of_one.secondary_bus_reset, Availability::Unavailable);
+    assert_eq!(of_one.slot_power, SlotPower::None);
+    assert_eq!(of_one.flr, Availability::Available);
+}
+
+#[test]
+fn what_does_not_fit_together_is_unknown() {
+    let unknown = Surroundings {
+        exclusivity: Exclusivity::Unknown,
+        slot_power: SlotPower::Controller {
+            domain: Exclusivity::Unknown,
+        },
+        ..FREE
+    };
+    after(|it| it.function("01:00.0").virtual_functions = None, unknown);
+    let nowhere = Surroundings {
+        exclusivity: Exclusivity::Unknown,
+        flr: Availability::Unknown,
+        pm: Availability::Unknown,
+        secondary_bus_reset: Availability::Unknown,
+        bus_reset: BusReset::Unknown,
+        slot_power: SlotPower::Unknown,
+        ..FREE
+    };
+    after(|it| it.function("01:00.0").role = Role::Unknown, nowhere);
+}
+
+#[test]
+fn on_a_root_bus_there_is_nothing_but_flr() {
+    let expected = Surroundings {
+        exclusivity: Exclusivity::Unknown,
+        hotplug: HotplugOwner::Nobody,
+        link: PortLink::NotReported,
+        secondary_bus_reset: Availability::Unavailable,
+        slot_power: SlotPower::None,
+        ..FREE
+    };
+    assert_eq!(of(&mut h100_server(), "15:00.4"), expected);
+}
+
+#[test]
+fn an_unknown_fabric_is_a_fact_of_its_own() {
+    let unknown = Surroundings {
+        fabric: Fabric::Unknown,
+        ..FREE
+    };
+    let h100 = |it: &mut Machine| it.function("01:00.0").identity = "10de:2330".parse().unwrap();
+    after(h100, unknown);
+    // On a card with two GPUs the other one's counts too.
+    let mut machine = arc_b();
+    machine.function("04:00.0").class = "038000".parse().unwrap();
+    assert_eq!(of(&mut machine, "03:00.0"), unknown);
+    machine.function("04:00.0").fabric = Membership::Alone;
+    assert_eq!(of(&mut machine, "03:00.0"), FREE);
+}
+
+#[test]
+fn an_unknown_fabric_hides_no_other_reason() {
+    let mut machine = virtual_functions();
+    machine.function("41:00.0").identity = "10de:2330".parse().unwrap();
+    let expected = Surroundings {
+        fabric: Fabric::Unknown,
+        ..SHARED
+    };
+    assert_eq!(of(&mut machine, "41:00.0"), expected);
+}
+
+#[test]
+fn known_peers_count_for_exclusivity() {
+    let join = |it: &mut Machine| {
+        for address in ["01:00.0", "02:00.0"] {
+            it.function(address).fabric = Membership::With(at("01:00.0"));
+        }
+    };
+    let peers = Fabric::Peers;
+    after(join, Surroundings { fabric: peers, ..FREE });
+    let join_drive = |it: &mut Machine| {
+        join(it);
+        it.function("02:00.0").class = "010802".parse().unwrap();
+    };
+    let shared = Surroundings {
+        fabric: peers,
+        ..SHARED
+    };
+    after(join_drive, shared);
+}
+
+#[test]
+fn without_a_slot_for_hot_plug_nobody_owns_it() {
+    let nobody = Surroundings {
+        hotplug: HotplugOwner::Nobody,
+        slot_power: SlotPower::None,
+        ..FREE
+    };
+    let unowned = slot(Fact::Yes, Fact::Yes, HotplugOwner::Nobody);
+    let fixed = slot(Fact::No, Fact::Yes, HotplugOwner::Unknown);
+    for it in [Slot::None, fixed, unowned] {
+        after(|machine| machine.bridge("00:01.0").slot = it, nobody);
+    }
+}
+
+#[test]
+fn a_slot_says_who_owns_it_and_whether_its_power_can_be_cut() {
+    let none = SlotPower::None;
+    let unknown = SlotPower::Unknown;
+    let controller = FREE.slot_power;
+    for (it, hotplug, slot_power) in [
+        (Slot::Unknown, HotplugOwner::Unknown, unknown),
+        (slot(Fact::Yes, Fact::No, HotplugOwner::Os), HotplugOwner::Os, none),
+        (
+            slot(Fact::Yes, Fact::Unknown, HotplugOwner::Os),
+            HotplugOwner::Os,
+            unknown,
+        ),
+        (
+            slot(Fact::Unknown, Fact::Yes, HotplugOwner::Os),
+            HotplugOwner::Os,
+            unknown,
+        ),
+        (
+            slot(Fact::Yes, Fact::Yes, HotplugOwner::Firmware),
+            HotplugOwner::Firmware,
+            controller,
+        ),
+        (
+            slot(Fact::Yes, Fact::Yes, HotplugOwner::Acpi),
+            HotplugOwner::Acpi,
+            controller,
+        ),
+        (
+            slot(Fact::Yes, Fact::Yes, HotplugOwner::Unknown),
+            HotplugOwner::Unknown,
+            controller,
+        ),
+    ] {
+        let expected = Surroundings {
+            hotplug,
+            slot_power,
+            ..FREE
+        };
+        after(|machine| machine.bridge("00:01.0").slot = it, expected);
+    }
+}
+
+#[test]
+fn a_quirk_is_of_the_port_or_of_what_is_below() {
+    let forbidden = |bus_reset| Surroundings { bus_reset, ..FREE };
+    let port = |it: &mut Machine| it.function("00:01.0").identity = "10de:22ce".parse().unwrap();
+    after(port, forbidden(BusReset::ForbiddenAtPort));
+    let mut machine = amd();
+    machine.function("03:00.1").identity = "168c:003e".parse().unwrap();
+    assert_eq!(of(&mut machine, "03:00.0").bus_reset, BusReset::ForbiddenAtChild);
+    // A quirk hides neither the port's own mask nor an owner that is not ours.
+    let all = |it: &mut Machine| {
+        port(it);
+        it.bridge("00:01.0").cxl = Cxl::SbrMasked;
+        it.bridge("00:01.0").slot = slot(Fact::Yes, Fact::Yes, HotplugOwner::Firmware);
+    };
+    let expected = Surroundings {
+        secondary_bus_reset: Availability::Unavailable,
+        hotplug: HotplugOwner::Firmware,
+        ..forbidden(BusReset::ForbiddenAtPort)
+    };
+    after(all, expected);
+}
+
+#[test]
+fn a_cxl_port_may_mask_its_reset() {
+    let cxl = |cxl| move |it: &mut Machine| it.bridge("00:01.0").cxl = cxl;
+    let expected = |secondary_bus_reset| Surroundings {
+        secondary_bus_reset,
+        ..FREE
+    };
+    after(cxl(Cxl::SbrMasked), expected(Availability::Unavailable));
+    after(cxl(Cxl::Unknown), expected(Availability::Unknown));
+    after(cxl(Cxl::SbrUnmasked), FREE);
+}
+
+#[test]
+fn flr_is_there_by_either_capability() {
+    use Fact::{No, Unknown as Open, Yes};
+    for (express, advanced_features, flr) in [
+        (Yes, No, Availability::Available),
+        (No, Yes, Availability::Available),
+        (Yes, Open, Availability::Available),
+        (No, Open, Availability::Unknown),
+        (Open, No, Availability::Unknown),
+        (No, No, Availability::Unavailable),
+    ] {
+        let offer = |it: &mut Machine| {
+            it.function("01:00.0").flr = express;
+            it.function("01:00.0").advanced_features_flr = advanced_features;
+        };
+        after(offer, Surroundings { flr, ..FREE });
+    }
+    let quirk = |it: &mut Machine| it.function("01:00.0").identity = "1022:149c".parse().unwrap();
+    let flr = Availability::Unavailable;
+    let expected = Surroundings {
+        flr,
+        // Of a vendor of which no model is known.
+        fabric: Fabric::Unknown,
+        ..FREE
+    };
+    after(quirk, expected);
+}
+
+#[test]
+fn a_power_management_reset_resets_something() {
+    for (power, pm) in [
+        (Power::None, Availability::Unavailable),
+        (Power::Unknown, Availability::Unknown),
+        (
+            Power::Present {
+                no_soft_reset: Fact::Yes,
+                state: Some(PowerState::D0),
+            },
+            Availability::Unavailable,
+        ),
+        (
+            Power::Present {
+                no_soft_reset: Fact::No,
+                state: Some(PowerState::D3hot),
+            },
+            Availability::Unavailable,
+        ),
+        (
+            Power::Present {
+                no_soft_reset: Fact::No,
+                state: None,
+            },
+            Availability::Unknown,
+        ),
+    ] {
+        let change = |it: &mut Machine| it.function("01:00.0").power = power;
+        after(change, Surroundings { pm, ..FREE });
+    }
+}
+
+#[test]
+fn a_method_is_there_whatever_the_function_answers() {
+    for (readiness, answer) in [
+        (Some(Readiness::Absent), Answer::Absent),
+        (Some(Readiness::NotReady), Answer::NotReady),
+        (None, Answer::Unknown),
+    ] {
+        let change = |it: &mut Machine| it.function("01:00.0").readiness = readiness;
+        after(change, Surroundings { answer, ..FREE });
+    }
+    for link in [PortLink::Inactive, PortLink::Unreadable, PortLink::NotReported] {
+        let change = |it: &mut Machine| it.bridge("00:01.0").link = link;
+        after(change, Surroundings { link, ..FREE });
+    }
+}
