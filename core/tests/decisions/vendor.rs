@@ -91,7 +91,7 @@ fn the_register_of_amd_is_known_since_vega_10() {
 #[test]
 fn what_is_no_gpu_has_no_such_register_and_what_nobody_knows_was_not_read() {
     assert_eq!(result(Check::NotNeeded, &[]), (Reading::None, Reading::None));
-    let unknown = NotRead::Forbidden;
+    let unknown = NotRead::NoCheckKnown;
     assert_eq!(
         result(Check::Unknown, &[]),
         (Reading::NotRead(unknown), Reading::NotRead(unknown))
@@ -137,7 +137,7 @@ fn chips_of_which_nothing_is_known_are_not_asked() {
     for chip in [0x1ab0_00a1, 0x1bb0_00a1, 0x1c00_00a1, 0x0000_01a1, 0xb740_01a1] {
         let (vendor_register, boot) = result(Check::Nvidia, &[(BOOT_0, Ok(chip))]);
         assert_eq!(vendor_register, Reading::Value(chip));
-        assert_eq!(boot, Reading::NotRead(NotRead::Forbidden), "{chip:#x}");
+        assert_eq!(boot, Reading::NotRead(NotRead::NoCheckKnown), "{chip:#x}");
     }
 }
 
@@ -155,7 +155,7 @@ fn a_first_register_that_names_no_chip_ends_the_questions() {
 
 #[test]
 fn a_reason_not_to_read_is_kept() {
-    for why in [NotRead::Failed, NotRead::Forbidden, NotRead::Opaque] {
+    for why in [NotRead::Failed, NotRead::NoCheckKnown, NotRead::Opaque] {
         let reading = Reading::NotRead(why);
         let first = result(Check::Nvidia, &[(BOOT_0, Err(why))]);
         assert_eq!(first, (reading, Reading::NotRead(why)));
