@@ -9,10 +9,12 @@
 //! | [`claim`] | the claim as machines that decide: one GPU, and the workers |
 //! | [`report`] | what is written down |
 //! | [`decode`] | configuration spaces out of a text, decoded by reseat-core |
-//! | [`linux`] | the effects: the only module that touches /sys, /proc, /dev and /run |
+//! | [`checked_lines`] | JSON lines that carry a checksum each |
+//! | [`linux`] | the effects: the only module that touches /sys, /proc, /dev, /run and /var |
 //!
 //! Everything but [`linux`] is pure: facts and time go in, decisions come out.
 
+pub mod checked_lines;
 pub mod claim;
 pub mod decode;
 pub mod inventory;
