@@ -9,6 +9,8 @@
 //! | [`claim`] | the claim as machines that decide: one GPU, and the workers |
 //! | [`report`] | what is written down |
 //! | [`decode`] | configuration spaces out of a text, decoded by reseat-core |
+//! | [`identification`] | by what a GPU is known again |
+//! | [`history`] | what came of each rung, and what that says about FLR in a class |
 //! | [`checked_lines`] | JSON lines that carry a checksum each |
 //! | [`linux`] | the effects: the only module that touches /sys, /proc, /dev, /run and /var |
 //!
@@ -17,6 +19,8 @@
 pub mod checked_lines;
 pub mod claim;
 pub mod decode;
+pub mod history;
+pub mod identification;
 pub mod inventory;
 pub mod iommu;
 pub mod linux;
