@@ -9,6 +9,7 @@
 //! | [`claim`] | the claim as machines that decide: one GPU, and the workers |
 //! | [`report`] | what is written down |
 //! | [`decode`] | configuration spaces out of a text, decoded by reseat-core |
+//! | [`usage`] | who uses a GPU |
 //! | [`identification`] | by what a GPU is known again |
 //! | [`history`] | what came of each rung, and what that says about FLR in a class |
 //! | [`checked_lines`] | JSON lines that carry a checksum each |
@@ -27,3 +28,4 @@ pub mod linux;
 pub mod plan;
 pub mod report;
 pub mod rules;
+pub mod usage;

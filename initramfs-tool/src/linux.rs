@@ -14,6 +14,7 @@ mod kernel_log;
 mod module;
 mod report_file;
 mod root;
+mod usage;
 mod worker;
 mod workers;
 
@@ -25,6 +26,7 @@ pub use history::{append as append_history, read as read_history};
 pub use kernel_log::{PREFIX, log};
 pub use report_file::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use root::Root;
+pub use usage::of as usage_of;
 pub use worker::work;
 pub use workers::WORKER_ARGUMENT;
 
