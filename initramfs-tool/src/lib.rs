@@ -9,15 +9,23 @@
 //! | [`claim`] | the claim as machines that decide: one GPU, and the workers |
 //! | [`report`] | what is written down |
 //! | [`decode`] | configuration spaces out of a text, decoded by reseat-core |
-//! | [`linux`] | the effects: the only module that touches /sys, /proc, /dev and /run |
+//! | [`usage`] | who uses a GPU |
+//! | [`identification`] | by what a GPU is known again |
+//! | [`history`] | what came of each rung, and what that says about FLR in a class |
+//! | [`checked_lines`] | JSON lines that carry a checksum each |
+//! | [`linux`] | the effects: the only module that touches /sys, /proc, /dev, /run and /var |
 //!
 //! Everything but [`linux`] is pure: facts and time go in, decisions come out.
 
+pub mod checked_lines;
 pub mod claim;
 pub mod decode;
+pub mod history;
+pub mod identification;
 pub mod inventory;
 pub mod iommu;
 pub mod linux;
 pub mod plan;
 pub mod report;
 pub mod rules;
+pub mod usage;

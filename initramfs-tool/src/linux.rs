@@ -1,26 +1,32 @@
-//! The effects: the only module that touches /sys, /proc, /dev and /run.
+//! The effects: the only module that touches /sys, /proc, /dev, /run and /var.
 //!
 //! Paths are taken below a [`Root`], `/` on a running machine and a directory of files in tests.
 
 mod attribute;
 mod boot_claim;
 mod config;
+mod durable;
 mod effects;
 mod evidence;
 mod functions;
+mod history;
 mod kernel_log;
 mod module;
 mod report_file;
 mod root;
+mod usage;
 mod worker;
 mod workers;
 
 pub use attribute::FileError;
 pub use boot_claim::{Options, run as boot_claim};
+pub use durable::DurableError;
 pub use functions::{Listing, list, power_of};
+pub use history::{append as append_history, read as read_history};
 pub use kernel_log::{PREFIX, log};
 pub use report_file::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use root::Root;
+pub use usage::of as usage_of;
 pub use worker::work;
 pub use workers::WORKER_ARGUMENT;
 

@@ -1,0 +1,113 @@
+//! The latest that says anything about a class decides, and the form of an entry is frozen.
+
+use reseat_core::decision::Rung;
+use reseat_core::health::Verdict;
+use reseat_core::recovery::{Operation, Outcome, Trouble};
+
+use super::*;
+use crate::checked_lines;
+use crate::identification::tests::first;
+
+fn class(kernel: &str) -> ClassKey {
+    ClassKey {
+        identity: "10de:2231".parse().unwrap(),
+        subsystem: Some("10de:1458".parse().unwrap()),
+        vbios: Some("94.02.5c.00.08".to_owned()),
+        kernel: kernel.to_owned(),
+    }
+}
+
+/// One entry a change, a second apart.
+fn entries(kernel: &str, changes: &[ClassChange]) -> Vec<Entry> {
+    let entry = |(second, change): (i64, &ClassChange)| {
+        let record = match change {
+            ClassChange::Demote => Record {
+                rung: Rung::KernelFlr,
+                outcome: Outcome::TimedOut,
+                class: *change,
+            },
+            _ => Record {
+                rung: Rung::KernelFlr,
+                outcome: Outcome::Judged(Verdict::Verified),
+                class: *change,
+            },
+        };
+        let time = Timestamp::from_second(1_790_000_000 + second).unwrap();
+        Entry::new(time, first(), class(kernel), record, Duration::from_millis(66_041))
+    };
+    (0..).zip(changes).map(entry).collect()
+}
+
+#[test]
+fn the_latest_change_decides() {
+    use ClassChange::{Confirm, Demote, None};
+    for (changes, expected) in [
+        (&[][..], ClassHistory::Unknown),
+        (&[None, None], ClassHistory::Unknown),
+        (&[Demote], ClassHistory::Bad),
+        (&[Demote, None], ClassHistory::Bad),
+        (&[Demote, Confirm], ClassHistory::Good),
+        (&[Confirm, None, Demote], ClassHistory::Bad),
+    ] {
+        let entries = entries("6.12", changes);
+        assert_eq!(class_history(&entries, &class("6.12")), expected, "{changes:?}");
+    }
+}
+
+#[test]
+fn another_kernel_firmware_or_board_is_another_class() {
+    let entries = entries("6.12", &[ClassChange::Demote]);
+    let known = class("6.12");
+    let others = [
+        class("6.13"),
+        ClassKey {
+            vbios: None,
+            ..known.clone()
+        },
+        ClassKey {
+            subsystem: None,
+            ..known
+        },
+    ];
+    for other in others {
+        assert_eq!(class_history(&entries, &other), ClassHistory::Unknown, "{other}");
+    }
+}
+
+#[test]
+fn a_standing_is_since_the_first_that_said_so() {
+    use ClassChange::{Confirm, Demote, None};
+    let mut all = entries("6.12", &[Demote, Confirm, None, Demote, Demote]);
+    all.extend(entries("6.13", &[None]));
+    all.extend(entries("6.1", &[Confirm]));
+    let words: Vec<String> = standings(&all).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        words,
+        [
+            "FLR of 10de:2231 of 10de:1458, VBIOS 94.02.5c.00.08, kernel 6.1: known good since 2026-09-21T14:13:20Z",
+            "FLR of 10de:2231 of 10de:1458, VBIOS 94.02.5c.00.08, kernel 6.12: known bad since 2026-09-21T14:13:23Z",
+        ]
+    );
+}
+
+#[test]
+fn the_form_of_an_entry_is_frozen() {
+    let [mut entry] = entries("6.12.95", &[ClassChange::Demote]).try_into().unwrap();
+    entry.version = "0.1.0".to_owned();
+    entry.record.outcome = Outcome::Failed {
+        operation: Operation::KernelFlr,
+        trouble: Trouble::Blocked,
+    };
+    let frozen = include_str!("entry-1.json");
+    assert_eq!(serde_json::to_string_pretty(&entry).unwrap(), frozen.trim_end());
+    assert_eq!(serde_json::from_str::<Entry>(frozen).unwrap(), entry);
+}
+
+#[test]
+fn an_entry_of_another_schema_is_no_entry() {
+    let frozen = include_str!("entry-1.json").replace("history/1", "history/2");
+    let other: serde_json::Value = serde_json::from_str(&frozen).unwrap();
+    let content = checked_lines::decode::<Entry>(checked_lines::encode(&other).unwrap().as_bytes());
+    assert_eq!(content.records, []);
+    assert!(content.damaged[0].cause.contains("reseat.history/2"), "{content:?}");
+}

@@ -1,0 +1,270 @@
+//! The search on a directory that stands for `/`, whose device is the machine's own /dev/zero; and on the real /proc.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::usage::{DeviceKind, DeviceNumber, User, Watch};
+
+const GPU: &str = "/sys/bus/pci/devices/0000:01:00.0";
+const ZERO: &str = "1:5\n";
+
+struct Machine {
+    directory: TempDir,
+}
+
+impl Machine {
+    /// A GPU in IOMMU group 7, and a process 4242 that holds nothing of it.
+    fn new() -> Self {
+        let machine = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        machine.link("/proc/1/ns/pid", INITIAL_PID_NAMESPACE);
+        machine.write("/proc/4242/comm", "qemu\n");
+        machine.link("/proc/4242/task/4242/fd/3", "/dev/null");
+        machine.write("/proc/4242/map_files/none", "");
+        machine.link(&format!("{GPU}/iommu_group"), "../../../kernel/iommu_groups/7");
+        machine
+    }
+
+    fn root(&self) -> Root {
+        Root::at(self.directory.path())
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        let path = self.root().path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn link(&self, path: &str, target: &str) {
+        let path = self.root().path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(target, path).unwrap();
+    }
+
+    /// The process has /dev/zero open, under whatever name.
+    fn with_open_device(self) -> Self {
+        self.link("/elsewhere/node", "/dev/zero");
+        let node = self.root().path("/elsewhere/node");
+        self.link("/proc/4242/task/4242/fd/4", node.to_str().unwrap());
+        self
+    }
+
+    fn usage(&self) -> Usage {
+        of(&self.root(), &["0000:01:00.0".parse().unwrap()])
+    }
+
+    #[track_caller]
+    fn assert_used(&self, expected: &str) {
+        let usage = self.usage();
+        assert!(matches!(usage, Usage::Used(_)), "{usage}");
+        assert!(usage.to_string().contains(expected), "{usage}");
+    }
+
+    #[track_caller]
+    fn assert_unknown(&self, expected: &str) {
+        let usage = self.usage();
+        assert!(matches!(usage, Usage::Unknown(_)), "{usage}");
+        assert!(usage.to_string().contains(expected), "{usage}");
+    }
+}
+
+#[test]
+fn a_gpu_that_nobody_has_open_is_free() {
+    assert_eq!(Machine::new().usage(), Usage::Free);
+    assert_eq!(Machine::new().with_open_device().usage(), Usage::Free);
+}
+
+#[test]
+fn device_files_below_the_function_are_found_by_number() {
+    for dev in [
+        "vfio-dev/vfio0/dev",
+        "drm/card0/dev",
+        "drm/renderD128/dev",
+        "sound/card1/pcmC1D3p/dev",
+        "usb3/3-1/3-1:1.0/video4linux/video0/dev",
+    ] {
+        let machine = Machine::new().with_open_device();
+        machine.write(&format!("{GPU}/{dev}"), ZERO);
+        machine.assert_used("process 4242 (qemu) has");
+    }
+}
+
+#[test]
+fn a_group_is_found_with_and_without_an_iommu() {
+    for name in ["7", "noiommu-7"] {
+        let machine = Machine::new().with_open_device();
+        machine.write(&format!("/sys/class/vfio/{name}/dev"), ZERO);
+        machine.assert_used("process 4242 (qemu) has");
+    }
+    let machine = Machine::new().with_open_device();
+    machine.write("/sys/class/vfio/8/dev", ZERO);
+    assert_eq!(machine.usage(), Usage::Free);
+}
+
+#[test]
+fn a_disk_with_the_number_is_no_character_device() {
+    let machine = Machine::new().with_open_device();
+    machine.write(&format!("{GPU}/usb3/host0/block/sda/dev"), ZERO);
+    assert_eq!(machine.usage(), Usage::Free);
+}
+
+#[test]
+fn what_is_below_another_function_or_behind_a_link_is_not_its_own() {
+    let machine = Machine::new().with_open_device();
+    machine.write(&format!("{GPU}/0000:02:00.0/drm/card0/dev"), ZERO);
+    machine.write("/sys/class/drm/card0/dev", ZERO);
+    machine.link(&format!("{GPU}/subsystem"), "../../../../class/drm");
+    assert_eq!(machine.usage(), Usage::Free);
+}
+
+#[test]
+fn a_free_group_is_opened_and_one_that_is_no_group_is_unknown() {
+    let machine = Machine::new();
+    machine.write("/sys/class/vfio/7/dev", ZERO);
+    machine.assert_unknown("cannot see whether /dev/vfio/7 is open");
+    machine.link("/dev/vfio/7", "/dev/zero");
+    assert_eq!(machine.usage(), Usage::Free);
+    fs::remove_file(machine.root().path("/dev/vfio/7")).unwrap();
+    machine.link("/dev/vfio/7", "/dev/null");
+    machine.assert_unknown("it is another device");
+}
+
+#[test]
+fn kfd_counts_for_amdgpu_and_for_nobody_else() {
+    for (driver, used) in [("amdgpu", true), ("vfio-pci", false)] {
+        let machine = Machine::new().with_open_device();
+        machine.write("/sys/class/kfd/kfd/dev", ZERO);
+        machine.link(&format!("{GPU}/driver"), &format!("../../../bus/pci/drivers/{driver}"));
+        assert_eq!(matches!(machine.usage(), Usage::Used(_)), used, "{driver}");
+    }
+}
+
+#[test]
+fn a_function_on_nvidia_whose_minor_number_is_not_known_is_unknown_use() {
+    let machine = Machine::new();
+    machine.link(&format!("{GPU}/driver"), "../../../bus/pci/drivers/nvidia");
+    machine.assert_unknown("information");
+    let information = "/proc/driver/nvidia/gpus/0000:01:00.0/information";
+    machine.write(information, "Model: \t NVIDIA A10\n");
+    machine.assert_unknown("names no minor number");
+    machine.write(information, "Device Minor: \t 0\n");
+    assert_eq!(machine.usage(), Usage::Free);
+}
+
+#[test]
+fn virtual_functions_and_mediated_devices_are_users() {
+    let machine = Machine::new();
+    machine.link(&format!("{GPU}/virtfn0"), "../0000:01:00.4");
+    machine.link(&format!("{GPU}/virtfn1"), "../0000:01:00.5");
+    machine.assert_used("0000:01:00.0 has 2 virtual functions");
+    let machine = Machine::new();
+    let device = "f4c4a5b0-8f2b-4b0e-9a42-6f0f4dd8a4d1";
+    machine.link(&format!("{GPU}/{device}/subsystem"), "../../../../../bus/mdev");
+    machine.assert_used(&format!("has the mediated device {device}"));
+}
+
+#[test]
+fn a_file_that_only_another_thread_has_is_found() {
+    let machine = Machine::new();
+    machine.write(&format!("{GPU}/drm/card0/dev"), ZERO);
+    machine.link("/proc/4242/task/4300/fd/9", "/dev/zero");
+    machine.assert_used("process 4242 (qemu) has /dev/zero of 0000:01:00.0 open");
+}
+
+#[test]
+fn a_mapped_device_is_found_after_its_file_is_closed() {
+    let machine = Machine::new();
+    machine.write(&format!("{GPU}/drm/card0/dev"), ZERO);
+    machine.link("/proc/4242/map_files/7f00-7f01", "/dev/zero");
+    machine.assert_used("has /dev/zero of 0000:01:00.0 mapped");
+}
+
+#[test]
+fn a_mapped_bar_is_found() {
+    // On a file system without a disk, as sysfs is.
+    let memory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let bar = memory.path().join("0000:01:00.0/resource1");
+    fs::create_dir(bar.parent().unwrap()).unwrap();
+    fs::write(&bar, "").unwrap();
+    let machine = Machine::new();
+    machine.link("/proc/4242/map_files/7f00-7f01", bar.to_str().unwrap());
+    machine.assert_used("0000:01:00.0/resource1 of 0000:01:00.0 mapped");
+}
+
+#[test]
+fn a_namespace_of_its_own_or_a_proc_that_hides_is_unknown() {
+    let machine = Machine::new();
+    let link = machine.root().path("/proc/1/ns/pid");
+    fs::remove_file(&link).unwrap();
+    machine.assert_unknown("does not show process 1");
+    symlink("pid:[4026532200]", &link).unwrap();
+    machine.assert_unknown("pid:[4026532200]");
+    let machine = Machine::new();
+    fs::remove_dir_all(machine.root().path("/proc")).unwrap();
+    machine.assert_unknown("cannot list");
+}
+
+#[test]
+fn a_process_that_cannot_be_looked_at_is_named() {
+    let machine = Machine::new();
+    // A file in the place of the directory: an error for root, too.
+    machine.write("/proc/77/comm", "secret\n");
+    machine.write("/proc/77/task/77/fd", "");
+    machine.assert_unknown("process 77 (secret)");
+}
+
+#[test]
+fn a_process_that_ends_meanwhile_is_nobody() {
+    let machine = Machine::new();
+    fs::create_dir_all(machine.root().path("/proc/77/task/77")).unwrap();
+    fs::create_dir_all(machine.root().path("/proc/78")).unwrap();
+    machine.link("/proc/4242/task/4242/fd/5", "/gone/meanwhile");
+    assert_eq!(machine.usage(), Usage::Free);
+}
+
+#[test]
+fn a_function_that_is_not_there_is_unknown_use() {
+    let machine = Machine::new();
+    fs::remove_dir_all(machine.root().path(GPU)).unwrap();
+    machine.assert_unknown("0000:01:00.0: cannot list");
+}
+
+/// In the real /proc. The device is /dev/full, which nobody holds by chance.
+fn real_holders(how: Holds) -> Vec<User> {
+    let search = Search {
+        root: Root::system(),
+        at: Arc::default(),
+    };
+    let full = DeviceNumber {
+        kind: DeviceKind::Character,
+        major: 1,
+        minor: 7,
+    };
+    let mut watch = Watch::default();
+    watch.add(full, "0000:01:00.0".parse().unwrap());
+    let mut findings = Findings::default();
+    search.look_at_processes(&watch, how, &mut findings);
+    findings.users
+}
+
+#[test]
+fn a_child_that_holds_a_device_is_found_in_the_real_proc() {
+    let mut child = Command::new("sleep")
+        .arg("60")
+        .stdin(Stdio::from(File::open("/dev/full").unwrap()))
+        .spawn()
+        .unwrap();
+    let users = real_holders(Holds::Open);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let found = users.iter().any(|user| match user {
+        User::Process { pid, file, .. } => *pid == child.id() && file == "/dev/full",
+        _ => false,
+    });
+    assert!(found, "{users:?}");
+}

@@ -1,0 +1,297 @@
+//! Who uses a GPU.
+//!
+//! A GPU is free only if everything where a user could be seen was seen. What this cannot show: users inside the kernel,
+//! such as a console on a framebuffer, a mounted disk on the GPU's USB function, or another driver's work on it. A function
+//! that is on no driver or on vfio-pci has none.
+
+use std::fmt;
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::decision::Use;
+
+/// What a search found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// Nobody uses it.
+    Free,
+    /// These do. There may be more.
+    Used(Vec<User>),
+    /// Nobody was seen, and this kept somebody from being seen.
+    Unknown(Vec<String>),
+}
+
+/// Somebody who uses it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum User {
+    /// A process.
+    Process {
+        /// Its number.
+        pid: u32,
+        /// What it calls itself.
+        command: String,
+        /// How it holds the file.
+        how: Holds,
+        /// The file, under the name that the process knows.
+        file: String,
+        /// Whose file it is; the first of them where several functions share it.
+        function: FunctionAddress,
+    },
+    /// Somebody who has a VFIO group and whom no process shows: the file is on its way between two, or held by the kernel
+    /// for one.
+    Hidden {
+        /// The group's file.
+        file: String,
+        /// A function of the group.
+        function: FunctionAddress,
+    },
+    /// Virtual functions, whose users a reset would hit.
+    VirtualFunctions {
+        /// Of which.
+        function: FunctionAddress,
+        /// How many.
+        count: usize,
+    },
+    /// A mediated device.
+    Mediated {
+        /// Of which.
+        function: FunctionAddress,
+        /// Its UUID.
+        name: String,
+    },
+}
+
+/// How a process holds a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holds {
+    /// Open.
+    Open,
+    /// In its memory, which stays when the file is closed.
+    Mapped,
+}
+
+impl From<&Usage> for Use {
+    fn from(usage: &Usage) -> Self {
+        match usage {
+            Usage::Free => Self::Free,
+            Usage::Used(_) => Self::Used,
+            Usage::Unknown(_) => Self::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Free => f.write_str("free"),
+            Self::Used(users) => {
+                let users: Vec<String> = users.iter().map(ToString::to_string).collect();
+                write!(f, "in use: {}", users.join("; "))
+            }
+            Self::Unknown(obstacles) => write!(f, "use unknown: {}", obstacles.join("; ")),
+        }
+    }
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process {
+                pid,
+                command,
+                how,
+                file,
+                function,
+            } => write!(f, "process {pid} ({command}) has {file} of {function} {how}"),
+            Self::Hidden { file, function } => {
+                write!(f, "{file} of {function} is open, and no process shows it")
+            }
+            Self::VirtualFunctions { function, count: 1 } => write!(f, "{function} has a virtual function"),
+            Self::VirtualFunctions { function, count } => write!(f, "{function} has {count} virtual functions"),
+            Self::Mediated { function, name } => write!(f, "{function} has the mediated device {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Holds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Mapped => "mapped",
+        })
+    }
+}
+
+/// What a search has found so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Who was seen.
+    pub users: Vec<User>,
+    /// What kept somebody from being seen.
+    pub obstacles: Vec<String>,
+}
+
+impl From<Findings> for Usage {
+    fn from(mut findings: Findings) -> Self {
+        // Threads share most of their files.
+        findings.users.sort();
+        findings.users.dedup();
+        findings.obstacles.dedup();
+        match (findings.users.is_empty(), findings.obstacles.is_empty()) {
+            (true, true) => Self::Free,
+            (true, false) => Self::Unknown(findings.obstacles),
+            (false, _) => Self::Used(findings.users),
+        }
+    }
+}
+
+/// A device as the kernel numbers it: the same under every name, in every mount namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceNumber {
+    /// Which numbers these are.
+    pub kind: DeviceKind,
+    /// The driver's.
+    pub major: u32,
+    /// The device's, with the driver.
+    pub minor: u32,
+}
+
+/// The two kinds of devices are numbered apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// A character device.
+    Character,
+    /// A block device.
+    Block,
+}
+
+impl DeviceNumber {
+    /// Reads a `dev` file: `major:minor`, decimal.
+    pub fn parse(kind: DeviceKind, text: &str) -> Option<Self> {
+        let (major, minor) = text.split_once(':')?;
+        Some(Self {
+            kind,
+            major: major.parse().ok()?,
+            minor: minor.parse().ok()?,
+        })
+    }
+}
+
+/// What is looked for: the files through which some functions are used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// The functions.
+    pub functions: Vec<FunctionAddress>,
+    /// Device files, and whose they are.
+    pub devices: Vec<(DeviceNumber, FunctionAddress)>,
+}
+
+impl Watch {
+    /// Adds a device file of a function, once.
+    pub fn add(&mut self, number: DeviceNumber, function: FunctionAddress) {
+        if self.owner_of(number).is_none() {
+            self.devices.push((number, function));
+        }
+    }
+
+    /// The function whose device this is.
+    pub fn owner_of(&self, number: DeviceNumber) -> Option<FunctionAddress> {
+        let found = self.devices.iter().find(|(known, _)| *known == number);
+        found.map(|(_, function)| *function)
+    }
+
+    /// The function one of whose memory BARs this file is: `resource0` and the like below the function in sysfs, which
+    /// reaches the device without any driver's doing.
+    pub fn owner_of_bar(&self, path: &str) -> Option<FunctionAddress> {
+        let (directory, file) = path.rsplit_once('/')?;
+        let number = file.strip_prefix("resource")?;
+        let is_bar = number.starts_with(|digit: char| digit.is_ascii_digit());
+        let (_, name) = directory.rsplit_once('/')?;
+        let address = name.parse().ok().filter(|_| is_bar)?;
+        self.functions.iter().copied().find(|function| *function == address)
+    }
+}
+
+/// The minor number in `/proc/driver/nvidia/gpus/*/information`, which is that of `/dev/nvidia*`.
+pub fn nvidia_minor(information: &str) -> Option<u32> {
+    let mut lines = information.lines().filter_map(|line| line.split_once(':'));
+    let (_, minor) = lines.find(|(key, _)| key.trim() == "Device Minor")?;
+    minor.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gpu() -> FunctionAddress {
+        "0000:01:00.0".parse().unwrap()
+    }
+
+    fn process(file: &str) -> User {
+        User::Process {
+            pid: 4242,
+            command: "qemu-system-x86".to_owned(),
+            how: Holds::Open,
+            file: file.to_owned(),
+            function: gpu(),
+        }
+    }
+
+    #[test]
+    fn what_kept_a_user_from_being_seen_is_never_free() {
+        let obstacles = vec!["cannot read /proc/7/fd".to_owned()];
+        let usage = |users, obstacles| Usage::from(Findings { users, obstacles });
+        assert_eq!(usage(Vec::new(), Vec::new()), Usage::Free);
+        assert_eq!(usage(Vec::new(), obstacles.clone()), Usage::Unknown(obstacles.clone()));
+        let user = process("/dev/vfio/7");
+        assert_eq!(usage(vec![user.clone()], obstacles), Usage::Used(vec![user]));
+    }
+
+    #[test]
+    fn threads_that_share_a_file_are_one_user() {
+        let users = ["/dev/vfio/7", "/dev/dri/card0", "/dev/vfio/7"].map(process);
+        let findings = Findings {
+            users: users.to_vec(),
+            obstacles: Vec::new(),
+        };
+        assert_eq!(
+            Usage::from(findings).to_string(),
+            "in use: process 4242 (qemu-system-x86) has /dev/dri/card0 of 0000:01:00.0 open; \
+             process 4242 (qemu-system-x86) has /dev/vfio/7 of 0000:01:00.0 open"
+        );
+    }
+
+    #[test]
+    fn device_numbers_are_read_as_sysfs_writes_them() {
+        let number = DeviceNumber::parse(DeviceKind::Character, "226:128").unwrap();
+        assert_eq!((number.major, number.minor), (226, 128));
+        for text in ["", "226", "226:", "226:x", "226:1:2", "-1:0"] {
+            assert_eq!(DeviceNumber::parse(DeviceKind::Character, text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bar_is_known_by_its_file_and_configuration_space_is_none() {
+        let watch = Watch {
+            functions: vec![gpu()],
+            devices: Vec::new(),
+        };
+        let below = "/sys/devices/pci0000:00/0000:00:01.0";
+        for (path, is_bar) in [
+            ("0000:01:00.0/resource0", true),
+            ("0000:01:00.0/resource1_wc", true),
+            ("0000:01:00.0/resource", false),
+            ("0000:01:00.0/config", false),
+            ("0000:01:00.1/resource0", false),
+        ] {
+            let owner = watch.owner_of_bar(&format!("{below}/{path}"));
+            assert_eq!(owner.is_some(), is_bar, "{path}");
+        }
+    }
+
+    #[test]
+    fn nvidia_names_the_minor_number() {
+        let information = "Model: \t\t NVIDIA A10\nBus Location: \t 0000:01:00.0\nDevice Minor: \t 3\n";
+        assert_eq!(nvidia_minor(information), Some(3));
+        assert_eq!(nvidia_minor("Model: \t NVIDIA A10\n"), None);
+    }
+}
