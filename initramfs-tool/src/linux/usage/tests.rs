@@ -185,6 +185,17 @@ fn a_mapped_device_is_found_after_its_file_is_closed() {
 }
 
 #[test]
+fn memory_is_found_though_the_first_thread_has_ended() {
+    let machine = Machine::new();
+    machine.write(&format!("{GPU}/drm/card0/dev"), ZERO);
+    fs::create_dir_all(machine.root().path("/proc/77/task/77")).unwrap();
+    fs::create_dir_all(machine.root().path("/proc/77/task/78")).unwrap();
+    fs::create_dir_all(machine.root().path("/proc/77/map_files")).unwrap();
+    machine.link("/proc/78/map_files/7f00-7f01", "/dev/zero");
+    machine.assert_used("process 77 (gone) has /dev/zero of 0000:01:00.0 mapped");
+}
+
+#[test]
 fn a_mapped_bar_is_found() {
     // On a file system without a disk, as sysfs is.
     let memory = tempfile::tempdir_in("/dev/shm").unwrap();
