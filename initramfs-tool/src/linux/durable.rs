@@ -257,9 +257,10 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let directory = locked(temporary.path());
         fs::write(directory.path.join("state.new"), "much longer than what comes").unwrap();
-        directory.replace("state", b"one").unwrap();
-        directory.replace("state", b"two").unwrap();
-        assert_eq!(read(&directory.path.join("state")).unwrap().unwrap(), b"two");
+        for content in [b"one", b"two"] {
+            directory.replace("state", content).unwrap();
+            assert_eq!(read(&directory.path.join("state")).unwrap().unwrap(), content);
+        }
         assert!(!directory.path.join("state.new").exists());
     }
 
