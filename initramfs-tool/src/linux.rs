@@ -4,6 +4,7 @@
 
 mod attribute;
 mod boot_claim;
+mod class;
 mod config;
 mod durable;
 mod effects;
@@ -22,6 +23,7 @@ mod workers;
 
 pub use attribute::FileError;
 pub use boot_claim::{Options, run as boot_claim};
+pub use class::class_of;
 pub use durable::DurableError;
 pub use functions::{Listing, list, power_of};
 pub use history::{append as append_history, read as read_history};

@@ -245,6 +245,21 @@ fn a_function_that_is_not_there_is_unknown_use() {
     machine.assert_unknown("0000:01:00.0: cannot list");
 }
 
+#[test]
+fn a_search_that_hangs_is_unknown_and_says_where() {
+    let machine = Machine::new();
+    // A pipe that nobody writes to: whoever reads it waits.
+    let pipe = machine.root().path("/proc/4242/comm");
+    fs::remove_file(&pipe).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    machine.write(&format!("{GPU}/drm/card0/dev"), ZERO);
+    machine.link("/proc/4242/task/4242/fd/4", "/dev/zero");
+    let limit = Duration::from_millis(200);
+    let usage = within(limit, &machine.root(), &["0000:01:00.0".parse().unwrap()]);
+    let expected = "use unknown: the search did not end within 200ms; it was at process 4242";
+    assert_eq!(usage.to_string(), expected);
+}
+
 /// In the real /proc. The device is /dev/full, which nobody holds by chance.
 fn real_holders(how: Holds) -> Vec<User> {
     let search = Search {
