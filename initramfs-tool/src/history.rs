@@ -73,7 +73,7 @@ impl fmt::Display for ClassKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.identity)?;
         if let Some(subsystem) = self.subsystem {
-            write!(f, " of {subsystem}")?;
+            write!(f, " (subsystem {subsystem})")?;
         }
         match &self.vbios {
             Some(vbios) => write!(f, ", VBIOS {vbios}")?,
@@ -84,7 +84,7 @@ impl fmt::Display for ClassKey {
 }
 
 /// What is known of FLR in a class, and since when.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Standing<'a> {
     /// Which class.
     pub class: &'a ClassKey,

@@ -16,7 +16,7 @@ pub struct Identification {
     pub device: DeviceAddress,
     /// Its functions.
     pub functions: Vec<FunctionIdentity>,
-    /// The physical slot that it is in, as the kernel names it.
+    /// The physical slot that it is in, as the kernel names it, with the way through the switch of its card if it has one.
     pub slot: Option<String>,
     /// The serial number that it gives.
     pub serial: Option<String>,

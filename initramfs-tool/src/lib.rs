@@ -12,6 +12,7 @@
 //! | [`usage`] | who uses a GPU |
 //! | [`identification`] | by what a GPU is known again |
 //! | [`history`] | what came of each rung, and what that says about FLR in a class |
+//! | [`quarantine`] | which GPUs are out of service |
 //! | [`checked_lines`] | JSON lines that carry a checksum each |
 //! | [`linux`] | the effects: the only module that touches /sys, /proc, /dev, /run and /var |
 //!
@@ -26,6 +27,7 @@ pub mod inventory;
 pub mod iommu;
 pub mod linux;
 pub mod plan;
+pub mod quarantine;
 pub mod report;
 pub mod rules;
 pub mod usage;

@@ -4,6 +4,7 @@
 
 mod attribute;
 mod boot_claim;
+mod class;
 mod config;
 mod durable;
 mod effects;
@@ -12,20 +13,28 @@ mod functions;
 mod history;
 mod kernel_log;
 mod module;
+mod quarantine_file;
 mod report_file;
 mod root;
+mod slot;
 mod usage;
 mod worker;
 mod workers;
 
 pub use attribute::FileError;
 pub use boot_claim::{Options, run as boot_claim};
+pub use class::class_of;
 pub use durable::DurableError;
 pub use functions::{Listing, list, power_of};
 pub use history::{append as append_history, read as read_history};
 pub use kernel_log::{PREFIX, log};
+pub use quarantine_file::{
+    QuarantineFileError, accept_loss as accept_quarantine_loss, add as add_to_quarantine, read as read_quarantine,
+    remove as remove_from_quarantine,
+};
 pub use report_file::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use root::Root;
+pub use slot::identify;
 pub use usage::of as usage_of;
 pub use worker::work;
 pub use workers::WORKER_ARGUMENT;

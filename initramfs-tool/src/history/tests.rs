@@ -84,8 +84,8 @@ fn a_standing_is_since_the_first_that_said_so() {
     assert_eq!(
         words,
         [
-            "FLR of 10de:2231 of 10de:1458, VBIOS 94.02.5c.00.08, kernel 6.1: known good since 2026-09-21T14:13:20Z",
-            "FLR of 10de:2231 of 10de:1458, VBIOS 94.02.5c.00.08, kernel 6.12: known bad since 2026-09-21T14:13:23Z",
+            "FLR of 10de:2231 (subsystem 10de:1458), VBIOS 94.02.5c.00.08, kernel 6.1: known good since 2026-09-21T14:13:20Z",
+            "FLR of 10de:2231 (subsystem 10de:1458), VBIOS 94.02.5c.00.08, kernel 6.12: known bad since 2026-09-21T14:13:23Z",
         ]
     );
 }

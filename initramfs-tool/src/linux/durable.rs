@@ -234,14 +234,14 @@ mod tests {
             for writer in 0..4 {
                 let path = temporary.path();
                 scope.spawn(move || {
-                    for _ in 0..25 {
+                    for _ in 0..5 {
                         locked(path).append(NAME, &format!("{writer}").repeat(500)).unwrap();
                     }
                 });
             }
         });
         let found = records(&locked(temporary.path()));
-        assert_eq!((found.records.len(), found.damaged), (100, Vec::new()));
+        assert_eq!((found.records.len(), found.damaged), (20, Vec::new()));
     }
 
     #[test]
@@ -257,9 +257,10 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let directory = locked(temporary.path());
         fs::write(directory.path.join("state.new"), "much longer than what comes").unwrap();
-        directory.replace("state", b"one").unwrap();
-        directory.replace("state", b"two").unwrap();
-        assert_eq!(read(&directory.path.join("state")).unwrap().unwrap(), b"two");
+        for content in [b"one", b"two"] {
+            directory.replace("state", content).unwrap();
+            assert_eq!(read(&directory.path.join("state")).unwrap().unwrap(), content);
+        }
         assert!(!directory.path.join("state.new").exists());
     }
 

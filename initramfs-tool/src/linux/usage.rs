@@ -45,6 +45,10 @@ const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 /// was so when it was looked at may be so no longer: a file can be passed on to a process that was looked at before. To be
 /// sure, take the functions off their drivers.
 pub fn of(root: &Root, functions: &[FunctionAddress]) -> Usage {
+    within(LIMIT, root, functions)
+}
+
+fn within(limit: Duration, root: &Root, functions: &[FunctionAddress]) -> Usage {
     let at = Arc::new(AtomicU32::new(0));
     let (sender, receiver) = mpsc::channel();
     let search = Search {
@@ -57,10 +61,10 @@ pub fn of(root: &Root, functions: &[FunctionAddress]) -> Usage {
     if let Err(error) = spawned {
         return Usage::Unknown(vec![format!("cannot start the search: {error}")]);
     }
-    receiver.recv_timeout(LIMIT).unwrap_or_else(|_| {
-        let (limit, at) = (LIMIT.as_secs(), at.load(Ordering::Relaxed));
+    receiver.recv_timeout(limit).unwrap_or_else(|_| {
+        let at = at.load(Ordering::Relaxed);
         Usage::Unknown(vec![format!(
-            "the search did not end within {limit} s; it was at process {at}"
+            "the search did not end within {limit:?}; it was at process {at}"
         )])
     })
 }

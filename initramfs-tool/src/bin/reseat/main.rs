@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "the program's own edge: its errors")]
 
 mod decode;
+mod history;
 mod inventory;
 mod report;
 mod table;
@@ -30,6 +31,11 @@ enum Command {
     Report(report::Arguments),
     /// Decode configuration spaces out of a text such as `lspci -xxxx` prints.
     Decode(decode::Arguments),
+    /// Show what came of each reset, newest last, and what that says about FLR in each class: model, VBIOS and kernel.
+    ///
+    /// Exit status: 0 if all of it could be read, or there is none; 1 if a part could not, which is named after the rest;
+    /// 2 if the arguments make no sense.
+    History(history::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +43,7 @@ fn main() -> ExitCode {
         Command::Inventory(arguments) => inventory::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
+        Command::History(arguments) => history::run(&arguments),
     };
     match outcome {
         Ok(status) => status,

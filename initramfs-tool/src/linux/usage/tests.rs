@@ -185,6 +185,17 @@ fn a_mapped_device_is_found_after_its_file_is_closed() {
 }
 
 #[test]
+fn memory_is_found_though_the_first_thread_has_ended() {
+    let machine = Machine::new();
+    machine.write(&format!("{GPU}/drm/card0/dev"), ZERO);
+    fs::create_dir_all(machine.root().path("/proc/77/task/77")).unwrap();
+    fs::create_dir_all(machine.root().path("/proc/77/task/78")).unwrap();
+    fs::create_dir_all(machine.root().path("/proc/77/map_files")).unwrap();
+    machine.link("/proc/78/map_files/7f00-7f01", "/dev/zero");
+    machine.assert_used("process 77 (gone) has /dev/zero of 0000:01:00.0 mapped");
+}
+
+#[test]
 fn a_mapped_bar_is_found() {
     // On a file system without a disk, as sysfs is.
     let memory = tempfile::tempdir_in("/dev/shm").unwrap();
@@ -232,6 +243,21 @@ fn a_function_that_is_not_there_is_unknown_use() {
     let machine = Machine::new();
     fs::remove_dir_all(machine.root().path(GPU)).unwrap();
     machine.assert_unknown("0000:01:00.0: cannot list");
+}
+
+#[test]
+fn a_search_that_hangs_is_unknown_and_says_where() {
+    let machine = Machine::new();
+    // A pipe that nobody writes to: whoever reads it waits.
+    let pipe = machine.root().path("/proc/4242/comm");
+    fs::remove_file(&pipe).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    machine.write(&format!("{GPU}/drm/card0/dev"), ZERO);
+    machine.link("/proc/4242/task/4242/fd/4", "/dev/zero");
+    let limit = Duration::from_millis(200);
+    let usage = within(limit, &machine.root(), &["0000:01:00.0".parse().unwrap()]);
+    let expected = "use unknown: the search did not end within 200ms; it was at process 4242";
+    assert_eq!(usage.to_string(), expected);
 }
 
 /// In the real /proc. The device is /dev/full, which nobody holds by chance.

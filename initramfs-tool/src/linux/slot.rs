@@ -1,0 +1,118 @@
+//! In which physical slot a GPU is.
+
+use std::fs;
+use std::io;
+
+use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::capability::serial_number::SerialNumber;
+
+use super::Root;
+use super::attribute::{self, FileError};
+use crate::identification::Identification;
+use crate::inventory::Gpu;
+
+/// What is known of a GPU's place and of itself. Touches no function: its serial number is for the caller to read.
+///
+/// # Errors
+/// When the slots are there and cannot be read.
+pub fn identify(root: &Root, gpu: &Gpu, serial: Option<SerialNumber>) -> Result<Identification, FileError> {
+    let slot = match gpu.functions.first() {
+        Some(function) => slot_of(root, function.address)?,
+        None => None,
+    };
+    Ok(Identification::new(gpu, slot, serial))
+}
+
+/// The slot's name; for a GPU behind a switch of its own card, with the way through that: two on a card are not in the same
+/// place. The way has no bus numbers, which change.
+fn slot_of(root: &Root, address: FunctionAddress) -> Result<Option<String>, FileError> {
+    let slots = slots(root)?;
+    let way = way_to(root, address)?;
+    for (index, function) in way.iter().enumerate().rev() {
+        let slot = slots.iter().find(|(device, _)| *device == function.device_address());
+        if let Some((_, name)) = slot {
+            let below = way.iter().skip(index + 1);
+            let below: String = below
+                .map(|function| format!("/{:02x}.{:x}", function.device(), function.function()))
+                .collect();
+            return Ok(Some(format!("{name}{below}")));
+        }
+    }
+    Ok(None)
+}
+
+/// The functions from the root port to this one, as the directories in sysfs lie in each other.
+fn way_to(root: &Root, address: FunctionAddress) -> Result<Vec<FunctionAddress>, FileError> {
+    let path = root.function(address);
+    let way = fs::canonicalize(&path).map_err(|cause| FileError::Read { path, cause })?;
+    let parts = way
+        .components()
+        .filter_map(|part| part.as_os_str().to_str()?.parse().ok());
+    Ok(parts.collect())
+}
+
+fn slots(root: &Root) -> Result<Vec<(DeviceAddress, String)>, FileError> {
+    let path = root.path("/sys/bus/pci/slots");
+    let failed = |cause| FileError::Read {
+        path: path.clone(),
+        cause,
+    };
+    let entries = match fs::read_dir(&path) {
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut slots = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let address = attribute::read_if_there(&entry.path().join("address"))?;
+        // A slot of a whole bus has no device number, and is no GPU's.
+        if let Some(device) = address.and_then(|address| address.parse().ok()) {
+            slots.push((device, entry.file_name().to_string_lossy().into_owned()));
+        }
+    }
+    Ok(slots)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// The slot of the last function on the way, where the machine has one slot.
+    fn slot(way: &str, slot: &str, address: &str) -> Option<String> {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::at(directory.path());
+        let function = root.path("/sys/devices/pci0000:00").join(way);
+        fs::create_dir_all(&function).unwrap();
+        fs::create_dir_all(root.path("/sys/bus/pci/devices")).unwrap();
+        let name = function.file_name().unwrap();
+        symlink(&function, root.path("/sys/bus/pci/devices").join(name)).unwrap();
+        let slot = root.path("/sys/bus/pci/slots").join(slot);
+        fs::create_dir_all(&slot).unwrap();
+        fs::write(slot.join("address"), format!("{address}\n")).unwrap();
+        slot_of(&root, name.to_str().unwrap().parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_gpu_is_in_the_slot_with_its_address() {
+        let way = "0000:00:01.0/0000:01:00.0";
+        assert_eq!(slot(way, "4-1", "0000:01:00").as_deref(), Some("4-1"));
+        assert_eq!(slot(way, "4-1", "0000:02:00"), None);
+        assert_eq!(slot(way, "4-1", "0000:01"), None);
+    }
+
+    #[test]
+    fn two_behind_the_switch_of_a_card_are_in_different_places() {
+        let card = "0000:00:01.0/0000:01:00.0";
+        let place = |below: &str| slot(&format!("{card}/{below}"), "4", "0000:01:00");
+        assert_eq!(place("0000:02:00.0/0000:03:00.0").as_deref(), Some("4/00.0/00.0"));
+        assert_eq!(place("0000:02:01.0/0000:04:00.0").as_deref(), Some("4/01.0/00.0"));
+    }
+
+    #[test]
+    fn a_machine_without_slots_has_none() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(slots(&Root::at(directory.path())).unwrap(), []);
+    }
+}

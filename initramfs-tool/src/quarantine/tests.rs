@@ -1,0 +1,98 @@
+//! Who is quarantined, and the frozen form of the file.
+
+use reseat_core::decision::Rung;
+use reseat_core::recovery::{ClassChange, Outcome};
+
+use super::*;
+use crate::identification::tests::{first, second};
+
+fn entry(gpu: Identification, since: i64) -> Entry {
+    let record = Record {
+        rung: Rung::KernelFlr,
+        outcome: Outcome::TimedOut,
+        class: ClassChange::Demote,
+    };
+    Entry {
+        gpu,
+        reason: "no rung is left".to_owned(),
+        since: Timestamp::from_second(1_790_000_000 + since).unwrap(),
+        attempts: vec![Entry::attempt(&record)],
+    }
+}
+
+fn lost() -> Lost {
+    Lost {
+        since: Timestamp::from_second(1_790_000_000).unwrap(),
+        reason: "it is no quarantine file".to_owned(),
+        kept: "quarantine.json.corrupt-20260921T141320.000Z".to_owned(),
+    }
+}
+
+fn with(entries: &[Entry]) -> Ledger {
+    let mut ledger = Ledger::default();
+    for entry in entries {
+        ledger.add(entry.clone());
+    }
+    ledger
+}
+
+#[test]
+fn a_quarantined_gpu_is_so_and_its_twin_is_not() {
+    let entry = entry(first(), 0);
+    let state = State::Known(with(std::slice::from_ref(&entry)));
+    assert_eq!(state.standing(&first()), Standing::Quarantined(&entry));
+    assert_eq!(state.standing(&second()), Standing::InService);
+    assert_eq!(
+        state.standing(&first()).to_string(),
+        "0000:01:00 [10de:2231]: quarantined since 2026-09-21T14:13:20Z: no rung is left (kernel FLR: timed out)"
+    );
+}
+
+#[test]
+fn another_gpu_in_its_place_is_in_service_and_that_is_told() {
+    let entry = entry(first(), 0);
+    let state = State::Known(with(std::slice::from_ref(&entry)));
+    let mut other = first();
+    other.functions[0].identity.device ^= 1;
+    assert_eq!(state.standing(&other), Standing::Replaces(&entry));
+    assert!(!state.standing(&other).is_quarantined());
+}
+
+#[test]
+fn what_cannot_be_read_or_was_lost_quarantines_every_gpu() {
+    let reason = "cannot read it".to_owned();
+    assert!(State::Corrupt { reason }.standing(&first()).is_quarantined());
+    let mut ledger = Ledger::after(lost());
+    let entry = entry(first(), 0);
+    ledger.add(entry.clone());
+    let state = State::Known(ledger);
+    assert_eq!(state.standing(&first()), Standing::Quarantined(&entry));
+    assert!(matches!(state.standing(&second()), Standing::Unknown { .. }));
+}
+
+#[test]
+fn a_gpu_stands_in_the_ledger_once_and_since_the_first_time() {
+    let mut again = entry(first(), 60);
+    again.reason = "the next rung was refused".to_owned();
+    let mut ledger = with(&[entry(first(), 0), entry(second(), 30), again.clone()]);
+    again.since = entry(first(), 0).since;
+    assert_eq!(ledger.entries, [entry(second(), 30), again.clone()]);
+    assert_eq!(ledger.remove(&first()), [again]);
+    assert_eq!(ledger.entries, [entry(second(), 30)]);
+}
+
+#[test]
+fn the_form_of_the_file_is_frozen() {
+    let mut ledger = with(&[entry(first(), 0)]);
+    ledger.lost = Some(lost());
+    let frozen = include_str!("quarantine-1.json");
+    assert_eq!(serde_json::to_string_pretty(&ledger).unwrap(), frozen.trim_end());
+    assert_eq!(Ledger::parse(frozen.as_bytes()).unwrap(), ledger);
+}
+
+#[test]
+fn another_schema_is_not_taken_for_damage() {
+    let other = br#"{"schema": "reseat.quarantine/2", "gpus": 7}"#;
+    assert!(matches!(Ledger::parse(other), Err(LedgerError::Schema { .. })));
+    assert!(matches!(Ledger::parse(b"{"), Err(LedgerError::Form(_))));
+}
