@@ -42,6 +42,17 @@ pub struct Snapshot<const N: usize> {
     values: Vec<u32, N>,
 }
 
+/// A snapshot just taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use = "a snapshot that was cut off lacks what is behind"]
+pub struct Taken<const N: usize> {
+    /// What was read.
+    pub snapshot: Snapshot<N>,
+    /// The first register for which there was no room; `None` where all are in the snapshot.
+    pub cut: Option<Offset>,
+}
+
 /// What a snapshot knows of a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -115,7 +126,7 @@ impl<const N: usize> Snapshot<N> {
 
     /// Reads what `reader` reaches, from offset 0 on, until there is no room. At most 1024 reads; a
     /// register that fails is a hole and is read once.
-    pub fn take<R: ConfigRead>(address: FunctionAddress, mut reader: R) -> Self {
+    pub fn take<R: ConfigRead>(address: FunctionAddress, mut reader: R) -> Taken<N> {
         let mut snapshot = Self::new(address, reader.size());
         for at in registers(snapshot.size) {
             let register = match reader.read(at) {
@@ -124,9 +135,10 @@ impl<const N: usize> Snapshot<N> {
                 Err(_) => Register::Failed,
             };
             if snapshot.add(at, register).is_err() {
-                break;
+                let cut = Some(at);
+                return Taken { snapshot, cut };
             }
         }
-        snapshot
+        Taken { snapshot, cut: None }
     }
 }

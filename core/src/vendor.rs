@@ -45,7 +45,8 @@ use crate::header::{ClassCode, Identity};
 use crate::health::{Boot, NotRead, Reading};
 
 /// How long after a reset firmware may take to boot: NVIDIA's gpu-admin-tools wait so long for
-/// Blackwell, and half of it for all before. Until then [`Boot::Incomplete`] says nothing yet.
+/// Blackwell, and half of it for all before. Until then neither [`Boot::Incomplete`] nor a first
+/// register that names no chip says anything.
 pub const BOOT_TIME: Duration = Duration::from_secs(10);
 
 /// By what a GPU is known to work.
@@ -250,10 +251,10 @@ impl Chip {
     const FIRST_INTEGRATED: u32 = 0xb;
 
     /// The chip, unless it is no chip that answers: 0 is what Hopper says in recovery mode, and
-    /// `badf` in the upper half says that the access was refused or failed.
+    /// `badf` or `bad0` in the upper half says that the access was refused or failed.
     const fn from_boot_0(value: u32) -> Option<Self> {
         match value {
-            0 | 0xbadf_0000..=0xbadf_ffff | u32::MAX => None,
+            0 | 0xbad0_0000..=0xbad0_ffff | 0xbadf_0000..=0xbadf_ffff | u32::MAX => None,
             _ => Some(Self {
                 architecture: (value >> 24) & 0x1f | (value >> 3) & 0x20,
                 implementation: (value >> 20) & 0xf,

@@ -61,19 +61,12 @@ impl<E, const N: usize> List<ExtendedId, E, N> {
 }
 
 impl<I: CapabilityId, E, const N: usize> List<I, E, N> {
-    fn keep<R: ConfigRead<Error = E>>(mut walk: Walk<R, I>) -> Self {
+    fn keep<R: ConfigRead<Error = E>>(walk: Walk<R, I>) -> Self {
         let mut capabilities = Vec::new();
-        for capability in walk.by_ref() {
-            if capabilities.push(capability).is_err() {
-                return Self {
-                    capabilities,
-                    end: ListEnd::Full,
-                };
-            }
-        }
+        let end = walk.keep(|capability| capabilities.push(capability).is_ok());
         Self {
             capabilities,
-            end: ListEnd::Walked(walk.finish()),
+            end: end.map_or(ListEnd::Full, ListEnd::Walked),
         }
     }
 

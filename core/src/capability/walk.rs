@@ -95,6 +95,24 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
         }
     }
 
+    /// Goes on while `keep` takes what is met, and tells how the walk ended; `None` if `keep` would
+    /// take no more.
+    ///
+    /// The place stays in registers here, where an iterator's goes through memory at each step.
+    pub(super) fn keep(mut self, mut keep: impl FnMut(Capability<I>) -> bool) -> Option<End<R::Error>> {
+        let (mut at, mut pointer) = match self.state {
+            State::Following { at, pointer } => (at, pointer),
+            State::Ended(end) => return Some(end),
+        };
+        loop {
+            match self.follow(at, pointer) {
+                Ok(capability) if keep(capability) => (at, pointer) = (capability.offset(), capability.next()),
+                Ok(_) => return None,
+                Err(end) => return Some(end),
+            }
+        }
+    }
+
     /// The capability that `pointer` leads to, or how the list ends there.
     fn follow(&mut self, at: Offset, pointer: Pointer) -> Result<Capability<I>, End<R::Error>> {
         let offset = self.target(at, pointer)?;

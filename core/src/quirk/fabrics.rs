@@ -16,6 +16,15 @@ const fn row(vendor: u16, devices: &'static [u16], effect: Effect, about: &'stat
     }
 }
 
+/// A board with a connector for a bridge, of which somebody had two joined by one.
+const fn joined(devices: &'static [u16], about: &'static str) -> Quirk {
+    Quirk {
+        source: Source::Machines,
+        confidence: Confidence::Observed,
+        ..row(0x10de, devices, Effect::Fabric, about)
+    }
+}
+
 /// Whether links of its own join a model to others.
 pub const FABRICS: &[Quirk] = &[
     row(0x10de, &[0x1af1, 0x22a3], Effect::FabricSwitch, "NVSwitch"),
@@ -26,6 +35,36 @@ pub const FABRICS: &[Quirk] = &[
         &[0x20b7, 0x20f1, 0x2331],
         Effect::Fabric,
         "A30, A100 and H100 on a PCIe board: bridges can join them",
+    ),
+    row(
+        0x10de,
+        &[0x1db1, 0x1db5, 0x1db7, 0x1db8, 0x15f9],
+        Effect::Fabric,
+        "V100 SXM2, SXM3 and DGX Station, P100 SXM2",
+    ),
+    // Most of these are VGA controllers, which without a row are taken for joined to nobody. Boards
+    // for laptops have no connector. Two joined ones: Puget Systems' articles 1330 and 2074,
+    // NVIDIA/apex#282, weicj/2080Ti-LLM-Toolbox#2, and published machines with A4500, A5000 and
+    // 3090 Ti pairs.
+    joined(
+        &[0x1e02, 0x1e04, 0x1e07, 0x1e30, 0x1e78],
+        "TITAN RTX, RTX 2080 Ti, Quadro RTX 6000 and 8000: bridges can join them",
+    ),
+    joined(
+        &[0x15f0, 0x2203, 0x2204, 0x2230, 0x2231, 0x2232],
+        "Quadro GP100, RTX 3090 and 3090 Ti, RTX A6000, A5000 and A4500: bridges can join them",
+    ),
+    row(
+        0x10de,
+        &[0x1e81, 0x1e82, 0x1e84, 0x1e87, 0x1eb0, 0x1ec2, 0x1ec7],
+        Effect::Fabric,
+        "RTX 2070 SUPER, 2080 and 2080 SUPER, Quadro RTX 5000: bridges can join them",
+    ),
+    row(
+        0x10de,
+        &[0x1dba, 0x2233, 0x2235],
+        Effect::Fabric,
+        "Quadro GV100, RTX A5500, A40: bridges can join them",
     ),
     row(
         0x10de,

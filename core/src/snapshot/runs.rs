@@ -114,15 +114,18 @@ impl<const N: usize> Snapshot<N> {
         self.runs.push(run).map_err(|_| AddError::Full)
     }
 
-    /// Whether the runs are in order, within the size, and have their values: what
-    /// [`add`](Self::add) keeps to, and what comes from elsewhere may not.
+    /// Whether the runs are in order, within the size, as long as they can be, and have their
+    /// values: what [`add`](Self::add) keeps to, and what comes from elsewhere may not.
     #[cfg(feature = "snapshot")]
     pub(super) fn is_sound(&self) -> bool {
         let mut end = 0;
+        let mut kind = None;
         let ordered = self.runs.iter().all(|run| {
             let in_order = run.start >= end && run.registers > 0 && Offset::new(run.start).is_ok();
-            end = run.end();
-            in_order && end <= self.size.bytes()
+            // In two parts it would not be equal to the same registers in one.
+            let parted = run.start == end && Some(run.kind) == kind;
+            (end, kind) = (run.end(), Some(run.kind));
+            in_order && !parted && end <= self.size.bytes()
         });
         let values = self.runs.iter().map(|run| run.values());
         ordered && values.fold(0_usize, usize::saturating_add) == self.values.len() && !self.values.contains(&u32::MAX)

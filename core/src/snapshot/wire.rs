@@ -78,7 +78,8 @@ pub enum DecodeError {
     Malformed,
     /// The address in them is none.
     Address(AddressError),
-    /// The runs in them overlap, lie beyond the readable size, or do not fit the values.
+    /// The runs in them overlap, lie beyond the readable size, do not fit the values, or are one run
+    /// in two parts.
     Unsound,
     /// So many bytes are left over.
     Trailing(usize),

@@ -113,7 +113,8 @@ impl<'t> Place<'t> {
     ///
     /// What its fabric itself says counts, if anybody asked; else the row of [`FABRICS`] about its
     /// model. Without a row, VGA controllers and what is no GPU are taken for joined to nobody,
-    /// but beside a fabric switch of their vendor. All other GPUs and accelerators may be joined.
+    /// but beside a fabric switch of their vendor: few boards with a display have a connector for a
+    /// bridge, and those have rows. All other GPUs and accelerators may be joined.
     pub fn fabric(self) -> Fabric {
         match self.function.fabric {
             Membership::Alone => return Fabric::None,

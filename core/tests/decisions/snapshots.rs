@@ -2,7 +2,7 @@
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::config::{ConfigRead, Memory, Offset, ReadableSize};
-use reseat_core::snapshot::{AddError, Answered, Change, Full, Hole, Register, Snapshot};
+use reseat_core::snapshot::{AddError, Answered, Change, Full, Hole, RUNS, Register, Snapshot};
 
 fn address() -> FunctionAddress {
     FunctionAddress::new(0, 0x65, 0, 1).unwrap()
@@ -49,11 +49,18 @@ fn small(registers: &[(u16, Register)]) -> Snapshot<4> {
     snapshot
 }
 
+/// All that a reader reaches.
+fn whole(reader: impl ConfigRead) -> Full {
+    let taken = Full::take(address(), reader);
+    assert_eq!(taken.cut, None);
+    taken.snapshot
+}
+
 #[test]
 fn holes_stay_holes() {
     let mut bytes = space();
     bytes[0x10..0x14].fill(0xff);
-    let snapshot = Full::take(address(), FailsFrom(Memory::new(bytes).unwrap(), 0x80));
+    let snapshot = whole(FailsFrom(Memory::new(bytes).unwrap(), 0x80));
     assert_eq!(snapshot.get(at(0x00)), Register::Value(0x2330_10de));
     assert_eq!(snapshot.get(at(0x10)), Register::AllOnes);
     assert_eq!(snapshot.get(at(0x78)), Register::Value(0x0012_0010));
@@ -86,19 +93,37 @@ fn room_is_limited_and_a_refused_register_leaves_no_trace() {
     let added = (0..1024_u16)
         .zip(kinds.into_iter().cycle())
         .take_while(|(register, kind)| holes.add(at(register * 4), *kind).is_ok());
-    assert_eq!(added.count(), reseat_core::snapshot::RUNS);
+    assert_eq!(added.count(), RUNS);
+}
+
+#[test]
+fn a_snapshot_that_ends_early_says_where() {
+    let taken = Snapshot::<4>::take(address(), Memory::new(space()).unwrap());
+    assert_eq!(taken.cut, Some(at(0x10)));
+    assert_eq!(taken.snapshot.get(at(0x0c)), Register::Value(0));
+    assert_eq!(taken.snapshot.get(at(0x10)), Register::NotRead);
+    let full = Snapshot::<64>::take(address(), Memory::new(space()).unwrap());
+    assert_eq!(full.cut, None, "exactly as much room as registers");
+
+    // All-ones and failures take no room among the values, but a run each.
+    let mut bytes = [0; 4096];
+    for register in bytes.as_chunks_mut::<8>().0 {
+        register[..4].fill(0xff);
+    }
+    let taken = Full::take(address(), Memory::new(bytes).unwrap());
+    assert_eq!(taken.cut, Some(at(u16::try_from(4 * RUNS).unwrap())));
 }
 
 #[test]
 fn difference_is_said_in_words() {
-    let earlier = Full::take(address(), Memory::new(space()).unwrap());
+    let earlier = whole(Memory::new(space()).unwrap());
     assert_eq!(earlier.difference(&earlier).to_string(), "no difference");
 
     let mut bytes = space();
     bytes[0x04] = 0x00;
     bytes[0x80..0x84].copy_from_slice(&[0x30, 0x29, 0x00, 0x00]);
     bytes[0x10..0x18].fill(0xff);
-    let later = Full::take(address(), FailsFrom(Memory::new(bytes).unwrap(), 0xf0));
+    let later = whole(FailsFrom(Memory::new(bytes).unwrap(), 0xf0));
     let difference = earlier.difference(&later);
     assert_eq!(
         difference.to_string(),
@@ -192,6 +217,38 @@ mod wire {
             Err(DecodeError::Malformed),
             "more than there is room for"
         );
+    }
+
+    #[test]
+    fn a_run_in_two_parts_is_unsound() {
+        // Written so, the same registers would not be equal to those written as one run.
+        let mut bytes = vec![
+            0x01, // version
+            0x00, 0x00, 0x00, 0x00, // segment 0
+            0x65, 0x00, 0x01, // bus, device, function
+            0x01, // standard
+            0x02, 0x00, // two runs
+            0x02, 0x00, // two values
+            0x00, 0x00, 0x01, 0x00, 0x00, // from 0, one register with a value
+            0x04, 0x00, 0x01, 0x00, 0x00, // from 4, another one
+            0xde, 0x10, 0x30, 0x23, // 233010de
+            0x06, 0x00, 0x00, 0x00, // 6
+        ];
+        assert_eq!(Snapshot::<4>::decode(&bytes), Err(DecodeError::Unsound));
+        // With a hole between them they are two.
+        bytes[18] = 0x08;
+        assert!(Snapshot::<4>::decode(&bytes).is_ok());
+        for kind in [1, 2] {
+            let mut bytes = bytes.clone();
+            bytes.truncate(23);
+            bytes[11] = 0;
+            (bytes[17], bytes[22]) = (kind, kind);
+            assert!(Snapshot::<4>::decode(&bytes).is_ok());
+            bytes[18] = 0x04;
+            assert_eq!(Snapshot::<4>::decode(&bytes), Err(DecodeError::Unsound));
+            bytes[22] = 3 - kind;
+            assert!(Snapshot::<4>::decode(&bytes).is_ok(), "neighbours of another kind");
+        }
     }
 
     #[test]

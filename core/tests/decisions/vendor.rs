@@ -145,7 +145,7 @@ fn chips_of_which_nothing_is_known_are_not_asked() {
 fn a_first_register_that_names_no_chip_ends_the_questions() {
     let untried = Reading::NotRead(NotRead::Untried);
     // Recovery mode, and a refused access: values, which cannot be the baseline's.
-    for value in [0, 0xbadf_0200, 0xbadf_5040] {
+    for value in [0, 0xbadf_0200, 0xbadf_5040, 0xbad0_0200] {
         let results = result(Check::Nvidia, &[(BOOT_0, Ok(value))]);
         assert_eq!(results, (Reading::Value(value), untried), "{value:#x}");
     }

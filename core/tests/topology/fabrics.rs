@@ -54,6 +54,34 @@ fn modules_may_have_one_and_boards_have_none() {
 }
 
 #[test]
+fn boards_with_a_connector_for_a_bridge_may_have_one() {
+    for (identity, class, expected) in [
+        ("10de:2204", "030000", Fabric::Unknown), // RTX 3090
+        ("10de:2203", "030000", Fabric::Unknown), // RTX 3090 Ti
+        ("10de:2206", "030000", Fabric::None),    // RTX 3080
+        ("10de:2230", "030000", Fabric::Unknown), // RTX A6000
+        ("10de:2231", "030000", Fabric::Unknown), // RTX A5000
+        ("10de:2233", "030000", Fabric::Unknown), // RTX A5500
+        ("10de:24b0", "030000", Fabric::None),    // RTX A4000
+        ("10de:2235", "030200", Fabric::Unknown), // A40
+        ("10de:1e04", "030000", Fabric::Unknown), // RTX 2080 Ti
+        ("10de:1e82", "030000", Fabric::Unknown), // RTX 2080
+        ("10de:1e84", "030000", Fabric::Unknown), // RTX 2070 SUPER
+        ("10de:1f02", "030000", Fabric::None),    // RTX 2070
+        ("10de:1e90", "030000", Fabric::None),    // RTX 2080 Mobile
+        ("10de:1e30", "030000", Fabric::Unknown), // Quadro RTX 6000 and 8000
+        ("10de:1eb0", "030000", Fabric::Unknown), // Quadro RTX 5000
+        ("10de:1eb1", "030000", Fabric::None),    // Quadro RTX 4000
+        ("10de:1dba", "030000", Fabric::Unknown), // Quadro GV100
+        ("10de:15f0", "030000", Fabric::Unknown), // Quadro GP100
+        ("10de:1db7", "030000", Fabric::Unknown), // V100 in a DGX Station
+        ("10de:2684", "030000", Fabric::None),    // RTX 4090
+    ] {
+        assert_eq!(fabric(identity, class), expected, "{identity}");
+    }
+}
+
+#[test]
 fn a_data_center_gpu_that_no_row_names_may_have_one() {
     assert_eq!(fabric("10de:ffff", "030200"), Fabric::Unknown);
     assert_eq!(fabric("1002:ffff", "038000"), Fabric::Unknown);

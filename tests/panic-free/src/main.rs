@@ -147,7 +147,9 @@ fn judging() {
 
 fn snapshots() {
     let Some(address) = unknown() else { return };
-    let snapshot = Snapshot::<64>::take(address, Unknown);
+    let taken = Snapshot::<64>::take(address, Unknown);
+    keep(taken.cut);
+    let snapshot = taken.snapshot;
     let mut buffer = [0; wire::room(64)];
     keep(snapshot.encode(&mut buffer));
     if let Ok(other) = Snapshot::<64>::decode(black_box(&buffer)) {
