@@ -14,6 +14,7 @@
 
 mod examination;
 mod judge;
+mod reader;
 mod reading;
 
 pub use self::examination::{Aspect, Aspects, Examination, Finding, Note, Verdict};

@@ -19,6 +19,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use core::fmt;
+
 use crate::capability::express::{Express, LinkCapabilities, LinkStatus};
 use crate::config::{ConfigRead, Offset};
 use crate::header::Identity;
@@ -261,6 +263,42 @@ pub enum Half {
     ClassAllOnes,
     /// The register with Header Type reads all-ones.
     HeaderTypeAllOnes,
+}
+
+impl fmt::Display for PortLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "link active",
+            Self::Inactive => "link not active",
+            Self::NotReported => "link not reported",
+            Self::Unreadable => "link unknown: the port could not be read",
+        })
+    }
+}
+
+impl fmt::Display for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LinkInactive => f.write_str("not read: the link is not active"),
+            Self::LinkUnknown => f.write_str("not read: the port above could not be read"),
+            Self::Absent => f.write_str("absent: all-ones"),
+            Self::NotReady => f.write_str("not ready: asks for retries (RRS)"),
+            Self::HalfInitialised(half) => write!(f, "half initialised: {half}"),
+            Self::PhysicalFunctionNotReady => f.write_str("not read: its physical function is not ready"),
+            Self::Ready(identity) => write!(f, "ready: {identity}"),
+        }
+    }
+}
+
+impl fmt::Display for Half {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Zero => "the identity reads zero",
+            Self::CommandAllOnes => "Command and Status read all-ones",
+            Self::ClassAllOnes => "Class Code reads all-ones",
+            Self::HeaderTypeAllOnes => "Header Type reads all-ones",
+        })
+    }
 }
 
 impl Half {
