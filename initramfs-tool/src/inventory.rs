@@ -45,7 +45,7 @@ pub fn gpus(functions: &[Function]) -> Vec<Gpu> {
     physical.sort_by_key(|function| function.address);
     physical
         .chunk_by(|one, other| one.address.device_address() == other.address.device_address())
-        .filter(|chunk| chunk.iter().any(|function| is_gpu(function)))
+        .filter(|chunk| chunk.iter().any(|function| is_gpu(function.identity, function.class)))
         .filter_map(|chunk| {
             let device = chunk.first()?.address.device_address();
             let functions = chunk.iter().copied().cloned().collect();
@@ -57,12 +57,11 @@ pub fn gpus(functions: &[Function]) -> Vec<Gpu> {
 /// Whether a function makes its device a GPU: any display controller (VGA-compatible, 3D and other), or one of AMD's
 /// processing accelerators, which is what its Instinct parts call themselves. Others of that class are no GPUs: Intel's NPUs
 /// are in it.
-fn is_gpu(function: &Function) -> bool {
+pub fn is_gpu(identity: Identity, class: ClassCode) -> bool {
     const AMD: u16 = 0x1002;
-    let class = function.class;
     match (class.base_class, class.sub_class) {
         (DISPLAY_CONTROLLER, _) => true,
-        (PROCESSING_ACCELERATOR, 0) => function.identity.vendor == AMD,
+        (PROCESSING_ACCELERATOR, 0) => identity.vendor == AMD,
         _ => false,
     }
 }
@@ -139,7 +138,7 @@ pub(crate) mod tests {
             ("8086:352a", "060400", false),
         ] {
             assert_eq!(
-                is_gpu(&function("0000:01:00.0", identity, class)),
+                is_gpu(identity.parse().unwrap(), class.parse().unwrap()),
                 expected,
                 "{identity} {class}"
             );

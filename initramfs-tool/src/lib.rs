@@ -14,6 +14,7 @@
 //! | [`history`] | what came of each rung, and what that says about FLR in a class |
 //! | [`quarantine`] | which GPUs are out of service |
 //! | [`checked_lines`] | JSON lines that carry a checksum each |
+//! | [`recovery`] | bringing a GPU back: journal, baseline, what is said meanwhile |
 //! | [`linux`] | the effects: the only module that touches /sys, /proc, /dev, /run and /var |
 //!
 //! Everything but [`linux`] is pure: facts and time go in, decisions come out.
@@ -28,6 +29,7 @@ pub mod iommu;
 pub mod linux;
 pub mod plan;
 pub mod quarantine;
+pub mod recovery;
 pub mod report;
 pub mod rules;
 pub mod usage;

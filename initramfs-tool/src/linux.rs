@@ -3,6 +3,7 @@
 //! Paths are taken below a [`Root`], `/` on a running machine and a directory of files in tests.
 
 mod attribute;
+mod bar;
 mod boot_claim;
 mod class;
 mod config;
@@ -10,13 +11,17 @@ mod durable;
 mod effects;
 mod evidence;
 mod functions;
+mod health;
 mod history;
 mod kernel_log;
 mod module;
 mod quarantine_file;
+mod recover;
 mod report_file;
 mod root;
 mod slot;
+mod space;
+mod survey;
 mod usage;
 mod worker;
 mod workers;
@@ -31,6 +36,10 @@ pub use kernel_log::{PREFIX, log};
 pub use quarantine_file::{
     QuarantineFileError, accept_loss as accept_quarantine_loss, add as add_to_quarantine, read as read_quarantine,
     remove as remove_from_quarantine,
+};
+pub use recover::{
+    BaselineError, Options as RecoverOptions, RecoverError, WORKER_COMMAND, recover, save_baseline,
+    serve as serve_tasks,
 };
 pub use report_file::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use root::Root;

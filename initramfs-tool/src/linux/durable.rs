@@ -151,6 +151,15 @@ impl Locked {
         self.sync()
     }
 
+    /// Removes the file, if it is there.
+    pub(super) fn remove(&self, name: &str) -> Result<(), DurableError> {
+        let path = self.path.join(name);
+        match fs::remove_file(&path) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(failed("remove", &path)(cause)),
+            Ok(()) | Err(_) => self.sync(),
+        }
+    }
+
     /// The names in the directory, on the disk too.
     fn sync(&self) -> Result<(), DurableError> {
         self.directory.sync_all().map_err(failed("sync", &self.path))

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::Root;
 use super::effects::Effects;
-use crate::claim::{Assignment, Claim, Event, Step};
+use crate::claim::{Assignment, Claim, Event, Outcome, Step, Target};
 
 /// Does the assignment on standard input.
 ///
@@ -27,12 +27,19 @@ pub fn work(root: &Root) -> io::Result<()> {
                 carry_out(root, Claim::new(&target), &mut reporter);
             }
         }
-        Assignment::Undo { changes, rollback } => carry_out(root, Claim::undo(&changes, rollback), &mut reporter),
+        Assignment::Undo { changes, rollback } => {
+            carry_out(root, Claim::undo(&changes, rollback), &mut reporter);
+        }
     }
     Ok(())
 }
 
-fn carry_out(root: &Root, mut claim: Claim, reporter: &mut Reporter<impl Write>) {
+/// Claims a GPU in this very process.
+pub(super) fn claim_here(root: &Root, target: &Target) -> Outcome {
+    carry_out(root, Claim::new(target), &mut Reporter::<io::Sink>::silent())
+}
+
+fn carry_out(root: &Root, mut claim: Claim, reporter: &mut Reporter<impl Write>) -> Outcome {
     let begin = Instant::now();
     let mut effects = Effects::new(root);
     let mut turned_back = claim.rollback().cloned();
@@ -55,8 +62,8 @@ fn carry_out(root: &Root, mut claim: Claim, reporter: &mut Reporter<impl Write>)
             }
             Step::WaitUntil(time) => thread::sleep(time.saturating_sub(begin.elapsed())),
             Step::Done(outcome) => {
-                reporter.tell(&[Event::Ended(outcome)]);
-                return;
+                reporter.tell(&[Event::Ended(outcome.clone())]);
+                return outcome;
             }
         }
     }
@@ -70,6 +77,11 @@ struct Reporter<W> {
 impl<W: Write> Reporter<W> {
     fn new(output: W) -> Self {
         Self { output: Some(output) }
+    }
+
+    /// One that nobody listens to.
+    fn silent() -> Self {
+        Self { output: None }
     }
 
     /// Tells all of it in one write, and at once: the next operation may block.

@@ -9,6 +9,7 @@ mod guard;
 mod hangs;
 mod no_iommu;
 mod off;
+mod recover;
 mod rollback;
 mod twins;
 
@@ -41,6 +42,7 @@ const STORIES: &[(&str, Story)] = stories![
     config_reads::a_claim_reads_at_most_thirty_registers_a_function,
     hangs::a_modprobe_that_never_returns,
     hangs::a_reset_that_does_not_end,
+    recover::off_the_bus,
 ];
 
 fn main() -> ExitCode {

@@ -9,6 +9,7 @@ has /sys || mount -t sysfs sysfs /sys
 has /dev || mount -t devtmpfs devtmpfs /dev
 has /run || mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /tmp
+mount -t tmpfs tmpfs /var
 
 # Bytes pass as they are: the host reads markers out of them.
 stty -F /dev/ttyS1 raw -echo

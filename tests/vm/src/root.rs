@@ -15,8 +15,8 @@ const RECIPE: &str = "1";
 
 const INIT: &str = include_str!("../assets/root-init.sh");
 
-const DIRECTORIES: [&str; 10] = [
-    "bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr/bin",
+const DIRECTORIES: [&str; 11] = [
+    "bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr/bin", "var",
 ];
 
 /// Room for busybox and the metadata; nothing is written to a mounted root.

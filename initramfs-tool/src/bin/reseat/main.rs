@@ -2,16 +2,21 @@
 
 #![allow(clippy::print_stderr, reason = "the program's own edge: its errors")]
 
+mod baseline;
 mod decode;
+mod gpu;
 mod history;
 mod inventory;
+mod recover;
 mod report;
 mod table;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use reseat::linux::{self, Root};
 
 /// Hands GPUs from one virtual machine to the next.
 #[derive(Parser)]
@@ -31,11 +36,24 @@ enum Command {
     Report(report::Arguments),
     /// Decode configuration spaces out of a text such as `lspci -xxxx` prints.
     Decode(decode::Arguments),
+    /// Bring a GPU back, by the reset with the fewest bystanders, and count only what is verified.
+    ///
+    /// Nothing is done to a GPU that somebody uses, and nothing to a domain that holds somebody else's device. What
+    /// cannot be brought back goes out of service.
+    Recover(recover::Arguments),
+    /// What a GPU is held against after a reset.
+    Baseline(baseline::Arguments),
     /// Show what came of each reset, newest last, and what that says about FLR in each class: model, VBIOS and kernel.
     ///
     /// Exit status: 0 if all of it could be read, or there is none; 1 if a part could not, which is named after the rest;
     /// 2 if the arguments make no sense.
     History(history::Arguments),
+    /// Do tasks from standard input: how `recover` has done what may never come back.
+    #[command(name = linux::WORKER_COMMAND, hide = true)]
+    DoTasks {
+        /// The directory that stands for `/`.
+        root: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -44,6 +62,12 @@ fn main() -> ExitCode {
         Command::Report(arguments) => report::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
+        Command::Recover(arguments) => recover::run(&arguments),
+        Command::Baseline(arguments) => baseline::run(&arguments),
+        Command::DoTasks { root } => match linux::serve_tasks(&Root::at(root)) {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => Err(error.into()),
+        },
     };
     match outcome {
         Ok(status) => status,

@@ -1,0 +1,165 @@
+//! `reseat recover`.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use reseat::linux::{self, RecoverOptions, Root};
+use reseat::recovery::{Event, ExitStatus};
+use reseat_core::decision;
+
+use crate::gpu::GpuName;
+
+/// Arguments of `reseat recover`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Exit status: 0 recovered and verified; 1 not begun, or reseat failed; 2 wrong usage; \
+                        3 unverified, which is not recovered; 4 refused; 5 out of service; \
+                        6 ought to be out of service and could not be taken out of it. \
+                        With --dry-run, 0 if a rung would be begun and 4 if not."
+)]
+pub(crate) struct Arguments {
+    /// The GPU, by its address: 0000:65:00 or one of its functions, 0000:65:00.0.
+    gpu: GpuName,
+    /// Only say what would be done first, why, and whom a reset would hit.
+    #[arg(long)]
+    dry_run: bool,
+    /// The highest rung allowed.
+    #[arg(long, value_enum, default_value_t = Rung::SlotPower)]
+    highest: Rung,
+    /// The reset that is preferred, where the rule leaves a choice.
+    #[arg(long, value_enum)]
+    prefer: Option<Preference>,
+    /// Reset a GPU that somebody uses. The history keeps that it was forced.
+    #[arg(long)]
+    force: bool,
+    /// Go on with a recovery that was broken off.
+    #[arg(long)]
+    resume: bool,
+    /// Print JSON, one event a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The rungs, from the least destructive to the most.
+#[derive(Clone, Copy, ValueEnum)]
+enum Rung {
+    /// D3hot→D0 reset of the function, by the kernel.
+    Pm,
+    /// Function level reset, by the kernel.
+    Flr,
+    /// Everything below the card root removed, a secondary bus reset on the empty bus, a rescan.
+    DetachSbr,
+    /// The slot's power off and on.
+    SlotPower,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Preference {
+    /// Function level reset first.
+    Flr,
+    /// Secondary bus reset first.
+    Sbr,
+}
+
+impl From<Rung> for decision::Rung {
+    fn from(rung: Rung) -> Self {
+        match rung {
+            Rung::Pm => Self::KernelPm,
+            Rung::Flr => Self::KernelFlr,
+            Rung::DetachSbr => Self::DetachSbr,
+            Rung::SlotPower => Self::SlotPower,
+        }
+    }
+}
+
+/// Recovers a GPU.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let options = RecoverOptions {
+        dry_run: arguments.dry_run,
+        highest: arguments.highest.into(),
+        preference: match arguments.prefer {
+            None => decision::Preference::Rule,
+            Some(Preference::Flr) => decision::Preference::Flr,
+            Some(Preference::Sbr) => decision::Preference::Sbr,
+        },
+        force: arguments.force,
+        resume: arguments.resume,
+    };
+    let GpuName(device) = arguments.gpu;
+    let mut teller = Teller::new(arguments.json);
+    let mut rung_comes = false;
+    let end = linux::recover(&Root::system(), device, &options, &mut |event| {
+        if let Event::Decided { rung, .. } = event {
+            rung_comes = rung.is_some();
+        }
+        teller.tell(event);
+    })?;
+    if let Err(error) = teller.finish() {
+        // How it ended is told by the exit status, whoever has stopped reading.
+        eprintln!("reseat: cannot print: {error}");
+    }
+    let status = match end {
+        Some(end) => ExitStatus::from(end),
+        None if rung_comes => ExitStatus::Recovered,
+        None => ExitStatus::Refused,
+    };
+    Ok(ExitCode::from(status as u8))
+}
+
+/// Tells people or programs what happens.
+struct Teller {
+    json: bool,
+    bar: ProgressBar,
+    /// The first thing that went wrong in telling.
+    failed: io::Result<()>,
+}
+
+impl Teller {
+    fn new(json: bool) -> Self {
+        let live = !json && io::stderr().is_terminal();
+        let bar = if live {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self {
+            json,
+            bar,
+            failed: Ok(()),
+        }
+    }
+
+    fn tell(&mut self, event: &Event) {
+        let told = match (self.json, event) {
+            (true, _) => Self::line(&serde_json::to_string(event).unwrap_or_default()),
+            (false, Event::Began { .. } | Event::Waiting { .. }) => {
+                self.bar.reset_elapsed();
+                self.bar.set_message(event.to_string().trim().to_owned());
+                Ok(())
+            }
+            (false, _) => self.bar.suspend(|| Self::line(&event.to_string())),
+        };
+        if self.failed.is_ok() {
+            self.failed = told;
+        }
+    }
+
+    /// A reader that has gone is no reason to leave a GPU half recovered: it is told of at the end.
+    fn line(text: &str) -> io::Result<()> {
+        let mut output = io::stdout().lock();
+        writeln!(output, "{text}")?;
+        output.flush()
+    }
+
+    fn finish(self) -> io::Result<()> {
+        self.bar.finish_and_clear();
+        self.failed
+    }
+}

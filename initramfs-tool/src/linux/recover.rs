@@ -1,0 +1,19 @@
+//! The recovery of a GPU, done: one ladder per reset domain, each operation in a worker that can be left behind.
+
+mod baseline;
+mod chronicle;
+mod driver;
+mod files;
+mod operate;
+mod remove;
+mod reset;
+mod restore;
+mod trouble;
+mod worker;
+
+pub use baseline::{BaselineError, save as save_baseline};
+pub use driver::{Options, RecoverError, recover};
+pub use worker::serve;
+
+/// What a worker is started with, before its root, and nobody else.
+pub const WORKER_COMMAND: &str = "do-tasks";

@@ -1,0 +1,151 @@
+//! What outlives a recovery: its history, what that says of the class, and the quarantine.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reseat_core::decision::ClassHistory;
+use reseat_core::health::Verdict;
+use reseat_core::recovery::{Outcome, Record};
+
+use super::super::class::class_of;
+use super::super::durable::DurableError;
+use super::super::quarantine_file::{self, QuarantineFileError};
+use super::super::{Root, history, slot};
+use crate::history::{ClassKey, Entry, class_history};
+use crate::identification::{Identification, Likeness};
+use crate::inventory::{Function, Gpu};
+use crate::quarantine;
+use crate::recovery::Subject;
+
+/// The books, open at one GPU.
+pub(super) struct Chronicle<'a> {
+    root: &'a Root,
+    gpu: Identification,
+    /// None where it cannot be told: nothing is learnt then.
+    class: Option<ClassKey>,
+    entries: Vec<Entry>,
+    /// What of the history could not be read, in words.
+    problems: Vec<String>,
+    /// What came of the rungs of this recovery.
+    attempts: Vec<String>,
+    /// When the rung that is under way was begun.
+    since: Duration,
+    forced: bool,
+}
+
+impl<'a> Chronicle<'a> {
+    pub(super) fn open(root: &'a Root, subject: &Subject) -> Self {
+        let mut problems = Vec::new();
+        let content = history::read(root).map(|content| {
+            let damaged = content.damaged.iter();
+            problems.extend(damaged.map(|line| format!("history, line {}: {}", line.line, line.cause)));
+            content.records
+        });
+        let entries = content.unwrap_or_else(|error| {
+            problems.push(error.to_string());
+            Vec::new()
+        });
+        let gpu = gpu_of(subject);
+        let identification = slot::identify(root, &gpu, None).unwrap_or_else(|error| {
+            problems.push(error.to_string());
+            Identification::new(&gpu, None, None)
+        });
+        // What only a driver could read is not known of a function on vfio-pci.
+        let class = gpu
+            .function(subject.function)
+            .map(|function| class_of(root, function, None));
+        let class = class.transpose().unwrap_or_else(|error| {
+            problems.push(error.to_string());
+            None
+        });
+        Self {
+            root,
+            gpu: identification,
+            class,
+            entries,
+            problems,
+            attempts: Vec::new(),
+            since: Duration::ZERO,
+            forced: false,
+        }
+    }
+
+    /// What is known of FLR in the GPU's class, and words.
+    pub(super) fn class(&self) -> (ClassHistory, Vec<String>) {
+        let mut words = self.problems.clone();
+        let Some(class) = &self.class else {
+            return (ClassHistory::Unknown, words);
+        };
+        let known = class_history(&self.entries, class);
+        match known {
+            ClassHistory::Unknown => {}
+            ClassHistory::Good => words.push(format!("FLR of {class} is known good")),
+            ClassHistory::Bad => words.push(format!("FLR of {class} is known bad")),
+        }
+        (known, words)
+    }
+
+    /// Whether the last reset of this GPU was not verified.
+    pub(super) fn last_reset_failed(&self) -> bool {
+        let mut of_gpu = self.entries.iter().rev();
+        let last = of_gpu.find(|entry| self.gpu.likeness(&entry.gpu) == Likeness::Same);
+        last.is_some_and(|entry| !is_good(&entry.record))
+    }
+
+    /// Notes that somebody's use of the GPU was passed over.
+    pub(super) fn forced(&mut self) {
+        self.forced = true;
+    }
+
+    /// Writes down what came of a rung that has ended at `now`.
+    pub(super) fn record(&mut self, record: Record, now: Duration) -> Result<(), DurableError> {
+        let mut attempt = quarantine::Entry::attempt(&record);
+        if self.forced {
+            attempt.push_str(" (forced: it was in use)");
+        }
+        self.attempts.push(attempt);
+        let took = now.saturating_sub(self.since);
+        self.since = now;
+        let Some(class) = self.class.clone() else {
+            return Ok(());
+        };
+        let entry = Entry::new(Timestamp::now(), self.gpu.clone(), class, record, took);
+        history::append(self.root, &entry)
+    }
+
+    /// Takes the GPU out of service, on the disk.
+    pub(super) fn quarantine(&self, reason: &str) -> Result<(), QuarantineFileError> {
+        let now = Timestamp::now();
+        let entry = quarantine::Entry {
+            gpu: self.gpu.clone(),
+            reason: reason.to_owned(),
+            since: now,
+            attempts: self.attempts.clone(),
+        };
+        quarantine_file::add(self.root, now, entry)
+    }
+}
+
+/// What could not be compared was not found wrong: that is no reset that failed.
+fn is_good(record: &Record) -> bool {
+    matches!(
+        record.outcome,
+        Outcome::Judged(Verdict::Verified | Verdict::Unverified { .. })
+    )
+}
+
+/// The GPU as an inventory has it: one that was removed is not listed, and is known all the same.
+fn gpu_of(subject: &Subject) -> Gpu {
+    let functions = subject.members.iter().map(|member| Function {
+        address: member.address,
+        identity: member.identity,
+        class: member.class,
+        driver: None,
+        iommu_group: None,
+        is_virtual: false,
+    });
+    Gpu {
+        device: subject.device,
+        functions: functions.collect(),
+    }
+}

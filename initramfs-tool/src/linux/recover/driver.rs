@@ -1,0 +1,402 @@
+//! Driving the ladder: orders to workers, answers back, everything told as it happens.
+
+use std::fs::{File, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reseat_core::address::DeviceAddress;
+use reseat_core::decision::{
+    Decision, Exclusivity, KERNEL_RESET_LIMIT, Known, Preference, Rung, Sickness, Tdi, Tried, Use, decide,
+};
+use reseat_core::health::Verdict;
+use reseat_core::recovery::{Action, Awaited, End, Observation, Operation, Order, Progress, Reason, Record, Recovery};
+
+use super::super::Root;
+use super::super::durable::DurableError;
+use super::chronicle::Chronicle;
+use super::files::{self, RecordError};
+use super::worker::{WorkerError, Workers};
+use crate::recovery::{Answer, Event, Surveyed, Task, whole_milliseconds};
+
+/// What is asked of a recovery.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// The highest rung allowed.
+    pub highest: Rung,
+    /// What is preferred where the rule leaves a choice.
+    pub preference: Preference,
+    /// Go on with a GPU that somebody uses. It is written down.
+    pub force: bool,
+    /// Go on with a recovery that was broken off.
+    pub resume: bool,
+}
+
+/// Why a recovery was not begun, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// Somebody else recovers something in the same domain.
+    #[error("another recovery is under way in the domain of {0}")]
+    UnderWay(DeviceAddress),
+    /// The lock cannot be had.
+    #[error("cannot lock {path}: {cause}", path = path.display())]
+    Lock {
+        /// Of which file.
+        path: std::path::PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The GPU cannot be looked at.
+    #[error("cannot look at {device}: {problem}")]
+    Look {
+        /// Which.
+        device: DeviceAddress,
+        /// Why.
+        problem: String,
+    },
+    /// A recovery was broken off.
+    #[error("a recovery of {0} was broken off: go on with it by `reseat recover {0} --resume`")]
+    BrokenOff(DeviceAddress),
+    /// There is none to go on with.
+    #[error("no recovery of {0} was broken off")]
+    NothingToResume(DeviceAddress),
+    /// A file of reseat's own.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A file of reseat's own.
+    #[error(transparent)]
+    File(#[from] DurableError),
+}
+
+/// The first look at a GPU is given as much time as a reset may take that somebody else has begun.
+const LOOK_LIMIT: Duration = Duration::from_secs(5);
+/// Holding a GPU against its baseline before anything is done.
+const EXAMINE_LIMIT: Duration = Duration::from_secs(5);
+/// An answer that is there in the last moment still has to be heard.
+const LAST_WORDS: Duration = Duration::from_millis(20);
+/// What a quarantine takes: the note of it, and the unbinding.
+const LOCKS: &str = "/run/reseat/locks";
+
+/// Recovers the GPU at `device`, and tells `listener` what happens. With [`Options::dry_run`] it ends with the plan, and
+/// without an end.
+///
+/// # Errors
+/// [`RecoverError`]: nothing was begun then.
+pub fn recover(
+    root: &Root,
+    device: DeviceAddress,
+    options: &Options,
+    listener: &mut dyn FnMut(&Event),
+) -> Result<Option<End>, RecoverError> {
+    let mut workers = Workers::new(root);
+    let journal = files::journal(root, device)?;
+    match (&journal, options.resume) {
+        (Some(_), false) if !options.dry_run => return Err(RecoverError::BrokenOff(device)),
+        (None, true) => return Err(RecoverError::NothingToResume(device)),
+        _ => {}
+    }
+    let mut surveyed = look(&mut workers, device, listener)?;
+    if let Some(journal) = journal {
+        // What was there before the first rung is what has to come back.
+        surveyed.subject = journal.subject;
+    }
+    let _lock = lock(root, &surveyed)?;
+    let mut climb = Ladder {
+        root,
+        workers,
+        chronicle: Chronicle::open(root, &surveyed.subject),
+        surveyed,
+        listener,
+        begin: Instant::now(),
+    };
+    let known = climb.known(options);
+    let facts = climb.surveyed.surroundings.facts(known);
+    if options.dry_run {
+        let decision = decide(&facts, &Tried::none());
+        climb.tell_decision(&decision);
+        return Ok(None);
+    }
+    Ok(Some(climb.climb(Recovery::new(Duration::ZERO, facts, Tried::none()))))
+}
+
+/// Looks at the machine; while somebody else's reset holds the GPU, again.
+fn look(
+    workers: &mut Workers<'_>,
+    device: DeviceAddress,
+    listener: &mut dyn FnMut(&Event),
+) -> Result<Surveyed, RecoverError> {
+    let begin = Instant::now();
+    let failed = |problem: String| RecoverError::Look { device, problem };
+    loop {
+        match workers.ask(&Task::Survey(device), LOOK_LIMIT) {
+            Ok(Answer::Surveyed(surveyed)) => return Ok(*surveyed),
+            Ok(Answer::Failed(problem)) => return Err(failed(problem)),
+            Ok(other) => return Err(failed(format!("an answer that nobody asked for: {other:?}"))),
+            Err(WorkerError::Blocked) if begin.elapsed() < KERNEL_RESET_LIMIT => listener(&Event::Waiting {
+                rung: None,
+                what: "the kernel, which holds the GPU: a reset is in progress",
+                limit_ms: whole_milliseconds(KERNEL_RESET_LIMIT.saturating_sub(begin.elapsed())),
+            }),
+            Err(error) => return Err(failed(error.to_string())),
+        }
+    }
+}
+
+/// One ladder per reset domain.
+fn lock(root: &Root, surveyed: &Surveyed) -> Result<File, RecoverError> {
+    let subject = &surveyed.subject;
+    let domain = subject.card_root.unwrap_or(subject.function);
+    let directory = root.path(LOCKS);
+    let path = directory.join(domain.to_string());
+    let opened = std::fs::create_dir_all(&directory).and_then(|()| File::create(&path));
+    let failed = |cause| RecoverError::Lock {
+        path: path.clone(),
+        cause,
+    };
+    let file = opened.map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(RecoverError::UnderWay(subject.device)),
+        Err(TryLockError::Error(cause)) => Err(failed(cause)),
+    }
+}
+
+struct Ladder<'a> {
+    root: &'a Root,
+    workers: Workers<'a>,
+    chronicle: Chronicle<'a>,
+    surveyed: Surveyed,
+    listener: &'a mut dyn FnMut(&Event),
+    begin: Instant,
+}
+
+impl Ladder<'_> {
+    fn tell(&mut self, event: &Event) {
+        (self.listener)(event);
+    }
+
+    fn tell_decision(&mut self, decision: &Decision) {
+        self.tell(&Event::Decided {
+            branch: decision.branch,
+            rung: decision.next.rung(),
+            skipped: decision.skipped.to_vec(),
+        });
+    }
+
+    /// What the rule is told that no topology knows.
+    fn known(&mut self, options: &Options) -> Known {
+        let mut words = self.surveyed.words.clone();
+        words.extend(self.surveyed.domain_in_words());
+        let (usage, users) = self.usage(options);
+        words.extend(users);
+        let (sickness, findings) = self.sickness(usage);
+        words.extend(findings);
+        let (class, standing) = self.chronicle.class();
+        words.extend(standing);
+        if !words.is_empty() {
+            self.tell(&Event::Found { words });
+        }
+        Known {
+            usage,
+            // Only a kernel with support for confidential devices locks one, and none of those that are known here does.
+            tdi: Tdi::Unlocked,
+            class,
+            sickness,
+            preference: options.preference,
+            highest: options.highest,
+        }
+    }
+
+    fn usage(&mut self, options: &Options) -> (Use, Vec<String>) {
+        let (observation, mut words) = self.operate(Operation::CheckUse, Operation::CheckUse.limit());
+        let usage = match observation {
+            Observation::Use(usage) => usage,
+            _ => Use::Unknown,
+        };
+        if usage != Use::Free && options.force {
+            words.push("used, and to be reset all the same: --force".to_owned());
+            self.chronicle.forced();
+            return (Use::Free, words);
+        }
+        (usage, words)
+    }
+
+    /// What is wrong with the GPU as it is found, and that its last reset failed.
+    fn sickness(&mut self, usage: Use) -> (Sickness, Vec<String>) {
+        let mut sickness = Sickness::new();
+        let mut words = Vec::new();
+        // What is in use is not looked at: nothing is going to be done to it.
+        if usage == Use::Free {
+            match self
+                .workers
+                .ask(&Task::Examine(self.surveyed.subject.clone()), EXAMINE_LIMIT)
+            {
+                Ok(Answer::Examined(examined)) => {
+                    sickness = examined.verdict.sickness();
+                    words = examined.words;
+                }
+                Ok(other) => words.push(format!("not examined: {other:?}")),
+                Err(error) => words.push(format!("not examined: {error}")),
+            }
+        }
+        if self.chronicle.last_reset_failed() {
+            sickness.set_last_reset_failed(true);
+            words.push("its last reset was not verified".to_owned());
+        }
+        (sickness, words)
+    }
+
+    fn operate(&mut self, operation: Operation, limit: Duration) -> (Observation, Vec<String>) {
+        let task = Task::Operate(operation, self.surveyed.subject.clone());
+        self.perform(&task, limit)
+    }
+
+    fn perform(&mut self, task: &Task, limit: Duration) -> (Observation, Vec<String>) {
+        match self.workers.ask(task, limit) {
+            Ok(Answer::Operated(observation, words)) => (observation, words),
+            Ok(Answer::Failed(problem)) => (failed(), vec![problem]),
+            Ok(other) => (failed(), vec![format!("an answer that nobody asked for: {other:?}")]),
+            Err(WorkerError::Blocked) => (Observation::Blocked, vec![WorkerError::Blocked.to_string()]),
+            // It may have done what it was told, or not.
+            Err(error @ WorkerError::Gone(_)) => (failed(), vec![error.to_string()]),
+        }
+    }
+
+    fn climb(&mut self, mut recovery: Recovery) -> End {
+        let mut decided: Option<Decision> = None;
+        loop {
+            let progress = recovery.poll(self.begin.elapsed());
+            if recovery.decision() != decided.as_ref() {
+                decided = recovery.decision().cloned();
+                if let Some(decision) = &decided {
+                    self.tell_decision(decision);
+                }
+            }
+            match progress {
+                Ok(Progress::Do(order)) => self.carry_out(&mut recovery, order),
+                Ok(Progress::Ended(end)) => return self.end(end),
+                Err(nb::Error::WouldBlock) => self.wait(&recovery),
+                Err(nb::Error::Other(never)) => match never {},
+            }
+        }
+    }
+
+    fn wait(&mut self, recovery: &Recovery) {
+        let Some(waiting) = recovery.waiting() else {
+            return;
+        };
+        let now = self.begin.elapsed();
+        let what = match waiting.awaited {
+            Awaited::Time => "the time that the specification gives",
+            Awaited::Again => "what is not there yet",
+            Awaited::Answer(_) => "an answer",
+        };
+        self.tell(&Event::Waiting {
+            rung: waiting.rung,
+            what,
+            limit_ms: whole_milliseconds(waiting.until.saturating_sub(now)),
+        });
+        thread::sleep(waiting.poll_at.saturating_sub(now));
+    }
+
+    fn carry_out(&mut self, recovery: &mut Recovery, order: Order) {
+        let begin = self.begin.elapsed();
+        let limit = order.deadline.saturating_sub(begin).saturating_sub(LAST_WORDS);
+        let observation = match order.action {
+            Action::Do(operation) => {
+                let rung = recovery.waiting().and_then(|waiting| waiting.rung);
+                let limit_ms = whole_milliseconds(limit);
+                self.tell(&Event::Began {
+                    rung,
+                    operation,
+                    limit_ms,
+                });
+                let (observation, words) = self.operate(operation, limit);
+                let took = self.begin.elapsed().saturating_sub(begin);
+                self.tell(&Event::Ended {
+                    operation,
+                    took_ms: whole_milliseconds(took),
+                    observation: in_words(observation),
+                    words,
+                });
+                observation
+            }
+            Action::Record(record) => self.record(record),
+            Action::Quarantine(reason) => self.quarantine(reason, limit),
+        };
+        recovery.tell(self.begin.elapsed(), order.ticket, observation);
+    }
+
+    fn record(&mut self, record: Record) -> Observation {
+        self.tell(&Event::Recorded { record });
+        match self.chronicle.record(record, self.begin.elapsed()) {
+            Ok(()) => Observation::Done,
+            Err(error) => {
+                let words = vec![format!("the history was not written: {error}")];
+                self.tell(&Event::Found { words });
+                failed()
+            }
+        }
+    }
+
+    /// The note first: it outlives whatever becomes of the rest.
+    fn quarantine(&mut self, reason: Reason, limit: Duration) -> Observation {
+        let noted = self.chronicle.quarantine(&reason.to_string());
+        let (mut observation, mut words) = match reason {
+            // The kernel still works on the functions: whoever touches them hangs as well.
+            Reason::Stuck(_) => (Observation::Blocked, vec!["the GPU is left alone".to_owned()]),
+            Reason::Exhausted | Reason::Refused(_) => {
+                let task = Task::Isolate(self.surveyed.subject.clone());
+                self.perform(&task, limit.saturating_sub(LAST_WORDS))
+            }
+        };
+        if let Err(error) = noted {
+            words.push(format!("the quarantine was not written down: {error}"));
+            observation = failed();
+        }
+        self.tell(&Event::Found { words });
+        observation
+    }
+
+    fn end(&mut self, end: End) -> End {
+        // What is put back needs no journal; neither does what is out of service.
+        if let Err(error) = files::remove_journal(self.root, self.surveyed.subject.device) {
+            let words = vec![error.to_string()];
+            self.tell(&Event::Found { words });
+        }
+        let took_ms = whole_milliseconds(self.begin.elapsed());
+        let text = end.to_string();
+        self.tell(&Event::Done { end, text, took_ms });
+        end
+    }
+}
+
+/// What the ladder is told where all that is known is that something went wrong.
+const fn failed() -> Observation {
+    Observation::Failed(reseat_core::recovery::Failure::Other(0))
+}
+
+fn in_words(observation: Observation) -> String {
+    match observation {
+        Observation::Done => "done".to_owned(),
+        Observation::Use(usage) => match usage {
+            Use::Free => "nobody".to_owned(),
+            Use::Used => "in use".to_owned(),
+            Use::Unknown => "not known".to_owned(),
+        },
+        Observation::Link(link) => link.to_string(),
+        Observation::Domain(domain) => match domain {
+            Exclusivity::Exclusive => "nobody else".to_owned(),
+            Exclusivity::Shared => "others as well".to_owned(),
+            Exclusivity::Unknown => "not known".to_owned(),
+        },
+        Observation::Functions(readiness) => readiness.to_string(),
+        Observation::Health(verdict @ (Verdict::Verified | Verdict::Unverified { .. } | Verdict::Sick(_))) => {
+            verdict.to_string()
+        }
+        Observation::Blocked => "does not come back".to_owned(),
+        Observation::Vanished => "vanished".to_owned(),
+        Observation::Failed(failure) => failure.to_string(),
+    }
+}

@@ -1,0 +1,328 @@
+//! One operation of the ladder, done.
+
+use reseat_core::decision::{Exclusivity, Use};
+use reseat_core::health::{self as judged, Errors, Reading, Verdict};
+use reseat_core::presence::Readiness;
+use reseat_core::recovery::{Failure, Observation, Operation};
+use reseat_core::topology::Place;
+
+use super::super::health::{self, Patience};
+use super::super::survey::{self, Survey};
+use super::super::{Root, attribute, functions, usage};
+use super::remove::CardRoot;
+use super::trouble::Stop;
+use super::{files, reset, restore};
+use crate::claim::Attribute;
+use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Member, Subject, Surveyed};
+use crate::usage::Usage;
+
+/// A driver that nobody has: with this for its override, a function is bound by nobody.
+pub(super) const NOBODY: &str = "reseat-quarantine";
+
+/// Does an operation, and says what there is to say.
+pub(super) fn operate(root: &Root, operation: Operation, subject: &Subject) -> (Observation, Vec<String>) {
+    let mut words = Vec::new();
+    let observation = perform(root, operation, subject, &mut words).unwrap_or_else(|stop| {
+        words.push(stop.words);
+        stop.observation
+    });
+    (observation, words)
+}
+
+fn perform(root: &Root, operation: Operation, subject: &Subject, words: &mut Vec<String>) -> Result<Observation, Stop> {
+    let done = |()| Observation::Done;
+    match operation {
+        Operation::CheckUse => Ok(Observation::Use(in_use(root, subject, words))),
+        Operation::CheckDomain => Ok(Observation::Domain(domain(root, subject, words))),
+        Operation::ReadLink => Ok(Observation::Link(link(root, subject))),
+        Operation::LookAtFunctions => look(root, subject, words).map(Observation::Functions),
+        Operation::Wake => restore::wake(root, subject).map(done),
+        Operation::Unbind => subject
+            .functions()
+            .into_iter()
+            .try_for_each(|function| restore::unbind(root, function))
+            .map(done),
+        Operation::KernelFlr => reset::function(root, subject.function, reset::FLR, words).map(done),
+        Operation::KernelPm => reset::function(root, subject.function, reset::PM, words).map(done),
+        Operation::Journal => write_journal(root, subject).map(done),
+        Operation::RecordErrors => record_errors(root, subject).map(done),
+        Operation::RemoveBelowCardRoot => {
+            note_removal(root, subject)?;
+            CardRoot::of(root, subject)?.remove_below(root, subject).map(done)
+        }
+        Operation::ResetEmptyBus => CardRoot::of(root, subject)?.reset_empty_bus(root).map(done),
+        Operation::Rescan => CardRoot::of(root, subject)?.rescan(root).map(done),
+        Operation::RestoreBarSizes => restore::bar_sizes(root, &journal(root, subject)?, words).map(done),
+        Operation::RestoreOverride => restore::overrides(root, &journal(root, subject)?).map(done),
+        Operation::Claim => restore::drivers(root, &journal(root, subject)?, words).map(done),
+        Operation::PinD0 => restore::pin(root, &journal(root, subject)?).map(done),
+        Operation::PowerOff => {
+            note_removal(root, subject)?;
+            CardRoot::of(root, subject)?.switch_power(root, "0").map(done)
+        }
+        Operation::PowerOn => CardRoot::of(root, subject)?.switch_power(root, "1").map(done),
+        Operation::Verify => {
+            let examined = verify(root, subject)?;
+            words.extend(examined.words);
+            Ok(Observation::Health(examined.verdict))
+        }
+    }
+}
+
+/// Whether anybody uses a function of the GPU that is there: one that is removed has no user.
+fn in_use(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Use {
+    let mut here = subject.functions();
+    here.retain(|function| root.function(*function).exists());
+    if here.is_empty() {
+        return Use::Free;
+    }
+    let usage = usage::of(root, &here);
+    match &usage {
+        Usage::Free => {}
+        Usage::Used(users) => words.extend(users.iter().map(ToString::to_string)),
+        Usage::Unknown(obstacles) => words.extend(obstacles.iter().cloned()),
+    }
+    Use::from(&usage)
+}
+
+/// Looks anew at who is below the card root.
+fn domain(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Exclusivity {
+    match survey(root, subject) {
+        Ok(surveyed) => {
+            let strangers = surveyed.bystanders.iter();
+            words.extend(strangers.map(|stranger| format!("{stranger} would be hit as well")));
+            surveyed.surroundings.exclusivity
+        }
+        Err(problem) => {
+            words.push(problem);
+            Exclusivity::Unknown
+        }
+    }
+}
+
+/// The machine around a GPU that is known.
+fn survey(root: &Root, subject: &Subject) -> Result<Surveyed, String> {
+    // A GPU that was removed leaves its port, which is then looked at for itself.
+    let here = subject
+        .members
+        .iter()
+        .any(|member| root.function(member.address).exists());
+    if here {
+        return survey_of(root, subject.device);
+    }
+    Err(format!("no function of {} is there", subject.device))
+}
+
+/// The machine around the GPU at `device`.
+///
+/// # Errors
+/// In words: when it is not there or is no GPU.
+pub(super) fn survey_of(root: &Root, device: reseat_core::address::DeviceAddress) -> Result<Surveyed, String> {
+    let mut survey = Survey::around(root, device).map_err(|error| error.to_string())?;
+    let words = survey.problems.clone();
+    let topology = survey.topology().map_err(|error| error.to_string())?;
+    let of_device = topology
+        .places()
+        .find(|place| place.address().device_address() == device);
+    let place = of_device.ok_or_else(|| format!("no function is at {device}"))?;
+    let subject = Subject::at(place).ok_or_else(|| format!("{device} is no GPU: none of its functions is one"))?;
+    let place = topology
+        .find(subject.function)
+        .ok_or_else(|| format!("no function is at {}", subject.function))?;
+    let ours = |function: &reseat_core::topology::function::Function| subject.has(function.address);
+    let surroundings = reseat_core::decision::Surroundings::of(place, ours);
+    let below = place.card_root().into_iter().flat_map(Place::below);
+    let bystanders = below.map(Place::address).filter(|address| !subject.has(*address));
+    let bystanders = bystanders.collect();
+    Ok(Surveyed {
+        surroundings,
+        bystanders,
+        words,
+        subject,
+    })
+}
+
+/// The link that has to be active for the functions to be reached: the port's directly above, or of a card whose own
+/// switch is not there, the card root's.
+fn link(root: &Root, subject: &Subject) -> reseat_core::presence::PortLink {
+    let there = subject.ports.iter().take_while(|port| root.function(**port).exists());
+    let there: Vec<_> = there.copied().collect();
+    if there.is_empty() && !subject.ports.is_empty() {
+        return reseat_core::presence::PortLink::Unreadable;
+    }
+    health::link_below(root, &there)
+}
+
+/// The readiness of all functions together. One that the kernel does not list is absent.
+fn look(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Result<Readiness, Stop> {
+    let rrs = survey::rrs_visibility(root, subject.ports.first().copied());
+    let mut together: Option<Readiness> = None;
+    for function in subject.functions() {
+        let readiness = if root.function(function).exists() {
+            match health::admission(root, &subject.ports) {
+                Ok(admission) => survey::readiness(root, function, admission, rrs)
+                    .map_err(|problem| Stop::failed(Failure::Io, problem))?,
+                Err(readiness) => readiness,
+            }
+        } else {
+            Readiness::Absent
+        };
+        if !matches!(readiness, Readiness::Ready(_)) {
+            words.push(format!("{function}: {readiness}"));
+        }
+        together = Some(together.map_or(readiness, |together| together.and(readiness)));
+    }
+    together.ok_or_else(|| Stop::failed(Failure::Other(0), "the GPU has no functions"))
+}
+
+fn journal(root: &Root, subject: &Subject) -> Result<Journal, Stop> {
+    match files::journal(root, subject.device) {
+        Ok(Some(journal)) => Ok(journal),
+        Ok(None) => Err(Stop::failed(Failure::Other(0), "there is no journal")),
+        Err(error) => Err(Stop::failed(Failure::Io, error.to_string())),
+    }
+}
+
+/// Writes down each function as it is, unless an earlier rung has done so.
+fn write_journal(root: &Root, subject: &Subject) -> Result<(), Stop> {
+    let known = files::journal(root, subject.device).map_err(|error| Stop::failed(Failure::Io, error.to_string()))?;
+    if known.is_some_and(|journal| journal.subject == *subject) {
+        return Ok(());
+    }
+    let before = subject.members.iter().map(|member| before(root, member));
+    let journal = Journal::new(subject.clone(), before.collect::<Result<_, Stop>>()?);
+    Ok(files::write_journal(root, &journal)?)
+}
+
+fn before(root: &Root, member: &Member) -> Result<Before, Stop> {
+    let directory = root.function(member.address);
+    let sizes = health::bar_bytes(root, member.address);
+    let unread = || {
+        Stop::failed(
+            Failure::Io,
+            format!("the BAR sizes of {} cannot be read", member.address),
+        )
+    };
+    let driver_override = attribute::read_if_there(&directory.join(Attribute::DriverOverride.file()))?;
+    Ok(Before {
+        address: member.address,
+        driver: functions::driver_of(root, member.address)?,
+        driver_override: driver_override.filter(|name| name != "(null)" && !name.is_empty()),
+        reset_method: attribute::read_if_there(&directory.join("reset_method"))?,
+        bar_sizes: sizes.ok_or_else(unread)?,
+    })
+}
+
+fn record_errors(root: &Root, subject: &Subject) -> Result<(), Stop> {
+    let mut journal = journal(root, subject)?;
+    journal.removed = false;
+    let counted = subject.functions().into_iter().map(|function| {
+        let errors = health::errors(root, function, &subject.ports, |_| judged::Counter::Continued);
+        (function, errors)
+    });
+    journal.errors = counted.collect();
+    Ok(files::write_journal(root, &journal)?)
+}
+
+fn note_removal(root: &Root, subject: &Subject) -> Result<(), Stop> {
+    let mut journal = journal(root, subject)?;
+    journal.removed = true;
+    Ok(files::write_journal(root, &journal)?)
+}
+
+/// Holds every function against its baseline, its errors against those from just before the reset.
+fn verify(root: &Root, subject: &Subject) -> Result<Examined, Stop> {
+    let journal = journal(root, subject)?;
+    let before = |member: &Member, _: &judged::Observation| journal.errors_of(member.address);
+    let counter = |at| journal.counter(at);
+    examine_by(root, subject, before, counter, Patience::ForBoot).map_err(|problem| Stop::failed(Failure::Io, problem))
+}
+
+/// Holds every function against its baseline as it is found, its errors against the baseline's.
+pub(super) fn examine(root: &Root, subject: &Subject) -> Result<Examined, String> {
+    let before = |_: &Member, baseline: &judged::Observation| baseline.errors.clone();
+    examine_by(root, subject, before, |_| judged::Counter::Continued, Patience::None)
+}
+
+fn examine_by(
+    root: &Root,
+    subject: &Subject,
+    before: impl Fn(&Member, &judged::Observation) -> Reading<Errors>,
+    counter: impl Fn(reseat_core::address::FunctionAddress) -> judged::Counter,
+    patience: Patience,
+) -> Result<Examined, String> {
+    let baseline = files::baseline(root, subject.device).map_err(|error| error.to_string())?;
+    let mut verdict = Verdict::Verified;
+    let mut words = Vec::new();
+    if baseline.is_none() {
+        words.push("there is no baseline: `reseat baseline save` records one of a GPU that is well".to_owned());
+    }
+    for member in &subject.members {
+        let known = baseline.as_ref().and_then(|baseline| baseline.of(member));
+        let known = known.map_or_else(judged::Observation::unread, |known| known.observation.clone());
+        let now = health::observe(root, subject, member, &counter, patience);
+        let examination = judged::judge(&known, &before(member, &known), &now);
+        let findings = examination
+            .findings
+            .iter()
+            .map(|finding| format!("{}: {finding}", member.address));
+        words.extend(findings);
+        if !examination.missing.is_empty() {
+            words.push(format!("{}: not compared: {}", member.address, examination.missing));
+        }
+        verdict = verdict.and(examination.verdict());
+    }
+    Ok(Examined { verdict, words })
+}
+
+/// Reads all that a baseline holds.
+pub(super) fn observe(root: &Root, subject: &Subject) -> Vec<FunctionBaseline> {
+    let observed = subject.members.iter().map(|member| FunctionBaseline {
+        address: member.address,
+        identity: member.identity,
+        observation: health::observe(root, subject, member, |_| judged::Counter::Continued, Patience::None),
+    });
+    observed.collect()
+}
+
+/// Takes the GPU from everybody, for as long as it has its override: no driver is to have it. One that somebody uses is
+/// left with its user.
+pub(super) fn isolate(root: &Root, subject: &Subject) -> (Observation, Vec<String>) {
+    let mut words = Vec::new();
+    let isolated = (|| {
+        if in_use(root, subject, &mut words) != Use::Free {
+            return Err(Stop::failed(Failure::Busy, "it is in use, and is left with its user"));
+        }
+        for function in subject.functions() {
+            if root.function(function).exists() {
+                let path = root.function(function).join(Attribute::DriverOverride.file());
+                attribute::write(&path, NOBODY)?;
+                restore::unbind(root, function)?;
+            }
+        }
+        let bound = subject.functions().into_iter().find_map(|function| {
+            let driver = functions::driver_of(root, function).ok()??;
+            Some(format!("{function} is still on {driver}"))
+        });
+        bound.map_or(Ok(()), |words| Err(Stop::failed(Failure::Other(0), words)))
+    })();
+    match isolated {
+        Ok(()) => (Observation::Done, words),
+        Err(stop) => {
+            words.push(stop.words);
+            (stop.observation, words)
+        }
+    }
+}
+
+/// Lets drivers have the GPU again.
+pub(super) fn release(root: &Root, subject: &Subject) -> Result<(), String> {
+    for function in subject.functions() {
+        let path = root.function(function).join(Attribute::DriverOverride.file());
+        let now = attribute::read_if_there(&path).map_err(|error| error.to_string())?;
+        if now.as_deref() == Some(NOBODY) {
+            attribute::write(&path, "").map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! Detach-SBR: the functions below the card root removed, the bus reset while it is empty, and scanned.
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::recovery::Failure;
+
+use super::super::{Root, attribute, functions, survey};
+use super::trouble::Stop;
+use crate::recovery::Subject;
+
+/// The card root, and the buses below it.
+pub(super) struct CardRoot {
+    port: FunctionAddress,
+    secondary: u8,
+    subordinate: u8,
+}
+
+impl CardRoot {
+    pub(super) fn of(root: &Root, subject: &Subject) -> Result<Self, Stop> {
+        let Some(port) = subject.card_root else {
+            return Err(Stop::failed(Failure::NotSupported, "there is no port above the GPU"));
+        };
+        let number = |file: &str| -> Result<u8, Stop> {
+            let path = root.function(port).join(file);
+            let text = attribute::read(&path)?;
+            let problem = || {
+                Stop::failed(
+                    Failure::Io,
+                    format!("{} holds `{text}`, which is no bus", path.display()),
+                )
+            };
+            text.parse().map_err(|_| problem())
+        };
+        Ok(Self {
+            port,
+            secondary: number("secondary_bus_number")?,
+            subordinate: number("subordinate_bus_number")?,
+        })
+    }
+
+    /// The functions below, as the kernel lists them now. One that is listed and cannot be read is one of them.
+    fn below(&self, root: &Root) -> Result<Vec<FunctionAddress>, Stop> {
+        let listing = functions::list(root);
+        if let Some(problem) = listing.problems.first() {
+            return Err(Stop::failed(Failure::Io, problem.clone()));
+        }
+        let listed = listing.functions.iter().map(|function| function.address);
+        let unreadable = listing.unreadable.iter().map(|(address, _)| *address);
+        let buses = self.secondary..=self.subordinate;
+        let is_below =
+            |address: &FunctionAddress| address.segment() == self.port.segment() && buses.contains(&address.bus());
+        Ok(listed.chain(unreadable).filter(is_below).collect())
+    }
+
+    /// Removes the GPU's functions and the card's switch, and nothing else.
+    pub(super) fn remove_below(&self, root: &Root, subject: &Subject) -> Result<(), Stop> {
+        let below = self.below(root)?;
+        if let Some(stranger) = below.iter().find(|address| !subject.has(**address)) {
+            let words = format!("{stranger} is below {} as well, and not part of the GPU", self.port);
+            return Err(Stop::failed(Failure::NotEmpty, words));
+        }
+        // The GPU itself last: what is beside it may need it.
+        let functions = subject.members.iter().rev().map(|member| member.address);
+        for function in functions.chain(subject.switch.iter().copied()) {
+            let removed = attribute::write(&root.function(function).join("remove"), "1");
+            match removed.map_err(Stop::from) {
+                Err(stop) if stop.observation == reseat_core::recovery::Observation::Vanished => {}
+                removed => removed?,
+            }
+        }
+        self.check_empty(root)
+    }
+
+    fn check_empty(&self, root: &Root) -> Result<(), Stop> {
+        match self.below(root)?.first() {
+            Some(left) => Err(Stop::failed(
+                Failure::NotEmpty,
+                format!("{left} is still below {}", self.port),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Secondary bus reset on the empty bus.
+    pub(super) fn reset_empty_bus(&self, root: &Root) -> Result<(), Stop> {
+        self.check_empty(root)?;
+        attribute::write(&root.function(self.port).join("reset_subordinate"), "1").map_err(|error| {
+            match error.cause().kind() {
+                std::io::ErrorKind::NotFound => Stop::failed(Failure::NotSupported, error.to_string()),
+                _ => error.into(),
+            }
+        })
+    }
+
+    /// Has the bus below the port scanned: that bus alone, as long as the kernel has it.
+    pub(super) fn rescan(&self, root: &Root) -> Result<(), Stop> {
+        let bus = format!("{:04x}:{:02x}", self.port.segment(), self.secondary);
+        let of_bus = root.path("/sys/class/pci_bus").join(bus).join("rescan");
+        let path = match of_bus.exists() {
+            true => of_bus,
+            false => root.function(self.port).join("rescan"),
+        };
+        Ok(attribute::write(&path, "1")?)
+    }
+
+    /// Switches the slot's power.
+    pub(super) fn switch_power(&self, root: &Root, value: &str) -> Result<(), Stop> {
+        let Some(slot) = survey::slot_below(root, self.port, self.secondary) else {
+            let words = format!("there is no slot below {}", self.port);
+            return Err(Stop::failed(Failure::NotSupported, words));
+        };
+        let path = root.path("/sys/bus/pci/slots").join(slot).join("power");
+        attribute::write(&path, value).map_err(|error| Stop::of_slot(&error))
+    }
+}

@@ -1,0 +1,68 @@
+//! Resets by the kernel, each by exactly one method.
+
+use std::path::Path;
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::recovery::Failure;
+
+use super::super::{Root, attribute};
+use super::trouble::Stop;
+
+/// The kernel's names for FLR, by PCI Express and by Advanced Features.
+pub(super) const FLR: &[&str] = &["flr", "af_flr"];
+/// The kernel's name for the D3hot→D0 reset.
+pub(super) const PM: &[&str] = &["pm"];
+
+/// Resets a function by the first of `methods` that the kernel takes, and puts `reset_method` back as it was: the list of
+/// methods may be an administrator's choice.
+pub(super) fn function(
+    root: &Root,
+    function: FunctionAddress,
+    methods: &[&str],
+    words: &mut Vec<String>,
+) -> Result<(), Stop> {
+    let directory = root.function(function);
+    let choice = directory.join("reset_method");
+    let Some(before) = attribute::read_if_there(&choice)? else {
+        let missing = format!(
+            "{} is not there: this kernel cannot be told which reset to do",
+            choice.display()
+        );
+        return Err(Stop::failed(Failure::NotSupported, missing));
+    };
+    let mut refusal = None;
+    for method in methods {
+        match attribute::write(&choice, method) {
+            Ok(()) => {
+                refusal = None;
+                break;
+            }
+            // Not supported now.
+            Err(error) if error.cause().raw_os_error() == Some(libc::EINVAL) => {
+                refusal = Some(Stop::failed(Failure::NotSupported, error.to_string()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let reset = match refusal {
+        Some(refusal) => Err(refusal),
+        None => attribute::write(&directory.join("reset"), "1").map_err(Stop::from),
+    };
+    put_back(&choice, &before, words);
+    reset
+}
+
+/// Puts the list of methods back. The kernel refuses a list with one that it would not take now, such as `bus` of a
+/// function that has a sibling since: then, all the others.
+fn put_back(choice: &Path, before: &str, words: &mut Vec<String>) {
+    let Err(error) = attribute::write(choice, before) else {
+        return;
+    };
+    let mut taken: Vec<&str> = before.split_whitespace().collect();
+    taken.retain(|method| attribute::write(choice, method).is_ok());
+    let taken = taken.join(" ");
+    words.push(match attribute::write(choice, &taken) {
+        Ok(()) => format!("reset_method was `{before}` and is `{taken}`: the kernel does not take the rest any more"),
+        Err(_) => format!("reset_method was `{before}` and could not be put back: {error}"),
+    });
+}

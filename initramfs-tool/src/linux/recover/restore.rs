@@ -1,0 +1,174 @@
+//! Putting back what a removal took away, and giving the functions to their drivers.
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::recovery::Failure;
+
+use super::super::worker::claim_here;
+use super::super::{Root, attribute, functions, health};
+use super::trouble::Stop;
+use crate::claim::{Attribute, FailureKind, Target, TargetFunction, VFIO_PCI};
+use crate::recovery::{Before, Journal, Subject};
+
+/// The exponent of the smallest size that `resourceN_resize` knows: 1 MiB.
+const SMALLEST_RESIZABLE: u32 = 20;
+
+/// The driver that a function is to have: the one that it was reserved for, or else the one that it had.
+fn wanted(before: &Before) -> Option<&str> {
+    before.driver_override.as_deref().or(before.driver.as_deref())
+}
+
+/// Takes a function from its driver, if it has one.
+pub(super) fn unbind(root: &Root, function: FunctionAddress) -> Result<(), Stop> {
+    match functions::driver_of(root, function)? {
+        Some(driver) => Ok(attribute::write(
+            &root.driver(&driver).join("unbind"),
+            &function.to_string(),
+        )?),
+        None => Ok(()),
+    }
+}
+
+/// Resizable BARs back to the sizes that they had.
+pub(super) fn bar_sizes(root: &Root, journal: &Journal, words: &mut Vec<String>) -> Result<(), Stop> {
+    for before in &journal.before {
+        let Some(now) = health::bar_bytes(root, before.address) else {
+            continue;
+        };
+        for (bar, (was, is)) in before.bar_sizes.iter().zip(now).enumerate() {
+            let path = root.function(before.address).join(format!("resource{bar}_resize"));
+            if *was == is || *was == 0 || !path.exists() {
+                continue;
+            }
+            // The kernel resizes no BAR of a function that a driver has.
+            unbind(root, before.address)?;
+            let exponent = was.ilog2().saturating_sub(SMALLEST_RESIZABLE);
+            attribute::write(&path, &exponent.to_string())?;
+            words.push(format!("{}: BAR {bar} back from {is} to {was} bytes", before.address));
+        }
+    }
+    Ok(())
+}
+
+/// The driver overrides back to what they were.
+pub(super) fn overrides(root: &Root, journal: &Journal) -> Result<(), Stop> {
+    for before in &journal.before {
+        let path = root.function(before.address).join(Attribute::DriverOverride.file());
+        let value = before.driver_override.as_deref().unwrap_or("");
+        let now = attribute::read(&path)?;
+        if now != value && !(value.is_empty() && now == "(null)") {
+            attribute::write(&path, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives every function to the driver that it is to have, and reads that back.
+pub(super) fn drivers(root: &Root, journal: &Journal, words: &mut Vec<String>) -> Result<(), Stop> {
+    let mut claimed = Vec::new();
+    for before in &journal.before {
+        let function = before.address;
+        let has = functions::driver_of(root, function)?;
+        let wants = wanted(before);
+        if let Some(driver) = has.as_deref().filter(|driver| Some(*driver) != wants) {
+            words.push(format!("{driver} had {function} before {}", wants.unwrap_or("nobody")));
+            unbind(root, function)?;
+        }
+        if wants == Some(VFIO_PCI) && functions::driver_of(root, function)?.is_none() {
+            enable(root, function, words);
+        }
+        match wants {
+            Some(VFIO_PCI) => claimed.push(function),
+            Some(driver) => bind(root, function, driver)?,
+            None => {}
+        }
+    }
+    claim(root, &journal.subject, &claimed)
+}
+
+/// Has the kernel switch memory decode on: what was enumerated anew decodes nothing until a driver wants it, and
+/// without it nobody can see whether the GPU works.
+fn enable(root: &Root, function: FunctionAddress, words: &mut Vec<String>) {
+    let directory = root.function(function);
+    let path = directory.join("enable");
+    // Awake first: waking puts back the registers as they were when it went to sleep. And off again takes back that
+    // somebody wants it; the decode stays.
+    let enabled = attribute::write(&directory.join(Attribute::PowerControl.file()), "on")
+        .and_then(|()| attribute::write(&path, "1"))
+        .and_then(|()| attribute::write(&path, "0"));
+    if let Err(error) = enabled {
+        words.push(error.to_string());
+    }
+}
+
+fn bind(root: &Root, function: FunctionAddress, driver: &str) -> Result<(), Stop> {
+    if functions::driver_of(root, function)?.as_deref() != Some(driver) {
+        attribute::write(&root.driver(driver).join("bind"), &function.to_string())?;
+    }
+    match functions::driver_of(root, function)?.as_deref() {
+        Some(has) if has == driver => Ok(()),
+        has => {
+            let words = format!("{function} is on {}, not on {driver}", has.unwrap_or("no driver"));
+            Err(Stop::failed(Failure::Other(0), words))
+        }
+    }
+}
+
+/// Takes functions through the claim, as at boot.
+fn claim(root: &Root, subject: &Subject, claimed: &[FunctionAddress]) -> Result<(), Stop> {
+    if claimed.is_empty() {
+        return Ok(());
+    }
+    let members = subject
+        .members
+        .iter()
+        .filter(|member| claimed.contains(&member.address));
+    let target = Target {
+        device: subject.device,
+        functions: members
+            .map(|member| TargetFunction {
+                address: member.address,
+                identity: member.identity,
+            })
+            .collect(),
+    };
+    match claim_here(root, &target).rollback {
+        None => Ok(()),
+        Some(rollback) => {
+            let failure = match rollback.failure.kind {
+                FailureKind::Busy | FailureKind::Again => Failure::Busy,
+                FailureKind::Vanished | FailureKind::Blocked | FailureKind::OutOfTime | FailureKind::Other => {
+                    Failure::Other(0)
+                }
+            };
+            let leftovers = rollback.leftovers.iter().map(|left| format!("; {left}"));
+            let words = format!("{rollback}{}", leftovers.collect::<String>());
+            Err(Stop::failed(failure, words))
+        }
+    }
+}
+
+/// Keeps every function in D0, now that it is bound.
+pub(super) fn pin(root: &Root, journal: &Journal) -> Result<(), Stop> {
+    for before in journal.before.iter().filter(|before| wanted(before) == Some(VFIO_PCI)) {
+        let directory = root.function(before.address);
+        for (pin, value) in [(Attribute::D3coldAllowed, "0"), (Attribute::PowerControl, "on")] {
+            let path = directory.join(pin.file());
+            match attribute::read_if_there(&path)? {
+                Some(now) if now != value => attribute::write(&path, value)?,
+                Some(_) | None => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Wakes every function of a GPU, and lets none sleep again.
+pub(super) fn wake(root: &Root, subject: &Subject) -> Result<(), Stop> {
+    for function in subject.functions() {
+        let path = root.function(function).join(Attribute::PowerControl.file());
+        if attribute::read_if_there(&path)?.is_some_and(|now| now != "on") {
+            attribute::write(&path, "on")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! The worker, and whoever waits for it.
+//!
+//! A worker is the same program in a process of its own: it reads a task a line, and answers each with a line. What
+//! blocks in the kernel blocks the worker; it is left behind then, and the next task gets another one.
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::Root;
+use super::operate;
+use crate::recovery::{Answer, Task};
+
+/// Does the tasks on standard input, one after the other, until there are no more.
+///
+/// # Errors
+/// When a task cannot be read, or nobody takes an answer.
+pub fn serve(root: &Root) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    for line in io::stdin().lock().lines() {
+        let task: Task = serde_json::from_str(&line?)?;
+        let mut answer = serde_json::to_vec(&perform(root, &task))?;
+        answer.push(b'\n');
+        output.write_all(&answer)?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+fn perform(root: &Root, task: &Task) -> Answer {
+    match task {
+        Task::Survey(device) => match operate::survey_of(root, *device) {
+            Ok(surveyed) => Answer::Surveyed(Box::new(surveyed)),
+            Err(problem) => Answer::Failed(problem),
+        },
+        Task::Observe(subject) => Answer::Observed(operate::observe(root, subject)),
+        Task::Examine(subject) => match operate::examine(root, subject) {
+            Ok(examined) => Answer::Examined(examined),
+            Err(problem) => Answer::Failed(problem),
+        },
+        Task::Operate(operation, subject) => {
+            let (observation, words) = operate::operate(root, *operation, subject);
+            Answer::Operated(observation, words)
+        }
+        Task::Isolate(subject) => {
+            let (observation, words) = operate::isolate(root, subject);
+            Answer::Operated(observation, words)
+        }
+        Task::Release(subject) => match operate::release(root, subject) {
+            Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
+            Err(problem) => Answer::Failed(problem),
+        },
+    }
+}
+
+/// Why a task has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WorkerError {
+    /// It was not done in time; whether it is done yet is not known.
+    #[error("it does not come back from the kernel")]
+    Blocked,
+    /// The worker could not be started, or has ended.
+    #[error("its worker: {0}")]
+    Gone(String),
+}
+
+/// Has tasks done by workers.
+pub(super) struct Workers<'a> {
+    root: &'a Root,
+    worker: Option<Worker>,
+}
+
+struct Worker {
+    child: Child,
+    input: ChildStdin,
+    answers: Receiver<io::Result<String>>,
+}
+
+impl<'a> Workers<'a> {
+    pub(super) const fn new(root: &'a Root) -> Self {
+        Self { root, worker: None }
+    }
+
+    /// Has a task done, in a limited time.
+    pub(super) fn ask(&mut self, task: &Task, limit: Duration) -> Result<Answer, WorkerError> {
+        let deadline = Instant::now() + limit;
+        let mut worker = match self.worker.take() {
+            Some(worker) => worker,
+            None => Worker::start(self.root).map_err(|error| WorkerError::Gone(error.to_string()))?,
+        };
+        let gone = |error: io::Error| WorkerError::Gone(error.to_string());
+        let mut line = serde_json::to_vec(task).map_err(|error| WorkerError::Gone(error.to_string()))?;
+        line.push(b'\n');
+        worker.input.write_all(&line).map_err(gone)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        match worker.answers.recv_timeout(left) {
+            Ok(line) => {
+                let answer = serde_json::from_str(&line.map_err(gone)?);
+                let answer =
+                    answer.map_err(|error| WorkerError::Gone(format!("it answered what makes no sense: {error}")))?;
+                self.worker = Some(worker);
+                Ok(answer)
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                // It takes effect when the kernel lets go of it, and there is nobody to wait for that.
+                worker.child.kill().ok();
+                Err(WorkerError::Blocked)
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                let status = worker.child.try_wait().ok().flatten();
+                let how = status.map_or_else(|| "it has ended".to_owned(), |status| status.to_string());
+                Err(WorkerError::Gone(how))
+            }
+        }
+    }
+}
+
+impl Worker {
+    fn start(root: &Root) -> io::Result<Self> {
+        let mut child = Command::new(env::current_exe()?)
+            .arg(super::WORKER_COMMAND)
+            .arg(root.as_path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::Error::other("it has no pipes"));
+        };
+        let (sender, answers) = mpsc::channel();
+        thread::Builder::new().spawn(move || {
+            for line in BufReader::new(output).lines() {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { child, input, answers })
+    }
+}

@@ -1,0 +1,154 @@
+//! What a recovery says while it goes on, and how it ends.
+
+use std::fmt;
+use std::time::Duration;
+
+use reseat_core::decision::{Branch, Rung, Skipped};
+use reseat_core::recovery::{End, Operation, Quarantine, Record};
+use serde::Serialize;
+
+/// Something that is told as it happens. Its JSON form is one line of `reseat recover --json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// Words on what was found before anything was done.
+    Found {
+        /// One thing each.
+        words: Vec<String>,
+    },
+    /// The rule was asked.
+    Decided {
+        /// Which branch applied.
+        branch: Branch,
+        /// Which rung comes; none if the ladder ends.
+        rung: Option<Rung>,
+        /// The rungs that were passed over, and why.
+        skipped: Vec<Skipped>,
+    },
+    /// An operation begins.
+    Began {
+        /// Of which rung.
+        rung: Option<Rung>,
+        /// Which.
+        operation: Operation,
+        /// How long it may take, in milliseconds.
+        limit_ms: u64,
+    },
+    /// An operation has ended.
+    Ended {
+        /// Which.
+        operation: Operation,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+        /// What it brought, in words.
+        observation: String,
+        /// What else there is to say.
+        words: Vec<String>,
+    },
+    /// Nothing is done for a while.
+    Waiting {
+        /// On which rung.
+        rung: Option<Rung>,
+        /// For what.
+        what: &'static str,
+        /// For how long at most, in milliseconds.
+        limit_ms: u64,
+    },
+    /// A rung has ended.
+    Recorded {
+        /// What came of it.
+        record: Record,
+    },
+    /// The recovery has ended.
+    Done {
+        /// How.
+        end: End,
+        /// The same in words.
+        text: String,
+        /// How long all of it took, in milliseconds.
+        took_ms: u64,
+    },
+}
+
+/// A time as reports have it.
+pub(crate) fn whole_milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Found { words } => f.write_str(&words.join("\n")),
+            Self::Decided { branch, rung, skipped } => {
+                match rung {
+                    Some(rung) => write!(f, "{branch}: {rung}")?,
+                    None => write!(f, "{branch}: no rung")?,
+                }
+                for Skipped { rung, why } in skipped {
+                    write!(f, "\n  not {rung}: {why}")?;
+                }
+                Ok(())
+            }
+            Self::Began {
+                operation, limit_ms, ..
+            } => write!(f, "  {operation} (at most {})", Milliseconds(*limit_ms)),
+            Self::Ended {
+                operation,
+                took_ms,
+                observation,
+                words,
+            } => {
+                write!(f, "  {operation}: {observation} ({})", Milliseconds(*took_ms))?;
+                words.iter().try_for_each(|words| write!(f, "\n    {words}"))
+            }
+            Self::Waiting { what, limit_ms, .. } => {
+                write!(f, "  waiting for {what} (at most {})", Milliseconds(*limit_ms))
+            }
+            Self::Recorded { record } => write!(f, "{}: {}", record.rung, record.outcome),
+            Self::Done { text, took_ms, .. } => write!(f, "{text} ({})", Milliseconds(*took_ms)),
+        }
+    }
+}
+
+struct Milliseconds(u64);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            short @ ..1000 => write!(f, "{short} ms"),
+            long => write!(f, "{}.{} s", long / 1000, long % 1000 / 100),
+        }
+    }
+}
+
+/// How `reseat recover` exits. The numbers are promised to whoever scripts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitStatus {
+    /// Recovered, and verified.
+    Recovered = 0,
+    /// It could not be begun, or reseat itself failed.
+    Error = 1,
+    /// Nothing was found wrong, but not everything could be compared: not recovered.
+    Unverified = 3,
+    /// Refused: nothing was done, or nothing more.
+    Refused = 4,
+    /// The GPU is out of service.
+    OutOfService = 5,
+    /// It ought to be out of service, and could not be taken out of it.
+    NotQuarantined = 6,
+}
+
+impl From<End> for ExitStatus {
+    fn from(end: End) -> Self {
+        match end {
+            End::Recovered { .. } => Self::Recovered,
+            End::Unverified { .. } => Self::Unverified,
+            End::Refused(_) => Self::Refused,
+            End::OutOfService { quarantine, .. } => match quarantine {
+                Quarantine::Done => Self::OutOfService,
+                Quarantine::Failed(_) => Self::NotQuarantined,
+            },
+        }
+    }
+}

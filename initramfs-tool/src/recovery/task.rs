@@ -1,0 +1,86 @@
+//! What a worker is told to do, and what it answers.
+
+use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::health::Verdict;
+use reseat_core::recovery::{Observation, Operation};
+use serde::{Deserialize, Serialize};
+
+use super::{FunctionBaseline, Subject};
+use reseat_core::decision::Surroundings;
+
+/// Something that may never come back, so that a worker does it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Task {
+    /// Look at the machine around a GPU.
+    Survey(DeviceAddress),
+    /// Read all that a baseline holds.
+    Observe(Subject),
+    /// Hold the GPU against its baseline, as it is found.
+    Examine(Subject),
+    /// Do one operation of the ladder.
+    Operate(Operation, Subject),
+    /// Take the GPU from everybody: no driver is to have it.
+    Isolate(Subject),
+    /// Give it back to those who may bind it.
+    Release(Subject),
+}
+
+/// What a worker answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// The machine around the GPU.
+    Surveyed(Box<Surveyed>),
+    /// All that a baseline holds.
+    Observed(Vec<FunctionBaseline>),
+    /// How the GPU is.
+    Examined(Examined),
+    /// What the operation brought, and what is to be said of it.
+    Operated(Observation, Vec<String>),
+    /// It could not be done.
+    Failed(String),
+}
+
+/// A GPU's surroundings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Surveyed {
+    /// The GPU.
+    pub subject: Subject,
+    /// What the rule is told of them.
+    pub surroundings: Surroundings,
+    /// Whom a reset at the card root would hit beside the GPU.
+    pub bystanders: Vec<FunctionAddress>,
+    /// What could not be read, and what has to be said.
+    pub words: Vec<String>,
+}
+
+impl Surveyed {
+    /// Whom a reset at the card root hits, the GPU first.
+    pub fn domain_in_words(&self) -> Option<String> {
+        let root = self.subject.card_root?;
+        let ours = self
+            .subject
+            .functions()
+            .into_iter()
+            .chain(self.subject.switch.iter().copied());
+        let ours: Vec<String> = ours.map(|function| function.to_string()).collect();
+        let mut words = format!("a reset at the card root {root} hits {}", ours.join(", "));
+        for (index, stranger) in self.bystanders.iter().enumerate() {
+            let before = if index == 0 {
+                ", and not part of the GPU: "
+            } else {
+                ", "
+            };
+            words.push_str(&format!("{before}{stranger}"));
+        }
+        Some(words)
+    }
+}
+
+/// A GPU held against its baseline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Examined {
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// The findings, each with its function, and what is missing.
+    pub words: Vec<String>,
+}
