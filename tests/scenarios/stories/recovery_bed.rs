@@ -92,6 +92,8 @@ pub(crate) fn a_disk_feels_a_reset_that_hits_it_and_no_other(stage: &Stage) -> R
     let running = scene(stage, "disks")?
         .gpu_at(board(2), Place::BehindSwitch)
         .gpu_at(board(2), Place::BesideDisk)
+        // The driver's thirty seconds a time would be most of the story.
+        .append("nvme_core.io_timeout=2 nvme_core.admin_timeout=2")
         .boot()?;
     for (index, hit) in [(0, false), (1, true)] {
         let gpu = running.gpu(index)?;
