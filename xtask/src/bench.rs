@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use reseat_scenarios::cost::{self, Cost, FUNCTIONS, Found};
+use reseat_scenarios::recovery_cost;
 
 use crate::run::{cargo, must, target, top};
-use crate::{build, test};
+use crate::{KERNELS, build, test};
 
 /// reseat-core beside its peers, on the collection of real configuration spaces, or else on the project's own fixtures.
 pub(crate) fn core() -> Result<()> {
@@ -53,6 +54,29 @@ pub(crate) fn claim() -> Result<()> {
     println!("awake: all functions were awake before; as left: the kernel lets all but the first sleep\n");
     table(&costs);
     println!("\nregisters: 32-bit reads of configuration space, the kernel's own among them");
+    Ok(())
+}
+
+/// The kernel's own recovery, by `echo 1 > reset`, of each fault: on a GPU with one function and on one with two.
+pub(crate) fn recovery() -> Result<()> {
+    let stage = build::stage_with(&KERNELS)?;
+    for kernel in KERNELS {
+        for functions in [1, 2] {
+            let rows = recovery_cost::kernel_table(&stage.with_kernel(kernel), functions)?;
+            println!("\nkernel {}, GPU with {functions} functions", kernel.name());
+            println!("{:30} {:>9}  {:20} in truth", "fault", "took", "said");
+            for (case, path) in rows {
+                let said = if path.status == 0 { "success" } else { "failure" };
+                let truth = match (path.gpu_well, path.lied()) {
+                    (true, _) => "well",
+                    (false, true) => "not well: a false success",
+                    (false, false) => "not well",
+                };
+                let took = format!("{:.1} s", path.took.as_secs_f64());
+                println!("{:30} {took:>9}  {said:20} {truth}", case.name);
+            }
+        }
+    }
     Ok(())
 }
 

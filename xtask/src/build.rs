@@ -10,10 +10,9 @@ use object::Endianness;
 use object::elf::PT_INTERP;
 use object::read::elf::{ElfFile64, ProgramHeader};
 use reseat_scenarios::Stage;
-use reseat_vm::artifacts::Bed;
+use reseat_vm::artifacts::{Bed, Kernel};
 use reseat_vm::progress::Progress;
 
-use crate::KERNELS;
 use crate::run::{build, built, cargo, target, top};
 
 /// Static programs need a target of their own, so that build scripts and macros stay dynamic.
@@ -87,12 +86,12 @@ fn install(from: &Path, to: &Path) -> Result<()> {
 
 /// Everything that a story needs: the bed fetched and the programs built. Fetching waits for the network, building for the
 /// processor: together they take as long as the longer one.
-pub(crate) fn stage_parts() -> Result<(Bed, PathBuf, PathBuf)> {
+pub(crate) fn stage_parts(kernels: &[Kernel]) -> Result<(Bed, PathBuf, PathBuf)> {
     // What this machine lacks is said before it has built for minutes.
-    Bed::check_host(&KERNELS)?;
+    Bed::check_host(kernels)?;
     let (bed, built) = thread::scope(|scope| {
         // Lines: cargo draws its own bar on the same terminal.
-        let bed = scope.spawn(|| Bed::prepare(&KERNELS, &Progress::lines()));
+        let bed = scope.spawn(|| Bed::prepare(kernels, &Progress::lines()));
         let built = dist().and_then(|dist| Ok((dist, fake_gpu()?)));
         (bed.join(), built)
     });
@@ -101,9 +100,14 @@ pub(crate) fn stage_parts() -> Result<(Bed, PathBuf, PathBuf)> {
     Ok((bed, dist, fake_gpu))
 }
 
-/// A stage from these parts.
+/// A stage from these parts, with one kernel.
 pub(crate) fn stage() -> Result<Stage> {
-    let (bed, dist, fake_gpu) = stage_parts()?;
+    stage_with(&[Kernel::Bookworm])
+}
+
+/// A stage from these parts, with these kernels.
+pub(crate) fn stage_with(kernels: &[Kernel]) -> Result<Stage> {
+    let (bed, dist, fake_gpu) = stage_parts(kernels)?;
     Ok(Stage::new(bed, dist, fake_gpu))
 }
 

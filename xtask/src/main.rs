@@ -60,6 +60,8 @@ enum Command {
 enum Bench {
     /// The claim of one GPU with four functions, beside the bare writes to the same functions.
     Claim,
+    /// The kernel's own recovery of a broken GPU, fault by fault, beside the truth; it takes about eight minutes.
+    Recovery,
     /// reseat-core: decoding and walking beside other crates, and the topology of machines of growing size.
     Core,
 }
@@ -91,6 +93,7 @@ fn run(command: &Command) -> Result<()> {
             Ok(())
         }
         Command::Bench(Bench::Claim) => bench::claim(),
+        Command::Bench(Bench::Recovery) => bench::recovery(),
         Command::Bench(Bench::Core) => bench::core(),
         Command::Vm(Vm::Fetch) => {
             let bed = fetch_bed()?;
@@ -102,8 +105,8 @@ fn run(command: &Command) -> Result<()> {
     }
 }
 
-/// The kernels that stories are played on.
-const KERNELS: [Kernel; 1] = [Kernel::Bookworm];
+/// The kernels that stories are played on: what a reset of a dead function does differs between them.
+const KERNELS: [Kernel; 2] = [Kernel::Bookworm, Kernel::Trixie];
 
 fn fetch_bed() -> Result<Bed> {
     Ok(Bed::prepare(&KERNELS, &Progress::to_stderr())?)

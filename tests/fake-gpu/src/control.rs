@@ -121,10 +121,11 @@ pub enum Stuck {
 }
 
 /// What reads through a function's BARs give.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Bars {
     /// The registers.
+    #[default]
     Normal,
     /// All ones.
     AllOnes {
@@ -206,6 +207,23 @@ pub struct FunctionState {
     pub sbr: u32,
     /// How often it got power back after losing it.
     pub power_cycles: u32,
+    /// How often it was in truth reset, by whatever: a reset that it ignores or does not survive does not count.
+    pub initialised: u32,
+    /// What reads through its BARs give, once it decodes them.
+    pub bars: Bars,
+    /// Whether it says that transactions are pending, and cannot stop.
+    pub pending: bool,
+}
+
+impl FunctionState {
+    /// Whether a machine could use the function, as far as the silicon is concerned.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.presence == Presence::Ready
+            && self.power_state == PowerState::D0
+            && self.bars == Bars::Normal
+            && !self.pending
+    }
 }
 
 /// How a function answers.

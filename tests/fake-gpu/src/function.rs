@@ -36,16 +36,10 @@ struct Script {
     flr: Reset,
     pm: Reset,
     sbr: Reset,
-    bars: Option<DeadBars>,
+    bars: Bars,
     pending: Option<Until>,
     pmcsr_stuck: Option<Until>,
     config_delay: ConfigDelay,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct DeadBars {
-    value: u32,
-    until: Until,
 }
 
 /// Whether the function has power.
@@ -63,6 +57,7 @@ struct Counts {
     pm: u32,
     sbr: u32,
     power_cycles: u32,
+    initialised: u32,
 }
 
 /// One function of a board.
@@ -196,8 +191,8 @@ impl Function {
     pub fn bar_read(&mut self, now: Timestamp, bar: usize, offset: u64, data: &mut [u8]) {
         if !self.memory_answers(now) {
             data.fill(0xff);
-        } else if let Some(dead) = self.script.bars {
-            memory::fill(dead.value, offset, data);
+        } else if let Some((value, _)) = dead(self.script.bars) {
+            memory::fill(value, offset, data);
         } else {
             self.memory.read(bar, offset, data);
         }
@@ -205,7 +200,7 @@ impl Function {
 
     /// Writes through a BAR.
     pub fn bar_write(&mut self, now: Timestamp, bar: usize, offset: u64, data: &[u8]) {
-        if self.memory_answers(now) && self.script.bars.is_none() {
+        if self.memory_answers(now) && self.script.bars == Bars::Normal {
             self.memory.write(bar, offset, data);
         }
     }
@@ -220,7 +215,7 @@ impl Function {
             Command::Flr(reset) => self.script.flr = *reset,
             Command::Pm(reset) => self.script.pm = *reset,
             Command::Sbr(reset) => self.script.sbr = *reset,
-            Command::Bars(bars) => self.script.bars = dead_bars(*bars),
+            Command::Bars(bars) => self.script.bars = *bars,
             Command::Pending(stuck) => {
                 self.script.pending = stuck_until(*stuck);
                 self.show_pending();
@@ -248,6 +243,9 @@ impl Function {
             pm: self.counts.pm,
             sbr: self.counts.sbr,
             power_cycles: self.counts.power_cycles,
+            initialised: self.counts.initialised,
+            bars: self.script.bars,
+            pending: self.script.pending.is_some(),
         }
     }
 
@@ -293,12 +291,15 @@ impl Function {
         if matches!(self.answering, Answering::Absent { until } if !ends(until)) {
             return;
         }
+        self.counts.initialised += 1;
         self.answering = Answering::Ready;
         self.config.reset();
         self.memory.clear();
         self.power_state = PowerState::D0;
         let script = &mut self.script;
-        script.bars.take_if(|dead| ends(dead.until));
+        if dead(script.bars).is_some_and(|(_, until)| ends(until)) {
+            script.bars = Bars::Normal;
+        }
         script.pending.take_if(|until| ends(*until));
         script.pmcsr_stuck.take_if(|until| ends(*until));
         self.show_power_state();
@@ -321,11 +322,12 @@ impl Function {
     }
 }
 
-fn dead_bars(bars: Bars) -> Option<DeadBars> {
+/// What every dword behind a dead BAR reads, and until when.
+fn dead(bars: Bars) -> Option<(u32, Until)> {
     match bars {
         Bars::Normal => None,
-        Bars::AllOnes { until } => Some(DeadBars { value: u32::MAX, until }),
-        Bars::BadFive { until } => Some(DeadBars { value: BAD_FIVE, until }),
+        Bars::AllOnes { until } => Some((u32::MAX, until)),
+        Bars::BadFive { until } => Some((BAD_FIVE, until)),
     }
 }
 

@@ -3,11 +3,32 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use fake_gpu::log::{Access, Direction, Record, Region};
+use fake_gpu::clock::Timestamp;
+use fake_gpu::log::{Access, Direction, Entry, Event, Record, Region};
 use fake_gpu::process::FakeGpu;
 
 /// The field of PMCSR that has the power state; 0 is D0.
 const POWER_STATE: u64 = 0x3;
+
+/// The present, by the clock of every log.
+pub fn now() -> Duration {
+    Timestamp::now().0
+}
+
+/// What a bystander must not see between two moments: writes to any of its functions, resets, and losses of power.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn disturbances(gpu: &FakeGpu, from: Duration, to: Duration) -> Result<Vec<Entry>> {
+    let disturbs = |record: &Record| match record {
+        Record::Access(access) => access.direction == Direction::Write,
+        Record::Event(Event::Mark(_)) => false,
+        Record::Event(_) => true,
+    };
+    let mut entries = gpu.entries()?;
+    entries.retain(|entry| (from..=to).contains(&entry.at.0) && disturbs(&entry.record));
+    Ok(entries)
+}
 
 /// The accesses to `region` of a GPU, oldest first: the function, when (`CLOCK_MONOTONIC`), and what.
 ///

@@ -4,8 +4,18 @@
 
 pub mod accesses;
 pub mod cost;
+pub mod disk_io;
+pub mod faults;
+mod gpu;
+mod job;
+mod layout;
+pub mod port_writes;
+pub mod recovery_cost;
 mod scene;
 mod stage;
 
-pub use scene::{Gpu, Running, Scene};
+pub use gpu::Gpu;
+pub use job::{Ended, Job};
+pub use layout::Place;
+pub use scene::{Running, Scene};
 pub use stage::{NoStage, Rules, Stage};

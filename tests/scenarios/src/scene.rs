@@ -6,18 +6,17 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use fake_gpu::control::{Command, PowerState, Presence};
 use fake_gpu::log::Direction;
-use fake_gpu::process::FakeGpu;
 use fake_gpu::profile::BoardDesign;
 use reseat_vm::artifacts::Kernel;
 use reseat_vm::console::Line;
-use reseat_vm::files::temporary_directory;
 use reseat_vm::initramfs::Image;
-use reseat_vm::machine::{Iommu, Machine, MachineSpec, RootPort, Siblings, VfioUser};
+use reseat_vm::machine::{Iommu, Machine, MachineSpec, SlotKeeper};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::Stage;
 use crate::accesses::power_states;
+use crate::gpu::Gpu;
+use crate::layout::{Layout, Place};
 
 /// A boot to the real root's shell takes about ten seconds here; a claim that hangs adds its limit.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(120);
@@ -29,10 +28,11 @@ pub struct Scene<'a> {
     stage: &'a Stage,
     name: &'a str,
     image: Image,
-    gpus: Vec<BoardDesign>,
+    gpus: Vec<(BoardDesign, Place)>,
     append: String,
     iommu: Iommu,
     arguments: Vec<String>,
+    traced: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -46,13 +46,27 @@ impl<'a> Scene<'a> {
             append: String::new(),
             iommu: Iommu::Intel,
             arguments: Vec::new(),
+            traced: false,
         }
     }
 
     /// Adds a GPU behind a root port of its own; the first is at 0000:01:00, the next at 0000:02:00.
     #[must_use]
-    pub fn gpu(mut self, design: BoardDesign) -> Self {
-        self.gpus.push(design);
+    pub fn gpu(self, design: BoardDesign) -> Self {
+        self.gpu_at(design, Place::Alone)
+    }
+
+    /// Adds a GPU with neighbours; [`Gpu::device`] says where it is.
+    #[must_use]
+    pub fn gpu_at(mut self, design: BoardDesign, place: Place) -> Self {
+        self.gpus.push((design, place));
+        self
+    }
+
+    /// Has every write to configuration space written down, bridges' included.
+    #[must_use]
+    pub fn traced(mut self) -> Self {
+        self.traced = true;
         self
     }
 
@@ -98,28 +112,14 @@ impl<'a> Scene<'a> {
             .append(&self.append)
             .iommu(self.iommu)
             .arguments(self.arguments);
+        if self.traced {
+            spec = spec.trace_config_writes();
+        }
+        let mut layout = Layout::default();
         let mut gpus = Vec::new();
-        for (design, index) in self.gpus.iter().zip(0_u8..) {
-            let gpu = Gpu::start(self.stage, design)?;
-            let port = format!("rp{index}");
-            spec = spec.root_port(RootPort {
-                id: port.clone(),
-                slot: index + 1,
-                device: index + 3,
-            });
-            for function in 0..gpu.functions() {
-                spec = spec.function(VfioUser {
-                    id: format!("gpu{index}f{function}"),
-                    port: port.clone(),
-                    function,
-                    socket: gpu.fake.socket(function),
-                    siblings: if gpu.functions() > 1 {
-                        Siblings::Some
-                    } else {
-                        Siblings::None
-                    },
-                });
-            }
+        for (design, place) in &self.gpus {
+            let gpu = Gpu::start(self.stage, design, layout.next(*place))?;
+            spec = gpu.install(spec);
             gpus.push(gpu);
         }
         let mut machine = spec.start().context("cannot start the machine")?;
@@ -128,34 +128,6 @@ impl<'a> Scene<'a> {
             .wait_shell(BOOT_TIMEOUT)
             .context("the boot did not reach the real root")?;
         Ok(Running { machine, gpus })
-    }
-}
-
-/// A GPU on the stage.
-#[derive(Debug)]
-pub struct Gpu {
-    /// The process that serves it.
-    pub fake: FakeGpu,
-    /// Where each function has its PMCSR.
-    power_controls: Vec<u16>,
-    _directory: TempDir,
-}
-
-impl Gpu {
-    fn start(stage: &Stage, design: &BoardDesign) -> Result<Self> {
-        let directory = temporary_directory("gpu")?;
-        let functions = design.functions()?.into_iter();
-        let power_controls = functions.map(|function| function.config_space().power_management_control());
-        let fake = FakeGpu::start(&stage.fake_gpu, directory.path(), design).context("cannot start a fake GPU")?;
-        Ok(Self {
-            fake,
-            power_controls: power_controls.collect(),
-            _directory: directory,
-        })
-    }
-
-    fn functions(&self) -> u8 {
-        u8::try_from(self.power_controls.len()).unwrap_or(u8::MAX)
     }
 }
 
@@ -175,6 +147,12 @@ impl Running {
     /// When it does not.
     pub fn shell(&self, command: &str) -> Result<String> {
         Ok(self.machine.must(command, SHELL_TIMEOUT)?)
+    }
+
+    /// Keeps the GPUs in their slots when the guest switches the slots' power: until this is dropped, a GPU whose slot
+    /// loses power goes through a power cycle and is there again.
+    pub fn keep_slots(&self) -> SlotKeeper {
+        self.machine.keep_slots(self.gpus.iter().map(Gpu::kept_slot).collect())
     }
 
     /// The claim's report, as it is on the real root.
@@ -237,12 +215,34 @@ impl Running {
         })
     }
 
-    /// Checks that a function is where a claim has to leave it: on vfio-pci, overridden, in D0 by every witness (the
-    /// guest's sysfs, its PMCSR, and the fake itself), and pinned.
+    /// Checks that a function is where a claim has to leave it: as [`Running::check_pinned`] says, and by the access log
+    /// nobody put it to sleep since the boot's claim.
     ///
     /// # Errors
     /// When it is not, saying in what.
     pub fn check_claimed(&self, function: &str) -> Result<()> {
+        self.check_pinned(function)?;
+        // A boot without the claim has no such line: it is the bare writes', for comparison.
+        let device = function.split('.').next().unwrap_or(function);
+        if let Ok(claimed) = self.line(&format!("reseat: {device}: ")) {
+            let asleep = self
+                .power_states(function)?
+                .into_iter()
+                .find(|(at, direction, state)| *at > claimed.at && *direction == Direction::Write && *state != 0);
+            ensure!(
+                asleep.is_none(),
+                "{function} was put to sleep after the claim: {asleep:?}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Checks that a function is on vfio-pci, overridden, in D0 by every witness (the guest's sysfs, its PMCSR, and the
+    /// fake itself), and pinned; whatever became of it before.
+    ///
+    /// # Errors
+    /// When it is not, saying in what.
+    pub fn check_pinned(&self, function: &str) -> Result<()> {
         for (file, expected) in [
             ("driver_override", "vfio-pci"),
             ("power/control", "on"),
@@ -260,7 +260,7 @@ impl Running {
         self.check_awake(function)
     }
 
-    /// Checks what the guest cannot be wrong about: the function's own state, and all that went over its PMCSR.
+    /// Checks what the guest cannot be wrong about: the function's own state, and the last that its PMCSR said.
     fn check_awake(&self, function: &str) -> Result<()> {
         let (gpu, number) = self.served(function)?;
         let reply = gpu.fake.control_function(number, &Command::State)?;
@@ -269,36 +269,28 @@ impl Running {
             state.power_state == PowerState::D0 && state.presence == Presence::Ready,
             "{function} is in truth {state:?}"
         );
-        let control = gpu.power_controls.get(usize::from(number));
-        let control = control.context("the fake has no such function")?;
-        let seen = power_states(&gpu.fake, number, *control)?;
+        let seen = self.power_states(function)?;
         let (_, _, last) = seen
             .last()
             .with_context(|| format!("nobody read the power state of {function}"))?;
         ensure!(*last == 0, "the last that PMCSR of {function} said is D{last}");
-        // A boot without the claim has no such line: it is the bare writes', for comparison.
-        let device = function.split('.').next().unwrap_or(function);
-        if let Ok(claimed) = self.line(&format!("reseat: {device}: ")) {
-            let asleep = seen
-                .iter()
-                .find(|(at, direction, state)| *at > claimed.at && *direction == Direction::Write && *state != 0);
-            ensure!(
-                asleep.is_none(),
-                "{function} was put to sleep after the claim: {asleep:?}"
-            );
-        }
         Ok(())
     }
 
-    /// Who serves a function of the guest: the GPU behind the first root port is on bus 1.
+    /// All that went over a function's PMCSR.
+    fn power_states(&self, function: &str) -> Result<Vec<(Duration, Direction, u64)>> {
+        let (gpu, number) = self.served(function)?;
+        let control = gpu.power_control(number);
+        power_states(&gpu.fake, number, control.context("the fake has no such function")?)
+    }
+
+    /// Who serves a function of the guest.
     fn served(&self, function: &str) -> Result<(&Gpu, u8)> {
-        let place = function
-            .strip_prefix("0000:")
-            .and_then(|place| place.split_once(":00."));
-        let (bus, number) = place.with_context(|| format!("no GPU of the scene is at {function}"))?;
-        let index = usize::from_str_radix(bus, 16)?.checked_sub(1);
-        let gpu = index.and_then(|index| self.gpus.get(index));
-        let gpu = gpu.with_context(|| format!("no GPU of the scene is at {function}"))?;
-        Ok((gpu, number.parse()?))
+        let place = function.split_once('.');
+        let found = place.and_then(|(device, number)| {
+            let gpu = self.gpus.iter().find(|gpu| gpu.device == device)?;
+            Some((gpu, number.parse().ok()?))
+        });
+        found.with_context(|| format!("no GPU of the scene is at {function}"))
     }
 }

@@ -14,6 +14,9 @@ const DIST: &str = "RESEAT_DIST";
 /// The fake GPU's program.
 const FAKE_GPU: &str = "RESEAT_FAKE_GPU";
 
+/// The kernel that stories are played on which do not choose one themselves: `trixie`.
+const KERNEL: &str = "RESEAT_KERNEL";
+
 /// Set by whoever has prepared the stage: that it is not there then is a failure.
 const REQUIRED: [&str; 2] = ["RESEAT_REQUIRE_STAGE", "CI"];
 
@@ -27,6 +30,8 @@ pub enum NoStage {
     Bed(Missing),
     /// Nobody has said where a program is.
     Variable(&'static str),
+    /// There is no kernel of this name.
+    Kernel(String),
 }
 
 impl std::fmt::Display for NoStage {
@@ -34,6 +39,7 @@ impl std::fmt::Display for NoStage {
         match self {
             Self::Bed(missing) => missing.fmt(formatter),
             Self::Variable(name) => write!(formatter, "{name} is not set: run `cargo xtask test`"),
+            Self::Kernel(name) => write!(formatter, "{KERNEL} is `{name}`: there is no such kernel"),
         }
     }
 }
@@ -41,7 +47,7 @@ impl std::fmt::Display for NoStage {
 impl std::error::Error for NoStage {}
 
 /// What every story needs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stage {
     pub(crate) bed: Bed,
     pub(crate) kernel: Kernel,
@@ -67,7 +73,20 @@ impl Stage {
         let variable = |name| env::var_os(name).map(PathBuf::from).ok_or(NoStage::Variable(name));
         let (dist, fake_gpu) = (variable(DIST)?, variable(FAKE_GPU)?);
         let bed = Bed::open().map_err(NoStage::Bed)?;
-        Ok(Self::new(bed, dist, fake_gpu))
+        let stage = Self::new(bed, dist, fake_gpu);
+        match env::var(KERNEL) {
+            Ok(name) => match Kernel::named(&name) {
+                Some(kernel) => Ok(stage.with_kernel(kernel)),
+                None => Err(NoStage::Kernel(name)),
+            },
+            Err(_) => Ok(stage),
+        }
+    }
+
+    /// The same stage with another kernel.
+    #[must_use]
+    pub fn with_kernel(&self, kernel: Kernel) -> Self {
+        Self { kernel, ..self.clone() }
     }
 
     /// Whether stories that cannot be played count as failed.
@@ -100,8 +119,21 @@ impl Stage {
     /// # Errors
     /// When the build fails.
     pub fn image_without_drivers(&self, rules: Rules<'_>, more: impl IntoIterator<Item = GuestFile>) -> Result<Image> {
+        self.image_with_modules(&[], rules, more)
+    }
+
+    /// As [`Stage::image`], with these modules for udev to load in place of the drivers.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn image_with_modules(
+        &self,
+        modules: &[&str],
+        rules: Rules<'_>,
+        more: impl IntoIterator<Item = GuestFile>,
+    ) -> Result<Image> {
         let mut spec = ImageSpec::new(self.kernel);
-        spec.modules.clear();
+        spec.modules = modules.iter().map(|module| (*module).to_owned()).collect();
         self.build(spec, rules, more)
     }
 

@@ -10,6 +10,7 @@ mod hangs;
 mod no_iommu;
 mod off;
 mod recover;
+mod recovery_bed;
 mod rollback;
 mod twins;
 
@@ -40,6 +41,9 @@ const STORIES: &[(&str, Story)] = stories![
     dry_run::says_and_does_not,
     bad_rules::file_and_selector_are_named,
     config_reads::a_claim_reads_at_most_thirty_registers_a_function,
+    recovery_bed::the_kernel_calls_a_gpu_well_that_is_not,
+    recovery_bed::a_disk_feels_a_reset_that_hits_it_and_no_other,
+    recovery_bed::a_slot_gives_a_card_its_power_back,
     hangs::a_modprobe_that_never_returns,
     hangs::a_reset_that_does_not_end,
     recover::off_the_bus,

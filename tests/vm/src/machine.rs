@@ -1,15 +1,23 @@
 //! A machine: QEMU as a child process, its console, its shell and its monitor.
 
+mod devices;
+mod ports;
+mod slots;
 mod spec;
 mod start;
+mod trace;
 
 use std::process::ExitStatus;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-pub use self::spec::{Iommu, MachineSpec, RootPort, Siblings, VfioUser};
+pub use self::devices::{DownstreamPort, Nvme, RootPort, Siblings, Switch, VfioUser};
+pub use self::ports::PortPlace;
+pub use self::slots::{KeptSlot, Refill, SlotKeeper};
+pub use self::spec::{Iommu, MachineSpec};
+pub use self::trace::{ConfigWrite, TraceError};
 
 use self::start::{CONNECT_TIMEOUT, Process};
 use crate::artifacts::Missing;
@@ -64,7 +72,7 @@ pub enum MachineError {
 pub struct Machine {
     qemu: Process,
     console: Console,
-    qmp: Qmp,
+    qmp: Arc<Qmp>,
     shell: Mutex<Shell>,
 }
 
@@ -74,7 +82,7 @@ impl Machine {
         Ok(Self {
             qemu,
             console: connections.console,
-            qmp: connections.qmp,
+            qmp: Arc::new(connections.qmp),
             shell: Mutex::new(Shell::new(connections.shell)),
         })
     }
@@ -87,7 +95,7 @@ impl Machine {
 
     /// QEMU's monitor.
     #[must_use]
-    pub const fn qmp(&self) -> &Qmp {
+    pub fn qmp(&self) -> &Qmp {
         &self.qmp
     }
 
@@ -138,6 +146,21 @@ impl Machine {
         }
         let command = command.to_owned();
         Err(ShellError::Failed { command, output })
+    }
+
+    /// The writes to configuration space so far, oldest first; the machine was started with
+    /// [`MachineSpec::trace_config_writes`].
+    ///
+    /// # Errors
+    /// When there is no trace, or it is not as expected.
+    pub fn config_writes(&self) -> Result<Vec<ConfigWrite>, TraceError> {
+        trace::read(self.qemu.directory())
+    }
+
+    /// Keeps the cards of these slots where they are when the guest switches the slots' power off.
+    #[must_use]
+    pub fn keep_slots(&self, slots: Vec<KeptSlot>) -> SlotKeeper {
+        SlotKeeper::start(Arc::clone(&self.qmp), slots)
     }
 
     /// Plugs a function into its port.

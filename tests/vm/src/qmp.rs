@@ -37,6 +37,14 @@ pub enum QmpError {
         /// How long was waited.
         timeout: Duration,
     },
+    /// The human monitor said something else than expected.
+    #[error("qemu's monitor answered `{line}` with: {said}")]
+    Monitor {
+        /// The line.
+        line: String,
+        /// What it said.
+        said: String,
+    },
     /// The command could not be sent.
     #[error("cannot send {command} to qemu: {cause}")]
     Send {

@@ -291,3 +291,43 @@ fn a_delay_ends_after_its_reads() {
     assert_eq!(gpu.function.config_read_delay().as_millis(), 1500);
     assert_eq!(gpu.function.config_read_delay().as_millis(), 0);
 }
+
+#[test]
+fn what_was_asked_for_and_what_happened_are_counted_apart() {
+    let mut gpu = Bench::gpu().with(&Command::Flr(Reset::Ignore));
+    let before = gpu.state().initialised;
+    gpu.flr();
+    assert_eq!((gpu.state().flr, gpu.state().initialised), (1, before));
+    let mut gpu = gpu.with(&Command::Flr(Reset::Kill));
+    gpu.flr();
+    assert_eq!((gpu.state().flr, gpu.state().initialised), (2, before));
+    gpu.function.secondary_bus_reset(gpu.now);
+    assert_eq!((gpu.state().sbr, gpu.state().initialised), (1, before + 1));
+}
+
+#[test]
+fn a_function_that_only_its_bars_betray_is_not_well() {
+    let mut gpu = Bench::gpu();
+    assert!(gpu.state().is_well());
+    let mut gpu = gpu.with(&Command::Bars(Bars::AllOnes { until: Until::Sbr }));
+    assert_eq!(gpu.dword(0), 0x2489_10de);
+    assert!(!gpu.state().is_well());
+    gpu.flr();
+    assert!(!gpu.state().is_well());
+    gpu.function.secondary_bus_reset(gpu.now);
+    assert!(gpu.state().is_well());
+}
+
+#[test]
+fn what_the_silicon_gives_survives_resets_and_what_was_written_does_not() {
+    let mut gpu = Bench::gpu();
+    gpu.write_word(COMMAND, 0x0002);
+    gpu.function.bar_write(gpu.now, 0, 0x1000, &[1, 2, 3, 4]);
+    assert_eq!(gpu.bar0(0x1000), 0x0403_0201);
+    gpu.flr();
+    gpu.write_word(COMMAND, 0x0002);
+    assert_eq!(
+        (gpu.bar0(0), gpu.bar0(0x11_8234), gpu.bar0(0x1000)),
+        (0x1750_00a1, 0x3ff, 0)
+    );
+}

@@ -34,6 +34,12 @@ impl Kernel {
         }
     }
 
+    /// The kernel of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kernel| kernel.name() == name)
+    }
+
     pub(crate) const fn packages(self) -> PackageSet {
         let (name, release) = match self {
             Self::Bookworm => ("kernel-bookworm", Release::Bookworm),

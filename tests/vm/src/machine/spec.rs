@@ -5,10 +5,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::devices::{Nvme, RootPort, Switch, VfioUser};
 use super::start::{QMP_SOCKET, SHELL_SOCKET};
-use super::{Machine, MachineError};
+use super::{Machine, MachineError, trace};
 use crate::artifacts::{Bed, Kernel, KernelFiles, Missing, Tree};
 use crate::initramfs::Image;
 
@@ -17,72 +18,6 @@ use crate::initramfs::Image;
 /// loaded host comes so late that the kernel panics ("timer doesn't work through Interrupt-remapped IO-APIC").
 const APPEND: &str = "console=ttyS0 panic=-1 root=/dev/vda rootfstype=ext4 ro fsck.mode=skip \
                       cryptomgr.notests no_timer_check";
-
-/// A root port on the root bus, with a slot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RootPort {
-    /// QEMU's name for it and for the bus below.
-    pub id: String,
-    /// Its slot number, and chassis.
-    pub slot: u8,
-    /// Its device number on the root bus.
-    pub device: u8,
-}
-
-impl RootPort {
-    fn arguments(&self) -> Value {
-        json!({
-            "driver": "pcie-root-port",
-            "id": self.id,
-            "bus": "pcie.0",
-            "addr": format!("{:02x}.0", self.device),
-            "chassis": self.slot,
-            "slot": self.slot,
-        })
-    }
-}
-
-/// A function that another process serves over a Unix socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VfioUser {
-    /// QEMU's name for it.
-    pub id: String,
-    /// The port above.
-    pub port: String,
-    /// The function's number in device 00.
-    pub function: u8,
-    /// The socket; its server listens already.
-    pub socket: PathBuf,
-    /// Whether functions beside it are to be found.
-    pub siblings: Siblings,
-}
-
-/// What function 0 says about the other functions of its device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Siblings {
-    /// The device has one function.
-    None,
-    /// The device has several: QEMU wants it said on function 0.
-    Some,
-}
-
-impl VfioUser {
-    /// What QEMU's `-device` and `device_add` take.
-    #[must_use]
-    pub fn arguments(&self) -> Value {
-        let mut arguments = json!({
-            "driver": "vfio-user-pci",
-            "id": self.id,
-            "bus": self.port,
-            "addr": format!("00.{}", self.function),
-            "socket": { "type": "unix", "path": self.socket },
-        });
-        if self.siblings == Siblings::Some {
-            arguments["multifunction"] = json!(true);
-        }
-        arguments
-    }
-}
 
 /// The translation that the machine has for DMA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +41,10 @@ pub struct MachineSpec {
     memory_mib: u32,
     iommu: Iommu,
     ports: Vec<RootPort>,
+    switches: Vec<Switch>,
     functions: Vec<VfioUser>,
+    disks: Vec<Nvme>,
+    trace: bool,
     arguments: Vec<String>,
     logs: PathBuf,
     qemu: Tree,
@@ -127,7 +65,10 @@ impl MachineSpec {
             memory_mib: 512,
             iommu: Iommu::Intel,
             ports: Vec::new(),
+            switches: Vec::new(),
             functions: Vec::new(),
+            disks: Vec::new(),
+            trace: false,
             arguments: Vec::new(),
             logs: bed.part("logs"),
             qemu: bed.qemu.clone(),
@@ -160,6 +101,27 @@ impl MachineSpec {
     #[must_use]
     pub fn root_port(mut self, port: RootPort) -> Self {
         self.ports.push(port);
+        self
+    }
+
+    /// Adds a switch.
+    #[must_use]
+    pub fn switch(mut self, switch: Switch) -> Self {
+        self.switches.push(switch);
+        self
+    }
+
+    /// Adds a disk.
+    #[must_use]
+    pub fn disk(mut self, disk: Nvme) -> Self {
+        self.disks.push(disk);
+        self
+    }
+
+    /// Has QEMU write down every write to configuration space, for [`Machine::config_writes`].
+    #[must_use]
+    pub const fn trace_config_writes(mut self) -> Self {
+        self.trace = true;
         self
     }
 
@@ -211,6 +173,11 @@ impl MachineSpec {
             connections(sockets),
             self.functions(),
             self.disk_and_kernel(),
+            if self.trace {
+                trace::options(sockets)
+            } else {
+                Vec::new()
+            },
         ];
         for (option, value) in options.into_iter().flatten() {
             all.extend([option.to_owned(), value]);
@@ -240,11 +207,14 @@ impl MachineSpec {
     }
 
     fn functions(&self) -> Vec<QemuOption> {
-        let ports = self.ports.iter().map(|port| port.arguments().to_string());
-        let functions = self.functions.iter();
-        let functions = functions.map(|function| function.arguments().to_string());
-        let devices = ports.chain(functions);
-        devices.map(|device| ("-device", device)).collect()
+        let ports = self.ports.iter().map(RootPort::arguments);
+        let switches = self.switches.iter().flat_map(Switch::arguments);
+        let functions = self.functions.iter().map(VfioUser::arguments);
+        let disks = self.disks.iter().map(Nvme::arguments);
+        let devices = ports.chain(switches).chain(functions).chain(disks);
+        let devices = devices.map(|device| ("-device", device.to_string()));
+        let files = self.disks.iter().map(|disk| ("-blockdev", disk.file().to_string()));
+        files.chain(devices).collect()
     }
 
     fn disk_and_kernel(&self) -> Vec<QemuOption> {
@@ -285,7 +255,7 @@ impl MachineSpec {
 }
 
 /// An option and its value.
-type QemuOption = (&'static str, String);
+pub(super) type QemuOption = (&'static str, String);
 
 /// The console on QEMU's output, the shell's serial port and the monitor on sockets.
 fn connections(sockets: &Path) -> Vec<QemuOption> {
@@ -302,6 +272,7 @@ fn connections(sockets: &Path) -> Vec<QemuOption> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::machine::{DownstreamPort, Siblings};
 
     fn function(siblings: Siblings) -> VfioUser {
         VfioUser {
@@ -323,7 +294,10 @@ mod tests {
             memory_mib: 512,
             iommu: Iommu::Intel,
             ports: Vec::new(),
+            switches: Vec::new(),
             functions: Vec::new(),
+            disks: Vec::new(),
+            trace: false,
             arguments: Vec::new(),
             logs: "/logs".into(),
             qemu: Tree { path: "/qemu".into() },
@@ -345,6 +319,43 @@ mod tests {
         let at = |text: &str| line.find(text).unwrap_or_else(|| panic!("no {text}: {line}"));
         assert!(at(r#""addr":"10.0""#) < at(r#""driver":"vfio-user-pci""#));
         assert!(!line.contains("multifunction"));
+    }
+
+    #[test]
+    fn a_switch_stands_between_its_root_port_and_the_disk_below() {
+        let port = RootPort {
+            id: "rp0".to_owned(),
+            slot: 1,
+            device: 3,
+        };
+        let below = DownstreamPort {
+            id: "dp0".to_owned(),
+            slot: 2,
+        };
+        let switch = Switch {
+            id: "sw0".to_owned(),
+            port: "rp0".to_owned(),
+            downstream: vec![below],
+        };
+        let disk = Nvme {
+            id: "disk0".to_owned(),
+            port: "dp0".to_owned(),
+            function: 0,
+            file: "/disk".into(),
+        };
+        let line = line(&spec().disk(disk).switch(switch).root_port(port));
+        let at = |text: &str| line.find(text).unwrap_or_else(|| panic!("no {text}: {line}"));
+        assert!(at("pcie-root-port") < at("x3130-upstream"));
+        assert!(at("x3130-upstream") < at("xio3130-downstream"));
+        assert!(at("xio3130-downstream") < at(r#""driver":"nvme""#));
+        assert!(at(r#""node-name":"disk0-file""#) < at(r#""drive":"disk0-file""#));
+    }
+
+    #[test]
+    fn writes_are_traced_only_where_it_is_wanted() {
+        assert!(!line(&spec()).contains("-trace"));
+        let line = line(&spec().trace_config_writes());
+        assert!(line.contains("-trace enable=pci_cfg_write,file=/s/trace"), "{line}");
     }
 
     #[test]

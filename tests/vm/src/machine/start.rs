@@ -61,6 +61,11 @@ impl Process {
         process::last_lines(text.unwrap_or_default().trim(), 20)
     }
 
+    /// Its sockets and other files.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     fn spawn(spec: &MachineSpec, directory: TempDir) -> Result<Self, MachineError> {
         let errors = directory.path().join(STDERR);
         let stderr = File::create(&errors).map_err(FileError::of("create", &errors))?;
@@ -103,7 +108,7 @@ impl Process {
                 },
                 Err(_) => error.into(),
             },
-            QmpError::Refused { .. } | QmpError::Timeout { .. } => error.into(),
+            QmpError::Refused { .. } | QmpError::Timeout { .. } | QmpError::Monitor { .. } => error.into(),
         }
     }
 }
