@@ -19,6 +19,7 @@ mod quarantine_file;
 mod recover;
 mod report_file;
 mod root;
+mod settings;
 mod slot;
 mod space;
 mod survey;
@@ -43,6 +44,7 @@ pub use recover::{
 };
 pub use report_file::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use root::Root;
+pub use settings::{SettingsError, settings};
 pub use slot::identify;
 pub use usage::of as usage_of;
 pub use worker::work;

@@ -5,12 +5,14 @@
 //! to be put back, and the [`Baseline`] that a GPU is held against.
 
 mod baseline;
+mod contract;
 mod event;
 mod journal;
 mod subject;
 mod task;
 
 pub use baseline::{Baseline, FunctionBaseline, SCHEMA as BASELINE_SCHEMA};
+pub use contract::{Contract, Settings};
 pub(crate) use event::whole_milliseconds;
 pub use event::{Event, ExitStatus};
 pub use journal::{Before, Journal, SCHEMA as JOURNAL_SCHEMA};

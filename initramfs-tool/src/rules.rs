@@ -8,6 +8,7 @@ mod file;
 mod selector;
 
 pub use command_line::{CommandLine, Switch};
+pub(crate) use file::parse_document;
 pub use file::{RulesFileError, parse as parse_file};
 pub use selector::{Selector, SelectorError};
 

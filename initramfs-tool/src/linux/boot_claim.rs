@@ -5,15 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::settings::RULES_FILE;
 use super::{Root, attribute, evidence, functions, kernel_log, module, report_file, workers};
 use crate::claim::{Target, VFIO_PCI};
 use crate::inventory::Function;
 use crate::plan::{self, Machine, Plan};
 use crate::report::{Boot, Findings, ModuleReport, Report, Verdict};
 use crate::rules::{self, CommandLine, Rule, Switch};
-
-/// Where the operator's rules are.
-const RULES_FILE: &str = "/etc/reseat/reseat.toml";
 
 /// What a run works on.
 #[derive(Clone, Debug)]

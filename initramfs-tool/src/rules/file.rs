@@ -6,6 +6,7 @@
 //! ```
 
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use toml::Spanned;
 
 use super::{Rule, Source};
@@ -15,6 +16,9 @@ use super::{Rule, Source};
 struct Document {
     #[serde(default)]
     claim: Vec<ClaimTable>,
+    /// What a recovery is allowed; nothing in there keeps a boot from its claim.
+    #[serde(default, rename = "recover")]
+    _recover: IgnoredAny,
 }
 
 #[derive(Deserialize)]
@@ -26,7 +30,7 @@ struct ClaimTable {
 /// More is no list of a machine's GPUs. In bytes.
 const LARGEST: usize = 64 * 1024;
 
-/// A rules file that cannot be read as one. None of its rules counts then: half a file may lack the half that matters.
+/// A rules file that cannot be read as one. Nothing in it counts then: half a file may lack the half that matters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}:{line}: {message}")]
 pub struct RulesFileError {
@@ -44,6 +48,25 @@ pub struct RulesFileError {
 /// When the content is no TOML, or holds a key that no rules file has. A selector that means nothing is no error here:
 /// its rule carries it.
 pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
+    let document: Document = parse_document(path, content)?;
+    Ok(document
+        .claim
+        .into_iter()
+        .map(|table| {
+            let source = Source::File {
+                path: path.to_owned(),
+                line: line_of(content, table.select.span().start),
+            };
+            Rule::new(source, table.select.as_ref())
+        })
+        .collect())
+}
+
+/// Reads the file for what `T` knows of it; `path` only names it in errors.
+///
+/// # Errors
+/// When the content is no TOML, or not what `T` has to be.
+pub(crate) fn parse_document<T: DeserializeOwned>(path: &str, content: &[u8]) -> Result<T, RulesFileError> {
     let failed = |at: usize, message: &str| RulesFileError {
         path: path.to_owned(),
         line: line_of(content, at),
@@ -57,7 +80,7 @@ pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let text = std::str::from_utf8(content)
         .map_err(|error| failed(error.valid_up_to(), "the text is not UTF-8 from here on"))?;
-    let document: Document = toml::from_str(text).map_err(|error| {
+    toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         // `[claim]` instead of `[[claim]]`: the reader knows only maps and sequences.
         let hint = if error.message().contains("invalid type: map") {
@@ -66,18 +89,7 @@ pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
             ""
         };
         failed(at, &format!("{}{hint}", error.message()))
-    })?;
-    Ok(document
-        .claim
-        .into_iter()
-        .map(|table| {
-            let source = Source::File {
-                path: path.to_owned(),
-                line: line_of(content, table.select.span().start),
-            };
-            Rule::new(source, table.select.as_ref())
-        })
-        .collect())
+    })
 }
 
 fn line_of(content: &[u8], at: usize) -> usize {

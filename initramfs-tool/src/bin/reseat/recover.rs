@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use reseat::linux::{self, RecoverOptions, Root};
 use reseat::recovery::{Event, ExitStatus};
 use reseat_core::decision;
+use reseat_core::recovery::End;
 
 use crate::gpu::GpuName;
 
@@ -26,10 +27,10 @@ pub(crate) struct Arguments {
     /// Only say what would be done first, why, and whom a reset would hit.
     #[arg(long)]
     dry_run: bool,
-    /// The highest rung allowed.
-    #[arg(long, value_enum, default_value_t = Rung::SlotPower)]
-    highest: Rung,
-    /// The reset that is preferred, where the rule leaves a choice.
+    /// The highest rung allowed: over what /etc/reseat/reseat.toml says, or else slot-power.
+    #[arg(long, value_enum)]
+    highest: Option<Rung>,
+    /// The reset that is preferred where the rule leaves a choice: over what /etc/reseat/reseat.toml says.
     #[arg(long, value_enum)]
     prefer: Option<Preference>,
     /// Reset a GPU that somebody uses. The history keeps that it was forced.
@@ -77,11 +78,13 @@ impl From<Rung> for decision::Rung {
 
 /// Recovers a GPU.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let root = Root::system();
+    let settings = linux::settings(&root)?;
     let options = RecoverOptions {
         dry_run: arguments.dry_run,
-        highest: arguments.highest.into(),
+        highest: arguments.highest.map_or(settings.highest, decision::Rung::from),
         preference: match arguments.prefer {
-            None => decision::Preference::Rule,
+            None => settings.preference,
             Some(Preference::Flr) => decision::Preference::Flr,
             Some(Preference::Sbr) => decision::Preference::Sbr,
         },
@@ -91,12 +94,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let GpuName(device) = arguments.gpu;
     let mut teller = Teller::new(arguments.json);
     let mut rung_comes = false;
-    let end = linux::recover(&Root::system(), device, &options, &mut |event| {
+    let end = linux::recover(&root, device, &options, &mut |event| {
         if let Event::Decided { rung, .. } = event {
             rung_comes = rung.is_some();
         }
         teller.tell(event);
     })?;
+    if let Some(End::OutOfService { .. }) = end {
+        let words = vec![format!("what is left: {}", settings.contract)];
+        teller.tell(&Event::Found { words });
+    }
     if let Err(error) = teller.finish() {
         // How it ended is told by the exit status, whoever has stopped reading.
         eprintln!("reseat: cannot print: {error}");
