@@ -1,10 +1,13 @@
 //! The recovery of a GPU, done: one ladder per reset domain, each operation in a worker that can be left behind.
 
 mod baseline;
+mod bundles;
 mod chronicle;
+mod collect;
 mod driver;
 mod files;
 mod operate;
+mod recorder;
 mod remove;
 mod reset;
 mod restore;
@@ -12,7 +15,9 @@ mod trouble;
 mod worker;
 
 pub use baseline::{BaselineError, save as save_baseline};
+pub use bundles::{list as list_evidence, read as read_evidence};
 pub use driver::{Options, RecoverError, recover};
+pub use files::RecordError;
 pub use worker::serve;
 
 /// What a worker is started with, before its root, and nobody else.

@@ -6,6 +6,7 @@ use reseat_core::recovery::{Observation, Operation};
 use serde::{Deserialize, Serialize};
 
 use super::{FunctionBaseline, Subject};
+use crate::evidence::{Collected, Part};
 use reseat_core::decision::Surroundings;
 
 /// Something that may never come back, so that a worker does it.
@@ -23,6 +24,8 @@ pub enum Task {
     Isolate(Subject),
     /// Give it back to those who may bind it.
     Release(Subject),
+    /// Read a part of what is kept as evidence.
+    Collect(Part, Subject),
 }
 
 /// What a worker answers.
@@ -36,6 +39,8 @@ pub enum Answer {
     Examined(Examined),
     /// What the operation brought, and what is to be said of it.
     Operated(Observation, Vec<String>),
+    /// What was read.
+    Collected(Collected),
     /// It could not be done.
     Failed(String),
 }

@@ -4,6 +4,7 @@
 mod bad_rules;
 mod config_reads;
 mod dry_run;
+mod evidence;
 mod four_functions;
 mod guard;
 mod hangs;
@@ -47,6 +48,7 @@ const STORIES: &[(&str, Story)] = stories![
     hangs::a_modprobe_that_never_returns,
     hangs::a_reset_that_does_not_end,
     recover::off_the_bus,
+    evidence::of_a_gpu_off_the_bus,
 ];
 
 fn main() -> ExitCode {

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::Root;
-use super::operate;
+use super::{collect, operate};
 use crate::recovery::{Answer, Task};
 
 /// Does the tasks on standard input, one after the other, until there are no more.
@@ -53,6 +53,7 @@ fn perform(root: &Root, task: &Task) -> Answer {
             Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
             Err(problem) => Answer::Failed(problem),
         },
+        Task::Collect(part, subject) => Answer::Collected(collect::collect(root, *part, subject)),
     }
 }
 
