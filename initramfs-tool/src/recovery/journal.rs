@@ -25,6 +25,8 @@ pub struct Journal {
     pub errors: Vec<(FunctionAddress, Reading<Errors>)>,
     /// Whether the functions have been removed since those were counted: their own counters begin anew.
     pub removed: bool,
+    /// Whether the slot has been switched off, and not on again.
+    pub powered_off: bool,
 }
 
 /// A function as it was.
@@ -51,6 +53,7 @@ impl Journal {
             before,
             errors: Vec::new(),
             removed: false,
+            powered_off: false,
         }
     }
 

@@ -1,18 +1,18 @@
 //! What a worker is told to do, and what it answers.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::decision::Surroundings;
 use reseat_core::health::Verdict;
 use reseat_core::recovery::{Observation, Operation};
 use serde::{Deserialize, Serialize};
 
-use super::{FunctionBaseline, Subject};
-use reseat_core::decision::Surroundings;
+use super::{FunctionBaseline, Member, Subject};
 
 /// Something that may never come back, so that a worker does it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Task {
-    /// Look at the machine around a GPU.
-    Survey(DeviceAddress),
+    /// Look at the machine around a GPU. These of its functions are absent where the kernel does not list them.
+    Survey(DeviceAddress, Vec<Member>),
     /// Read all that a baseline holds.
     Observe(Subject),
     /// Hold the GPU against its baseline, as it is found.

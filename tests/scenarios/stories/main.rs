@@ -52,6 +52,7 @@ const STORIES: &[(&str, Story)] = stories![
     recover::only_power_helps,
     recover::lockdown_leaves_it_unverified,
     recover::what_somebody_holds_is_refused,
+    recover::killed_at_any_point_it_is_resumed,
 ];
 
 fn main() -> ExitCode {

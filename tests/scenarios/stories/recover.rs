@@ -274,3 +274,46 @@ pub(crate) fn what_somebody_holds_is_refused(stage: &Stage) -> Result<()> {
     ensure!(recovery.by() == Some(FLR), "{}", recovery.told());
     Ok(())
 }
+
+/// Killed at a hundred points of a reset, and gone on with: the GPU is as it was, every time, and nobody else's was
+/// touched.
+pub(crate) fn killed_at_any_point_it_is_resumed(stage: &Stage) -> Result<()> {
+    const POINTS: u32 = 100;
+    let running = scene(stage, "recover-killed")?.gpu(board(2)).gpu(board(1)).boot()?;
+    running.save_baselines()?;
+    let (gpu, bystander) = (running.gpu(0)?, running.gpu(1)?);
+    let begin = now();
+    // One in four is killed in an FLR. A point is so many lines of what is told, and a little time: the first dozen come
+    // before anything is changed.
+    let script = format!(
+        "cd /sys/bus/pci/devices; d={device}; resumed=0; n=0\n\
+         while [ $n -lt {POINTS} ]; do\n\
+         p=sbr; [ $((n % 4)) = 0 ] && p=flr\n\
+         reseat recover $d --prefer $p --json >/tmp/first & pid=$!\n\
+         while [ $(wc -l </tmp/first) -lt $((10 + n % 34)) ] && kill -0 $pid 2>/dev/null; do :; done\n\
+         usleep $((n / 34 * 3000)); kill -9 $pid 2>/dev/null; wait $pid\n\
+         if [ -e /run/reseat/recovery/$d.json ]; then\n\
+         resumed=$((resumed + 1))\n\
+         reseat recover $d && {{ echo point $n: begun anew; exit 1; }}\n\
+         reseat recover $d --resume --json >/tmp/out 2>&1 || {{ echo point $n, $p: status $?; cat /tmp/out; exit 1; }}\n\
+         fi\n\
+         for f in $d.0 $d.1; do\n\
+         s=\"$(basename $(readlink $f/driver)) $(cat $f/driver_override $f/d3cold_allowed $f/power/control $f/power_state | tr '\\n' ' ')\"\n\
+         [ \"$s\" = 'vfio-pci vfio-pci 0 on D0 ' ] || {{ echo point $n, $p: $f is $s; cat /tmp/out; exit 1; }}\n\
+         done\n\
+         [ -e /run/reseat/recovery/$d.json ] && {{ echo point $n: a journal is left; exit 1; }}\n\
+         n=$((n + 1)); done; echo $resumed",
+        device = gpu.device
+    );
+    let ended = running.run(&script, Duration::from_secs(600))?;
+    ensure!(ended.status == 0, "{}{}", ended.stdout, ended.stderr);
+    let resumed: u32 = ended.stdout.lines().last().unwrap_or_default().trim().parse()?;
+    ensure!(
+        resumed > POINTS / 2,
+        "only {resumed} of {POINTS} were killed in the middle"
+    );
+    ensure!(gpu.is_well()?, "{:?}", gpu.truth()?);
+    let seen = disturbances(&bystander.fake, begin, now())?;
+    ensure!(seen.is_empty(), "a bystander was disturbed: {seen:?}");
+    Ok(())
+}

@@ -44,7 +44,7 @@ pub enum BaselineError {
 /// When it is not there, is not well, or the file cannot be written.
 pub fn save(root: &Root, device: DeviceAddress) -> Result<Baseline, BaselineError> {
     let mut workers = Workers::new(root);
-    let surveyed = match ask(&mut workers, device, &Task::Survey(device))? {
+    let surveyed = match ask(&mut workers, device, &Task::Survey(device, Vec::new()))? {
         Answer::Surveyed(surveyed) => *surveyed,
         other => return Err(unexpected(device, &other)),
     };

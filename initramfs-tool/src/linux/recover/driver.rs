@@ -1,6 +1,8 @@
 //! Driving the ladder: orders to workers, answers back, everything told as it happens.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +18,7 @@ use super::super::durable::DurableError;
 use super::chronicle::Chronicle;
 use super::files::{self, RecordError};
 use super::worker::{WorkerError, Workers};
-use crate::recovery::{Answer, Event, Surveyed, Task, whole_milliseconds};
+use crate::recovery::{Answer, Event, Member, Surveyed, Task, whole_milliseconds};
 
 /// What is asked of a recovery.
 #[derive(Clone, Debug)]
@@ -45,7 +47,7 @@ pub enum RecoverError {
         /// Of which file.
         path: std::path::PathBuf,
         /// Why.
-        cause: std::io::Error,
+        cause: io::Error,
     },
     /// The GPU cannot be looked at.
     #[error("cannot look at {device}: {problem}")]
@@ -75,7 +77,8 @@ const LOOK_LIMIT: Duration = Duration::from_secs(5);
 const EXAMINE_LIMIT: Duration = Duration::from_secs(5);
 /// An answer that is there in the last moment still has to be heard.
 const LAST_WORDS: Duration = Duration::from_millis(20);
-/// What a quarantine takes: the note of it, and the unbinding.
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+/// One file for each reset domain, named by its card root.
 const LOCKS: &str = "/run/reseat/locks";
 
 /// Recovers the GPU at `device`, and tells `listener` what happens. With [`Options::dry_run`] it ends with the plan, and
@@ -96,12 +99,18 @@ pub fn recover(
         (None, true) => return Err(RecoverError::NothingToResume(device)),
         _ => {}
     }
-    let mut surveyed = look(&mut workers, device, listener)?;
-    if let Some(journal) = journal {
+    let baseline = files::baseline(root, device)?;
+    let known = match (&journal, &baseline) {
+        (Some(journal), _) => journal.subject.members.clone(),
+        (None, Some(baseline)) => baseline.members(),
+        (None, None) => Vec::new(),
+    };
+    let mut surveyed = look(&mut workers, device, known, listener)?;
+    if let Some(journal) = &journal {
         // What was there before the first rung is what has to come back.
-        surveyed.subject = journal.subject;
+        surveyed.subject = journal.subject.clone();
     }
-    let _lock = lock(root, &surveyed)?;
+    workers.hold(lock(root, &surveyed, options, listener)?);
     let mut climb = Ladder {
         root,
         workers,
@@ -110,6 +119,9 @@ pub fn recover(
         listener,
         begin: Instant::now(),
     };
+    if options.resume && !options.dry_run {
+        climb.put_back(journal.is_some_and(|journal| journal.powered_off));
+    }
     let known = climb.known(options);
     let facts = climb.surveyed.surroundings.facts(known);
     if options.dry_run {
@@ -124,12 +136,14 @@ pub fn recover(
 fn look(
     workers: &mut Workers<'_>,
     device: DeviceAddress,
+    known: Vec<Member>,
     listener: &mut dyn FnMut(&Event),
 ) -> Result<Surveyed, RecoverError> {
+    let task = Task::Survey(device, known);
     let begin = Instant::now();
     let failed = |problem: String| RecoverError::Look { device, problem };
     loop {
-        match workers.ask(&Task::Survey(device), LOOK_LIMIT) {
+        match workers.ask(&task, LOOK_LIMIT) {
             Ok(Answer::Surveyed(surveyed)) => return Ok(*surveyed),
             Ok(Answer::Failed(problem)) => return Err(failed(problem)),
             Ok(other) => return Err(failed(format!("an answer that nobody asked for: {other:?}"))),
@@ -143,23 +157,53 @@ fn look(
     }
 }
 
-/// One ladder per reset domain.
-fn lock(root: &Root, surveyed: &Surveyed) -> Result<File, RecoverError> {
+/// One ladder per reset domain. Of one that was broken off, a worker may still be at its last operation: that is waited
+/// for.
+fn lock(
+    root: &Root,
+    surveyed: &Surveyed,
+    options: &Options,
+    listener: &mut dyn FnMut(&Event),
+) -> Result<File, RecoverError> {
     let subject = &surveyed.subject;
     let domain = subject.card_root.unwrap_or(subject.function);
-    let directory = root.path(LOCKS);
-    let path = directory.join(domain.to_string());
-    let opened = std::fs::create_dir_all(&directory).and_then(|()| File::create(&path));
+    let path = root.path(LOCKS).join(domain.to_string());
     let failed = |cause| RecoverError::Lock {
         path: path.clone(),
         cause,
     };
-    let file = opened.map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RecoverError::UnderWay(subject.device)),
-        Err(TryLockError::Error(cause)) => Err(failed(cause)),
+    let file = open_lock(&path).map_err(failed)?;
+    let limit = if options.resume {
+        KERNEL_RESET_LIMIT
+    } else {
+        Duration::ZERO
+    };
+    let begin = Instant::now();
+    loop {
+        let left = limit.saturating_sub(begin.elapsed());
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if left.is_zero() => return Err(RecoverError::UnderWay(subject.device)),
+            Err(TryLockError::WouldBlock) => {
+                listener(&Event::Waiting {
+                    rung: None,
+                    what: "the last operation of the recovery that was broken off",
+                    limit_ms: whole_milliseconds(left),
+                });
+                thread::sleep(LOCK_PAUSE);
+            }
+            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+        }
     }
+}
+
+/// Opened to be read: a worker has it in the place of its standard error, and is to write nothing there.
+fn open_lock(path: &Path) -> io::Result<File> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    OpenOptions::new().append(true).create(true).open(path)?;
+    File::open(path)
 }
 
 struct Ladder<'a> {
@@ -184,13 +228,48 @@ impl Ladder<'_> {
         });
     }
 
+    /// Puts back what the recovery that was broken off has taken away, as far as it comes back: the functions, for the
+    /// ladder to begin anew with them. What fails here fails again on a rung, and counts there.
+    fn put_back(&mut self, powered_off: bool) {
+        let power = powered_off.then_some(Operation::PowerOn);
+        let rest = [
+            Operation::ReadLink,
+            Operation::Rescan,
+            Operation::RestoreBarSizes,
+            Operation::RestoreOverride,
+            Operation::Claim,
+        ];
+        for operation in power.into_iter().chain(rest) {
+            let begin = self.begin.elapsed();
+            let (observation, words) = self.operate(operation, operation.limit());
+            let took = self.begin.elapsed().saturating_sub(begin);
+            self.tell(&Event::Ended {
+                operation,
+                took_ms: whole_milliseconds(took),
+                observation: in_words(observation),
+                words,
+            });
+            let below_reach = matches!(observation, Observation::Link(link) if link.admit().is_err());
+            if below_reach || observation == Observation::Blocked {
+                return;
+            }
+        }
+        // What the first look saw may have come back.
+        let task = Task::Survey(self.surveyed.subject.device, self.surveyed.subject.members.clone());
+        if let Ok(Answer::Surveyed(surveyed)) = self.workers.ask(&task, LOOK_LIMIT) {
+            self.surveyed.surroundings = surveyed.surroundings;
+            self.surveyed.bystanders = surveyed.bystanders;
+            self.surveyed.words = surveyed.words;
+        }
+    }
+
     /// What the rule is told that no topology knows.
     fn known(&mut self, options: &Options) -> Known {
         let mut words = self.surveyed.words.clone();
         words.extend(self.surveyed.domain_in_words());
         let (usage, users) = self.usage(options);
         words.extend(users);
-        let (sickness, findings) = self.sickness(usage);
+        let (sickness, findings) = self.sickness(usage, options);
         words.extend(findings);
         let (class, standing) = self.chronicle.class();
         words.extend(standing);
@@ -223,7 +302,7 @@ impl Ladder<'_> {
     }
 
     /// What is wrong with the GPU as it is found, and that its last reset failed.
-    fn sickness(&mut self, usage: Use) -> (Sickness, Vec<String>) {
+    fn sickness(&mut self, usage: Use, options: &Options) -> (Sickness, Vec<String>) {
         let mut sickness = Sickness::new();
         let mut words = Vec::new();
         // What is in use is not looked at: nothing is going to be done to it.
@@ -239,6 +318,10 @@ impl Ladder<'_> {
                 Ok(other) => words.push(format!("not examined: {other:?}")),
                 Err(error) => words.push(format!("not examined: {error}")),
             }
+        }
+        if options.resume {
+            sickness.set_last_reset_failed(true);
+            words.push("its recovery was broken off".to_owned());
         }
         if self.chronicle.last_reset_failed() {
             sickness.set_last_reset_failed(true);

@@ -47,20 +47,25 @@ fn perform(root: &Root, operation: Operation, subject: &Subject, words: &mut Vec
         Operation::Journal => write_journal(root, subject).map(done),
         Operation::RecordErrors => record_errors(root, subject).map(done),
         Operation::RemoveBelowCardRoot => {
-            note_removal(root, subject)?;
+            note(root, subject, |journal| journal.removed = true)?;
             CardRoot::of(root, subject)?.remove_below(root, subject).map(done)
         }
         Operation::ResetEmptyBus => CardRoot::of(root, subject)?.reset_empty_bus(root).map(done),
         Operation::Rescan => CardRoot::of(root, subject)?.rescan(root).map(done),
         Operation::RestoreBarSizes => restore::bar_sizes(root, &journal(root, subject)?, words).map(done),
-        Operation::RestoreOverride => restore::overrides(root, &journal(root, subject)?).map(done),
+        Operation::RestoreOverride => restore::overrides(root, &journal(root, subject)?, words).map(done),
         Operation::Claim => restore::drivers(root, &journal(root, subject)?, words).map(done),
         Operation::PinD0 => restore::pin(root, &journal(root, subject)?).map(done),
         Operation::PowerOff => {
-            note_removal(root, subject)?;
+            note(root, subject, |journal| {
+                (journal.removed, journal.powered_off) = (true, true);
+            })?;
             CardRoot::of(root, subject)?.switch_power(root, "0").map(done)
         }
-        Operation::PowerOn => CardRoot::of(root, subject)?.switch_power(root, "1").map(done),
+        Operation::PowerOn => {
+            CardRoot::of(root, subject)?.switch_power(root, "1")?;
+            note(root, subject, |journal| journal.powered_off = false).map(done)
+        }
         Operation::Verify => {
             let examined = verify(root, subject)?;
             words.extend(examined.words);
@@ -87,29 +92,11 @@ fn in_use(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Use {
 
 /// Looks anew at who is below the card root.
 fn domain(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Exclusivity {
-    let is_here = |member: &Member| root.function(member.address).exists();
-    let looked = match subject.members.iter().any(is_here) {
-        true => survey_of(root, subject.device).map(|surveyed| {
-            let exclusivity = surveyed.surroundings.exclusivity;
-            (exclusivity, surveyed.bystanders)
-        }),
-        // A GPU that was removed is in no topology. Who has come to its place since is not part of it.
-        false => CardRoot::of(root, subject)
-            .and_then(|card_root| card_root.strangers(root, subject))
-            .map(|strangers| match strangers.is_empty() {
-                true => (Exclusivity::Exclusive, strangers),
-                false => (Exclusivity::Shared, strangers),
-            })
-            .map_err(|stop| stop.words),
-    };
-    match looked {
-        Ok((exclusivity, strangers)) => {
-            words.extend(
-                strangers
-                    .iter()
-                    .map(|stranger| format!("{stranger} would be hit as well")),
-            );
-            exclusivity
+    match survey_of(root, subject.device, &subject.members) {
+        Ok(surveyed) => {
+            let strangers = surveyed.bystanders.iter();
+            words.extend(strangers.map(|stranger| format!("{stranger} would be hit as well")));
+            surveyed.surroundings.exclusivity
         }
         Err(problem) => {
             words.push(problem);
@@ -118,12 +105,16 @@ fn domain(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Exclusivit
     }
 }
 
-/// The machine around the GPU at `device`.
+/// The machine around the GPU at `device`. Of its functions, `known` are absent where the kernel does not list them.
 ///
 /// # Errors
 /// In words: when it is not there or is no GPU.
-pub(super) fn survey_of(root: &Root, device: reseat_core::address::DeviceAddress) -> Result<Surveyed, String> {
-    let mut survey = Survey::around(root, device).map_err(|error| error.to_string())?;
+pub(super) fn survey_of(
+    root: &Root,
+    device: reseat_core::address::DeviceAddress,
+    known: &[Member],
+) -> Result<Surveyed, String> {
+    let mut survey = Survey::around(root, device, known).map_err(|error| error.to_string())?;
     let words = survey.problems.clone();
     let topology = survey.topology().map_err(|error| error.to_string())?;
     let of_device = topology
@@ -219,19 +210,20 @@ fn before(root: &Root, member: &Member) -> Result<Before, Stop> {
 }
 
 fn record_errors(root: &Root, subject: &Subject) -> Result<(), Stop> {
-    let mut journal = journal(root, subject)?;
-    journal.removed = false;
     let counted = subject.functions().into_iter().map(|function| {
         let errors = health::errors(root, function, &subject.ports, |_| judged::Counter::Continued);
         (function, errors)
     });
-    journal.errors = counted.collect();
-    Ok(files::write_journal(root, &journal)?)
+    let counted = counted.collect();
+    note(root, subject, |journal| {
+        (journal.errors, journal.removed) = (counted, false);
+    })
 }
 
-fn note_removal(root: &Root, subject: &Subject) -> Result<(), Stop> {
+/// Changes the journal, before what it speaks of is done.
+fn note(root: &Root, subject: &Subject, change: impl FnOnce(&mut Journal)) -> Result<(), Stop> {
     let mut journal = journal(root, subject)?;
-    journal.removed = true;
+    change(&mut journal);
     Ok(files::write_journal(root, &journal)?)
 }
 
@@ -285,6 +277,7 @@ pub(super) fn observe(root: &Root, subject: &Subject) -> Vec<FunctionBaseline> {
     let observed = subject.members.iter().map(|member| FunctionBaseline {
         address: member.address,
         identity: member.identity,
+        class: member.class,
         observation: health::observe(root, subject, member, |_| judged::Counter::Continued, Patience::None),
     });
     observed.collect()

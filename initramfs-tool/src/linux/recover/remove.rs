@@ -108,13 +108,16 @@ impl CardRoot {
         Ok(attribute::write(&path, "1")?)
     }
 
-    /// Switches the slot's power.
+    /// Switches the slot's power, unless it is so already.
     pub(super) fn switch_power(&self, root: &Root, value: &str) -> Result<(), Stop> {
         let Some(slot) = survey::slot_below(root, self.port, self.secondary) else {
             let words = format!("there is no slot below {}", self.port);
             return Err(Stop::failed(Failure::NotSupported, words));
         };
         let path = root.path("/sys/bus/pci/slots").join(slot).join("power");
+        if attribute::read(&path)? == value {
+            return Ok(());
+        }
         attribute::write(&path, value).map_err(|error| Stop::of_slot(&error))
     }
 }

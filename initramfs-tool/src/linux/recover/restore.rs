@@ -5,6 +5,7 @@ use reseat_core::recovery::Failure;
 
 use super::super::worker::claim_here;
 use super::super::{Root, attribute, functions, health};
+use super::reset;
 use super::trouble::Stop;
 use crate::claim::{Attribute, FailureKind, Target, TargetFunction, VFIO_PCI};
 use crate::recovery::{Before, Journal, Subject};
@@ -54,14 +55,20 @@ pub(super) fn bar_sizes(root: &Root, journal: &Journal, words: &mut Vec<String>)
     Ok(())
 }
 
-/// The driver overrides back to what they were.
-pub(super) fn overrides(root: &Root, journal: &Journal) -> Result<(), Stop> {
+/// The driver overrides back to what they were, and the choice of reset methods with them.
+pub(super) fn overrides(root: &Root, journal: &Journal, words: &mut Vec<String>) -> Result<(), Stop> {
     for before in &journal.before {
         let path = root.function(before.address).join(Attribute::DriverOverride.file());
         let value = before.driver_override.as_deref().unwrap_or("");
         let now = attribute::read(&path)?;
         if now != value && !(value.is_empty() && now == "(null)") {
             attribute::write(&path, value)?;
+        }
+        if let Some(methods) = &before.reset_method {
+            let choice = root.function(before.address).join("reset_method");
+            if attribute::read_if_there(&choice)?.is_some_and(|now| now != *methods) {
+                reset::put_back(&choice, methods, words);
+            }
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! blocks in the kernel blocks the worker; it is left behind then, and the next task gets another one.
 
 use std::env;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -32,7 +33,7 @@ pub fn serve(root: &Root) -> io::Result<()> {
 
 fn perform(root: &Root, task: &Task) -> Answer {
     match task {
-        Task::Survey(device) => match operate::survey_of(root, *device) {
+        Task::Survey(device, known) => match operate::survey_of(root, *device, known) {
             Ok(surveyed) => Answer::Surveyed(Box::new(surveyed)),
             Err(problem) => Answer::Failed(problem),
         },
@@ -71,6 +72,8 @@ pub(super) enum WorkerError {
 pub(super) struct Workers<'a> {
     root: &'a Root,
     worker: Option<Worker>,
+    /// The lock of the reset domain, which every worker holds as well: one that outlives us still works in it.
+    lock: Option<File>,
 }
 
 struct Worker {
@@ -81,7 +84,17 @@ struct Worker {
 
 impl<'a> Workers<'a> {
     pub(super) const fn new(root: &'a Root) -> Self {
-        Self { root, worker: None }
+        Self {
+            root,
+            worker: None,
+            lock: None,
+        }
+    }
+
+    /// From now on, workers hold this lock. It is released when nobody of them is left.
+    pub(super) fn hold(&mut self, lock: File) {
+        self.lock = Some(lock);
+        self.worker = None;
     }
 
     /// Has a task done, in a limited time.
@@ -89,7 +102,9 @@ impl<'a> Workers<'a> {
         let deadline = Instant::now() + limit;
         let mut worker = match self.worker.take() {
             Some(worker) => worker,
-            None => Worker::start(self.root).map_err(|error| WorkerError::Gone(error.to_string()))?,
+            None => {
+                Worker::start(self.root, self.lock.as_ref()).map_err(|error| WorkerError::Gone(error.to_string()))?
+            }
         };
         let gone = |error: io::Error| WorkerError::Gone(error.to_string());
         let mut line = serde_json::to_vec(task).map_err(|error| WorkerError::Gone(error.to_string()))?;
@@ -119,13 +134,18 @@ impl<'a> Workers<'a> {
 }
 
 impl Worker {
-    fn start(root: &Root) -> io::Result<Self> {
+    fn start(root: &Root, lock: Option<&File>) -> io::Result<Self> {
+        // It has nothing to say there, and what is open is held.
+        let held = match lock {
+            Some(lock) => Stdio::from(lock.try_clone()?),
+            None => Stdio::null(),
+        };
         let mut child = Command::new(env::current_exe()?)
             .arg(super::WORKER_COMMAND)
             .arg(root.as_path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(held)
             .spawn()?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("it has no pipes"));
