@@ -38,8 +38,8 @@ pub use quarantine_file::{
     remove as remove_from_quarantine,
 };
 pub use recover::{
-    BaselineError, Options as RecoverOptions, RecoverError, WORKER_COMMAND, recover, save_baseline,
-    serve as serve_tasks,
+    BaselineError, Options as RecoverOptions, RecordError, RecoverError, WORKER_COMMAND, recover, save_baseline,
+    serve as serve_tasks, without_baseline,
 };
 pub use report_file::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use root::Root;

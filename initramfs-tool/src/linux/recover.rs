@@ -11,8 +11,9 @@ mod restore;
 mod trouble;
 mod worker;
 
-pub use baseline::{BaselineError, save as save_baseline};
+pub use baseline::{BaselineError, save as save_baseline, without_baseline};
 pub use driver::{Options, RecoverError, recover};
+pub use files::RecordError;
 pub use worker::serve;
 
 /// What a worker is started with, before its root, and nobody else.

@@ -1,7 +1,7 @@
 //! What a worker is told to do, and what it answers.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::decision::Surroundings;
+use reseat_core::decision::{Surroundings, Tdi};
 use reseat_core::health::Verdict;
 use reseat_core::recovery::{Observation, Operation};
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub struct Surveyed {
     pub subject: Subject,
     /// What the rule is told of them.
     pub surroundings: Surroundings,
+    /// Whether any of its functions is locked into a confidential VM.
+    pub tdi: Tdi,
     /// Whom a reset at the card root would hit beside the GPU.
     pub bystanders: Vec<FunctionAddress>,
     /// What could not be read, and what has to be said.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use reseat_core::address::DeviceAddress;
 use reseat_core::decision::{
-    Decision, Exclusivity, KERNEL_RESET_LIMIT, Known, Preference, Rung, Sickness, Tdi, Tried, Use, decide,
+    Decision, Exclusivity, KERNEL_RESET_LIMIT, Known, Preference, Rung, Sickness, Tried, Use, decide,
 };
 use reseat_core::health::Verdict;
 use reseat_core::recovery::{Action, Awaited, End, Observation, Operation, Order, Progress, Reason, Record, Recovery};
@@ -278,8 +278,7 @@ impl Ladder<'_> {
         }
         Known {
             usage,
-            // Only a kernel with support for confidential devices locks one, and none of those that are known here does.
-            tdi: Tdi::Unlocked,
+            tdi: self.surveyed.tdi,
             class,
             sickness,
             preference: options.preference,

@@ -1,10 +1,12 @@
 //! One operation of the ladder, done.
 
-use reseat_core::decision::{Exclusivity, Use};
+use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::decision::{Exclusivity, Surroundings, Tdi, Use};
 use reseat_core::health::{self as judged, Errors, Reading, Verdict};
-use reseat_core::presence::Readiness;
+use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::recovery::{Failure, Observation, Operation};
 use reseat_core::topology::Place;
+use reseat_core::topology::function::Function;
 
 use super::super::health::{self, Patience};
 use super::super::survey::{self, Survey};
@@ -109,11 +111,7 @@ fn domain(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Exclusivit
 ///
 /// # Errors
 /// In words: when it is not there or is no GPU.
-pub(super) fn survey_of(
-    root: &Root,
-    device: reseat_core::address::DeviceAddress,
-    known: &[Member],
-) -> Result<Surveyed, String> {
+pub(super) fn survey_of(root: &Root, device: DeviceAddress, known: &[Member]) -> Result<Surveyed, String> {
     let mut survey = Survey::around(root, device, known).map_err(|error| error.to_string())?;
     let words = survey.problems.clone();
     let topology = survey.topology().map_err(|error| error.to_string())?;
@@ -125,12 +123,13 @@ pub(super) fn survey_of(
     let place = topology
         .find(subject.function)
         .ok_or_else(|| format!("no function is at {}", subject.function))?;
-    let ours = |function: &reseat_core::topology::function::Function| subject.has(function.address);
-    let surroundings = reseat_core::decision::Surroundings::of(place, ours);
+    let ours = |function: &Function| subject.has(function.address);
+    let surroundings = Surroundings::of(place, ours);
     let below = place.card_root().into_iter().flat_map(Place::below);
     let bystanders = below.map(Place::address).filter(|address| !subject.has(*address));
     let bystanders = bystanders.collect();
     Ok(Surveyed {
+        tdi: tdi(root, &subject),
         surroundings,
         bystanders,
         words,
@@ -138,13 +137,25 @@ pub(super) fn survey_of(
     })
 }
 
+/// Whether a function is bound to a confidential VM, as kernels say that have device security. What cannot be read is.
+fn tdi(root: &Root, subject: &Subject) -> Tdi {
+    let is_free = |function: &FunctionAddress| {
+        let bound = attribute::read_if_there(&root.function(*function).join("tsm/bound"));
+        bound.is_ok_and(|bound| bound.is_none_or(|by| by.is_empty()))
+    };
+    match subject.functions().iter().all(is_free) {
+        true => Tdi::Unlocked,
+        false => Tdi::Locked,
+    }
+}
+
 /// The link that has to be active for the functions to be reached: the port's directly above, or of a card whose own
 /// switch is not there, the card root's.
-fn link(root: &Root, subject: &Subject) -> reseat_core::presence::PortLink {
+fn link(root: &Root, subject: &Subject) -> PortLink {
     let there = subject.ports.iter().take_while(|port| root.function(**port).exists());
     let there: Vec<_> = there.copied().collect();
     if there.is_empty() && !subject.ports.is_empty() {
-        return reseat_core::presence::PortLink::Unreadable;
+        return PortLink::Unreadable;
     }
     health::link_below(root, &there)
 }
@@ -245,7 +256,7 @@ fn examine_by(
     root: &Root,
     subject: &Subject,
     before: impl Fn(&Member, &judged::Observation) -> Reading<Errors>,
-    counter: impl Fn(reseat_core::address::FunctionAddress) -> judged::Counter,
+    counter: impl Fn(FunctionAddress) -> judged::Counter,
     patience: Patience,
 ) -> Result<Examined, String> {
     let baseline = files::baseline(root, subject.device).map_err(|error| error.to_string())?;
