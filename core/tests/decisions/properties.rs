@@ -53,7 +53,7 @@ prop_compose! {
         tdi in one_of(&[Tdi::Unlocked, Tdi::Unlocked, Tdi::Unlocked, Tdi::Locked]),
         fabric in one_of(&[Fabric::None, Fabric::None, Fabric::Peers, Fabric::Unknown]),
         exclusivity in exclusivity(),
-        hotplug in one_of(&[HotplugOwner::Os, HotplugOwner::Os, HotplugOwner::Firmware, HotplugOwner::Acpi, HotplugOwner::Unknown]),
+        hotplug in one_of(&[HotplugOwner::Os, HotplugOwner::Os, HotplugOwner::Nobody, HotplugOwner::Firmware, HotplugOwner::Acpi, HotplugOwner::Unknown]),
         bus_reset in one_of(&[BusReset::Allowed, BusReset::Allowed, BusReset::ForbiddenAtChild, BusReset::ForbiddenAtPort, BusReset::Unknown]),
         slot_power in prop_oneof![
             exclusivity().prop_map(|domain| SlotPower::Controller { domain }),
@@ -187,10 +187,10 @@ struct Watch {
 }
 
 impl Watch {
-    fn order(&mut self, now: Duration, order: Order, forbidden: Option<Operation>) {
+    fn order(&mut self, now: Duration, order: Order, forbidden: &[Operation]) {
         assert!(order.deadline > now, "no deadline: {order:?}");
         if let Action::Do(operation) = order.action {
-            assert_ne!(Some(operation), forbidden, "a forbidden reset");
+            assert!(!forbidden.contains(&operation), "a forbidden reset");
             assert!(!self.stuck, "{operation} while the kernel is stuck");
             if matches!(operation, Operation::RemoveBelowCardRoot | Operation::PowerOff) {
                 assert!(self.exclusive, "{operation} in a domain that was not looked at");
@@ -244,16 +244,28 @@ impl Watch {
     }
 }
 
+/// The resets that the facts forbid from the beginning on.
+fn forbidden(facts: &Facts) -> Vec<Operation> {
+    let above_flr = facts.fabric == Fabric::Unknown || facts.tdi == Tdi::Locked;
+    let bus_reset = above_flr
+        || facts.bus_reset != BusReset::Allowed
+        || facts.exclusivity != Exclusivity::Exclusive
+        || !matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+        || facts.highest < Rung::DetachSbr;
+    let domain = Exclusivity::Exclusive;
+    let power = above_flr
+        || facts.hotplug != HotplugOwner::Os
+        || facts.slot_power != SlotPower::Controller { domain }
+        || facts.highest < Rung::SlotPower;
+    let resets = [(bus_reset, Operation::ResetEmptyBus), (power, Operation::PowerOff)];
+    let forbidden = resets.into_iter().filter(|(is_forbidden, _)| *is_forbidden);
+    forbidden.map(|(_, operation)| operation).collect()
+}
+
 /// Drives a recovery through `events`, and after them in silence to its end.
 fn drive(facts: Facts, tried: Tried, events: &[(Event, u64)]) -> (End, Watch) {
     let mut watch = Watch::default();
-    let forbidden = (facts.bus_reset != BusReset::Allowed
-        || facts.exclusivity != Exclusivity::Exclusive
-        || facts.hotplug != HotplugOwner::Os
-        || facts.fabric == Fabric::Unknown
-        || facts.tdi == Tdi::Locked
-        || facts.highest < Rung::DetachSbr)
-        .then_some(Operation::ResetEmptyBus);
+    let forbidden = forbidden(&facts);
     let mut now = Duration::ZERO;
     let mut recovery = Recovery::new(now, facts, tried);
     let mut events = events.iter();
@@ -268,7 +280,7 @@ fn drive(facts: Facts, tried: Tried, events: &[(Event, u64)]) -> (End, Watch) {
                 return (end, watch);
             }
             Ok(Progress::Do(order)) => {
-                watch.order(now, order, forbidden);
+                watch.order(now, order, &forbidden);
                 let (event, milliseconds) = events.next().cloned().unwrap_or((Event::Silence, 0));
                 now += Duration::from_millis(milliseconds);
                 answer(&mut recovery, &mut watch, now, order, event);
@@ -369,15 +381,16 @@ proptest! {
         prop_assert!(decision.skipped.iter().all(|skipped| skipped.rung != rung));
         if rung.above_flr() {
             prop_assert_ne!(facts.fabric, Fabric::Unknown);
-            prop_assert_eq!(facts.hotplug, HotplugOwner::Os);
         }
         match rung {
             Rung::DetachSbr => {
+                prop_assert!(matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
                 prop_assert_eq!(facts.exclusivity, Exclusivity::Exclusive);
                 prop_assert_eq!(facts.bus_reset, BusReset::Allowed);
                 prop_assert_eq!(facts.secondary_bus_reset, Availability::Available);
             }
             Rung::SlotPower => {
+                prop_assert_eq!(facts.hotplug, HotplugOwner::Os);
                 let domain = Exclusivity::Exclusive;
                 prop_assert_eq!(facts.slot_power, SlotPower::Controller { domain });
             }
