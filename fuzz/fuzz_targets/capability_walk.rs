@@ -139,7 +139,7 @@ fuzz_target!(|input: &[u8]| {
 /// What is read for a verdict: bounded, and what fails is never taken for something that is not there.
 fn observe(space: &Counting<'_>) {
     let mut reader = Bounded {
-        inner: space.inner.clone(),
+        inner: space.inner,
         fails_at: space.fails_at,
         left: 63,
     };
