@@ -110,12 +110,13 @@ const SLOT_POWER: &[Step] = &[
 /// What is still done on a rung that failed after a removal: whoever comes back is to find its sizes
 /// and its override. Each is tried whatever came of the one before, but for the link, below which
 /// nothing is touched while it is not active.
-pub(super) const PUT_BACK: &[Operation] = &[
-    Op::PowerOn,
-    Op::ReadLink,
-    Op::Rescan,
-    Op::RestoreBarSizes,
-    Op::RestoreOverride,
+pub(super) const PUT_BACK: &[Step] = &[
+    Step::Try(Op::PowerOn),
+    LINK,
+    Step::Settle,
+    Step::Try(Op::Rescan),
+    Step::Try(Op::RestoreBarSizes),
+    Step::Try(Op::RestoreOverride),
 ];
 
 /// The steps of a rung, of which [`Operation::Verify`] is always the last.

@@ -264,6 +264,14 @@ fn hotplug_of_others_leaves_flr() {
 }
 
 #[test]
+fn port_without_hotplug_is_reset_and_its_slot_is_not_switched() {
+    let fixed = sick(|facts| facts.hotplug = HotplugOwner::Nobody);
+    decides(&fixed, &[], Branch::Sick, DetachSbr);
+    let decision = decides(&fixed, &[Rung::DetachSbr], Branch::Sick, Quarantine);
+    assert_eq!(why(&decision, Rung::SlotPower), Some(Why::HotplugNotOurs));
+}
+
+#[test]
 fn preference_overrides_where_it_is_safe() {
     let prefers = |preference| facts(|facts| facts.preference = preference);
     decides(&prefers(Preference::Sbr), &[], Branch::PreferredSbr, DetachSbr);

@@ -23,11 +23,13 @@ pub(crate) enum Effect {
     Delays(Duration),
 }
 
-/// What stands instead of an operation's own effect.
+/// What stands instead of an operation's own answer.
 pub(crate) struct Fault {
     pub(crate) operation: Operation,
     pub(crate) observation: Observation,
     pub(crate) times: usize,
+    /// Whether it has its effect all the same.
+    pub(crate) acts: bool,
 }
 
 pub(crate) struct World {
@@ -90,6 +92,18 @@ impl World {
             operation,
             observation,
             times,
+            acts: false,
+        });
+        self
+    }
+
+    /// Once, an operation has its effect and says that it failed.
+    pub(crate) fn failing_after_all(mut self, operation: Operation, failure: Failure) -> Self {
+        self.faults.push(Fault {
+            operation,
+            observation: Observation::Failed(failure),
+            times: 1,
+            acts: true,
         });
         self
     }
@@ -161,7 +175,11 @@ impl World {
             .find(|fault| fault.operation == operation && fault.times > 0);
         if let Some(fault) = fault {
             fault.times -= 1;
-            return fault.observation;
+            let observation = fault.observation;
+            if fault.acts {
+                self.operate(operation);
+            }
+            return observation;
         }
         self.operate(operation)
     }

@@ -154,6 +154,14 @@ fn what_does_not_fit_together_is_unknown() {
         ..FREE
     };
     after(|it| it.function("01:00.0").role = Role::Unknown, nowhere);
+    // The card root's buses do not hold it: nobody knows whose quirks count.
+    let mut machine = amd();
+    machine.bridge("00:01.1").buses.as_mut().unwrap().subordinate = 2;
+    let outside = of(&mut machine, "03:00.0");
+    assert_eq!(outside.exclusivity, Exclusivity::Unknown);
+    assert_eq!(outside.bus_reset, BusReset::Unknown);
+    assert_eq!(outside.secondary_bus_reset, Availability::Unknown);
+    assert_eq!(outside.slot_power, SlotPower::Unknown);
 }
 
 #[test]
