@@ -329,6 +329,8 @@ pub enum Why {
     Surpassed,
     /// It is above the highest rung allowed.
     AboveHighest,
+    /// Another one was asked for, and no other.
+    NotAsked,
     /// The machine does not offer it.
     Unavailable,
     /// Nobody can say whether the machine offers it.
@@ -353,6 +355,7 @@ impl fmt::Display for Why {
             Self::Tried => "tried before",
             Self::Surpassed => "a reset that takes it in was tried before",
             Self::AboveHighest => "above the highest rung allowed",
+            Self::NotAsked => "not the one that was asked for",
             Self::Unavailable => "not available",
             Self::AvailabilityUnknown => "not known to be available",
             Self::LinkNotActive => "the link is not active",

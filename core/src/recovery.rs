@@ -30,7 +30,7 @@
 //! #     flr: Availability::Available, pm: Availability::Unavailable,
 //! #     secondary_bus_reset: Availability::Available, bus_reset: BusReset::Allowed,
 //! #     slot_power: SlotPower::None, class: ClassHistory::Unknown, sickness: Sickness::new(),
-//! #     preference: Preference::Rule, highest: Rung::SlotPower,
+//! #     preference: Preference::Rule, highest: Rung::SlotPower, only: None,
 //! # };
 //! # let mut now = Duration::ZERO;
 //! let mut recovery = Recovery::new(now, facts, Tried::none());

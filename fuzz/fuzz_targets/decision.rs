@@ -34,6 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     assert!(usable && rung <= facts.highest && !tried.contains(rung));
+    assert!(facts.only.is_none_or(|only| only == rung));
     if rung.above_flr() {
         assert_ne!(facts.fabric, Fabric::Unknown);
     } else {

@@ -46,6 +46,8 @@ pub struct Facts {
     pub preference: Preference,
     /// The highest rung allowed.
     pub highest: Rung,
+    /// The only rung allowed, if one was asked for. It still has to be fit to be done.
+    pub only: Option<Rung>,
 }
 
 /// Whether anybody uses a GPU.

@@ -76,8 +76,9 @@ prop_compose! {
         sickness in (0..16_u8).prop_map(Sickness::from_bits),
         preference in one_of(&[Preference::Rule, Preference::Flr, Preference::Sbr]),
         highest in rung(),
+        only in prop_oneof![3 => Just(None), 1 => rung().prop_map(Some)],
     ) -> Facts {
-        Facts { link, answer, flr, pm, secondary_bus_reset, class, sickness, preference, highest, ..surroundings }
+        Facts { link, answer, flr, pm, secondary_bus_reset, class, sickness, preference, highest, only, ..surroundings }
     }
 }
 
@@ -439,6 +440,7 @@ proptest! {
         let Some(rung) = decision.next.rung() else { return Ok(()) };
         prop_assert_eq!((facts.usage, facts.tdi), (Use::Free, Tdi::Unlocked));
         prop_assert!(rung <= facts.highest && !tried.contains(rung));
+        prop_assert!(facts.only.is_none_or(|only| only == rung));
         prop_assert!(decision.skipped.iter().all(|skipped| skipped.rung != rung));
         if rung.above_flr() {
             prop_assert_ne!(facts.fabric, Fabric::Unknown);

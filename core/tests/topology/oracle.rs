@@ -94,6 +94,7 @@ fn judged(functions: &[Function], place: Place<'_>, ours: &impl Fn(&Function) ->
         sickness: Sickness::new(),
         preference: Preference::Rule,
         highest: Rung::SlotPower,
+        only: None,
     });
     let mut tried = Tried::none();
     while let Some(rung) = decide(&facts, &tried).next.rung() {

@@ -71,6 +71,7 @@ fn the_rule_is_told_both_halves() {
         sickness: Sickness::new(),
         preference: Preference::Rule,
         highest: Rung::SlotPower,
+        only: None,
     };
     let facts = of(&mut single(), "01:00.0").facts(known);
     assert_eq!(decide(&facts, &Tried::none()).next, Next::DetachSbr);

@@ -2,6 +2,7 @@
 //! same; under `cargo xtask test` and in CI (`RESEAT_REQUIRE_STAGE` or `CI` set) they fail in any case.
 
 mod bad_rules;
+mod campaign;
 mod config_reads;
 mod dry_run;
 mod four_functions;
@@ -53,6 +54,8 @@ const STORIES: &[(&str, Story)] = stories![
     recover::lockdown_leaves_it_unverified,
     recover::what_somebody_holds_is_refused,
     recover::killed_at_any_point_it_is_resumed,
+    campaign::all_on_6_1,
+    campaign::a_third_on_6_12,
 ];
 
 fn main() -> ExitCode {

@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     /// The highest rung allowed.
     #[arg(long, value_enum, default_value_t = Rung::SlotPower)]
     highest: Rung,
+    /// Only this rung, if it may be done at all.
+    #[arg(long, value_enum)]
+    rung: Option<Rung>,
     /// The reset that is preferred, where the rule leaves a choice.
     #[arg(long, value_enum)]
     prefer: Option<Preference>,
@@ -80,6 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let options = RecoverOptions {
         dry_run: arguments.dry_run,
         highest: arguments.highest.into(),
+        only: arguments.rung.map(Into::into),
         preference: match arguments.prefer {
             None => decision::Preference::Rule,
             Some(Preference::Flr) => decision::Preference::Flr,

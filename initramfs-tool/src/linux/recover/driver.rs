@@ -27,6 +27,8 @@ pub struct Options {
     pub dry_run: bool,
     /// The highest rung allowed.
     pub highest: Rung,
+    /// The only rung allowed, if one is asked for.
+    pub only: Option<Rung>,
     /// What is preferred where the rule leaves a choice.
     pub preference: Preference,
     /// Go on with a GPU that somebody uses. It is written down.
@@ -283,6 +285,7 @@ impl Ladder<'_> {
             sickness,
             preference: options.preference,
             highest: options.highest,
+            only: options.only,
         }
     }
 
