@@ -238,6 +238,8 @@ impl Recovery {
         self.note_functions(observation);
         match (self.facts.answer, &mut climb.wait) {
             (Answer::Ready, _) => return self.enter(now, climb.next_step()),
+            // Before its reset, what answers by half is good enough: it may be just what the reset is for.
+            (Answer::Half, _) if climb.reach == Reach::NotReset => return self.enter(now, climb.next_step()),
             // It is there and asks for time: that is another wait than for one that is not there.
             (Answer::NotReady, Some(wait)) => wait.last(RRS_LIMIT),
             _ => {}
@@ -272,12 +274,18 @@ impl Recovery {
         match verdict {
             Verdict::Verified => {
                 let end = End::Recovered { by: after };
-                self.record(Record::new(after, Outcome::Judged(verdict)), AfterRecord::End(end))
+                self.record(
+                    Record::new(after, climb.reach, Outcome::Judged(verdict)),
+                    AfterRecord::End(end),
+                )
             }
             // Another reset would leave the same things unread, and nothing was found wrong.
             Verdict::Unverified { missing, lasting } if missing == lasting => {
                 let end = End::Unverified { after, missing };
-                self.record(Record::new(after, Outcome::Judged(verdict)), AfterRecord::End(end))
+                self.record(
+                    Record::new(after, climb.reach, Outcome::Judged(verdict)),
+                    AfterRecord::End(end),
+                )
             }
             Verdict::Unverified { .. } | Verdict::Sick(_) => {
                 self.facts.sickness = verdict.sickness();
@@ -314,7 +322,7 @@ impl Recovery {
             Some(operation) => AfterRecord::Quarantine(Reason::Stuck(operation)),
             None => AfterRecord::Survey,
         };
-        self.record(Record::new(rung, outcome), then)
+        self.record(Record::new(rung, reach, outcome), then)
     }
 }
 

@@ -28,7 +28,8 @@ const LINK: Step = Step::Until {
     ask: &[Op::ReadLink],
     limit: LINK_LIMIT,
 };
-/// The functions after a reset that leaves them in their place.
+/// The functions before a reset, which one that has gone meanwhile would not survive, and after one that leaves them in
+/// their place.
 const READY: Step = Step::Until {
     ask: &[Op::ReadLink, Op::LookAtFunctions],
     limit: REAPPEARANCE_LIMIT,
@@ -45,6 +46,7 @@ const KERNEL_FLR: &[Step] = &[
     LINK,
     Step::Try(Op::Wake),
     Step::Do(Op::Unbind),
+    READY,
     Step::Try(Op::RecordErrors),
     Step::Do(Op::KernelFlr),
     READY,
@@ -59,6 +61,7 @@ const KERNEL_PM: &[Step] = &[
     LINK,
     Step::Try(Op::Wake),
     Step::Do(Op::Unbind),
+    READY,
     Step::Try(Op::RecordErrors),
     Step::Do(Op::KernelPm),
     READY,

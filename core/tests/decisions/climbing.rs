@@ -6,7 +6,7 @@ use reseat_core::decision::{
     Answer, Availability, Branch, BusReset, ClassHistory, Exclusivity, Facts, Preference, Refusal, Rung, SlotPower, Use,
 };
 use reseat_core::health::{Aspect, Aspects, Verdict};
-use reseat_core::presence::{PortLink, Readiness};
+use reseat_core::presence::{Half, PortLink, Readiness};
 use reseat_core::recovery::{
     Action, Awaited, ClassChange, End, Failure, Observation, Operation as Op, Outcome, Quarantine, RRS_LIMIT, Reason,
     TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Trouble,
@@ -528,6 +528,26 @@ fn class_is_judged_by_what_the_function_did_and_not_by_its_reader() {
         world.recover(WELL);
         assert_eq!(world.records()[0].class, change, "{observation:?}");
     }
+}
+
+#[test]
+fn function_that_goes_between_the_look_and_the_reset_gets_no_flr() {
+    let mut world = World::new();
+    world.dies_at = Some(Op::Unbind);
+    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+    assert_eq!(world.did(Op::KernelFlr), 0);
+    // And its class is not the worse for it.
+    let classes: Vec<_> = world.records().iter().map(|record| record.class).collect();
+    assert_eq!(classes, [ClassChange::None, ClassChange::None]);
+}
+
+#[test]
+fn function_that_answers_by_half_may_be_reset() {
+    let half = Observation::Functions(Readiness::HalfInitialised(Half::ClassAllOnes));
+    let mut facts = WELL;
+    facts.secondary_bus_reset = Availability::Unavailable;
+    let mut world = World::new().failing(Op::LookAtFunctions, half, 2);
+    assert_eq!(world.recover(facts).0, recovered(Rung::KernelFlr));
 }
 
 #[test]

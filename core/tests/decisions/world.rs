@@ -37,6 +37,8 @@ pub(crate) struct World {
     pub(crate) usage: Use,
     /// Who uses it from the second look on.
     pub(crate) use_after_first_look: Option<Use>,
+    /// With which operation the function leaves the bus.
+    pub(crate) dies_at: Option<Operation>,
     /// What a look at the functions brings for as long as the kernel's FLR is the last reset.
     pub(crate) look_after_flr: Option<Observation>,
     /// Who is below the card root, seen directly before something is removed.
@@ -67,6 +69,7 @@ impl World {
             now: Duration::from_secs(1000),
             usage: Use::Free,
             use_after_first_look: None,
+            dies_at: None,
             look_after_flr: None,
             domain: Exclusivity::Exclusive,
             link: PortLink::Active,
@@ -187,6 +190,9 @@ impl World {
     fn operate(&mut self, operation: Operation) -> Observation {
         if operation.touches_function() {
             assert_ne!(self.link(), PortLink::Inactive, "{operation} below a link that is down");
+        }
+        if self.dies_at.take_if(|dies_at| *dies_at == operation).is_some() {
+            self.here = false;
         }
         match operation {
             Operation::CheckUse => {
