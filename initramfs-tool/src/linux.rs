@@ -16,6 +16,7 @@ mod history;
 mod kernel_log;
 mod module;
 mod quarantine_file;
+mod quarantine_list;
 mod recover;
 mod report_file;
 mod root;

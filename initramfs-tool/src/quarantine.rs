@@ -4,6 +4,10 @@
 //! cannot be read counts as if every GPU stood in it; and so does one that is written after a damaged one, until somebody
 //! has looked at what was kept of that.
 
+mod at_boot;
+
+pub use at_boot::AtBoot;
+
 use std::fmt;
 
 use jiff::Timestamp;

@@ -12,12 +12,9 @@ use super::super::{Root, attribute, functions, usage};
 use super::remove::CardRoot;
 use super::trouble::Stop;
 use super::{files, reset, restore};
-use crate::claim::Attribute;
+use crate::claim::{Attribute, NOBODY};
 use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Member, Subject, Surveyed};
 use crate::usage::Usage;
-
-/// A driver that nobody has: with this for its override, a function is bound by nobody.
-pub(super) const NOBODY: &str = "reseat-quarantine";
 
 /// Does an operation, and says what there is to say.
 pub(super) fn operate(root: &Root, operation: Operation, subject: &Subject) -> (Observation, Vec<String>) {

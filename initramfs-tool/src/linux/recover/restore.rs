@@ -6,7 +6,7 @@ use reseat_core::recovery::Failure;
 use super::super::worker::claim_here;
 use super::super::{Root, attribute, functions, health};
 use super::trouble::Stop;
-use crate::claim::{Attribute, FailureKind, Target, TargetFunction, VFIO_PCI};
+use crate::claim::{Aim, Attribute, FailureKind, NOBODY, Target, TargetFunction, VFIO_PCI};
 use crate::recovery::{Before, Journal, Subject};
 
 /// The exponent of the smallest size that `resourceN_resize` knows: 1 MiB.
@@ -123,6 +123,7 @@ fn claim(root: &Root, subject: &Subject, claimed: &[FunctionAddress]) -> Result<
         .iter()
         .filter(|member| claimed.contains(&member.address));
     let target = Target {
+        aim: Aim::Claim,
         device: subject.device,
         functions: members
             .map(|member| TargetFunction {
