@@ -46,7 +46,12 @@ const STORIES: &[(&str, Story)] = stories![
     recovery_bed::a_slot_gives_a_card_its_power_back,
     hangs::a_modprobe_that_never_returns,
     hangs::a_reset_that_does_not_end,
-    recover::off_the_bus,
+    recover::table_on_6_1,
+    recover::table_on_6_12,
+    recover::a_disk_with_its_io_running_is_spared,
+    recover::only_power_helps,
+    recover::lockdown_leaves_it_unverified,
+    recover::what_somebody_holds_is_refused,
 ];
 
 fn main() -> ExitCode {

@@ -84,30 +84,35 @@ fn in_use(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Use {
 
 /// Looks anew at who is below the card root.
 fn domain(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Exclusivity {
-    match survey(root, subject) {
-        Ok(surveyed) => {
-            let strangers = surveyed.bystanders.iter();
-            words.extend(strangers.map(|stranger| format!("{stranger} would be hit as well")));
-            surveyed.surroundings.exclusivity
+    let is_here = |member: &Member| root.function(member.address).exists();
+    let looked = match subject.members.iter().any(is_here) {
+        true => survey_of(root, subject.device).map(|surveyed| {
+            let exclusivity = surveyed.surroundings.exclusivity;
+            (exclusivity, surveyed.bystanders)
+        }),
+        // A GPU that was removed is in no topology. Who has come to its place since is not part of it.
+        false => CardRoot::of(root, subject)
+            .and_then(|card_root| card_root.strangers(root, subject))
+            .map(|strangers| match strangers.is_empty() {
+                true => (Exclusivity::Exclusive, strangers),
+                false => (Exclusivity::Shared, strangers),
+            })
+            .map_err(|stop| stop.words),
+    };
+    match looked {
+        Ok((exclusivity, strangers)) => {
+            words.extend(
+                strangers
+                    .iter()
+                    .map(|stranger| format!("{stranger} would be hit as well")),
+            );
+            exclusivity
         }
         Err(problem) => {
             words.push(problem);
             Exclusivity::Unknown
         }
     }
-}
-
-/// The machine around a GPU that is known.
-fn survey(root: &Root, subject: &Subject) -> Result<Surveyed, String> {
-    // A GPU that was removed leaves its port, which is then looked at for itself.
-    let here = subject
-        .members
-        .iter()
-        .any(|member| root.function(member.address).exists());
-    if here {
-        return survey_of(root, subject.device);
-    }
-    Err(format!("no function of {} is there", subject.device))
 }
 
 /// The machine around the GPU at `device`.

@@ -51,10 +51,16 @@ impl CardRoot {
         Ok(listed.chain(unreadable).filter(is_below).collect())
     }
 
+    /// The functions below that are not part of the GPU.
+    pub(super) fn strangers(&self, root: &Root, subject: &Subject) -> Result<Vec<FunctionAddress>, Stop> {
+        let mut below = self.below(root)?;
+        below.retain(|address| !subject.has(*address));
+        Ok(below)
+    }
+
     /// Removes the GPU's functions and the card's switch, and nothing else.
     pub(super) fn remove_below(&self, root: &Root, subject: &Subject) -> Result<(), Stop> {
-        let below = self.below(root)?;
-        if let Some(stranger) = below.iter().find(|address| !subject.has(**address)) {
+        if let Some(stranger) = self.strangers(root, subject)?.first() {
             let words = format!("{stranger} is below {} as well, and not part of the GPU", self.port);
             return Err(Stop::failed(Failure::NotEmpty, words));
         }

@@ -39,6 +39,11 @@ pub(super) fn bar_sizes(root: &Root, journal: &Journal, words: &mut Vec<String>)
             if *was == is || *was == 0 || !path.exists() {
                 continue;
             }
+            if is == 0 {
+                // The verdict tells it as well: a BAR that has lost its address.
+                words.push(format!("{}: the kernel found no room for BAR {bar}", before.address));
+                continue;
+            }
             // The kernel resizes no BAR of a function that a driver has.
             unbind(root, before.address)?;
             let exponent = was.ilog2().saturating_sub(SMALLEST_RESIZABLE);
