@@ -152,9 +152,9 @@ pub fn plan(rules: Vec<Rule>, machine: Machine<'_>) -> Plan {
 impl Plan {
     /// Sets GPUs aside that are out of service: those of the machine's `functions` that `against` has words against.
     ///
-    /// One beside a stranger stays refused: isolating it would take the stranger away.
+    /// Strangers beside one are left where they are.
     pub fn set_aside(&mut self, functions: &[Function], mut against: impl FnMut(&Gpu, Chosen) -> Option<String>) {
-        for gpu in inventory::gpus(functions) {
+        for mut gpu in inventory::gpus(functions) {
             let chosen = match self.claim.iter().any(|claim| claim.device == gpu.device) {
                 true => Chosen::Yes,
                 false => Chosen::No,
@@ -162,9 +162,7 @@ impl Plan {
             let Some(why) = against(&gpu, chosen) else {
                 continue;
             };
-            if gpu.functions.iter().any(is_stranger) {
-                continue;
-            }
+            gpu.functions.retain(|function| !is_stranger(function));
             self.claim.retain(|claim| claim.device != gpu.device);
             self.refused.retain(|(refused, _)| refused.device != gpu.device);
             self.out_of_service.push((gpu, why));
@@ -437,8 +435,9 @@ mod tests {
         plan.set_aside(&functions, |gpu, _| {
             (gpu.device.to_string() == "0000:01:00").then(|| "sick".to_owned())
         });
-        assert!(plan.out_of_service.is_empty());
-        assert_eq!(plan.refused.len(), 1);
+        let (gpu, _) = &plan.out_of_service[0];
+        assert_eq!(gpu.functions.len(), 2, "{gpu:?}");
+        assert!(plan.refused.is_empty());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod guard;
 mod hangs;
 mod no_iommu;
 mod off;
+mod quarantine;
 mod recover;
 mod recovery_bed;
 mod rollback;
@@ -52,6 +53,10 @@ const STORIES: &[(&str, Story)] = stories![
     recover::only_power_helps,
     recover::lockdown_leaves_it_unverified,
     recover::what_somebody_holds_is_refused,
+    quarantine::by_the_operator_and_back,
+    quarantine::what_stays_sick_does_not_come_back,
+    quarantine::the_next_boot_isolates_it,
+    quarantine::a_damaged_list_counts_for_all,
 ];
 
 fn main() -> ExitCode {

@@ -31,6 +31,9 @@ pub struct Options {
     pub force: bool,
     /// Go on with a recovery that was broken off.
     pub resume: bool,
+    /// The GPU is out of service, and this is one of the resets by which it is to come back. Goes on with a recovery that
+    /// was broken off, if there is one.
+    pub trial: bool,
 }
 
 /// Why a recovery was not begun, or could not go on.
@@ -61,6 +64,14 @@ pub enum RecoverError {
     /// There is none to go on with.
     #[error("no recovery of {0} was broken off")]
     NothingToResume(DeviceAddress),
+    /// The GPU is out of service, or nobody knows whether it is.
+    #[error("{gpu} is out of service: {why}")]
+    OutOfService {
+        /// Which.
+        gpu: DeviceAddress,
+        /// What stands against it, and what to do.
+        why: String,
+    },
     /// A file of reseat's own.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -70,7 +81,7 @@ pub enum RecoverError {
 }
 
 /// The first look at a GPU is given as much time as a reset may take that somebody else has begun.
-const LOOK_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const LOOK_LIMIT: Duration = Duration::from_secs(5);
 /// Holding a GPU against its baseline before anything is done.
 const EXAMINE_LIMIT: Duration = Duration::from_secs(5);
 /// An answer that is there in the last moment still has to be heard.
@@ -92,7 +103,7 @@ pub fn recover(
     let mut workers = Workers::new(root);
     let journal = files::journal(root, device)?;
     match (&journal, options.resume) {
-        (Some(_), false) if !options.dry_run => return Err(RecoverError::BrokenOff(device)),
+        (Some(_), false) if !options.dry_run && !options.trial => return Err(RecoverError::BrokenOff(device)),
         (None, true) => return Err(RecoverError::NothingToResume(device)),
         _ => {}
     }
@@ -110,6 +121,9 @@ pub fn recover(
         listener,
         begin: Instant::now(),
     };
+    if let Some(why) = climb.chronicle.out_of_service().filter(|_| !options.trial) {
+        return Err(RecoverError::OutOfService { gpu: device, why });
+    }
     let known = climb.known(options);
     let facts = climb.surveyed.surroundings.facts(known);
     if options.dry_run {
@@ -144,7 +158,7 @@ fn look(
 }
 
 /// One ladder per reset domain.
-fn lock(root: &Root, surveyed: &Surveyed) -> Result<File, RecoverError> {
+pub(super) fn lock(root: &Root, surveyed: &Surveyed) -> Result<File, RecoverError> {
     let subject = &surveyed.subject;
     let domain = subject.card_root.unwrap_or(subject.function);
     let directory = root.path(LOCKS);
