@@ -349,3 +349,6 @@ pub(super) fn release(root: &Root, subject: &Subject) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

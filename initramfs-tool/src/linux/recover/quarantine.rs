@@ -379,3 +379,6 @@ fn isolated_at_boot(root: &Root) -> Vec<DeviceAddress> {
 fn log(root: &Root, line: &str) {
     kernel_log::log(root, Tone::Warning, line).ok();
 }
+
+#[cfg(test)]
+mod tests;
