@@ -16,6 +16,7 @@ mod history;
 mod kernel_log;
 mod module;
 mod quarantine_file;
+mod quarantine_list;
 mod recover;
 mod report_file;
 mod root;
@@ -33,13 +34,11 @@ pub use durable::DurableError;
 pub use functions::{Listing, list, power_of};
 pub use history::{append as append_history, read as read_history};
 pub use kernel_log::{PREFIX, log};
-pub use quarantine_file::{
-    QuarantineFileError, accept_loss as accept_quarantine_loss, add as add_to_quarantine, read as read_quarantine,
-    remove as remove_from_quarantine,
-};
+pub use quarantine_file::{QuarantineFileError, read as read_quarantine};
 pub use recover::{
-    BaselineError, Options as RecoverOptions, RecordError, RecoverError, WORKER_COMMAND, recover, save_baseline,
-    serve as serve_tasks, without_baseline,
+    Applied, BaselineError, Isolation, Options as RecoverOptions, QuarantineError, RecordError, RecoverError, Return,
+    Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine, quarantine, recover,
+    return_to_service, save_baseline, serve as serve_tasks, without_baseline,
 };
 pub use report_file::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use root::Root;

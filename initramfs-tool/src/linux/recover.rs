@@ -5,6 +5,7 @@ mod chronicle;
 mod driver;
 mod files;
 mod operate;
+mod quarantine;
 mod remove;
 mod reset;
 mod restore;
@@ -14,6 +15,10 @@ mod worker;
 pub use baseline::{BaselineError, save as save_baseline, without_baseline};
 pub use driver::{Options, RecoverError, recover};
 pub use files::RecordError;
+pub use quarantine::{
+    Applied, Isolation, QuarantineError, Return, Returned, accept_loss, apply as apply_quarantine, quarantine,
+    return_to_service,
+};
 pub use worker::serve;
 
 /// What a worker is started with, before its root, and nobody else.

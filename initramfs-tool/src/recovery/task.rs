@@ -23,6 +23,8 @@ pub enum Task {
     Isolate(Subject),
     /// Give it back to those who may bind it.
     Release(Subject),
+    /// Give it to vfio-pci, as at boot.
+    Claim(Subject),
 }
 
 /// What a worker answers.

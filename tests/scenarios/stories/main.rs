@@ -10,6 +10,7 @@ mod guard;
 mod hangs;
 mod no_iommu;
 mod off;
+mod quarantine;
 mod recover;
 mod recovery_bed;
 mod rollback;
@@ -56,6 +57,10 @@ const STORIES: &[(&str, Story)] = stories![
     recover::killed_at_any_point_it_is_resumed,
     campaign::all_on_6_1,
     campaign::a_third_on_6_12,
+    quarantine::by_the_operator_and_back,
+    quarantine::what_stays_sick_does_not_come_back,
+    quarantine::the_next_boot_isolates_it,
+    quarantine::a_damaged_list_counts_for_all,
 ];
 
 fn main() -> ExitCode {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
-use reseat::linux::{self, RecoverOptions, Root};
+use reseat::linux::{self, RecoverError, RecoverOptions, Root};
 use reseat::recovery::{Event, ExitStatus};
 use reseat_core::decision;
 
@@ -16,7 +16,7 @@ use crate::gpu::GpuName;
 #[derive(clap::Args)]
 #[command(
     after_help = "Exit status: 0 recovered and verified; 1 not begun, or reseat failed; 2 wrong usage; \
-                        3 unverified, which is not recovered; 4 refused; 5 out of service; \
+                        3 unverified, which is not recovered; 4 refused, as a GPU is that is out of service; 5 out of service now; \
                         6 ought to be out of service and could not be taken out of it. \
                         With --dry-run, 0 if a rung would be begun and 4 if not."
 )]
@@ -91,6 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         },
         force: arguments.force,
         resume: arguments.resume,
+        trial: false,
     };
     let GpuName(device) = arguments.gpu;
     let mut teller = Teller::new(arguments.json);
@@ -100,7 +101,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             rung_comes = rung.is_some();
         }
         teller.tell(event);
-    })?;
+    });
+    let end = match end {
+        Err(error @ RecoverError::OutOfService { .. }) => {
+            eprintln!("reseat: {error}");
+            return Ok(ExitCode::from(ExitStatus::Refused as u8));
+        }
+        end => end?,
+    };
     if let Err(error) = teller.finish() {
         // How it ended is told by the exit status, whoever has stopped reading.
         eprintln!("reseat: cannot print: {error}");
@@ -114,7 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Tells people or programs what happens.
-struct Teller {
+pub(crate) struct Teller {
     json: bool,
     bar: ProgressBar,
     /// The first thing that went wrong in telling.
@@ -122,7 +130,7 @@ struct Teller {
 }
 
 impl Teller {
-    fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         let live = !json && io::stderr().is_terminal();
         let bar = if live {
             ProgressBar::new_spinner()
@@ -140,7 +148,7 @@ impl Teller {
         }
     }
 
-    fn tell(&mut self, event: &Event) {
+    pub(crate) fn tell(&mut self, event: &Event) {
         let told = match (self.json, event) {
             (true, _) => Self::line(&serde_json::to_string(event).unwrap_or_default()),
             (false, Event::Began { .. } | Event::Waiting { .. }) => {
@@ -162,7 +170,7 @@ impl Teller {
         output.flush()
     }
 
-    fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> io::Result<()> {
         self.bar.finish_and_clear();
         self.failed
     }

@@ -35,6 +35,9 @@ pub struct Options {
     pub force: bool,
     /// Go on with a recovery that was broken off.
     pub resume: bool,
+    /// The GPU is out of service, and this is one of the resets by which it is to come back. Goes on with a recovery that
+    /// was broken off, if there is one.
+    pub trial: bool,
 }
 
 /// Why a recovery was not begun, or could not go on.
@@ -65,6 +68,14 @@ pub enum RecoverError {
     /// There is none to go on with.
     #[error("no recovery of {0} was broken off")]
     NothingToResume(DeviceAddress),
+    /// The GPU is out of service, or nobody knows whether it is.
+    #[error("{gpu} is out of service: {why}")]
+    OutOfService {
+        /// Which.
+        gpu: DeviceAddress,
+        /// What stands against it, and what to do.
+        why: String,
+    },
     /// A file of reseat's own.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -74,7 +85,7 @@ pub enum RecoverError {
 }
 
 /// The first look at a GPU is given as much time as a reset may take that somebody else has begun.
-const LOOK_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const LOOK_LIMIT: Duration = Duration::from_secs(5);
 /// Holding a GPU against its baseline before anything is done.
 const EXAMINE_LIMIT: Duration = Duration::from_secs(5);
 /// An answer that is there in the last moment still has to be heard.
@@ -97,7 +108,7 @@ pub fn recover(
     let mut workers = Workers::new(root);
     let journal = files::journal(root, device)?;
     match (&journal, options.resume) {
-        (Some(_), false) if !options.dry_run => return Err(RecoverError::BrokenOff(device)),
+        (Some(_), false) if !options.dry_run && !options.trial => return Err(RecoverError::BrokenOff(device)),
         (None, true) => return Err(RecoverError::NothingToResume(device)),
         _ => {}
     }
@@ -112,7 +123,12 @@ pub fn recover(
         // What was there before the first rung is what has to come back.
         surveyed.subject = journal.subject.clone();
     }
-    workers.hold(lock(root, &surveyed, options, listener)?);
+    let limit = if options.resume {
+        KERNEL_RESET_LIMIT
+    } else {
+        Duration::ZERO
+    };
+    workers.hold(lock(root, &surveyed, limit, listener)?);
     let mut climb = Ladder {
         root,
         workers,
@@ -121,6 +137,9 @@ pub fn recover(
         listener,
         begin: Instant::now(),
     };
+    if let Some(why) = climb.chronicle.out_of_service().filter(|_| !options.trial) {
+        return Err(RecoverError::OutOfService { gpu: device, why });
+    }
     if options.resume && !options.dry_run {
         climb.put_back(journal.is_some_and(|journal| journal.powered_off));
     }
@@ -161,10 +180,10 @@ fn look(
 
 /// One ladder per reset domain. Of one that was broken off, a worker may still be at its last operation: that is waited
 /// for.
-fn lock(
+pub(super) fn lock(
     root: &Root,
     surveyed: &Surveyed,
-    options: &Options,
+    limit: Duration,
     listener: &mut dyn FnMut(&Event),
 ) -> Result<File, RecoverError> {
     let subject = &surveyed.subject;
@@ -175,11 +194,6 @@ fn lock(
         cause,
     };
     let file = open_lock(&path).map_err(failed)?;
-    let limit = if options.resume {
-        KERNEL_RESET_LIMIT
-    } else {
-        Duration::ZERO
-    };
     let begin = Instant::now();
     loop {
         let left = limit.saturating_sub(begin.elapsed());

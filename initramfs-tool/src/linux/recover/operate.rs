@@ -14,12 +14,9 @@ use super::super::{Root, attribute, functions, usage};
 use super::remove::CardRoot;
 use super::trouble::Stop;
 use super::{files, reset, restore};
-use crate::claim::Attribute;
+use crate::claim::{Attribute, NOBODY};
 use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Member, Subject, Surveyed};
 use crate::usage::Usage;
-
-/// A driver that nobody has: with this for its override, a function is bound by nobody.
-pub(super) const NOBODY: &str = "reseat-quarantine";
 
 /// Does an operation, and says what there is to say.
 pub(super) fn operate(root: &Root, operation: Operation, subject: &Subject) -> (Observation, Vec<String>) {
@@ -299,6 +296,9 @@ pub(super) fn observe(root: &Root, subject: &Subject) -> Vec<FunctionBaseline> {
 pub(super) fn isolate(root: &Root, subject: &Subject) -> (Observation, Vec<String>) {
     let mut words = Vec::new();
     let isolated = (|| {
+        if is_isolated(root, subject)? {
+            return Ok(());
+        }
         if in_use(root, subject, &mut words) != Use::Free {
             return Err(Stop::failed(Failure::Busy, "it is in use, and is left with its user"));
         }
@@ -324,14 +324,35 @@ pub(super) fn isolate(root: &Root, subject: &Subject) -> (Observation, Vec<Strin
     }
 }
 
-/// Lets drivers have the GPU again.
+/// Whether no driver has any of it, nor can get it.
+fn is_isolated(root: &Root, subject: &Subject) -> Result<bool, Stop> {
+    for function in subject.functions() {
+        let path = root.function(function).join(Attribute::DriverOverride.file());
+        let isolated = match attribute::read_if_there(&path)? {
+            Some(driver) => driver == NOBODY && functions::driver_of(root, function)?.is_none(),
+            None => !root.function(function).exists(),
+        };
+        if !isolated {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Lets drivers have the GPU again, and has the kernel look for them.
 pub(super) fn release(root: &Root, subject: &Subject) -> Result<(), String> {
     for function in subject.functions() {
         let path = root.function(function).join(Attribute::DriverOverride.file());
         let now = attribute::read_if_there(&path).map_err(|error| error.to_string())?;
         if now.as_deref() == Some(NOBODY) {
             attribute::write(&path, "").map_err(|error| error.to_string())?;
+            // That none wants it is no error; the kernel says the same either way.
+            attribute::write(&root.path("/sys/bus/pci/drivers_probe"), &function.to_string())
+                .map_err(|error| error.to_string())?;
         }
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

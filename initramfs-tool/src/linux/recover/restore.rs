@@ -7,15 +7,20 @@ use super::super::worker::claim_here;
 use super::super::{Root, attribute, functions, health};
 use super::reset;
 use super::trouble::Stop;
-use crate::claim::{Attribute, FailureKind, Target, TargetFunction, VFIO_PCI};
+use crate::claim::{Aim, Attribute, FailureKind, NOBODY, Target, TargetFunction, VFIO_PCI};
 use crate::recovery::{Before, Journal, Subject};
 
 /// The exponent of the smallest size that `resourceN_resize` knows: 1 MiB.
 const SMALLEST_RESIZABLE: u32 = 20;
 
-/// The driver that a function is to have: the one that it was reserved for, or else the one that it had.
+/// The driver that a function is to have: the one that it was reserved for, or else the one that it had. One that was
+/// reserved for nobody is to have none.
 fn wanted(before: &Before) -> Option<&str> {
-    before.driver_override.as_deref().or(before.driver.as_deref())
+    match before.driver_override.as_deref() {
+        Some(NOBODY) => None,
+        Some(reserved) => Some(reserved),
+        None => before.driver.as_deref(),
+    }
 }
 
 /// Takes a function from its driver, if it has one.
@@ -85,7 +90,7 @@ pub(super) fn drivers(root: &Root, journal: &Journal, words: &mut Vec<String>) -
             words.push(format!("{driver} had {function} before {}", wants.unwrap_or("nobody")));
             unbind(root, function)?;
         }
-        if wants == Some(VFIO_PCI) && functions::driver_of(root, function)?.is_none() {
+        if wants.is_none_or(|driver| driver == VFIO_PCI) && functions::driver_of(root, function)?.is_none() {
             enable(root, function, words);
         }
         match wants {
@@ -126,7 +131,7 @@ fn bind(root: &Root, function: FunctionAddress, driver: &str) -> Result<(), Stop
 }
 
 /// Takes functions through the claim, as at boot.
-fn claim(root: &Root, subject: &Subject, claimed: &[FunctionAddress]) -> Result<(), Stop> {
+pub(super) fn claim(root: &Root, subject: &Subject, claimed: &[FunctionAddress]) -> Result<(), Stop> {
     if claimed.is_empty() {
         return Ok(());
     }
@@ -135,6 +140,7 @@ fn claim(root: &Root, subject: &Subject, claimed: &[FunctionAddress]) -> Result<
         .iter()
         .filter(|member| claimed.contains(&member.address));
     let target = Target {
+        aim: Aim::Claim,
         device: subject.device,
         functions: members
             .map(|member| TargetFunction {

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::Root;
-use super::operate;
+use super::{operate, restore};
 use crate::recovery::{Answer, Task};
 
 /// Does the tasks on standard input, one after the other, until there are no more.
@@ -53,6 +53,10 @@ fn perform(root: &Root, task: &Task) -> Answer {
         Task::Release(subject) => match operate::release(root, subject) {
             Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
             Err(problem) => Answer::Failed(problem),
+        },
+        Task::Claim(subject) => match restore::claim(root, subject, &subject.functions()) {
+            Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
+            Err(stop) => Answer::Failed(stop.words),
         },
     }
 }
