@@ -35,10 +35,16 @@ const FILES: [(&str, &str); 2] = [
 ];
 
 /// The units for systemd, and where they are installed.
-const UNITS: [(&str, &str); 1] = [(
-    "initramfs-tool/systemd/reseat-quarantine.service",
-    "usr/lib/systemd/system/reseat-quarantine.service",
-)];
+const UNITS: [(&str, &str); 2] = [
+    (
+        "initramfs-tool/systemd/reseat-baseline.service",
+        "usr/lib/systemd/system/reseat-baseline.service",
+    ),
+    (
+        "initramfs-tool/systemd/reseat-quarantine.service",
+        "usr/lib/systemd/system/reseat-quarantine.service",
+    ),
+];
 
 /// Builds the static programs and lays out the tree that is installed.
 pub(crate) fn dist() -> Result<PathBuf> {
