@@ -154,7 +154,8 @@ pub(super) fn chosen(root: &Root) -> Vec<Gpu> {
     };
     let command_line = String::from_utf8_lossy(&command_line).into_owned();
     let parameters = CommandLine::parse(&command_line);
-    if parameters.switch == Switch::Off {
+    // By a dry run the boot claims nothing either.
+    if parameters.switch != Switch::On {
         return Vec::new();
     }
     let options = Options {
