@@ -15,7 +15,7 @@ use crate::report::{Boot, Findings, ModuleReport, Report, Verdict};
 use crate::rules::{self, CommandLine, Rule, Switch};
 
 /// Where the operator's rules are.
-const RULES_FILE: &str = "/etc/reseat/reseat.toml";
+pub(super) const RULES_FILE: &str = "/etc/reseat/reseat.toml";
 
 /// What a run works on.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! What a worker is told to do, and what it answers.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::decision::{Surroundings, Tdi};
+use reseat_core::decision::{Rung, Surroundings, Tdi};
 use reseat_core::health::Verdict;
 use reseat_core::recovery::{Observation, Operation};
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,19 @@ pub struct Surveyed {
 }
 
 impl Surveyed {
+    /// Whom a rung hits. One that resets a single function hits that one.
+    pub fn hit_by(&self, rung: Rung) -> Vec<FunctionAddress> {
+        if !rung.above_flr() {
+            return vec![self.subject.function];
+        }
+        let ours = self
+            .subject
+            .functions()
+            .into_iter()
+            .chain(self.subject.switch.iter().copied());
+        ours.chain(self.bystanders.iter().copied()).collect()
+    }
+
     /// Whom a reset at the card root hits, the GPU first.
     pub fn domain_in_words(&self) -> Option<String> {
         let root = self.subject.card_root?;

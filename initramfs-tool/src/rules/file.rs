@@ -6,6 +6,7 @@
 //! ```
 
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use toml::Spanned;
 
 use super::{Rule, Source};
@@ -15,6 +16,8 @@ use super::{Rule, Source};
 struct Document {
     #[serde(default)]
     claim: Vec<ClaimTable>,
+    #[serde(default, rename = "recover")]
+    _recover: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -38,12 +41,38 @@ pub struct RulesFileError {
     pub message: String,
 }
 
-/// Reads the rules in `content`; `path` only names the file in sources and errors.
+/// Reads the rules in `content`; `path` only names the file in sources and errors. What it says of recovery is not looked
+/// at: a mistake there keeps no GPU from being claimed.
 ///
 /// # Errors
 /// When the content is no TOML, or holds a key that no rules file has. A selector that means nothing is no error here:
 /// its rule carries it.
 pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
+    // `[claim]` instead of `[[claim]]`: the reader knows only maps and sequences.
+    let hint = |message: &str| match message.contains("invalid type: map") {
+        true => " (a rule begins with `[[claim]]`)",
+        false => "",
+    };
+    let document: Document = read(path, content, hint)?;
+    Ok(document
+        .claim
+        .into_iter()
+        .map(|table| {
+            let source = Source::File {
+                path: path.to_owned(),
+                line: line_of(content, table.select.span().start),
+            };
+            Rule::new(source, table.select.as_ref())
+        })
+        .collect())
+}
+
+/// Reads a rules file as `T`. `hint` has more to say of what the TOML reader says.
+pub(super) fn read<T: DeserializeOwned>(
+    path: &str,
+    content: &[u8],
+    hint: impl FnOnce(&str) -> &'static str,
+) -> Result<T, RulesFileError> {
     let failed = |at: usize, message: &str| RulesFileError {
         path: path.to_owned(),
         line: line_of(content, at),
@@ -57,27 +86,10 @@ pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     let text = std::str::from_utf8(content)
         .map_err(|error| failed(error.valid_up_to(), "the text is not UTF-8 from here on"))?;
-    let document: Document = toml::from_str(text).map_err(|error| {
+    toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        // `[claim]` instead of `[[claim]]`: the reader knows only maps and sequences.
-        let hint = if error.message().contains("invalid type: map") {
-            " (a rule begins with `[[claim]]`)"
-        } else {
-            ""
-        };
-        failed(at, &format!("{}{hint}", error.message()))
-    })?;
-    Ok(document
-        .claim
-        .into_iter()
-        .map(|table| {
-            let source = Source::File {
-                path: path.to_owned(),
-                line: line_of(content, table.select.span().start),
-            };
-            Rule::new(source, table.select.as_ref())
-        })
-        .collect())
+        failed(at, &format!("{}{}", error.message(), hint(error.message())))
+    })
 }
 
 fn line_of(content: &[u8], at: usize) -> usize {
@@ -99,6 +111,12 @@ mod tests {
         let seen: Vec<String> = rules.iter().map(|rule| rule.source.to_string()).collect();
         assert_eq!(seen, ["r.toml:3", "r.toml:6"]);
         assert_eq!(rules[1].selector, Ok(Selector::Gpu));
+    }
+
+    #[test]
+    fn what_it_says_of_recovery_keeps_no_gpu_from_being_claimed() {
+        let rules = parse("r.toml", b"[[claim]]\nselect = \"gpu\"\n[recover]\nhighest = 7\n").unwrap();
+        assert_eq!(rules.len(), 1);
     }
 
     #[test]

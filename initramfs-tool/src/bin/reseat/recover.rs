@@ -26,9 +26,9 @@ pub(crate) struct Arguments {
     /// Only say what would be done first, why, and whom a reset would hit.
     #[arg(long)]
     dry_run: bool,
-    /// The highest rung allowed.
-    #[arg(long, value_enum, default_value_t = Rung::SlotPower)]
-    highest: Rung,
+    /// The highest rung allowed [default: as /etc/reseat/reseat.toml says, else slot-power].
+    #[arg(long, value_enum)]
+    highest: Option<Rung>,
     /// Only this rung, if it may be done at all.
     #[arg(long, value_enum)]
     rung: Option<Rung>,
@@ -80,12 +80,15 @@ impl From<Rung> for decision::Rung {
 
 /// Recovers a GPU.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let contract = linux::contract(&Root::system())?;
+    let highest = arguments.highest.map(Into::into).or(contract.highest);
     let options = RecoverOptions {
         dry_run: arguments.dry_run,
-        highest: arguments.highest.into(),
+        highest: highest.unwrap_or(decision::Rung::SlotPower),
+        reboot: contract.reboot,
         only: arguments.rung.map(Into::into),
         preference: match arguments.prefer {
-            None => decision::Preference::Rule,
+            None => contract.preference.unwrap_or(decision::Preference::Rule),
             Some(Preference::Flr) => decision::Preference::Flr,
             Some(Preference::Sbr) => decision::Preference::Sbr,
         },

@@ -123,7 +123,8 @@ impl<'a> Chronicle<'a> {
         let Some(class) = self.class.clone() else {
             return Ok(());
         };
-        let entry = Entry::new(Timestamp::now(), self.gpu.clone(), class, record, took);
+        let mut entry = Entry::new(Timestamp::now(), self.gpu.clone(), class, record, took);
+        entry.forced = self.forced;
         history::append(self.root, &entry)
     }
 

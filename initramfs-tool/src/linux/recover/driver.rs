@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use reseat_core::address::DeviceAddress;
 use reseat_core::decision::{
-    Decision, Exclusivity, KERNEL_RESET_LIMIT, Known, Preference, Rung, Sickness, Tried, Use, decide,
+    Attempt, Decision, Exclusivity, Facts, KERNEL_RESET_LIMIT, Known, Next, Preference, Reach, Rung, Sickness, Tried,
+    Use, decide,
 };
 use reseat_core::health::Verdict;
 use reseat_core::recovery::{Action, Awaited, End, Observation, Operation, Order, Progress, Reason, Record, Recovery};
@@ -18,7 +19,8 @@ use super::super::durable::DurableError;
 use super::chronicle::Chronicle;
 use super::files::{self, RecordError};
 use super::worker::{WorkerError, Workers};
-use crate::recovery::{Answer, Event, Member, Surveyed, Task, whole_milliseconds};
+use crate::recovery::{Answer, Event, Member, Planned, Surveyed, Task, advice, whole_milliseconds};
+use crate::rules::Reboot;
 
 /// What is asked of a recovery.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub struct Options {
     pub only: Option<Rung>,
     /// What is preferred where the rule leaves a choice.
     pub preference: Preference,
+    /// Whether the machine may be rebooted for a GPU, if that is agreed on.
+    pub reboot: Option<Reboot>,
     /// Go on with a GPU that somebody uses. It is written down.
     pub force: bool,
     /// Go on with a recovery that was broken off.
@@ -136,6 +140,8 @@ pub fn recover(
         surveyed,
         listener,
         begin: Instant::now(),
+        forced: false,
+        reboot: options.reboot,
     };
     if let Some(why) = climb.chronicle.out_of_service().filter(|_| !options.trial) {
         return Err(RecoverError::OutOfService { gpu: device, why });
@@ -148,6 +154,8 @@ pub fn recover(
     if options.dry_run {
         let decision = decide(&facts, &Tried::none());
         climb.tell_decision(&decision);
+        let (rungs, then) = climb.plan(&facts);
+        climb.tell(&Event::Planned { rungs, then });
         return Ok(None);
     }
     Ok(Some(climb.climb(Recovery::new(Duration::ZERO, facts, Tried::none()))))
@@ -229,6 +237,9 @@ struct Ladder<'a> {
     surveyed: Surveyed,
     listener: &'a mut dyn FnMut(&Event),
     begin: Instant,
+    /// Somebody's use is passed over.
+    forced: bool,
+    reboot: Option<Reboot>,
 }
 
 impl Ladder<'_> {
@@ -310,11 +321,35 @@ impl Ladder<'_> {
             _ => Use::Unknown,
         };
         if usage != Use::Free && options.force {
-            words.push("used, and to be reset all the same: --force".to_owned());
+            words.push("to be reset all the same: --force".to_owned());
             self.chronicle.forced();
+            self.forced = true;
             return (Use::Free, words);
         }
         (usage, words)
+    }
+
+    /// The rungs that would come if none of them helped, and whom each would hit.
+    fn plan(&self, facts: &Facts) -> (Vec<Planned>, Next) {
+        let mut tried = Tried::none();
+        let mut facts = *facts;
+        let mut rungs = Vec::new();
+        loop {
+            let decision = decide(&facts, &tried);
+            let Some(rung) = decision.next.rung() else {
+                return (rungs, decision.next);
+            };
+            rungs.push(Planned {
+                rung,
+                hits: self.surveyed.hit_by(rung),
+                limit_ms: rung.deadline().map(whole_milliseconds),
+            });
+            tried.note(Attempt {
+                rung,
+                reach: Reach::Reset,
+            });
+            facts.sickness.set_last_reset_failed(true);
+        }
     }
 
     /// What is wrong with the GPU as it is found, and that its last reset failed.
@@ -411,7 +446,10 @@ impl Ladder<'_> {
                     operation,
                     limit_ms,
                 });
-                let (observation, words) = self.operate(operation, limit);
+                let (mut observation, words) = self.operate(operation, limit);
+                if self.forced && operation == Operation::CheckUse {
+                    observation = Observation::Use(Use::Free);
+                }
                 let took = self.begin.elapsed().saturating_sub(begin);
                 self.tell(&Event::Ended {
                     operation,
@@ -466,7 +504,13 @@ impl Ladder<'_> {
         }
         let took_ms = whole_milliseconds(self.begin.elapsed());
         let text = end.to_string();
-        self.tell(&Event::Done { end, text, took_ms });
+        let advice = advice(end, self.reboot);
+        self.tell(&Event::Done {
+            end,
+            text,
+            advice,
+            took_ms,
+        });
         end
     }
 }

@@ -50,7 +50,12 @@ fn perform(root: &Root, operation: Operation, subject: &Subject, words: &mut Vec
             CardRoot::of(root, subject)?.remove_below(root, subject).map(done)
         }
         Operation::ResetEmptyBus => CardRoot::of(root, subject)?.reset_empty_bus(root).map(done),
-        Operation::Rescan => CardRoot::of(root, subject)?.rescan(root).map(done),
+        Operation::Rescan => {
+            note(root, subject, |journal| {
+                journal.scanned_ms = Some(restore::since_start_ms());
+            })?;
+            CardRoot::of(root, subject)?.rescan(root).map(done)
+        }
         Operation::RestoreBarSizes => restore::bar_sizes(root, &journal(root, subject)?, words).map(done),
         Operation::RestoreOverride => restore::overrides(root, &journal(root, subject)?, words).map(done),
         Operation::Claim => restore::drivers(root, &journal(root, subject)?, words).map(done),
@@ -211,6 +216,7 @@ fn before(root: &Root, member: &Member) -> Result<Before, Stop> {
     Ok(Before {
         address: member.address,
         driver: functions::driver_of(root, member.address)?,
+        iommu_group: attribute::link_name(&directory.join("iommu_group"))?,
         driver_override: driver_override.filter(|name| name != "(null)" && !name.is_empty()),
         reset_method: attribute::read_if_there(&directory.join("reset_method"))?,
         bar_sizes: sizes.ok_or_else(unread)?,

@@ -260,6 +260,7 @@ fn prove(
             dry_run: false,
             highest: Rung::SlotPower,
             only: None,
+            reboot: None,
             preference: Preference::Rule,
             force: false,
             resume: false,

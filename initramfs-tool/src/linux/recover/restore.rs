@@ -87,7 +87,7 @@ pub(super) fn drivers(root: &Root, journal: &Journal, words: &mut Vec<String>) -
         let has = functions::driver_of(root, function)?;
         let wants = wanted(before);
         if let Some(driver) = has.as_deref().filter(|driver| Some(*driver) != wants) {
-            words.push(format!("{driver} had {function} before {}", wants.unwrap_or("nobody")));
+            words.push(had_it_first(driver, function, wants, journal));
             unbind(root, function)?;
         }
         if wants.is_none_or(|driver| driver == VFIO_PCI) && functions::driver_of(root, function)?.is_none() {
@@ -99,7 +99,44 @@ pub(super) fn drivers(root: &Root, journal: &Journal, words: &mut Vec<String>) -
             None => {}
         }
     }
-    claim(root, &journal.subject, &claimed)
+    claim(root, &journal.subject, &claimed)?;
+    tell_groups(root, journal, words)
+}
+
+/// Until kernel 6.19 a driver that is loaded has a function at once that is found by a scan, and nothing can keep it off.
+fn had_it_first(driver: &str, function: FunctionAddress, wants: Option<&str>, journal: &Journal) -> String {
+    let wants = wants.unwrap_or("nobody");
+    match journal.scanned_ms {
+        Some(scanned) => {
+            let time = since_start_ms().saturating_sub(scanned);
+            format!("{driver} had {function} before {wants}, for {time} ms at most")
+        }
+        None => format!("{driver} had {function} before {wants}"),
+    }
+}
+
+/// The time since the machine started, in milliseconds.
+pub(super) fn since_start_ms() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+    let milliseconds = nanoseconds.unwrap_or_default() / 1_000_000;
+    seconds
+        .unwrap_or_default()
+        .saturating_mul(1000)
+        .saturating_add(milliseconds)
+}
+
+/// Whoever was to open `/dev/vfio/N` has to know that there is another N.
+fn tell_groups(root: &Root, journal: &Journal, words: &mut Vec<String>) -> Result<(), Stop> {
+    for before in &journal.before {
+        let now = attribute::link_name(&root.function(before.address).join("iommu_group"))?;
+        if now != before.iommu_group {
+            let or_none = |group: &Option<String>| group.clone().unwrap_or_else(|| "none".to_owned());
+            let (was, is) = (or_none(&before.iommu_group), or_none(&now));
+            words.push(format!("{}: its IOMMU group was {was} and is {is}", before.address));
+        }
+    }
+    Ok(())
 }
 
 /// Has the kernel switch memory decode on: what was enumerated anew decodes nothing until a driver wants it, and
