@@ -1,5 +1,6 @@
 //! `reseat recover`.
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use reseat::linux::{self, RecoverError, RecoverOptions, Root};
 use reseat::recovery::{Event, ExitStatus};
 use reseat_core::decision;
+use reseat_core::recovery::Operation;
 
 use crate::gpu::GpuName;
 
@@ -128,6 +130,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 pub(crate) struct Teller {
     json: bool,
     bar: ProgressBar,
+    /// Of each operation on this rung, what was said last: what is looked at again and again is said once.
+    said: HashMap<Operation, String>,
     /// The first thing that went wrong in telling.
     failed: io::Result<()>,
 }
@@ -147,6 +151,7 @@ impl Teller {
         Self {
             json,
             bar,
+            said: HashMap::new(),
             failed: Ok(()),
         }
     }
@@ -159,10 +164,27 @@ impl Teller {
                 self.bar.set_message(event.to_string().trim().to_owned());
                 Ok(())
             }
+            (false, _) if self.was_said(event) => Ok(()),
             (false, _) => self.bar.suspend(|| Self::line(&event.to_string())),
         };
         if self.failed.is_ok() {
             self.failed = told;
+        }
+    }
+
+    fn was_said(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Ended {
+                operation, observation, ..
+            } => {
+                let before = self.said.insert(*operation, observation.clone());
+                before.as_ref() == Some(observation)
+            }
+            Event::Decided { .. } => {
+                self.said.clear();
+                false
+            }
+            _ => false,
         }
     }
 

@@ -492,7 +492,9 @@ impl Ladder<'_> {
             words.push(format!("the quarantine was not written down: {error}"));
             observation = failed();
         }
-        self.tell(&Event::Found { words });
+        if !words.is_empty() {
+            self.tell(&Event::Found { words });
+        }
         observation
     }
 
