@@ -1,7 +1,7 @@
 //! One operation of the ladder, done.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::decision::{Exclusivity, Surroundings, Tdi, Use};
+use reseat_core::decision::{Availability, Exclusivity, Surroundings, Tdi, Use};
 use reseat_core::health::{self as judged, Errors, Reading, Verdict};
 use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::recovery::{Failure, Observation, Operation};
@@ -126,7 +126,12 @@ pub(super) fn survey_of(root: &Root, device: DeviceAddress, known: &[Member]) ->
         .find(subject.function)
         .ok_or_else(|| format!("no function is at {}", subject.function))?;
     let ours = |function: &Function| subject.has(function.address);
-    let surroundings = Surroundings::of(place, ours);
+    let mut surroundings = Surroundings::of(place, ours);
+    // Nothing is removed for a reset that this kernel does not know.
+    let can_reset = |port: FunctionAddress| root.function(port).join("reset_subordinate").exists();
+    if !subject.card_root.is_some_and(can_reset) {
+        surroundings.secondary_bus_reset = Availability::Unavailable;
+    }
     let below = place.card_root().into_iter().flat_map(Place::below);
     let bystanders = below.map(Place::address).filter(|address| !subject.has(*address));
     let bystanders = bystanders.collect();
