@@ -9,12 +9,14 @@
 //! | in use, TDI-locked, or only rungs above FLR are left and the fabric is unknown | refuse |
 //! | no bus reset by quirk, of the child or of the port | never a secondary bus reset |
 //! | the link is not active, or the function does not answer | neither FLR nor PM: nothing is written to it |
+//! | exclusive, and hotplug is not ours | kernel FLR, and nothing above it |
 //! | exclusive, absent | detach-SBR |
+//! | exclusive, FLR or the secondary bus reset preferred | the one preferred, then the other |
 //! | exclusive, FLR of the class known bad | detach-SBR |
 //! | exclusive, sick, FLR of the class not known good | detach-SBR |
 //! | exclusive, otherwise | kernel FLR, then detach-SBR |
 //! | not exclusive | kernel FLR, then slot power where all that the slot powers is ours |
-//! | after FLR or detach-SBR, before slot power | PM, where it resets anything |
+//! | before slot power, and no secondary bus reset was done | PM, where it resets anything |
 //! | after any rung | verify; what is not verified has failed, and the rule is asked again |
 //! | the kernel does not come back from what changes something | quarantine: it holds the device's lock, and may yet act |
 //! | unverified, and no reset would make readable what was not read | the ladder ends: not recovered, and nothing was found that another reset could mend |
@@ -22,8 +24,10 @@
 //! | nothing is left | quarantine |
 //!
 //! Exclusive means that everything below the card root is ours, unused and without virtual
-//! functions, and that the operating system owns hotplug. Least destructive means bystanders
-//! first, then state: in an exclusive domain a secondary bus reset has no bystanders.
+//! functions. Hotplug is ours where the operating system owns it, and for a secondary bus reset also
+//! where nobody does: without a slot for hot-plug nobody acts on what the reset does to the link.
+//! Least destructive means bystanders first, then state: in an exclusive domain a secondary bus reset
+//! has no bystanders.
 //!
 //! What is not known never permits: unknown use is use, an unknown domain is shared, an unknown
 //! quirk forbids, an unknown owner of hotplug is not us. FLR of a class of which nothing is known
@@ -267,7 +271,7 @@ pub enum Branch {
     TdiLocked,
     /// Not exclusive: others are in the domain, or nobody can say.
     Shared,
-    /// Exclusive but for the owner of hotplug, which is not the operating system.
+    /// Exclusive, and hotplug is firmware's or ACPI's, or nobody can say whose.
     HotplugNotOurs,
     /// Exclusive, and a quirk forbids the secondary bus reset.
     NoBusReset,
@@ -325,6 +329,8 @@ pub enum Why {
     Surpassed,
     /// It is above the highest rung allowed.
     AboveHighest,
+    /// Another one was asked for, and no other.
+    NotAsked,
     /// The machine does not offer it.
     Unavailable,
     /// Nobody can say whether the machine offers it.
@@ -349,6 +355,7 @@ impl fmt::Display for Why {
             Self::Tried => "tried before",
             Self::Surpassed => "a reset that takes it in was tried before",
             Self::AboveHighest => "above the highest rung allowed",
+            Self::NotAsked => "not the one that was asked for",
             Self::Unavailable => "not available",
             Self::AvailabilityUnknown => "not known to be available",
             Self::LinkNotActive => "the link is not active",

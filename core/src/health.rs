@@ -5,6 +5,10 @@
 //! aspect was compared and none was found wrong. What was not read is never taken to be well: it
 //! makes the verdict `Unverified`, which is not recovered.
 //!
+//! [`Observation::read`] and [`LinkReading::read`] read what configuration space tells; what stands
+//! elsewhere (errors counted by the kernel, sizes, the [`vendor`](crate::vendor)'s register) is the
+//! caller's to add.
+//!
 //! A [`Reading`] tells four things apart: a value, all-ones, that there is no such thing, and that
 //! it was not read. A function that has no link in its baseline needs none now; errors have no
 //! such excuse, since without them nothing was witnessed, and neither has the vendor's register of a

@@ -10,7 +10,8 @@
 //! - Every order has a deadline. An answer that is not there by then is [`Observation::Blocked`];
 //!   what comes later is for nobody.
 //! - While the port says that its link is not active, nothing is done to the function.
-//! - A rung that has failed after it removed functions first puts them back as far as they come back.
+//! - A rung that has failed after it removed functions, or may have removed some of them, first waits
+//!   for their link and puts them back, as far as they come back.
 //! - When the kernel does not come back from an operation that changes something, no further one
 //!   is begun in the domain: what is stuck there may yet go on.
 //! - Every end has a reason. No rung is begun twice, every wait has a limit.
@@ -29,7 +30,7 @@
 //! #     flr: Availability::Available, pm: Availability::Unavailable,
 //! #     secondary_bus_reset: Availability::Available, bus_reset: BusReset::Allowed,
 //! #     slot_power: SlotPower::None, class: ClassHistory::Unknown, sickness: Sickness::new(),
-//! #     preference: Preference::Rule, highest: Rung::SlotPower,
+//! #     preference: Preference::Rule, highest: Rung::SlotPower, only: None,
 //! # };
 //! # let mut now = Duration::ZERO;
 //! let mut recovery = Recovery::new(now, facts, Tried::none());

@@ -27,7 +27,8 @@ use reseat_core::capability::walk::{End, Walk};
 use reseat_core::capability::{Capability, CapabilityId, ExtendedId, Pointer};
 use reseat_core::config::{ConfigRead, Memory, Offset, ReadableSize};
 use reseat_core::header::{CapabilityPointer, Header, Layout};
-use reseat_core::presence::{Presence, RrsVisibility};
+use reseat_core::health::{self, Observation, Reading, Verdict};
+use reseat_core::presence::{Admission, Presence, RrsVisibility};
 
 /// Registers in the space.
 const REGISTERS: usize = 1024;
@@ -101,6 +102,8 @@ fuzz_target!(|input: &[u8]| {
         bars(header);
     }
 
+    observe(&space);
+
     // Where the header leads nowhere, the lists are walked all the same.
     let pointer = match header.ok().and_then(|header| header.capability_pointer()) {
         Some(pointer @ CapabilityPointer::Listed { .. }) => pointer,
@@ -132,6 +135,53 @@ fuzz_target!(|input: &[u8]| {
     views(&mut space, &extended);
     decode_extended(&mut space, &extended, port);
 });
+
+/// What is read for a verdict: bounded, and what fails is never taken for something that is not there.
+fn observe(space: &Counting<'_>) {
+    let mut reader = Bounded {
+        inner: space.inner,
+        fails_at: space.fails_at,
+        left: 63,
+    };
+    let observation = Observation::read(Admission::on_root_bus(), &mut reader);
+    let is_there = matches!(observation.identity, Reading::Value(_));
+    assert!(is_there || reader.left == 62);
+    let mut whole = Bounded {
+        fails_at: None,
+        left: 63,
+        ..reader
+    };
+    let whole = Observation::read(Admission::on_root_bus(), &mut whole);
+    assert!(observation.power != Reading::None || whole.power == Reading::None);
+    assert!(observation.device_control != Reading::None || whole.device_control == Reading::None);
+    assert!(observation.bars != Reading::None || whole.bars == Reading::None);
+    let verdict = health::judge(&whole, &whole.errors, &observation).verdict();
+    assert_ne!(verdict, Verdict::Verified, "the link and the errors were not read");
+}
+
+/// Reads so often at most.
+#[derive(Clone)]
+struct Bounded<'a> {
+    inner: Memory<&'a [u8]>,
+    fails_at: Option<Offset>,
+    left: usize,
+}
+
+impl ConfigRead for Bounded<'_> {
+    type Error = Failure;
+
+    fn size(&self) -> ReadableSize {
+        self.inner.size()
+    }
+
+    fn read(&mut self, offset: Offset) -> Result<u32, Failure> {
+        self.left = self.left.checked_sub(1).expect("few reads");
+        if self.fails_at == Some(offset) {
+            return Err(Failure);
+        }
+        self.inner.read(offset).map_err(|_| Failure)
+    }
+}
 
 /// Walks to the end and counts the capabilities.
 fn walk<I: CapabilityId>(mut walk: Walk<&mut Counting<'_>, I>) -> usize {

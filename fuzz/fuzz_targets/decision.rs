@@ -34,8 +34,9 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     assert!(usable && rung <= facts.highest && !tried.contains(rung));
+    assert!(facts.only.is_none_or(|only| only == rung));
     if rung.above_flr() {
-        assert!(facts.fabric != Fabric::Unknown && facts.hotplug == HotplugOwner::Os);
+        assert_ne!(facts.fabric, Fabric::Unknown);
     } else {
         assert!(facts.link.admit().is_ok() && matches!(facts.answer, Answer::Ready | Answer::Half));
     }
@@ -44,12 +45,13 @@ fuzz_target!(|bytes: &[u8]| {
         Rung::KernelFlr => facts.flr == Availability::Available,
         Rung::DetachSbr => {
             facts.bus_reset == BusReset::Allowed
+                && matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
                 && facts.exclusivity == Exclusivity::Exclusive
                 && facts.secondary_bus_reset == Availability::Available
         }
         Rung::SlotPower => {
             let domain = Exclusivity::Exclusive;
-            facts.slot_power == SlotPower::Controller { domain }
+            facts.slot_power == SlotPower::Controller { domain } && facts.hotplug == HotplugOwner::Os
         }
     };
     assert!(known, "{rung} on {facts:?}");

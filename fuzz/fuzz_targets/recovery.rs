@@ -11,11 +11,13 @@ mod facts;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use reseat_core::decision::{BusReset, Exclusivity, Rung, Tried, Use};
+use reseat_core::decision::{BusReset, Exclusivity, Rung, SlotPower, Tdi, Tried, Use};
 use reseat_core::header::Identity;
 use reseat_core::health::{Aspect, Aspects, Verdict};
 use reseat_core::presence::{Half, PortLink, Readiness};
 use reseat_core::recovery::{Action, End, Failure, Heard, Observation, Operation, Order, Progress, Recovery};
+use reseat_core::topology::Fabric;
+use reseat_core::topology::function::HotplugOwner;
 
 use crate::facts::{Input, LINKS};
 
@@ -27,7 +29,16 @@ fuzz_target!(|bytes: &[u8]| {
     let facts = input.facts();
     let sbr_forbidden = facts.bus_reset != BusReset::Allowed
         || facts.exclusivity != Exclusivity::Exclusive
+        || !matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+        || facts.fabric == Fabric::Unknown
+        || facts.tdi == Tdi::Locked
         || facts.highest < Rung::DetachSbr;
+    let domain = Exclusivity::Exclusive;
+    let power_forbidden = facts.hotplug != HotplugOwner::Os
+        || facts.slot_power != SlotPower::Controller { domain }
+        || facts.fabric == Fabric::Unknown
+        || facts.tdi == Tdi::Locked
+        || facts.highest < Rung::SlotPower;
     let mut recovery = Recovery::new(Duration::ZERO, facts, Tried::none());
     let mut now = Duration::ZERO;
     let mut link = None;
@@ -48,7 +59,7 @@ fuzz_target!(|bytes: &[u8]| {
         };
         orders += 1;
         assert!(orders <= MOST_ORDERS && order.deadline > now);
-        check(order, link, sbr_forbidden);
+        check(order, link, sbr_forbidden, power_forbidden);
         if let Action::Do(operation) = order.action {
             verified &= !operation.resets();
             // The link does not outlive what resets it.
@@ -74,11 +85,12 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(!end.to_string().is_empty());
 });
 
-fn check(order: Order, link: Option<PortLink>, sbr_forbidden: bool) {
+fn check(order: Order, link: Option<PortLink>, sbr_forbidden: bool, power_forbidden: bool) {
     let Action::Do(operation) = order.action else {
         return;
     };
     assert!(!sbr_forbidden || operation != Operation::ResetEmptyBus);
+    assert!(!power_forbidden || operation != Operation::PowerOff);
     if operation.touches_function() {
         let link = link.expect("the link is looked at first");
         assert!(link.admit().is_ok(), "{operation} while the link is {link:?}");

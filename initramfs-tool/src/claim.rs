@@ -1,6 +1,6 @@
-//! Claiming a GPU: the decisions.
+//! Claiming a GPU, or isolating one that is out of service: the decisions.
 //!
-//! [`Claim`] takes one GPU through the claim, an [`Operation`] at a time, and back if anything fails. [`Supervision`]
+//! [`Claim`] takes one GPU to what its [`Target`] aims at, an [`Operation`] at a time; a claim also back if anything fails. [`Supervision`]
 //! watches the workers that perform those operations, since any of them can block for ever in the kernel. Both are
 //! machines: they are told what happened and when, and say what to do next; `crate::linux` does it.
 
@@ -20,12 +20,15 @@ pub use operation::{Answer, Attribute, Operation, Verb};
 pub use outcome::{FunctionPower, Outcome, Rollback};
 pub use power::{PowerReading, PowerState};
 pub use supervision::{Assignment, Command, Event, Finished, Supervision, WorkerId};
-pub use target::{Target, TargetFunction};
+pub use target::{Aim, Target, TargetFunction};
 
 use std::time::Duration;
 
 /// The driver that a claimed function is bound to.
 pub const VFIO_PCI: &str = "vfio-pci";
+
+/// A driver that nobody has. With this for its override a function is bound by nobody, and its `/dev/vfio/N` is gone.
+pub const NOBODY: &str = "reseat-quarantine";
 
 /// The whole claim ends within this time, whatever hangs: the boot waits for it.
 pub const CLAIM_LIMIT: Duration = Duration::from_secs(15);

@@ -30,8 +30,16 @@ pub struct Entry {
     pub record: Record,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// Whether somebody used the GPU, and it was reset all the same.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub forced: bool,
     /// The version of the program.
     pub version: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// [`SCHEMA`] and nothing else: an entry of another one is not read as if it were of this.
@@ -116,6 +124,7 @@ impl Entry {
             class,
             record,
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            forced: false,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

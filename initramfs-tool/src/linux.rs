@@ -7,6 +7,7 @@ mod bar;
 mod boot_claim;
 mod class;
 mod config;
+mod contract;
 mod durable;
 mod effects;
 mod evidence;
@@ -16,10 +17,10 @@ mod history;
 mod kernel_log;
 mod module;
 mod quarantine_file;
+mod quarantine_list;
 mod recover;
 mod report_file;
 mod root;
-mod settings;
 mod slot;
 mod space;
 mod survey;
@@ -30,21 +31,19 @@ mod workers;
 pub use attribute::FileError;
 pub use boot_claim::{Options, run as boot_claim};
 pub use class::class_of;
+pub use contract::{ContractError, contract};
 pub use durable::DurableError;
 pub use functions::{Listing, list, power_of};
 pub use history::{append as append_history, read as read_history};
 pub use kernel_log::{PREFIX, log};
-pub use quarantine_file::{
-    QuarantineFileError, accept_loss as accept_quarantine_loss, add as add_to_quarantine, read as read_quarantine,
-    remove as remove_from_quarantine,
-};
+pub use quarantine_file::{QuarantineFileError, read as read_quarantine};
 pub use recover::{
-    BaselineError, Options as RecoverOptions, RecordError, RecoverError, WORKER_COMMAND, list_evidence, read_evidence,
-    recover, save_baseline, serve as serve_tasks,
+    Applied, BaselineError, Isolation, Options as RecoverOptions, QuarantineError, RecordError, RecoverError, Return,
+    Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine, list_evidence, quarantine,
+    read_evidence, recover, return_to_service, save_baseline, serve as serve_tasks, without_baseline,
 };
 pub use report_file::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use root::Root;
-pub use settings::{SettingsError, settings};
 pub use slot::identify;
 pub use usage::of as usage_of;
 pub use worker::work;

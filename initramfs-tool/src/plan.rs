@@ -18,6 +18,17 @@ pub struct Plan {
     pub claim: Vec<Gpu>,
     /// The GPUs that were chosen and cannot be claimed.
     pub refused: Vec<(Gpu, Refusal)>,
+    /// The GPUs that are out of service, chosen or not, and why. They are isolated.
+    pub out_of_service: Vec<(Gpu, String)>,
+}
+
+/// Whether a GPU would be claimed if it were in service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// It would.
+    Yes,
+    /// It would not.
+    No,
 }
 
 /// What a rule came to.
@@ -130,7 +141,37 @@ pub fn plan(rules: Vec<Rule>, machine: Machine<'_>) -> Plan {
             Some(refusal) => refused.push((gpu.clone(), refusal)),
         }
     }
-    Plan { rules, claim, refused }
+    Plan {
+        rules,
+        claim,
+        refused,
+        out_of_service: Vec::new(),
+    }
+}
+
+impl Plan {
+    /// Sets GPUs aside that are out of service: those of the machine's `functions` that `against` has words against.
+    ///
+    /// Strangers beside one are left where they are.
+    pub fn set_aside(&mut self, functions: &[Function], mut against: impl FnMut(&Gpu, Chosen) -> Option<String>) {
+        for mut gpu in inventory::gpus(functions) {
+            let chosen = match self.claim.iter().any(|claim| claim.device == gpu.device) {
+                true => Chosen::Yes,
+                false => Chosen::No,
+            };
+            let Some(why) = against(&gpu, chosen) else {
+                continue;
+            };
+            gpu.functions.retain(|function| !is_stranger(function));
+            self.claim.retain(|claim| claim.device != gpu.device);
+            self.refused.retain(|(refused, _)| refused.device != gpu.device);
+            self.out_of_service.push((gpu, why));
+        }
+    }
+}
+
+fn is_stranger(function: &Function) -> bool {
+    !inventory::belongs_to_a_gpu(function.class)
 }
 
 fn choose(selector: Selector, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
@@ -199,11 +240,7 @@ fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<Refusal> {
             problem: problem.clone(),
         });
     }
-    let stranger = gpu
-        .functions
-        .iter()
-        .find(|function| !inventory::belongs_to_a_gpu(function.class));
-    if let Some(function) = stranger {
+    if let Some(function) = gpu.functions.iter().find(|function| is_stranger(function)) {
         return Some(Refusal::Stranger {
             function: function.address,
             class: function.class,
@@ -358,6 +395,49 @@ mod tests {
         assert_eq!(plan.refused[0].1.to_string(), "its class is missing");
         let plan = planned_on(&functions, &unreadable, "0000:01:00.1");
         assert_eq!(nothing(&plan), "its class is missing: not claimed");
+    }
+
+    #[test]
+    fn what_is_out_of_service_is_neither_claimed_nor_refused_and_its_twin_is_claimed() {
+        let mut functions = twins();
+        functions[2].iommu_group = None;
+        for (selectors, claimed_then) in [
+            ("gpu", vec!["0000:02:00"]),
+            ("0000:02:00.0", vec!["0000:02:00"]),
+            ("0000:01:00.0", vec![]),
+        ] {
+            let mut plan = planned_on(&functions, &[], selectors);
+            plan.set_aside(&functions, |gpu, _| {
+                (gpu.device.to_string() == "0000:01:00").then(|| "sick".to_owned())
+            });
+            assert_eq!(claimed(&plan), claimed_then, "{selectors}");
+            assert!(plan.refused.is_empty());
+            assert_eq!(plan.out_of_service[0].0.device.to_string(), "0000:01:00");
+        }
+    }
+
+    #[test]
+    fn where_nobody_knows_only_what_would_be_claimed_is_set_aside() {
+        let mut plan = planned("0000:02:00.0");
+        plan.set_aside(&twins(), |_, chosen| {
+            (chosen == Chosen::Yes).then(|| "nobody knows".to_owned())
+        });
+        assert_eq!(plan.out_of_service.len(), 1);
+        assert_eq!(plan.out_of_service[0].0.device.to_string(), "0000:02:00");
+        assert!(plan.claim.is_empty());
+    }
+
+    #[test]
+    fn a_stranger_is_not_isolated_with_a_gpu() {
+        let mut functions = twins();
+        functions.push(function("0000:01:00.2", "1022:1649", "108000"));
+        let mut plan = planned_on(&functions, &[], "gpu");
+        plan.set_aside(&functions, |gpu, _| {
+            (gpu.device.to_string() == "0000:01:00").then(|| "sick".to_owned())
+        });
+        let (gpu, _) = &plan.out_of_service[0];
+        assert_eq!(gpu.functions.len(), 2, "{gpu:?}");
+        assert!(plan.refused.is_empty());
     }
 
     #[test]

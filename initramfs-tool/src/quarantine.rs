@@ -4,6 +4,10 @@
 //! cannot be read counts as if every GPU stood in it; and so does one that is written after a damaged one, until somebody
 //! has looked at what was kept of that.
 
+mod at_boot;
+
+pub use at_boot::AtBoot;
+
 use std::fmt;
 
 use jiff::Timestamp;
@@ -23,6 +27,23 @@ pub struct Ledger {
     pub lost: Option<Lost>,
     /// The GPUs, in the order in which they went out of service.
     pub entries: Vec<Entry>,
+    /// What stood in it and does not any more, and why: the last [`MOST_PAST`], oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<Past>,
+}
+
+/// How many of the past are kept.
+pub const MOST_PAST: usize = 100;
+
+/// Something that stood in the ledger and does not any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// When it was taken out.
+    pub until: Timestamp,
+    /// What it was, in words.
+    pub what: String,
+    /// Why it was taken out: what was verified, or the reason that somebody gave.
+    pub why: String,
 }
 
 /// A ledger that was damaged. What stood in it nobody knows, so every GPU counts as quarantined.
@@ -97,6 +118,7 @@ impl Default for Ledger {
             schema: SCHEMA.to_owned(),
             lost: None,
             entries: Vec::new(),
+            past: Vec::new(),
         }
     }
 }
@@ -136,8 +158,30 @@ impl Ledger {
         self.entries.push(entry);
     }
 
-    /// Takes a GPU back into service, and tells what stood against it.
-    pub fn remove(&mut self, gpu: &Identification) -> Vec<Entry> {
+    /// Takes a GPU back into service at `now`, and tells what stood against it. That and `why` are kept.
+    pub fn close(&mut self, gpu: &Identification, now: Timestamp, why: &str) -> Vec<Entry> {
+        let closed = self.remove(gpu);
+        for entry in &closed {
+            self.keep(now, entry.to_string(), why);
+        }
+        closed
+    }
+
+    /// Lets what is known count again after a damaged file. What was lost and `why` that is well are kept.
+    pub fn accept_loss(&mut self, now: Timestamp, why: &str) -> Option<Lost> {
+        let lost = self.lost.take()?;
+        self.keep(now, lost.reason.clone(), why);
+        Some(lost)
+    }
+
+    fn keep(&mut self, until: Timestamp, what: String, why: &str) {
+        let why = why.to_owned();
+        self.past.push(Past { until, what, why });
+        let surplus = self.past.len().saturating_sub(MOST_PAST);
+        self.past.drain(..surplus);
+    }
+
+    fn remove(&mut self, gpu: &Identification) -> Vec<Entry> {
         let is_same = |entry: &mut Entry| entry.gpu.likeness(gpu) == Likeness::Same;
         self.entries.extract_if(.., is_same).collect()
     }

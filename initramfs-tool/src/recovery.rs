@@ -4,17 +4,17 @@
 //! left behind. Here stands what both sides of that pipe speak of, and what outlives them: the [`Journal`] of what has
 //! to be put back, and the [`Baseline`] that a GPU is held against.
 
+mod advice;
 mod baseline;
-mod contract;
 mod event;
 mod journal;
 mod subject;
 mod task;
 
+pub use advice::advice;
 pub use baseline::{Baseline, FunctionBaseline, SCHEMA as BASELINE_SCHEMA};
-pub use contract::{Contract, Settings};
 pub(crate) use event::whole_milliseconds;
-pub use event::{Event, ExitStatus};
+pub use event::{Event, ExitStatus, Planned};
 pub use journal::{Before, Journal, SCHEMA as JOURNAL_SCHEMA};
 pub use subject::{Member, Subject};
 pub use task::{Answer, Examined, Surveyed, Task};

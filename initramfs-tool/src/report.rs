@@ -45,7 +45,7 @@ pub struct Report {
     pub rules: Vec<RuleReport>,
     /// How vfio-pci came to be there; absent where nothing was to be claimed.
     pub vfio_pci: Option<ModuleReport>,
-    /// Each chosen GPU and what became of it.
+    /// Each chosen GPU and each that is out of service, and what became of it.
     pub gpus: Vec<GpuReport>,
 }
 
@@ -107,10 +107,22 @@ pub struct GpuReport {
     pub problem: Option<String>,
     /// Where it failed, if its claim was begun and failed.
     pub failure: Option<FailureReport>,
-    /// What could not be taken back.
+    /// What could not be taken back; of an isolation, what else was not reached.
     pub leftovers: Vec<String>,
     /// Its functions.
     pub functions: Vec<FunctionReport>,
+    /// That it is out of service; absent where nothing stands against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<QuarantineReport>,
+}
+
+/// What a run made of a GPU that is out of service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineReport {
+    /// Why it is out of service.
+    pub reason: String,
+    /// Whether it is isolated: no function has a driver, and none can get one.
+    pub isolated: bool,
 }
 
 /// Where a claim failed.
@@ -140,7 +152,7 @@ pub enum GpuVerdict {
     RolledBack,
     /// Something failed, and not all that had been done could be taken back.
     Stuck,
-    /// It was not touched.
+    /// It was not touched, but to isolate one that is out of service.
     Refused,
 }
 
@@ -260,7 +272,26 @@ impl GpuReport {
             failure: None,
             leftovers: Vec::new(),
             functions: gpu.functions.iter().map(FunctionReport::from).collect(),
+            quarantine: None,
         }
+    }
+
+    fn out_of_service(gpu: &Gpu, reason: &str, finished: Option<&Finished>) -> Self {
+        let mut report = Self::new(gpu, GpuVerdict::Refused, Some("to be isolated".to_owned()));
+        let mut isolated = false;
+        if let Some(finished) = finished {
+            let shortfall = finished.outcome.rollback.as_ref();
+            isolated = shortfall.is_none();
+            report.duration_ms = milliseconds(finished.took);
+            report.problem = shortfall.map(ToString::to_string);
+            report.failure = shortfall.map(FailureReport::from);
+            report.leftovers = shortfall
+                .map(|shortfall| shortfall.leftovers.clone())
+                .unwrap_or_default();
+        }
+        let reason = reason.to_owned();
+        report.quarantine = Some(QuarantineReport { reason, isolated });
+        report
     }
 
     fn finished(gpu: &Gpu, finished: &Finished) -> Self {
@@ -290,7 +321,9 @@ impl GpuReport {
     /// What was done a moment ago may not be so any more: a GPU that has lost a function since is not claimed, and one
     /// whose functions are not with their former drivers is not given back.
     fn hold_to_its_word(&mut self) {
+        let isolated = self.quarantine.as_ref().is_some_and(|quarantine| quarantine.isolated);
         let should_be = |function: &FunctionReport| match self.verdict {
+            _ if isolated => None,
             GpuVerdict::Claimed => Some(VFIO_PCI.to_owned()),
             _ => function.driver_before.clone(),
         };
@@ -305,6 +338,12 @@ impl GpuReport {
                 format!("{} has {is} now, not {was}", function.address)
             })
             .collect();
+        if let Some(quarantine) = self.quarantine.as_mut().filter(|_| isolated && !wrong.is_empty()) {
+            quarantine.isolated = false;
+            self.problem = Some("it was isolated and did not stay so".to_owned());
+            self.leftovers.extend(wrong);
+            return;
+        }
         if wrong.is_empty() || matches!(self.verdict, GpuVerdict::WouldClaim | GpuVerdict::Refused) {
             return;
         }
@@ -374,7 +413,11 @@ fn gpu_reports(findings: &Findings) -> Vec<GpuReport> {
             ),
         }
     });
-    chosen.chain(refused).collect()
+    let out_of_service = findings.plan.out_of_service.iter().map(|(gpu, reason)| {
+        let finished = findings.finished.iter().find(|finished| finished.device == gpu.device);
+        GpuReport::out_of_service(gpu, reason, finished)
+    });
+    chosen.chain(refused).chain(out_of_service).collect()
 }
 
 /// A duration in milliseconds, to the microsecond.

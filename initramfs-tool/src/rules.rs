@@ -5,11 +5,12 @@
 
 mod command_line;
 mod file;
+mod recover;
 mod selector;
 
 pub use command_line::{CommandLine, Switch};
-pub(crate) use file::parse_document;
 pub use file::{RulesFileError, parse as parse_file};
+pub use recover::{Contract, Reboot, parse as parse_contract};
 pub use selector::{Selector, SelectorError};
 
 use std::fmt;

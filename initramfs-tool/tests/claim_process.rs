@@ -103,6 +103,97 @@ fn a_worker_pins_and_the_report_says_so() {
     assert!(machine.read("dev/kmsg").contains("<5>reseat: 1 GPU claimed in "));
 }
 
+const QUARANTINE: &str = include_str!("../src/quarantine/quarantine-1.json");
+
+/// The frozen file, with nothing lost, and of this machine's model.
+fn quarantine() -> String {
+    let mut file: serde_json::Value = serde_json::from_str(QUARANTINE).unwrap();
+    file["lost"] = serde_json::Value::Null;
+    file["entries"][0]["gpu"]["functions"][0]["identity"] = "10de:2489".into();
+    file.to_string()
+}
+
+fn driver_override(machine: &Machine, bus: u8) -> String {
+    machine.read(&format!("sys/bus/pci/devices/0000:{bus:02x}:00.0/driver_override"))
+}
+
+#[test]
+fn what_is_out_of_service_is_isolated_and_its_twin_is_claimed() {
+    let machine = Machine::new("reseat.claim=gpu");
+    machine.gpu(1, "active");
+    machine.gpu(2, "active");
+    machine.write("sys/bus/pci/devices/0000:02:00.0/power/control", "on");
+    fs::remove_file(machine.path("sys/bus/pci/devices/0000:01:00.0/driver")).unwrap();
+    machine.write("etc/reseat/quarantine.json", quarantine());
+    let output = machine.claim(&[]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let report = machine.report();
+    assert_eq!(report["gpus"][0]["verdict"], "refused", "{report:#}");
+    let expected = serde_json::json!({"reason": "no rung is left", "isolated": true});
+    assert_eq!(report["gpus"][0]["quarantine"], expected);
+    assert_eq!(report["gpus"][1]["verdict"], "claimed", "{report:#}");
+    assert_eq!(driver_override(&machine, 1), "reseat-quarantine\n");
+    assert!(driver_override(&machine, 2).starts_with("vfio-pci\n"));
+    let log = machine.read("dev/kmsg");
+    assert!(
+        log.contains("<4>reseat: 0000:01:00: out of service, isolated: no rung is left\n"),
+        "{log}"
+    );
+    assert!(log.contains("incomplete: 1 GPU claimed, 1 out of service in "), "{log}");
+}
+
+#[test]
+fn what_is_still_on_its_driver_is_not_called_isolated() {
+    let machine = Machine::new("");
+    machine.gpu(1, "active");
+    machine.write("sys/bus/pci/drivers/vfio-pci/unbind", "");
+    machine.write("var/lib/reseat/quarantine.json", quarantine());
+    machine.claim(&[]);
+    let gpu = machine.report()["gpus"][0].clone();
+    assert_eq!(gpu["quarantine"]["isolated"], false, "{gpu:#}");
+    assert_eq!(machine.read("sys/bus/pci/drivers/vfio-pci/unbind"), "0000:01:00.0\n");
+    let log = machine.read("dev/kmsg");
+    assert!(log.contains("0000:01:00.0 is still on vfio-pci"), "{log}");
+}
+
+#[test]
+fn a_damaged_quarantine_counts_for_every_gpu_that_the_rules_choose_and_no_other() {
+    let machine = Machine::new("reseat.claim=0000:01:00.0");
+    for bus in [1, 2] {
+        machine.gpu(bus, "active");
+        fs::remove_file(machine.path(&format!("sys/bus/pci/devices/0000:{bus:02x}:00.0/driver"))).unwrap();
+    }
+    machine.write("etc/reseat/quarantine.json", &QUARANTINE[..100]);
+    let output = machine.claim(&[]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(driver_override(&machine, 1), "reseat-quarantine\n");
+    assert_eq!(driver_override(&machine, 2), "(null)");
+    let log = machine.read("dev/kmsg");
+    assert!(
+        log.contains("<4>reseat: the quarantine: it is no quarantine file"),
+        "{log}"
+    );
+}
+
+#[test]
+fn neither_off_nor_a_dry_run_isolates() {
+    for (command_line, said) in [
+        ("reseat=off", "off by the kernel command line"),
+        (
+            "reseat.dry-run",
+            "0000:01:00: out of service (no rung is left), to be isolated",
+        ),
+    ] {
+        let machine = Machine::new(command_line);
+        machine.gpu(1, "active");
+        machine.write("etc/reseat/quarantine.json", quarantine());
+        let output = machine.claim(&[]);
+        let output = String::from_utf8(output.stdout).unwrap();
+        assert!(output.contains(said), "{output}");
+        assert_eq!(driver_override(&machine, 1), "(null)");
+    }
+}
+
 /// Each of these takes a second to be given up, and tells of every look: neither that there are many nor that their worker
 /// never falls silent may cost more than the limit.
 #[test]

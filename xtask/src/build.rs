@@ -34,6 +34,18 @@ const FILES: [(&str, &str); 2] = [
     ),
 ];
 
+/// The units for systemd, and where they are installed.
+const UNITS: [(&str, &str); 2] = [
+    (
+        "initramfs-tool/systemd/reseat-baseline.service",
+        "usr/lib/systemd/system/reseat-baseline.service",
+    ),
+    (
+        "initramfs-tool/systemd/reseat-quarantine.service",
+        "usr/lib/systemd/system/reseat-quarantine.service",
+    ),
+];
+
 /// Builds the static programs and lays out the tree that is installed.
 pub(crate) fn dist() -> Result<PathBuf> {
     let mut command = cargo(&["build", "--package", "reseat", "--profile", PROFILE, "--target", TARGET]);
@@ -49,10 +61,13 @@ pub(crate) fn dist() -> Result<PathBuf> {
     for (program, installed) in PROGRAMS {
         let program = built(&programs, program)?;
         check_static(program)?;
-        install(program, &dist.join(installed))?;
+        install(program, &dist.join(installed), PROGRAM)?;
     }
     for (file, installed) in FILES {
-        install(&top().join(file), &dist.join(installed))?;
+        install(&top().join(file), &dist.join(installed), PROGRAM)?;
+    }
+    for (unit, installed) in UNITS {
+        install(&top().join(unit), &dist.join(installed), PLAIN)?;
     }
     Ok(dist)
 }
@@ -75,12 +90,16 @@ fn wants_interpreter(bytes: &[u8]) -> Result<bool> {
     Ok(headers.any(|header| header.p_type(file.endian()) == PT_INTERP))
 }
 
-fn install(from: &Path, to: &Path) -> Result<()> {
+/// Permission bits.
+const PROGRAM: u32 = 0o755;
+const PLAIN: u32 = 0o644;
+
+fn install(from: &Path, to: &Path, mode: u32) -> Result<()> {
     let copied = to
         .parent()
         .map_or(Ok(()), fs::create_dir_all)
         .and_then(|()| fs::copy(from, to))
-        .and_then(|_| fs::set_permissions(to, fs::Permissions::from_mode(0o755)));
+        .and_then(|_| fs::set_permissions(to, fs::Permissions::from_mode(mode)));
     copied.with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))
 }
 

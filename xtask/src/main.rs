@@ -60,8 +60,8 @@ enum Command {
 enum Bench {
     /// The claim of one GPU with four functions, beside the bare writes to the same functions.
     Claim,
-    /// The kernel's own recovery of a broken GPU, fault by fault, beside the truth; it takes about eight minutes.
-    Recovery,
+    /// `reseat recover` beside the kernel's own reset, fault by fault, on two kernels; it takes about eight minutes.
+    Recover,
     /// reseat-core: decoding and walking beside other crates, and the topology of machines of growing size.
     Core,
 }
@@ -93,7 +93,7 @@ fn run(command: &Command) -> Result<()> {
             Ok(())
         }
         Command::Bench(Bench::Claim) => bench::claim(),
-        Command::Bench(Bench::Recovery) => bench::recovery(),
+        Command::Bench(Bench::Recover) => bench::recover(),
         Command::Bench(Bench::Core) => bench::core(),
         Command::Vm(Vm::Fetch) => {
             let bed = fetch_bed()?;

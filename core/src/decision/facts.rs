@@ -21,7 +21,8 @@ pub struct Facts {
     pub fabric: Fabric,
     /// Who else is below the card root.
     pub exclusivity: Exclusivity,
-    /// Who owns hotplug at the port. Only the operating system's own is ours.
+    /// Who owns hotplug at the port. The operating system's own is ours; where nobody owns it, nobody
+    /// is in the way of a secondary bus reset.
     pub hotplug: HotplugOwner,
     /// What the port says about the link.
     pub link: PortLink,
@@ -45,6 +46,8 @@ pub struct Facts {
     pub preference: Preference,
     /// The highest rung allowed.
     pub highest: Rung,
+    /// The only rung allowed, if one was asked for. It still has to be fit to be done.
+    pub only: Option<Rung>,
 }
 
 /// Whether anybody uses a GPU.

@@ -100,6 +100,8 @@ fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Why>
         Some(Why::Surpassed)
     } else if rung > facts.highest {
         Some(Why::AboveHighest)
+    } else if facts.only.is_some_and(|only| only != rung) {
+        Some(Why::NotAsked)
     } else {
         match rung {
             Rung::KernelFlr => unwritable(facts).or(missing(facts.flr)),

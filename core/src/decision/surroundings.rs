@@ -62,6 +62,8 @@ pub struct Known {
     pub preference: Preference,
     /// The highest rung allowed.
     pub highest: Rung,
+    /// The only rung allowed, if one was asked for.
+    pub only: Option<Rung>,
 }
 
 impl Surroundings {
@@ -107,6 +109,7 @@ impl Surroundings {
             sickness: known.sickness,
             preference: known.preference,
             highest: known.highest,
+            only: known.only,
         }
     }
 }

@@ -363,7 +363,12 @@ impl Verdict {
         match self {
             Self::Verified | Self::Unverified { .. } => Sickness::new(),
             Self::Sick(wrong) => Sickness::new()
-                .with_vendor_register(wrong.contains(Aspect::VendorRegister) || wrong.contains(Aspect::Boot))
+                .with_vendor_register(
+                    wrong.contains(Aspect::VendorRegister)
+                        || wrong.contains(Aspect::Boot)
+                        // A dead function behind a good header.
+                        || wrong.contains(Aspect::WordAtF0),
+                )
                 .with_transactions_stuck(wrong.contains(Aspect::Transactions))
                 .with_new_errors(wrong.contains(Aspect::Errors)),
         }

@@ -14,8 +14,8 @@ use crate::presence::Admission;
 const WORD_AT_F0: Offset = Offset::at::<0xf0>();
 
 impl Observation {
-    /// Reads what the function's own configuration space tells: at most 80 reads, 20 as a rule; one where
-    /// it does not answer. The rest is as in [`unread`](Self::unread).
+    /// Reads what the function's own configuration space tells: at most 63 reads, some 20 as a rule; one
+    /// where it does not answer. The rest is as in [`unread`](Self::unread).
     ///
     /// A physical function only: of a virtual one, the identity reads all-ones by design.
     pub fn read<R: ConfigRead>(_: Admission, mut reader: R) -> Self {

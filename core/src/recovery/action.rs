@@ -39,7 +39,8 @@ pub enum Operation {
     /// Write down what every function and port on the path has counted of errors, for the verdict.
     /// The reset comes next.
     RecordErrors,
-    /// Remove the functions below the card root that are in the journal, and no others.
+    /// Remove the functions below the card root that are in the journal, and no others. Whatever it
+    /// answers, some may be gone.
     RemoveBelowCardRoot,
     /// Secondary bus reset at the card root. If the bus is not empty, do nothing and say
     /// [`Failure::NotEmpty`]: the kernel would restore what it never saved.

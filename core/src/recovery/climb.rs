@@ -23,6 +23,8 @@ pub(super) struct Climb {
     wait: Option<Wait>,
     reach: Reach,
     removed: Removed,
+    /// Of a rung that has failed: how. The steps are those of [`PUT_BACK`] then.
+    failed: Option<Outcome>,
 }
 
 /// What a rung has taken away and not put back.
@@ -34,15 +36,6 @@ enum Removed {
     Power,
 }
 
-/// A rung that has failed, and how far what it took away is put back.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PutBack {
-    pub(super) climb: Climb,
-    outcome: Outcome,
-    /// Of [`PUT_BACK`].
-    step: usize,
-}
-
 impl Climb {
     pub(super) const fn begin(rung: Rung) -> Self {
         Self {
@@ -52,20 +45,45 @@ impl Climb {
             wait: None,
             reach: Reach::NotReset,
             removed: Removed::Nothing,
+            failed: None,
         }
+    }
+
+    /// Goes on to put back what was taken away, if anything was. A link that was waited for in vain
+    /// is looked at once more, and not waited for again.
+    fn put_back(self, failed: Outcome) -> Option<Self> {
+        let step = match self.removed {
+            Removed::Nothing => return None,
+            Removed::Power => 0,
+            // The power is on.
+            Removed::Functions => 1,
+        };
+        let no_link = Outcome::Failed {
+            operation: Operation::ReadLink,
+            trouble: Trouble::TimedOut,
+        };
+        Some(Self {
+            step,
+            turn: 0,
+            wait: self.wait.filter(|_| failed == no_link),
+            failed: Some(failed),
+            ..self
+        })
     }
 
     /// Notes what an operation has done, or may have done.
     fn note(&mut self, operation: Operation, observation: Observation) {
         let done = observation == Observation::Done;
+        // Of several functions some may be gone, whatever is said of the one that was not removed.
+        if operation == Operation::RemoveBelowCardRoot {
+            self.removed = Removed::Functions;
+        }
         if done || Trouble::of(observation).may_have_acted() {
             if operation.resets() {
                 self.reach = Reach::Reset;
             }
-            match operation {
-                Operation::RemoveBelowCardRoot => self.removed = Removed::Functions,
-                Operation::PowerOff => self.removed = Removed::Power,
-                _ => {}
+            if operation == Operation::PowerOff {
+                self.removed = Removed::Power;
             }
         }
         if done {
@@ -85,7 +103,19 @@ impl Climb {
     }
 
     fn step(self) -> Option<Step> {
-        steps(self.rung).get(self.step).copied()
+        let steps = match self.failed {
+            None => steps(self.rung),
+            Some(_) => PUT_BACK,
+        };
+        steps.get(self.step).copied()
+    }
+
+    /// After an operation that was done.
+    fn next(self) -> Self {
+        match self.step() {
+            Some(Step::Until { .. }) => self.next_turn(),
+            _ => self.next_step(),
+        }
     }
 
     pub(super) const fn next_step(self) -> Self {
@@ -134,8 +164,11 @@ impl Recovery {
                 }
                 None => self.enter(now, climb.next_step()),
             },
-            // The last step is the verdict, which ends the rung.
-            None => self.fail(climb, Operation::Verify, Trouble::WrongAnswer),
+            None => match climb.failed {
+                Some(outcome) => self.conclude(climb, outcome),
+                // The last step is the verdict, which ends the rung.
+                None => self.fail(now, climb, Operation::Verify, Trouble::WrongAnswer),
+            },
         }
     }
 
@@ -163,11 +196,9 @@ impl Recovery {
                 self.conclude(climb, Outcome::TimedOut)
             }
             (_, Observation::Failed(Failure::Busy)) => self.again(now, climb, operation, trouble),
-            (Operation::Verify, _) => self.fail(climb, operation, trouble),
-            (Operation::Rescan, Observation::Done) => self.enter(now, climb.next_turn()),
-            (_, Observation::Done) => self.enter(now, climb.next_step()),
-            _ if climb.may_go_on_without(operation, trouble) => self.enter(now, climb.next_step()),
-            _ => self.fail(climb, operation, trouble),
+            (Operation::Verify, _) => self.fail(now, climb, operation, trouble),
+            (_, Observation::Done) => self.enter(now, climb.next()),
+            _ => self.fail(now, climb, operation, trouble),
         }
     }
 
@@ -207,6 +238,8 @@ impl Recovery {
         self.note_functions(observation);
         match (self.facts.answer, &mut climb.wait) {
             (Answer::Ready, _) => return self.enter(now, climb.next_step()),
+            // Before its reset, what answers by half is good enough: it may be just what the reset is for.
+            (Answer::Half, _) if climb.reach == Reach::NotReset => return self.enter(now, climb.next_step()),
             // It is there and asks for time: that is another wait than for one that is not there.
             (Answer::NotReady, Some(wait)) => wait.last(RRS_LIMIT),
             _ => {}
@@ -231,7 +264,7 @@ impl Recovery {
                     Trouble::WrongAnswer => Trouble::TimedOut,
                     other => other,
                 };
-                self.fail(climb, operation, trouble)
+                self.fail(now, climb, operation, trouble)
             }
         }
     }
@@ -241,12 +274,18 @@ impl Recovery {
         match verdict {
             Verdict::Verified => {
                 let end = End::Recovered { by: after };
-                self.record(Record::new(after, Outcome::Judged(verdict)), AfterRecord::End(end))
+                self.record(
+                    Record::new(after, climb.reach, Outcome::Judged(verdict)),
+                    AfterRecord::End(end),
+                )
             }
             // Another reset would leave the same things unread, and nothing was found wrong.
             Verdict::Unverified { missing, lasting } if missing == lasting => {
                 let end = End::Unverified { after, missing };
-                self.record(Record::new(after, Outcome::Judged(verdict)), AfterRecord::End(end))
+                self.record(
+                    Record::new(after, climb.reach, Outcome::Judged(verdict)),
+                    AfterRecord::End(end),
+                )
             }
             Verdict::Unverified { .. } | Verdict::Sick(_) => {
                 self.facts.sickness = verdict.sickness();
@@ -255,41 +294,21 @@ impl Recovery {
         }
     }
 
-    fn fail(&mut self, climb: Climb, operation: Operation, trouble: Trouble) -> State {
+    /// Goes on without what was only to be tried, or ends the rung. What comes of putting back does
+    /// not change why it has failed, unless the kernel does not come back from it.
+    fn fail(&mut self, now: Duration, climb: Climb, operation: Operation, trouble: Trouble) -> State {
+        if climb.may_go_on_without(operation, trouble) {
+            return self.enter(now, climb.next_step());
+        }
         let outcome = Outcome::Failed { operation, trouble };
-        if is_stuck(outcome).is_some() {
-            return self.conclude(climb, outcome);
+        match climb.failed {
+            _ if is_stuck(outcome).is_some() => self.conclude(climb, outcome),
+            Some(first) => self.conclude(climb, first),
+            None => match climb.put_back(outcome) {
+                Some(back) => self.enter(now, back),
+                None => self.conclude(climb, outcome),
+            },
         }
-        let step = match climb.removed {
-            Removed::Nothing => return self.conclude(climb, outcome),
-            Removed::Power => 0,
-            // The power is on.
-            Removed::Functions => 1,
-        };
-        self.put_back_from(PutBack { climb, outcome, step })
-    }
-
-    fn put_back_from(&mut self, back: PutBack) -> State {
-        match PUT_BACK.get(back.step) {
-            Some(&operation) => State::Due(Place::PutBack { back, operation }),
-            None => self.conclude(back.climb, back.outcome),
-        }
-    }
-
-    /// Goes on putting back. What comes of it does not change why the rung has failed, unless the
-    /// kernel does not come back from it.
-    pub(super) fn put_back(&mut self, back: PutBack, operation: Operation, observation: Observation) -> State {
-        let PutBack { climb, outcome, step } = back;
-        let trouble = Trouble::of(observation);
-        let stuck = Outcome::Failed { operation, trouble };
-        if is_stuck(stuck).is_some() {
-            return self.conclude(climb, stuck);
-        }
-        if operation == Operation::ReadLink && !self.note_link(observation) {
-            return self.conclude(climb, outcome);
-        }
-        let step = step.saturating_add(1);
-        self.put_back_from(PutBack { climb, outcome, step })
     }
 
     /// Ends a rung that has not brought the function back.
@@ -303,7 +322,7 @@ impl Recovery {
             Some(operation) => AfterRecord::Quarantine(Reason::Stuck(operation)),
             None => AfterRecord::Survey,
         };
-        self.record(Record::new(rung, outcome), then)
+        self.record(Record::new(rung, reach, outcome), then)
     }
 }
 

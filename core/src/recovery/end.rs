@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{Operation, Trouble};
-use crate::decision::{Refusal, Rung};
+use crate::decision::{Reach, Refusal, Rung};
 use crate::health::{Aspects, Verdict};
 
 /// What came of a rung, for the history.
@@ -20,10 +20,12 @@ pub struct Record {
 }
 
 impl Record {
-    pub(super) const fn new(rung: Rung, outcome: Outcome) -> Self {
-        let class = match rung {
-            Rung::KernelFlr => ClassChange::by_flr(outcome),
-            Rung::KernelPm | Rung::DetachSbr | Rung::SlotPower => ClassChange::None,
+    pub(super) const fn new(rung: Rung, reach: Reach, outcome: Outcome) -> Self {
+        let class = match (rung, reach) {
+            (Rung::KernelFlr, Reach::Reset) => ClassChange::by_flr(outcome),
+            // Of an FLR that was not done, nothing is learned.
+            (Rung::KernelFlr, Reach::NotReset)
+            | (Rung::KernelPm | Rung::DetachSbr | Rung::SlotPower, Reach::NotReset | Reach::Reset) => ClassChange::None,
         };
         Self { rung, outcome, class }
     }

@@ -4,7 +4,7 @@ use core::convert::Infallible;
 use core::time::Duration;
 
 use super::action::{Action, Heard, Observation, Operation, Order, Progress, Ticket, Trouble};
-use super::climb::{Climb, PutBack};
+use super::climb::Climb;
 use super::end::{ClassChange, End, Quarantine, Reason, Record};
 use super::timing::{BOOKKEEPING_LIMIT, after, elapsed};
 use super::wait::Wait;
@@ -47,10 +47,8 @@ pub(super) enum State {
 pub(super) enum Place {
     /// Looking at the function before the rule is asked.
     Survey { wait: Wait, operation: Operation },
-    /// On a rung.
+    /// On a rung, or putting back what one that failed has removed.
     Climb { climb: Climb, operation: Operation },
-    /// Putting back what a rung that failed has removed.
-    PutBack { back: PutBack, operation: Operation },
     /// Writing down what came of a rung.
     Record { record: Record, then: AfterRecord },
     /// Taking the GPU out of service.
@@ -219,7 +217,6 @@ impl Recovery {
         self.state = match place {
             Place::Survey { wait, operation } => self.surveyed(now, wait, operation, observation),
             Place::Climb { climb, operation } => self.climbed(now, climb, operation, took, observation),
-            Place::PutBack { back, operation } => self.put_back(back, operation, observation),
             // A history that cannot be written keeps no GPU down.
             Place::Record { then, .. } => match then {
                 AfterRecord::Survey => State::survey(now),
@@ -275,9 +272,7 @@ impl Recovery {
 impl Place {
     const fn action(self) -> Action {
         match self {
-            Self::Survey { operation, .. } | Self::Climb { operation, .. } | Self::PutBack { operation, .. } => {
-                Action::Do(operation)
-            }
+            Self::Survey { operation, .. } | Self::Climb { operation, .. } => Action::Do(operation),
             Self::Record { record, .. } => Action::Record(record),
             Self::Quarantine(why) => Action::Quarantine(why),
         }
@@ -285,9 +280,7 @@ impl Place {
 
     const fn limit(self) -> Duration {
         match self {
-            Self::Survey { operation, .. } | Self::Climb { operation, .. } | Self::PutBack { operation, .. } => {
-                operation.limit()
-            }
+            Self::Survey { operation, .. } | Self::Climb { operation, .. } => operation.limit(),
             Self::Record { .. } | Self::Quarantine(_) => BOOKKEEPING_LIMIT,
         }
     }
@@ -295,7 +288,6 @@ impl Place {
     const fn rung(self) -> Option<Rung> {
         match self {
             Self::Climb { climb, .. } => Some(climb.rung),
-            Self::PutBack { back, .. } => Some(back.climb.rung),
             Self::Record { record, .. } => Some(record.rung),
             Self::Survey { .. } | Self::Quarantine(_) => None,
         }

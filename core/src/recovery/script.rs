@@ -28,7 +28,8 @@ const LINK: Step = Step::Until {
     ask: &[Op::ReadLink],
     limit: LINK_LIMIT,
 };
-/// The functions after a reset that leaves them in their place.
+/// The functions before a reset, which one that has gone meanwhile would not survive, and after one that leaves them in
+/// their place.
 const READY: Step = Step::Until {
     ask: &[Op::ReadLink, Op::LookAtFunctions],
     limit: REAPPEARANCE_LIMIT,
@@ -45,6 +46,7 @@ const KERNEL_FLR: &[Step] = &[
     LINK,
     Step::Try(Op::Wake),
     Step::Do(Op::Unbind),
+    READY,
     Step::Try(Op::RecordErrors),
     Step::Do(Op::KernelFlr),
     READY,
@@ -59,6 +61,7 @@ const KERNEL_PM: &[Step] = &[
     LINK,
     Step::Try(Op::Wake),
     Step::Do(Op::Unbind),
+    READY,
     Step::Try(Op::RecordErrors),
     Step::Do(Op::KernelPm),
     READY,
@@ -110,12 +113,13 @@ const SLOT_POWER: &[Step] = &[
 /// What is still done on a rung that failed after a removal: whoever comes back is to find its sizes
 /// and its override. Each is tried whatever came of the one before, but for the link, below which
 /// nothing is touched while it is not active.
-pub(super) const PUT_BACK: &[Operation] = &[
-    Op::PowerOn,
-    Op::ReadLink,
-    Op::Rescan,
-    Op::RestoreBarSizes,
-    Op::RestoreOverride,
+pub(super) const PUT_BACK: &[Step] = &[
+    Step::Try(Op::PowerOn),
+    LINK,
+    Step::Settle,
+    Step::Try(Op::Rescan),
+    Step::Try(Op::RestoreBarSizes),
+    Step::Try(Op::RestoreOverride),
 ];
 
 /// The steps of a rung, of which [`Operation::Verify`] is always the last.

@@ -10,8 +10,11 @@ use reseat_core::capability::list::{ExtendedList, StandardList};
 use reseat_core::capability::walk::Walk;
 use reseat_core::config::{ByteOffset, ConfigRead, Memory, Offset, WordOffset};
 use reseat_core::header::{CapabilityPointer, Header};
+use reseat_core::health::{Observation, Reading};
+use reseat_core::presence::PortLink;
 
-use crate::readers::Watched;
+use crate::observing::MOST_READS;
+use crate::readers::{Failing, Watched};
 
 fn bytes(length: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), length)
@@ -108,6 +111,34 @@ proptest! {
             prop_assert!(space.reads.iter().all(|read| (start..end).contains(read)));
             let others = list.capabilities().iter().map(|other| other.offset().get());
             prop_assert!(others.filter(|other| *other != start).all(|other| !(start..end).contains(&other)));
+        }
+    }
+
+    #[test]
+    fn observation_is_bounded(
+        bytes in bytes(256),
+        links in prop::collection::vec((0x40..0x100_u16, 0x40..0x100_u16, 0..4_usize), 0..60),
+        fails_at in 0..128_u16,
+    ) {
+        let mut bytes = bytes;
+        // Lists that go on for a while, with what is looked for in them.
+        for (at, next, id) in links {
+            let at = usize::from(at & !3);
+            let [next, _] = (next & !3).to_le_bytes();
+            bytes[at..at + 2].copy_from_slice(&[[0x01, 0x10, 0x09, 0x11][id], next]);
+        }
+        (bytes[0x06], bytes[0x0e], bytes[0x34]) = (0x10, 0, 0x40);
+        let whole = Observation::read(PortLink::Active.admit().unwrap(), Memory::new(&bytes).unwrap());
+        let at = Offset::new(fails_at * 4).unwrap();
+        let mut space = Watched::new(Failing { inner: Memory::new(&bytes).unwrap(), at });
+        let observation = Observation::read(PortLink::Active.admit().unwrap(), &mut space);
+        prop_assert!(space.reads.len() <= MOST_READS, "{:x?}", space.reads);
+        // What could not be read is never taken for something that is not there.
+        if whole.power != Reading::None {
+            prop_assert_ne!(observation.power, Reading::None);
+        }
+        if whole.device_control != Reading::None {
+            prop_assert_ne!(observation.device_control, Reading::None);
         }
     }
 

@@ -6,7 +6,7 @@ use reseat_core::decision::{
     Answer, Availability, Branch, BusReset, ClassHistory, Exclusivity, Facts, Preference, Refusal, Rung, SlotPower, Use,
 };
 use reseat_core::health::{Aspect, Aspects, Verdict};
-use reseat_core::presence::{PortLink, Readiness};
+use reseat_core::presence::{Half, PortLink, Readiness};
 use reseat_core::recovery::{
     Action, Awaited, ClassChange, End, Failure, Observation, Operation as Op, Outcome, Quarantine, RRS_LIMIT, Reason,
     TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Trouble,
@@ -236,7 +236,10 @@ fn link_that_does_not_come_back_ends_the_rung_untouched() {
     let mut world = World::new();
     world.here = false;
     world.trains_in = None;
-    assert_eq!(world.recover(WELL).0, quarantined(Reason::Exhausted));
+    let (end, took) = world.recover(WELL);
+    assert_eq!(end, quarantined(Reason::Exhausted));
+    // Waited for once on each rung, and not again to put back what is not there.
+    assert!(took < 15 * SECOND, "{took:?}");
     assert_eq!(world.did(Op::Rescan), 0);
     assert_eq!(world.did(Op::Verify), 0);
     let troubles = world.records().into_iter().map(|record| record.outcome);
@@ -375,6 +378,68 @@ fn what_a_failed_rung_removed_is_put_back() {
     }
 }
 
+/// A GPU of which nothing is to be had but detach-SBR.
+fn only_detach_sbr() -> Facts {
+    let mut facts = WELL;
+    facts.slot_power = SlotPower::None;
+    facts.flr = Availability::Unavailable;
+    facts.pm = Availability::Unavailable;
+    facts
+}
+
+#[test]
+fn removal_that_was_stopped_halfway_is_put_back() {
+    for failure in [Failure::NotEmpty, Failure::Denied, Failure::Invalid, Failure::Busy] {
+        let mut world = World::new().failing_after_all(Op::RemoveBelowCardRoot, failure);
+        if failure == Failure::Busy {
+            let busy = Observation::Failed(failure);
+            world = world.failing(Op::RemoveBelowCardRoot, busy, usize::MAX);
+        }
+        assert_eq!(world.recover(only_detach_sbr()).0, quarantined(Reason::Exhausted));
+        assert!(!world.removed, "{failure}");
+        assert_eq!(world.did(Op::RestoreOverride), 1, "{failure}");
+        assert_eq!(world.did(Op::ResetEmptyBus), 0, "{failure}");
+    }
+    let mut world = World::new().failing(Op::RemoveBelowCardRoot, Observation::Vanished, 1);
+    world.recover(only_detach_sbr());
+    assert_eq!(world.did(Op::Rescan), 1);
+}
+
+#[test]
+fn link_that_is_on_its_way_back_is_waited_for_before_anything_is_put_back() {
+    for (link, settle) in [
+        (PortLink::Inactive, TIME_AFTER_LINK_ACTIVE),
+        (PortLink::NotReported, TIME_WITHOUT_LINK_REPORT),
+    ] {
+        // It says that it failed, and the link goes down.
+        let mut world = World::new().failing_after_all(Op::ResetEmptyBus, Failure::Io);
+        if link == PortLink::NotReported {
+            world = world.failing(Op::ReadLink, Observation::Link(link), 100);
+            world.trains_in = Some(Duration::ZERO);
+        }
+        assert_eq!(world.recover(only_detach_sbr()).0, quarantined(Reason::Exhausted));
+        assert!(!world.removed, "{link:?}");
+        let scan = world.waits.iter().rev().find(|(_, wait)| wait.awaited == Awaited::Time);
+        assert!(scan.is_some_and(|(now, wait)| wait.until - *now == settle), "{link:?}");
+    }
+}
+
+#[test]
+fn lock_of_another_keeps_nothing_from_being_put_back() {
+    let busy = Observation::Failed(Failure::Busy);
+    let mut world = World::new()
+        .failing(Op::ResetEmptyBus, Observation::Failed(Failure::Denied), 1)
+        .failing(Op::Rescan, busy, 3);
+    assert_eq!(world.recover(only_detach_sbr()).0, quarantined(Reason::Exhausted));
+    assert!(!world.removed);
+    // Not for ever, and the rest is tried all the same.
+    let mut world = World::new()
+        .failing(Op::ResetEmptyBus, Observation::Failed(Failure::Denied), 1)
+        .failing(Op::Rescan, busy, usize::MAX);
+    assert_eq!(world.recover(only_detach_sbr()).0, quarantined(Reason::Exhausted));
+    assert_eq!(world.did(Op::RestoreOverride), 1);
+}
+
 #[test]
 fn slot_that_was_switched_off_is_switched_on_again() {
     let mut facts = WELL;
@@ -425,8 +490,10 @@ fn counters_that_cannot_be_recorded_keep_no_reset_back() {
         assert_eq!(world.recover(WELL).0, recovered(Rung::KernelFlr));
     }
     // Waking changes something: from that the kernel has to come back.
-    let mut world = World::new().failing(Op::Wake, Observation::Failed(Failure::Io), 1);
-    assert_eq!(world.recover(WELL).0, recovered(Rung::KernelFlr));
+    for failure in [Failure::Io, Failure::Busy] {
+        let mut world = World::new().failing(Op::Wake, Observation::Failed(failure), usize::MAX);
+        assert_eq!(world.recover(WELL).0, recovered(Rung::KernelFlr));
+    }
     let mut world = World::new().failing(Op::Wake, Observation::Blocked, 1);
     assert_eq!(world.recover(WELL).0, quarantined(Reason::Stuck(Op::Wake)));
 }
@@ -461,6 +528,26 @@ fn class_is_judged_by_what_the_function_did_and_not_by_its_reader() {
         world.recover(WELL);
         assert_eq!(world.records()[0].class, change, "{observation:?}");
     }
+}
+
+#[test]
+fn function_that_goes_between_the_look_and_the_reset_gets_no_flr() {
+    let mut world = World::new();
+    world.dies_at = Some(Op::Unbind);
+    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+    assert_eq!(world.did(Op::KernelFlr), 0);
+    // And its class is not the worse for it.
+    let classes: Vec<_> = world.records().iter().map(|record| record.class).collect();
+    assert_eq!(classes, [ClassChange::None, ClassChange::None]);
+}
+
+#[test]
+fn function_that_answers_by_half_may_be_reset() {
+    let half = Observation::Functions(Readiness::HalfInitialised(Half::ClassAllOnes));
+    let mut facts = WELL;
+    facts.secondary_bus_reset = Availability::Unavailable;
+    let mut world = World::new().failing(Op::LookAtFunctions, half, 2);
+    assert_eq!(world.recover(facts).0, recovered(Rung::KernelFlr));
 }
 
 #[test]

@@ -443,3 +443,11 @@ fn findings_say_what_was_and_what_is() {
     let verdict = Verdict::Sick(Aspects::none().with(Aspect::Link).with(Aspect::Power));
     assert_eq!(verdict.to_string(), "sick: power state, link");
 }
+
+#[test]
+fn dead_function_behind_a_good_header_is_sick() {
+    let verdict = examine(|now| now.word_at_f0 = Reading::AllOnes).verdict();
+    assert!(verdict.sickness().vendor_register());
+    let verdict = examine(|now| now.memory_decode = Reading::Value(false)).verdict();
+    assert!(!verdict.sickness().any());
+}

@@ -7,7 +7,9 @@ use reseat_core::decision::*;
 use reseat_core::header::Identity;
 use reseat_core::health::{Aspect, Aspects, Verdict};
 use reseat_core::presence::{Half, PortLink, Readiness};
-use reseat_core::recovery::{Action, End, Failure, Heard, Observation, Operation, Order, Progress, Recovery, Ticket};
+use reseat_core::recovery::{
+    Action, End, Failure, Heard, Observation, Operation, Order, Outcome, Progress, Record, Recovery, Ticket, Trouble,
+};
 use reseat_core::topology::Fabric;
 use reseat_core::topology::function::HotplugOwner;
 
@@ -53,7 +55,7 @@ prop_compose! {
         tdi in one_of(&[Tdi::Unlocked, Tdi::Unlocked, Tdi::Unlocked, Tdi::Locked]),
         fabric in one_of(&[Fabric::None, Fabric::None, Fabric::Peers, Fabric::Unknown]),
         exclusivity in exclusivity(),
-        hotplug in one_of(&[HotplugOwner::Os, HotplugOwner::Os, HotplugOwner::Firmware, HotplugOwner::Acpi, HotplugOwner::Unknown]),
+        hotplug in one_of(&[HotplugOwner::Os, HotplugOwner::Os, HotplugOwner::Nobody, HotplugOwner::Firmware, HotplugOwner::Acpi, HotplugOwner::Unknown]),
         bus_reset in one_of(&[BusReset::Allowed, BusReset::Allowed, BusReset::ForbiddenAtChild, BusReset::ForbiddenAtPort, BusReset::Unknown]),
         slot_power in prop_oneof![
             exclusivity().prop_map(|domain| SlotPower::Controller { domain }),
@@ -74,8 +76,9 @@ prop_compose! {
         sickness in (0..16_u8).prop_map(Sickness::from_bits),
         preference in one_of(&[Preference::Rule, Preference::Flr, Preference::Sbr]),
         highest in rung(),
+        only in prop_oneof![3 => Just(None), 1 => rung().prop_map(Some)],
     ) -> Facts {
-        Facts { link, answer, flr, pm, secondary_bus_reset, class, sickness, preference, highest, ..surroundings }
+        Facts { link, answer, flr, pm, secondary_bus_reset, class, sickness, preference, highest, only, ..surroundings }
     }
 }
 
@@ -124,11 +127,22 @@ fn observation() -> impl Strategy<Value = Observation> {
         2 => verdict().prop_map(Observation::Health),
         1 => Just(Observation::Blocked),
         1 => Just(Observation::Vanished),
-        1 => one_of(&[
-            Failure::NotSupported, Failure::Busy, Failure::Denied, Failure::Invalid,
-            Failure::Io, Failure::TimedOut, Failure::NotEmpty, Failure::Other(5),
-        ]).prop_map(Observation::Failed),
+        1 => refusal(),
     ]
+}
+
+fn refusal() -> impl Strategy<Value = Observation> {
+    let failure = one_of(&[
+        Failure::NotSupported,
+        Failure::Busy,
+        Failure::Denied,
+        Failure::Invalid,
+        Failure::Io,
+        Failure::TimedOut,
+        Failure::NotEmpty,
+        Failure::Other(5),
+    ]);
+    prop_oneof![8 => failure.prop_map(Observation::Failed), 1 => Just(Observation::Vanished)]
 }
 
 /// The answer that lets a rung go on: without it arbitrary streams seldom come far. To the question
@@ -167,6 +181,7 @@ fn event() -> impl Strategy<Value = (Event, u64)> {
     let event = prop_oneof![
         40 => prop_oneof![observation(), verdict().prop_map(Observation::Health)].prop_map(Event::Good),
         3 => observation().prop_map(Event::Tell),
+        2 => refusal().prop_map(Event::Tell),
         1 => (any::<usize>(), observation()).prop_map(|(which, observation)| Event::Stale(which, observation)),
         1 => (observation(), observation()).prop_map(|(first, second)| Event::Twice(first, second)),
         1 => Just(Event::Silence),
@@ -184,13 +199,17 @@ struct Watch {
     exclusive: bool,
     /// Something that changes the machine did not come back.
     stuck: bool,
+    /// Functions may be gone for which nobody has had the bus scanned since.
+    removed: bool,
+    /// The power may be off.
+    off: bool,
 }
 
 impl Watch {
-    fn order(&mut self, now: Duration, order: Order, forbidden: Option<Operation>) {
+    fn order(&mut self, now: Duration, order: Order, forbidden: &[Operation]) {
         assert!(order.deadline > now, "no deadline: {order:?}");
         if let Action::Do(operation) = order.action {
-            assert_ne!(Some(operation), forbidden, "a forbidden reset");
+            assert!(!forbidden.contains(&operation), "a forbidden reset");
             assert!(!self.stuck, "{operation} while the kernel is stuck");
             if matches!(operation, Operation::RemoveBelowCardRoot | Operation::PowerOff) {
                 assert!(self.exclusive, "{operation} in a domain that was not looked at");
@@ -200,7 +219,30 @@ impl Watch {
                 assert!(link.admit().is_ok(), "{operation} while the link is {link:?}");
             }
         }
+        if let Action::Record(record) = order.action {
+            self.record(record);
+        }
         self.orders.push((order, None));
+    }
+
+    /// A rung has ended: what it took away is back, as far as anybody may see to that.
+    fn record(&mut self, record: Record) {
+        let is_stuck = matches!(
+            record.outcome,
+            Outcome::Failed { operation, trouble: Trouble::Blocked } if !operation.only_looks()
+        );
+        let link_is_up = self.link.is_some_and(|link| link.admit().is_ok());
+        assert!(is_stuck || !self.off, "the power stays off");
+        assert!(is_stuck || !link_is_up || !self.removed, "functions stay removed");
+        (self.off, self.removed) = (false, false);
+    }
+
+    /// The last order was not answered in time.
+    fn unanswered(&mut self) {
+        let last = self.orders.last().map(|(order, _)| order.action);
+        if last == Some(Action::Do(Operation::ReadLink)) {
+            self.link = None;
+        }
     }
 
     fn answer(&mut self, ticket: Ticket, observation: Observation) {
@@ -209,6 +251,16 @@ impl Watch {
         last.1 = Some(observation);
         if let Action::Do(operation) = last.0.action {
             self.stuck |= observation == Observation::Blocked && !operation.only_looks();
+            match operation {
+                Operation::RemoveBelowCardRoot => self.removed = true,
+                Operation::PowerOff => {
+                    self.off |= !is_refusal(observation);
+                    self.removed |= self.off;
+                }
+                Operation::PowerOn => self.off = false,
+                Operation::Rescan => self.removed = false,
+                _ => {}
+            }
             self.exclusive = match operation {
                 Operation::CheckDomain => observation == Observation::Domain(Exclusivity::Exclusive),
                 Operation::RemoveBelowCardRoot | Operation::PowerOff => {
@@ -244,16 +296,37 @@ impl Watch {
     }
 }
 
+/// Whether nothing was done.
+fn is_refusal(observation: Observation) -> bool {
+    match observation {
+        Observation::Vanished => true,
+        Observation::Failed(failure) => !matches!(failure, Failure::Io | Failure::TimedOut | Failure::Other(_)),
+        _ => false,
+    }
+}
+
+/// The resets that the facts forbid from the beginning on.
+fn forbidden(facts: &Facts) -> Vec<Operation> {
+    let above_flr = facts.fabric == Fabric::Unknown || facts.tdi == Tdi::Locked;
+    let bus_reset = above_flr
+        || facts.bus_reset != BusReset::Allowed
+        || facts.exclusivity != Exclusivity::Exclusive
+        || !matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+        || facts.highest < Rung::DetachSbr;
+    let domain = Exclusivity::Exclusive;
+    let power = above_flr
+        || facts.hotplug != HotplugOwner::Os
+        || facts.slot_power != SlotPower::Controller { domain }
+        || facts.highest < Rung::SlotPower;
+    let resets = [(bus_reset, Operation::ResetEmptyBus), (power, Operation::PowerOff)];
+    let forbidden = resets.into_iter().filter(|(is_forbidden, _)| *is_forbidden);
+    forbidden.map(|(_, operation)| operation).collect()
+}
+
 /// Drives a recovery through `events`, and after them in silence to its end.
 fn drive(facts: Facts, tried: Tried, events: &[(Event, u64)]) -> (End, Watch) {
     let mut watch = Watch::default();
-    let forbidden = (facts.bus_reset != BusReset::Allowed
-        || facts.exclusivity != Exclusivity::Exclusive
-        || facts.hotplug != HotplugOwner::Os
-        || facts.fabric == Fabric::Unknown
-        || facts.tdi == Tdi::Locked
-        || facts.highest < Rung::DetachSbr)
-        .then_some(Operation::ResetEmptyBus);
+    let forbidden = forbidden(&facts);
     let mut now = Duration::ZERO;
     let mut recovery = Recovery::new(now, facts, tried);
     let mut events = events.iter();
@@ -268,7 +341,7 @@ fn drive(facts: Facts, tried: Tried, events: &[(Event, u64)]) -> (End, Watch) {
                 return (end, watch);
             }
             Ok(Progress::Do(order)) => {
-                watch.order(now, order, forbidden);
+                watch.order(now, order, &forbidden);
                 let (event, milliseconds) = events.next().cloned().unwrap_or((Event::Silence, 0));
                 now += Duration::from_millis(milliseconds);
                 answer(&mut recovery, &mut watch, now, order, event);
@@ -295,15 +368,16 @@ fn answer(recovery: &mut Recovery, watch: &mut Watch, now: Duration, order: Orde
             if let Some((earlier, _)) = earlier.get(which % earlier.len().max(1)) {
                 assert_eq!(recovery.tell(now, earlier.ticket, observation), Heard::TooLate);
             }
-            return;
+            return watch.unanswered();
         }
-        (Event::Silence, _) => return,
+        (Event::Silence, _) => return watch.unanswered(),
     };
     if recovery.tell(now, order.ticket, told) == Heard::Taken {
         assert!(now < order.deadline);
         watch.answer(order.ticket, told);
     } else {
         assert!(now >= order.deadline);
+        watch.unanswered();
     }
     if let Some(then) = then {
         assert_eq!(recovery.tell(now, order.ticket, then), Heard::TooLate);
@@ -366,18 +440,20 @@ proptest! {
         let Some(rung) = decision.next.rung() else { return Ok(()) };
         prop_assert_eq!((facts.usage, facts.tdi), (Use::Free, Tdi::Unlocked));
         prop_assert!(rung <= facts.highest && !tried.contains(rung));
+        prop_assert!(facts.only.is_none_or(|only| only == rung));
         prop_assert!(decision.skipped.iter().all(|skipped| skipped.rung != rung));
         if rung.above_flr() {
             prop_assert_ne!(facts.fabric, Fabric::Unknown);
-            prop_assert_eq!(facts.hotplug, HotplugOwner::Os);
         }
         match rung {
             Rung::DetachSbr => {
+                prop_assert!(matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
                 prop_assert_eq!(facts.exclusivity, Exclusivity::Exclusive);
                 prop_assert_eq!(facts.bus_reset, BusReset::Allowed);
                 prop_assert_eq!(facts.secondary_bus_reset, Availability::Available);
             }
             Rung::SlotPower => {
+                prop_assert_eq!(facts.hotplug, HotplugOwner::Os);
                 let domain = Exclusivity::Exclusive;
                 prop_assert_eq!(facts.slot_power, SlotPower::Controller { domain });
             }

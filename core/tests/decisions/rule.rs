@@ -35,6 +35,7 @@ pub(crate) const WELL: Facts = Facts {
     sickness: Sickness::new(),
     preference: Preference::Rule,
     highest: Rung::SlotPower,
+    only: None,
 };
 
 fn facts(change: impl FnOnce(&mut Facts)) -> Facts {
@@ -264,6 +265,14 @@ fn hotplug_of_others_leaves_flr() {
 }
 
 #[test]
+fn port_without_hotplug_is_reset_and_its_slot_is_not_switched() {
+    let fixed = sick(|facts| facts.hotplug = HotplugOwner::Nobody);
+    decides(&fixed, &[], Branch::Sick, DetachSbr);
+    let decision = decides(&fixed, &[Rung::DetachSbr], Branch::Sick, Quarantine);
+    assert_eq!(why(&decision, Rung::SlotPower), Some(Why::HotplugNotOurs));
+}
+
+#[test]
 fn preference_overrides_where_it_is_safe() {
     let prefers = |preference| facts(|facts| facts.preference = preference);
     decides(&prefers(Preference::Sbr), &[], Branch::PreferredSbr, DetachSbr);
@@ -318,6 +327,25 @@ fn highest_rung_is_a_ceiling() {
     assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::AboveHighest));
     let tried = [Rung::KernelFlr, Rung::KernelPm];
     decides(&up_to(Rung::KernelFlr), &tried, Branch::Otherwise, Quarantine);
+}
+
+#[test]
+fn only_the_rung_that_was_asked_for_is_done_and_only_where_it_may_be() {
+    let only = |rung| facts(|facts| facts.only = Some(rung));
+    let decision = decides(&only(Rung::DetachSbr), &[], Branch::Otherwise, DetachSbr);
+    assert_eq!(why(&decision, Rung::KernelFlr), Some(Why::NotAsked));
+    decides(&only(Rung::KernelPm), &[], Branch::Otherwise, PM);
+    // What is tried and failed is not followed by another.
+    decides(
+        &only(Rung::KernelFlr),
+        &[Rung::KernelFlr],
+        Branch::Otherwise,
+        Quarantine,
+    );
+    let mut shared = only(Rung::DetachSbr);
+    shared.exclusivity = Exclusivity::Shared;
+    let decision = decides(&shared, &[], Branch::Shared, Quarantine);
+    assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::NotExclusive));
 }
 
 #[test]

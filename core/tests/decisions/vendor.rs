@@ -1,5 +1,7 @@
 //! Which registers are asked for, and what values that real GPUs gave say.
 
+use proptest::prelude::*;
+use reseat_core::header::{ClassCode, Identity};
 use reseat_core::health::{Boot, NotRead, Reading};
 use reseat_core::vendor::{Check, Inquiry, Register};
 
@@ -188,4 +190,56 @@ fn what_was_not_asked_is_not_believed() {
     let begun = Check::Nvidia.begin();
     let untried = NotRead::Untried;
     assert_eq!(begun.result(), (Reading::NotRead(untried), Reading::NotRead(untried)));
+}
+
+fn answer() -> impl Strategy<Value = Result<u32, NotRead>> {
+    prop_oneof![
+        6 => any::<u32>().prop_map(Ok),
+        // Chips that there are, and what stands for none.
+        6 => (0x14..0x1e_u32, 0..16_u32).prop_map(|(chip, variant)| Ok(chip << 24 | variant << 20 | 0xa1)),
+        4 => prop::sample::select(vec![0, 0xff, 0x3ff, 0xbad0_0200, 0xbadf_57ff, u32::MAX]).prop_map(Ok),
+        1 => Just(Err(NotRead::Failed)),
+        1 => Just(Err(NotRead::Forbidden)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn questions_end_and_nothing_is_made_up(
+        identity in prop_oneof![
+            (prop::sample::select(vec![0x10de_u16, 0x1002, 0x8086]), any::<u16>()),
+            any::<(u16, u16)>(),
+        ],
+        class in prop::sample::select(vec![0x03_u8, 0x12, 0x04, 0x06, 0xff]),
+        sub_class: u8,
+        answers in prop::collection::vec(answer(), 2),
+    ) {
+        let (vendor, device) = identity;
+        let class = ClassCode { base_class: class, sub_class, interface: 0 };
+        let check = Check::of(Identity { vendor, device }, class);
+        let is_gpu = matches!(class.base_class, 0x03 | 0x12);
+        prop_assert_eq!(check == Check::NotNeeded, !is_gpu);
+        let mut inquiry = check.begin();
+        let mut asked = Vec::new();
+        for answer in &answers {
+            let Some(register) = inquiry.next_register() else { break };
+            prop_assert!(register.bar < 6 && register.offset.is_multiple_of(4));
+            asked.push((register, *answer));
+            inquiry.tell(*answer);
+        }
+        prop_assert_eq!(inquiry.next_register(), None, "two registers at most");
+        let (vendor_register, boot) = inquiry.result();
+        // Of a GPU, nothing is said to be there that was not asked; of what is none, nothing is asked.
+        match vendor_register {
+            Reading::Value(value) => prop_assert_eq!(asked[0].1, Ok(value)),
+            Reading::AllOnes => prop_assert_eq!(asked[0].1, Ok(u32::MAX)),
+            Reading::None => prop_assert!(!is_gpu && asked.is_empty()),
+            Reading::NotRead(_) => prop_assert!(asked.first().is_none_or(|(_, answer)| answer.is_err())),
+        }
+        if boot == Reading::Value(Boot::Complete) {
+            prop_assert!(asked.len() == 2 && asked[1].1.is_ok_and(|value| value & 0xff == 0xff && value != u32::MAX));
+        }
+    }
 }

@@ -23,11 +23,13 @@ pub(crate) enum Effect {
     Delays(Duration),
 }
 
-/// What stands instead of an operation's own effect.
+/// What stands instead of an operation's own answer.
 pub(crate) struct Fault {
     pub(crate) operation: Operation,
     pub(crate) observation: Observation,
     pub(crate) times: usize,
+    /// Whether it has its effect all the same.
+    pub(crate) acts: bool,
 }
 
 pub(crate) struct World {
@@ -35,6 +37,8 @@ pub(crate) struct World {
     pub(crate) usage: Use,
     /// Who uses it from the second look on.
     pub(crate) use_after_first_look: Option<Use>,
+    /// With which operation the function leaves the bus.
+    pub(crate) dies_at: Option<Operation>,
     /// What a look at the functions brings for as long as the kernel's FLR is the last reset.
     pub(crate) look_after_flr: Option<Observation>,
     /// Who is below the card root, seen directly before something is removed.
@@ -65,6 +69,7 @@ impl World {
             now: Duration::from_secs(1000),
             usage: Use::Free,
             use_after_first_look: None,
+            dies_at: None,
             look_after_flr: None,
             domain: Exclusivity::Exclusive,
             link: PortLink::Active,
@@ -90,6 +95,18 @@ impl World {
             operation,
             observation,
             times,
+            acts: false,
+        });
+        self
+    }
+
+    /// Once, an operation has its effect and says that it failed.
+    pub(crate) fn failing_after_all(mut self, operation: Operation, failure: Failure) -> Self {
+        self.faults.push(Fault {
+            operation,
+            observation: Observation::Failed(failure),
+            times: 1,
+            acts: true,
         });
         self
     }
@@ -161,7 +178,11 @@ impl World {
             .find(|fault| fault.operation == operation && fault.times > 0);
         if let Some(fault) = fault {
             fault.times -= 1;
-            return fault.observation;
+            let observation = fault.observation;
+            if fault.acts {
+                self.operate(operation);
+            }
+            return observation;
         }
         self.operate(operation)
     }
@@ -169,6 +190,9 @@ impl World {
     fn operate(&mut self, operation: Operation) -> Observation {
         if operation.touches_function() {
             assert_ne!(self.link(), PortLink::Inactive, "{operation} below a link that is down");
+        }
+        if self.dies_at.take_if(|dies_at| *dies_at == operation).is_some() {
+            self.here = false;
         }
         match operation {
             Operation::CheckUse => {

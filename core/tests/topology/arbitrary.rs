@@ -151,10 +151,10 @@ fn bridge(bus: u8, [low, high, flags, power, state]: [u8; 5]) -> Bridge {
                     HotplugOwner::Acpi,
                     HotplugOwner::Nobody,
                     HotplugOwner::Unknown,
-                ][usize::from(state >> 6)],
+                ][usize::from(flags) % 5],
             },
         },
-        cxl: [Cxl::None, Cxl::None, Cxl::SbrMasked, Cxl::Unknown][usize::from(flags >> 4) % 4],
+        cxl: [Cxl::None, Cxl::SbrUnmasked, Cxl::SbrMasked, Cxl::Unknown][usize::from(flags >> 4) % 4],
     }
 }
 

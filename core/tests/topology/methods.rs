@@ -147,6 +147,14 @@ fn no_port_is_above_the_root_bus() {
 }
 
 #[test]
+fn a_card_root_whose_buses_do_not_hold_the_function_is_none() {
+    for method in [Method::DetachSbr, Method::SlotPower] {
+        let narrower = |it: &mut Machine| it.bridge("00:01.1").buses.as_mut().unwrap().subordinate = 2;
+        only_with((amd(), "03:00.0"), method, narrower, Why::NotKnown(Unknown::Buses));
+    }
+}
+
+#[test]
 fn virtual_functions_have_flr_and_no_port() {
     let mut machine = virtual_functions();
     assert_eq!(why(&mut machine, "42:00.0", Method::Flr), None);

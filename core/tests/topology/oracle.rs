@@ -3,9 +3,14 @@
 use std::collections::HashSet;
 
 use reseat_core::address::FunctionAddress;
+use reseat_core::decision::{
+    Attempt, ClassHistory, Known, Preference, Reach, Rung, Sickness, Surroundings, Tdi, Tried, Use, decide,
+};
 use reseat_core::header::BusNumbers;
+use reseat_core::presence::{PortLink, Readiness};
+use reseat_core::quirk::Effect;
 use reseat_core::topology::domain::{Domain, Exclusivity};
-use reseat_core::topology::function::{Fact, Function, Membership, Role};
+use reseat_core::topology::function::{Bridge, Cxl, Fact, Function, HotplugOwner, Membership, Power, Role, Slot};
 use reseat_core::topology::method::Method;
 use reseat_core::topology::{Fabric, Node, Place, Topology};
 
@@ -26,6 +31,7 @@ pub(crate) fn check(functions: &[Function], ours: impl Fn(&Function) -> bool) {
             }
             let _in_vain = place.listed_in_vain(method);
         }
+        judged(functions, place, &ours);
     }
 }
 
@@ -77,6 +83,85 @@ fn reset(functions: &[Function], domain: &Domain<'_>, method: Method, ours: &imp
         Exclusivity::Exclusive,
         "nothing of it is ours"
     );
+}
+
+/// What the rule permits of a place, with nothing else in its way, is safe by what is known.
+fn judged(functions: &[Function], place: Place<'_>, ours: &impl Fn(&Function) -> bool) {
+    let facts = Surroundings::of(place, ours).facts(Known {
+        usage: Use::Free,
+        tdi: Tdi::Unlocked,
+        class: ClassHistory::Unknown,
+        sickness: Sickness::new(),
+        preference: Preference::Rule,
+        highest: Rung::SlotPower,
+        only: None,
+    });
+    let mut tried = Tried::none();
+    while let Some(rung) = decide(&facts, &tried).next.rung() {
+        assert!(!tried.contains(rung));
+        let reach = Reach::NotReset;
+        tried.note(Attempt { rung, reach });
+        if rung.above_flr() {
+            at_the_card_root(functions, place, rung, ours);
+        } else {
+            at_the_function(place, rung);
+        }
+    }
+}
+
+fn at_the_card_root(functions: &[Function], place: Place<'_>, rung: Rung, ours: &impl Fn(&Function) -> bool) {
+    let root = place.card_root().expect("a port for it");
+    assert!(place.function().physical_function.is_none());
+    let hits = at_the_port(functions, root.function());
+    assert!(hits.contains(&place.address()));
+    exclusive(functions, &place.card().expect("who is hit is known"), &hits, ours);
+    let Role::Bridge(Bridge { slot, cxl, .. }) = root.function().role else {
+        panic!("{root:?} is no bridge");
+    };
+    let (hot_plug, power_controller, owner) = match slot {
+        Slot::None => (Fact::No, Fact::No, HotplugOwner::Nobody),
+        Slot::Unknown => panic!("a slot of which nothing is known"),
+        Slot::Present {
+            hot_plug,
+            power_controller,
+            owner,
+        } => (hot_plug, power_controller, owner),
+    };
+    if rung == Rung::SlotPower {
+        let expected = (Fact::Yes, Fact::Yes, HotplugOwner::Os);
+        assert_eq!((hot_plug, power_controller, owner), expected);
+        return;
+    }
+    assert!(hot_plug == Fact::No || matches!(owner, HotplugOwner::Os | HotplugOwner::Nobody));
+    assert!(matches!(cxl, Cxl::None | Cxl::SbrUnmasked));
+    let is_forbidden = |place: Place<'_>| place.quirks().any(|quirk| quirk.effect == Effect::NoBusReset);
+    assert!(!is_forbidden(root) && !root.below().any(is_forbidden));
+}
+
+fn at_the_function(place: Place<'_>, rung: Rung) {
+    let function = place.function();
+    assert!(matches!(function.readiness, Some(Readiness::Ready(_))));
+    let link = place.port_above().map(|port| match port.function().role {
+        Role::Bridge(bridge) => bridge.link,
+        Role::Endpoint | Role::Unknown => PortLink::Unreadable,
+    });
+    assert!(matches!(link, None | Some(PortLink::Active | PortLink::NotReported)));
+    let is_offered = match rung {
+        Rung::KernelFlr => function.flr == Fact::Yes || function.advanced_features_flr == Fact::Yes,
+        _ => matches!(
+            function.power,
+            Power::Present {
+                no_soft_reset: Fact::No,
+                ..
+            }
+        ),
+    };
+    assert!(is_offered, "{rung} of {function:?}");
+    let effect = match rung {
+        Rung::KernelFlr => Effect::NoFlr,
+        _ => Effect::NoPowerManagementReset,
+    };
+    assert!(!place.quirks().any(|quirk| quirk.effect == effect));
 }
 
 /// What has to hold for a domain to be ours alone, said without looking at an anomaly.

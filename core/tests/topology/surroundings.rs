@@ -71,6 +71,7 @@ fn the_rule_is_told_both_halves() {
         sickness: Sickness::new(),
         preference: Preference::Rule,
         highest: Rung::SlotPower,
+        only: None,
     };
     let facts = of(&mut single(), "01:00.0").facts(known);
     assert_eq!(decide(&facts, &Tried::none()).next, Next::DetachSbr);
@@ -154,6 +155,14 @@ fn what_does_not_fit_together_is_unknown() {
         ..FREE
     };
     after(|it| it.function("01:00.0").role = Role::Unknown, nowhere);
+    // The card root's buses do not hold it: nobody knows whose quirks count.
+    let mut machine = amd();
+    machine.bridge("00:01.1").buses.as_mut().unwrap().subordinate = 2;
+    let outside = of(&mut machine, "03:00.0");
+    assert_eq!(outside.exclusivity, Exclusivity::Unknown);
+    assert_eq!(outside.bus_reset, BusReset::Unknown);
+    assert_eq!(outside.secondary_bus_reset, Availability::Unknown);
+    assert_eq!(outside.slot_power, SlotPower::Unknown);
 }
 
 #[test]

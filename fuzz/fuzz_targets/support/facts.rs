@@ -86,6 +86,7 @@ impl<'a> Input<'a> {
             sickness: Sickness::from_bits(self.byte()),
             preference: self.pick(&[Preference::Rule, Preference::Flr, Preference::Sbr]),
             highest: self.pick(&RUNGS),
+            only: (self.byte() >= 192).then(|| self.pick(&RUNGS)),
         }
     }
 }

@@ -9,7 +9,8 @@ use reseat::linux::{self, Options, Root, WORKER_ARGUMENT};
 
 const HELP: &str = "\
 Puts every function of the chosen GPUs on vfio-pci, in D0 and pinned. Made for the initramfs: runs once, within 15 s
-whatever hangs, and never stops a boot.
+whatever hangs, and never stops a boot. A GPU that is out of service (/var/lib/reseat/quarantine.json, or its copy in the
+initramfs, /etc/reseat/quarantine.json) is isolated instead: no driver has it or can get it.
 
 Usage: reseat-claim [OPTIONS]
 

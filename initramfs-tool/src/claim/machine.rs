@@ -4,6 +4,9 @@
 //! every function ours to bind and nobody else's: override, no D3cold, unbind. Pass two binds them and reads each `driver`
 //! link back. Only then is `power/control` written, since vfio-pci's probe sets it to `auto`; and only a power state and a
 //! pin that were read back count.
+//!
+//! A GPU that is out of service is isolated instead: it is not asked, since it may not answer, and nothing is taken back,
+//! since half of it out of reach is better than none.
 
 use std::time::Duration;
 
@@ -15,7 +18,7 @@ use super::failure::{Failure, FailureKind};
 use super::operation::{Answer, Attribute, Operation, Verb};
 use super::outcome::{FunctionPower, Outcome, Rollback};
 use super::power::PowerReading;
-use super::{Target, VFIO_PCI};
+use super::{Aim, NOBODY, Target, VFIO_PCI};
 
 /// How long a bind that the kernel puts off (EAGAIN) is tried again.
 const BIND_RETRY_LIMIT: Duration = Duration::from_secs(1);
@@ -25,11 +28,14 @@ const D0_LIMIT: Duration = Duration::from_secs(1);
 /// Each look costs a read of the function's configuration space, of which few are to be made.
 const D0_PAUSE: Duration = Duration::from_millis(100);
 
-/// The claim of one GPU. Times are durations since any fixed moment.
+/// The claim of one GPU, or its isolation. Times are durations since any fixed moment.
 #[derive(Debug)]
 pub struct Claim {
+    aim: Aim,
     functions: Vec<Function>,
     changes: Vec<Change>,
+    /// What an isolation has not reached.
+    shortfall: Option<Rollback>,
     state: State,
 }
 
@@ -47,9 +53,9 @@ struct Function {
 
 #[derive(Debug)]
 enum State {
-    /// Asking every function whether it is there.
+    /// Asking every function whether it is there; for an isolation, the kernel who has it.
     Asking(Script),
-    /// Claiming them.
+    /// Claiming them, or isolating them.
     Claiming(Script),
     /// Taking back what was done.
     Undoing(Rollback, Script),
@@ -83,7 +89,7 @@ pub enum Step {
 }
 
 impl Claim {
-    /// The claim of all functions of `target`.
+    /// What `target` aims at, for all its functions.
     pub fn new(target: &Target) -> Self {
         let functions: Vec<Function> = target
             .functions
@@ -99,12 +105,17 @@ impl Claim {
             .collect();
         let asking = functions.iter().map(|function| Operation {
             function: function.address,
-            verb: Verb::Probe,
+            verb: match target.aim {
+                Aim::Claim => Verb::Probe,
+                Aim::Isolate => Verb::ReadDriver,
+            },
         });
         let state = State::Asking(Script::new(asking.collect()));
         Self {
+            aim: target.aim,
             functions,
             changes: Vec::new(),
+            shortfall: None,
             state,
         }
     }
@@ -112,8 +123,10 @@ impl Claim {
     /// Only the way back, for `changes` that a claim made before it was stopped.
     pub fn undo(changes: &[Change], rollback: Rollback) -> Self {
         Self {
+            aim: Aim::Claim,
             functions: Vec::new(),
             changes: Vec::new(),
+            shortfall: None,
             state: State::Undoing(rollback, Script::new(change::undo_script(changes))),
         }
     }
@@ -148,8 +161,11 @@ impl Claim {
     /// A script has come to its end.
     fn turn_the_page(&mut self) {
         self.state = match &self.state {
-            State::Asking(_) => State::Claiming(Script::new(claiming(&self.functions))),
-            State::Claiming(_) => State::Done(self.outcome(None)),
+            State::Asking(_) => State::Claiming(Script::new(match self.aim {
+                Aim::Claim => claiming(&self.functions),
+                Aim::Isolate => isolating(&self.functions),
+            })),
+            State::Claiming(_) => State::Done(self.outcome(self.shortfall.clone())),
             State::Undoing(rollback, _) => State::Done(self.outcome(Some(rollback.clone()))),
             State::Done(outcome) => State::Done(outcome.clone()),
         };
@@ -159,9 +175,13 @@ impl Claim {
     /// them back if this process were stopped.
     pub fn tell(&mut self, now: Duration, answer: Result<Answer, Failure>) -> Vec<Change> {
         match &mut self.state {
-            State::Asking(script) | State::Claiming(script) => match script.current().cloned() {
-                Some(operation) => self.tell_forward(now, &operation, answer),
-                None => Vec::new(),
+            State::Asking(script) | State::Claiming(script) => match (script.current().cloned(), self.aim) {
+                (Some(operation), Aim::Claim) => self.tell_forward(now, &operation, answer),
+                (Some(operation), Aim::Isolate) => {
+                    self.tell_isolating(&operation, answer);
+                    Vec::new()
+                }
+                (None, _) => Vec::new(),
             },
             State::Undoing(rollback, script) => {
                 if let (Some(operation), Err(failure)) = (script.current(), &answer) {
@@ -172,6 +192,38 @@ impl Claim {
             }
             State::Done(_) => Vec::new(),
         }
+    }
+
+    /// What an isolation has not reached is noted, and it goes on.
+    fn tell_isolating(&mut self, operation: &Operation, answer: Result<Answer, Failure>) {
+        let is_asking = matches!(self.state, State::Asking(_));
+        let failure = match answer {
+            Ok(Answer::Driver(driver)) => {
+                let still = driver.clone().filter(|_| !is_asking);
+                if let Some(function) = self.function(operation.function) {
+                    function.driver = driver;
+                }
+                still.map(|driver| Failure::other(format!("{} is still on {driver}", operation.function)))
+            }
+            Ok(Answer::NoSuchAttribute) => Some(Failure::other("this kernel has no such attribute")),
+            Ok(_) => None,
+            // Nobody has what is not there.
+            Err(failure) => (failure.kind != FailureKind::Vanished).then_some(failure),
+        };
+        if let Some(failure) = failure {
+            match &mut self.shortfall {
+                Some(shortfall) => shortfall.leave(operation, &failure),
+                None => {
+                    self.shortfall = Some(Rollback {
+                        function: Some(operation.function),
+                        during: Some(operation.to_string()),
+                        failure,
+                        leftovers: Vec::new(),
+                    });
+                }
+            }
+        }
+        self.advance();
     }
 
     fn tell_forward(&mut self, now: Duration, operation: &Operation, answer: Result<Answer, Failure>) -> Vec<Change> {
@@ -394,6 +446,30 @@ fn claiming(functions: &[Function]) -> Vec<Operation> {
     each(&|_| write(Attribute::PowerControl, "on"));
     each(&|_| Some(Verb::ReadPower));
     script
+}
+
+/// The operations of an isolation. The override first: whoever is off its driver is not to find another one.
+fn isolating(functions: &[Function]) -> Vec<Operation> {
+    let overrides = functions.iter().map(|function| Operation {
+        function: function.address,
+        verb: Verb::Write {
+            attribute: Attribute::DriverOverride,
+            value: NOBODY.to_owned(),
+        },
+    });
+    let unbinds = functions.iter().filter_map(|function| {
+        Some(Operation {
+            function: function.address,
+            verb: Verb::Unbind {
+                driver: function.driver.clone()?,
+            },
+        })
+    });
+    let readings = functions.iter().map(|function| Operation {
+        function: function.address,
+        verb: Verb::ReadDriver,
+    });
+    overrides.chain(unbinds).chain(readings).collect()
 }
 
 #[cfg(test)]

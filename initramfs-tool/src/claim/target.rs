@@ -1,4 +1,4 @@
-//! The GPU to claim, as a worker needs to know it.
+//! A GPU and what is to become of it, as a worker needs to know it.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::Identity;
@@ -6,13 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::inventory::Gpu;
 
-/// A GPU, as a worker needs to know it.
+/// A GPU and what is to become of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
+    /// What is to become of it.
+    pub aim: Aim,
     /// Its device number.
     pub device: DeviceAddress,
     /// Its functions.
     pub functions: Vec<TargetFunction>,
+}
+
+/// What is to become of a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Aim {
+    /// All of it on vfio-pci, in D0 and pinned; or as it was.
+    Claim,
+    /// No driver is to have any of it. What was reached of that stays, whatever comes of the rest.
+    Isolate,
 }
 
 /// A function of a [`Target`].
@@ -24,9 +35,11 @@ pub struct TargetFunction {
     pub identity: Identity,
 }
 
-impl From<&Gpu> for Target {
-    fn from(gpu: &Gpu) -> Self {
+impl Target {
+    /// A GPU, and what is to become of it.
+    pub fn new(aim: Aim, gpu: &Gpu) -> Self {
         Self {
+            aim,
             device: gpu.device,
             functions: gpu
                 .functions

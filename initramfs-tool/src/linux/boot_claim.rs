@@ -5,13 +5,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::settings::RULES_FILE;
-use super::{Root, attribute, evidence, functions, kernel_log, module, report_file, workers};
-use crate::claim::{Target, VFIO_PCI};
-use crate::inventory::Function;
-use crate::plan::{self, Machine, Plan};
+use super::{Root, attribute, evidence, functions, kernel_log, module, quarantine_list, report_file, slot, workers};
+use crate::claim::{Aim, Target, VFIO_PCI};
+use crate::identification::Identification;
+use crate::inventory::{Function, Gpu};
+use crate::plan::{self, Chosen, Machine, Plan};
+use crate::quarantine::AtBoot;
 use crate::report::{Boot, Findings, ModuleReport, Report, Verdict};
 use crate::rules::{self, CommandLine, Rule, Switch};
+
+/// Where the operator's rules are.
+pub(super) const RULES_FILE: &str = "/etc/reseat/reseat.toml";
 
 /// What a run works on.
 #[derive(Clone, Debug)]
@@ -77,7 +81,13 @@ fn claim(begin: Instant, options: &Options) -> Report {
     }
     let mut rules = rules_from_file(options, &mut problems);
     rules.extend(parameters.rules);
-    if rules.is_empty() {
+    let quarantine = quarantine_list::read(root);
+    if let Some(why) = quarantine.unknown() {
+        problems.push(format!(
+            "the quarantine: {why}; every GPU that the rules choose counts as out of service"
+        ));
+    }
+    if rules.is_empty() && quarantine.is_empty() {
         return Report::idle(Verdict::NoRules, problems, boot, begin.elapsed());
     }
 
@@ -88,27 +98,82 @@ fn claim(begin: Instant, options: &Options) -> Report {
         unreadable: &listing.unreadable,
         iommu: &evidence::gather(root, &command_line),
     };
+    let mut plan = plan::plan(rules, machine);
+    plan.set_aside(&listing.functions, |gpu, chosen| {
+        against(root, &quarantine, gpu, chosen, &mut problems)
+    });
     let mut findings = Findings {
-        plan: plan::plan(rules, machine),
+        plan,
         problems,
         vfio_pci: None,
         finished: Vec::new(),
         dry_run: options.dry_run || parameters.switch == Switch::DryRun,
     };
-    if !findings.dry_run && !findings.plan.claim.is_empty() {
-        let module = module::provide_vfio_pci(root);
-        findings
-            .problems
-            .extend(taken_by_loading(root, &module, &findings.plan, &listing.functions));
-        if module.problem.is_none() {
-            let targets = findings.plan.claim.iter().map(Target::from).collect();
-            findings.finished = workers::claim(root, begin, targets);
+    if !findings.dry_run {
+        let mut targets: Vec<Target> = Vec::new();
+        if !findings.plan.claim.is_empty() {
+            let module = module::provide_vfio_pci(root);
+            findings
+                .problems
+                .extend(taken_by_loading(root, &module, &findings.plan, &listing.functions));
+            if module.problem.is_none() {
+                targets.extend(findings.plan.claim.iter().map(|gpu| Target::new(Aim::Claim, gpu)));
+            }
+            findings.vfio_pci = Some(module);
         }
-        findings.vfio_pci = Some(module);
+        // After those that are well, which are not to wait for one that hangs.
+        let out_of_service = findings.plan.out_of_service.iter();
+        targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));
+        findings.finished = workers::claim(root, begin, targets);
     }
     // A link that cannot be read is no vfio-pci: the report then says that the function has no driver.
     let driver_now = |address| functions::driver_of(root, address).ok().flatten();
     Report::new(findings, boot, driver_now, begin.elapsed())
+}
+
+/// What stands against a GPU. Where nobody knows, it stands against every one that the rules choose: others were not ours.
+fn against(root: &Root, quarantine: &AtBoot, gpu: &Gpu, chosen: Chosen, problems: &mut Vec<String>) -> Option<String> {
+    if quarantine.is_empty() {
+        return None;
+    }
+    let gpu = slot::identify(root, gpu, None).unwrap_or_else(|error| {
+        problems.push(error.to_string());
+        Identification::new(gpu, None, None)
+    });
+    match (quarantine.against(&gpu), quarantine.unknown(), chosen) {
+        (Some(reason), _, _) => Some(reason.to_owned()),
+        (None, Some(_), Chosen::Yes) => Some("the quarantine cannot be read, which counts for every GPU".to_owned()),
+        (None, _, _) => None,
+    }
+}
+
+/// The GPUs that the rules would have claimed now, were all of them in service.
+pub(super) fn chosen(root: &Root) -> Vec<Gpu> {
+    let Ok(command_line) = fs::read(root.path("/proc/cmdline")) else {
+        return Vec::new();
+    };
+    let command_line = String::from_utf8_lossy(&command_line).into_owned();
+    let parameters = CommandLine::parse(&command_line);
+    // By a dry run the boot claims nothing either.
+    if parameters.switch != Switch::On {
+        return Vec::new();
+    }
+    let options = Options {
+        root: root.clone(),
+        rules: None,
+        report: None,
+        dry_run: true,
+    };
+    // Whoever claims with them tells what is wrong with them.
+    let mut rules = rules_from_file(&options, &mut Vec::new());
+    rules.extend(parameters.rules);
+    let listing = functions::list(root);
+    let machine = Machine {
+        functions: &listing.functions,
+        unreadable: &listing.unreadable,
+        iommu: &evidence::gather(root, &command_line),
+    };
+    plan::plan(rules, machine).claim
 }
 
 /// Loading vfio-pci binds by itself what its own configuration names (`ids=`): functions that no rule chose are not to

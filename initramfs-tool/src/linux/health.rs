@@ -223,3 +223,91 @@ fn may_be_booting(result: (Reading<u32>, Reading<Boot>)) -> bool {
         (Reading::None | Reading::NotRead(_), _) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn gpu() -> FunctionAddress {
+        "0000:01:00.0".parse().unwrap()
+    }
+
+    fn machine() -> (tempfile::TempDir, Root) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::at(directory.path());
+        fs::create_dir_all(root.function(gpu())).unwrap();
+        (directory, root)
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_first_six_resources() {
+        let (_directory, root) = machine();
+        let lines = [
+            "0x00000000fb000000 0x00000000fbffffff 0x0000000000040200",
+            "0x0000000020000000 0x000000002fffffff 0x000000000014220c",
+            "0x0000000000000000 0x0000000000000000 0x0000000000000000",
+            "0x0000000030000000 0x0000000031ffffff 0x000000000014220c",
+            "0x0000000000000000 0x0000000000000000 0x0000000000000000",
+            "0x000000000000d000 0x000000000000d07f 0x0000000000040101",
+            "0x00000000000c0000 0x00000000000dffff 0x0000000000000212",
+        ];
+        let resource = root.function(gpu()).join("resource");
+        fs::write(&resource, lines.join("\n")).unwrap();
+        assert_eq!(bar_bytes(&root, gpu()), Some([1 << 24, 1 << 28, 0, 1 << 25, 0, 128]));
+        assert_eq!(bar_sizes(&root, gpu()), Reading::Value([24, 28, 0, 25, 0, 7]));
+        // Half a file is none.
+        fs::write(&resource, lines[..3].join("\n")).unwrap();
+        assert_eq!(bar_bytes(&root, gpu()), None);
+    }
+
+    #[test]
+    fn errors_are_the_totals_of_each_on_the_path() {
+        let (_directory, root) = machine();
+        let port: FunctionAddress = "0000:00:03.0".parse().unwrap();
+        fs::create_dir_all(root.function(port)).unwrap();
+        let none = errors(&root, gpu(), &[port], |_| Counter::Continued);
+        assert_eq!(none, Reading::None);
+        for (at, fatal) in [(port, 0), (gpu(), 2)] {
+            let write = |file: &str, text: String| fs::write(root.function(at).join(file), text).unwrap();
+            write(
+                "aer_dev_fatal",
+                format!("Undefined 0\nDLP {fatal}\nTOTAL_ERR_FATAL {fatal}\n"),
+            );
+            write("aer_dev_nonfatal", "Undefined 0\nTOTAL_ERR_NONFATAL 1\n".to_owned());
+        }
+        let Reading::Value(counted) = errors(&root, gpu(), &[port], |_| Counter::Anew) else {
+            panic!();
+        };
+        let seen: Vec<_> = counted.iter().map(|at| (at.at, at.fatal, at.non_fatal)).collect();
+        assert_eq!(seen, [(port, 0, 1), (gpu(), 2, 1)]);
+        // A file without its total is not one without errors.
+        fs::write(root.function(gpu()).join("aer_dev_fatal"), "Undefined 0\n").unwrap();
+        let unread = errors(&root, gpu(), &[port], |_| Counter::Continued);
+        assert_eq!(unread, Reading::NotRead(NotRead::Failed));
+    }
+
+    #[test]
+    fn only_a_gpu_that_may_still_boot_is_waited_for() {
+        let boot_0 = Reading::Value(0x1750_00a1);
+        for (result, waits) in [
+            ((Reading::AllOnes, Reading::NotRead(NotRead::Untried)), true),
+            ((boot_0, Reading::Value(Boot::Incomplete)), true),
+            ((Reading::Value(0xbadf_5040), Reading::NotRead(NotRead::Untried)), true),
+            ((boot_0, Reading::Value(Boot::Complete)), false),
+            ((boot_0, Reading::None), false),
+            ((boot_0, Reading::NotRead(NotRead::NoCheckKnown)), false),
+            (
+                (
+                    Reading::NotRead(NotRead::Forbidden),
+                    Reading::NotRead(NotRead::Forbidden),
+                ),
+                false,
+            ),
+            ((Reading::None, Reading::None), false),
+        ] {
+            assert_eq!(may_be_booting(result), waits, "{result:?}");
+        }
+    }
+}

@@ -38,24 +38,29 @@ pub fn read(root: &Root) -> State {
 ///
 /// # Errors
 /// When it is not.
-pub fn add(root: &Root, now: Timestamp, entry: Entry) -> Result<(), QuarantineFileError> {
+pub(super) fn add(root: &Root, now: Timestamp, entry: Entry) -> Result<(), QuarantineFileError> {
     change(root, now, |ledger| ledger.add(entry))
 }
 
-/// Takes a GPU back into service, and tells what stood against it, once that is on the disk.
+/// Takes a GPU back into service, and tells what stood against it, once that is on the disk with why.
 ///
 /// # Errors
 /// When it is not.
-pub fn remove(root: &Root, now: Timestamp, gpu: &Identification) -> Result<Vec<Entry>, QuarantineFileError> {
-    change(root, now, |ledger| ledger.remove(gpu))
+pub(super) fn remove(
+    root: &Root,
+    now: Timestamp,
+    gpu: &Identification,
+    why: &str,
+) -> Result<Vec<Entry>, QuarantineFileError> {
+    change(root, now, |ledger| ledger.close(gpu, now, why))
 }
 
 /// Lets what is known count again, after somebody has looked at what was kept of a damaged file. Tells what was lost.
 ///
 /// # Errors
 /// When that is not on the disk.
-pub fn accept_loss(root: &Root, now: Timestamp) -> Result<Option<Lost>, QuarantineFileError> {
-    change(root, now, |ledger| ledger.lost.take())
+pub(super) fn accept_loss(root: &Root, now: Timestamp, why: &str) -> Result<Option<Lost>, QuarantineFileError> {
+    change(root, now, |ledger| ledger.accept_loss(now, why))
 }
 
 fn change<T>(root: &Root, now: Timestamp, change: impl FnOnce(&mut Ledger) -> T) -> Result<T, QuarantineFileError> {
@@ -142,7 +147,7 @@ mod tests {
         machine.add(first()).unwrap();
         machine.add(second()).unwrap();
         assert!(machine.is_quarantined(&first()));
-        assert_eq!(remove(&machine.root(), now(), &first()).unwrap().len(), 1);
+        assert_eq!(remove(&machine.root(), now(), &first(), "verified").unwrap().len(), 1);
         assert!(!machine.is_quarantined(&first()));
         assert!(machine.is_quarantined(&second()));
     }
@@ -162,7 +167,7 @@ mod tests {
             assert!(machine.is_quarantined(&second()), "{end}");
             machine.add(first()).unwrap();
             assert!(machine.is_quarantined(&second()), "{end}");
-            let lost = accept_loss(&machine.root(), now()).unwrap().unwrap();
+            let lost = accept_loss(&machine.root(), now(), "looked at it").unwrap().unwrap();
             assert_eq!(lost.kept, "quarantine.json.corrupt-20260921T141320.500Z");
             assert_eq!(
                 fs::read(machine.path().with_file_name(&lost.kept)).unwrap(),

@@ -7,6 +7,7 @@ mod collect;
 mod driver;
 mod files;
 mod operate;
+mod quarantine;
 mod recorder;
 mod remove;
 mod reset;
@@ -14,10 +15,14 @@ mod restore;
 mod trouble;
 mod worker;
 
-pub use baseline::{BaselineError, save as save_baseline};
+pub use baseline::{BaselineError, save as save_baseline, without_baseline};
 pub use bundles::{list as list_evidence, read as read_evidence};
 pub use driver::{Options, RecoverError, recover};
 pub use files::RecordError;
+pub use quarantine::{
+    Applied, Isolation, QuarantineError, Return, Returned, accept_loss, apply as apply_quarantine, quarantine,
+    return_to_service,
+};
 pub use worker::serve;
 
 /// What a worker is started with, before its root, and nobody else.

@@ -18,6 +18,7 @@ use super::config::ConfigFile;
 use super::space::Space;
 use super::{Root, attribute, functions, health};
 use crate::inventory;
+use crate::recovery::Member;
 
 /// What was found out about a machine for the sake of one GPU.
 pub(super) struct Survey {
@@ -30,12 +31,15 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    /// Looks at the machine around the functions of `device`.
+    /// Looks at the machine around the functions of `device`. Those of `known` that the kernel does not list are absent.
     ///
     /// # Errors
     /// When the functions make no topology.
-    pub(super) fn around(root: &Root, device: DeviceAddress) -> Result<Self, TopologyError> {
+    pub(super) fn around(root: &Root, device: DeviceAddress, known: &[Member]) -> Result<Self, TopologyError> {
         let mut survey = Self::shallow(root);
+        for member in known {
+            survey.remember(member);
+        }
         let mut room = std::mem::take(&mut survey.room);
         let found = {
             let topology = Topology::new(&survey.functions, &mut room)?;
@@ -72,6 +76,21 @@ impl Survey {
             functions,
             room,
             problems,
+        }
+    }
+
+    /// Puts a function among them that the kernel does not list.
+    fn remember(&mut self, member: &Member) {
+        let place = self
+            .functions
+            .binary_search_by_key(&member.address, |function| function.address);
+        if let Err(place) = place {
+            let mut function = Function::new(member.address, member.identity, member.class);
+            function.role = Role::Endpoint;
+            function.readiness = Some(Readiness::Absent);
+            function.virtual_functions = Some(0);
+            self.functions.insert(place, function);
+            self.room.push(Node::EMPTY);
         }
     }
 
@@ -157,6 +176,8 @@ impl<'a> Look<'a> {
         let mut function = *place.function();
         match function.role {
             Role::Bridge(bridge) => function.role = Role::Bridge(self.bridge(place, bridge)),
+            // One that is not listed cannot be read.
+            Role::Endpoint if function.readiness == Some(Readiness::Absent) => {}
             // A virtual function goes with its physical one.
             Role::Endpoint if function.physical_function.is_none() => self.endpoint(place, &mut function),
             Role::Endpoint | Role::Unknown => {}

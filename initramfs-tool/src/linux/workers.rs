@@ -150,6 +150,7 @@ fn talk(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claim::Aim;
 
     #[test]
     fn a_deadline_is_over_however_much_there_is_to_be_heard() {
@@ -170,6 +171,7 @@ mod tests {
 
     fn target() -> Target {
         Target {
+            aim: Aim::Claim,
             device: "0000:01:00".parse().unwrap(),
             functions: Vec::new(),
         }

@@ -77,8 +77,29 @@ fn a_gpu_stands_in_the_ledger_once_and_since_the_first_time() {
     let mut ledger = with(&[entry(first(), 0), entry(second(), 30), again.clone()]);
     again.since = entry(first(), 0).since;
     assert_eq!(ledger.entries, [entry(second(), 30), again.clone()]);
-    assert_eq!(ledger.remove(&first()), [again]);
+    assert_eq!(ledger.close(&first(), again.since, "verified"), [again]);
     assert_eq!(ledger.entries, [entry(second(), 30)]);
+}
+
+#[test]
+fn why_a_gpu_is_back_is_kept_and_not_for_ever() {
+    let now = entry(first(), 0).since;
+    let mut ledger = Ledger::after(lost());
+    assert!(ledger.accept_loss(now, "looked at it").is_some());
+    assert_eq!(ledger.accept_loss(now, "again"), None);
+    for round in 0..MOST_PAST + 10 {
+        ledger.add(entry(first(), 0));
+        ledger.close(&first(), now, &format!("round {round}"));
+    }
+    assert_eq!(ledger.past.len(), MOST_PAST);
+    let last = ledger.past.last().unwrap();
+    assert_eq!(last.why, "round 109");
+    assert!(
+        last.what.starts_with("0000:01:00 [10de:2231]: quarantined since"),
+        "{last:?}"
+    );
+    let text = serde_json::to_string(&ledger).unwrap();
+    assert_eq!(Ledger::parse(text.as_bytes()).unwrap(), ledger);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a GPU was like while it was well.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::header::Identity;
+use reseat_core::header::{ClassCode, Identity};
 use reseat_core::health::{Aspects, Observation, judge};
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,8 @@ pub struct FunctionBaseline {
     pub address: FunctionAddress,
     /// Vendor and device ID.
     pub identity: Identity,
+    /// Class.
+    pub class: ClassCode,
     /// All that was read.
     pub observation: Observation,
 }
@@ -46,6 +48,16 @@ impl Baseline {
         self.device == subject.device
             && self.functions.len() == subject.members.len()
             && subject.members.iter().all(|member| self.of(member).is_some())
+    }
+
+    /// Its functions, as they have to be there.
+    pub fn members(&self) -> Vec<Member> {
+        let members = self.functions.iter().map(|function| Member {
+            address: function.address,
+            identity: function.identity,
+            class: function.class,
+        });
+        members.collect()
     }
 
     /// What is wrong with it as a baseline, in words: a GPU that is not well now is none to hold it against later.

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use reseat_core::decision::{Branch, Rung, Skipped};
+use reseat_core::address::FunctionAddress;
+use reseat_core::decision::{Branch, Next, Rung, Skipped};
 use reseat_core::recovery::{End, Operation, Quarantine, Record};
 use serde::Serialize;
 
@@ -24,6 +25,13 @@ pub enum Event {
         rung: Option<Rung>,
         /// The rungs that were passed over, and why.
         skipped: Vec<Skipped>,
+    },
+    /// What would be done, of a recovery that is only planned: these rungs, one after the other, while none helps.
+    Planned {
+        /// The rungs.
+        rungs: Vec<Planned>,
+        /// What comes when they are through.
+        then: Next,
     },
     /// An operation begins.
     Began {
@@ -65,9 +73,22 @@ pub enum Event {
         end: End,
         /// The same in words.
         text: String,
+        /// What is left to do, in words.
+        advice: Option<String>,
         /// How long all of it took, in milliseconds.
         took_ms: u64,
     },
+}
+
+/// A rung that would come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Planned {
+    /// Which.
+    pub rung: Rung,
+    /// Whom it would hit.
+    pub hits: Vec<FunctionAddress>,
+    /// How long the kernel may stay in it without a word, in milliseconds, where that is long.
+    pub limit_ms: Option<u64>,
 }
 
 /// A time as reports have it.
@@ -89,6 +110,20 @@ impl fmt::Display for Event {
                 }
                 Ok(())
             }
+            Self::Planned { rungs, then } => {
+                f.write_str("while none of them helps:")?;
+                for (number, Planned { rung, hits, limit_ms }) in (1..).zip(rungs) {
+                    let hits: Vec<String> = hits.iter().map(ToString::to_string).collect();
+                    write!(f, "\n  {number}. {rung}: hits {}", hits.join(", "))?;
+                    if let Some(limit) = limit_ms {
+                        write!(f, "; the kernel may stay in it for {}", Milliseconds(*limit))?;
+                    }
+                }
+                match then {
+                    Next::Refuse(refusal) => write!(f, "\n  then nothing more: {refusal}"),
+                    _ => f.write_str("\n  then out of service (slot power by a BMC is not configured)"),
+                }
+            }
             Self::Began {
                 operation, limit_ms, ..
             } => write!(f, "  {operation} (at most {})", Milliseconds(*limit_ms)),
@@ -105,7 +140,12 @@ impl fmt::Display for Event {
                 write!(f, "  waiting for {what} (at most {})", Milliseconds(*limit_ms))
             }
             Self::Recorded { record } => write!(f, "{}: {}", record.rung, record.outcome),
-            Self::Done { text, took_ms, .. } => write!(f, "{text} ({})", Milliseconds(*took_ms)),
+            Self::Done {
+                text, took_ms, advice, ..
+            } => {
+                write!(f, "{text} ({})", Milliseconds(*took_ms))?;
+                advice.iter().try_for_each(|advice| write!(f, "\n{advice}"))
+            }
         }
     }
 }

@@ -25,6 +25,11 @@ pub struct Journal {
     pub errors: Vec<(FunctionAddress, Reading<Errors>)>,
     /// Whether the functions have been removed since those were counted: their own counters begin anew.
     pub removed: bool,
+    /// Whether the slot has been switched off, and not on again.
+    pub powered_off: bool,
+    /// When the bus was last scanned, in milliseconds since the machine started: from then on a driver may have had the
+    /// functions.
+    pub scanned_ms: Option<u64>,
 }
 
 /// A function as it was.
@@ -34,6 +39,8 @@ pub struct Before {
     pub address: FunctionAddress,
     /// Its driver.
     pub driver: Option<String>,
+    /// Its IOMMU group.
+    pub iommu_group: Option<String>,
     /// Its `driver_override`; none where it had none.
     pub driver_override: Option<String>,
     /// Its `reset_method`.
@@ -51,6 +58,8 @@ impl Journal {
             before,
             errors: Vec::new(),
             removed: false,
+            powered_off: false,
+            scanned_ms: None,
         }
     }
 

@@ -5,7 +5,7 @@ use reseat_core::header::{ClassCode, Identity};
 use reseat_core::topology::Place;
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::is_gpu;
+use crate::inventory::{belongs_to_a_gpu, is_gpu};
 
 /// A GPU, and what is reset with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,8 @@ impl Subject {
             .iter()
             .map(|place| place.function())
             .filter(|function| function.address.device_address() == device && function.physical_function.is_none())
+            // Whatever else stands on the GPU's device number, a disk for one, is somebody else's.
+            .filter(|function| belongs_to_a_gpu(function.class))
             .map(|function| Member {
                 address: function.address,
                 identity: function.identity,
@@ -79,5 +81,85 @@ impl Subject {
     /// The GPU's functions.
     pub fn functions(&self) -> Vec<FunctionAddress> {
         self.members.iter().map(|member| member.address).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reseat_core::header::BusNumbers;
+    use reseat_core::topology::function::{Bridge, Function, Role};
+    use reseat_core::topology::{Node, Topology};
+
+    use super::*;
+
+    fn function(address: &str, identity: &str, class: &str) -> Function {
+        let mut function = Function::new(
+            address.parse().unwrap(),
+            identity.parse().unwrap(),
+            class.parse().unwrap(),
+        );
+        function.role = Role::Endpoint;
+        function
+    }
+
+    fn port(address: &str, secondary: u8, subordinate: u8) -> Function {
+        let mut port = function(address, "8086:352a", "060400");
+        port.role = Role::Bridge(Bridge::new(BusNumbers {
+            primary: 0,
+            secondary,
+            subordinate,
+        }));
+        port
+    }
+
+    fn subject(functions: &[Function], at: &str) -> Option<Subject> {
+        let mut room = vec![Node::EMPTY; functions.len()];
+        let topology = Topology::new(functions, &mut room).unwrap();
+        Subject::at(topology.find(at.parse().unwrap()).unwrap())
+    }
+
+    #[test]
+    fn a_disk_on_the_gpus_device_number_is_no_part_of_it() {
+        let functions = [
+            port("0000:00:01.0", 1, 1),
+            function("0000:01:00.0", "10de:2489", "030000"),
+            function("0000:01:00.1", "10de:228b", "040300"),
+            function("0000:01:00.2", "1b36:0010", "010802"),
+        ];
+        let subject = subject(&functions, "0000:01:00.1").unwrap();
+        let members: Vec<String> = subject.functions().iter().map(ToString::to_string).collect();
+        assert_eq!(members, ["0000:01:00.0", "0000:01:00.1"]);
+        assert!(!subject.has("0000:01:00.2".parse().unwrap()));
+        assert_eq!(subject.function.to_string(), "0000:01:00.0");
+    }
+
+    #[test]
+    fn a_cards_own_switch_is_part_of_it_and_its_root_is_not() {
+        let mut upstream = port("0000:01:00.0", 2, 3);
+        upstream.identity = "1002:1478".parse().unwrap();
+        let mut downstream = port("0000:02:00.0", 3, 3);
+        downstream.identity = "1002:1479".parse().unwrap();
+        let functions = [
+            port("0000:00:01.0", 1, 3),
+            upstream,
+            downstream,
+            function("0000:03:00.0", "1002:73ff", "030000"),
+            function("0000:03:00.1", "1002:ab28", "040300"),
+        ];
+        let subject = subject(&functions, "0000:03:00.0").unwrap();
+        assert_eq!(
+            subject.card_root.map(|root| root.to_string()).as_deref(),
+            Some("0000:00:01.0")
+        );
+        let switch: Vec<String> = subject.switch.iter().map(ToString::to_string).collect();
+        assert_eq!(switch, ["0000:01:00.0", "0000:02:00.0"]);
+        let ports: Vec<String> = subject.ports.iter().map(ToString::to_string).collect();
+        assert_eq!(ports, ["0000:00:01.0", "0000:01:00.0", "0000:02:00.0"]);
+    }
+
+    #[test]
+    fn what_holds_no_gpu_is_none() {
+        let disk = [function("0000:01:00.0", "1b36:0010", "010802")];
+        assert_eq!(subject(&disk, "0000:01:00.0"), None);
     }
 }

@@ -1,19 +1,19 @@
 //! What a worker is told to do, and what it answers.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::decision::{Rung, Surroundings, Tdi};
 use reseat_core::health::Verdict;
 use reseat_core::recovery::{Observation, Operation};
 use serde::{Deserialize, Serialize};
 
-use super::{FunctionBaseline, Subject};
+use super::{FunctionBaseline, Member, Subject};
 use crate::evidence::{Collected, Part};
-use reseat_core::decision::Surroundings;
 
 /// Something that may never come back, so that a worker does it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Task {
-    /// Look at the machine around a GPU.
-    Survey(DeviceAddress),
+    /// Look at the machine around a GPU. These of its functions are absent where the kernel does not list them.
+    Survey(DeviceAddress, Vec<Member>),
     /// Read all that a baseline holds.
     Observe(Subject),
     /// Hold the GPU against its baseline, as it is found.
@@ -24,6 +24,8 @@ pub enum Task {
     Isolate(Subject),
     /// Give it back to those who may bind it.
     Release(Subject),
+    /// Give it to vfio-pci, as at boot.
+    Claim(Subject),
     /// Read a part of what is kept as evidence.
     Collect(Part, Subject),
 }
@@ -52,6 +54,8 @@ pub struct Surveyed {
     pub subject: Subject,
     /// What the rule is told of them.
     pub surroundings: Surroundings,
+    /// Whether any of its functions is locked into a confidential VM.
+    pub tdi: Tdi,
     /// Whom a reset at the card root would hit beside the GPU.
     pub bystanders: Vec<FunctionAddress>,
     /// What could not be read, and what has to be said.
@@ -59,6 +63,19 @@ pub struct Surveyed {
 }
 
 impl Surveyed {
+    /// Whom a rung hits. One that resets a single function hits that one.
+    pub fn hit_by(&self, rung: Rung) -> Vec<FunctionAddress> {
+        if !rung.above_flr() {
+            return vec![self.subject.function];
+        }
+        let ours = self
+            .subject
+            .functions()
+            .into_iter()
+            .chain(self.subject.switch.iter().copied());
+        ours.chain(self.bystanders.iter().copied()).collect()
+    }
+
     /// Whom a reset at the card root hits, the GPU first.
     pub fn domain_in_words(&self) -> Option<String> {
         let root = self.subject.card_root?;

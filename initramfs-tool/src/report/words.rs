@@ -47,6 +47,10 @@ impl Report {
     fn last_line(&self) -> (Tone, String) {
         let count = |verdict| self.gpus.iter().filter(|gpu| gpu.verdict == verdict).count();
         let (claimed, took) = (gpus(count(GpuVerdict::Claimed)), format!("{:.1} ms", self.duration_ms));
+        let out = match self.gpus.iter().filter(|gpu| gpu.quarantine.is_some()).count() {
+            0 => String::new(),
+            several => format!(", {several} out of service"),
+        };
         let tone = if self.complete { Tone::Notice } else { Tone::Warning };
         let line = match self.verdict {
             Verdict::Off => "off by the kernel command line: nothing was touched".to_owned(),
@@ -54,10 +58,10 @@ impl Report {
             Verdict::DryRun => {
                 let would = gpus(count(GpuVerdict::WouldClaim));
                 let whole = if self.complete { "" } else { ", and not all is in order" };
-                format!("dry run: {would} would be claimed{whole}; {took}")
+                format!("dry run: {would} would be claimed{out}{whole}; {took}")
             }
             Verdict::Claimed => format!("{claimed} claimed in {took}"),
-            Verdict::Incomplete => format!("incomplete: {claimed} claimed in {took}; the boot goes on"),
+            Verdict::Incomplete => format!("incomplete: {claimed} claimed{out} in {took}; the boot goes on"),
         };
         (tone, line)
     }
@@ -80,7 +84,13 @@ impl GpuReport {
             GpuVerdict::NotReached => format!("{device}: not claimed, not touched: {why}"),
             GpuVerdict::RolledBack => format!("{device}: not claimed, given back as it was: {why}"),
             GpuVerdict::Stuck => format!("{device}: not claimed, and not as it was: {why}"),
-            GpuVerdict::Refused => format!("{device}: refused: {why}"),
+            GpuVerdict::Refused => match &self.quarantine {
+                Some(quarantine) if quarantine.isolated => {
+                    format!("{device}: out of service, isolated: {}", quarantine.reason)
+                }
+                Some(quarantine) => format!("{device}: out of service ({}), {why}", quarantine.reason),
+                None => format!("{device}: refused: {why}"),
+            },
         };
         (
             if self.is_as_asked() {

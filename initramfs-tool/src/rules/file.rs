@@ -16,9 +16,8 @@ use super::{Rule, Source};
 struct Document {
     #[serde(default)]
     claim: Vec<ClaimTable>,
-    /// What a recovery is allowed; nothing in there keeps a boot from its claim.
     #[serde(default, rename = "recover")]
-    _recover: IgnoredAny,
+    _recover: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -30,7 +29,7 @@ struct ClaimTable {
 /// More is no list of a machine's GPUs. In bytes.
 const LARGEST: usize = 64 * 1024;
 
-/// A rules file that cannot be read as one. Nothing in it counts then: half a file may lack the half that matters.
+/// A rules file that cannot be read as one. None of its rules counts then: half a file may lack the half that matters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}:{line}: {message}")]
 pub struct RulesFileError {
@@ -42,13 +41,19 @@ pub struct RulesFileError {
     pub message: String,
 }
 
-/// Reads the rules in `content`; `path` only names the file in sources and errors.
+/// Reads the rules in `content`; `path` only names the file in sources and errors. What it says of recovery is not looked
+/// at: a mistake there keeps no GPU from being claimed.
 ///
 /// # Errors
 /// When the content is no TOML, or holds a key that no rules file has. A selector that means nothing is no error here:
 /// its rule carries it.
 pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
-    let document: Document = parse_document(path, content)?;
+    // `[claim]` instead of `[[claim]]`: the reader knows only maps and sequences.
+    let hint = |message: &str| match message.contains("invalid type: map") {
+        true => " (a rule begins with `[[claim]]`)",
+        false => "",
+    };
+    let document: Document = read(path, content, hint)?;
     Ok(document
         .claim
         .into_iter()
@@ -62,11 +67,12 @@ pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
         .collect())
 }
 
-/// Reads the file for what `T` knows of it; `path` only names it in errors.
-///
-/// # Errors
-/// When the content is no TOML, or not what `T` has to be.
-pub(crate) fn parse_document<T: DeserializeOwned>(path: &str, content: &[u8]) -> Result<T, RulesFileError> {
+/// Reads a rules file as `T`. `hint` has more to say of what the TOML reader says.
+pub(super) fn read<T: DeserializeOwned>(
+    path: &str,
+    content: &[u8],
+    hint: impl FnOnce(&str) -> &'static str,
+) -> Result<T, RulesFileError> {
     let failed = |at: usize, message: &str| RulesFileError {
         path: path.to_owned(),
         line: line_of(content, at),
@@ -82,13 +88,7 @@ pub(crate) fn parse_document<T: DeserializeOwned>(path: &str, content: &[u8]) ->
         .map_err(|error| failed(error.valid_up_to(), "the text is not UTF-8 from here on"))?;
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        // `[claim]` instead of `[[claim]]`: the reader knows only maps and sequences.
-        let hint = if error.message().contains("invalid type: map") {
-            " (a rule begins with `[[claim]]`)"
-        } else {
-            ""
-        };
-        failed(at, &format!("{}{hint}", error.message()))
+        failed(at, &format!("{}{}", error.message(), hint(error.message())))
     })
 }
 
@@ -111,6 +111,12 @@ mod tests {
         let seen: Vec<String> = rules.iter().map(|rule| rule.source.to_string()).collect();
         assert_eq!(seen, ["r.toml:3", "r.toml:6"]);
         assert_eq!(rules[1].selector, Ok(Selector::Gpu));
+    }
+
+    #[test]
+    fn what_it_says_of_recovery_keeps_no_gpu_from_being_claimed() {
+        let rules = parse("r.toml", b"[[claim]]\nselect = \"gpu\"\n[recover]\nhighest = 7\n").unwrap();
+        assert_eq!(rules.len(), 1);
     }
 
     #[test]

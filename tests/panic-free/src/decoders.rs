@@ -17,15 +17,22 @@ use reseat_core::capability::secondary_express::SecondaryExpress;
 use reseat_core::capability::serial_number::DeviceSerialNumber;
 use reseat_core::capability::sr_iov::SrIov;
 use reseat_core::capability::vendor_specific::VendorSpecific;
-use reseat_core::header::{CapabilityPointer, Header, HeaderType, LayoutCode};
-use reseat_core::presence::{Presence, RrsVisibility};
+use reseat_core::header::{CapabilityPointer, Header, HeaderType, Identity, LayoutCode};
+use reseat_core::health::LinkReading;
+use reseat_core::presence::{Admission, Presence, RrsVisibility};
 
 use crate::{Unknown, keep};
 
 pub(crate) fn configuration_space() {
     setters();
     let mut bus = Unknown;
-    keep(Presence::read(&mut bus, black_box(RrsVisibility::Enabled)));
+    let rrs = black_box(RrsVisibility::Enabled);
+    keep(Presence::read(&mut bus, rrs));
+    if let Ok(readiness) = Admission::on_root_bus().function(&mut bus, rrs) {
+        let identity = Identity::from_register(black_box(0));
+        let admission = Admission::on_root_bus();
+        keep(admission.virtual_function(readiness, identity, &mut bus));
+    }
     let Ok(header) = black_box(Header::read(&mut bus)) else {
         return;
     };
@@ -45,6 +52,8 @@ pub(crate) fn configuration_space() {
     if let Some(mut express) = Express::find(&standard, &mut bus) {
         keep((express.capabilities(), express.device_capabilities(), express.device()));
         keep((express.link_capabilities(), express.link()));
+        keep(LinkReading::read(&mut express));
+        keep(Admission::on_root_bus().link(&mut express));
         keep((express.slot_capabilities(), express.slot(), express.root()));
         keep((
             express.root_status(),

@@ -14,7 +14,8 @@ use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::config::{ConfigRead, Offset, ReadableSize};
 use reseat_core::decision::{Surroundings, decide};
 use reseat_core::header::{ClassCode, Identity};
-use reseat_core::health;
+use reseat_core::health::{self, Observation, Verdict};
+use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::recovery::Recovery;
 use reseat_core::snapshot::{Snapshot, wire};
 use reseat_core::topology::function::Function;
@@ -107,6 +108,10 @@ fn topology() {
                     domain.contains(address),
                     domain.exclusivity(|_| black_box(true)),
                 ));
+                keep((
+                    domain.bystanders(|_| black_box(false)).count(),
+                    domain.warnings().count(),
+                ));
             }
         }
     }
@@ -126,6 +131,15 @@ fn judging() {
             inquiry.tell(black_box(Ok(0)));
         }
         keep(inquiry.result());
+    }
+    if let (Some(one), Some(other)) = (unknown::<Readiness>(), unknown::<Readiness>()) {
+        keep(one.and(other));
+    }
+    if let (Some(one), Some(other)) = (unknown::<Verdict>(), unknown::<Verdict>()) {
+        keep((one.and(other), one.sickness()));
+    }
+    if let Ok(admission) = black_box(PortLink::Active).admit() {
+        keep(Observation::read(admission, Unknown));
     }
     if let (Some(baseline), Some(before), Some(now)) = (unknown(), unknown(), unknown()) {
         let examination = health::judge(&baseline, &before, &now);

@@ -195,6 +195,8 @@ impl Running {
              echo 1 >{}/rescan\n\
              for f in {device}.*; do\n\
              echo vfio-pci >$f/driver_override; echo 0 >$f/d3cold_allowed; done\n\
+             for f in {device}.*; do echo on >$f/power/control; [ -e $f/driver ] ||\n\
+             {{ echo 1 >$f/enable; echo 0 >$f/enable; }}; done\n\
              for f in {device}.*; do\n\
              [ -e $f/driver ] || echo $f >/sys/bus/pci/drivers/vfio-pci/bind; echo on >$f/power/control; done",
             gpu.port

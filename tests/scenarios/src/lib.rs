@@ -10,6 +10,7 @@ mod gpu;
 mod job;
 mod layout;
 pub mod port_writes;
+pub mod recovery;
 pub mod recovery_cost;
 mod scene;
 mod stage;

@@ -1,4 +1,5 @@
-//! The kernel's own way to recover a function, `echo 1 > reset`: what it costs, what it says, and whether it is true.
+//! The kernel's own way to recover a function, `echo 1 > reset`: what it costs, what it says, and whether it is true; and
+//! ours beside it.
 
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use fake_gpu::control::FunctionState;
 use fake_gpu::profile::{BoardDesign, Vendor};
 
 use crate::faults::{self, Case};
+use crate::recovery::Recovery;
 use crate::{Gpu, Job, Rules, Running, Scene, Stage};
 
 const RULES: &str = "[[claim]]\nselect = \"gpu\"\n";
@@ -70,12 +72,25 @@ pub fn ask<'a>(running: &'a Running, gpu: &'a Gpu, case: &Case) -> Result<Asked<
     })
 }
 
-/// The kernel's way with eight faults, on GPUs with this many functions, all at one boot and at the same time: it waits
-/// rather than works, so that they hardly disturb each other's times.
+/// A fault, and both ways to recover from it.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// The fault.
+    pub case: Case,
+    /// The kernel's own reset.
+    pub kernel: KernelPath,
+    /// `reseat recover`, when nothing is known of FLR in the GPU's class.
+    pub ours: Recovery,
+    /// The same again, with what the first time has taught.
+    pub again: Recovery,
+}
+
+/// Both ways with eight faults, on GPUs with this many functions, all at one boot. The kernel's resets go on at the same
+/// time: they wait rather than work, so that they hardly disturb each other's times. Ours come one after the other.
 ///
 /// # Errors
-/// When the machine does not boot, or a reset does not end.
-pub fn kernel_table(stage: &Stage, functions: usize) -> Result<Vec<(Case, KernelPath)>> {
+/// When the machine does not boot, or a recovery does not end.
+pub fn compare(stage: &Stage, functions: usize) -> Result<Vec<Compared>> {
     const CASES: [Case; 8] = [
         faults::HEALTHY,
         faults::OFF_THE_BUS,
@@ -87,20 +102,31 @@ pub fn kernel_table(stage: &Stage, functions: usize) -> Result<Vec<(Case, Kernel
         faults::PENDING,
     ];
     let image = stage.image_without_drivers(Rules::File(RULES), [])?;
-    let scene = Scene::new(stage, "kernel-table", image);
+    let scene = Scene::new(stage, "bench-recover", image);
     let gpu = || BoardDesign::new(Vendor::Nvidia, functions);
     let running = CASES.iter().fold(scene, |scene, _| scene.gpu(gpu())).boot()?;
-    let asked: Vec<Asked<'_>> = running
-        .gpus
-        .iter()
-        .zip(&CASES)
+    running.save_baselines()?;
+    let pairs = || running.gpus.iter().zip(&CASES);
+    let asked: Vec<Asked<'_>> = pairs()
         .map(|(gpu, case)| ask(&running, gpu, case))
         .collect::<Result<_>>()?;
-    CASES
-        .into_iter()
-        .zip(asked)
-        .map(|(case, asked)| Ok((case, asked.wait()?)))
-        .collect()
+    let kernel: Vec<KernelPath> = asked.into_iter().map(Asked::wait).collect::<Result<_>>()?;
+    for gpu in &running.gpus {
+        running.renew(gpu)?;
+    }
+    let compared = pairs().zip(kernel).map(|((gpu, case), kernel)| {
+        // What one fault teaches of the class is not for the next.
+        running.shell("rm -f /var/lib/reseat/history.jsonl")?;
+        let ours = running.recover(gpu, case, "")?;
+        let again = running.recover(gpu, case, "")?;
+        Ok(Compared {
+            case: case.clone(),
+            kernel,
+            ours,
+            again,
+        })
+    });
+    compared.collect()
 }
 
 impl Asked<'_> {

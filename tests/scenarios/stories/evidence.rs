@@ -11,6 +11,9 @@ use serde_json::Value;
 const RULES: &str = "[[claim]]\nselect = \"gpu\"\n\n[recover]\nhighest = \"detach-sbr\"\n";
 const GPU: &str = "0000:01:00.0";
 
+/// Two seconds are promised, and measured by `cargo xtask bench recover`; here the host is shared, as `recover`'s stories say.
+const SOON: Duration = Duration::from_secs(8);
+
 /// A GPU that has fallen off the bus: what was seen of it before and after is there, whole, and cost little.
 pub(crate) fn of_a_gpu_off_the_bus(stage: &Stage) -> Result<()> {
     let image = stage.image_without_drivers(Rules::File(RULES), [])?;
@@ -25,7 +28,7 @@ pub(crate) fn of_a_gpu_off_the_bus(stage: &Stage) -> Result<()> {
     let begin = Instant::now();
     let told = running.shell("reseat recover 0000:01:00 --json")?;
     let took = begin.elapsed();
-    ensure!(took < Duration::from_secs(2), "it took {took:?}: {told}");
+    ensure!(took < SOON, "it took {took:?}: {told}");
     ensure!(told.contains(r#""end":{"Recovered":{"by":"DetachSbr"}}"#), "{told}");
 
     let files = running.shell("ls /var/lib/reseat/evidence")?;
@@ -51,6 +54,7 @@ pub(crate) fn of_a_gpu_off_the_bus(stage: &Stage) -> Result<()> {
     for moment in moments {
         ensure!(moment["not_read"].as_array().is_some_and(Vec::is_empty), "{moment}");
         ensure!(moment["users"] == "free", "{moment}");
+        ensure!(moment["took_ms"].as_u64().is_some_and(|took| took <= 2000), "{moment}");
     }
     let space = |moment: &Value| {
         let functions = moment["functions"].as_array().cloned().unwrap_or_default();

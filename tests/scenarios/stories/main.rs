@@ -2,6 +2,7 @@
 //! same; under `cargo xtask test` and in CI (`RESEAT_REQUIRE_STAGE` or `CI` set) they fail in any case.
 
 mod bad_rules;
+mod campaign;
 mod config_reads;
 mod dry_run;
 mod evidence;
@@ -10,6 +11,7 @@ mod guard;
 mod hangs;
 mod no_iommu;
 mod off;
+mod quarantine;
 mod recover;
 mod recovery_bed;
 mod rollback;
@@ -47,7 +49,19 @@ const STORIES: &[(&str, Story)] = stories![
     recovery_bed::a_slot_gives_a_card_its_power_back,
     hangs::a_modprobe_that_never_returns,
     hangs::a_reset_that_does_not_end,
-    recover::off_the_bus,
+    recover::table_on_6_1,
+    recover::table_on_6_12,
+    recover::a_disk_with_its_io_running_is_spared,
+    recover::only_power_helps,
+    recover::lockdown_leaves_it_unverified,
+    recover::what_somebody_holds_is_refused,
+    recover::killed_at_any_point_it_is_resumed,
+    campaign::all_on_6_1,
+    campaign::a_third_on_6_12,
+    quarantine::by_the_operator_and_back,
+    quarantine::what_stays_sick_does_not_come_back,
+    quarantine::the_next_boot_isolates_it,
+    quarantine::a_damaged_list_counts_for_all,
     evidence::of_a_gpu_off_the_bus,
 ];
 

@@ -30,10 +30,13 @@ fn check(running: &Running, remedy: &str) -> Result<()> {
     Ok(())
 }
 
-/// No table from the firmware; QEMU's processor calls itself an AMD one.
+/// No table from the firmware; the bed's processor calls itself one of Intel's.
 pub(crate) fn the_firmware_setting_is_named(stage: &Stage) -> Result<()> {
     let running = boot(stage, "no-iommu", Iommu::None, "")?;
-    check(&running, "enable AMD-Vi (IOMMU) in the firmware setup")
+    check(
+        &running,
+        "enable Intel VT-d (Virtualization Technology for Directed I/O) in the firmware setup",
+    )
 }
 
 /// The firmware has a DMAR table, and the kernel was told not to use it. (Debian's kernels use it without being asked;

@@ -8,8 +8,10 @@ mod evidence;
 mod gpu;
 mod history;
 mod inventory;
+mod quarantine;
 mod recover;
 mod report;
+mod return_to_service;
 mod table;
 
 use std::io;
@@ -42,6 +44,16 @@ enum Command {
     /// Nothing is done to a GPU that somebody uses, and nothing to a domain that holds somebody else's device. What
     /// cannot be brought back goes out of service.
     Recover(recover::Arguments),
+    /// Take GPUs out of service, and see which are.
+    ///
+    /// A GPU that is out of service is on no driver and can get none, so that no virtual machine can open it: in this boot
+    /// and in the next ones, until `reseat return-to-service`.
+    Quarantine(quarantine::Arguments),
+    /// Take a GPU back into service, after resets each of which is verified.
+    ///
+    /// It stays out of everybody's reach meanwhile. Then vfio-pci has it if the rules choose it, else the driver that the
+    /// kernel finds. Whatever goes wrong before leaves it out of service.
+    ReturnToService(return_to_service::Arguments),
     /// What a GPU is held against after a reset.
     Baseline(baseline::Arguments),
     /// Show what came of each reset, newest last, and what that says about FLR in each class: model, VBIOS and kernel.
@@ -68,6 +80,8 @@ fn main() -> ExitCode {
         Command::Recover(arguments) => recover::run(&arguments),
         Command::Evidence(arguments) => evidence::run(&arguments),
         Command::Baseline(arguments) => baseline::run(&arguments),
+        Command::Quarantine(arguments) => quarantine::run(&arguments),
+        Command::ReturnToService(arguments) => return_to_service::run(&arguments),
         Command::DoTasks { root } => match linux::serve_tasks(&Root::at(root)) {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error) => Err(error.into()),

@@ -1,15 +1,16 @@
 //! `reseat recover`.
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
-use reseat::linux::{self, RecoverOptions, Root};
+use reseat::linux::{self, RecoverError, RecoverOptions, Root};
 use reseat::recovery::{Event, ExitStatus};
 use reseat_core::decision;
-use reseat_core::recovery::End;
+use reseat_core::recovery::Operation;
 
 use crate::gpu::GpuName;
 
@@ -17,7 +18,7 @@ use crate::gpu::GpuName;
 #[derive(clap::Args)]
 #[command(
     after_help = "Exit status: 0 recovered and verified; 1 not begun, or reseat failed; 2 wrong usage; \
-                        3 unverified, which is not recovered; 4 refused; 5 out of service; \
+                        3 unverified, which is not recovered; 4 refused, as a GPU is that is out of service; 5 out of service now; \
                         6 ought to be out of service and could not be taken out of it. \
                         With --dry-run, 0 if a rung would be begun and 4 if not."
 )]
@@ -27,10 +28,13 @@ pub(crate) struct Arguments {
     /// Only say what would be done first, why, and whom a reset would hit.
     #[arg(long)]
     dry_run: bool,
-    /// The highest rung allowed: over what /etc/reseat/reseat.toml says, or else slot-power.
+    /// The highest rung allowed [default: as /etc/reseat/reseat.toml says, else slot-power].
     #[arg(long, value_enum)]
     highest: Option<Rung>,
-    /// The reset that is preferred where the rule leaves a choice: over what /etc/reseat/reseat.toml says.
+    /// Only this rung, if it may be done at all.
+    #[arg(long, value_enum)]
+    rung: Option<Rung>,
+    /// The reset that is preferred, where the rule leaves a choice.
     #[arg(long, value_enum)]
     prefer: Option<Preference>,
     /// Reset a GPU that somebody uses. The history keeps that it was forced.
@@ -78,32 +82,38 @@ impl From<Rung> for decision::Rung {
 
 /// Recovers a GPU.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let root = Root::system();
-    let settings = linux::settings(&root)?;
+    let contract = linux::contract(&Root::system())?;
+    let highest = arguments.highest.map(Into::into).or(contract.highest);
     let options = RecoverOptions {
         dry_run: arguments.dry_run,
-        highest: arguments.highest.map_or(settings.highest, decision::Rung::from),
+        highest: highest.unwrap_or(decision::Rung::SlotPower),
+        reboot: contract.reboot,
+        only: arguments.rung.map(Into::into),
         preference: match arguments.prefer {
-            None => settings.preference,
+            None => contract.preference.unwrap_or(decision::Preference::Rule),
             Some(Preference::Flr) => decision::Preference::Flr,
             Some(Preference::Sbr) => decision::Preference::Sbr,
         },
         force: arguments.force,
         resume: arguments.resume,
+        trial: false,
     };
     let GpuName(device) = arguments.gpu;
     let mut teller = Teller::new(arguments.json);
     let mut rung_comes = false;
-    let end = linux::recover(&root, device, &options, &mut |event| {
+    let end = linux::recover(&Root::system(), device, &options, &mut |event| {
         if let Event::Decided { rung, .. } = event {
             rung_comes = rung.is_some();
         }
         teller.tell(event);
-    })?;
-    if let Some(End::OutOfService { .. }) = end {
-        let words = vec![format!("what is left: {}", settings.contract)];
-        teller.tell(&Event::Found { words });
-    }
+    });
+    let end = match end {
+        Err(error @ RecoverError::OutOfService { .. }) => {
+            eprintln!("reseat: {error}");
+            return Ok(ExitCode::from(ExitStatus::Refused as u8));
+        }
+        end => end?,
+    };
     if let Err(error) = teller.finish() {
         // How it ended is told by the exit status, whoever has stopped reading.
         eprintln!("reseat: cannot print: {error}");
@@ -117,15 +127,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// Tells people or programs what happens.
-struct Teller {
+pub(crate) struct Teller {
     json: bool,
     bar: ProgressBar,
+    /// Of each operation on this rung, what was said last: what is looked at again and again is said once.
+    said: HashMap<Operation, String>,
     /// The first thing that went wrong in telling.
     failed: io::Result<()>,
 }
 
 impl Teller {
-    fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         let live = !json && io::stderr().is_terminal();
         let bar = if live {
             ProgressBar::new_spinner()
@@ -139,11 +151,12 @@ impl Teller {
         Self {
             json,
             bar,
+            said: HashMap::new(),
             failed: Ok(()),
         }
     }
 
-    fn tell(&mut self, event: &Event) {
+    pub(crate) fn tell(&mut self, event: &Event) {
         let told = match (self.json, event) {
             (true, _) => Self::line(&serde_json::to_string(event).unwrap_or_default()),
             (false, Event::Began { .. } | Event::Waiting { .. }) => {
@@ -151,10 +164,27 @@ impl Teller {
                 self.bar.set_message(event.to_string().trim().to_owned());
                 Ok(())
             }
+            (false, _) if self.was_said(event) => Ok(()),
             (false, _) => self.bar.suspend(|| Self::line(&event.to_string())),
         };
         if self.failed.is_ok() {
             self.failed = told;
+        }
+    }
+
+    fn was_said(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Ended {
+                operation, observation, ..
+            } => {
+                let before = self.said.insert(*operation, observation.clone());
+                before.as_ref() == Some(observation)
+            }
+            Event::Decided { .. } => {
+                self.said.clear();
+                false
+            }
+            _ => false,
         }
     }
 
@@ -165,7 +195,7 @@ impl Teller {
         output.flush()
     }
 
-    fn finish(self) -> io::Result<()> {
+    pub(crate) fn finish(self) -> io::Result<()> {
         self.bar.finish_and_clear();
         self.failed
     }

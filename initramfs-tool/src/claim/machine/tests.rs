@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::claim::{PowerState, TargetFunction};
+use crate::claim::{Aim, PowerState, TargetFunction};
 
 const GPU: Identity = Identity {
     vendor: 0x10de,
@@ -74,6 +74,7 @@ impl Kernel {
 
     fn target(&self) -> Target {
         Target {
+            aim: Aim::Claim,
             device: address(0).device_address(),
             functions: self
                 .devices
@@ -392,4 +393,60 @@ fn the_way_back_alone_undoes_what_another_claim_did() {
     let outcome = kernel.drive(&mut Claim::undo(&changes, rollback));
     assert_eq!(outcome.rollback.unwrap().leftovers, Vec::<String>::new());
     assert_eq!(kernel.devices, before);
+}
+
+impl Kernel {
+    fn isolate(&mut self) -> Outcome {
+        let mut target = self.target();
+        target.aim = Aim::Isolate;
+        self.drive(&mut Claim::new(&target))
+    }
+}
+
+#[test]
+fn an_isolated_gpu_is_on_no_driver_and_was_not_asked() {
+    let mut kernel = Kernel::new(&[Some("nouveau"), Some("vfio-pci"), None]);
+    assert_eq!(kernel.isolate().rollback, None);
+    for device in kernel.devices.values() {
+        assert_eq!(
+            (device.driver.as_deref(), device.driver_override.as_str()),
+            (None, NOBODY)
+        );
+    }
+    assert!(
+        !kernel.log.iter().any(|line| line.contains("config")),
+        "{:?}",
+        kernel.log
+    );
+    let last_override = kernel.position("write reseat-quarantine to driver_override of 0000:01:00.2");
+    assert!(last_override < kernel.position("unbind 0000:01:00.0 from nouveau"));
+}
+
+#[test]
+fn what_an_isolation_does_not_reach_is_named_and_the_rest_stays_isolated() {
+    let mut kernel = Kernel::new(&[Some("nouveau"), Some("snd_hda_intel")]).failing(
+        "unbind 0000:01:00.0 from nouveau",
+        FailureKind::Busy,
+        1,
+    );
+    let shortfall = kernel.isolate().rollback.unwrap();
+    assert_eq!(shortfall.during.as_deref(), Some("unbind 0000:01:00.0 from nouveau"));
+    assert_eq!(
+        shortfall.leftovers,
+        ["read driver of 0000:01:00.0: 0000:01:00.0 is still on nouveau"]
+    );
+    assert_eq!(kernel.devices[&address(1)].driver, None);
+    assert!(kernel.devices.values().all(|device| device.driver_override == NOBODY));
+}
+
+#[test]
+fn a_function_that_is_not_there_needs_no_isolation() {
+    let mut kernel = Kernel::new(&[None])
+        .failing("read driver of 0000:01:00.0", FailureKind::Vanished, 2)
+        .failing(
+            "write reseat-quarantine to driver_override of 0000:01:00.0",
+            FailureKind::Vanished,
+            1,
+        );
+    assert_eq!(kernel.isolate().rollback, None);
 }

@@ -3,7 +3,7 @@
 use super::*;
 use reseat_core::address::FunctionAddress;
 
-use crate::claim::{Attribute, CLAIM_LIMIT, TargetFunction};
+use crate::claim::{Aim, Attribute, CLAIM_LIMIT, TargetFunction};
 
 fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
@@ -15,6 +15,7 @@ fn function(gpu: u8, function: u8) -> FunctionAddress {
 
 fn target(gpu: u8) -> Target {
     Target {
+        aim: Aim::Claim,
         device: function(gpu, 0).device_address(),
         functions: (0..2)
             .map(|index| TargetFunction {

@@ -5,10 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 
-use super::super::Root;
 use super::super::durable::DurableError;
-use super::files;
+use super::super::{Root, functions};
+use super::files::{self, RecordError};
 use super::worker::{WorkerError, Workers};
+use crate::claim::VFIO_PCI;
+use crate::inventory::{self, Function};
 use crate::recovery::{Answer, BASELINE_SCHEMA, Baseline, Subject, Task};
 
 /// Reading takes milliseconds; a reset that somebody else does holds it up.
@@ -44,7 +46,7 @@ pub enum BaselineError {
 /// When it is not there, is not well, or the file cannot be written.
 pub fn save(root: &Root, device: DeviceAddress) -> Result<Baseline, BaselineError> {
     let mut workers = Workers::new(root);
-    let surveyed = match ask(&mut workers, device, &Task::Survey(device))? {
+    let surveyed = match ask(&mut workers, device, &Task::Survey(device, Vec::new()))? {
         Answer::Surveyed(surveyed) => *surveyed,
         other => return Err(unexpected(device, &other)),
     };
@@ -55,6 +57,36 @@ pub fn save(root: &Root, device: DeviceAddress) -> Result<Baseline, BaselineErro
     }
     files::write_baseline(root, &baseline)?;
     Ok(baseline)
+}
+
+/// The GPUs that are claimed, all functions on vfio-pci, and have no baseline of their own. One of another card in the same
+/// place is none.
+///
+/// # Errors
+/// When a baseline is there and cannot be read.
+pub fn without_baseline(root: &Root) -> Result<Vec<DeviceAddress>, RecordError> {
+    let listing = functions::list(root);
+    let mut devices = Vec::new();
+    for gpu in inventory::gpus(&listing.functions) {
+        let functions = gpu.functions.iter();
+        let mut functions = functions.filter(|function| inventory::belongs_to_a_gpu(function.class));
+        if !functions
+            .clone()
+            .all(|function| function.driver.as_deref() == Some(VFIO_PCI))
+        {
+            continue;
+        }
+        let baseline = files::baseline(root, gpu.device)?;
+        let is_known = |function: &Function| {
+            let known = baseline.iter().flat_map(|baseline| &baseline.functions);
+            let mut known = known.filter(|known| known.address == function.address);
+            known.any(|known| known.identity == function.identity)
+        };
+        if !functions.all(is_known) {
+            devices.push(gpu.device);
+        }
+    }
+    Ok(devices)
 }
 
 fn observe(workers: &mut Workers<'_>, subject: &Subject) -> Result<Baseline, BaselineError> {

@@ -92,6 +92,20 @@ impl<'a> Chronicle<'a> {
         last.is_some_and(|entry| !is_good(&entry.record))
     }
 
+    /// What stands against the GPU, and the way back, in words.
+    pub(super) fn out_of_service(&self) -> Option<String> {
+        let state = quarantine_file::read(self.root);
+        let standing = state.standing(&self.gpu);
+        let way = match standing {
+            quarantine::Standing::InService | quarantine::Standing::Replaces(_) => return None,
+            quarantine::Standing::Quarantined(_) => {
+                format!("`reseat return-to-service {}` tries it", self.gpu.device)
+            }
+            quarantine::Standing::Unknown { .. } => "`reseat quarantine list` tells more".to_owned(),
+        };
+        Some(format!("{standing}; {way}"))
+    }
+
     /// Notes that somebody's use of the GPU was passed over.
     pub(super) fn forced(&mut self) {
         self.forced = true;
@@ -109,7 +123,8 @@ impl<'a> Chronicle<'a> {
         let Some(class) = self.class.clone() else {
             return Ok(());
         };
-        let entry = Entry::new(Timestamp::now(), self.gpu.clone(), class, record, took);
+        let mut entry = Entry::new(Timestamp::now(), self.gpu.clone(), class, record, took);
+        entry.forced = self.forced;
         history::append(self.root, &entry)
     }
 

@@ -1,12 +1,15 @@
 //! Driving the ladder: orders to workers, answers back, everything told as it happens.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use reseat_core::address::DeviceAddress;
 use reseat_core::decision::{
-    Decision, Exclusivity, KERNEL_RESET_LIMIT, Known, Preference, Rung, Sickness, Tdi, Tried, Use, decide,
+    Attempt, Decision, Exclusivity, Facts, KERNEL_RESET_LIMIT, Known, Next, Preference, Reach, Rung, Sickness, Tried,
+    Use, decide,
 };
 use reseat_core::health::Verdict;
 use reseat_core::recovery::{Action, Awaited, End, Observation, Operation, Order, Progress, Reason, Record, Recovery};
@@ -17,7 +20,8 @@ use super::chronicle::Chronicle;
 use super::files::{self, RecordError};
 use super::recorder::Recorder;
 use super::worker::{WorkerError, Workers};
-use crate::recovery::{Answer, Event, Surveyed, Task, whole_milliseconds};
+use crate::recovery::{Answer, Event, Member, Planned, Surveyed, Task, advice, whole_milliseconds};
+use crate::rules::Reboot;
 
 /// What is asked of a recovery.
 #[derive(Clone, Debug)]
@@ -26,12 +30,19 @@ pub struct Options {
     pub dry_run: bool,
     /// The highest rung allowed.
     pub highest: Rung,
+    /// The only rung allowed, if one is asked for.
+    pub only: Option<Rung>,
     /// What is preferred where the rule leaves a choice.
     pub preference: Preference,
+    /// Whether the machine may be rebooted for a GPU, if that is agreed on.
+    pub reboot: Option<Reboot>,
     /// Go on with a GPU that somebody uses. It is written down.
     pub force: bool,
     /// Go on with a recovery that was broken off.
     pub resume: bool,
+    /// The GPU is out of service, and this is one of the resets by which it is to come back. Goes on with a recovery that
+    /// was broken off, if there is one.
+    pub trial: bool,
 }
 
 /// Why a recovery was not begun, or could not go on.
@@ -46,7 +57,7 @@ pub enum RecoverError {
         /// Of which file.
         path: std::path::PathBuf,
         /// Why.
-        cause: std::io::Error,
+        cause: io::Error,
     },
     /// The GPU cannot be looked at.
     #[error("cannot look at {device}: {problem}")]
@@ -62,6 +73,14 @@ pub enum RecoverError {
     /// There is none to go on with.
     #[error("no recovery of {0} was broken off")]
     NothingToResume(DeviceAddress),
+    /// The GPU is out of service, or nobody knows whether it is.
+    #[error("{gpu} is out of service: {why}")]
+    OutOfService {
+        /// Which.
+        gpu: DeviceAddress,
+        /// What stands against it, and what to do.
+        why: String,
+    },
     /// A file of reseat's own.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -71,12 +90,13 @@ pub enum RecoverError {
 }
 
 /// The first look at a GPU is given as much time as a reset may take that somebody else has begun.
-const LOOK_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const LOOK_LIMIT: Duration = Duration::from_secs(5);
 /// Holding a GPU against its baseline before anything is done.
 const EXAMINE_LIMIT: Duration = Duration::from_secs(5);
 /// An answer that is there in the last moment still has to be heard.
 const LAST_WORDS: Duration = Duration::from_millis(20);
-/// What a quarantine takes: the note of it, and the unbinding.
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+/// One file for each reset domain, named by its card root.
 const LOCKS: &str = "/run/reseat/locks";
 
 /// Recovers the GPU at `device`, and tells `listener` what happens. With [`Options::dry_run`] it ends with the plan, and
@@ -93,16 +113,27 @@ pub fn recover(
     let mut workers = Workers::new(root);
     let journal = files::journal(root, device)?;
     match (&journal, options.resume) {
-        (Some(_), false) if !options.dry_run => return Err(RecoverError::BrokenOff(device)),
+        (Some(_), false) if !options.dry_run && !options.trial => return Err(RecoverError::BrokenOff(device)),
         (None, true) => return Err(RecoverError::NothingToResume(device)),
         _ => {}
     }
-    let mut surveyed = look(&mut workers, device, listener)?;
-    if let Some(journal) = journal {
+    let baseline = files::baseline(root, device)?;
+    let known = match (&journal, &baseline) {
+        (Some(journal), _) => journal.subject.members.clone(),
+        (None, Some(baseline)) => baseline.members(),
+        (None, None) => Vec::new(),
+    };
+    let mut surveyed = look(&mut workers, device, known, listener)?;
+    if let Some(journal) = &journal {
         // What was there before the first rung is what has to come back.
-        surveyed.subject = journal.subject;
+        surveyed.subject = journal.subject.clone();
     }
-    let _lock = lock(root, &surveyed)?;
+    let limit = if options.resume {
+        KERNEL_RESET_LIMIT
+    } else {
+        Duration::ZERO
+    };
+    workers.hold(lock(root, &surveyed, limit, listener)?);
     let mut climb = Ladder {
         root,
         workers,
@@ -111,12 +142,22 @@ pub fn recover(
         surveyed,
         listener,
         begin: Instant::now(),
+        forced: false,
+        reboot: options.reboot,
     };
+    if let Some(why) = climb.chronicle.out_of_service().filter(|_| !options.trial) {
+        return Err(RecoverError::OutOfService { gpu: device, why });
+    }
+    if options.resume && !options.dry_run {
+        climb.put_back(journal.is_some_and(|journal| journal.powered_off));
+    }
     let known = climb.known(options);
     let facts = climb.surveyed.surroundings.facts(known);
     if options.dry_run {
         let decision = decide(&facts, &Tried::none());
         climb.tell_decision(&decision);
+        let (rungs, then) = climb.plan(&facts);
+        climb.tell(&Event::Planned { rungs, then });
         return Ok(None);
     }
     Ok(Some(climb.climb(Recovery::new(Duration::ZERO, facts, Tried::none()))))
@@ -126,12 +167,14 @@ pub fn recover(
 fn look(
     workers: &mut Workers<'_>,
     device: DeviceAddress,
+    known: Vec<Member>,
     listener: &mut dyn FnMut(&Event),
 ) -> Result<Surveyed, RecoverError> {
+    let task = Task::Survey(device, known);
     let begin = Instant::now();
     let failed = |problem: String| RecoverError::Look { device, problem };
     loop {
-        match workers.ask(&Task::Survey(device), LOOK_LIMIT) {
+        match workers.ask(&task, LOOK_LIMIT) {
             Ok(Answer::Surveyed(surveyed)) => return Ok(*surveyed),
             Ok(Answer::Failed(problem)) => return Err(failed(problem)),
             Ok(other) => return Err(failed(format!("an answer that nobody asked for: {other:?}"))),
@@ -145,23 +188,48 @@ fn look(
     }
 }
 
-/// One ladder per reset domain.
-fn lock(root: &Root, surveyed: &Surveyed) -> Result<File, RecoverError> {
+/// One ladder per reset domain. Of one that was broken off, a worker may still be at its last operation: that is waited
+/// for.
+pub(super) fn lock(
+    root: &Root,
+    surveyed: &Surveyed,
+    limit: Duration,
+    listener: &mut dyn FnMut(&Event),
+) -> Result<File, RecoverError> {
     let subject = &surveyed.subject;
     let domain = subject.card_root.unwrap_or(subject.function);
-    let directory = root.path(LOCKS);
-    let path = directory.join(domain.to_string());
-    let opened = std::fs::create_dir_all(&directory).and_then(|()| File::create(&path));
+    let path = root.path(LOCKS).join(domain.to_string());
     let failed = |cause| RecoverError::Lock {
         path: path.clone(),
         cause,
     };
-    let file = opened.map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RecoverError::UnderWay(subject.device)),
-        Err(TryLockError::Error(cause)) => Err(failed(cause)),
+    let file = open_lock(&path).map_err(failed)?;
+    let begin = Instant::now();
+    loop {
+        let left = limit.saturating_sub(begin.elapsed());
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if left.is_zero() => return Err(RecoverError::UnderWay(subject.device)),
+            Err(TryLockError::WouldBlock) => {
+                listener(&Event::Waiting {
+                    rung: None,
+                    what: "the last operation of the recovery that was broken off",
+                    limit_ms: whole_milliseconds(left),
+                });
+                thread::sleep(LOCK_PAUSE);
+            }
+            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+        }
     }
+}
+
+/// Opened to be read: a worker has it in the place of its standard error, and is to write nothing there.
+fn open_lock(path: &Path) -> io::Result<File> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    OpenOptions::new().append(true).create(true).open(path)?;
+    File::open(path)
 }
 
 struct Ladder<'a> {
@@ -172,6 +240,9 @@ struct Ladder<'a> {
     surveyed: Surveyed,
     listener: &'a mut dyn FnMut(&Event),
     begin: Instant,
+    /// Somebody's use is passed over.
+    forced: bool,
+    reboot: Option<Reboot>,
 }
 
 impl Ladder<'_> {
@@ -188,13 +259,48 @@ impl Ladder<'_> {
         });
     }
 
+    /// Puts back what the recovery that was broken off has taken away, as far as it comes back: the functions, for the
+    /// ladder to begin anew with them. What fails here fails again on a rung, and counts there.
+    fn put_back(&mut self, powered_off: bool) {
+        let power = powered_off.then_some(Operation::PowerOn);
+        let rest = [
+            Operation::ReadLink,
+            Operation::Rescan,
+            Operation::RestoreBarSizes,
+            Operation::RestoreOverride,
+            Operation::Claim,
+        ];
+        for operation in power.into_iter().chain(rest) {
+            let begin = self.begin.elapsed();
+            let (observation, words) = self.operate(operation, operation.limit());
+            let took = self.begin.elapsed().saturating_sub(begin);
+            self.tell(&Event::Ended {
+                operation,
+                took_ms: whole_milliseconds(took),
+                observation: in_words(observation),
+                words,
+            });
+            let below_reach = matches!(observation, Observation::Link(link) if link.admit().is_err());
+            if below_reach || observation == Observation::Blocked {
+                return;
+            }
+        }
+        // What the first look saw may have come back.
+        let task = Task::Survey(self.surveyed.subject.device, self.surveyed.subject.members.clone());
+        if let Ok(Answer::Surveyed(surveyed)) = self.workers.ask(&task, LOOK_LIMIT) {
+            self.surveyed.surroundings = surveyed.surroundings;
+            self.surveyed.bystanders = surveyed.bystanders;
+            self.surveyed.words = surveyed.words;
+        }
+    }
+
     /// What the rule is told that no topology knows.
     fn known(&mut self, options: &Options) -> Known {
         let mut words = self.surveyed.words.clone();
         words.extend(self.surveyed.domain_in_words());
         let (usage, users) = self.usage(options);
         words.extend(users);
-        let (sickness, findings) = self.sickness(usage);
+        let (sickness, findings) = self.sickness(usage, options);
         words.extend(findings);
         let (class, standing) = self.chronicle.class();
         words.extend(standing);
@@ -203,12 +309,12 @@ impl Ladder<'_> {
         }
         Known {
             usage,
-            // Only a kernel with support for confidential devices locks one, and none of those that are known here does.
-            tdi: Tdi::Unlocked,
+            tdi: self.surveyed.tdi,
             class,
             sickness,
             preference: options.preference,
             highest: options.highest,
+            only: options.only,
         }
     }
 
@@ -219,15 +325,39 @@ impl Ladder<'_> {
             _ => Use::Unknown,
         };
         if usage != Use::Free && options.force {
-            words.push("used, and to be reset all the same: --force".to_owned());
+            words.push("to be reset all the same: --force".to_owned());
             self.chronicle.forced();
+            self.forced = true;
             return (Use::Free, words);
         }
         (usage, words)
     }
 
+    /// The rungs that would come if none of them helped, and whom each would hit.
+    fn plan(&self, facts: &Facts) -> (Vec<Planned>, Next) {
+        let mut tried = Tried::none();
+        let mut facts = *facts;
+        let mut rungs = Vec::new();
+        loop {
+            let decision = decide(&facts, &tried);
+            let Some(rung) = decision.next.rung() else {
+                return (rungs, decision.next);
+            };
+            rungs.push(Planned {
+                rung,
+                hits: self.surveyed.hit_by(rung),
+                limit_ms: rung.deadline().map(whole_milliseconds),
+            });
+            tried.note(Attempt {
+                rung,
+                reach: Reach::Reset,
+            });
+            facts.sickness.set_last_reset_failed(true);
+        }
+    }
+
     /// What is wrong with the GPU as it is found, and that its last reset failed.
-    fn sickness(&mut self, usage: Use) -> (Sickness, Vec<String>) {
+    fn sickness(&mut self, usage: Use, options: &Options) -> (Sickness, Vec<String>) {
         let mut sickness = Sickness::new();
         let mut words = Vec::new();
         // What is in use is not looked at: nothing is going to be done to it.
@@ -243,6 +373,10 @@ impl Ladder<'_> {
                 Ok(other) => words.push(format!("not examined: {other:?}")),
                 Err(error) => words.push(format!("not examined: {error}")),
             }
+        }
+        if options.resume {
+            sickness.set_last_reset_failed(true);
+            words.push("its recovery was broken off".to_owned());
         }
         if self.chronicle.last_reset_failed() {
             sickness.set_last_reset_failed(true);
@@ -325,7 +459,10 @@ impl Ladder<'_> {
                     operation,
                     limit_ms,
                 });
-                let (observation, words) = self.operate(operation, limit);
+                let (mut observation, words) = self.operate(operation, limit);
+                if self.forced && operation == Operation::CheckUse {
+                    observation = Observation::Use(Use::Free);
+                }
                 let took = self.begin.elapsed().saturating_sub(begin);
                 self.tell(&Event::Ended {
                     operation,
@@ -370,7 +507,9 @@ impl Ladder<'_> {
             words.push(format!("the quarantine was not written down: {error}"));
             observation = failed();
         }
-        self.tell(&Event::Found { words });
+        if !words.is_empty() {
+            self.tell(&Event::Found { words });
+        }
         observation
     }
 
@@ -389,7 +528,13 @@ impl Ladder<'_> {
         }
         let took_ms = whole_milliseconds(self.begin.elapsed());
         let text = end.to_string();
-        self.tell(&Event::Done { end, text, took_ms });
+        let advice = advice(end, self.reboot);
+        self.tell(&Event::Done {
+            end,
+            text,
+            advice,
+            took_ms,
+        });
         end
     }
 }

@@ -1,10 +1,12 @@
 //! One operation of the ladder, done.
 
-use reseat_core::decision::{Exclusivity, Use};
+use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::decision::{Availability, Exclusivity, Surroundings, Tdi, Use};
 use reseat_core::health::{self as judged, Errors, Reading, Verdict};
-use reseat_core::presence::Readiness;
+use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::recovery::{Failure, Observation, Operation};
 use reseat_core::topology::Place;
+use reseat_core::topology::function::Function;
 
 use super::super::health::{self, Patience};
 use super::super::survey::{self, Survey};
@@ -12,12 +14,9 @@ use super::super::{Root, attribute, functions, usage};
 use super::remove::CardRoot;
 use super::trouble::Stop;
 use super::{files, reset, restore};
-use crate::claim::Attribute;
+use crate::claim::{Attribute, NOBODY};
 use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Member, Subject, Surveyed};
 use crate::usage::Usage;
-
-/// A driver that nobody has: with this for its override, a function is bound by nobody.
-pub(super) const NOBODY: &str = "reseat-quarantine";
 
 /// Does an operation, and says what there is to say.
 pub(super) fn operate(root: &Root, operation: Operation, subject: &Subject) -> (Observation, Vec<String>) {
@@ -47,20 +46,30 @@ fn perform(root: &Root, operation: Operation, subject: &Subject, words: &mut Vec
         Operation::Journal => write_journal(root, subject).map(done),
         Operation::RecordErrors => record_errors(root, subject).map(done),
         Operation::RemoveBelowCardRoot => {
-            note_removal(root, subject)?;
+            note(root, subject, |journal| journal.removed = true)?;
             CardRoot::of(root, subject)?.remove_below(root, subject).map(done)
         }
         Operation::ResetEmptyBus => CardRoot::of(root, subject)?.reset_empty_bus(root).map(done),
-        Operation::Rescan => CardRoot::of(root, subject)?.rescan(root).map(done),
+        Operation::Rescan => {
+            note(root, subject, |journal| {
+                journal.scanned_ms = Some(restore::since_start_ms());
+            })?;
+            CardRoot::of(root, subject)?.rescan(root).map(done)
+        }
         Operation::RestoreBarSizes => restore::bar_sizes(root, &journal(root, subject)?, words).map(done),
-        Operation::RestoreOverride => restore::overrides(root, &journal(root, subject)?).map(done),
+        Operation::RestoreOverride => restore::overrides(root, &journal(root, subject)?, words).map(done),
         Operation::Claim => restore::drivers(root, &journal(root, subject)?, words).map(done),
         Operation::PinD0 => restore::pin(root, &journal(root, subject)?).map(done),
         Operation::PowerOff => {
-            note_removal(root, subject)?;
+            note(root, subject, |journal| {
+                (journal.removed, journal.powered_off) = (true, true);
+            })?;
             CardRoot::of(root, subject)?.switch_power(root, "0").map(done)
         }
-        Operation::PowerOn => CardRoot::of(root, subject)?.switch_power(root, "1").map(done),
+        Operation::PowerOn => {
+            CardRoot::of(root, subject)?.switch_power(root, "1")?;
+            note(root, subject, |journal| journal.powered_off = false).map(done)
+        }
         Operation::Verify => {
             let examined = verify(root, subject)?;
             words.extend(examined.words);
@@ -87,7 +96,7 @@ fn in_use(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Use {
 
 /// Looks anew at who is below the card root.
 fn domain(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Exclusivity {
-    match survey(root, subject) {
+    match survey_of(root, subject.device, &subject.members) {
         Ok(surveyed) => {
             let strangers = surveyed.bystanders.iter();
             words.extend(strangers.map(|stranger| format!("{stranger} would be hit as well")));
@@ -100,25 +109,12 @@ fn domain(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Exclusivit
     }
 }
 
-/// The machine around a GPU that is known.
-fn survey(root: &Root, subject: &Subject) -> Result<Surveyed, String> {
-    // A GPU that was removed leaves its port, which is then looked at for itself.
-    let here = subject
-        .members
-        .iter()
-        .any(|member| root.function(member.address).exists());
-    if here {
-        return survey_of(root, subject.device);
-    }
-    Err(format!("no function of {} is there", subject.device))
-}
-
-/// The machine around the GPU at `device`.
+/// The machine around the GPU at `device`. Of its functions, `known` are absent where the kernel does not list them.
 ///
 /// # Errors
 /// In words: when it is not there or is no GPU.
-pub(super) fn survey_of(root: &Root, device: reseat_core::address::DeviceAddress) -> Result<Surveyed, String> {
-    let mut survey = Survey::around(root, device).map_err(|error| error.to_string())?;
+pub(super) fn survey_of(root: &Root, device: DeviceAddress, known: &[Member]) -> Result<Surveyed, String> {
+    let mut survey = Survey::around(root, device, known).map_err(|error| error.to_string())?;
     let words = survey.problems.clone();
     let topology = survey.topology().map_err(|error| error.to_string())?;
     let of_device = topology
@@ -129,12 +125,18 @@ pub(super) fn survey_of(root: &Root, device: reseat_core::address::DeviceAddress
     let place = topology
         .find(subject.function)
         .ok_or_else(|| format!("no function is at {}", subject.function))?;
-    let ours = |function: &reseat_core::topology::function::Function| subject.has(function.address);
-    let surroundings = reseat_core::decision::Surroundings::of(place, ours);
+    let ours = |function: &Function| subject.has(function.address);
+    let mut surroundings = Surroundings::of(place, ours);
+    // Nothing is removed for a reset that this kernel does not know.
+    let can_reset = |port: FunctionAddress| root.function(port).join("reset_subordinate").exists();
+    if !subject.card_root.is_some_and(can_reset) {
+        surroundings.secondary_bus_reset = Availability::Unavailable;
+    }
     let below = place.card_root().into_iter().flat_map(Place::below);
     let bystanders = below.map(Place::address).filter(|address| !subject.has(*address));
     let bystanders = bystanders.collect();
     Ok(Surveyed {
+        tdi: tdi(root, &subject),
         surroundings,
         bystanders,
         words,
@@ -142,13 +144,25 @@ pub(super) fn survey_of(root: &Root, device: reseat_core::address::DeviceAddress
     })
 }
 
+/// Whether a function is bound to a confidential VM, as kernels say that have device security. What cannot be read is.
+fn tdi(root: &Root, subject: &Subject) -> Tdi {
+    let is_free = |function: &FunctionAddress| {
+        let bound = attribute::read_if_there(&root.function(*function).join("tsm/bound"));
+        bound.is_ok_and(|bound| bound.is_none_or(|by| by.is_empty()))
+    };
+    match subject.functions().iter().all(is_free) {
+        true => Tdi::Unlocked,
+        false => Tdi::Locked,
+    }
+}
+
 /// The link that has to be active for the functions to be reached: the port's directly above, or of a card whose own
 /// switch is not there, the card root's.
-fn link(root: &Root, subject: &Subject) -> reseat_core::presence::PortLink {
+fn link(root: &Root, subject: &Subject) -> PortLink {
     let there = subject.ports.iter().take_while(|port| root.function(**port).exists());
     let there: Vec<_> = there.copied().collect();
     if there.is_empty() && !subject.ports.is_empty() {
-        return reseat_core::presence::PortLink::Unreadable;
+        return PortLink::Unreadable;
     }
     health::link_below(root, &there)
 }
@@ -207,6 +221,7 @@ fn before(root: &Root, member: &Member) -> Result<Before, Stop> {
     Ok(Before {
         address: member.address,
         driver: functions::driver_of(root, member.address)?,
+        iommu_group: attribute::link_name(&directory.join("iommu_group"))?,
         driver_override: driver_override.filter(|name| name != "(null)" && !name.is_empty()),
         reset_method: attribute::read_if_there(&directory.join("reset_method"))?,
         bar_sizes: sizes.ok_or_else(unread)?,
@@ -214,19 +229,20 @@ fn before(root: &Root, member: &Member) -> Result<Before, Stop> {
 }
 
 fn record_errors(root: &Root, subject: &Subject) -> Result<(), Stop> {
-    let mut journal = journal(root, subject)?;
-    journal.removed = false;
     let counted = subject.functions().into_iter().map(|function| {
         let errors = health::errors(root, function, &subject.ports, |_| judged::Counter::Continued);
         (function, errors)
     });
-    journal.errors = counted.collect();
-    Ok(files::write_journal(root, &journal)?)
+    let counted = counted.collect();
+    note(root, subject, |journal| {
+        (journal.errors, journal.removed) = (counted, false);
+    })
 }
 
-fn note_removal(root: &Root, subject: &Subject) -> Result<(), Stop> {
+/// Changes the journal, before what it speaks of is done.
+fn note(root: &Root, subject: &Subject, change: impl FnOnce(&mut Journal)) -> Result<(), Stop> {
     let mut journal = journal(root, subject)?;
-    journal.removed = true;
+    change(&mut journal);
     Ok(files::write_journal(root, &journal)?)
 }
 
@@ -248,7 +264,7 @@ fn examine_by(
     root: &Root,
     subject: &Subject,
     before: impl Fn(&Member, &judged::Observation) -> Reading<Errors>,
-    counter: impl Fn(reseat_core::address::FunctionAddress) -> judged::Counter,
+    counter: impl Fn(FunctionAddress) -> judged::Counter,
     patience: Patience,
 ) -> Result<Examined, String> {
     let baseline = files::baseline(root, subject.device).map_err(|error| error.to_string())?;
@@ -280,6 +296,7 @@ pub(super) fn observe(root: &Root, subject: &Subject) -> Vec<FunctionBaseline> {
     let observed = subject.members.iter().map(|member| FunctionBaseline {
         address: member.address,
         identity: member.identity,
+        class: member.class,
         observation: health::observe(root, subject, member, |_| judged::Counter::Continued, Patience::None),
     });
     observed.collect()
@@ -290,6 +307,9 @@ pub(super) fn observe(root: &Root, subject: &Subject) -> Vec<FunctionBaseline> {
 pub(super) fn isolate(root: &Root, subject: &Subject) -> (Observation, Vec<String>) {
     let mut words = Vec::new();
     let isolated = (|| {
+        if is_isolated(root, subject)? {
+            return Ok(());
+        }
         if in_use(root, subject, &mut words) != Use::Free {
             return Err(Stop::failed(Failure::Busy, "it is in use, and is left with its user"));
         }
@@ -315,14 +335,35 @@ pub(super) fn isolate(root: &Root, subject: &Subject) -> (Observation, Vec<Strin
     }
 }
 
-/// Lets drivers have the GPU again.
+/// Whether no driver has any of it, nor can get it.
+fn is_isolated(root: &Root, subject: &Subject) -> Result<bool, Stop> {
+    for function in subject.functions() {
+        let path = root.function(function).join(Attribute::DriverOverride.file());
+        let isolated = match attribute::read_if_there(&path)? {
+            Some(driver) => driver == NOBODY && functions::driver_of(root, function)?.is_none(),
+            None => !root.function(function).exists(),
+        };
+        if !isolated {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Lets drivers have the GPU again, and has the kernel look for them.
 pub(super) fn release(root: &Root, subject: &Subject) -> Result<(), String> {
     for function in subject.functions() {
         let path = root.function(function).join(Attribute::DriverOverride.file());
         let now = attribute::read_if_there(&path).map_err(|error| error.to_string())?;
         if now.as_deref() == Some(NOBODY) {
             attribute::write(&path, "").map_err(|error| error.to_string())?;
+            // That none wants it is no error; the kernel says the same either way.
+            attribute::write(&root.path("/sys/bus/pci/drivers_probe"), &function.to_string())
+                .map_err(|error| error.to_string())?;
         }
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,10 +51,16 @@ impl CardRoot {
         Ok(listed.chain(unreadable).filter(is_below).collect())
     }
 
+    /// The functions below that are not part of the GPU.
+    pub(super) fn strangers(&self, root: &Root, subject: &Subject) -> Result<Vec<FunctionAddress>, Stop> {
+        let mut below = self.below(root)?;
+        below.retain(|address| !subject.has(*address));
+        Ok(below)
+    }
+
     /// Removes the GPU's functions and the card's switch, and nothing else.
     pub(super) fn remove_below(&self, root: &Root, subject: &Subject) -> Result<(), Stop> {
-        let below = self.below(root)?;
-        if let Some(stranger) = below.iter().find(|address| !subject.has(**address)) {
+        if let Some(stranger) = self.strangers(root, subject)?.first() {
             let words = format!("{stranger} is below {} as well, and not part of the GPU", self.port);
             return Err(Stop::failed(Failure::NotEmpty, words));
         }
@@ -102,13 +108,104 @@ impl CardRoot {
         Ok(attribute::write(&path, "1")?)
     }
 
-    /// Switches the slot's power.
+    /// Switches the slot's power, unless it is so already.
     pub(super) fn switch_power(&self, root: &Root, value: &str) -> Result<(), Stop> {
         let Some(slot) = survey::slot_below(root, self.port, self.secondary) else {
             let words = format!("there is no slot below {}", self.port);
             return Err(Stop::failed(Failure::NotSupported, words));
         };
         let path = root.path("/sys/bus/pci/slots").join(slot).join("power");
+        if attribute::read(&path)? == value {
+            return Ok(());
+        }
         attribute::write(&path, value).map_err(|error| Stop::of_slot(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use reseat_core::recovery::Observation;
+
+    use super::*;
+    use crate::recovery::Member;
+
+    fn add(root: &Root, address: &str, class: &str) {
+        let directory = root.function(address.parse().unwrap());
+        fs::create_dir_all(&directory).unwrap();
+        for (file, text) in [
+            ("vendor", "0x10de"),
+            ("device", "0x2489"),
+            ("class", class),
+            ("remove", ""),
+        ] {
+            fs::write(directory.join(file), text).unwrap();
+        }
+    }
+
+    fn removed(root: &Root, address: &str) -> bool {
+        let file = root.function(address.parse().unwrap()).join("remove");
+        !fs::read_to_string(file).unwrap().is_empty()
+    }
+
+    fn machine() -> (tempfile::TempDir, Root, Subject) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::at(directory.path());
+        add(&root, "0000:00:03.0", "0x060400");
+        let port = root.function("0000:00:03.0".parse().unwrap());
+        fs::write(port.join("secondary_bus_number"), "1").unwrap();
+        fs::write(port.join("subordinate_bus_number"), "1").unwrap();
+        add(&root, "0000:01:00.0", "0x030000");
+        let member = Member {
+            address: "0000:01:00.0".parse().unwrap(),
+            identity: "10de:2489".parse().unwrap(),
+            class: "030000".parse().unwrap(),
+        };
+        let subject = Subject {
+            device: "0000:01:00".parse().unwrap(),
+            function: member.address,
+            members: vec![member],
+            switch: Vec::new(),
+            ports: vec!["0000:00:03.0".parse().unwrap()],
+            card_root: Some("0000:00:03.0".parse().unwrap()),
+        };
+        (directory, root, subject)
+    }
+
+    #[test]
+    fn a_stranger_below_the_port_keeps_everything_from_being_removed() {
+        let (_directory, root, subject) = machine();
+        add(&root, "0000:01:00.2", "0x010802");
+        let card_root = CardRoot::of(&root, &subject).unwrap();
+        let stop = card_root.remove_below(&root, &subject).unwrap_err();
+        assert_eq!(stop.observation, Observation::Failed(Failure::NotEmpty));
+        assert!(stop.words.contains("0000:01:00.2"), "{}", stop.words);
+        assert!(!removed(&root, "0000:01:00.0"));
+    }
+
+    #[test]
+    fn the_bus_is_not_reset_while_something_is_on_it() {
+        let (_directory, root, subject) = machine();
+        let port = root.function("0000:00:03.0".parse().unwrap());
+        fs::write(port.join("reset_subordinate"), "").unwrap();
+        let card_root = CardRoot::of(&root, &subject).unwrap();
+        let stop = card_root.reset_empty_bus(&root).unwrap_err();
+        assert_eq!(stop.observation, Observation::Failed(Failure::NotEmpty));
+        assert_eq!(fs::read_to_string(port.join("reset_subordinate")).unwrap(), "");
+        fs::remove_dir_all(root.function("0000:01:00.0".parse().unwrap())).unwrap();
+        card_root.reset_empty_bus(&root).unwrap();
+        assert_eq!(fs::read_to_string(port.join("reset_subordinate")).unwrap(), "1\n");
+    }
+
+    #[test]
+    fn a_kernel_without_reset_subordinate_does_not_support_it() {
+        let (_directory, root, subject) = machine();
+        fs::remove_dir_all(root.function("0000:01:00.0".parse().unwrap())).unwrap();
+        let stop = CardRoot::of(&root, &subject)
+            .unwrap()
+            .reset_empty_bus(&root)
+            .unwrap_err();
+        assert_eq!(stop.observation, Observation::Failed(Failure::NotSupported));
     }
 }

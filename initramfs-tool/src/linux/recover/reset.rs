@@ -54,7 +54,7 @@ pub(super) fn function(
 
 /// Puts the list of methods back. The kernel refuses a list with one that it would not take now, such as `bus` of a
 /// function that has a sibling since: then, all the others.
-fn put_back(choice: &Path, before: &str, words: &mut Vec<String>) {
+pub(super) fn put_back(choice: &Path, before: &str, words: &mut Vec<String>) {
     let Err(error) = attribute::write(choice, before) else {
         return;
     };

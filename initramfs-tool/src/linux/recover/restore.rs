@@ -5,16 +5,22 @@ use reseat_core::recovery::Failure;
 
 use super::super::worker::claim_here;
 use super::super::{Root, attribute, functions, health};
+use super::reset;
 use super::trouble::Stop;
-use crate::claim::{Attribute, FailureKind, Target, TargetFunction, VFIO_PCI};
+use crate::claim::{Aim, Attribute, FailureKind, NOBODY, Target, TargetFunction, VFIO_PCI};
 use crate::recovery::{Before, Journal, Subject};
 
 /// The exponent of the smallest size that `resourceN_resize` knows: 1 MiB.
 const SMALLEST_RESIZABLE: u32 = 20;
 
-/// The driver that a function is to have: the one that it was reserved for, or else the one that it had.
+/// The driver that a function is to have: the one that it was reserved for, or else the one that it had. One that was
+/// reserved for nobody is to have none.
 fn wanted(before: &Before) -> Option<&str> {
-    before.driver_override.as_deref().or(before.driver.as_deref())
+    match before.driver_override.as_deref() {
+        Some(NOBODY) => None,
+        Some(reserved) => Some(reserved),
+        None => before.driver.as_deref(),
+    }
 }
 
 /// Takes a function from its driver, if it has one.
@@ -39,6 +45,11 @@ pub(super) fn bar_sizes(root: &Root, journal: &Journal, words: &mut Vec<String>)
             if *was == is || *was == 0 || !path.exists() {
                 continue;
             }
+            if is == 0 {
+                // The verdict tells it as well: a BAR that has lost its address.
+                words.push(format!("{}: the kernel found no room for BAR {bar}", before.address));
+                continue;
+            }
             // The kernel resizes no BAR of a function that a driver has.
             unbind(root, before.address)?;
             let exponent = was.ilog2().saturating_sub(SMALLEST_RESIZABLE);
@@ -49,14 +60,20 @@ pub(super) fn bar_sizes(root: &Root, journal: &Journal, words: &mut Vec<String>)
     Ok(())
 }
 
-/// The driver overrides back to what they were.
-pub(super) fn overrides(root: &Root, journal: &Journal) -> Result<(), Stop> {
+/// The driver overrides back to what they were, and the choice of reset methods with them.
+pub(super) fn overrides(root: &Root, journal: &Journal, words: &mut Vec<String>) -> Result<(), Stop> {
     for before in &journal.before {
         let path = root.function(before.address).join(Attribute::DriverOverride.file());
         let value = before.driver_override.as_deref().unwrap_or("");
         let now = attribute::read(&path)?;
         if now != value && !(value.is_empty() && now == "(null)") {
             attribute::write(&path, value)?;
+        }
+        if let Some(methods) = &before.reset_method {
+            let choice = root.function(before.address).join("reset_method");
+            if attribute::read_if_there(&choice)?.is_some_and(|now| now != *methods) {
+                reset::put_back(&choice, methods, words);
+            }
         }
     }
     Ok(())
@@ -70,10 +87,10 @@ pub(super) fn drivers(root: &Root, journal: &Journal, words: &mut Vec<String>) -
         let has = functions::driver_of(root, function)?;
         let wants = wanted(before);
         if let Some(driver) = has.as_deref().filter(|driver| Some(*driver) != wants) {
-            words.push(format!("{driver} had {function} before {}", wants.unwrap_or("nobody")));
+            words.push(had_it_first(driver, function, wants, journal));
             unbind(root, function)?;
         }
-        if wants == Some(VFIO_PCI) && functions::driver_of(root, function)?.is_none() {
+        if wants.is_none_or(|driver| driver == VFIO_PCI) && functions::driver_of(root, function)?.is_none() {
             enable(root, function, words);
         }
         match wants {
@@ -82,7 +99,44 @@ pub(super) fn drivers(root: &Root, journal: &Journal, words: &mut Vec<String>) -
             None => {}
         }
     }
-    claim(root, &journal.subject, &claimed)
+    claim(root, &journal.subject, &claimed)?;
+    tell_groups(root, journal, words)
+}
+
+/// Until kernel 6.19 a driver that is loaded has a function at once that is found by a scan, and nothing can keep it off.
+fn had_it_first(driver: &str, function: FunctionAddress, wants: Option<&str>, journal: &Journal) -> String {
+    let wants = wants.unwrap_or("nobody");
+    match journal.scanned_ms {
+        Some(scanned) => {
+            let time = since_start_ms().saturating_sub(scanned);
+            format!("{driver} had {function} before {wants}, for {time} ms at most")
+        }
+        None => format!("{driver} had {function} before {wants}"),
+    }
+}
+
+/// The time since the machine started, in milliseconds.
+pub(super) fn since_start_ms() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let (seconds, nanoseconds) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+    let milliseconds = nanoseconds.unwrap_or_default() / 1_000_000;
+    seconds
+        .unwrap_or_default()
+        .saturating_mul(1000)
+        .saturating_add(milliseconds)
+}
+
+/// Whoever was to open `/dev/vfio/N` has to know that there is another N.
+fn tell_groups(root: &Root, journal: &Journal, words: &mut Vec<String>) -> Result<(), Stop> {
+    for before in &journal.before {
+        let now = attribute::link_name(&root.function(before.address).join("iommu_group"))?;
+        if now != before.iommu_group {
+            let or_none = |group: &Option<String>| group.clone().unwrap_or_else(|| "none".to_owned());
+            let (was, is) = (or_none(&before.iommu_group), or_none(&now));
+            words.push(format!("{}: its IOMMU group was {was} and is {is}", before.address));
+        }
+    }
+    Ok(())
 }
 
 /// Has the kernel switch memory decode on: what was enumerated anew decodes nothing until a driver wants it, and
@@ -114,7 +168,7 @@ fn bind(root: &Root, function: FunctionAddress, driver: &str) -> Result<(), Stop
 }
 
 /// Takes functions through the claim, as at boot.
-fn claim(root: &Root, subject: &Subject, claimed: &[FunctionAddress]) -> Result<(), Stop> {
+pub(super) fn claim(root: &Root, subject: &Subject, claimed: &[FunctionAddress]) -> Result<(), Stop> {
     if claimed.is_empty() {
         return Ok(());
     }
@@ -123,6 +177,7 @@ fn claim(root: &Root, subject: &Subject, claimed: &[FunctionAddress]) -> Result<
         .iter()
         .filter(|member| claimed.contains(&member.address));
     let target = Target {
+        aim: Aim::Claim,
         device: subject.device,
         functions: members
             .map(|member| TargetFunction {

@@ -4,6 +4,7 @@
 //! blocks in the kernel blocks the worker; it is left behind then, and the next task gets another one.
 
 use std::env;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -11,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::Root;
-use super::{collect, operate};
+use super::{collect, operate, restore};
 use crate::recovery::{Answer, Task};
 
 /// Does the tasks on standard input, one after the other, until there are no more.
@@ -32,7 +33,7 @@ pub fn serve(root: &Root) -> io::Result<()> {
 
 fn perform(root: &Root, task: &Task) -> Answer {
     match task {
-        Task::Survey(device) => match operate::survey_of(root, *device) {
+        Task::Survey(device, known) => match operate::survey_of(root, *device, known) {
             Ok(surveyed) => Answer::Surveyed(Box::new(surveyed)),
             Err(problem) => Answer::Failed(problem),
         },
@@ -53,6 +54,10 @@ fn perform(root: &Root, task: &Task) -> Answer {
             Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
             Err(problem) => Answer::Failed(problem),
         },
+        Task::Claim(subject) => match restore::claim(root, subject, &subject.functions()) {
+            Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
+            Err(stop) => Answer::Failed(stop.words),
+        },
         Task::Collect(part, subject) => Answer::Collected(collect::collect(root, *part, subject)),
     }
 }
@@ -72,6 +77,8 @@ pub(super) enum WorkerError {
 pub(super) struct Workers<'a> {
     root: &'a Root,
     worker: Option<Worker>,
+    /// The lock of the reset domain, which every worker holds as well: one that outlives us still works in it.
+    lock: Option<File>,
 }
 
 struct Worker {
@@ -82,7 +89,17 @@ struct Worker {
 
 impl<'a> Workers<'a> {
     pub(super) const fn new(root: &'a Root) -> Self {
-        Self { root, worker: None }
+        Self {
+            root,
+            worker: None,
+            lock: None,
+        }
+    }
+
+    /// From now on, workers hold this lock. It is released when nobody of them is left.
+    pub(super) fn hold(&mut self, lock: File) {
+        self.lock = Some(lock);
+        self.worker = None;
     }
 
     /// Has a task done, in a limited time.
@@ -90,7 +107,9 @@ impl<'a> Workers<'a> {
         let deadline = Instant::now() + limit;
         let mut worker = match self.worker.take() {
             Some(worker) => worker,
-            None => Worker::start(self.root).map_err(|error| WorkerError::Gone(error.to_string()))?,
+            None => {
+                Worker::start(self.root, self.lock.as_ref()).map_err(|error| WorkerError::Gone(error.to_string()))?
+            }
         };
         let gone = |error: io::Error| WorkerError::Gone(error.to_string());
         let mut line = serde_json::to_vec(task).map_err(|error| WorkerError::Gone(error.to_string()))?;
@@ -120,13 +139,18 @@ impl<'a> Workers<'a> {
 }
 
 impl Worker {
-    fn start(root: &Root) -> io::Result<Self> {
+    fn start(root: &Root, lock: Option<&File>) -> io::Result<Self> {
+        // It has nothing to say there, and what is open is held.
+        let held = match lock {
+            Some(lock) => Stdio::from(lock.try_clone()?),
+            None => Stdio::null(),
+        };
         let mut child = Command::new(env::current_exe()?)
             .arg(super::WORKER_COMMAND)
             .arg(root.as_path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(held)
             .spawn()?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("it has no pipes"));

@@ -189,7 +189,9 @@ impl MachineSpec {
     fn platform(&self) -> Vec<QemuOption> {
         let mut options = vec![
             ("-accel", "tcg,thread=multi".to_owned()),
-            ("-cpu", "qemu64".to_owned()),
+            // Of AMD's processors the kernel keeps the addresses below 1 TiB for HyperTransport, which are just those that a
+            // machine of this size has for large BARs: what is found anew would get none.
+            ("-cpu", "qemu64,vendor=GenuineIntel".to_owned()),
             ("-machine", "q35,kernel-irqchip=split".to_owned()),
             ("-m", format!("{}M", self.memory_mib)),
             ("-display", "none".to_owned()),

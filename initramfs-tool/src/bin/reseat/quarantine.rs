@@ -1,0 +1,225 @@
+//! `reseat quarantine`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use reseat::identification::{Identification, Likeness};
+use reseat::inventory;
+use reseat::linux::{self, Isolation, Root};
+use reseat::quarantine::{Entry, Ledger, Lost, Past, State};
+use reseat::recovery::ExitStatus;
+use reseat_core::address::DeviceAddress;
+use serde::Serialize;
+
+use crate::gpu::GpuName;
+use crate::table::table;
+
+/// What is to be said of the list in the initramfs.
+pub(crate) const NEXT_BOOT: &str =
+    "make the initramfs anew (update-initramfs -u) so that the next boot knows from its beginning";
+
+/// Arguments of `reseat quarantine`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show which GPUs are out of service, since when and why, and who has them.
+    ///
+    /// Exit status: 0 if the list is whole; 1 if it is damaged, so that every GPU counts as out of service; 2 wrong usage.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a GPU out of service. That is written down first, and outlives a reboot.
+    ///
+    /// Exit status: 0 out of service and out of everybody's reach; 1 nothing was done; 2 wrong usage; 6 out of service, and
+    /// somebody may still have it: `reseat quarantine apply` tries again.
+    Add {
+        /// The GPU, by its address: 0000:65:00 or one of its functions, 0000:65:00.0.
+        gpu: GpuName,
+        /// Why.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Put every GPU out of reach that is out of service, as reseat-quarantine.service does at boot.
+    ///
+    /// Where the list is damaged, those that the rules choose and those on vfio-pci.
+    ///
+    /// Exit status: 0 if all are out of reach; 1 if so, and the list is damaged or something else is wrong with it; 2 wrong
+    /// usage; 6 if one is not.
+    Apply,
+    /// After a damaged list, of which a copy was kept: let what is known count, and every other GPU be in service.
+    ///
+    /// Exit status: 0 done, or nothing was lost; 1 nothing was changed; 2 wrong usage.
+    AcceptLoss {
+        /// Why that is well. It is kept.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+/// The schema of the list's JSON form: fields may be added under the same name.
+const SCHEMA: &str = "reseat.quarantine-list/1";
+
+#[derive(Serialize)]
+struct Listing<'a> {
+    schema: &'static str,
+    /// Why nothing can be said; every GPU counts as out of service then.
+    corrupt: Option<&'a str>,
+    lost: Option<&'a Lost>,
+    entries: Vec<Row<'a>>,
+    past: &'a [Past],
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    entry: &'a Entry,
+    now: Now,
+}
+
+/// Who has a GPU that is out of service.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Now {
+    NotThere,
+    Nobody,
+    Drivers(Vec<String>),
+}
+
+/// Does what is asked.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let root = Root::system();
+    match &arguments.command {
+        Command::List { json } => list(&root, *json),
+        Command::Add { gpu, reason } => add(&root, *gpu, reason),
+        Command::Apply => apply(&root),
+        Command::AcceptLoss { reason } => accept_loss(&root, reason),
+    }
+}
+
+fn list(root: &Root, json: bool) -> anyhow::Result<ExitCode> {
+    let (ledger, corrupt) = match linux::read_quarantine(root) {
+        State::Known(ledger) => (ledger, None),
+        State::Corrupt { reason } => (Ledger::default(), Some(reason)),
+    };
+    let listing = Listing {
+        schema: SCHEMA,
+        corrupt: corrupt.as_deref(),
+        lost: ledger.lost.as_ref(),
+        entries: rows(root, &ledger),
+        past: &ledger.past,
+    };
+    let mut output = io::stdout().lock();
+    match (json, listing.entries.is_empty()) {
+        (true, _) => writeln!(output, "{}", serde_json::to_string_pretty(&listing)?)?,
+        (false, true) if corrupt.is_none() && ledger.lost.is_none() => writeln!(output, "no GPU is out of service")?,
+        (false, true) => {}
+        (false, false) => writeln!(output, "{}", words(&listing.entries))?,
+    }
+    let damage = corrupt
+        .as_deref()
+        .or(ledger.lost.as_ref().map(|lost| lost.reason.as_str()));
+    let Some(damage) = damage else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    eprintln!(
+        "reseat: {damage}\nreseat: every GPU counts as out of service, until `reseat quarantine accept-loss --reason \
+         TEXT` lets what is known count"
+    );
+    Ok(ExitCode::FAILURE)
+}
+
+fn rows<'a>(root: &Root, ledger: &'a Ledger) -> Vec<Row<'a>> {
+    let gpus = inventory::gpus(&linux::list(root).functions);
+    let rows = ledger.entries.iter().map(|entry| {
+        let there = gpus.iter().find(|gpu| {
+            let found = linux::identify(root, gpu, None).unwrap_or_else(|_| Identification::new(gpu, None, None));
+            entry.gpu.likeness(&found) == Likeness::Same
+        });
+        let drivers = there.map(|gpu| gpu.functions.iter().filter_map(|function| function.driver.clone()));
+        let now = match drivers.map(Iterator::collect::<Vec<_>>) {
+            None => Now::NotThere,
+            Some(drivers) if drivers.is_empty() => Now::Nobody,
+            Some(drivers) => Now::Drivers(drivers),
+        };
+        Row { entry, now }
+    });
+    rows.collect()
+}
+
+fn words(rows: &[Row<'_>]) -> String {
+    let head = ["GPU", "SINCE", "NOW WITH", "WHY"];
+    table(
+        head,
+        rows.iter().map(|Row { entry, now }| {
+            let attempts = match entry.attempts.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", entry.attempts.join("; ")),
+            };
+            [
+                entry.gpu.to_string(),
+                entry.since.to_string(),
+                match now {
+                    Now::NotThere => "not there".to_owned(),
+                    Now::Nobody => "nobody".to_owned(),
+                    Now::Drivers(drivers) => drivers.join(", "),
+                },
+                format!("{}{attempts}", entry.reason),
+            ]
+        }),
+    )
+}
+
+fn add(root: &Root, GpuName(device): GpuName, reason: &str) -> anyhow::Result<ExitCode> {
+    let isolation = linux::quarantine(root, device, reason)?;
+    writeln!(io::stdout(), "{}; {NEXT_BOOT}", in_words(device, &isolation))?;
+    Ok(match isolation {
+        Isolation::Done | Isolation::NotThere => ExitCode::SUCCESS,
+        Isolation::Failed(_) => ExitCode::from(ExitStatus::NotQuarantined as u8),
+    })
+}
+
+fn apply(root: &Root) -> anyhow::Result<ExitCode> {
+    let applied = linux::apply_quarantine(root);
+    let mut output = io::stdout().lock();
+    for (device, isolation) in &applied.gpus {
+        writeln!(output, "{}", in_words(*device, isolation))?;
+    }
+    for problem in &applied.problems {
+        eprintln!("reseat: {problem}");
+    }
+    let is_failed = |isolation: &Isolation| matches!(isolation, Isolation::Failed(_));
+    Ok(match applied.gpus.iter().any(|(_, isolation)| is_failed(isolation)) {
+        true => ExitCode::from(ExitStatus::NotQuarantined as u8),
+        false if applied.problems.is_empty() => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn accept_loss(root: &Root, reason: &str) -> anyhow::Result<ExitCode> {
+    let mut output = io::stdout().lock();
+    match linux::accept_quarantine_loss(root, reason)? {
+        Some(lost) => writeln!(
+            output,
+            "what is known counts again; lost was: {lost}\nGPUs that were isolated meanwhile come back by `reseat \
+             return-to-service` or with the next boot"
+        )?,
+        None => writeln!(output, "nothing was lost")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn in_words(device: DeviceAddress, isolation: &Isolation) -> String {
+    match isolation {
+        Isolation::Done => format!("{device}: out of service, and out of reach"),
+        Isolation::NotThere => format!("{device}: out of service, and not there"),
+        Isolation::Failed(words) => format!("{device}: out of service, and NOT out of reach: {}", words.join("; ")),
+    }
+}

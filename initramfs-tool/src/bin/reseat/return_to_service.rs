@@ -1,0 +1,86 @@
+//! `reseat return-to-service`.
+
+use std::process::ExitCode;
+
+use reseat::linux::{self, Isolation, Return, Returned, Root};
+use reseat::recovery::ExitStatus;
+use reseat_core::recovery::End;
+
+use crate::gpu::GpuName;
+use crate::quarantine::NEXT_BOOT;
+use crate::recover::Teller;
+
+/// Arguments of `reseat return-to-service`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Exit status: 0 in service again; 1 not begun, or reseat failed, or in service by force and without its \
+                        driver; 2 wrong usage; 3 a reset was unverified; 4 refused; 5 still out of service; \
+                        6 still out of service, and not out of reach. After 3 and 4 it is out of service as well."
+)]
+pub(crate) struct Arguments {
+    /// The GPU, by its address: 0000:65:00 or one of its functions, 0000:65:00.0.
+    gpu: GpuName,
+    /// How many resets have to be verified.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    resets: u32,
+    /// Reset nothing and verify nothing. The reason is kept.
+    #[arg(long, requires = "reason", conflicts_with = "resets")]
+    force: bool,
+    /// Why it is to be forced.
+    #[arg(long, value_name = "TEXT", requires = "force")]
+    reason: Option<String>,
+    /// Print JSON, one event of the resets a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Takes a GPU back into service.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let GpuName(device) = arguments.gpu;
+    let how = match &arguments.reason {
+        Some(reason) => Return::Force(reason.clone()),
+        None => Return::Resets(arguments.resets),
+    };
+    let mut teller = Teller::new(arguments.json);
+    let returned = linux::return_to_service(&Root::system(), device, &how, &mut |event| teller.tell(event));
+    if let Err(error) = teller.finish() {
+        // How it ended is told by the exit status, whoever has stopped reading.
+        eprintln!("reseat: cannot print: {error}");
+    }
+    let status = match returned? {
+        Returned::Back => {
+            eprintln!("reseat: {device} is in service again; {NEXT_BOOT}");
+            ExitStatus::Recovered
+        }
+        Returned::BackWithoutDriver(words) => {
+            let words = words.join("; ");
+            eprintln!("reseat: {device} is in service again by force, and its driver does not have it: {words}");
+            ExitStatus::Error
+        }
+        Returned::Unproven { end, isolation } => {
+            let end_in_words = end.map_or_else(|| "it could not be isolated".to_owned(), |end| end.to_string());
+            still_out(device, &end_in_words, &isolation);
+            match (&isolation, end) {
+                (Isolation::Failed(_), _) => ExitStatus::NotQuarantined,
+                (_, Some(End::Unverified { .. })) => ExitStatus::Unverified,
+                (_, Some(End::Refused(_))) => ExitStatus::Refused,
+                (_, None | Some(End::Recovered { .. } | End::OutOfService { .. })) => ExitStatus::OutOfService,
+            }
+        }
+        Returned::NotHandedOver { words, isolation } => {
+            still_out(device, &words.join("; "), &isolation);
+            match isolation {
+                Isolation::Failed(_) => ExitStatus::NotQuarantined,
+                Isolation::Done | Isolation::NotThere => ExitStatus::OutOfService,
+            }
+        }
+    };
+    Ok(ExitCode::from(status as u8))
+}
+
+fn still_out(device: reseat_core::address::DeviceAddress, why: &str, isolation: &Isolation) {
+    eprintln!("reseat: {device} is still out of service: {why}");
+    if let Isolation::Failed(words) = isolation {
+        eprintln!("reseat: {device} is not out of reach: {}", words.join("; "));
+    }
+}

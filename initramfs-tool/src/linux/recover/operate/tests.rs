@@ -1,0 +1,127 @@
+//! Isolation and its end on a directory that stands for `/`.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::claim::VFIO_PCI;
+
+const DEVICES: &str = "/sys/bus/pci/devices";
+
+struct Machine {
+    directory: TempDir,
+}
+
+impl Machine {
+    /// Two functions that nobody has open; the second is on vfio-pci.
+    fn new() -> Self {
+        let machine = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        machine.link("/proc/1/ns/pid", "pid:[4026531836]");
+        machine.write("/sys/bus/pci/drivers_probe", "");
+        machine.write("/sys/bus/pci/drivers/vfio-pci/unbind", "");
+        for function in [0, 1] {
+            machine.write(&format!("{DEVICES}/0000:01:00.{function}/driver_override"), "(null)\n");
+            let group = format!("{DEVICES}/0000:01:00.{function}/iommu_group");
+            machine.link(&group, "../../../kernel/iommu_groups/7");
+        }
+        machine
+    }
+
+    fn root(&self) -> Root {
+        Root::at(self.directory.path())
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        let path = self.root().path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn link(&self, path: &str, target: &str) {
+        let path = self.root().path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(target, path).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.root().path(path)).unwrap()
+    }
+
+    fn override_of(&self, function: u8) -> String {
+        let text = self.read(&format!("{DEVICES}/0000:01:00.{function}/driver_override"));
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+fn subject() -> Subject {
+    let member = |function: u8| Member {
+        address: format!("0000:01:00.{function}").parse().unwrap(),
+        identity: "10de:2489".parse().unwrap(),
+        class: "030000".parse().unwrap(),
+    };
+    Subject {
+        device: "0000:01:00".parse().unwrap(),
+        function: "0000:01:00.0".parse().unwrap(),
+        members: vec![member(0), member(1)],
+        switch: Vec::new(),
+        ports: Vec::new(),
+        card_root: None,
+    }
+}
+
+#[test]
+fn every_function_is_reserved_for_nobody_and_given_back() {
+    let machine = Machine::new();
+    let root = machine.root();
+    assert_eq!(isolate(&root, &subject()), (Observation::Done, Vec::new()));
+    assert_eq!(
+        (machine.override_of(0), machine.override_of(1)),
+        (NOBODY.to_owned(), NOBODY.to_owned())
+    );
+    release(&root, &subject()).unwrap();
+    assert_eq!(
+        (machine.override_of(0), machine.override_of(1)),
+        (String::new(), String::new())
+    );
+    assert!(machine.read("/sys/bus/pci/drivers_probe").contains("0000:01:00.1"));
+}
+
+#[test]
+fn what_is_still_on_its_driver_is_not_isolated() {
+    let machine = Machine::new();
+    machine.link(
+        &format!("{DEVICES}/0000:01:00.1/driver"),
+        "../../bus/pci/drivers/vfio-pci",
+    );
+    let (observation, words) = isolate(&machine.root(), &subject());
+    assert!(matches!(observation, Observation::Failed(_)), "{observation:?}");
+    assert!(words[0].contains(VFIO_PCI), "{words:?}");
+    assert_eq!(machine.read("/sys/bus/pci/drivers/vfio-pci/unbind"), "0000:01:00.1\n");
+}
+
+#[test]
+fn one_that_is_isolated_already_is_not_asked_for_users() {
+    let machine = Machine::new();
+    for function in [0, 1] {
+        machine.write(&format!("{DEVICES}/0000:01:00.{function}/driver_override"), NOBODY);
+    }
+    // Without it nobody knows who uses it.
+    fs::remove_dir_all(machine.root().path("/proc")).unwrap();
+    assert_eq!(isolate(&machine.root(), &subject()), (Observation::Done, Vec::new()));
+    machine.write(&format!("{DEVICES}/0000:01:00.1/driver_override"), "(null)\n");
+    let (observation, _) = isolate(&machine.root(), &subject());
+    assert_eq!(observation, Observation::Failed(Failure::Busy));
+    assert_eq!(machine.override_of(1), "(null)");
+}
+
+#[test]
+fn an_override_of_somebody_else_is_not_released() {
+    let machine = Machine::new();
+    machine.write(&format!("{DEVICES}/0000:01:00.0/driver_override"), VFIO_PCI);
+    release(&machine.root(), &subject()).unwrap();
+    assert_eq!(machine.override_of(0), VFIO_PCI);
+}

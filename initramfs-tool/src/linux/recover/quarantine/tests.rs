@@ -1,0 +1,130 @@
+//! What is decided without a worker, on a directory that stands for `/`.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::linux::read_quarantine;
+
+const LEDGER: &str = "/var/lib/reseat/quarantine.json";
+const FROZEN: &str = include_str!("../../../quarantine/quarantine-1.json");
+
+/// A machine whose rules choose the GPU at 0000:01:00.
+struct Machine {
+    directory: TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let machine = Self {
+            directory: tempfile::tempdir().unwrap(),
+        };
+        machine.write("/proc/cmdline", "reseat.claim=0000:01:00.0");
+        fs::create_dir_all(machine.root().path("/sys/bus/pci/devices")).unwrap();
+        machine
+    }
+
+    /// On the driver, or on none.
+    fn with_gpu(self, bus: u8, driver: Option<&str>) -> Self {
+        let directory = format!("/sys/bus/pci/devices/0000:{bus:02x}:00.0");
+        self.write(&format!("{directory}/vendor"), "0x10de\n");
+        self.write(&format!("{directory}/device"), "0x2231\n");
+        self.write(&format!("{directory}/class"), "0x030000\n");
+        if let Some(driver) = driver {
+            let link = self.root().path(format!("{directory}/driver"));
+            symlink(format!("../../bus/pci/drivers/{driver}"), link).unwrap();
+        }
+        self
+    }
+
+    fn with_ledger(self, content: &str) -> Self {
+        self.write(LEDGER, content);
+        self
+    }
+
+    fn root(&self) -> Root {
+        Root::at(self.directory.path())
+    }
+
+    fn write(&self, path: &str, content: &str) {
+        let path = self.root().path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn force(&self, device: &str) -> Result<Returned, QuarantineError> {
+        let how = Return::Force("it was pulled out".to_owned());
+        return_to_service(&self.root(), device.parse().unwrap(), &how, &mut |_| {})
+    }
+}
+
+/// The frozen ledger, which names 0000:01:00, with nothing lost.
+fn ledger() -> String {
+    let mut file: serde_json::Value = serde_json::from_str(FROZEN).unwrap();
+    file["lost"] = serde_json::Value::Null;
+    file.to_string()
+}
+
+fn device(bus: u8) -> DeviceAddress {
+    format!("0000:{bus:02x}:00").parse().unwrap()
+}
+
+#[test]
+fn what_is_not_there_cannot_be_taken_out_of_service() {
+    let machine = Machine::new();
+    let error = quarantine(&machine.root(), device(1), "loud").unwrap_err();
+    assert_eq!(error.to_string(), "no GPU is at 0000:01:00");
+    assert!(!machine.root().path(LEDGER).exists());
+}
+
+#[test]
+fn one_that_was_pulled_out_is_not_there_and_can_be_struck_off() {
+    let machine = Machine::new().with_ledger(&ledger());
+    let applied = apply(&machine.root());
+    assert_eq!(applied.gpus, [(device(1), Isolation::NotThere)]);
+    assert_eq!(applied.problems, Vec::<String>::new());
+    assert_eq!(machine.force("0000:01:00").unwrap(), Returned::Back);
+    let State::Known(ledger) = read_quarantine(&machine.root()) else {
+        panic!("the ledger cannot be read")
+    };
+    assert!(ledger.entries.is_empty());
+    assert_eq!(ledger.past[0].why, "by force: it was pulled out");
+}
+
+#[test]
+fn one_in_service_has_nothing_to_return_from() {
+    let machine = Machine::new().with_gpu(2, Some("vfio-pci")).with_ledger(&ledger());
+    assert!(matches!(
+        machine.force("0000:02:00"),
+        Err(QuarantineError::InService(_))
+    ));
+    assert!(matches!(machine.force("0000:03:00"), Err(QuarantineError::NoGpu(_))));
+}
+
+#[test]
+fn nothing_is_returned_while_nobody_knows_what_was_lost() {
+    for content in [FROZEN, "{"] {
+        let machine = Machine::new().with_ledger(content);
+        assert!(matches!(machine.force("0000:01:00"), Err(QuarantineError::Damaged(_))));
+        assert_eq!(fs::read_to_string(machine.root().path(LEDGER)).unwrap(), content);
+        let lost = accept_loss(&machine.root(), "looked at it").unwrap();
+        assert!(lost.is_some());
+        assert!(!matches!(machine.force("0000:01:00"), Err(QuarantineError::Damaged(_))));
+    }
+}
+
+#[test]
+fn where_nobody_knows_a_gpu_that_is_not_ours_is_left_alone() {
+    let machine = Machine::new().with_gpu(2, Some("ast")).with_ledger("{");
+    let applied = apply(&machine.root());
+    assert_eq!(applied.gpus, []);
+    assert_eq!(applied.problems.len(), 1, "{applied:?}");
+}
+
+#[test]
+fn an_empty_ledger_isolates_nobody() {
+    let machine = Machine::new().with_gpu(1, None);
+    assert_eq!(apply(&machine.root()), Applied::default());
+}

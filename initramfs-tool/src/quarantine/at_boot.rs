@@ -1,0 +1,116 @@
+//! The same file as the boot reads it: who is out of service and why, and nothing of when. The initramfs carries no calendar.
+
+use serde::Deserialize;
+
+use super::SCHEMA;
+use crate::identification::{Identification, Likeness};
+
+/// What the boot knows of the quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AtBoot {
+    entries: Vec<Entry>,
+    /// Why GPUs that it does not name may be out of service as well.
+    unknown: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct Entry {
+    gpu: Identification,
+    reason: String,
+}
+
+impl AtBoot {
+    /// No GPU is out of service.
+    pub fn nobody() -> Self {
+        Self {
+            entries: Vec::new(),
+            unknown: None,
+        }
+    }
+
+    /// Nobody knows which GPUs are.
+    pub fn unreadable(why: String) -> Self {
+        Self {
+            entries: Vec::new(),
+            unknown: Some(why),
+        }
+    }
+
+    /// What the content of the file says.
+    pub fn parse(bytes: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Head {
+            schema: String,
+        }
+        #[derive(Deserialize)]
+        struct File {
+            lost: Option<Lost>,
+            entries: Vec<Entry>,
+        }
+        #[derive(Deserialize)]
+        struct Lost {
+            reason: String,
+        }
+        let file = match serde_json::from_slice(bytes) {
+            Ok(Head { schema }) if schema == SCHEMA => serde_json::from_slice(bytes),
+            Ok(Head { schema }) => {
+                return Self::unreadable(format!("it has the schema `{schema}`, this version reads `{SCHEMA}`"));
+            }
+            Err(error) => Err(error),
+        };
+        match file {
+            Ok(File { lost, entries }) => Self {
+                entries,
+                unknown: lost.map(|lost| lost.reason),
+            },
+            Err(error) => Self::unreadable(format!("it is no quarantine file: {error}")),
+        }
+    }
+
+    /// Whether nothing stands against any GPU.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.unknown.is_none()
+    }
+
+    /// Why GPUs that it does not name may be out of service as well.
+    pub fn unknown(&self) -> Option<&str> {
+        self.unknown.as_deref()
+    }
+
+    /// What stands against a GPU by its name.
+    pub fn against(&self, gpu: &Identification) -> Option<&str> {
+        let mut entries = self.entries.iter();
+        let entry = entries.find(|entry| entry.gpu.likeness(gpu) == Likeness::Same)?;
+        Some(&entry.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identification::tests::{first, second};
+
+    const FROZEN: &str = include_str!("quarantine-1.json");
+
+    #[test]
+    fn the_boot_reads_of_the_frozen_file_what_the_ledger_says() {
+        let read = AtBoot::parse(FROZEN.as_bytes());
+        assert_eq!(read.against(&first()), Some("no rung is left"));
+        assert_eq!(read.against(&second()), None);
+        assert_eq!(read.unknown(), Some("it is no quarantine file"));
+        assert!(!read.is_empty());
+    }
+
+    #[test]
+    fn a_file_cut_short_anywhere_says_that_nobody_knows() {
+        for end in 0..FROZEN.trim_end().len() {
+            let read = AtBoot::parse(&FROZEN.as_bytes()[..end]);
+            assert!(read.unknown().is_some(), "{end}: {read:?}");
+        }
+        assert!(
+            AtBoot::parse(b"{\"schema\": \"reseat.quarantine/2\"}")
+                .unknown()
+                .is_some()
+        );
+    }
+}

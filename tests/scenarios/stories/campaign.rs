@@ -1,0 +1,154 @@
+//! Every fault on every kind of board and place: never a false "recovered", never a bystander touched, no hang, and what
+//! can be brought back is.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use fake_gpu::profile::{BoardDesign, Vendor};
+use reseat_scenarios::accesses::{disturbances, now};
+use reseat_scenarios::faults::{self, Case};
+use reseat_scenarios::{Gpu, Place, Rules, Running, Scene, Stage};
+use reseat_vm::artifacts::Kernel;
+
+const RULES: &str = "[[claim]]\nselect = \"gpu\"\n";
+
+/// A reset by the kernel that does not come back, and every other rung after it.
+const LIMIT: Duration = Duration::from_secs(110);
+
+/// The boards, each with the place where it stands.
+const BOARDS: [(Vendor, usize, Place); 6] = [
+    (Vendor::Nvidia, 1, Place::Alone),
+    (Vendor::Nvidia, 2, Place::Alone),
+    (Vendor::Nvidia, 4, Place::Alone),
+    (Vendor::Amd, 2, Place::Alone),
+    (Vendor::Nvidia, 2, Place::BehindSwitch),
+    (Vendor::Nvidia, 2, Place::BesideDisk),
+];
+
+pub(crate) fn all_on_6_1(stage: &Stage) -> Result<()> {
+    campaign(stage, "campaign-6.1", 1)
+}
+
+/// A third of it, chosen so that every fault and every board comes up.
+pub(crate) fn a_third_on_6_12(stage: &Stage) -> Result<()> {
+    campaign(&stage.with_kernel(Kernel::Trixie), "campaign-6.12", 3)
+}
+
+fn campaign(stage: &Stage, name: &str, step: usize) -> Result<()> {
+    let image = stage.image_with_modules(&["nvme"], Rules::File(RULES), [])?;
+    let scene = Scene::new(stage, name, image).traced();
+    let scene = BOARDS.iter().fold(scene, |scene, (vendor, functions, place)| {
+        scene.gpu_at(BoardDesign::new(*vendor, *functions), *place)
+    });
+    let running = scene.boot()?;
+    running.save_baselines()?;
+    let _keeper = running.keep_slots();
+    let mut played = 0;
+    for (row, case) in faults::ALL.iter().enumerate() {
+        for (column, board) in BOARDS.iter().enumerate() {
+            if (row + column).is_multiple_of(step) && is_worth_it(case, column) {
+                let what = format!("{} on {board:?}", case.name);
+                play(&running, column, case).with_context(|| what)?;
+                played += 1;
+            }
+        }
+    }
+    ensure!(played >= 20, "only {played} were played");
+    Ok(())
+}
+
+/// The kernel's seventy seconds are waited for once.
+fn is_worth_it(case: &Case, board: usize) -> bool {
+    case.name != faults::FLR_KILLS.name || board == 0
+}
+
+fn play(running: &Running, index: usize, case: &Case) -> Result<()> {
+    let gpu = running.gpu(index)?;
+    running.shell("rm -f /var/lib/reseat/history.jsonl /var/lib/reseat/quarantine.json")?;
+    let reads = gpu.disk.as_ref().map(|_| running.read_disk(gpu)).transpose()?;
+    let (begin, started) = (now(), Instant::now());
+    let recovery = running.recover(gpu, case, arguments(case))?;
+    ensure!(
+        started.elapsed() < LIMIT,
+        "it took {:?}\n{}",
+        started.elapsed(),
+        recovery.told()
+    );
+    if let Some(reads) = reads {
+        reads.stop()?.check_undisturbed()?;
+    }
+    let expected = expected(case, index);
+    ensure!(
+        recovery.status == expected,
+        "status {}, {expected} was expected\n{}",
+        recovery.status,
+        recovery.told()
+    );
+    check_bystanders(running, gpu, begin)?;
+    gpu.heal()?;
+    renew(running, index)
+}
+
+/// Without power for what it does not help: QEMU plugs in no function that does not answer, and to its devices power that
+/// comes is a reset from above.
+fn arguments(case: &Case) -> &'static str {
+    match is_one_of(case, &POWERLESS) {
+        true => "--highest detach-sbr",
+        false => "",
+    }
+}
+
+const POWERLESS: [Case; 2] = [faults::LOST, faults::SBR_KILLS];
+
+fn is_one_of(case: &Case, cases: &[Case]) -> bool {
+    cases.iter().any(|one| one.name == case.name)
+}
+
+fn check_bystanders(running: &Running, gpu: &Gpu, begin: Duration) -> Result<()> {
+    for other in running.gpus.iter().filter(|other| other.device != gpu.device) {
+        let seen = disturbances(&other.fake, begin, now())?;
+        ensure!(seen.is_empty(), "{} was disturbed: {seen:?}", other.device);
+    }
+    let resets = running.port_resets(begin, now())?;
+    ensure!(
+        resets.iter().all(|reset| reset.port == gpu.port),
+        "other ports were reset: {resets:?}"
+    );
+    Ok(())
+}
+
+/// The exit status: recovered, or out of service.
+fn expected(case: &Case, board: usize) -> i32 {
+    let Some((_, _, place)) = BOARDS.get(board) else {
+        return -1;
+    };
+    let by_flr = [
+        faults::HEALTHY,
+        faults::FLR_HANGS,
+        faults::REGISTERS_DEAD_UNTIL_FLR,
+        faults::PENDING,
+    ];
+    match place {
+        _ if is_one_of(case, &POWERLESS) => 5,
+        // Nothing above FLR, for the disk's sake.
+        Place::BesideDisk if !is_one_of(case, &by_flr) => 5,
+        Place::Alone | Place::BehindSwitch | Place::BesideDisk => 0,
+    }
+}
+
+/// The board as it was at boot, for the next fault.
+fn renew(running: &Running, index: usize) -> Result<()> {
+    let gpu = running.gpu(index)?;
+    if gpu.disk.is_some() && matches!(BOARDS.get(index), Some((_, _, Place::BesideDisk))) {
+        // The boot's claim leaves it alone, and so do we: it stands on one device with a disk.
+        for function in 0..gpu.functions() {
+            let function = gpu.function(function);
+            running.shell(&format!(
+                "cd /sys/bus/pci/devices/{function} && echo >driver_override && echo on >power/control && \
+                 {{ [ -e driver ] || {{ echo 1 >enable; echo 0 >enable; }}; }}"
+            ))?;
+        }
+        return Ok(());
+    }
+    running.renew(gpu)
+}
