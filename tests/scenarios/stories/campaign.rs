@@ -89,12 +89,19 @@ fn play(running: &Running, index: usize, case: &Case) -> Result<()> {
     renew(running, index)
 }
 
-/// Without power for what is lost for good: QEMU plugs in no function that does not answer.
+/// Without power for what it does not help: QEMU plugs in no function that does not answer, and to its devices power that
+/// comes is a reset from above.
 fn arguments(case: &Case) -> &'static str {
-    match case.name == faults::LOST.name {
+    match is_one_of(case, &POWERLESS) {
         true => "--highest detach-sbr",
         false => "",
     }
+}
+
+const POWERLESS: [Case; 2] = [faults::LOST, faults::SBR_KILLS];
+
+fn is_one_of(case: &Case, cases: &[Case]) -> bool {
+    cases.iter().any(|one| one.name == case.name)
 }
 
 fn check_bystanders(running: &Running, gpu: &Gpu, begin: Duration) -> Result<()> {
@@ -121,12 +128,10 @@ fn expected(case: &Case, board: usize) -> i32 {
         faults::REGISTERS_DEAD_UNTIL_FLR,
         faults::PENDING,
     ];
-    let is_one_of = |cases: &[Case]| cases.iter().any(|one| one.name == case.name);
     match place {
-        // What a reset from above kills is killed again as its power comes: to QEMU's devices that is such a reset.
-        _ if is_one_of(&[faults::LOST, faults::SBR_KILLS]) => 5,
+        _ if is_one_of(case, &POWERLESS) => 5,
         // Nothing above FLR, for the disk's sake.
-        Place::BesideDisk if !is_one_of(&by_flr) => 5,
+        Place::BesideDisk if !is_one_of(case, &by_flr) => 5,
         Place::Alone | Place::BehindSwitch | Place::BesideDisk => 0,
     }
 }
