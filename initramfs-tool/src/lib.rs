@@ -15,6 +15,7 @@
 //! | [`quarantine`] | which GPUs are out of service |
 //! | [`checked_lines`] | JSON lines that carry a checksum each |
 //! | [`recovery`] | bringing a GPU back: journal, baseline, what is said meanwhile |
+//! | [`evidence`] | what was seen in a recovery |
 //! | [`linux`] | the effects: the only module that touches /sys, /proc, /dev, /run and /var |
 //!
 //! Everything but [`linux`] is pure: facts and time go in, decisions come out.
@@ -22,6 +23,7 @@
 pub mod checked_lines;
 pub mod claim;
 pub mod decode;
+pub mod evidence;
 pub mod history;
 pub mod identification;
 pub mod inventory;

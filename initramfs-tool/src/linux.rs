@@ -39,8 +39,8 @@ pub use kernel_log::{PREFIX, log};
 pub use quarantine_file::{QuarantineFileError, read as read_quarantine};
 pub use recover::{
     Applied, BaselineError, Isolation, Options as RecoverOptions, QuarantineError, RecordError, RecoverError, Return,
-    Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine, quarantine, recover,
-    return_to_service, save_baseline, serve as serve_tasks, without_baseline,
+    Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine, list_evidence, quarantine,
+    read_evidence, recover, return_to_service, save_baseline, serve as serve_tasks, without_baseline,
 };
 pub use report_file::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use root::Root;

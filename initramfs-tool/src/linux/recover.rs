@@ -1,11 +1,14 @@
 //! The recovery of a GPU, done: one ladder per reset domain, each operation in a worker that can be left behind.
 
 mod baseline;
+mod bundles;
 mod chronicle;
+mod collect;
 mod driver;
 mod files;
 mod operate;
 mod quarantine;
+mod recorder;
 mod remove;
 mod reset;
 mod restore;
@@ -13,6 +16,7 @@ mod trouble;
 mod worker;
 
 pub use baseline::{BaselineError, save as save_baseline, without_baseline};
+pub use bundles::{list as list_evidence, read as read_evidence};
 pub use driver::{Options, RecoverError, recover};
 pub use files::RecordError;
 pub use quarantine::{

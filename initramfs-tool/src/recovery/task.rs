@@ -7,6 +7,7 @@ use reseat_core::recovery::{Observation, Operation};
 use serde::{Deserialize, Serialize};
 
 use super::{FunctionBaseline, Member, Subject};
+use crate::evidence::{Collected, Part};
 
 /// Something that may never come back, so that a worker does it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub enum Task {
     Release(Subject),
     /// Give it to vfio-pci, as at boot.
     Claim(Subject),
+    /// Read a part of what is kept as evidence.
+    Collect(Part, Subject),
 }
 
 /// What a worker answers.
@@ -38,6 +41,8 @@ pub enum Answer {
     Examined(Examined),
     /// What the operation brought, and what is to be said of it.
     Operated(Observation, Vec<String>),
+    /// What was read.
+    Collected(Collected),
     /// It could not be done.
     Failed(String),
 }

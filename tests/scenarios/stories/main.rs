@@ -5,6 +5,7 @@ mod bad_rules;
 mod campaign;
 mod config_reads;
 mod dry_run;
+mod evidence;
 mod four_functions;
 mod guard;
 mod hangs;
@@ -61,6 +62,7 @@ const STORIES: &[(&str, Story)] = stories![
     quarantine::what_stays_sick_does_not_come_back,
     quarantine::the_next_boot_isolates_it,
     quarantine::a_damaged_list_counts_for_all,
+    evidence::of_a_gpu_off_the_bus,
 ];
 
 fn main() -> ExitCode {

@@ -4,6 +4,7 @@
 
 mod baseline;
 mod decode;
+mod evidence;
 mod gpu;
 mod history;
 mod inventory;
@@ -60,6 +61,8 @@ enum Command {
     /// Exit status: 0 if all of it could be read, or there is none; 1 if a part could not, which is named after the rest;
     /// 2 if the arguments make no sense.
     History(history::Arguments),
+    /// Show what was seen in recoveries: what happened, and the GPU and its path before, between and after.
+    Evidence(evidence::Arguments),
     /// Do tasks from standard input: how `recover` has done what may never come back.
     #[command(name = linux::WORKER_COMMAND, hide = true)]
     DoTasks {
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Decode(arguments) => decode::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
+        Command::Evidence(arguments) => evidence::run(&arguments),
         Command::Baseline(arguments) => baseline::run(&arguments),
         Command::Quarantine(arguments) => quarantine::run(&arguments),
         Command::ReturnToService(arguments) => return_to_service::run(&arguments),

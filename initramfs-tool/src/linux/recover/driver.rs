@@ -18,6 +18,7 @@ use super::super::Root;
 use super::super::durable::DurableError;
 use super::chronicle::Chronicle;
 use super::files::{self, RecordError};
+use super::recorder::Recorder;
 use super::worker::{WorkerError, Workers};
 use crate::recovery::{Answer, Event, Member, Planned, Surveyed, Task, advice, whole_milliseconds};
 use crate::rules::Reboot;
@@ -137,6 +138,7 @@ pub fn recover(
         root,
         workers,
         chronicle: Chronicle::open(root, &surveyed.subject),
+        recorder: Recorder::new(root, &surveyed.subject),
         surveyed,
         listener,
         begin: Instant::now(),
@@ -234,6 +236,7 @@ struct Ladder<'a> {
     root: &'a Root,
     workers: Workers<'a>,
     chronicle: Chronicle<'a>,
+    recorder: Recorder<'a>,
     surveyed: Surveyed,
     listener: &'a mut dyn FnMut(&Event),
     begin: Instant,
@@ -244,6 +247,7 @@ struct Ladder<'a> {
 
 impl Ladder<'_> {
     fn tell(&mut self, event: &Event) {
+        self.recorder.hear(event);
         (self.listener)(event);
     }
 
@@ -400,19 +404,28 @@ impl Ladder<'_> {
     fn climb(&mut self, mut recovery: Recovery) -> End {
         let mut decided: Option<Decision> = None;
         loop {
+            // Before an order is handed out, whose time runs from then on.
+            self.follow(&recovery, &mut decided);
             let progress = recovery.poll(self.begin.elapsed());
-            if recovery.decision() != decided.as_ref() {
-                decided = recovery.decision().cloned();
-                if let Some(decision) = &decided {
-                    self.tell_decision(decision);
-                }
-            }
+            self.follow(&recovery, &mut decided);
             match progress {
                 Ok(Progress::Do(order)) => self.carry_out(&mut recovery, order),
                 Ok(Progress::Ended(end)) => return self.end(end),
                 Err(nb::Error::WouldBlock) => self.wait(&recovery),
                 Err(nb::Error::Other(never)) => match never {},
             }
+        }
+    }
+
+    /// Tells what the rule has said anew, and has the GPU looked at before the first rung.
+    fn follow(&mut self, recovery: &Recovery, decided: &mut Option<Decision>) {
+        if recovery.decision() == decided.as_ref() {
+            return;
+        }
+        *decided = recovery.decision().cloned();
+        if let Some(decision) = decided {
+            self.tell_decision(decision);
+            self.recorder.before(&mut self.workers, decision.next);
         }
     }
 
@@ -467,7 +480,9 @@ impl Ladder<'_> {
 
     fn record(&mut self, record: Record) -> Observation {
         self.tell(&Event::Recorded { record });
-        match self.chronicle.record(record, self.begin.elapsed()) {
+        let recorded = self.chronicle.record(record, self.begin.elapsed());
+        self.recorder.after(&mut self.workers, record.rung);
+        match recorded {
             Ok(()) => Observation::Done,
             Err(error) => {
                 let words = vec![format!("the history was not written: {error}")];
@@ -503,6 +518,13 @@ impl Ladder<'_> {
         if let Err(error) = files::remove_journal(self.root, self.surveyed.subject.device) {
             let words = vec![error.to_string()];
             self.tell(&Event::Found { words });
+        }
+        if let Some(written) = self.recorder.finish(&mut self.workers, end) {
+            let words = match written {
+                Ok(path) => format!("evidence: {}", path.display()),
+                Err(error) => format!("the evidence was not written: {error}"),
+            };
+            self.tell(&Event::Found { words: vec![words] });
         }
         let took_ms = whole_milliseconds(self.begin.elapsed());
         let text = end.to_string();

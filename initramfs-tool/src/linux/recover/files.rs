@@ -1,6 +1,6 @@
 //! The journal and the baseline as files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
@@ -81,11 +81,20 @@ fn read<T: DeserializeOwned>(
     what: &'static str,
     schema: &'static str,
 ) -> Result<Option<T>, RecordError> {
+    read_file(&root.path(directory).join(name(device)), what, schema)
+}
+
+/// What is in a file of ours; nothing if it is not there.
+pub(super) fn read_file<T: DeserializeOwned>(
+    path: &Path,
+    what: &'static str,
+    schema: &'static str,
+) -> Result<Option<T>, RecordError> {
     #[derive(serde::Deserialize)]
     struct Head {
         schema: String,
     }
-    let path = root.path(directory).join(name(device));
+    let path = path.to_owned();
     let Some(text) = durable::read(&path)? else {
         return Ok(None);
     };

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::Root;
-use super::{operate, restore};
+use super::{collect, operate, restore};
 use crate::recovery::{Answer, Task};
 
 /// Does the tasks on standard input, one after the other, until there are no more.
@@ -58,6 +58,7 @@ fn perform(root: &Root, task: &Task) -> Answer {
             Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
             Err(stop) => Answer::Failed(stop.words),
         },
+        Task::Collect(part, subject) => Answer::Collected(collect::collect(root, *part, subject)),
     }
 }
 

@@ -1,0 +1,108 @@
+//! `reseat evidence`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Subcommand;
+use reseat::evidence::{Bundle, hex_of, summary};
+use reseat::linux::{self, Root};
+
+use crate::table::table;
+
+/// Arguments of `reseat evidence`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the bundles, oldest first. There is one of each recovery that did anything; the newest 32 are kept.
+    List,
+    /// Show what happened in a recovery, and what differs from one moment to the next.
+    Show {
+        /// The file, its name as `list` has it, or `latest`.
+        #[arg(value_name = "FILE|latest")]
+        file: PathBuf,
+        /// Print the bundle's JSON.
+        #[arg(long, conflicts_with = "hex")]
+        json: bool,
+        /// Print the configuration spaces as `lspci -xxxx` does: for `reseat decode --hex -`.
+        #[arg(long)]
+        hex: bool,
+    },
+}
+
+/// Lists or shows bundles.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let root = Root::system();
+    match &arguments.command {
+        Command::List => list(&root),
+        Command::Show { file, json, hex } => {
+            let file = if file == "latest" {
+                let newest = linux::list_evidence(&root)?.pop();
+                newest.context("no recovery has left any evidence")?
+            } else {
+                file.clone()
+            };
+            let bundle = linux::read_evidence(&root, &file)?;
+            let mut output = io::stdout().lock();
+            match (json, hex) {
+                (true, _) => writeln!(output, "{}", serde_json::to_string_pretty(&bundle)?)?,
+                (false, true) => write!(output, "{}", dump(&bundle))?,
+                (false, false) => write!(output, "{}", summary(&bundle))?,
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Lists the bundles. Fails where one cannot be read, after listing the others.
+fn list(root: &Root) -> anyhow::Result<ExitCode> {
+    let mut status = ExitCode::SUCCESS;
+    let mut rows = Vec::new();
+    for path in linux::list_evidence(root)? {
+        match linux::read_evidence(root, &path) {
+            Ok(bundle) => {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                let seconds = std::time::Duration::from_millis(bundle.took_ms).as_secs_f64();
+                rows.push([
+                    name.to_string_lossy().into_owned(),
+                    bundle.device.to_string(),
+                    format!("{seconds:.2} s"),
+                    bundle.end,
+                ]);
+            }
+            Err(error) => {
+                eprintln!("reseat: {error}");
+                status = ExitCode::FAILURE;
+            }
+        }
+    }
+    let mut output = io::stdout().lock();
+    if rows.is_empty() {
+        writeln!(output, "no evidence")?;
+    } else {
+        writeln!(output, "{}", table(["FILE", "GPU", "TOOK", "END"], rows))?;
+    }
+    Ok(status)
+}
+
+/// Every space of every moment, with a title each.
+fn dump(bundle: &Bundle) -> String {
+    let functions = bundle.moments.iter().flat_map(|moment| {
+        let of_moment = moment.functions.iter().filter_map(move |function| {
+            let space = function.space.as_ref().filter(|space| !space.hex.is_empty())?;
+            Some(hex_of(
+                function.address,
+                &format!("{}, {}", moment.when, function.role),
+                space,
+            ))
+        });
+        of_moment.collect::<Vec<_>>()
+    });
+    functions.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,125 @@
+//! Configuration spaces as rows of hexadecimal bytes, as `lspci -xxxx` prints them and `reseat decode --hex` reads them.
+
+use std::fmt::Write;
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::config::{ConfigRead, Offset, ReadableSize};
+use reseat_core::snapshot::{Full, Register};
+use serde::{Deserialize, Serialize};
+
+use crate::decode::hex;
+
+/// What was read of a configuration space.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Space {
+    /// How the function answers, in words.
+    pub readiness: String,
+    /// How much of it could be read at all.
+    pub size: Option<ReadableSize>,
+    /// Rows of bytes; a register that is in none was not read, or could not be.
+    pub hex: String,
+    /// The registers that could not be read.
+    pub failed: Vec<Offset>,
+    /// What is there and was left out, in words.
+    pub left_out: String,
+}
+
+impl Space {
+    /// A space of which nothing was read.
+    pub fn unread(readiness: impl Into<String>) -> Self {
+        Self {
+            readiness: readiness.into(),
+            size: None,
+            hex: String::new(),
+            failed: Vec::new(),
+            left_out: String::new(),
+        }
+    }
+
+    /// Whether more of it was read than whether it answers.
+    pub fn answered(&self) -> bool {
+        self.hex.lines().count() > 1
+    }
+
+    /// What `snapshot` holds of a function that is `readiness`.
+    pub fn of(readiness: impl Into<String>, snapshot: &Full) -> Self {
+        let size = ConfigRead::size(&snapshot);
+        let failed = registers(size).filter(|at| snapshot.get(*at) == Register::Failed);
+        Self {
+            readiness: readiness.into(),
+            size: Some(size),
+            hex: rows(snapshot, size),
+            failed: failed.collect(),
+            left_out: left_out(snapshot, size),
+        }
+    }
+
+    /// The snapshot again, of the function at `address`; none where nothing was read.
+    pub fn snapshot(&self, address: FunctionAddress) -> Option<Full> {
+        let size = self.size?;
+        let dumped = hex::read(&self.hex).functions.into_iter().next();
+        let mut space = dumped.map(|function| function.space).unwrap_or_default();
+        let mut snapshot = Full::new(address, size);
+        for at in registers(size) {
+            let register = match space.read(at) {
+                Ok(value) => Register::Value(value),
+                Err(_) if self.failed.contains(&at) => Register::Failed,
+                Err(_) => Register::NotRead,
+            };
+            snapshot.add(at, register).ok()?;
+        }
+        Some(snapshot)
+    }
+}
+
+/// A function's rows with a title, as `lspci` has it: the address, and `words`.
+pub fn hex_of(address: FunctionAddress, words: &str, space: &Space) -> String {
+    format!("{address} {words}\n{}", space.hex)
+}
+
+fn registers(size: ReadableSize) -> impl Iterator<Item = Offset> {
+    let offsets = (0..size.bytes()).step_by(usize::from(Offset::WIDTH));
+    offsets.filter_map(|offset| Offset::new(offset).ok())
+}
+
+/// Rows of up to 16 bytes. One that begins behind a hole begins with its own offset.
+fn rows(snapshot: &Full, size: ReadableSize) -> String {
+    const ROW: u16 = 16;
+    let mut text = String::new();
+    let mut next = None;
+    for at in registers(size) {
+        let value = match snapshot.get(at) {
+            Register::Value(value) => value,
+            Register::AllOnes => u32::MAX,
+            Register::Failed | Register::NotRead => continue,
+        };
+        if next != Some(at.get()) || at.get().is_multiple_of(ROW) {
+            let end = if text.is_empty() { "" } else { "\n" };
+            write!(text, "{end}{:02x}:", at.get()).ok();
+        }
+        for byte in value.to_le_bytes() {
+            write!(text, " {byte:02x}").ok();
+        }
+        next = Some(at.get().saturating_add(Offset::WIDTH));
+    }
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
+}
+
+fn left_out(snapshot: &Full, size: ReadableSize) -> String {
+    let mut ranges: Vec<(u16, u16)> = Vec::new();
+    for at in registers(size).filter(|at| snapshot.get(*at) == Register::NotRead) {
+        let last = at.get().saturating_add(Offset::WIDTH - 1);
+        match ranges.last_mut() {
+            Some((_, end)) if end.saturating_add(1) == at.get() => *end = last,
+            _ => ranges.push((at.get(), last)),
+        }
+    }
+    let ranges: Vec<String> = ranges
+        .iter()
+        .map(|(first, last)| format!("{first:03x} to {last:03x}"))
+        .collect();
+    ranges.join(", ")
+}

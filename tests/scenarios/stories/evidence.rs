@@ -1,0 +1,85 @@
+//! What a recovery leaves behind to be looked at afterwards.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use fake_gpu::control::{Command, Fault, Until};
+use fake_gpu::profile::{BoardDesign, Vendor};
+use reseat_scenarios::{Rules, Scene, Stage};
+use serde_json::Value;
+
+const RULES: &str = "[[claim]]\nselect = \"gpu\"\n\n[recover]\nhighest = \"detach-sbr\"\n";
+const GPU: &str = "0000:01:00.0";
+
+/// A GPU that has fallen off the bus: what was seen of it before and after is there, whole, and cost little.
+pub(crate) fn of_a_gpu_off_the_bus(stage: &Stage) -> Result<()> {
+    let image = stage.image_without_drivers(Rules::File(RULES), [])?;
+    let running = Scene::new(stage, "evidence", image)
+        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
+        .boot()?;
+    running.shell("reseat baseline save 0000:01:00")?;
+    ensure!(running.shell("reseat evidence list")?.trim() == "no evidence");
+    running.gpus[0]
+        .fake
+        .control(&Command::Die(Fault { until: Until::Sbr }))?;
+    let begin = Instant::now();
+    let told = running.shell("reseat recover 0000:01:00 --json")?;
+    let took = begin.elapsed();
+    ensure!(took < Duration::from_secs(2), "it took {took:?}: {told}");
+    ensure!(told.contains(r#""end":{"Recovered":{"by":"DetachSbr"}}"#), "{told}");
+
+    let files = running.shell("ls /var/lib/reseat/evidence")?;
+    ensure!(
+        files.lines().count() == 1 && files.trim().ends_with("-0000:01:00.json"),
+        "{files}"
+    );
+    let text = running.shell("cat /var/lib/reseat/evidence/*.json")?;
+    let bundle: Value = serde_json::from_str(&text).with_context(|| format!("the bundle is no JSON: {text}"))?;
+    ensure!(bundle["schema"] == "reseat.evidence/1", "{bundle}");
+    ensure!(bundle["end"] == "recovered by detach-SBR, verified", "{bundle}");
+    let told = bundle["told"].as_array().context("nothing was told")?;
+    ensure!(
+        told.iter().any(|told| told["event"]["record"]["rung"] == "DetachSbr"),
+        "{told:?}"
+    );
+    let moments = bundle["moments"].as_array().context("no moments")?;
+    let when: Vec<&Value> = moments.iter().map(|moment| &moment["when"]).collect();
+    ensure!(
+        when.len() == 2 && when[0] == "before" && when[1]["after"] == "DetachSbr",
+        "{when:?}"
+    );
+    for moment in moments {
+        ensure!(moment["not_read"].as_array().is_some_and(Vec::is_empty), "{moment}");
+        ensure!(moment["users"] == "free", "{moment}");
+    }
+    let space = |moment: &Value| {
+        let functions = moment["functions"].as_array().cloned().unwrap_or_default();
+        let gpu = functions.into_iter().find(|function| function["address"] == GPU);
+        let space = gpu.map(|gpu| gpu["space"].clone());
+        space.with_context(|| format!("{GPU} is not in {moment}"))
+    };
+    let (before, after) = (space(&moments[0])?, space(&moments[1])?);
+    ensure!(before["hex"] == "00: ff ff ff ff\n", "{before}");
+    let hex = after["hex"].as_str().context("no rows")?;
+    let identity = running.attribute(GPU, "device")?;
+    let low_byte = identity.get(4..6).context("no device ID")?;
+    ensure!(hex.starts_with(&format!("00: de 10 {low_byte} ")), "{hex}");
+
+    let shown = running.shell("reseat evidence show latest")?;
+    ensure!(shown.contains("before the first rung"), "{shown}");
+    let change = format!("{GPU}: was absent: all-ones, is ready: 10de:");
+    ensure!(shown.contains(&change), "{shown}");
+    let decoded = running.shell("reseat evidence show latest --hex | sed -n '/after/,$p' | reseat decode --hex -")?;
+    ensure!(decoded.contains(&format!("{GPU} after detach-SBR, GPU")), "{decoded}");
+    let spent: u64 = moments.iter().filter_map(|moment| moment["took_ms"].as_u64()).sum();
+    let bytes = text.len();
+    note(&format!(
+        "recovered in {took:?}, of which evidence {spent} ms; {bytes} bytes"
+    ));
+    Ok(())
+}
+
+#[allow(clippy::print_stderr, reason = "a test's own words")]
+fn note(text: &str) {
+    eprintln!("{text}");
+}
