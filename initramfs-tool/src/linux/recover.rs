@@ -6,6 +6,7 @@ mod chronicle;
 mod collect;
 mod driver;
 mod files;
+mod lock;
 mod operate;
 mod quarantine;
 mod recorder;

@@ -1,8 +1,6 @@
 //! Driving the ladder: orders to workers, answers back, everything told as it happens.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +16,7 @@ use super::super::Root;
 use super::super::durable::DurableError;
 use super::chronicle::Chronicle;
 use super::files::{self, RecordError};
+use super::lock;
 use super::recorder::Recorder;
 use super::worker::{WorkerError, Workers};
 use crate::recovery::{Answer, Event, Member, Planned, Surveyed, Task, advice, whole_milliseconds};
@@ -95,9 +94,6 @@ pub(super) const LOOK_LIMIT: Duration = Duration::from_secs(5);
 const EXAMINE_LIMIT: Duration = Duration::from_secs(5);
 /// An answer that is there in the last moment still has to be heard.
 const LAST_WORDS: Duration = Duration::from_millis(20);
-const LOCK_PAUSE: Duration = Duration::from_millis(100);
-/// One file for each reset domain, named by its card root.
-const LOCKS: &str = "/run/reseat/locks";
 
 /// Recovers the GPU at `device`, and tells `listener` what happens. With [`Options::dry_run`] it ends with the plan, and
 /// without an end.
@@ -133,7 +129,7 @@ pub fn recover(
     } else {
         Duration::ZERO
     };
-    workers.hold(lock(root, &surveyed, limit, listener)?);
+    workers.hold(lock::of_domain(root, &surveyed, limit, listener)?);
     let mut climb = Ladder {
         root,
         workers,
@@ -186,50 +182,6 @@ fn look(
             Err(error) => return Err(failed(error.to_string())),
         }
     }
-}
-
-/// One ladder per reset domain. Of one that was broken off, a worker may still be at its last operation: that is waited
-/// for.
-pub(super) fn lock(
-    root: &Root,
-    surveyed: &Surveyed,
-    limit: Duration,
-    listener: &mut dyn FnMut(&Event),
-) -> Result<File, RecoverError> {
-    let subject = &surveyed.subject;
-    let domain = subject.card_root.unwrap_or(subject.function);
-    let path = root.path(LOCKS).join(domain.to_string());
-    let failed = |cause| RecoverError::Lock {
-        path: path.clone(),
-        cause,
-    };
-    let file = open_lock(&path).map_err(failed)?;
-    let begin = Instant::now();
-    loop {
-        let left = limit.saturating_sub(begin.elapsed());
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if left.is_zero() => return Err(RecoverError::UnderWay(subject.device)),
-            Err(TryLockError::WouldBlock) => {
-                listener(&Event::Waiting {
-                    rung: None,
-                    what: "the last operation of the recovery that was broken off",
-                    limit_ms: whole_milliseconds(left),
-                });
-                thread::sleep(LOCK_PAUSE);
-            }
-            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
-        }
-    }
-}
-
-/// Opened to be read: a worker has it in the place of its standard error, and is to write nothing there.
-fn open_lock(path: &Path) -> io::Result<File> {
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)?;
-    }
-    OpenOptions::new().append(true).create(true).open(path)?;
-    File::open(path)
 }
 
 struct Ladder<'a> {

@@ -12,6 +12,7 @@ use super::super::quarantine_file::{self, QuarantineFileError};
 use super::super::report_file::{self, CLAIM_REPORT};
 use super::super::{Root, boot_claim, functions, kernel_log, module, slot};
 use super::driver::{self, LOOK_LIMIT, Options, RecoverError};
+use super::lock;
 use super::worker::{WorkerError, Workers};
 use crate::claim::VFIO_PCI;
 use crate::identification::{Identification, Likeness};
@@ -322,8 +323,8 @@ fn isolate(root: &Root, device: DeviceAddress) -> Isolation {
         let mut workers = Workers::new(root);
         let surveyed = survey(&mut workers, device)?;
         // Not into the middle of somebody's ladder.
-        let lock = driver::lock(root, &surveyed, Duration::ZERO, &mut |_| ());
-        workers.hold(lock.map_err(|error| vec![error.to_string()])?);
+        let held = lock::of_domain(root, &surveyed, Duration::ZERO, &mut |_| ());
+        workers.hold(held.map_err(|error| vec![error.to_string()])?);
         let subject: Subject = surveyed.subject;
         done(&mut workers, &Task::Isolate(subject))
     })();

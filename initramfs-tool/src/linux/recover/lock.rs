@@ -1,0 +1,59 @@
+//! One ladder per reset domain.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::Root;
+use super::driver::RecoverError;
+use crate::recovery::{Event, Surveyed, whole_milliseconds};
+
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+/// One file for each reset domain, named by its card root.
+const LOCKS: &str = "/run/reseat/locks";
+
+/// One ladder per reset domain. Of one that was broken off, a worker may still be at its last operation: that is waited
+/// for.
+pub(super) fn of_domain(
+    root: &Root,
+    surveyed: &Surveyed,
+    limit: Duration,
+    listener: &mut dyn FnMut(&Event),
+) -> Result<File, RecoverError> {
+    let subject = &surveyed.subject;
+    let domain = subject.card_root.unwrap_or(subject.function);
+    let path = root.path(LOCKS).join(domain.to_string());
+    let failed = |cause| RecoverError::Lock {
+        path: path.clone(),
+        cause,
+    };
+    let file = open_lock(&path).map_err(failed)?;
+    let begin = Instant::now();
+    loop {
+        let left = limit.saturating_sub(begin.elapsed());
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if left.is_zero() => return Err(RecoverError::UnderWay(subject.device)),
+            Err(TryLockError::WouldBlock) => {
+                listener(&Event::Waiting {
+                    rung: None,
+                    what: "the last operation of the recovery that was broken off",
+                    limit_ms: whole_milliseconds(left),
+                });
+                thread::sleep(LOCK_PAUSE);
+            }
+            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+        }
+    }
+}
+
+/// Opened to be read: a worker has it in the place of its standard error, and is to write nothing there.
+fn open_lock(path: &Path) -> io::Result<File> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    OpenOptions::new().append(true).create(true).open(path)?;
+    File::open(path)
+}
