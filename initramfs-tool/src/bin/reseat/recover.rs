@@ -158,7 +158,9 @@ impl Teller {
 
     pub(crate) fn tell(&mut self, event: &Event) {
         let told = match (self.json, event) {
-            (true, _) => Self::line(&serde_json::to_string(event).unwrap_or_default()),
+            (true, _) => serde_json::to_string(event)
+                .map_err(io::Error::from)
+                .and_then(|line| Self::line(&line)),
             (false, Event::Began { .. } | Event::Waiting { .. }) => {
                 self.bar.reset_elapsed();
                 self.bar.set_message(event.to_string().trim().to_owned());
