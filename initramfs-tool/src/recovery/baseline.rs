@@ -5,7 +5,7 @@ use reseat_core::header::{ClassCode, Identity};
 use reseat_core::health::{Aspects, Observation, judge};
 use serde::{Deserialize, Serialize};
 
-use super::{Member, Subject};
+use super::Member;
 
 /// The form of a baseline; another form has another name.
 pub const SCHEMA: &str = "reseat.baseline/1";
@@ -41,13 +41,6 @@ impl Baseline {
     pub fn of(&self, member: &Member) -> Option<&FunctionBaseline> {
         let mut functions = self.functions.iter();
         functions.find(|known| known.address == member.address && known.identity == member.identity)
-    }
-
-    /// Whether it is of this GPU: of each of its functions, and of no others.
-    pub fn is_of(&self, subject: &Subject) -> bool {
-        self.device == subject.device
-            && self.functions.len() == subject.members.len()
-            && subject.members.iter().all(|member| self.of(member).is_some())
     }
 
     /// Its functions, as they have to be there.

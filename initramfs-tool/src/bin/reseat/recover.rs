@@ -25,7 +25,7 @@ use crate::gpu::GpuName;
 pub(crate) struct Arguments {
     /// The GPU, by its address: 0000:65:00 or one of its functions, 0000:65:00.0.
     gpu: GpuName,
-    /// Only say what would be done first, why, and whom a reset would hit.
+    /// Only say what would be done, why, and whom each rung would hit.
     #[arg(long)]
     dry_run: bool,
     /// The highest rung allowed [default: as /etc/reseat/reseat.toml says, else slot-power].

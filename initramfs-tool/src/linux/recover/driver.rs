@@ -9,7 +9,6 @@ use reseat_core::decision::{
     Attempt, Decision, Exclusivity, Facts, KERNEL_RESET_LIMIT, Known, Next, Preference, Reach, Rung, Sickness, Tried,
     Use, decide,
 };
-use reseat_core::health::Verdict;
 use reseat_core::recovery::{Action, Awaited, End, Observation, Operation, Order, Progress, Reason, Record, Recovery};
 
 use super::super::Root;
@@ -511,9 +510,7 @@ fn in_words(observation: Observation) -> String {
             Exclusivity::Unknown => "not known".to_owned(),
         },
         Observation::Functions(readiness) => readiness.to_string(),
-        Observation::Health(verdict @ (Verdict::Verified | Verdict::Unverified { .. } | Verdict::Sick(_))) => {
-            verdict.to_string()
-        }
+        Observation::Health(verdict) => verdict.to_string(),
         Observation::Blocked => "does not come back".to_owned(),
         Observation::Vanished => "vanished".to_owned(),
         Observation::Failed(failure) => failure.to_string(),

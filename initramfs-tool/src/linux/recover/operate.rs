@@ -267,6 +267,9 @@ fn examine_by(
     counter: impl Fn(FunctionAddress) -> judged::Counter,
     patience: Patience,
 ) -> Result<Examined, String> {
+    if subject.members.is_empty() {
+        return Err(format!("{} has no functions to be verified", subject.device));
+    }
     let baseline = files::baseline(root, subject.device).map_err(|error| error.to_string())?;
     let mut verdict = Verdict::Verified;
     let mut words = Vec::new();

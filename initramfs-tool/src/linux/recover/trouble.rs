@@ -22,8 +22,7 @@ impl Stop {
         }
     }
 
-    /// The same, but that a device which is not there is taken for a request that makes no sense: slots say so of their
-    /// state.
+    /// A slot says of a state that it cannot take that there is no such device: that is none that has vanished.
     pub(super) fn of_slot(error: &FileError) -> Self {
         match error.cause().raw_os_error() {
             Some(libc::ENODEV) => Self::failed(Failure::Invalid, error.to_string()),
