@@ -14,6 +14,7 @@ mod evidence;
 mod functions;
 mod health;
 mod history;
+mod hot_claim;
 mod kernel_log;
 mod module;
 mod quarantine_file;
@@ -35,6 +36,7 @@ pub use contract::{ContractError, contract};
 pub use durable::DurableError;
 pub use functions::{Listing, list, power_of};
 pub use history::{append as append_history, read as read_history};
+pub use hot_claim::{HotClaim, HotClaimError, HotOptions, report_of as hot_report, run as hot_claim};
 pub use kernel_log::{PREFIX, log};
 pub use quarantine_file::{QuarantineFileError, read as read_quarantine};
 pub use recover::{

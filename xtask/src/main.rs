@@ -106,7 +106,7 @@ fn run(command: &Command) -> Result<()> {
 }
 
 /// The kernels that stories are played on: what a reset of a dead function does differs between them.
-const KERNELS: [Kernel; 2] = [Kernel::Bookworm, Kernel::Trixie];
+const KERNELS: [Kernel; 3] = Kernel::ALL;
 
 fn fetch_bed() -> Result<Bed> {
     Ok(Bed::prepare(&KERNELS, &Progress::to_stderr())?)

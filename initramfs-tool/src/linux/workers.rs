@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Root;
-use crate::claim::{Assignment, Command, Event, Finished, Supervision, Target, WorkerId};
+use crate::claim::{Assignment, Command, Event, Finished, Limits, Supervision, Target, WorkerId};
 
 /// What a worker is started with, before its root, and nobody else.
 pub const WORKER_ARGUMENT: &str = "--worker";
@@ -31,14 +31,14 @@ struct Workers<'a> {
 }
 
 /// Claims `targets` through workers; `begin` is when the claim's time began to run.
-pub(super) fn claim(root: &Root, begin: Instant, targets: Vec<Target>) -> Vec<Finished> {
+pub(super) fn claim(root: &Root, begin: Instant, limits: Limits, targets: Vec<Target>) -> Vec<Finished> {
     let (sender, receiver) = mpsc::channel();
     let mut workers = Workers {
         root,
         children: HashMap::new(),
         sender,
     };
-    let mut supervision = Supervision::default();
+    let mut supervision = Supervision::new(limits);
     let mut commands = supervision.begin(begin.elapsed(), targets);
     loop {
         for command in commands {
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn a_deadline_is_over_however_much_there_is_to_be_heard() {
         let (sender, receiver) = mpsc::channel();
-        let mut supervision = Supervision::default();
+        let mut supervision = Supervision::new(Limits::BOOT);
         let commands = supervision.begin(Duration::ZERO, vec![target()]);
         let [Command::Start(id, _)] = commands.as_slice() else {
             panic!("{commands:?}");

@@ -1,6 +1,7 @@
 //! The stories, each on a real kernel. Without the stage they are shown as ignored, and fail if they are run all the
 //! same; under `cargo xtask test` and in CI (`RESEAT_REQUIRE_STAGE` or `CI` set) they fail in any case.
 
+mod asleep;
 mod bad_rules;
 mod campaign;
 mod config_reads;
@@ -9,6 +10,7 @@ mod evidence;
 mod four_functions;
 mod guard;
 mod hangs;
+mod hot;
 mod no_iommu;
 mod off;
 mod quarantine;
@@ -47,6 +49,9 @@ const STORIES: &[(&str, Story)] = stories![
     recovery_bed::the_kernel_calls_a_gpu_well_that_is_not,
     recovery_bed::a_disk_feels_a_reset_that_hits_it_and_no_other,
     recovery_bed::a_slot_gives_a_card_its_power_back,
+    asleep::woken_by_the_kernel_under_lockdown,
+    hot::back_from_a_power_cycle_on_6_1,
+    hot::back_from_a_power_cycle_on_the_newest,
     hangs::a_modprobe_that_never_returns,
     hangs::a_reset_that_does_not_end,
     recover::table_on_6_1,
