@@ -16,6 +16,7 @@ mod health;
 mod history;
 mod hot_claim;
 mod kernel_log;
+mod mask;
 mod module;
 mod quarantine_file;
 mod quarantine_list;

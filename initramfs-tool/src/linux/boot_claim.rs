@@ -5,7 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::{Root, attribute, evidence, functions, kernel_log, module, quarantine_list, report_file, slot, workers};
+use super::{
+    Root, attribute, evidence, functions, kernel_log, mask, module, quarantine_list, report_file, slot, workers,
+};
 use crate::claim::{Aim, Limits, Target, VFIO_PCI};
 use crate::identification::Identification;
 use crate::inventory::{Function, Gpu};
@@ -36,6 +38,8 @@ pub struct Options {
 pub fn run(options: &Options) -> Report {
     let begin = Instant::now();
     let mut report = claim(begin, options);
+    let masked = mask::blocked(&options.root, &report);
+    report.problems.extend(masked);
     let usual = Path::new(report_file::CLAIM_REPORT);
     let to = options
         .report

@@ -281,3 +281,6 @@ fn was_too_late(finished: &Finished) -> bool {
     let rollback = finished.outcome.rollback.as_ref();
     rollback.is_some_and(|rollback| rollback.failure.kind == FailureKind::Busy && rollback.leftovers.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use reseat_vm::machine::{Iommu, Machine, MachineSpec, SlotKeeper};
 use serde_json::Value;
 
 use crate::Stage;
-use crate::accesses::power_states;
+use crate::accesses::{now, power_states};
 use crate::gpu::Gpu;
 use crate::layout::{Layout, Place};
 
@@ -137,7 +137,11 @@ impl<'a> Scene<'a> {
         machine
             .wait_shell(BOOT_TIMEOUT)
             .context("the boot did not reach the real root")?;
-        Ok(Running { machine, gpus })
+        Ok(Running {
+            machine,
+            gpus,
+            booted: now(),
+        })
     }
 }
 
@@ -148,6 +152,8 @@ pub struct Running {
     pub machine: Machine,
     /// Its GPUs, in the order in which the scene named them.
     pub gpus: Vec<Gpu>,
+    /// When the real root's shell was there, by the host's clock.
+    pub booted: Duration,
 }
 
 impl Running {

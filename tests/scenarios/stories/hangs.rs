@@ -15,6 +15,9 @@ const LIMIT_MS: f64 = 15_000.0;
 /// An operation is given up after five seconds; a loaded machine is late to notice.
 const WAITED: RangeInclusive<f64> = 5.0..=8.0;
 
+/// The real root is reached within this time of the limit, in milliseconds.
+const ROOT_MS: f64 = 15_000.0;
+
 const KERNEL_TIMEOUT: Duration = Duration::from_secs(60);
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -39,6 +42,11 @@ fn check_in_time(running: &Running) -> Result<()> {
         seen < LIMIT_MS + 1000.0,
         "from init to the end of the claim {seen} ms went by"
     );
+    let root = running.booted.saturating_sub(begin).as_secs_f64() * 1000.0;
+    ensure!(
+        root < LIMIT_MS + ROOT_MS,
+        "from init to the real root {root} ms went by"
+    );
     Ok(())
 }
 
@@ -55,6 +63,47 @@ pub(crate) fn a_modprobe_that_never_returns(stage: &Stage) -> Result<()> {
         running.attribute("0000:01:00.0", "driver_override")? == "(null)",
         "an override was left"
     );
+    Ok(())
+}
+
+/// Gives the audio functions to their driver, and holds the first one's file open, as a sound server does.
+const HOLD: &str = "#!/bin/sh
+case \"$1\" in prereqs) exit 0;; esac
+modprobe snd_hda_intel
+n=0
+until [ -e /dev/snd/controlC0 ] || [ $n = 20 ]; do sleep 1; n=$((n + 1)); done
+sleep 1000 </dev/snd/controlC0 &
+";
+
+/// A process holds the file of a function's driver: the kernel keeps whoever unbinds it, for ever. What had been done to the
+/// other functions of that GPU is taken back, the next GPU is claimed, and udev, which comes next, does not wait.
+pub(crate) fn an_unbind_that_never_returns(stage: &Stage) -> Result<()> {
+    let hold = GuestFile::executable("etc/initramfs-tools/scripts/init-top/000hold", HOLD);
+    let image = stage.image_with_modules(&["snd_hda_intel"], Rules::None, [hold])?;
+    let running = Scene::new(stage, "unbind-hangs", image)
+        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
+        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
+        .append("reseat.claim=gpu")
+        .boot()?;
+    check_in_time(&running)?;
+    let report = running.report()?;
+    let gpu = &report["gpus"][0];
+    ensure!(gpu["verdict"] == "stuck", "{report:#}");
+    let problem = gpu["problem"].as_str().context("no problem in the report")?;
+    ensure!(
+        problem.contains("unbind 0000:01:00.1 from snd_hda_intel") && problem.contains("it has not come back after"),
+        "{problem}"
+    );
+    // To read the second function's would be to wait as well.
+    let left = running.attribute("0000:01:00.0", "driver_override")?;
+    ensure!(left == "(null)", "driver_override of 0000:01:00.0 is `{left}`");
+    let drivers = running.drivers("0000:01:00")?;
+    ensure!(drivers.values().all(|driver| driver != "vfio-pci"), "{drivers:?}");
+    for function in ["0000:02:00.0", "0000:02:00.1"] {
+        running.check_claimed(function)?;
+    }
+    // The hang is what it is said to be: whoever holds the file lets go, and the kernel with it.
+    running.shell("kill $(pidof sleep)")?;
     Ok(())
 }
 

@@ -16,6 +16,7 @@ mod off;
 mod quarantine;
 mod recover;
 mod recovery_bed;
+mod rivals;
 mod rollback;
 mod twins;
 
@@ -50,9 +51,12 @@ const STORIES: &[(&str, Story)] = stories![
     recovery_bed::a_disk_feels_a_reset_that_hits_it_and_no_other,
     recovery_bed::a_slot_gives_a_card_its_power_back,
     asleep::woken_by_the_kernel_under_lockdown,
+    rivals::none_is_faster_than_the_claim,
+    rivals::without_reseat_they_have_all,
     hot::back_from_a_power_cycle_on_6_1,
     hot::back_from_a_power_cycle_on_the_newest,
     hangs::a_modprobe_that_never_returns,
+    hangs::an_unbind_that_never_returns,
     hangs::a_reset_that_does_not_end,
     recover::table_on_6_1,
     recover::table_on_6_12,
