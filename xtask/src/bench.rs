@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use reseat_scenarios::boot_cost;
 use reseat_scenarios::cost::{self, Cost, FUNCTIONS, Found};
 use reseat_scenarios::recovery::Recovery;
 use reseat_scenarios::recovery_cost::{self, KernelPath};
@@ -56,6 +57,64 @@ pub(crate) fn claim() -> Result<()> {
     table(&costs);
     println!("\nregisters: 32-bit reads of configuration space, the kernel's own among them");
     Ok(())
+}
+
+/// The claim of many GPUs, beside the floor and a script.
+pub(crate) fn boot() -> Result<()> {
+    let cost = boot_cost::measure(&build::stage()?, ROUNDS)?;
+    println!(
+        "one boot, in its initramfs; kernel {}, QEMU with TCG and 1 processor, {} GPUs with {} functions each",
+        cost.kernel,
+        boot_cost::GPUS,
+        boot_cost::FUNCTIONS
+    );
+    println!(
+        "floor: modprobe and the bare writes, by a shell that starts no other program; nothing is looked for or checked"
+    );
+    println!(
+        "script: as users write it, for busybox: finds the GPUs by class, looks at the driver and the power state"
+    );
+    println!("own share: what is beyond the floor; median of {ROUNDS} rounds (least to most)\n");
+    let floor = median(&cost.floor);
+    let rows = [
+        ("floor", &cost.floor),
+        ("reseat-claim", &cost.claim),
+        ("script", &cost.script),
+    ];
+    for (who, times) in rows {
+        let (total, own) = (median(times), median(times).saturating_sub(floor));
+        let ends = [times.iter().min(), times.iter().max()].map(|end| end.map_or(0.0, Duration::as_secs_f64) * 1e3);
+        println!(
+            "{who:14} {:>8.1} ms ({:.1} to {:.1})   {:>5.2} x floor   own share {:>7.1} ms",
+            total.as_secs_f64() * 1e3,
+            ends[0],
+            ends[1],
+            total.as_secs_f64() / floor.as_secs_f64(),
+            own.as_secs_f64() * 1e3
+        );
+    }
+    let own = |times| median(times).saturating_sub(floor).as_secs_f64();
+    println!(
+        "\nreseat-claim : floor = {:.2} (goal: at most 1.2)",
+        median(&cost.claim).as_secs_f64() / floor.as_secs_f64()
+    );
+    println!(
+        "own share, script : reseat-claim = {:.1} (goal: at least 5)",
+        own(&cost.script) / own(&cost.claim)
+    );
+    println!(
+        "of reseat-claim's time, loading vfio-pci: {:.1} ms",
+        cost.loading.as_secs_f64() * 1e3
+    );
+    Ok(())
+}
+
+const ROUNDS: u32 = 9;
+
+fn median(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// `reseat recover` beside the kernel's own reset.
