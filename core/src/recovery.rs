@@ -29,7 +29,7 @@
 //! #     link: PortLink::Active, answer: Answer::Ready,
 //! #     flr: Availability::Available, pm: Availability::Unavailable,
 //! #     secondary_bus_reset: Availability::Available, bus_reset: BusReset::Allowed,
-//! #     slot_power: SlotPower::None, class: ClassHistory::Unknown, sickness: Sickness::new(),
+//! #     slot_power: SlotPower::None, bmc: Bmc::NotConfigured, class: ClassHistory::Unknown, sickness: Sickness::new(),
 //! #     preference: Preference::Rule, highest: Rung::SlotPower, only: None,
 //! # };
 //! # let mut now = Duration::ZERO;

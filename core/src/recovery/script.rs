@@ -110,6 +110,25 @@ const SLOT_POWER: &[Step] = &[
     Step::Do(Op::Verify),
 ];
 
+/// What is below the card root is removed first: nobody else does that for a power that the kernel does not switch.
+const BMC: &[Step] = &[
+    Step::Do(Op::CheckUse),
+    Step::Do(Op::CheckDomain),
+    Step::Do(Op::Journal),
+    Step::Try(Op::RecordErrors),
+    Step::Do(Op::RemoveBelowCardRoot),
+    Step::Do(Op::CyclePower),
+    Step::Pause(LINK_DETECT_TIME),
+    LINK,
+    Step::Settle,
+    REAPPEARANCE,
+    Step::Do(Op::RestoreBarSizes),
+    Step::Do(Op::RestoreOverride),
+    Step::Do(Op::Claim),
+    Step::Do(Op::PinD0),
+    Step::Do(Op::Verify),
+];
+
 /// What is still done on a rung that failed after a removal: whoever comes back is to find its sizes
 /// and its override. Each is tried whatever came of the one before, but for the link, below which
 /// nothing is touched while it is not active.
@@ -129,5 +148,6 @@ pub(super) const fn steps(rung: Rung) -> &'static [Step] {
         Rung::KernelPm => KERNEL_PM,
         Rung::DetachSbr => DETACH_SBR,
         Rung::SlotPower => SLOT_POWER,
+        Rung::Bmc => BMC,
     }
 }

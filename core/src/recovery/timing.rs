@@ -75,6 +75,8 @@ impl Operation {
             Self::RemoveBelowCardRoot => Duration::from_secs(20),
             // The firmware of some GPUs takes 10 s to boot, and verifying waits for it.
             Self::Verify => Duration::from_secs(30),
+            // The least time off is up to 25 s in the field, and as long again before the next cycle.
+            Self::CyclePower => Duration::from_secs(60),
             // The kernel waits for a function that asks for retries, and blocks meanwhile.
             Self::Rescan | Self::PowerOn => RRS_LIMIT.saturating_add(STALL_MARGIN),
             Self::KernelFlr | Self::KernelPm => KERNEL_RESET_LIMIT,

@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use reseat_core::decision::{
-    Answer, Availability, Branch, BusReset, ClassHistory, Exclusivity, Facts, Preference, Refusal, Rung, SlotPower, Use,
+    Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Exclusivity, Facts, Preference, Refusal, Rung,
+    SlotPower, Use,
 };
 use reseat_core::health::{Aspect, Aspects, Verdict};
 use reseat_core::presence::{Half, PortLink, Readiness};
@@ -229,6 +230,34 @@ fn only_power_helps() {
     facts.slot_power = SlotPower::None;
     assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
     assert_eq!(world.log.last(), Some(&Action::Quarantine(Reason::Exhausted)));
+}
+
+#[test]
+fn bmc_gives_the_power_that_no_slot_switches() {
+    let mut facts = WELL;
+    facts.slot_power = SlotPower::None;
+    facts.bmc = Bmc::Configured {
+        domain: Exclusivity::Exclusive,
+    };
+    let mut world = World::new();
+    world.here = false;
+    world.sbr = Effect::Nothing;
+    assert_eq!(world.recover(facts).0, recovered(Rung::Bmc));
+    assert_eq!((world.did(Op::CyclePower), world.did(Op::PowerOff)), (1, 0));
+
+    // Who comes to the domain before it is not hit, and what the BMC refuses is put back as far as it comes back.
+    let shared = Observation::Domain(Exclusivity::Shared);
+    let mut world = World::new().failing(Op::CheckDomain, shared, 1);
+    world.here = false;
+    let mut only = facts;
+    only.only = Some(Rung::Bmc);
+    assert_eq!(world.recover(only).0, quarantined(Reason::Exhausted));
+    assert_eq!((world.did(Op::CyclePower), world.did(Op::RemoveBelowCardRoot)), (0, 0));
+    let refused = Observation::Failed(Failure::Denied);
+    let mut world = World::new().failing(Op::CyclePower, refused, 1);
+    world.sick = true;
+    assert_eq!(world.recover(only).0, quarantined(Reason::Exhausted));
+    assert!(!world.removed && world.did(Op::RestoreOverride) == 1);
 }
 
 #[test]

@@ -219,6 +219,11 @@ impl World {
                 // The kernel comes back when the link is there, or after it has waited for it.
                 self.now += self.trains_in.unwrap_or(Duration::from_secs(1));
             }
+            Operation::CyclePower => {
+                assert!(self.removed, "the kernel still has it");
+                self.now += Duration::from_secs(5);
+                self.reset_link(self.power);
+            }
             Operation::Rescan if self.here => self.removed = false,
             _ => {}
         }

@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! [recover]
-//! highest = "detach-sbr"          # pm, flr, detach-sbr or slot-power
+//! highest = "detach-sbr"          # pm, flr, detach-sbr, slot-power or bmc
 //! prefer = "flr"                  # or sbr
 //! contract = "without-reboot"     # or reboot-acceptable
 //! ```
@@ -59,6 +59,7 @@ enum RungName {
     Flr,
     DetachSbr,
     SlotPower,
+    Bmc,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -80,6 +81,7 @@ pub fn parse(path: &str, content: &[u8]) -> Result<Contract, RulesFileError> {
             RungName::Flr => Rung::KernelFlr,
             RungName::DetachSbr => Rung::DetachSbr,
             RungName::SlotPower => Rung::SlotPower,
+            RungName::Bmc => Rung::Bmc,
         }),
         preference: recover.prefer.map(|preference| match preference {
             PreferenceName::Flr => Preference::Flr,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use reseat_core::address::DeviceAddress;
 use reseat_core::decision::{
-    Attempt, Decision, Exclusivity, Facts, KERNEL_RESET_LIMIT, Known, Next, Preference, Reach, Rung, Sickness, Tried,
+    Attempt, Bmc, Decision, Exclusivity, Facts, KERNEL_RESET_LIMIT, Known, Preference, Reach, Rung, Sickness, Tried,
     Use, decide,
 };
 use reseat_core::recovery::{Action, Awaited, End, Observation, Operation, Order, Progress, Reason, Record, Recovery};
@@ -151,8 +151,8 @@ pub fn recover(
     if options.dry_run {
         let decision = decide(&facts, &Tried::none());
         climb.tell_decision(&decision);
-        let (rungs, then) = climb.plan(&facts);
-        climb.tell(&Event::Planned { rungs, then });
+        let planned = climb.plan(&facts);
+        climb.tell(&planned);
         return Ok(None);
     }
     Ok(Some(climb.climb(Recovery::new(Duration::ZERO, facts, Tried::none()))))
@@ -261,6 +261,7 @@ impl Ladder<'_> {
         Known {
             usage,
             tdi: self.surveyed.tdi,
+            bmc: Bmc::NotConfigured,
             class,
             sickness,
             preference: options.preference,
@@ -285,14 +286,19 @@ impl Ladder<'_> {
     }
 
     /// The rungs that would come if none of them helped, and whom each would hit.
-    fn plan(&self, facts: &Facts) -> (Vec<Planned>, Next) {
+    fn plan(&self, facts: &Facts) -> Event {
         let mut tried = Tried::none();
         let mut facts = *facts;
         let mut rungs = Vec::new();
         loop {
             let decision = decide(&facts, &tried);
             let Some(rung) = decision.next.rung() else {
-                return (rungs, decision.next);
+                let skipped = decision.skipped.into_iter();
+                return Event::Planned {
+                    rungs,
+                    skipped: skipped.filter(|skipped| !tried.contains(skipped.rung)).collect(),
+                    then: decision.next,
+                };
             };
             rungs.push(Planned {
                 rung,

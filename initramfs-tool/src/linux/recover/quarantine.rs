@@ -259,7 +259,7 @@ fn prove(
         });
         let options = Options {
             dry_run: false,
-            highest: Rung::SlotPower,
+            highest: Rung::Bmc,
             only: None,
             reboot: None,
             preference: Preference::Rule,
@@ -269,8 +269,8 @@ fn prove(
         };
         match driver::recover(root, device, &options, listener) {
             // Brought back so that it can be tried; what a VM's end does to it is another reset.
-            Ok(Some(End::Recovered { by: Rung::SlotPower })) if !was_powered => was_powered = true,
-            Ok(Some(End::Recovered { by })) if by != Rung::SlotPower => proven = number,
+            Ok(Some(End::Recovered { by })) if by.cuts_power() && !was_powered => was_powered = true,
+            Ok(Some(End::Recovered { by })) if !by.cuts_power() => proven = number,
             Ok(end) => {
                 let isolation = isolate(root, device);
                 return Ok(Returned::Unproven { end, isolation });
