@@ -59,6 +59,6 @@ pub use self::end::{ClassChange, End, Outcome, Quarantine, Reason, Record};
 pub use self::machine::{Awaited, Recovery, Waiting};
 pub use self::timing::{
     LINK_DETECT_TIME, LINK_LIMIT, REAPPEARANCE_LIMIT, RRS_LIMIT, SLOT_POWER_OFF_TIME, STALL_MARGIN,
-    TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT,
+    TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Waits,
 };
 pub use self::wait::{TimedOut, Wait};

@@ -10,7 +10,7 @@ use reseat_core::health::{Aspect, Aspects, Verdict};
 use reseat_core::presence::{Half, PortLink, Readiness};
 use reseat_core::recovery::{
     Action, Awaited, ClassChange, End, Failure, Observation, Operation as Op, Outcome, Quarantine, RRS_LIMIT, Reason,
-    TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Trouble,
+    TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Trouble, Waits,
 };
 use reseat_core::topology::Fabric;
 
@@ -201,6 +201,46 @@ fn function_that_had_its_minute_gets_no_other() {
     let (end, took) = world.recover(WELL);
     assert_eq!(end, recovered(Rung::SlotPower));
     assert!(took < 70 * SECOND, "{took:?}");
+}
+
+#[test]
+fn gpu_that_needs_more_time_is_given_it() {
+    let mut only = WELL;
+    only.only = Some(Rung::DetachSbr);
+    let gone = Observation::Functions(Readiness::Absent);
+    // A link that trains for longer than anybody waits by default, and functions that no scan finds for as long.
+    let slow_link = || {
+        let mut world = World::new();
+        world.here = false;
+        world.trains_in = Some(20 * SECOND);
+        world
+    };
+    let found_late = || World::new().failing(Op::LookAtFunctions, gone, 30);
+    assert_eq!(slow_link().recover(only).0, quarantined(Reason::Exhausted));
+    assert_eq!(found_late().recover(only).0, quarantined(Reason::Exhausted));
+    let mut world = slow_link();
+    world.given.link = 30 * SECOND;
+    assert_eq!(world.recover(only).0, recovered(Rung::DetachSbr));
+    let mut world = found_late();
+    world.given.ready = 30 * SECOND;
+    assert_eq!(world.recover(only).0, recovered(Rung::DetachSbr));
+}
+
+#[test]
+fn power_stays_off_as_long_as_was_asked_for_and_never_less_than_can_be_relied_on() {
+    for (asked, given) in [(20 * SECOND, 20 * SECOND), (Duration::ZERO, Waits::default().power_off)] {
+        let mut world = World::new();
+        world.here = false;
+        world.sbr = Effect::Nothing;
+        world.given.power_off = asked;
+        assert_eq!(world.recover(WELL).0, recovered(Rung::SlotPower));
+        let off = world
+            .waits
+            .iter()
+            .find(|(_, wait)| wait.rung == Some(Rung::SlotPower) && wait.awaited == Awaited::Time);
+        let (now, wait) = off.unwrap();
+        assert_eq!(wait.until - *now, given);
+    }
 }
 
 #[test]

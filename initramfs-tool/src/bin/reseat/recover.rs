@@ -91,6 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         dry_run: arguments.dry_run,
         highest: highest.unwrap_or(decision::Rung::Bmc),
         reboot: contract.reboot,
+        waits: contract.waits,
         only: arguments.rung.map(Into::into),
         preference: match arguments.prefer {
             None => contract.preference.unwrap_or(decision::Preference::Rule),

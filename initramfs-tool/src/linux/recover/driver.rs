@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use reseat_core::address::DeviceAddress;
 use reseat_core::decision::{KERNEL_RESET_LIMIT, Preference, Rung, Tried, decide};
-use reseat_core::recovery::{End, Recovery};
+use reseat_core::recovery::{End, Recovery, Waits};
 
 use super::super::Root;
 use super::super::durable::DurableError;
@@ -29,6 +29,8 @@ pub struct Options {
     pub only: Option<Rung>,
     /// What is preferred where the rule leaves a choice.
     pub preference: Preference,
+    /// How long is waited.
+    pub waits: Waits,
     /// Whether the machine may be rebooted for a GPU, if that is agreed on.
     pub reboot: Option<Reboot>,
     /// Go on with a GPU that somebody uses. It is written down.
@@ -148,7 +150,8 @@ pub fn recover(
         climb.tell(&planned);
         return Ok(None);
     }
-    Ok(Some(climb.climb(Recovery::new(Duration::ZERO, facts, Tried::none()))))
+    let recovery = Recovery::new(Duration::ZERO, facts, Tried::none()).with_waits(options.waits);
+    Ok(Some(climb.climb(recovery)))
 }
 
 /// Looks at the machine; while somebody else's reset holds the GPU, again.

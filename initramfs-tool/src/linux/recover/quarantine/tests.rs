@@ -50,7 +50,8 @@ impl Machine {
 
     fn force(&self, device: &str) -> Result<Returned, QuarantineError> {
         let how = Return::Force("it was pulled out".to_owned());
-        return_to_service(&self.root(), device.parse().unwrap(), &how, &mut |_| {})
+        let contract = Contract::default();
+        return_to_service(&self.root(), device.parse().unwrap(), &how, &contract, &mut |_| {})
     }
 }
 
