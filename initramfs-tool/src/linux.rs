@@ -24,6 +24,8 @@ mod root;
 mod slot;
 mod space;
 mod survey;
+#[cfg(test)]
+mod test_root;
 mod usage;
 mod worker;
 mod workers;
