@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use reseat_vm::artifacts::{Bed, Kernel, Missing};
 use reseat_vm::files::GuestFile;
-use reseat_vm::initramfs::{Image, ImageSpec};
+use reseat_vm::initramfs::{Builder, Image, ImageSpec};
 
 /// The tree that `cargo xtask dist` lays out.
 const DIST: &str = "RESEAT_DIST";
@@ -112,6 +112,23 @@ impl Stage {
     /// When the build fails.
     pub fn image(&self, rules: Rules<'_>, more: impl IntoIterator<Item = GuestFile>) -> Result<Image> {
         self.build(ImageSpec::new(self.kernel), rules, more)
+    }
+
+    /// As [`Stage::image`], by another builder.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn image_by(
+        &self,
+        builder: Builder,
+        rules: Rules<'_>,
+        more: impl IntoIterator<Item = GuestFile>,
+    ) -> Result<Image> {
+        let spec = ImageSpec {
+            builder,
+            ..ImageSpec::new(self.kernel)
+        };
+        self.build(spec, rules, more)
     }
 
     /// As [`Stage::image`], with none of these drivers.

@@ -4,6 +4,7 @@
 mod bad_rules;
 mod campaign;
 mod config_reads;
+mod dracut;
 mod dry_run;
 mod evidence;
 mod four_functions;
@@ -41,6 +42,9 @@ const STORIES: &[(&str, Story)] = stories![
     no_iommu::the_firmware_setting_is_named,
     no_iommu::the_parameter_that_turns_it_off_is_named,
     off::nothing_is_touched,
+    dracut::without_systemd,
+    dracut::with_systemd,
+    dracut::the_switch_leaves_it_to_the_rival,
     dry_run::says_and_does_not,
     bad_rules::file_and_selector_are_named,
     config_reads::a_claim_reads_at_most_thirty_registers_a_function,
