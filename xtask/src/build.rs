@@ -23,7 +23,7 @@ const PROFILE: &str = "claim";
 const PROGRAMS: [(&str, &str); 2] = [("reseat-claim", "usr/sbin/reseat-claim"), ("reseat", "usr/bin/reseat")];
 
 /// The files for the builders of initramfs images, and where they are installed.
-const HOOKS: [(&str, &str); 4] = [
+const HOOKS: [(&str, &str); 7] = [
     (
         "initramfs-tool/initramfs-tools/hooks/reseat",
         "usr/share/initramfs-tools/hooks/reseat",
@@ -39,6 +39,18 @@ const HOOKS: [(&str, &str); 4] = [
     (
         "initramfs-tool/dracut/52reseat/reseat-claim.sh",
         "usr/lib/dracut/modules.d/52reseat/reseat-claim.sh",
+    ),
+    (
+        "initramfs-tool/mkinitcpio/install/reseat",
+        "usr/lib/initcpio/install/reseat",
+    ),
+    (
+        "initramfs-tool/mkinitcpio/install/sd-reseat",
+        "usr/lib/initcpio/install/sd-reseat",
+    ),
+    (
+        "initramfs-tool/mkinitcpio/hooks/reseat",
+        "usr/lib/initcpio/hooks/reseat",
     ),
 ];
 

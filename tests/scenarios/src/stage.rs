@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -189,7 +190,10 @@ fn collect(root: &Path, directory: &Path, files: &mut Vec<GuestFile>) -> Result<
         if path.is_dir() {
             collect(root, &path, files)?;
         } else {
-            files.push(GuestFile::program(path.strip_prefix(root)?, &path)?);
+            let metadata = fs::metadata(&path).with_context(|| format!("cannot look at {}", path.display()))?;
+            let mut file = GuestFile::program(path.strip_prefix(root)?, &path)?;
+            file.mode = metadata.permissions().mode() & 0o777;
+            files.push(file);
         }
     }
     Ok(())

@@ -1,12 +1,9 @@
 //! Images that the real dracut builds from what is installed, without systemd and with it: a GPU is claimed before what the
 //! image loads by name, and before udev. A twin goes to the rival, which shows that the rival was there.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result, ensure};
-use fake_gpu::log::{Direction, Region};
+use anyhow::{Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
-use reseat_scenarios::accesses::{accesses, device_accesses};
+use reseat_scenarios::accesses::device_accesses;
 use reseat_scenarios::{Rules, Running, Scene, Stage};
 use reseat_vm::files::GuestFile;
 use reseat_vm::initramfs::Builder;
@@ -38,18 +35,6 @@ fn boot(stage: &Stage, name: &str, builder: Builder, append: &str) -> Result<Run
         .boot()
 }
 
-/// When nouveau first read BAR0 of a GPU.
-fn first_read(running: &Running, gpu: usize) -> Result<Duration> {
-    let gpu = running.gpus.get(gpu).context("no such GPU")?;
-    let mut reads = accesses(&gpu.fake, Region::Bar(0))?
-        .into_iter()
-        .filter(|(function, _, access)| *function == 0 && access.direction == Direction::Read);
-    let (_, at, _) = reads
-        .next()
-        .with_context(|| format!("nouveau never read BAR0 of {}", gpu.device))?;
-    Ok(at)
-}
-
 fn check_claimed_before_the_rival(running: &Running) -> Result<()> {
     let report = running.report()?;
     ensure!(
@@ -66,8 +51,9 @@ fn check_claimed_before_the_rival(running: &Running) -> Result<()> {
         ensure!(touched.is_empty(), "{} was touched: {touched:?}", gpu.device);
     }
     let claim = running.line("reseat: 0000:02:00: ")?;
-    let rival = first_read(running, 2)?;
+    let rival = running.first_driver_read(2)?;
     ensure!(claim.at < rival, "nouveau at {rival:?}, the claim at {:?}", claim.at);
+    // Neither a hook and a unit, nor a unit twice.
     let lines = running.claim_lines();
     let claims = lines.iter().filter(|line| line.text.contains("reseat: 0000:02:00: "));
     ensure!(claims.count() == 1, "it did not run once: {lines:?}");
@@ -86,13 +72,13 @@ pub(crate) fn with_systemd(stage: &Stage) -> Result<()> {
     check_claimed_before_the_rival(&running)
 }
 
-/// The negative: the same image, with nothing but the switch changed.
+/// The negative: the same image as without systemd, with nothing but the switch changed.
 pub(crate) fn the_switch_leaves_it_to_the_rival(stage: &Stage) -> Result<()> {
-    let running = boot(stage, "dracut-off", Builder::DracutSystemd, "rd.reseat=0")?;
+    let running = boot(stage, "dracut-off", Builder::Dracut, "rd.reseat=0")?;
     let report = running.report()?;
     ensure!(report["verdict"] == "off", "{report:#}");
     for gpu in [0, 1, 2] {
-        first_read(&running, gpu)?;
+        running.first_driver_read(gpu)?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod evidence;
 mod four_functions;
 mod guard;
 mod hangs;
+mod mkinitcpio;
 mod no_iommu;
 mod off;
 mod quarantine;
@@ -45,6 +46,8 @@ const STORIES: &[(&str, Story)] = stories![
     dracut::without_systemd,
     dracut::with_systemd,
     dracut::the_switch_leaves_it_to_the_rival,
+    mkinitcpio::scripts_under_stand_ins,
+    mkinitcpio::scripts_under_stand_ins_disabled,
     dry_run::says_and_does_not,
     bad_rules::file_and_selector_are_named,
     config_reads::a_claim_reads_at_most_thirty_registers_a_function,

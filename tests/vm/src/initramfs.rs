@@ -1,7 +1,9 @@
-//! Images built by the real initramfs-tools and dracut, each in a copy of an unpacked system.
+//! Images built by the real initramfs-tools and dracut, or by stand-ins for mkinitcpio, each in a copy of an unpacked
+//! system.
 
 mod dracut;
 mod initramfs_tools;
+mod mkinitcpio;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -46,6 +48,8 @@ pub enum Builder {
     Dracut,
     /// `dracut`, with systemd for the image's init.
     DracutSystemd,
+    /// Stand-ins for mkinitcpio's functions and its init; mkinitcpio itself can be had from no registry.
+    MkinitcpioStandIns,
 }
 
 /// What goes into an image.
@@ -113,6 +117,7 @@ impl Bed {
             .parts(match spec.builder {
                 Builder::InitramfsTools => initramfs_tools::RECIPE,
                 Builder::Dracut | Builder::DracutSystemd => dracut::RECIPE,
+                Builder::MkinitcpioStandIns => mkinitcpio::RECIPE,
             })
             .part(tree.stamp()?)
             .part(kernel.tree_stamp()?)
@@ -132,6 +137,7 @@ impl Bed {
         let built = match spec.builder {
             Builder::InitramfsTools => initramfs_tools::build(spec, &kernel, system)?,
             Builder::Dracut | Builder::DracutSystemd => dracut::build(spec, &kernel, system)?,
+            Builder::MkinitcpioStandIns => mkinitcpio::build(spec, &kernel, system)?,
         };
         fs::rename(&built, &path).map_err(FileError::of("put in place", &path))?;
         let origin = Origin::Built(started.elapsed());
@@ -140,7 +146,7 @@ impl Bed {
 
     fn tree_of(&self, builder: Builder) -> Result<Tree, Missing> {
         match builder {
-            Builder::InitramfsTools => Ok(self.tools.clone()),
+            Builder::InitramfsTools | Builder::MkinitcpioStandIns => Ok(self.tools.clone()),
             Builder::Dracut | Builder::DracutSystemd => self.dracut(),
         }
     }

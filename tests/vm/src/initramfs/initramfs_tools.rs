@@ -74,7 +74,7 @@ fn is_warning(line: &str) -> bool {
 }
 
 /// A command that goes on as another in the system: root by `chroot`, others in a user namespace.
-fn enter(system: &Path) -> Result<Command, FileError> {
+pub(super) fn enter(system: &Path) -> Result<Command, FileError> {
     let program = |name: &str| artifacts::program(name).unwrap_or_else(|| name.into());
     if artifacts::is_root() {
         create_null(&system.join("dev/null"))?;
