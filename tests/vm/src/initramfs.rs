@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+use tempfile::TempDir;
 
 use crate::artifacts::{self, Bed, Kernel, KernelFiles, Missing};
 use crate::cpio;
@@ -87,6 +88,43 @@ pub struct Image {
     pub origin: Origin,
 }
 
+/// A system of files in which programs run as on a machine of their own, by `chroot`: without `/proc` and `/sys`, whose
+/// directories are empty. Its files are hard links: one that is to change has to be replaced.
+#[derive(Debug)]
+pub struct System {
+    directory: TempDir,
+    /// The kernel that is installed.
+    pub kernel: String,
+}
+
+impl System {
+    /// Where something of the system is, by its path there.
+    #[must_use]
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.directory.path().join(path.trim_start_matches('/'))
+    }
+
+    /// Puts a file there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put(&self, file: &GuestFile) -> Result<(), FileError> {
+        file.install(self.directory.path())
+    }
+
+    /// A program there, with its arguments.
+    ///
+    /// # Errors
+    /// When the system cannot be made ready for it.
+    pub fn command(&self, arguments: &[&str]) -> Result<Command, FileError> {
+        let mut command = enter(self.directory.path())?;
+        command.args(arguments);
+        command.env_clear();
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
+        Ok(command)
+    }
+}
+
 /// How an image came to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -115,17 +153,30 @@ impl Bed {
             return Ok(Image { path, origin });
         }
         let started = Instant::now();
-        let work = tempfile::tempdir_in(self.part("work"));
-        let work = work.map_err(FileError::of("create a directory in", &self.part("work")))?;
-        let system = work.path();
+        let system = self.system(spec)?;
+        let built = mkinitramfs(&system)?;
+        fs::rename(&built, &path).map_err(FileError::of("put in place", &path))?;
+        let origin = Origin::Built(started.elapsed());
+        Ok(Image { path, origin })
+    }
+
+    /// A system in which initramfs-tools make images of this specification, for whoever has to do with such a machine.
+    ///
+    /// # Errors
+    /// When the kernel is not in the bed, or a file cannot be written.
+    pub fn system(&self, spec: &ImageSpec) -> Result<System, ImageError> {
+        let kernel = self.kernel(spec.kernel)?;
+        let directory = tempfile::tempdir_in(self.part("work"));
+        let directory = directory.map_err(FileError::of("create a directory in", &self.part("work")))?;
+        let system = directory.path();
         link_tree(&self.tools.path, system)?;
         link_tree(&kernel.modules(), &system.join("lib/modules").join(&kernel.version))?;
         link_configuration(&kernel, system)?;
         configure(spec, system)?;
-        let built = mkinitramfs(system, &kernel.version)?;
-        fs::rename(&built, &path).map_err(FileError::of("put in place", &path))?;
-        let origin = Origin::Built(started.elapsed());
-        Ok(Image { path, origin })
+        Ok(System {
+            directory,
+            kernel: kernel.version,
+        })
     }
 
     /// An image with files laid over those it has, without building it again.
@@ -200,11 +251,8 @@ fn modules_hook(modules: &[String]) -> String {
     )
 }
 
-fn mkinitramfs(system: &Path, version: &str) -> Result<PathBuf, ImageError> {
-    let mut build = enter(system)?;
-    build.args(["mkinitramfs", "-o", "/initramfs.img", version]);
-    build.env_clear();
-    build.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
+fn mkinitramfs(system: &System) -> Result<PathBuf, ImageError> {
+    let mut build = system.command(&["mkinitramfs", "-o", "/initramfs.img", &system.kernel])?;
     let output = process::run(&mut build)?;
     // A missing module or program is only warned of: the image would lack it in silence.
     let said = String::from_utf8_lossy(&output.stderr);
@@ -212,7 +260,7 @@ fn mkinitramfs(system: &Path, version: &str) -> Result<PathBuf, ImageError> {
     if !warnings.is_empty() {
         return Err(ImageError::Warned(warnings.join("\n")));
     }
-    Ok(system.join("initramfs.img"))
+    Ok(system.path("initramfs.img"))
 }
 
 /// Firmware is not free and not in the bed: the fake functions need none.
