@@ -70,6 +70,12 @@ const UNITS: [(&str, &str); 3] = [
     ),
 ];
 
+/// The rules for udev, and where they are installed.
+const UDEV_RULES: (&str, &str) = (
+    "initramfs-tool/udev/72-reseat.rules",
+    "usr/lib/udev/rules.d/72-reseat.rules",
+);
+
 /// Builds the static programs and lays out the tree that is installed.
 pub(crate) fn dist() -> Result<PathBuf> {
     let mut command = cargo(&["build", "--package", "reseat", "--profile", PROFILE, "--target", TARGET]);
@@ -90,7 +96,7 @@ pub(crate) fn dist() -> Result<PathBuf> {
     for (file, installed) in HOOKS {
         install(&top().join(file), &dist.join(installed), PROGRAM)?;
     }
-    for (unit, installed) in UNITS {
+    for (unit, installed) in UNITS.into_iter().chain([UDEV_RULES]) {
         install(&top().join(unit), &dist.join(installed), PLAIN)?;
     }
     Ok(dist)

@@ -199,7 +199,10 @@ impl Bed {
         let work = tempfile::tempdir_in(self.part("work"));
         let work = work.map_err(FileError::of("create a directory in", &self.part("work")))?;
         link_tree(&self.tree_of(spec.builder)?.path, work.path())?;
-        link_tree(&kernel.modules(), &work.path().join("lib/modules").join(&kernel.version))?;
+        link_tree(
+            &kernel.modules(),
+            &work.path().join("lib/modules").join(&kernel.version),
+        )?;
         Ok((work, kernel))
     }
 
