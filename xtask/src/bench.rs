@@ -8,6 +8,7 @@ use anyhow::Result;
 use reseat_scenarios::cost::{self, Cost, FUNCTIONS, Found};
 use reseat_scenarios::recovery::Recovery;
 use reseat_scenarios::recovery_cost::{self, KernelPath};
+use reseat_vm::artifacts::Part;
 
 use crate::run::{cargo, must, target, top};
 use crate::{KERNELS, build, test};
@@ -60,7 +61,7 @@ pub(crate) fn claim() -> Result<()> {
 
 /// `reseat recover` beside the kernel's own reset.
 pub(crate) fn recover() -> Result<()> {
-    let stage = build::stage_with(&KERNELS)?;
+    let stage = build::stage_with(&KERNELS.map(Part::Kernel))?;
     println!("QEMU with TCG and 1 processor; 8 GPUs a boot, each of them broken once; times by the guest's clock");
     println!(
         "kernel: echo 1 > reset of function 0, all at once; ours: reseat recover, one by one, verification included;"

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use reseat_vm::artifacts::{Bed, Kernel};
+use reseat_vm::artifacts::{Bed, Kernel, Part};
 use reseat_vm::progress::Progress;
 
 /// The project's own commands.
@@ -108,6 +108,13 @@ fn run(command: &Command) -> Result<()> {
 /// The kernels that stories are played on: what a reset of a dead function does differs between them.
 const KERNELS: [Kernel; 2] = [Kernel::Bookworm, Kernel::Trixie];
 
+/// What the stories need.
+const PARTS: [Part; 3] = [
+    Part::Kernel(Kernel::Bookworm),
+    Part::Kernel(Kernel::Trixie),
+    Part::Dracut,
+];
+
 fn fetch_bed() -> Result<Bed> {
-    Ok(Bed::prepare(&KERNELS, &Progress::to_stderr())?)
+    Ok(Bed::prepare(&PARTS, &Progress::to_stderr())?)
 }

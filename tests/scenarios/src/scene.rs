@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use fake_gpu::control::{Command, PowerState, Presence};
-use fake_gpu::log::Direction;
+use fake_gpu::log::{Direction, Region};
 use fake_gpu::profile::BoardDesign;
 use reseat_vm::artifacts::Kernel;
 use reseat_vm::console::Line;
@@ -14,7 +14,7 @@ use reseat_vm::machine::{Iommu, Machine, MachineSpec, SlotKeeper};
 use serde_json::Value;
 
 use crate::Stage;
-use crate::accesses::power_states;
+use crate::accesses::{accesses, power_states};
 use crate::gpu::Gpu;
 use crate::layout::{Layout, Place};
 
@@ -213,6 +213,21 @@ impl Running {
                 self.machine.console().tail()
             )
         })
+    }
+
+    /// When somebody first read BAR0 of a GPU's function 0, as nouveau does when it comes to one.
+    ///
+    /// # Errors
+    /// When nobody did.
+    pub fn first_driver_read(&self, gpu: usize) -> Result<Duration> {
+        let gpu = self.gpus.get(gpu).context("no such GPU")?;
+        let mut reads = accesses(&gpu.fake, Region::Bar(0))?
+            .into_iter()
+            .filter(|(function, _, access)| *function == 0 && access.direction == Direction::Read);
+        let (_, at, _) = reads
+            .next()
+            .with_context(|| format!("nobody read BAR0 of {}", gpu.device))?;
+        Ok(at)
     }
 
     /// Checks that a function is where a claim has to leave it: as [`Running::check_pinned`] says, and by the access log

@@ -2,12 +2,13 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use reseat_vm::artifacts::{Bed, Kernel, Missing};
 use reseat_vm::files::GuestFile;
-use reseat_vm::initramfs::{Image, ImageSpec, System};
+use reseat_vm::initramfs::{Builder, Image, ImageSpec, System};
 
 /// The tree that `cargo xtask dist` lays out.
 const DIST: &str = "RESEAT_DIST";
@@ -114,6 +115,23 @@ impl Stage {
         self.build(ImageSpec::new(self.kernel), rules, more)
     }
 
+    /// As [`Stage::image`], by another builder.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn image_by(
+        &self,
+        builder: Builder,
+        rules: Rules<'_>,
+        more: impl IntoIterator<Item = GuestFile>,
+    ) -> Result<Image> {
+        let spec = ImageSpec {
+            builder,
+            ..ImageSpec::new(self.kernel)
+        };
+        self.build(spec, rules, more)
+    }
+
     /// As [`Stage::image`], with none of these drivers.
     ///
     /// # Errors
@@ -194,7 +212,10 @@ fn collect(root: &Path, directory: &Path, files: &mut Vec<GuestFile>) -> Result<
         if path.is_dir() {
             collect(root, &path, files)?;
         } else {
-            files.push(GuestFile::program(path.strip_prefix(root)?, &path)?);
+            let metadata = fs::metadata(&path).with_context(|| format!("cannot look at {}", path.display()))?;
+            let mut file = GuestFile::program(path.strip_prefix(root)?, &path)?;
+            file.mode = metadata.permissions().mode() & 0o777;
+            files.push(file);
         }
     }
     Ok(())

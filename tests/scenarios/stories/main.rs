@@ -4,12 +4,14 @@
 mod bad_rules;
 mod campaign;
 mod config_reads;
+mod dracut;
 mod dry_run;
 mod evidence;
 mod four_functions;
 mod guard;
 mod hangs;
 mod install;
+mod mkinitcpio;
 mod no_iommu;
 mod off;
 mod quarantine;
@@ -42,6 +44,11 @@ const STORIES: &[(&str, Story)] = stories![
     no_iommu::the_firmware_setting_is_named,
     no_iommu::the_parameter_that_turns_it_off_is_named,
     off::nothing_is_touched,
+    dracut::without_systemd,
+    dracut::with_systemd,
+    dracut::the_switch_leaves_it_to_the_rival,
+    mkinitcpio::scripts_under_stand_ins,
+    mkinitcpio::scripts_under_stand_ins_disabled,
     dry_run::says_and_does_not,
     bad_rules::file_and_selector_are_named,
     config_reads::a_claim_reads_at_most_thirty_registers_a_function,
