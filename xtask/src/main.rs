@@ -58,6 +58,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// The claim of eight GPUs with two functions each, beside the bare writes and a shell script, in one boot.
+    Boot,
     /// The claim of one GPU with four functions, beside the bare writes to the same functions.
     Claim,
     /// `reseat recover` beside the kernel's own reset, fault by fault, on two kernels; it takes about eight minutes.
@@ -92,6 +94,7 @@ fn run(command: &Command) -> Result<()> {
             println!("{}", dist.display());
             Ok(())
         }
+        Command::Bench(Bench::Boot) => bench::boot(),
         Command::Bench(Bench::Claim) => bench::claim(),
         Command::Bench(Bench::Recover) => bench::recover(),
         Command::Bench(Bench::Core) => bench::core(),

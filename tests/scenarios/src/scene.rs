@@ -34,6 +34,7 @@ pub struct Scene<'a> {
     iommu: Iommu,
     arguments: Vec<String>,
     traced: bool,
+    counted: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -48,6 +49,7 @@ impl<'a> Scene<'a> {
             iommu: Iommu::Intel,
             arguments: Vec::new(),
             traced: false,
+            counted: false,
         }
     }
 
@@ -68,6 +70,13 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn traced(mut self) -> Self {
         self.traced = true;
+        self
+    }
+
+    /// Has the guest's clock count instructions, for times that are the same in every run.
+    #[must_use]
+    pub fn counted(mut self) -> Self {
+        self.counted = true;
         self
     }
 
@@ -113,6 +122,9 @@ impl<'a> Scene<'a> {
             .append(&self.append)
             .iommu(self.iommu)
             .arguments(self.arguments);
+        if self.counted {
+            spec = spec.count_instructions();
+        }
         if self.traced {
             spec = spec.trace_config_writes();
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use reseat_vm::artifacts::{Bed, Kernel, Missing};
 use reseat_vm::files::GuestFile;
-use reseat_vm::initramfs::{Builder, Image, ImageSpec};
+use reseat_vm::initramfs::{Builder, Image, ImageSpec, System};
 
 /// The tree that `cargo xtask dist` lays out.
 const DIST: &str = "RESEAT_DIST";
@@ -164,6 +164,28 @@ impl Stage {
         self.bed
             .initramfs(&spec.files(files))
             .context("cannot build the initramfs")
+    }
+
+    /// A system with the real initramfs-tools on which reseat's programs and these rules are installed, and its files for
+    /// initramfs-tools are not: those are what `reseat initramfs install` brings.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn system_without_hooks(&self, rules: &str) -> Result<System> {
+        let mut files = self.installed()?;
+        files.retain(|file| !file.path.starts_with("usr/share"));
+        files.push(GuestFile::new(RULES_FILE, rules));
+        let spec = ImageSpec::new(self.kernel).files(files);
+        self.bed.system(&spec).context("cannot make the system")
+    }
+
+    /// A file of the tree that is installed, by its path there.
+    ///
+    /// # Errors
+    /// When it is not in it.
+    pub fn installed_file(&self, path: &str) -> Result<Vec<u8>> {
+        let path = self.dist.join(path.trim_start_matches('/'));
+        fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 
     /// The real root, with the operator's command on it.

@@ -10,6 +10,7 @@ mod evidence;
 mod four_functions;
 mod guard;
 mod hangs;
+mod install;
 mod mkinitcpio;
 mod no_iommu;
 mod off;
@@ -54,6 +55,8 @@ const STORIES: &[(&str, Story)] = stories![
     recovery_bed::the_kernel_calls_a_gpu_well_that_is_not,
     recovery_bed::a_disk_feels_a_reset_that_hits_it_and_no_other,
     recovery_bed::a_slot_gives_a_card_its_power_back,
+    install::by_initramfs_tools_and_back,
+    install::what_goes_wrong_changes_nothing,
     hangs::a_modprobe_that_never_returns,
     hangs::a_reset_that_does_not_end,
     recover::table_on_6_1,

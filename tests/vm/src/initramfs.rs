@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::artifacts::{Bed, Kernel, Missing, Tree};
+use tempfile::TempDir;
+
+use crate::artifacts::{Bed, Kernel, KernelFiles, Missing, Tree};
 use crate::cpio;
 use crate::files::{self, FileError, GuestFile, link_tree};
 use crate::fingerprint::{self, Fingerprint};
@@ -95,6 +97,43 @@ pub struct Image {
     pub origin: Origin,
 }
 
+/// A system of files in which programs run as on a machine of their own, by `chroot`: without `/proc` and `/sys`, whose
+/// directories are empty. Its files are hard links: one that is to change has to be replaced.
+#[derive(Debug)]
+pub struct System {
+    directory: TempDir,
+    /// The kernel that is installed.
+    pub kernel: String,
+}
+
+impl System {
+    /// Where something of the system is, by its path there.
+    #[must_use]
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.directory.path().join(path.trim_start_matches('/'))
+    }
+
+    /// Puts a file there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put(&self, file: &GuestFile) -> Result<(), FileError> {
+        file.install(self.directory.path())
+    }
+
+    /// A program there, with its arguments.
+    ///
+    /// # Errors
+    /// When the system cannot be made ready for it.
+    pub fn command(&self, arguments: &[&str]) -> Result<Command, FileError> {
+        let mut command = initramfs_tools::enter(self.directory.path())?;
+        command.args(arguments);
+        command.env_clear();
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
+        Ok(command)
+    }
+}
+
 /// How an image came to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -129,11 +168,8 @@ impl Bed {
             return Ok(Image { path, origin });
         }
         let started = Instant::now();
-        let work = tempfile::tempdir_in(self.part("work"));
-        let work = work.map_err(FileError::of("create a directory in", &self.part("work")))?;
+        let (work, kernel) = self.with_modules(spec)?;
         let system = work.path();
-        link_tree(&tree.path, system)?;
-        link_tree(&kernel.modules(), &system.join("lib/modules").join(&kernel.version))?;
         let built = match spec.builder {
             Builder::InitramfsTools => initramfs_tools::build(spec, &kernel, system)?,
             Builder::Dracut | Builder::DracutSystemd => dracut::build(spec, &kernel, system)?,
@@ -142,6 +178,29 @@ impl Bed {
         fs::rename(&built, &path).map_err(FileError::of("put in place", &path))?;
         let origin = Origin::Built(started.elapsed());
         Ok(Image { path, origin })
+    }
+
+    /// A system in which initramfs-tools make images of this specification, for whoever has to do with such a machine.
+    ///
+    /// # Errors
+    /// When the kernel is not in the bed, or a file cannot be written.
+    pub fn system(&self, spec: &ImageSpec) -> Result<System, ImageError> {
+        let (directory, kernel) = self.with_modules(spec)?;
+        initramfs_tools::prepare(spec, &kernel, directory.path())?;
+        Ok(System {
+            directory,
+            kernel: kernel.version,
+        })
+    }
+
+    /// The tree of the specification's builder, with the modules of its kernel.
+    fn with_modules(&self, spec: &ImageSpec) -> Result<(TempDir, KernelFiles), ImageError> {
+        let kernel = self.kernel(spec.kernel)?;
+        let work = tempfile::tempdir_in(self.part("work"));
+        let work = work.map_err(FileError::of("create a directory in", &self.part("work")))?;
+        link_tree(&self.tree_of(spec.builder)?.path, work.path())?;
+        link_tree(&kernel.modules(), &work.path().join("lib/modules").join(&kernel.version))?;
+        Ok((work, kernel))
     }
 
     fn tree_of(&self, builder: Builder) -> Result<Tree, Missing> {

@@ -7,6 +7,7 @@ mod decode;
 mod evidence;
 mod gpu;
 mod history;
+mod initramfs;
 mod inventory;
 mod quarantine;
 mod recover;
@@ -63,6 +64,8 @@ enum Command {
     History(history::Arguments),
     /// Show what was seen in recoveries: what happened, and the GPU and its path before, between and after.
     Evidence(evidence::Arguments),
+    /// Put the boot claim into the initramfs, see whether it is there and up to date, and take it out again.
+    Initramfs(initramfs::Arguments),
     /// Do tasks from standard input: how `recover` has done what may never come back.
     #[command(name = linux::WORKER_COMMAND, hide = true)]
     DoTasks {
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Command::Baseline(arguments) => baseline::run(&arguments),
         Command::Quarantine(arguments) => quarantine::run(&arguments),
         Command::ReturnToService(arguments) => return_to_service::run(&arguments),
+        Command::Initramfs(arguments) => initramfs::run(&arguments),
         Command::DoTasks { root } => match linux::serve_tasks(&Root::at(root)) {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error) => Err(error.into()),

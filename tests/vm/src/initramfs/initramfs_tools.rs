@@ -23,12 +23,17 @@ const CONFIGURATION: &str = "MODULES=list\nCOMPRESS=lz4\nCOMPRESSLEVEL=1\nRESUME
 
 /// Builds the image in a system that has the kernel's modules.
 pub(super) fn build(spec: &ImageSpec, kernel: &KernelFiles, system: &Path) -> Result<PathBuf, ImageError> {
-    link_configuration(kernel, system)?;
-    configure(spec, system)?;
+    prepare(spec, kernel, system)?;
     let mut build = enter(system)?;
     build.args(["mkinitramfs", "-o", "/initramfs.img", &kernel.version]);
     run_builder(build, is_warning)?;
     Ok(system.join("initramfs.img"))
+}
+
+/// Puts there what initramfs-tools want of a system.
+pub(super) fn prepare(spec: &ImageSpec, kernel: &KernelFiles, system: &Path) -> Result<(), FileError> {
+    link_configuration(kernel, system)?;
+    configure(spec, system)
 }
 
 /// `mkinitramfs` asks the kernel's configuration which compressions it can open.
