@@ -19,8 +19,9 @@ use crate::accesses::{accesses, power_states};
 use crate::gpu::Gpu;
 use crate::layout::{Layout, Place};
 
-/// A boot to the real root's shell takes about ten seconds here; a claim that hangs adds its limit.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(120);
+/// A boot to the real root's shell takes about ten seconds here, and thirty where systemd runs the initramfs; a claim that
+/// hangs adds its limit, and a busy host makes it many times as long.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(240);
 const SHELL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A machine that is to be booted.
