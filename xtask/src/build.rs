@@ -13,6 +13,7 @@ use reseat_scenarios::Stage;
 use reseat_vm::artifacts::{Bed, Kernel, Part};
 use reseat_vm::progress::Progress;
 
+use crate::manual;
 use crate::run::{build, built, cargo, target, top};
 
 /// Static programs need a target of their own, so that build scripts and macros stay dynamic.
@@ -93,6 +94,7 @@ pub(crate) fn dist() -> Result<PathBuf> {
         check_static(program)?;
         install(program, &dist.join(installed), PROGRAM)?;
     }
+    manual::write(built(&programs, "reseat")?, built(&programs, "reseat-claim")?, &dist)?;
     for (file, installed) in HOOKS {
         install(&top().join(file), &dist.join(installed), PROGRAM)?;
     }

@@ -12,6 +12,7 @@ mod ci;
 mod demo;
 mod dependencies;
 mod fuzz;
+mod manual;
 mod panic_free;
 mod run;
 mod test;
