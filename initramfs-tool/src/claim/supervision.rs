@@ -43,8 +43,8 @@ pub enum Event {
     TurnedBack(Rollback),
     /// It has done this part of taking back, or could not.
     Undone(Operation),
-    /// It has come to the end of a GPU.
-    Ended(Outcome),
+    /// It has come to the end of a GPU, after so long.
+    Ended(Outcome, Duration),
 }
 
 /// Tells workers apart.
@@ -145,11 +145,15 @@ impl Supervision {
             Event::Changed(change) => attempt.changes.push(change),
             Event::TurnedBack(rollback) => attempt.rollback = Some(rollback),
             Event::Undone(operation) => attempt.changes.retain(|change| !change.is_undone_by(&operation)),
-            Event::Ended(outcome) => {
+            Event::Ended(outcome, took) => {
                 self.finished.push(Finished {
                     device: attempt.device,
                     outcome,
-                    took: now.saturating_sub(attempt.since),
+                    took: match worker.purpose {
+                        Purpose::Claim => took,
+                        // All of it, and not the way back alone.
+                        Purpose::Undo => now.saturating_sub(attempt.since),
+                    },
                 });
                 match worker.waiting.pop_front() {
                     Some(target) => worker.attempt = Attempt::new(target.device, now),

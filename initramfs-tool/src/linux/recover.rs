@@ -6,6 +6,8 @@ mod chronicle;
 mod collect;
 mod driver;
 mod files;
+mod known;
+mod ladder;
 pub(super) mod lock;
 mod operate;
 mod quarantine;
@@ -13,6 +15,7 @@ mod recorder;
 mod remove;
 mod reset;
 mod restore;
+mod resume;
 mod trouble;
 mod worker;
 

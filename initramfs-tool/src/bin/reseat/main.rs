@@ -8,6 +8,7 @@ mod decode;
 mod evidence;
 mod gpu;
 mod history;
+mod initramfs;
 mod inventory;
 mod quarantine;
 mod recover;
@@ -20,7 +21,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use reseat::linux::{self, Root, WORKER_ARGUMENT};
 
 /// Hands GPUs from one virtual machine to the next.
@@ -72,6 +73,14 @@ enum Command {
     History(history::Arguments),
     /// Show what was seen in recoveries: what happened, and the GPU and its path before, between and after.
     Evidence(evidence::Arguments),
+    /// Put the boot claim into the initramfs, see whether it is there and up to date, and take it out again.
+    Initramfs(initramfs::Arguments),
+    /// Write the manual pages, out of these very definitions.
+    #[command(hide = true)]
+    ManualPages {
+        /// The directory, which has to be there.
+        directory: PathBuf,
+    },
     /// Do tasks from standard input: how `recover` has done what may never come back.
     #[command(name = linux::WORKER_COMMAND, hide = true)]
     DoTasks {
@@ -102,6 +111,10 @@ fn main() -> ExitCode {
         Command::Baseline(arguments) => baseline::run(&arguments),
         Command::Quarantine(arguments) => quarantine::run(&arguments),
         Command::ReturnToService(arguments) => return_to_service::run(&arguments),
+        Command::Initramfs(arguments) => initramfs::run(&arguments),
+        Command::ManualPages { directory } => clap_mangen::generate_to(Arguments::command(), directory)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(anyhow::Error::from),
         Command::DoTasks { root } => match linux::serve_tasks(&Root::at(root)) {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error) => Err(error.into()),

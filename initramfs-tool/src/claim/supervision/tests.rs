@@ -90,7 +90,7 @@ fn one_worker_serves_all_while_all_goes_well() {
     for gpu in [1, 2] {
         let now = seconds(f64::from(gpu));
         supervision.event(now, id, Event::Began(write_override(function(gpu, 0))));
-        supervision.event(now, id, Event::Ended(success()));
+        supervision.event(now, id, Event::Ended(success(), seconds(0.1)));
     }
     assert_eq!(supervision.gone(seconds(2.0), id, "end of its output"), []);
     assert_eq!(supervision.deadline(), None);
@@ -146,14 +146,14 @@ fn a_blocked_worker_is_abandoned_its_gpu_taken_back_and_the_others_claimed() {
     assert_eq!(*claim_3, Assignment::Claim(vec![target(3)]));
 
     // What the abandoned one still says changes nothing.
-    supervision.event(seconds(5.1), first, Event::Ended(success()));
+    supervision.event(seconds(5.1), first, Event::Ended(success(), seconds(0.1)));
     let rolled_back = Outcome {
         begun: true,
         power: Vec::new(),
         rollback: Some(rollback.clone()),
     };
     for (id, outcome) in [(*third, success()), (*undoer, rolled_back), (*second, success())] {
-        supervision.event(seconds(5.2), id, Event::Ended(outcome));
+        supervision.event(seconds(5.2), id, Event::Ended(outcome, seconds(0.1)));
     }
     assert_eq!(supervision.deadline(), None);
     assert_eq!(
