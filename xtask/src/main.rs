@@ -12,6 +12,7 @@ mod ci;
 mod demo;
 mod dependencies;
 mod fuzz;
+mod manual;
 mod panic_free;
 mod run;
 mod test;
@@ -109,7 +110,7 @@ fn run(command: &Command) -> Result<()> {
 }
 
 /// The kernels that stories are played on: what a reset of a dead function does differs between them.
-const KERNELS: [Kernel; 2] = [Kernel::Bookworm, Kernel::Trixie];
+const KERNELS: [Kernel; 3] = Kernel::ALL;
 
 /// What the stories need.
 const PARTS: [Part; 3] = [

@@ -151,6 +151,10 @@ impl<'a> Effects<'a> {
                 let mut failure = file_failure(&error);
                 if let (Some(meaning), VFIO_PCI, "bind") = (meaning_of_bind_error(error.cause()), driver, file) {
                     failure.message = format!("{failure}: {meaning}");
+                    // No driver matches a function that the kernel is still adding, whatever its override says.
+                    if error.cause().raw_os_error() == Some(ENODEV) {
+                        failure.kind = FailureKind::Again;
+                    }
                 }
                 Err(failure)
             }

@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
 
 use super::Root;
-use crate::claim::{Assignment, Command, Event, Finished, Supervision, Target, WorkerId};
+use crate::claim::{Assignment, Command, Event, Finished, Limits, Supervision, Target, WorkerId};
 
 /// What a worker is started with, before its root, and nobody else.
 pub const WORKER_ARGUMENT: &str = "--worker";
@@ -48,12 +48,12 @@ struct News {
 }
 
 /// Claims `targets` through workers; `begin` is when the claim's time began to run.
-pub(super) fn claim(root: &Root, begin: Instant, targets: Vec<Target>) -> Vec<Finished> {
+pub(super) fn claim(root: &Root, begin: Instant, limits: Limits, targets: Vec<Target>) -> Vec<Finished> {
     let mut workers = Workers {
         root,
         workers: BTreeMap::new(),
     };
-    let mut supervision = Supervision::default();
+    let mut supervision = Supervision::new(limits);
     let mut commands = supervision.begin(begin.elapsed(), targets);
     loop {
         let mut next = Vec::new();

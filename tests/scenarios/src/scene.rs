@@ -9,6 +9,7 @@ use fake_gpu::log::{Direction, Region};
 use fake_gpu::profile::BoardDesign;
 use reseat_vm::artifacts::Kernel;
 use reseat_vm::console::Line;
+use reseat_vm::files::GuestFile;
 use reseat_vm::initramfs::Image;
 use reseat_vm::machine::{Iommu, Machine, MachineSpec, SlotKeeper};
 use serde_json::Value;
@@ -35,6 +36,7 @@ pub struct Scene<'a> {
     arguments: Vec<String>,
     traced: bool,
     counted: bool,
+    on_the_root: Vec<GuestFile>,
 }
 
 impl<'a> Scene<'a> {
@@ -50,6 +52,7 @@ impl<'a> Scene<'a> {
             arguments: Vec::new(),
             traced: false,
             counted: false,
+            on_the_root: Vec::new(),
         }
     }
 
@@ -77,6 +80,13 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn counted(mut self) -> Self {
         self.counted = true;
+        self
+    }
+
+    /// Puts files on the real root.
+    #[must_use]
+    pub fn on_the_root(mut self, files: impl IntoIterator<Item = GuestFile>) -> Self {
+        self.on_the_root.extend(files);
         self
     }
 
@@ -116,7 +126,7 @@ impl<'a> Scene<'a> {
     /// # Errors
     /// As [`Scene::boot`], and when the meddling fails.
     pub fn boot_while(self, meddle: impl FnOnce(&[Gpu], &Machine) -> Result<()>) -> Result<Running> {
-        let root = self.stage.root()?;
+        let root = self.stage.root(self.on_the_root)?;
         let kernel: Kernel = self.stage.kernel;
         let mut spec = MachineSpec::new(&self.stage.bed, self.name, kernel, &self.image, &root)?
             .append(&self.append)

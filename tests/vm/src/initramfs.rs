@@ -4,6 +4,7 @@
 mod dracut;
 mod initramfs_tools;
 mod mkinitcpio;
+mod system;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
+pub use self::system::System;
 use crate::artifacts::{Bed, Kernel, KernelFiles, Missing, Tree};
 use crate::cpio;
 use crate::files::{self, FileError, GuestFile, link_tree};
@@ -97,43 +99,6 @@ pub struct Image {
     pub origin: Origin,
 }
 
-/// A system of files in which programs run as on a machine of their own, by `chroot`: without `/proc` and `/sys`, whose
-/// directories are empty. Its files are hard links: one that is to change has to be replaced.
-#[derive(Debug)]
-pub struct System {
-    directory: TempDir,
-    /// The kernel that is installed.
-    pub kernel: String,
-}
-
-impl System {
-    /// Where something of the system is, by its path there.
-    #[must_use]
-    pub fn path(&self, path: &str) -> PathBuf {
-        self.directory.path().join(path.trim_start_matches('/'))
-    }
-
-    /// Puts a file there.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn put(&self, file: &GuestFile) -> Result<(), FileError> {
-        file.install(self.directory.path())
-    }
-
-    /// A program there, with its arguments.
-    ///
-    /// # Errors
-    /// When the system cannot be made ready for it.
-    pub fn command(&self, arguments: &[&str]) -> Result<Command, FileError> {
-        let mut command = initramfs_tools::enter(self.directory.path())?;
-        command.args(arguments);
-        command.env_clear();
-        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
-        Ok(command)
-    }
-}
-
 /// How an image came to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
@@ -168,7 +133,7 @@ impl Bed {
             return Ok(Image { path, origin });
         }
         let started = Instant::now();
-        let (work, kernel) = self.with_modules(spec)?;
+        let work = self.copy_for(spec.builder, &kernel)?;
         let system = work.path();
         let built = match spec.builder {
             Builder::InitramfsTools => initramfs_tools::build(spec, &kernel, system)?,
@@ -180,27 +145,16 @@ impl Bed {
         Ok(Image { path, origin })
     }
 
-    /// A system in which initramfs-tools make images of this specification, for whoever has to do with such a machine.
-    ///
-    /// # Errors
-    /// When the kernel is not in the bed, or a file cannot be written.
-    pub fn system(&self, spec: &ImageSpec) -> Result<System, ImageError> {
-        let (directory, kernel) = self.with_modules(spec)?;
-        initramfs_tools::prepare(spec, &kernel, directory.path())?;
-        Ok(System {
-            directory,
-            kernel: kernel.version,
-        })
-    }
-
-    /// The tree of the specification's builder, with the modules of its kernel.
-    fn with_modules(&self, spec: &ImageSpec) -> Result<(TempDir, KernelFiles), ImageError> {
-        let kernel = self.kernel(spec.kernel)?;
+    /// A copy of the builder's system, with the kernel's modules.
+    fn copy_for(&self, builder: Builder, kernel: &KernelFiles) -> Result<TempDir, ImageError> {
         let work = tempfile::tempdir_in(self.part("work"));
         let work = work.map_err(FileError::of("create a directory in", &self.part("work")))?;
-        link_tree(&self.tree_of(spec.builder)?.path, work.path())?;
-        link_tree(&kernel.modules(), &work.path().join("lib/modules").join(&kernel.version))?;
-        Ok((work, kernel))
+        link_tree(&self.tree_of(builder)?.path, work.path())?;
+        link_tree(
+            &kernel.modules(),
+            &work.path().join("lib/modules").join(&kernel.version),
+        )?;
+        Ok(work)
     }
 
     fn tree_of(&self, builder: Builder) -> Result<Tree, Missing> {
@@ -251,8 +205,7 @@ fn with_overlay(mut image: Vec<u8>, overlay: &[GuestFile]) -> Result<Vec<u8>, cp
 
 /// Runs a builder, which goes on after what it cannot find and only warns: the image would lack it in silence.
 fn run_builder(mut command: Command, is_warning: fn(&str) -> bool) -> Result<(), ImageError> {
-    command.env_clear();
-    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
+    plain_environment(&mut command);
     let output = process::run(&mut command)?;
     let said = String::from_utf8_lossy(&output.stderr);
     let warnings: Vec<&str> = said.lines().filter(|line| is_warning(line)).collect();
@@ -260,6 +213,11 @@ fn run_builder(mut command: Command, is_warning: fn(&str) -> bool) -> Result<(),
         return Err(ImageError::Warned(warnings.join("\n")));
     }
     Ok(())
+}
+
+fn plain_environment(command: &mut Command) {
+    command.env_clear();
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
 }
 
 #[cfg(test)]

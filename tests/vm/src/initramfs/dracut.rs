@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::{Builder, ImageError, ImageSpec, ROOT_MODULES, run_builder};
 use crate::artifacts::{self, KernelFiles};
-use crate::files::GuestFile;
+use crate::files::{FileError, GuestFile};
 
 /// Changes when the same specification builds something else.
 pub(super) const RECIPE: &[&str] = &["2"];
@@ -52,23 +52,43 @@ const SYSTEMD: [&str; 5] = [
 
 /// Builds the image in a system that has the kernel's modules.
 pub(super) fn build(spec: &ImageSpec, kernel: &KernelFiles, system: &Path) -> Result<PathBuf, ImageError> {
-    // The host's /sys is not the machine's; dracut wants this one file of it.
-    let no_path = GuestFile::new("sys/module/firmware_class/parameters/path", "\n");
-    let mut files = spec.files.iter().chain([&no_path]);
-    files.try_for_each(|file| file.install(system))?;
-    let mut omitted = OMITTED.to_vec();
-    if spec.builder == Builder::Dracut {
-        omitted.extend(SYSTEMD);
-    }
-    let modules = spec.modules.iter().map(String::as_str);
-    let drivers: Vec<&str> = ROOT_MODULES.into_iter().chain(modules).collect();
+    prepare(spec, system)?;
     let mut build = enter(system);
     build.arg("dracut").args(OPTIONS);
-    build.args(["--omit", &omitted.join(" ")]);
-    build.args(["--drivers", &drivers.join(" ")]);
+    build.args(["--omit", &omitted(spec)]);
+    build.args(["--drivers", &drivers(spec)]);
     build.args(["--kver", &kernel.version, "/initramfs.img"]);
     run_builder(build, is_warning)?;
     Ok(system.join("initramfs.img"))
+}
+
+/// Puts everything into the system that the build takes up.
+pub(super) fn prepare(spec: &ImageSpec, system: &Path) -> Result<(), FileError> {
+    // The host's /sys is not the machine's; dracut wants this one file of it.
+    let no_path = GuestFile::new("sys/module/firmware_class/parameters/path", "\n");
+    let mut files = spec.files.iter().chain([&no_path]);
+    files.try_for_each(|file| file.install(system))
+}
+
+/// What [`build`] says by options, as a user says it.
+pub(super) fn configuration(spec: &ImageSpec) -> GuestFile {
+    let text = format!(
+        "hostonly=no\nhostonly_cmdline=no\nearly_microcode=no\nreproducible=yes\ncompress=\"lz4 -l -1\"\n\
+         omit_dracutmodules=\" {} \"\ndrivers=\" {} \"\n",
+        omitted(spec),
+        drivers(spec)
+    );
+    GuestFile::new("etc/dracut.conf.d/bed.conf", text)
+}
+
+fn omitted(spec: &ImageSpec) -> String {
+    let systemd = SYSTEMD.iter().filter(|_| spec.builder == Builder::Dracut);
+    OMITTED.iter().chain(systemd).copied().collect::<Vec<_>>().join(" ")
+}
+
+fn drivers(spec: &ImageSpec) -> String {
+    let modules = spec.modules.iter().map(String::as_str);
+    ROOT_MODULES.into_iter().chain(modules).collect::<Vec<_>>().join(" ")
 }
 
 /// systemd-sysusers tells on standard error what it does for the image.
@@ -78,7 +98,7 @@ fn is_warning(line: &str) -> bool {
 
 /// A command that goes on as another in the system, in mount points of its own: dracut needs `/dev/fd`, which is in `/proc`.
 /// Where libraries are, of which systemd opens some only when it wants them, dracut learns from ldconfig's cache.
-fn enter(system: &Path) -> Command {
+pub(super) fn enter(system: &Path) -> Command {
     let mut unshare = Command::new(artifacts::program("unshare").unwrap_or_else(|| "unshare".into()));
     if !artifacts::is_root() {
         unshare.arg("--map-root-user");

@@ -30,7 +30,7 @@ pub(super) fn build(spec: &ImageSpec, kernel: &KernelFiles, system: &Path) -> Re
     Ok(system.join("initramfs.img"))
 }
 
-/// Puts there what initramfs-tools want of a system.
+/// Puts everything into the system that the build takes up.
 pub(super) fn prepare(spec: &ImageSpec, kernel: &KernelFiles, system: &Path) -> Result<(), FileError> {
     link_configuration(kernel, system)?;
     configure(spec, system)
