@@ -28,6 +28,9 @@ pub struct Removed {
     pub notes: Vec<String>,
 }
 
+/// The directory of dracut's module.
+const OWN_DIRECTORY: &str = "52reseat";
+
 /// What becomes of a kernel's image.
 enum Way {
     /// The kept one takes its place.
@@ -220,6 +223,12 @@ impl Removal<'_> {
         match done {
             Ok(()) => {
                 self.removed.notes.extend(self.changes.finish(&[]));
+                // Directories that held nothing but our files; with somebody else's in it, one stays.
+                for directory in self.removed.files.iter().filter_map(|file| file.parent()) {
+                    if directory.file_name().is_some_and(|name| name == OWN_DIRECTORY) {
+                        fs::remove_dir(self.root.path(directory)).ok();
+                    }
+                }
                 Ok(self.removed)
             }
             Err(error) => {
