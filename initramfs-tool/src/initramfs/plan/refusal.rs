@@ -182,7 +182,7 @@ impl Refusal {
             Self::NoSpace { .. } => &["remove kernels that you do not need"],
             Self::Deployed(Deployed::Ostree) => &[
                 "nothing in /usr is written here; have the system's builder do it",
-                "in the tree's definition: add reseat's files (`reseat initramfs files` lists them) and run dracut for its kernel",
+                "in the tree's definition: add reseat's files, dracut's module among them, and run dracut for its kernel",
                 "without one of your own: layer a package of reseat, `rpm-ostree initramfs --enable`, and \
                  `rpm-ostree initramfs-etc --track=/etc/reseat/reseat.toml`",
                 "the deployment before stays in the boot menu; `rpm-ostree rollback` goes back",

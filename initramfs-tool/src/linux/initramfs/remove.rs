@@ -196,7 +196,7 @@ impl Removal<'_> {
         Ok(())
     }
 
-    fn way(&self, kernel: &str, image: &Path) -> Result<Way, InitramfsError> {
+    fn way(&mut self, kernel: &str, image: &Path) -> Result<Way, InitramfsError> {
         let path = self.root.path(image);
         // The kernel was removed since.
         if !path.is_file() {
@@ -213,10 +213,16 @@ impl Removal<'_> {
                 return Ok(Way::Restore(known.clone()));
             }
         }
-        Ok(match images::look_into(self.root, &path)?.has_claim() {
-            true => Way::Rebuild(with_suffix(image, UNFINISHED_SUFFIX)),
-            false => Way::Leave,
-        })
+        match images::look_into(self.root, &path) {
+            Ok(contents) if contents.has_claim() => Ok(Way::Rebuild(with_suffix(image, UNFINISHED_SUFFIX))),
+            Ok(_) => Ok(Way::Leave),
+            // One that nobody has installed into is no reason to leave the others.
+            Err(error) if self.record.image(kernel).is_none() => {
+                self.removed.notes.push(format!("{error}; it is left as it is"));
+                Ok(Way::Leave)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn end(mut self, done: Result<(), InitramfsError>) -> Result<Removed, InitramfsError> {

@@ -192,6 +192,17 @@ fn what_somebody_has_changed_is_not_removed_without_force_and_a_copy_stays() {
 }
 
 #[test]
+fn an_image_of_another_kernel_that_cannot_be_looked_into_is_left_and_named() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    machine.write("/lib/modules/5.10/modules.builtin", "");
+    machine.write("/boot/initrd.img-5.10", "damaged");
+    let removed = machine.remove().unwrap();
+    assert_eq!((removed.restored.len(), removed.notes.len()), (1, 1), "{removed:?}");
+    assert_eq!(machine.read("/boot/initrd.img-5.10"), b"damaged");
+}
+
+#[test]
 fn a_second_installation_keeps_the_image_without_the_claim() {
     let machine = Machine::new();
     let original = machine.read(IMAGE);
