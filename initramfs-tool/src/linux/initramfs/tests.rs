@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -181,7 +181,7 @@ fn what_somebody_has_changed_is_not_removed_without_force_and_a_copy_stays() {
     machine.install().unwrap();
     let file = Builder::InitramfsTools.files()[0].path;
     machine.write(file, "mine");
-    assert!(matches!(machine.remove(), Err(InitramfsError::Changed(path)) if path == PathBuf::from(file)));
+    assert!(matches!(machine.remove(), Err(InitramfsError::Changed(path)) if path.as_path() == Path::new(file)));
     assert_eq!(machine.read(file), b"mine");
     let removed = remove_initramfs(&machine.root(), true, &mut |_| {}).unwrap();
     assert_eq!(removed.notes.len(), 1, "{removed:?}");
@@ -313,7 +313,7 @@ fn encrypted_disks_are_found_and_what_cannot_be_read_is_unknown() {
     );
     let found = machine.facts().disks;
     let binding = |name: &str| {
-        let named: Vec<_> = found.iter().filter(|disk| disk.path == PathBuf::from(name)).collect();
+        let named: Vec<_> = found.iter().filter(|disk| disk.path == Path::new(name)).collect();
         named.first().map(|disk| disk.binding.clone())
     };
     assert_eq!(binding("/dev/sda2"), Some(Ok(Binding::None)));
