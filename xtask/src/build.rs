@@ -13,6 +13,7 @@ use reseat_scenarios::Stage;
 use reseat_vm::artifacts::{Bed, Kernel, Part};
 use reseat_vm::progress::Progress;
 
+use crate::manual;
 use crate::run::{build, built, cargo, target, top};
 
 /// Static programs need a target of their own, so that build scripts and macros stay dynamic.
@@ -70,6 +71,12 @@ const UNITS: [(&str, &str); 3] = [
     ),
 ];
 
+/// The rules for udev, and where they are installed.
+const UDEV_RULES: (&str, &str) = (
+    "initramfs-tool/udev/72-reseat.rules",
+    "usr/lib/udev/rules.d/72-reseat.rules",
+);
+
 /// Builds the static programs and lays out the tree that is installed.
 pub(crate) fn dist() -> Result<PathBuf> {
     let mut command = cargo(&["build", "--package", "reseat", "--profile", PROFILE, "--target", TARGET]);
@@ -87,10 +94,11 @@ pub(crate) fn dist() -> Result<PathBuf> {
         check_static(program)?;
         install(program, &dist.join(installed), PROGRAM)?;
     }
+    manual::write(built(&programs, "reseat")?, built(&programs, "reseat-claim")?, &dist)?;
     for (file, installed) in HOOKS {
         install(&top().join(file), &dist.join(installed), PROGRAM)?;
     }
-    for (unit, installed) in UNITS {
+    for (unit, installed) in UNITS.into_iter().chain([UDEV_RULES]) {
         install(&top().join(unit), &dist.join(installed), PLAIN)?;
     }
     Ok(dist)

@@ -189,12 +189,22 @@ impl Stage {
         fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 
-    /// The real root, with the operator's command on it.
+    /// The real root, with the operator's command on it, and `more`.
     ///
     /// # Errors
     /// When it cannot be built.
-    pub(crate) fn root(&self) -> Result<PathBuf> {
-        self.bed.root(&self.installed()?).context("cannot build the real root")
+    pub(crate) fn root(&self, more: Vec<GuestFile>) -> Result<PathBuf> {
+        let mut files = self.installed()?;
+        files.extend(more);
+        self.bed.root(&files).context("cannot build the real root")
+    }
+
+    /// The files of udev, for the real root.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn udev(&self) -> Result<Vec<GuestFile>> {
+        self.bed.udev().context("cannot collect udev")
     }
 
     /// The files of an installed reseat.

@@ -67,7 +67,13 @@ pub(crate) fn without_systemd(stage: &Stage) -> Result<()> {
 
 /// Here the rival is loaded by name three times over: by modules-load.d, by dracut's pre-udev hook, and by udev.
 pub(crate) fn with_systemd(stage: &Stage) -> Result<()> {
-    let running = boot(stage, "dracut-systemd", Builder::DracutSystemd, "")?;
+    // Its words about each unit would cost an emulated machine a good part of the boot.
+    let running = boot(
+        stage,
+        "dracut-systemd",
+        Builder::DracutSystemd,
+        "systemd.show_status=no",
+    )?;
     running.line("systemd[1]: ")?;
     check_claimed_before_the_rival(&running)
 }

@@ -1,6 +1,7 @@
 //! The stories, each on a real kernel. Without the stage they are shown as ignored, and fail if they are run all the
 //! same; under `cargo xtask test` and in CI (`RESEAT_REQUIRE_STAGE` or `CI` set) they fail in any case.
 
+mod asleep;
 mod bad_rules;
 mod campaign;
 mod config_reads;
@@ -10,6 +11,7 @@ mod evidence;
 mod four_functions;
 mod guard;
 mod hangs;
+mod hot;
 mod install;
 mod mkinitcpio;
 mod no_iommu;
@@ -58,6 +60,9 @@ const STORIES: &[(&str, Story)] = stories![
     install::by_initramfs_tools_and_back,
     install::by_dracut_and_back,
     install::what_goes_wrong_changes_nothing,
+    asleep::woken_by_the_kernel_under_lockdown,
+    hot::back_from_a_power_cycle_on_6_1,
+    hot::back_from_a_power_cycle_on_the_newest,
     hangs::a_modprobe_that_never_returns,
     hangs::a_reset_that_does_not_end,
     recover::table_on_6_1,
