@@ -5,7 +5,7 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 use reseat_scenarios::Stage;
-use reseat_vm::artifacts::{Bed, Kernel};
+use reseat_vm::artifacts::{Bed, Kernel, Part};
 use reseat_vm::progress::Progress;
 
 use crate::dist::dist;
@@ -13,12 +13,12 @@ use crate::run::{build, built, cargo};
 
 /// Everything that a story needs: the bed fetched and the programs built. Fetching waits for the network, building for the
 /// processor: together they take as long as the longer one.
-pub(crate) fn stage_parts(kernels: &[Kernel]) -> Result<(Bed, PathBuf, PathBuf)> {
+pub(crate) fn stage_parts(parts: &[Part]) -> Result<(Bed, PathBuf, PathBuf)> {
     // What this machine lacks is said before it has built for minutes.
-    Bed::check_host(kernels)?;
+    Bed::check_host(parts)?;
     let (bed, built) = thread::scope(|scope| {
         // Lines: cargo draws its own bar on the same terminal.
-        let bed = scope.spawn(|| Bed::prepare(kernels, &Progress::lines()));
+        let bed = scope.spawn(|| Bed::prepare(parts, &Progress::lines()));
         let built = dist().and_then(|dist| Ok((dist.tree, fake_gpu()?)));
         (bed.join(), built)
     });
@@ -29,12 +29,12 @@ pub(crate) fn stage_parts(kernels: &[Kernel]) -> Result<(Bed, PathBuf, PathBuf)>
 
 /// A stage from these parts, with one kernel.
 pub(crate) fn stage() -> Result<Stage> {
-    stage_with(&[Kernel::Bookworm])
+    stage_with(&[Part::Kernel(Kernel::Bookworm)])
 }
 
-/// A stage from these parts, with these kernels.
-pub(crate) fn stage_with(kernels: &[Kernel]) -> Result<Stage> {
-    let (bed, dist, fake_gpu) = stage_parts(kernels)?;
+/// A stage from these parts, with what else the bed is to have.
+pub(crate) fn stage_with(parts: &[Part]) -> Result<Stage> {
+    let (bed, dist, fake_gpu) = stage_parts(parts)?;
     Ok(Stage::new(bed, dist, fake_gpu))
 }
 

@@ -12,6 +12,7 @@ use object::read::elf::{ElfFile64, ProgramHeader};
 use reseat_vm::artifacts;
 
 use crate::cross::{Compiler, Target};
+use crate::manual;
 use crate::run::{build, built, cargo, target, top};
 
 const PROFILE: &str = "claim";
@@ -35,8 +36,8 @@ const MUSL_GCC: &str = "musl-gcc";
 /// The mark that every archive of `ar` begins with.
 const EMPTY_ARCHIVE: &[u8] = b"!<arch>\n";
 
-/// The files for initramfs-tools, and where they are installed.
-const FILES: [(&str, &str); 2] = [
+/// The files for the builders of initramfs images, and where they are installed.
+const HOOKS: [(&str, &str); 7] = [
     (
         "initramfs-tool/initramfs-tools/hooks/reseat",
         "usr/share/initramfs-tools/hooks/reseat",
@@ -45,19 +46,49 @@ const FILES: [(&str, &str); 2] = [
         "initramfs-tool/initramfs-tools/scripts/init-top/00reseat",
         "usr/share/initramfs-tools/scripts/init-top/00reseat",
     ),
+    (
+        "initramfs-tool/dracut/52reseat/module-setup.sh",
+        "usr/lib/dracut/modules.d/52reseat/module-setup.sh",
+    ),
+    (
+        "initramfs-tool/dracut/52reseat/reseat-claim.sh",
+        "usr/lib/dracut/modules.d/52reseat/reseat-claim.sh",
+    ),
+    (
+        "initramfs-tool/mkinitcpio/install/reseat",
+        "usr/lib/initcpio/install/reseat",
+    ),
+    (
+        "initramfs-tool/mkinitcpio/install/sd-reseat",
+        "usr/lib/initcpio/install/sd-reseat",
+    ),
+    (
+        "initramfs-tool/mkinitcpio/hooks/reseat",
+        "usr/lib/initcpio/hooks/reseat",
+    ),
 ];
 
 /// The units for systemd, and where they are installed.
-const UNITS: [(&str, &str); 2] = [
+const UNITS: [(&str, &str); 3] = [
     (
         "initramfs-tool/systemd/reseat-baseline.service",
         "usr/lib/systemd/system/reseat-baseline.service",
+    ),
+    (
+        "initramfs-tool/systemd/reseat-claim.service",
+        "usr/lib/systemd/system/reseat-claim.service",
     ),
     (
         "initramfs-tool/systemd/reseat-quarantine.service",
         "usr/lib/systemd/system/reseat-quarantine.service",
     ),
 ];
+
+/// The rules for udev, and where they are installed.
+const UDEV_RULES: (&str, &str) = (
+    "initramfs-tool/udev/72-reseat.rules",
+    "usr/lib/udev/rules.d/72-reseat.rules",
+);
 
 /// What was laid out.
 pub(crate) struct Dist {
@@ -92,6 +123,7 @@ pub(crate) fn dist() -> Result<Dist> {
     };
     let tree = target()?.join("dist");
     lay_out(&tree, (claim, kind), (built(&programs, OPERATOR)?, PLAIN))?;
+    manual::write(built(&programs, OPERATOR)?, claim, &tree)?;
     Ok(Dist { tree, plain, small })
 }
 
@@ -174,10 +206,10 @@ fn lay_out(tree: &Path, claim: (&Path, &str), operator: (&Path, &str)) -> Result
         install(program, &tree.join(installed), EXECUTABLE)?;
         println!("/{installed}: {} bytes, {triple}", size(program)?);
     }
-    for (file, installed) in FILES {
+    for (file, installed) in HOOKS {
         install(&top().join(file), &tree.join(installed), EXECUTABLE)?;
     }
-    for (unit, installed) in UNITS {
+    for (unit, installed) in UNITS.into_iter().chain([UDEV_RULES]) {
         install(&top().join(unit), &tree.join(installed), DATA)?;
     }
     Ok(())

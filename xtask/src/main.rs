@@ -15,6 +15,7 @@ mod dependencies;
 mod dist;
 mod files_machine;
 mod fuzz;
+mod manual;
 mod panic_free;
 mod run;
 mod size;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use reseat_vm::artifacts::{Bed, Kernel};
+use reseat_vm::artifacts::{Bed, Kernel, Part};
 use reseat_vm::progress::Progress;
 
 /// The project's own commands.
@@ -119,8 +120,15 @@ fn run(command: &Command) -> Result<()> {
 }
 
 /// The kernels that stories are played on: what a reset of a dead function does differs between them.
-const KERNELS: [Kernel; 2] = [Kernel::Bookworm, Kernel::Trixie];
+const KERNELS: [Kernel; 3] = Kernel::ALL;
+
+/// What the stories need.
+const PARTS: [Part; 3] = [
+    Part::Kernel(Kernel::Bookworm),
+    Part::Kernel(Kernel::Trixie),
+    Part::Dracut,
+];
 
 fn fetch_bed() -> Result<Bed> {
-    Ok(Bed::prepare(&KERNELS, &Progress::to_stderr())?)
+    Ok(Bed::prepare(&PARTS, &Progress::to_stderr())?)
 }

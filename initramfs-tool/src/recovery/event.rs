@@ -30,6 +30,8 @@ pub enum Event {
     Planned {
         /// The rungs.
         rungs: Vec<Planned>,
+        /// The rungs that would not come, and why.
+        skipped: Vec<Skipped>,
         /// What comes when they are through.
         then: Next,
     },
@@ -110,7 +112,7 @@ impl fmt::Display for Event {
                 }
                 Ok(())
             }
-            Self::Planned { rungs, then } => {
+            Self::Planned { rungs, skipped, then } => {
                 f.write_str("while none of them helps:")?;
                 for (number, Planned { rung, hits, limit_ms }) in (1..).zip(rungs) {
                     let hits: Vec<String> = hits.iter().map(ToString::to_string).collect();
@@ -119,9 +121,16 @@ impl fmt::Display for Event {
                         write!(f, "; the kernel may stay in it for {}", Milliseconds(*limit))?;
                     }
                 }
+                for Skipped { rung, why } in skipped {
+                    write!(f, "\n  {rung}: skipped: {why}")?;
+                }
+                // Where it helps, detach-SBR does; what is dead it leaves dead, and calls that a success.
+                f.write_str(
+                    "\n  VFIO hot reset: skipped: detach-SBR resets the same, and restores nothing to what is dead",
+                )?;
                 match then {
                     Next::Refuse(refusal) => write!(f, "\n  then nothing more: {refusal}"),
-                    _ => f.write_str("\n  then out of service (slot power by a BMC is not configured)"),
+                    _ => f.write_str("\n  then out of service"),
                 }
             }
             Self::Began {
@@ -190,5 +199,36 @@ impl From<End> for ExitStatus {
                 Quarantine::Failed(_) => Self::NotQuarantined,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reseat_core::decision::Why;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_says_which_rungs_are_skipped_and_why() {
+        let planned = Event::Planned {
+            rungs: vec![Planned {
+                rung: Rung::KernelFlr,
+                hits: vec!["0000:01:00.0".parse().unwrap()],
+                limit_ms: Some(80_000),
+            }],
+            skipped: vec![Skipped {
+                rung: Rung::Bmc,
+                why: Why::NotConfigured,
+            }],
+            then: Next::Quarantine,
+        };
+        assert_eq!(
+            planned.to_string(),
+            "while none of them helps:\n  \
+             1. kernel FLR: hits 0000:01:00.0; the kernel may stay in it for 80.0 s\n  \
+             power by the BMC: skipped: not configured\n  \
+             VFIO hot reset: skipped: detach-SBR resets the same, and restores nothing to what is dead\n  \
+             then out of service"
+        );
     }
 }
