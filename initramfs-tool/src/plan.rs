@@ -150,6 +150,20 @@ pub fn plan(rules: Vec<Rule>, machine: Machine<'_>) -> Plan {
 }
 
 impl Plan {
+    /// Leaves of the plan what is about the GPU on `device`: it, the rules that choose it, and those that name an address on
+    /// it and refuse what is there.
+    pub fn narrow_to(&mut self, device: DeviceAddress) {
+        self.rules.retain(|(_, outcome)| outcome.is_about(device));
+        self.claim.retain(|gpu| gpu.device == device);
+        self.refused.retain(|(gpu, _)| gpu.device == device);
+        self.out_of_service.retain(|(gpu, _)| gpu.device == device);
+    }
+
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.claim.is_empty() && self.refused.is_empty() && self.out_of_service.is_empty()
+    }
+
     /// Sets GPUs aside that are out of service: those of the machine's `functions` that `against` has words against.
     ///
     /// Strangers beside one are left where they are.
@@ -166,6 +180,21 @@ impl Plan {
             self.claim.retain(|claim| claim.device != gpu.device);
             self.refused.retain(|(refused, _)| refused.device != gpu.device);
             self.out_of_service.push((gpu, why));
+        }
+    }
+}
+
+impl RuleOutcome {
+    fn is_about(&self, device: DeviceAddress) -> bool {
+        match self {
+            Self::Chose(devices) => devices.contains(&device),
+            Self::Nothing(
+                Nothing::GuardFailed { address, .. }
+                | Nothing::NotAGpu { address, .. }
+                | Nothing::CannotRead { address, .. }
+                | Nothing::Virtual(address),
+            ) => address.device_address() == device,
+            Self::Nothing(_) => false,
         }
     }
 }
@@ -413,6 +442,25 @@ mod tests {
             assert_eq!(claimed(&plan), claimed_then, "{selectors}");
             assert!(plan.refused.is_empty());
             assert_eq!(plan.out_of_service[0].0.device.to_string(), "0000:01:00");
+        }
+    }
+
+    #[test]
+    fn narrowed_to_a_gpu_only_what_is_about_it_is_left() {
+        let device = "0000:02:00".parse().unwrap();
+        for (selectors, left) in [
+            ("gpu", vec!["gpu"]),
+            ("0000:01:00.0,0000:02:00.1,1002:73bf,every", vec!["0000:02:00.1"]),
+            ("0000:02:00.0@10de:1eb8", vec!["0000:02:00.0@10de:1eb8"]),
+            ("0000:01:00.0@10de:1eb8,0000:09:00.0,0000:03:00.0", vec![]),
+        ] {
+            let mut plan = planned(selectors);
+            let was_claimed = claimed(&plan).contains(&"0000:02:00".to_owned());
+            plan.narrow_to(device);
+            let rules: Vec<&str> = plan.rules.iter().map(|(rule, _)| rule.text.as_str()).collect();
+            assert_eq!(rules, left);
+            assert_eq!(claimed(&plan), if was_claimed { vec!["0000:02:00"] } else { vec![] });
+            assert_eq!(plan.is_empty(), left.is_empty());
         }
     }
 

@@ -13,7 +13,7 @@ use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
 use serde::{Deserialize, Serialize};
 
-use crate::claim::{CLAIM_LIMIT, FailureKind, Finished, PowerReading, Rollback, VFIO_PCI};
+use crate::claim::{FailureKind, Finished, Limits, PowerReading, Rollback, VFIO_PCI};
 use crate::inventory::{Function, Gpu};
 use crate::plan::{Plan, RuleOutcome};
 
@@ -214,7 +214,7 @@ impl Report {
             },
             complete,
             duration_ms: milliseconds(took),
-            limit_ms: u64::try_from(CLAIM_LIMIT.as_millis()).unwrap_or(u64::MAX),
+            limit_ms: u64::try_from(Limits::BOOT.whole.as_millis()).unwrap_or(u64::MAX),
             problems,
             rules: Vec::new(),
             vfio_pci: None,
@@ -259,6 +259,15 @@ impl Report {
             gpus,
             ..Self::idle(verdict, findings.problems, boot, took)
         }
+    }
+}
+
+impl Report {
+    /// Whether every GPU was claimed, and had been before.
+    pub fn found_it_claimed(&self) -> bool {
+        let mut functions = self.gpus.iter().flat_map(|gpu| &gpu.functions);
+        self.verdict == Verdict::Claimed
+            && functions.all(|function| function.driver_before.as_deref() == Some(VFIO_PCI))
     }
 }
 

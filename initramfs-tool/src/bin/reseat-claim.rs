@@ -25,7 +25,7 @@ Options:
 Kernel command line:
   reseat.claim=SELECTOR[,SELECTOR...]   claim these too
   reseat.dry-run                        only say what would be claimed
-  reseat=off                            do nothing
+  reseat=off, rd.reseat=0               do nothing
 
 Selectors:
   0000:65:00.0             the GPU with a function at this address

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::{Root, attribute, evidence, functions, kernel_log, module, quarantine_list, report_file, slot, workers};
-use crate::claim::{Aim, Target, VFIO_PCI};
+use crate::claim::{Aim, Limits, Target, VFIO_PCI};
 use crate::identification::Identification;
 use crate::inventory::{Function, Gpu};
 use crate::plan::{self, Chosen, Machine, Plan};
 use crate::quarantine::AtBoot;
-use crate::report::{Boot, Findings, ModuleReport, Report, Verdict};
+use crate::report::{Boot, Findings, ModuleReport, Report, Tone, Verdict};
 use crate::rules::{self, CommandLine, Rule, Switch};
 
 /// Where the operator's rules are.
@@ -46,7 +46,7 @@ pub fn run(options: &Options) -> Report {
         report.complete = false;
     }
     if !options.dry_run
-        && let Err(error) = log(&options.root, &report)
+        && let Err(error) = log(&options.root, report.lines())
     {
         report.problems.push(format!("cannot write to /dev/kmsg: {error}"));
         report.complete = false;
@@ -54,9 +54,10 @@ pub fn run(options: &Options) -> Report {
     report
 }
 
-fn log(root: &Root, report: &Report) -> io::Result<()> {
-    let mut lines = report.lines().into_iter();
-    lines.try_for_each(|(tone, line)| kernel_log::log(root, tone, &line))
+pub(super) fn log(root: &Root, lines: Vec<(Tone, String)>) -> io::Result<()> {
+    lines
+        .into_iter()
+        .try_for_each(|(tone, line)| kernel_log::log(root, tone, &line))
 }
 
 fn claim(begin: Instant, options: &Options) -> Report {
@@ -124,7 +125,7 @@ fn claim(begin: Instant, options: &Options) -> Report {
         // After those that are well, which are not to wait for one that hangs.
         let out_of_service = findings.plan.out_of_service.iter();
         targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));
-        findings.finished = workers::claim(root, begin, targets);
+        findings.finished = workers::claim(root, begin, Limits::BOOT, targets);
     }
     // A link that cannot be read is no vfio-pci: the report then says that the function has no driver.
     let driver_now = |address| functions::driver_of(root, address).ok().flatten();
@@ -132,7 +133,13 @@ fn claim(begin: Instant, options: &Options) -> Report {
 }
 
 /// What stands against a GPU. Where nobody knows, it stands against every one that the rules choose: others were not ours.
-fn against(root: &Root, quarantine: &AtBoot, gpu: &Gpu, chosen: Chosen, problems: &mut Vec<String>) -> Option<String> {
+pub(super) fn against(
+    root: &Root,
+    quarantine: &AtBoot,
+    gpu: &Gpu,
+    chosen: Chosen,
+    problems: &mut Vec<String>,
+) -> Option<String> {
     if quarantine.is_empty() {
         return None;
     }
@@ -178,7 +185,7 @@ pub(super) fn chosen(root: &Root) -> Vec<Gpu> {
 
 /// Loading vfio-pci binds by itself what its own configuration names (`ids=`): functions that no rule chose are not to
 /// change hands without a word.
-fn taken_by_loading(root: &Root, module: &ModuleReport, plan: &Plan, before: &[Function]) -> Vec<String> {
+pub(super) fn taken_by_loading(root: &Root, module: &ModuleReport, plan: &Plan, before: &[Function]) -> Vec<String> {
     if !module.loaded {
         return Vec::new();
     }
@@ -197,7 +204,7 @@ fn taken_by_loading(root: &Root, module: &ModuleReport, plan: &Plan, before: &[F
         .collect()
 }
 
-fn boot(root: &Root) -> Boot {
+pub(super) fn boot(root: &Root) -> Boot {
     // Only to tell reports apart: without them the claim is none the worse.
     let read = |path| attribute::read(&root.path(path)).ok();
     Boot {
@@ -206,7 +213,7 @@ fn boot(root: &Root) -> Boot {
     }
 }
 
-fn rules_from_file(options: &Options, problems: &mut Vec<String>) -> Vec<Rule> {
+pub(super) fn rules_from_file(options: &Options, problems: &mut Vec<String>) -> Vec<Rule> {
     let (path, must_be_there) = match &options.rules {
         Some(path) => (path.as_path(), true),
         None => (Path::new(RULES_FILE), false),

@@ -9,7 +9,7 @@ mod driver;
 mod files;
 mod known;
 mod ladder;
-mod lock;
+pub(super) mod lock;
 mod operate;
 mod quarantine;
 mod recorder;
@@ -27,6 +27,14 @@ pub use driver::{Options, RecoverError, recover};
 pub use files::RecordError;
 pub use quarantine::{Applied, Isolation, QuarantineError, accept_loss, apply as apply_quarantine, quarantine};
 pub use worker::serve;
+
+/// Whether a recovery of the GPU on `device` was broken off, and has to be gone on with before anybody else begins.
+pub(super) fn is_broken_off(
+    root: &super::Root,
+    device: reseat_core::address::DeviceAddress,
+) -> Result<bool, RecordError> {
+    files::journal(root, device).map(|journal| journal.is_some())
+}
 
 /// What a worker is started with, before its root, and nobody else.
 pub const WORKER_COMMAND: &str = "do-tasks";

@@ -42,7 +42,7 @@ fn slot_of(root: &Root, address: FunctionAddress) -> Result<Option<String>, File
 }
 
 /// The functions from the root port to this one, as the directories in sysfs lie in each other.
-fn way_to(root: &Root, address: FunctionAddress) -> Result<Vec<FunctionAddress>, FileError> {
+pub(super) fn way_to(root: &Root, address: FunctionAddress) -> Result<Vec<FunctionAddress>, FileError> {
     let path = root.function(address);
     let way = fs::canonicalize(&path).map_err(|cause| FileError::Read { path, cause })?;
     let parts = way

@@ -45,6 +45,7 @@ pub struct MachineSpec {
     functions: Vec<VfioUser>,
     disks: Vec<Nvme>,
     trace: bool,
+    counted: bool,
     arguments: Vec<String>,
     logs: PathBuf,
     qemu: Tree,
@@ -69,6 +70,7 @@ impl MachineSpec {
             functions: Vec::new(),
             disks: Vec::new(),
             trace: false,
+            counted: false,
             arguments: Vec::new(),
             logs: bed.part("logs"),
             qemu: bed.qemu.clone(),
@@ -115,6 +117,14 @@ impl MachineSpec {
     #[must_use]
     pub fn disk(mut self, disk: Nvme) -> Self {
         self.disks.push(disk);
+        self
+    }
+
+    /// Has the guest's clock count instructions, 4 ns each, whatever else the host does meanwhile: times are the same in
+    /// every run then, but what a device takes to answer is not in them.
+    #[must_use]
+    pub const fn count_instructions(mut self) -> Self {
+        self.counted = true;
         self
     }
 
@@ -187,8 +197,13 @@ impl MachineSpec {
     }
 
     fn platform(&self) -> Vec<QemuOption> {
+        let accelerator = if self.counted {
+            "tcg,thread=single"
+        } else {
+            "tcg,thread=multi"
+        };
         let mut options = vec![
-            ("-accel", "tcg,thread=multi".to_owned()),
+            ("-accel", accelerator.to_owned()),
             // Of AMD's processors the kernel keeps the addresses below 1 TiB for HyperTransport, which are just those that a
             // machine of this size has for large BARs: what is found anew would get none.
             ("-cpu", "qemu64,vendor=GenuineIntel".to_owned()),
@@ -201,6 +216,9 @@ impl MachineSpec {
                 "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off".to_owned(),
             ),
         ];
+        if self.counted {
+            options.push(("-icount", "shift=2,sleep=off".to_owned()));
+        }
         if self.iommu != Iommu::None {
             let iommu = "intel-iommu,intremap=on,caching-mode=on";
             options.push(("-device", iommu.to_owned()));
@@ -300,6 +318,7 @@ mod tests {
             functions: Vec::new(),
             disks: Vec::new(),
             trace: false,
+            counted: false,
             arguments: Vec::new(),
             logs: "/logs".into(),
             qemu: Tree { path: "/qemu".into() },
