@@ -37,8 +37,9 @@ const ORDER: &str = "scripts/init-top/ORDER";
 const OWN_SCRIPT: &str = "/scripts/init-top/00reseat";
 const UDEV_SCRIPT: &str = "/scripts/init-top/udev";
 
-/// The hook in dracut's image, behind the directory of hooks, which is not the same in all versions.
-const DRACUT_HOOK: &str = "dracut/hooks/pre-udev/00-reseat-claim.sh";
+/// The hook in dracut's image, behind the directory of hooks, which is not the same in all versions. Those of a later stage
+/// come after what `rd.driver.pre=` names.
+const DRACUT_HOOK: &str = "dracut/hooks/cmdline/00-reseat-claim.sh";
 
 /// What mkinitcpio's init, which is a script, runs and in which order.
 const MKINITCPIO_CONFIGURATION: &str = "config";

@@ -131,7 +131,7 @@ fn not_run_with(builder: Builder, files: &[File<'_>]) -> Option<&'static str> {
 fn dracut_runs_a_hook_and_with_systemd_a_unit() {
     let of_dracut: File<'_> = ("usr/lib/dracut/modules.txt", 0o100_644, b"");
     for directory in ["var/lib", "usr/lib", "lib"] {
-        let hook = format!("{directory}/dracut/hooks/pre-udev/00-reseat-claim.sh");
+        let hook = format!("{directory}/dracut/hooks/cmdline/00-reseat-claim.sh");
         assert_eq!(not_run_with(Builder::Dracut, &[(hook.as_str(), 0o100_755, b"")]), None);
     }
     assert_eq!(
@@ -152,7 +152,7 @@ fn dracut_runs_a_hook_and_with_systemd_a_unit() {
         // The hook would be there for nothing.
         let with_hook = [
             all[0],
-            ("var/lib/dracut/hooks/pre-udev/00-reseat-claim.sh", 0o100_755, b""),
+            ("var/lib/dracut/hooks/cmdline/00-reseat-claim.sh", 0o100_755, b""),
         ];
         assert_eq!(not_run_with(builder, &with_hook), Some("its unit is not in the image"));
     }
