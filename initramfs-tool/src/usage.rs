@@ -33,6 +33,8 @@ pub enum User {
         how: Holds,
         /// The file, under the name that the process knows.
         file: String,
+        /// Whose file it is, of the kernel's parts.
+        interface: Interface,
         /// Whose file it is; the first of them where several functions share it.
         function: FunctionAddress,
     },
@@ -58,6 +60,27 @@ pub enum User {
         /// Its UUID.
         name: String,
     },
+}
+
+/// Through which part of the kernel a file reaches a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Interface {
+    /// VFIO. Whoever has a group's file can have a device's at any moment, and until that is closed the kernel does not come
+    /// back from taking the function off vfio-pci.
+    Vfio,
+    /// Anything else: a driver's own files, or a BAR's.
+    Other,
+}
+
+impl User {
+    /// Whether the kernel may have to wait for this user before it takes a function from its driver.
+    pub const fn may_hold_up_unbind(&self) -> bool {
+        match self {
+            Self::Process { interface, .. } => matches!(interface, Interface::Vfio),
+            Self::Hidden { .. } => true,
+            Self::VirtualFunctions { .. } | Self::Mediated { .. } => false,
+        }
+    }
 }
 
 /// How a process holds a file.
@@ -101,6 +124,7 @@ impl fmt::Display for User {
                 how,
                 file,
                 function,
+                ..
             } => write!(f, "process {pid} ({command}) has {file} of {function} {how}"),
             Self::Hidden { file, function } => {
                 write!(f, "{file} of {function} is open, and no process shows it")
@@ -182,21 +206,31 @@ pub struct Watch {
     /// The functions.
     pub functions: Vec<FunctionAddress>,
     /// Device files, and whose they are.
-    pub devices: Vec<(DeviceNumber, FunctionAddress)>,
+    pub devices: Vec<WatchedDevice>,
+}
+
+/// A device file that is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchedDevice {
+    /// By its number.
+    pub number: DeviceNumber,
+    /// Whose it is.
+    pub function: FunctionAddress,
+    /// Through what it reaches it.
+    pub interface: Interface,
 }
 
 impl Watch {
     /// Adds a device file of a function, once.
-    pub fn add(&mut self, number: DeviceNumber, function: FunctionAddress) {
-        if self.owner_of(number).is_none() {
-            self.devices.push((number, function));
+    pub fn add(&mut self, device: WatchedDevice) {
+        if self.device(device.number).is_none() {
+            self.devices.push(device);
         }
     }
 
-    /// The function whose device this is.
-    pub fn owner_of(&self, number: DeviceNumber) -> Option<FunctionAddress> {
-        let found = self.devices.iter().find(|(known, _)| *known == number);
-        found.map(|(_, function)| *function)
+    /// The device of this number, if it is one of them.
+    pub fn device(&self, number: DeviceNumber) -> Option<WatchedDevice> {
+        self.devices.iter().find(|known| known.number == number).copied()
     }
 
     /// The function one of whose memory BARs this file is: `resource0` and the like below the function in sysfs, which
@@ -232,6 +266,7 @@ mod tests {
             command: "qemu-system-x86".to_owned(),
             how: Holds::Open,
             file: file.to_owned(),
+            interface: Interface::Other,
             function: gpu(),
         }
     }

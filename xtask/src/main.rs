@@ -9,12 +9,16 @@
 mod bench;
 mod build;
 mod ci;
+mod cross;
 mod demo;
 mod dependencies;
+mod dist;
+mod files_machine;
 mod fuzz;
 mod manual;
 mod panic_free;
 mod run;
+mod size;
 mod test;
 
 use std::process::ExitCode;
@@ -41,7 +45,12 @@ enum Command {
     /// Check everything that a change has to pass: format, lints, documentation, dependencies, tests, fuzz targets.
     Ci,
     /// Lay out in target/dist what is installed on a machine: static programs, and the files for initramfs-tools.
+    ///
+    /// For a small reseat-claim it wants `rustup target add x86_64-unknown-linux-musl`; without, and as root, it installs
+    /// Debian's compiler and musl on this machine; without that too, reseat-claim is larger.
     Dist,
+    /// Hold the size of reseat-claim, and what of it is resident, against the limits.
+    Size,
     /// Measure, beside a peer, in one run.
     #[command(subcommand)]
     Bench(Bench),
@@ -91,11 +100,12 @@ fn run(command: &Command) -> Result<()> {
         Command::Test(arguments) => test::run(arguments),
         Command::Ci => ci::run(),
         Command::Dist => {
-            let dist = build::dist()?;
-            println!("{}", dist.display());
+            let tree = dist::dist()?.tree;
+            println!("{}", tree.display());
             Ok(())
         }
         Command::Bench(Bench::Boot) => bench::boot(),
+        Command::Size => size::run(),
         Command::Bench(Bench::Claim) => bench::claim(),
         Command::Bench(Bench::Recover) => bench::recover(),
         Command::Bench(Bench::Core) => bench::core(),

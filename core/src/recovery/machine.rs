@@ -261,10 +261,9 @@ impl Recovery {
     fn is_left_broken(&self, refusal: Refusal) -> bool {
         let attempts = self.tried.attempts();
         match refusal {
-            Refusal::FabricUnknown => !attempts.is_empty(),
-            Refusal::InUse | Refusal::UseUnknown | Refusal::TdiLocked => {
-                attempts.iter().any(|attempt| attempt.reach == Reach::Reset)
-            }
+            // A rung that failed may have taken the drivers off, and nobody is known to whom it would be left.
+            Refusal::FabricUnknown | Refusal::UseUnknown => !attempts.is_empty(),
+            Refusal::InUse | Refusal::TdiLocked => attempts.iter().any(|attempt| attempt.reach == Reach::Reset),
         }
     }
 

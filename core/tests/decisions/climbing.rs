@@ -360,10 +360,15 @@ fn use_that_begins_after_a_failed_reset_does_not_keep_the_gpu_in_service() {
         assert_eq!(world.recover(WELL).0, quarantined(Reason::Refused(refusal)));
         assert_eq!(world.did(Op::RemoveBelowCardRoot), 0);
     }
-    // A rung that ended before its reset has broken nothing.
-    let mut world = World::new().failing(Op::Unbind, Observation::Failed(Failure::Denied), 1);
+    // A rung that ended before its reset has broken nothing: the GPU is left to its user, if there is one.
+    let unbound = || World::new().failing(Op::Unbind, Observation::Failed(Failure::Denied), 1);
+    let mut world = unbound();
     world.use_after_first_look = Some(Use::Used);
     assert_eq!(world.recover(WELL).0, End::Refused(Refusal::InUse));
+    // If nobody is known, it is not left half taken apart.
+    let mut world = unbound();
+    world.use_after_first_look = Some(Use::Unknown);
+    assert_eq!(world.recover(WELL).0, quarantined(Reason::Refused(Refusal::UseUnknown)));
 }
 
 #[test]

@@ -11,9 +11,14 @@ use serde::{Deserialize, Serialize};
 pub enum Builder {
     /// Debian, Ubuntu, Proxmox.
     InitramfsTools,
+    /// Fedora, RHEL, openSUSE, and others that have chosen it.
+    Dracut,
+    /// Arch.
+    Mkinitcpio,
 }
 
-/// A file that a builder takes up by itself whenever it makes an image. The same ones are in the installation tree.
+/// A file that a builder takes up by itself whenever it makes an image. The same ones are in the installation tree, but for
+/// that which changes mkinitcpio's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnFile {
     /// Where it goes.
@@ -25,6 +30,7 @@ pub struct OwnFile {
 }
 
 const PROGRAM: u32 = 0o755;
+const PLAIN: u32 = 0o644;
 
 const INITRAMFS_TOOLS: [OwnFile; 2] = [
     OwnFile {
@@ -39,15 +45,62 @@ const INITRAMFS_TOOLS: [OwnFile; 2] = [
     },
 ];
 
+const DRACUT: [OwnFile; 3] = [
+    OwnFile {
+        path: "/usr/lib/dracut/modules.d/52reseat/module-setup.sh",
+        content: include_str!("../../dracut/52reseat/module-setup.sh"),
+        mode: PROGRAM,
+    },
+    OwnFile {
+        path: "/usr/lib/dracut/modules.d/52reseat/reseat-claim.sh",
+        content: include_str!("../../dracut/52reseat/reseat-claim.sh"),
+        mode: PROGRAM,
+    },
+    CLAIM_UNIT,
+];
+
+const MKINITCPIO: [OwnFile; 5] = [
+    OwnFile {
+        path: "/usr/lib/initcpio/install/reseat",
+        content: include_str!("../../mkinitcpio/install/reseat"),
+        mode: PROGRAM,
+    },
+    OwnFile {
+        path: "/usr/lib/initcpio/install/sd-reseat",
+        content: include_str!("../../mkinitcpio/install/sd-reseat"),
+        mode: PROGRAM,
+    },
+    OwnFile {
+        path: "/usr/lib/initcpio/hooks/reseat",
+        content: include_str!("../../mkinitcpio/hooks/reseat"),
+        mode: PROGRAM,
+    },
+    CLAIM_UNIT,
+    OwnFile {
+        path: "/etc/mkinitcpio.conf.d/zz-reseat.conf",
+        content: include_str!("../../mkinitcpio/conf.d/zz-reseat.conf"),
+        mode: PLAIN,
+    },
+];
+
+/// For images that systemd runs.
+const CLAIM_UNIT: OwnFile = OwnFile {
+    path: "/usr/lib/systemd/system/reseat-claim.service",
+    content: include_str!("../../systemd/reseat-claim.service"),
+    mode: PLAIN,
+};
+
 impl Builder {
     /// Every one that is known.
-    pub const ALL: [Self; 1] = [Self::InitramfsTools];
+    pub const ALL: [Self; 3] = [Self::InitramfsTools, Self::Dracut, Self::Mkinitcpio];
 
     /// Its name, as users know it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::InitramfsTools => "initramfs-tools",
+            Self::Dracut => "dracut",
+            Self::Mkinitcpio => "mkinitcpio",
         }
     }
 
@@ -56,6 +109,8 @@ impl Builder {
     pub fn programs(self) -> &'static [&'static str] {
         match self {
             Self::InitramfsTools => &["/usr/sbin/mkinitramfs", "/sbin/mkinitramfs"],
+            Self::Dracut => &["/usr/bin/dracut", "/usr/sbin/dracut", "/sbin/dracut"],
+            Self::Mkinitcpio => &["/usr/bin/mkinitcpio", "/usr/sbin/mkinitcpio"],
         }
     }
 
@@ -64,6 +119,8 @@ impl Builder {
     pub fn files(self) -> &'static [OwnFile] {
         match self {
             Self::InitramfsTools => &INITRAMFS_TOOLS,
+            Self::Dracut => &DRACUT,
+            Self::Mkinitcpio => &MKINITCPIO,
         }
     }
 
@@ -72,6 +129,8 @@ impl Builder {
     pub fn arguments(self, kernel: &str, output: &Path) -> Vec<PathBuf> {
         match self {
             Self::InitramfsTools => vec!["-o".into(), output.into(), kernel.into()],
+            Self::Dracut => vec!["--force".into(), output.into(), kernel.into()],
+            Self::Mkinitcpio => vec!["-k".into(), kernel.into(), "-g".into(), output.into()],
         }
     }
 
@@ -81,6 +140,7 @@ impl Builder {
     pub fn after_build(self) -> Option<&'static str> {
         match self {
             Self::InitramfsTools => Some("/etc/initramfs/post-update.d"),
+            Self::Dracut | Self::Mkinitcpio => None,
         }
     }
 }

@@ -37,10 +37,25 @@ const ORDER: &str = "scripts/init-top/ORDER";
 const OWN_SCRIPT: &str = "/scripts/init-top/00reseat";
 const UDEV_SCRIPT: &str = "/scripts/init-top/udev";
 
+/// The hook in dracut's image, behind the directory of hooks, which is not the same in all versions. Those of a later stage
+/// come after what `rd.driver.pre=` names.
+const DRACUT_HOOK: &str = "dracut/hooks/cmdline/00-reseat-claim.sh";
+
+/// What mkinitcpio's init, which is a script, runs and in which order.
+const MKINITCPIO_CONFIGURATION: &str = "config";
+const MKINITCPIO_HOOK: &str = "hooks/reseat";
+
+/// What mkinitcpio leaves in every image.
+const MKINITCPIO_MARK: &str = "buildconfig";
+
+const SYSTEMD: &str = "usr/lib/systemd/systemd";
+const UNIT: &str = "usr/lib/systemd/system/reseat-claim.service";
+const UNIT_WANTED: &str = "systemd/system/sysinit.target.wants/reseat-claim.service";
+
 /// Whether the content of an entry is of interest.
 #[must_use]
 pub fn is_wanted(name: &str) -> bool {
-    [RULES, QUARANTINE, ORDER].contains(&name) || is_program(name, PROGRAM)
+    [RULES, QUARANTINE, ORDER, MKINITCPIO_CONFIGURATION].contains(&name) || is_program(name, PROGRAM)
 }
 
 /// Directories of programs are links into each other on some systems, in some images.
@@ -97,7 +112,15 @@ impl Contents {
     /// Who made it, as far as it shows.
     #[must_use]
     pub fn made_by(&self) -> Option<Builder> {
-        self.files.contains_key(ORDER).then_some(Builder::InitramfsTools)
+        let has = |name: &str| self.files.contains_key(name);
+        let from_dracut = |name: &String| name.strip_prefix("usr/").unwrap_or(name).starts_with("lib/dracut/");
+        if has(ORDER) {
+            Some(Builder::InitramfsTools)
+        } else if has(MKINITCPIO_MARK) {
+            Some(Builder::Mkinitcpio)
+        } else {
+            self.files.keys().any(from_dracut).then_some(Builder::Dracut)
+        }
     }
 
     fn has_module(&self, kernel: &str, module: &str) -> bool {
@@ -215,6 +238,12 @@ pub fn shortfalls(contents: &Contents, wanted: &Wanted) -> Vec<Shortfall> {
 fn not_run(contents: &Contents, builder: Builder) -> Option<&'static str> {
     match builder {
         Builder::InitramfsTools => not_run_by_scripts(contents),
+        Builder::Dracut | Builder::Mkinitcpio if contents.files.contains_key(SYSTEMD) => not_run_by_systemd(contents),
+        Builder::Dracut => {
+            let there = contents.files.keys().any(|name| name.ends_with(DRACUT_HOOK));
+            (!there).then_some("its hook is not in the image")
+        }
+        Builder::Mkinitcpio => not_run_by_hooks(contents),
     }
 }
 
@@ -235,6 +264,31 @@ fn not_run_by_scripts(contents: &Contents) -> Option<&'static str> {
     match (place(OWN_SCRIPT), place(UDEV_SCRIPT)) {
         (None, _) => Some("its script is not in the order of scripts"),
         (Some(own), Some(udev)) if udev < own => Some("its script comes after udev's"),
+        (Some(_), _) => None,
+    }
+}
+
+fn not_run_by_systemd(contents: &Contents) -> Option<&'static str> {
+    if !contents.files.contains_key(UNIT) {
+        return Some("its unit is not in the image");
+    }
+    let wanted = contents.files.keys().any(|name| name.ends_with(UNIT_WANTED));
+    (!wanted).then_some("its unit is in the image, and nothing starts it")
+}
+
+fn not_run_by_hooks(contents: &Contents) -> Option<&'static str> {
+    if !contents.files.contains_key(MKINITCPIO_HOOK) {
+        return Some("its hook is not in the image: is `udev` or `systemd` in HOOKS?");
+    }
+    let configuration = String::from_utf8_lossy(contents.content(MKINITCPIO_CONFIGURATION).unwrap_or_default());
+    let early = configuration
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("EARLYHOOKS="));
+    let early: Vec<&str> = early.unwrap_or_default().trim_matches('"').split_whitespace().collect();
+    let place = |hook: &str| early.iter().position(|other| *other == hook);
+    match (place("reseat"), place("udev")) {
+        (None, _) => Some("its hook is not among the early ones"),
+        (Some(own), Some(udev)) if udev < own => Some("its hook comes after udev's"),
         (Some(_), _) => None,
     }
 }

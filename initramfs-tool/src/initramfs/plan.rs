@@ -38,6 +38,8 @@ pub struct Facts {
     pub deployed: Option<Deployed>,
     /// What speaks for unified kernel images.
     pub unified: Vec<String>,
+    /// Why mkinitcpio would not read a file that is laid beside its configuration.
+    pub no_drop_ins: Option<String>,
     /// Whether the firmware starts only what is signed.
     pub secure_boot: bool,
     /// The encrypted disks.
@@ -191,6 +193,9 @@ pub fn install(facts: &Facts, request: &Request) -> Result<Plan, Vec<Refusal>> {
         .ok();
     if let Some(kernels) = &kernels {
         refusals.extend(no_space(kernels));
+    }
+    if let (Some(Builder::Mkinitcpio), Some(why)) = (builder, &facts.no_drop_ins) {
+        refusals.push(Refusal::NoDropIns(why.clone()));
     }
     let mut forcible = measured(facts);
     if !facts.unified.is_empty() {

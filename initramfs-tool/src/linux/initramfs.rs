@@ -120,3 +120,6 @@ fn failed(action: &'static str, path: &Path) -> impl Fn(io::Error) -> InitramfsE
         cause,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The recovery of a GPU, done: one ladder per reset domain, each operation in a worker that can be left behind.
 
+mod back;
 mod baseline;
 mod bundles;
 mod chronicle;
@@ -19,14 +20,12 @@ mod resume;
 mod trouble;
 mod worker;
 
+pub use back::{Return, Returned, return_to_service};
 pub use baseline::{BaselineError, save as save_baseline, without_baseline};
 pub use bundles::{list as list_evidence, read as read_evidence};
 pub use driver::{Options, RecoverError, recover};
 pub use files::RecordError;
-pub use quarantine::{
-    Applied, Isolation, QuarantineError, Return, Returned, accept_loss, apply as apply_quarantine, quarantine,
-    return_to_service,
-};
+pub use quarantine::{Applied, Isolation, QuarantineError, accept_loss, apply as apply_quarantine, quarantine};
 pub use worker::serve;
 
 /// Whether a recovery of the GPU on `device` was broken off, and has to be gone on with before anybody else begins.

@@ -124,6 +124,10 @@ impl fmt::Display for Event {
                 for Skipped { rung, why } in skipped {
                     write!(f, "\n  {rung}: skipped: {why}")?;
                 }
+                // Where it helps, detach-SBR does; what is dead it leaves dead, and calls that a success.
+                f.write_str(
+                    "\n  VFIO hot reset: skipped: detach-SBR resets the same, and restores nothing to what is dead",
+                )?;
                 match then {
                     Next::Refuse(refusal) => write!(f, "\n  then nothing more: {refusal}"),
                     _ => f.write_str("\n  then out of service"),
@@ -195,5 +199,36 @@ impl From<End> for ExitStatus {
                 Quarantine::Failed(_) => Self::NotQuarantined,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reseat_core::decision::Why;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_says_which_rungs_are_skipped_and_why() {
+        let planned = Event::Planned {
+            rungs: vec![Planned {
+                rung: Rung::KernelFlr,
+                hits: vec!["0000:01:00.0".parse().unwrap()],
+                limit_ms: Some(80_000),
+            }],
+            skipped: vec![Skipped {
+                rung: Rung::Bmc,
+                why: Why::NotConfigured,
+            }],
+            then: Next::Quarantine,
+        };
+        assert_eq!(
+            planned.to_string(),
+            "while none of them helps:\n  \
+             1. kernel FLR: hits 0000:01:00.0; the kernel may stay in it for 80.0 s\n  \
+             power by the BMC: skipped: not configured\n  \
+             VFIO hot reset: skipped: detach-SBR resets the same, and restores nothing to what is dead\n  \
+             then out of service"
+        );
     }
 }

@@ -20,8 +20,12 @@ pub enum Task {
     Examine(Subject),
     /// Do one operation of the ladder.
     Operate(Operation, Subject),
+    /// Find out for whom the kernel may have to wait before it takes the GPU from its drivers.
+    FindHolders(Subject),
     /// Take the GPU from everybody: no driver is to have it.
     Isolate(Subject),
+    /// Have the bus below its card root scanned: functions of it are not there.
+    Rescan(Subject),
     /// Give it back to those who may bind it.
     Release(Subject),
     /// Give it to vfio-pci, as at boot.
@@ -39,6 +43,8 @@ pub enum Answer {
     Observed(Vec<FunctionBaseline>),
     /// How the GPU is.
     Examined(Examined),
+    /// These, in words; nobody, if there are none.
+    Holders(Vec<String>),
     /// What the operation brought, and what is to be said of it.
     Operated(Observation, Vec<String>),
     /// What was read.

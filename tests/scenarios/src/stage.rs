@@ -166,16 +166,17 @@ impl Stage {
             .context("cannot build the initramfs")
     }
 
-    /// A system with the real initramfs-tools on which reseat's programs and these rules are installed, and its files for
-    /// initramfs-tools are not: those are what `reseat initramfs install` brings.
+    /// A system with a real builder on which reseat's programs and these rules are installed, and its files for builders are
+    /// not: those are what `reseat initramfs install` brings.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn system_without_hooks(&self, rules: &str) -> Result<System> {
+    pub fn system_without_hooks(&self, builder: Builder, rules: &str) -> Result<System> {
         let mut files = self.installed()?;
-        files.retain(|file| !file.path.starts_with("usr/share"));
+        files.retain(|file| file.path.starts_with("usr/bin") || file.path.starts_with("usr/sbin"));
         files.push(GuestFile::new(RULES_FILE, rules));
-        let spec = ImageSpec::new(self.kernel).files(files);
+        let mut spec = ImageSpec::new(self.kernel).files(files);
+        spec.builder = builder;
         self.bed.system(&spec).context("cannot make the system")
     }
 

@@ -16,6 +16,12 @@ const RULES: &str = "[[claim]]\nselect = \"0000:02:00.0@10de:2489\"\n";
 /// What systemd loads by name, as soon as it can.
 const MODULES_LOAD: &str = "usr/lib/modules-load.d/rival.conf";
 
+/// Holds the claim up where systemd runs it, so that only its place in the order keeps it ahead.
+const HELD_UP: &str = "etc/systemd/system/reseat-claim.service.d/held-up.conf";
+
+/// Has dracut take that along.
+const CONFIGURATION: &str = "etc/dracut.conf.d/held-up.conf";
+
 /// What dracut loads by name before it starts udev.
 const DRIVER_PRE: &str = "rd.driver.pre=nouveau";
 
@@ -23,6 +29,8 @@ fn boot(stage: &Stage, name: &str, builder: Builder, append: &str) -> Result<Run
     let more = [
         GuestFile::new(MODULES_LOAD, "nouveau\n"),
         GuestFile::new(LEDGER, ledger()),
+        GuestFile::new(HELD_UP, "[Service]\nExecStartPre=/usr/bin/sleep 5\n"),
+        GuestFile::new(CONFIGURATION, format!("install_items+=\" /{HELD_UP} \"\n")),
     ];
     let image = stage.image_by(builder, Rules::File(RULES), more)?;
     let board = || BoardDesign::new(Vendor::Nvidia, 2);

@@ -36,6 +36,29 @@ pub(crate) fn of_a_gpu_off_the_bus(stage: &Stage) -> Result<()> {
         files.lines().count() == 1 && files.trim().ends_with("-0000:01:00.json"),
         "{files}"
     );
+    let listed: Value = serde_json::from_str(&running.shell("reseat evidence list --json")?)?;
+    let only = &listed["bundles"][0];
+    ensure!(
+        listed["schema"] == "reseat.evidence-list/1"
+            && only["file"] == files.trim()
+            && only["device"] == "0000:01:00"
+            && only["end"] == "recovered by detach-SBR, verified",
+        "{listed:#}"
+    );
+    // One that is damaged is named, and the others are listed.
+    let ended = running.run(
+        "echo '{' >/var/lib/reseat/evidence/0.json; reseat evidence list --json",
+        SOON,
+    )?;
+    let listed: Value = serde_json::from_str(&ended.stdout)?;
+    ensure!(
+        ended.status == 1
+            && ended.stderr.contains("0.json")
+            && listed["damaged"].as_array().map(Vec::len) == Some(1)
+            && listed["bundles"].as_array().map(Vec::len) == Some(1),
+        "{ended:?}"
+    );
+    running.shell("rm /var/lib/reseat/evidence/0.json")?;
     let text = running.shell("cat /var/lib/reseat/evidence/*.json")?;
     let bundle: Value = serde_json::from_str(&text).with_context(|| format!("the bundle is no JSON: {text}"))?;
     ensure!(bundle["schema"] == "reseat.evidence/1", "{bundle}");

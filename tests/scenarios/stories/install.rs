@@ -1,4 +1,4 @@
-//! `reseat initramfs` on a system with the real initramfs-tools.
+//! `reseat initramfs` on systems with the real initramfs-tools and the real dracut.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::{Scene, Stage};
 use reseat_vm::files::GuestFile;
-use reseat_vm::initramfs::{Image, Origin, System};
+use reseat_vm::initramfs::{Builder, Image, Origin, System};
 
 const RULES: &str = "[[claim]]\nselect = \"0000:01:00.0@10de:2489\"\n";
 
@@ -17,6 +17,16 @@ const RULES: &str = "[[claim]]\nselect = \"0000:01:00.0@10de:2489\"\n";
 const FILES: [&str; 2] = [
     "/usr/share/initramfs-tools/hooks/reseat",
     "/usr/share/initramfs-tools/scripts/init-top/00reseat",
+];
+
+/// Where an installation may write.
+const DIRECTORIES: [&str; 6] = [
+    "/boot",
+    "/etc",
+    "/usr/lib/dracut",
+    "/usr/lib/systemd/system",
+    "/usr/share/initramfs-tools",
+    "/var/lib/reseat",
 ];
 
 /// How it ends.
@@ -29,32 +39,47 @@ const REFUSED: i32 = 4;
 struct Machine {
     system: System,
     image: String,
+    /// What makes it.
+    build: Vec<String>,
 }
 
 impl Machine {
-    fn new(stage: &Stage) -> Result<Self> {
-        let system = stage.system_without_hooks(RULES)?;
-        let image = format!("/boot/initrd.img-{}", system.kernel);
-        // There is neither in a chroot: what runs, and that there are no disks.
+    fn with_initramfs_tools(stage: &Stage) -> Result<Self> {
+        let system = stage.system_without_hooks(Builder::InitramfsTools, RULES)?;
+        // There is no /proc in it, so this is what runs.
         system.put(&GuestFile::new(
             "/proc/sys/kernel/osrelease",
             format!("{}\n", system.kernel),
         ))?;
+        let image = format!("/boot/initrd.img-{}", system.kernel);
+        let build = ["mkinitramfs", "-o", &image, &system.kernel].map(str::to_owned);
+        Self::prepare(system, image, build.to_vec())
+    }
+
+    fn with_dracut(stage: &Stage, builder: Builder) -> Result<Self> {
+        let system = stage.system_without_hooks(builder, RULES)?;
+        let image = format!("/boot/initramfs-{}.img", system.kernel);
+        let build = ["dracut", "--quiet", "--force", &image, &system.kernel].map(str::to_owned);
+        Self::prepare(system, image, build.to_vec())
+    }
+
+    fn prepare(system: System, image: String, build: Vec<String>) -> Result<Self> {
+        // It has no disks.
         fs::create_dir_all(system.path("/sys/class/block"))?;
         let grub = format!(
             "menuentry 'Debian GNU/Linux' $menuentry_id_option 'simple' {{\n\tlinux /boot/vmlinuz root=LABEL=bed\n\tinitrd \
              {image}\n}}\nsource ${{config_directory}}/custom.cfg\n"
         );
         system.put(&GuestFile::new("/boot/grub/grub.cfg", grub))?;
-        let machine = Self { system, image };
+        let machine = Self { system, image, build };
         machine.build()?;
         Ok(machine)
     }
 
     /// Builds the image as the distribution does when something is installed.
     fn build(&self) -> Result<()> {
-        self.run(&["mkinitramfs", "-o", &self.image, &self.system.kernel], DONE)
-            .map(drop)
+        let build: Vec<_> = self.build.iter().map(String::as_str).collect();
+        self.run(&build, DONE).map(drop)
     }
 
     fn run(&self, command: &[&str], expected: i32) -> Result<String> {
@@ -80,10 +105,21 @@ impl Machine {
     /// Everything where an installation may write, by path: permission bits and content.
     fn files(&self) -> Result<BTreeMap<String, (u32, Vec<u8>)>> {
         let mut files = BTreeMap::new();
-        for directory in ["/boot", "/etc", "/usr/share/initramfs-tools", "/var/lib/reseat"] {
+        for directory in DIRECTORIES {
             collect(&self.system.path(directory), &mut files)?;
         }
         Ok(files)
+    }
+
+    fn boots_and_claims(&self, stage: &Stage, name: &str) -> Result<()> {
+        let image = Image {
+            path: self.system.path(&self.image),
+            origin: Origin::Cached,
+        };
+        let running = Scene::new(stage, name, image)
+            .gpu(BoardDesign::new(Vendor::Nvidia, 2))
+            .boot()?;
+        running.check_claimed("0000:01:00.0")
     }
 
     fn check_unchanged(&self, before: &BTreeMap<String, (u32, Vec<u8>)>) -> Result<()> {
@@ -117,7 +153,7 @@ fn collect(directory: &Path, files: &mut BTreeMap<String, (u32, Vec<u8>)>) -> Re
 /// The image is built, looked into and switched to; it boots and claims; the one from before is kept with an entry in the
 /// menu; rules that change are noticed; and the way back ends where it began.
 pub(crate) fn by_initramfs_tools_and_back(stage: &Stage) -> Result<()> {
-    let machine = Machine::new(stage)?;
+    let machine = Machine::with_initramfs_tools(stage)?;
     let before = machine.files()?;
     let original = machine.bytes(&machine.image)?;
     let kept = format!("{}.before-reseat", machine.image);
@@ -145,15 +181,7 @@ pub(crate) fn by_initramfs_tools_and_back(stage: &Stage) -> Result<()> {
         "{status}"
     );
 
-    let image = Image {
-        path: machine.system.path(&machine.image),
-        origin: Origin::Cached,
-    };
-    let running = Scene::new(stage, "install", image)
-        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
-        .boot()?;
-    running.check_claimed("0000:01:00.0")?;
-    drop(running);
+    machine.boots_and_claims(stage, "install")?;
 
     // The classic mistake: rules that are changed, and an image that is not.
     machine.system.put(&GuestFile::new(
@@ -201,7 +229,7 @@ const HOOK: &str = "#!/bin/sh\ncase \"$1\" in prereqs) exit 0 ;; esac\nDO\n";
 /// A build that fails, an image that lacks something, a boot loader that wants nothing to do with it, and a refusal leave
 /// every file as it was.
 pub(crate) fn what_goes_wrong_changes_nothing(stage: &Stage) -> Result<()> {
-    let machine = Machine::new(stage)?;
+    let machine = Machine::with_initramfs_tools(stage)?;
     let breaking = |place: &str, what: &str, expected: &str| {
         machine
             .system
@@ -252,4 +280,24 @@ pub(crate) fn what_goes_wrong_changes_nothing(stage: &Stage) -> Result<()> {
     machine.check_unchanged(&before).context("after a refusal")?;
     machine.reseat(&["install", "--force"], DONE)?;
     machine.reseat(&["status"], DONE).map(drop)
+}
+
+/// The same by dracut. An image with systemd is looked into; that those boot is another story's.
+pub(crate) fn by_dracut_and_back(stage: &Stage) -> Result<()> {
+    let with_systemd = Machine::with_dracut(stage, Builder::DracutSystemd)?;
+    // There, what runs is the host's kernel.
+    let kernel = with_systemd.system.kernel.clone();
+    with_systemd.reseat(&["install"], REFUSED)?;
+    with_systemd.reseat(&["install", "--kernel", &kernel], DONE)?;
+    with_systemd.reseat(&["status"], DONE)?;
+    drop(with_systemd);
+
+    let machine = Machine::with_dracut(stage, Builder::Dracut)?;
+    let before = machine.files()?;
+    machine.reseat(&["install", "--kernel", &kernel], DONE)?;
+    let status = machine.reseat(&["status"], DONE)?;
+    ensure!(status.contains("builder: dracut"), "{status}");
+    machine.boots_and_claims(stage, "install-dracut")?;
+    machine.reseat(&["remove"], DONE)?;
+    machine.check_unchanged(&before).context("after the removal")
 }

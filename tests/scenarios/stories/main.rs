@@ -59,6 +59,7 @@ const STORIES: &[(&str, Story)] = stories![
     recovery_bed::a_disk_feels_a_reset_that_hits_it_and_no_other,
     recovery_bed::a_slot_gives_a_card_its_power_back,
     install::by_initramfs_tools_and_back,
+    install::by_dracut_and_back,
     install::what_goes_wrong_changes_nothing,
     asleep::woken_by_the_kernel_under_lockdown,
     rivals::none_is_faster_than_the_claim,

@@ -151,7 +151,13 @@ pub(crate) fn what_stays_sick_does_not_come_back(stage: &Stage) -> Result<()> {
     check_isolated(&running, gpu)?;
 
     gpu.heal()?;
-    run(&running, "reseat return-to-service 0000:01:00 --resets 1", 0)?;
+    // One of its functions is removed, which no reset is needed to find.
+    running.shell("echo 1 >/sys/bus/pci/devices/0000:01:00.1/remove")?;
+    let back = run(&running, "reseat return-to-service 0000:01:00 --resets 1", 0)?;
+    ensure!(
+        back.stdout.contains("0000:01:00.1: found by a scan of the bus"),
+        "{back:?}"
+    );
     ensure!(entries(&running)?.is_empty(), "it is still in the ledger");
     check_claimed(&running, gpu)
 }

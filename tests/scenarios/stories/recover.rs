@@ -10,6 +10,7 @@ use reseat_scenarios::faults::{self, Case};
 use reseat_scenarios::recovery::Recovery;
 use reseat_scenarios::{Gpu, Place, Rules, Running, Scene, Stage};
 use reseat_vm::artifacts::Kernel;
+use serde_json::Value;
 
 const RULES: &str = "[[claim]]\nselect = \"gpu\"\n";
 
@@ -238,7 +239,8 @@ pub(crate) fn lockdown_leaves_it_unverified(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Whoever holds the group's file is named, and his GPU is not touched; by force it is.
+/// Whoever holds the group's file is named, and his GPU is not touched, not by force either: the kernel would wait for him.
+/// Whom it would not wait for is passed over by force.
 pub(crate) fn what_somebody_holds_is_refused(stage: &Stage) -> Result<()> {
     let running = scene(stage, "recover-held")?.gpu(board(2)).boot()?;
     running.save_baselines()?;
@@ -254,25 +256,46 @@ pub(crate) fn what_somebody_holds_is_refused(stage: &Stage) -> Result<()> {
     let job = running.start(&holder)?;
     running.shell("while ! test -s /tmp/holder; do usleep 10000; done")?;
     let begin = now();
-    let recovery = running.recover(gpu, &faults::HEALTHY, "")?;
-    ensure!(
-        recovery.status == 4 && recovery.rungs().is_empty(),
-        "{}",
-        recovery.told()
-    );
     let pid = running.shell("cat /tmp/holder")?;
     let group = group.trim();
-    ensure!(
-        recovery.says(pid.trim()) && recovery.says(&format!("/dev/vfio/{group}")),
-        "the holder is not named: {}",
-        recovery.told()
-    );
+    for force in ["", "--force"] {
+        let recovery = running.recover(gpu, &faults::HEALTHY, force)?;
+        ensure!(
+            recovery.status == 4 && recovery.rungs().is_empty(),
+            "{}",
+            recovery.told()
+        );
+        ensure!(
+            recovery.says(pid.trim()) && recovery.says(&format!("/dev/vfio/{group}")),
+            "the holder is not named: {}",
+            recovery.told()
+        );
+        ensure!(recovery.says("not forced: ") != force.is_empty(), "{}", recovery.told());
+    }
+    running.shell(&format!("dmesg | grep 'reseat: {}: not forced: '", gpu.device))?;
+    running.shell("! grep -q . /var/lib/reseat/quarantine.json 2>/dev/null")?;
     let seen = disturbances(&gpu.fake, begin, now())?;
     ensure!(seen.is_empty(), "it was disturbed: {seen:?}");
     running.shell("kill $(cat /tmp/holder)")?;
     job.wait(Duration::from_secs(10))?;
     let recovery = running.recover(gpu, &faults::HEALTHY, "")?;
     ensure!(recovery.by() == Some(FLR), "{}", recovery.told());
+
+    running.shell("rm /tmp/holder")?;
+    let holder = format!(
+        "exec 3</sys/bus/pci/devices/{}/resource0; echo $$ >/tmp/holder; while :; do usleep 100000; done",
+        gpu.function(0)
+    );
+    let job = running.start(&holder)?;
+    running.shell("while ! test -s /tmp/holder; do usleep 10000; done")?;
+    let recovery = running.recover(gpu, &faults::HEALTHY, "")?;
+    ensure!(recovery.status == 4, "{}", recovery.told());
+    let recovery = running.recover(gpu, &faults::HEALTHY, "--force")?;
+    ensure!(recovery.by() == Some(FLR), "{}", recovery.told());
+    let last: Value = serde_json::from_str(&running.shell("tail -n 1 /var/lib/reseat/history.jsonl")?)?;
+    ensure!(last["record"]["forced"] == true, "{last}");
+    running.shell("kill $(cat /tmp/holder)")?;
+    job.wait(Duration::from_secs(10))?;
     Ok(())
 }
 

@@ -6,8 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Subcommand;
+use jiff::Timestamp;
 use reseat::evidence::{Bundle, hex_of, summary};
 use reseat::linux::{self, Root};
+use reseat_core::address::DeviceAddress;
+use serde::Serialize;
 
 use crate::table::table;
 
@@ -21,7 +24,11 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// List the bundles, oldest first. There is one of each recovery that did anything; the newest 32 are kept.
-    List,
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what happened in a recovery, and what differs from one moment to the next.
     Show {
         /// The file, its name as `list` has it, or `latest`.
@@ -40,7 +47,7 @@ enum Command {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let root = Root::system();
     match &arguments.command {
-        Command::List => list(&root),
+        Command::List { json } => list(&root, *json),
         Command::Show { file, json, hex } => {
             let file = if file == "latest" {
                 let newest = linux::list_evidence(&root)?.pop();
@@ -60,35 +67,77 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The schema of the list's JSON form: fields may be added under the same name.
+const LIST_SCHEMA: &str = "reseat.evidence-list/1";
+
+#[derive(Serialize)]
+struct Listing {
+    schema: &'static str,
+    bundles: Vec<Listed>,
+    /// What cannot be read, and why.
+    damaged: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    file: String,
+    device: DeviceAddress,
+    begun: Timestamp,
+    took_ms: u64,
+    end: String,
+}
+
 /// Lists the bundles. Fails where one cannot be read, after listing the others.
-fn list(root: &Root) -> anyhow::Result<ExitCode> {
-    let mut status = ExitCode::SUCCESS;
-    let mut rows = Vec::new();
+fn list(root: &Root, json: bool) -> anyhow::Result<ExitCode> {
+    let mut listing = Listing {
+        schema: LIST_SCHEMA,
+        bundles: Vec::new(),
+        damaged: Vec::new(),
+    };
     for path in linux::list_evidence(root)? {
         match linux::read_evidence(root, &path) {
             Ok(bundle) => {
                 let name = path.file_name().unwrap_or(path.as_os_str());
-                let seconds = std::time::Duration::from_millis(bundle.took_ms).as_secs_f64();
-                rows.push([
-                    name.to_string_lossy().into_owned(),
-                    bundle.device.to_string(),
-                    format!("{seconds:.2} s"),
-                    bundle.end,
-                ]);
+                listing.bundles.push(Listed {
+                    file: name.to_string_lossy().into_owned(),
+                    device: bundle.device,
+                    begun: bundle.begun,
+                    took_ms: bundle.took_ms,
+                    end: bundle.end,
+                });
             }
-            Err(error) => {
-                eprintln!("reseat: {error}");
-                status = ExitCode::FAILURE;
-            }
+            Err(error) => listing.damaged.push(error.to_string()),
         }
     }
     let mut output = io::stdout().lock();
-    if rows.is_empty() {
-        writeln!(output, "no evidence")?;
+    if json {
+        writeln!(output, "{}", serde_json::to_string_pretty(&listing)?)?;
     } else {
-        writeln!(output, "{}", table(["FILE", "GPU", "TOOK", "END"], rows))?;
+        writeln!(output, "{}", words(&listing.bundles))?;
     }
-    Ok(status)
+    for error in &listing.damaged {
+        eprintln!("reseat: {error}");
+    }
+    Ok(match listing.damaged.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+fn words(bundles: &[Listed]) -> String {
+    if bundles.is_empty() {
+        return "no evidence".to_owned();
+    }
+    let row = |bundle: &Listed| {
+        let seconds = std::time::Duration::from_millis(bundle.took_ms).as_secs_f64();
+        [
+            bundle.file.clone(),
+            bundle.device.to_string(),
+            format!("{seconds:.2} s"),
+            bundle.end.clone(),
+        ]
+    };
+    table(["FILE", "GPU", "TOOK", "END"], bundles.iter().map(row))
 }
 
 /// Every space of every moment, with a title each.

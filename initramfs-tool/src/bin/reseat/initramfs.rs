@@ -96,12 +96,18 @@ struct Install {
 enum Builder {
     /// Debian, Ubuntu, Proxmox.
     InitramfsTools,
+    /// Fedora, RHEL, openSUSE.
+    Dracut,
+    /// Arch.
+    Mkinitcpio,
 }
 
 impl From<Builder> for builder::Builder {
     fn from(builder: Builder) -> Self {
         match builder {
             Builder::InitramfsTools => Self::InitramfsTools,
+            Builder::Dracut => Self::Dracut,
+            Builder::Mkinitcpio => Self::Mkinitcpio,
         }
     }
 }

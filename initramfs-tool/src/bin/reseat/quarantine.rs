@@ -16,8 +16,7 @@ use crate::gpu::GpuName;
 use crate::table::table;
 
 /// What is to be said of the list in the initramfs.
-pub(crate) const NEXT_BOOT: &str =
-    "make the initramfs anew (update-initramfs -u) so that the next boot knows from its beginning";
+pub(crate) const NEXT_BOOT: &str = "make the initramfs anew (`reseat initramfs install` looks into it, too) so that the next boot knows from its beginning";
 
 /// Arguments of `reseat quarantine`.
 #[derive(clap::Args)]

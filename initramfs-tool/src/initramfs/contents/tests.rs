@@ -121,3 +121,58 @@ fn a_file_with_several_names_has_its_content_at_the_last() {
     ]);
     assert_eq!(contents.content("sbin/reseat-claim"), Some(&b"program"[..]));
 }
+
+/// What is found in an image of another builder with these files, beside what every image is to have.
+fn not_run_with(builder: Builder, files: &[File<'_>]) -> Option<&'static str> {
+    not_run(&contents(files), builder)
+}
+
+#[test]
+fn dracut_runs_a_hook_and_with_systemd_a_unit() {
+    let of_dracut: File<'_> = ("usr/lib/dracut/modules.txt", 0o100_644, b"");
+    for directory in ["var/lib", "usr/lib", "lib"] {
+        let hook = format!("{directory}/dracut/hooks/cmdline/00-reseat-claim.sh");
+        assert_eq!(not_run_with(Builder::Dracut, &[(hook.as_str(), 0o100_755, b"")]), None);
+    }
+    assert_eq!(
+        not_run_with(Builder::Dracut, &[of_dracut]),
+        Some("its hook is not in the image")
+    );
+    assert_eq!(contents(&[of_dracut]).made_by(), Some(Builder::Dracut));
+    let wanted = "etc/systemd/system/sysinit.target.wants/reseat-claim.service";
+    let all = [
+        (SYSTEMD, 0o100_755, &b""[..]),
+        (UNIT, 0o100_644, b""),
+        (wanted, 0o120_777, b""),
+    ];
+    for builder in [Builder::Dracut, Builder::Mkinitcpio] {
+        assert_eq!(not_run_with(builder, &all), None);
+        let unwanted = not_run_with(builder, &all[..2]);
+        assert_eq!(unwanted, Some("its unit is in the image, and nothing starts it"));
+        // The hook would be there for nothing.
+        let with_hook = [
+            all[0],
+            ("var/lib/dracut/hooks/cmdline/00-reseat-claim.sh", 0o100_755, b""),
+        ];
+        assert_eq!(not_run_with(builder, &with_hook), Some("its unit is not in the image"));
+    }
+}
+
+#[test]
+fn mkinitcpio_runs_an_early_hook_before_udevs() {
+    let with = |early: &str| {
+        let configuration = format!("EARLYHOOKS=\"{early}\"\nHOOKS=\"udev\"\n");
+        let files = [
+            ("config", 0o100_644, configuration.as_bytes()),
+            ("hooks/reseat", 0o100_755, b""),
+        ];
+        not_run_with(Builder::Mkinitcpio, &files)
+    };
+    assert_eq!(with("reseat udev"), None);
+    assert_eq!(with("udev reseat"), Some("its hook comes after udev's"));
+    assert_eq!(with("udev"), Some("its hook is not among the early ones"));
+    let none = not_run_with(Builder::Mkinitcpio, &[("config", 0o100_644, b"")]);
+    assert!(none.is_some_and(|why| why.contains("HOOKS")), "{none:?}");
+    let marked: File<'_> = ("buildconfig", 0o100_644, b"");
+    assert_eq!(contents(&[marked]).made_by(), Some(Builder::Mkinitcpio));
+}

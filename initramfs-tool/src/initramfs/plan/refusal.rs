@@ -18,6 +18,8 @@ pub enum Refusal {
     BuilderNotThere(Builder),
     /// Several are, and none of them is known to have made the image.
     SeveralBuilders(Vec<Builder>),
+    /// mkinitcpio's configuration would have to be edited.
+    NoDropIns(String),
     /// It cannot be seen which kernel runs.
     RunningUnknown,
     /// No kernel is installed that has an image.
@@ -93,6 +95,7 @@ impl fmt::Display for Refusal {
                     names.join(" and ")
                 )
             }
+            Self::NoDropIns(why) => write!(formatter, "mkinitcpio would not read /etc/mkinitcpio.conf.d: {why}"),
             Self::RunningUnknown => formatter.write_str("it cannot be seen which kernel runs"),
             Self::NoKernels => formatter.write_str("no installed kernel has an initramfs"),
             Self::NoKernel { version, there } => {
@@ -165,6 +168,13 @@ impl Refusal {
             Self::NoProgram => &["install all of reseat's files"],
             Self::NoBuilder => &["install one of them, or have your builder take up /usr/sbin/reseat-claim by hand"],
             Self::BuilderNotThere(_) | Self::SeveralBuilders(_) => &["say which one with --builder"],
+            Self::NoDropIns(_) => &[
+                "reseat edits no configuration of yours: put `reseat` before `udev` in its HOOKS, or `sd-reseat` behind \
+                 `systemd`",
+                "reseat initramfs install --files-only",
+                "keep the present image: cp /boot/initramfs-linux.img /boot/initramfs-linux.img.before-reseat",
+                "mkinitcpio -P, and look into the images: reseat initramfs status",
+            ],
             Self::RunningUnknown | Self::NoKernels | Self::NoKernel { .. } => {
                 &["name the kernel with --kernel VERSION"]
             }
@@ -172,7 +182,7 @@ impl Refusal {
             Self::NoSpace { .. } => &["remove kernels that you do not need"],
             Self::Deployed(Deployed::Ostree) => &[
                 "nothing in /usr is written here; have the system's builder do it",
-                "in the tree's definition: add reseat's files (`reseat initramfs files` lists them) and run dracut for its kernel",
+                "in the tree's definition: add reseat's files, dracut's module among them, and run dracut for its kernel",
                 "without one of your own: layer a package of reseat, `rpm-ostree initramfs --enable`, and \
                  `rpm-ostree initramfs-etc --track=/etc/reseat/reseat.toml`",
                 "the deployment before stays in the boot menu; `rpm-ostree rollback` goes back",

@@ -195,3 +195,40 @@ fn a_deployed_system_is_never_changed_and_is_told_how() {
         assert!(found[0].remedy().iter().any(|step| step.contains("dracut")));
     }
 }
+
+#[test]
+fn of_several_builders_the_one_that_made_the_image_is_taken_and_said() {
+    let two = |facts: &mut Facts| facts.builders.push(Builder::Dracut);
+    let asked = Request {
+        builder: Some(Builder::Dracut),
+        ..Request::default()
+    };
+    let expected = [Refusal::SeveralBuilders(vec![Builder::InitramfsTools, Builder::Dracut])];
+    assert_eq!(refused(two, &Request::default()), expected);
+    let mut facts = machine();
+    two(&mut facts);
+    assert_eq!(install(&facts, &asked).unwrap().builder, Builder::Dracut);
+    facts.made_by = Some(Builder::Dracut);
+    let plan = install(&facts, &Request::default()).unwrap();
+    assert_eq!(plan.builder, Builder::Dracut);
+    assert!(plan.notes.iter().any(|note| note.contains("--builder")), "{plan:?}");
+    // An image that came from elsewhere says nothing.
+    facts.made_by = Some(Builder::Mkinitcpio);
+    assert_eq!(install(&facts, &Request::default()).unwrap_err(), expected);
+}
+
+#[test]
+fn a_configuration_that_would_have_to_be_edited_is_refused() {
+    let change = |facts: &mut Facts| {
+        facts.builders = vec![Builder::Mkinitcpio];
+        facts.no_drop_ins = Some("it is too old".to_owned());
+    };
+    assert_eq!(
+        refused(change, &forced()),
+        [Refusal::NoDropIns("it is too old".to_owned())]
+    );
+    // It does not matter to others.
+    let mut facts = machine();
+    facts.no_drop_ins = Some("it is too old".to_owned());
+    assert!(install(&facts, &Request::default()).is_ok());
+}

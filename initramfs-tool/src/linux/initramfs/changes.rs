@@ -24,6 +24,8 @@ enum Change {
         path: PathBuf,
         before: Option<(Vec<u8>, u32)>,
     },
+    /// This directory is there that was not.
+    Directory { path: PathBuf },
     /// An image is there that was not.
     Image { path: PathBuf },
     /// An image has taken the place of another, which lies there meanwhile.
@@ -42,6 +44,10 @@ impl Changes {
         {
             return Ok(());
         }
+        let above = path.ancestors().skip(1).take_while(|directory| !directory.exists());
+        let above: Vec<_> = above.map(Path::to_owned).collect();
+        self.0
+            .extend(above.into_iter().rev().map(|path| Change::Directory { path }));
         put(path, content, mode)?;
         let path = path.to_owned();
         self.0.push(Change::File { path, before });
@@ -130,7 +136,7 @@ impl Changes {
     pub(super) fn finish(self, kept: &[&Path]) -> Vec<String> {
         let leftovers = self.0.iter().filter_map(|change| match change {
             Change::Switched { before: path, .. } | Change::Obsolete { path } => Some(path),
-            Change::File { .. } | Change::Image { .. } => None,
+            Change::File { .. } | Change::Directory { .. } | Change::Image { .. } => None,
         });
         let leftovers = leftovers.filter(|path| !kept.contains(&path.as_path()));
         leftovers
@@ -150,6 +156,9 @@ impl Changes {
             Change::Switched { image, before } => fs::rename(&before, &image)
                 .map_err(failed("put back", &image))
                 .and_then(|()| sync_directory(&image)),
+            // It may not have been made.
+            Change::Directory { path } if !path.exists() => Ok(()),
+            Change::Directory { path } => fs::remove_dir(&path).map_err(failed("remove", &path)),
             Change::Obsolete { .. } => Ok(()),
         });
         undone

@@ -52,6 +52,7 @@ pub(super) fn gather(root: &Root, request: &Request) -> Facts {
         has_program: root.path(PROGRAM).is_file(),
         deployed: deployed(root),
         unified: unified(root),
+        no_drop_ins: no_drop_ins(root),
         secure_boot: secure_boot(root),
         disks,
         disks_unknown,
@@ -81,7 +82,7 @@ fn kernels(root: &Root, places: &[String]) -> Vec<Kernel> {
     versions.sort();
     versions.dedup();
     let kernel = |version: String| Kernel {
-        image: image(root, &version, places),
+        image: image(root, &version, &[places, &preset_places(root, &version)].concat()),
         version,
     };
     versions.into_iter().map(kernel).collect()
@@ -101,6 +102,58 @@ fn image(root: &Root, version: &str, places: &[String]) -> Option<Image> {
             file_system: there.dev(),
         })
     })
+}
+
+/// mkinitcpio's presets: each is for a package of kernels, and says what it builds.
+const PRESETS: &str = "/etc/mkinitcpio.d";
+
+/// Where the preset for a kernel has its image built.
+fn preset_places(root: &Root, version: &str) -> Vec<String> {
+    let package = ["/lib/modules", "/usr/lib/modules"]
+        .iter()
+        .find_map(|directory| attribute::read(&root.path(directory).join(version).join("pkgbase")).ok());
+    let Some(package) = package else { return Vec::new() };
+    let preset = attribute::read(&root.path(PRESETS).join(format!("{package}.preset"))).unwrap_or_default();
+    let mut places: Vec<_> = assignments(&preset)
+        .filter(|(name, _)| *name == "default_image")
+        .collect();
+    let usual = format!("/boot/initramfs-{package}.img");
+    places.push(("default_image", &usual));
+    places.into_iter().map(|(_, place)| place.to_owned()).collect()
+}
+
+/// What a preset sets, as far as it is written plainly.
+fn assignments(preset: &str) -> impl Iterator<Item = (&str, &str)> {
+    let plain = preset.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    plain
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name, value.trim_matches(['"', '\''])))
+}
+
+fn presets(root: &Root) -> Vec<(String, String)> {
+    let entries = fs::read_dir(root.path(PRESETS)).into_iter().flatten().flatten();
+    let presets = entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "preset"));
+    let presets = presets.map(|entry| {
+        let name = Path::new(PRESETS).join(entry.file_name()).display().to_string();
+        (name, attribute::read(&entry.path()).unwrap_or_default())
+    });
+    presets.collect()
+}
+
+/// Why mkinitcpio would not read `/etc/mkinitcpio.conf.d`. It learnt to in version 38, and does not where a configuration is
+/// named.
+fn no_drop_ins(root: &Root) -> Option<String> {
+    let program = program(root, Builder::Mkinitcpio)?;
+    let text = fs::read_to_string(program).unwrap_or_default();
+    if !text.contains("_d_config") {
+        return Some("it is older than version 38".to_owned());
+    }
+    let presets = presets(root);
+    let naming = presets.iter().find(|(_, preset)| {
+        let named = |(name, value): (&str, &str)| name.ends_with("_config") && !value.is_empty();
+        assignments(preset).any(named)
+    });
+    naming.map(|(name, _)| format!("{name} names a configuration of its own"))
 }
 
 fn deployed(root: &Root) -> Option<Deployed> {
@@ -135,6 +188,13 @@ fn unified(root: &Root) -> Vec<String> {
         {
             signs.push(format!("{configuration} says layout=uki"));
             break;
+        }
+    }
+    for (name, preset) in presets(root) {
+        let builds =
+            |(name, value): (&str, &str)| (name.ends_with("_uki") || name.ends_with("_efi_image")) && !value.is_empty();
+        if assignments(&preset).any(builds) {
+            signs.push(format!("{name} builds one"));
         }
     }
     // What the stub of such an image leaves behind.

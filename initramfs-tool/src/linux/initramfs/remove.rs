@@ -28,6 +28,9 @@ pub struct Removed {
     pub notes: Vec<String>,
 }
 
+/// The directory of dracut's module.
+const OWN_DIRECTORY: &str = "52reseat";
+
 /// What becomes of a kernel's image.
 enum Way {
     /// The kept one takes its place.
@@ -193,7 +196,7 @@ impl Removal<'_> {
         Ok(())
     }
 
-    fn way(&self, kernel: &str, image: &Path) -> Result<Way, InitramfsError> {
+    fn way(&mut self, kernel: &str, image: &Path) -> Result<Way, InitramfsError> {
         let path = self.root.path(image);
         // The kernel was removed since.
         if !path.is_file() {
@@ -210,16 +213,28 @@ impl Removal<'_> {
                 return Ok(Way::Restore(known.clone()));
             }
         }
-        Ok(match images::look_into(self.root, &path)?.has_claim() {
-            true => Way::Rebuild(with_suffix(image, UNFINISHED_SUFFIX)),
-            false => Way::Leave,
-        })
+        match images::look_into(self.root, &path) {
+            Ok(contents) if contents.has_claim() => Ok(Way::Rebuild(with_suffix(image, UNFINISHED_SUFFIX))),
+            Ok(_) => Ok(Way::Leave),
+            // One that nobody has installed into is no reason to leave the others.
+            Err(error) if self.record.image(kernel).is_none() => {
+                self.removed.notes.push(format!("{error}; it is left as it is"));
+                Ok(Way::Leave)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn end(mut self, done: Result<(), InitramfsError>) -> Result<Removed, InitramfsError> {
         match done {
             Ok(()) => {
                 self.removed.notes.extend(self.changes.finish(&[]));
+                // Directories that held nothing but our files; with somebody else's in it, one stays.
+                for directory in self.removed.files.iter().filter_map(|file| file.parent()) {
+                    if directory.file_name().is_some_and(|name| name == OWN_DIRECTORY) {
+                        fs::remove_dir(self.root.path(directory)).ok();
+                    }
+                }
                 Ok(self.removed)
             }
             Err(error) => {

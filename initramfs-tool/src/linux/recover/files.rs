@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::Root;
 use super::super::durable::{self, DurableError, Locked};
-use crate::recovery::{BASELINE_SCHEMA, Baseline, JOURNAL_SCHEMA, Journal};
+use crate::recovery::{BASELINE_SCHEMA, Baseline, JOURNAL_SCHEMA, Journal, Member};
 
 /// Gone with the machine's next start, as everything is that a journal speaks of.
 const JOURNALS: &str = "/run/reseat/recovery";
@@ -56,6 +56,11 @@ pub(super) fn remove_journal(root: &Root, device: DeviceAddress) -> Result<(), D
 
 pub(super) fn baseline(root: &Root, device: DeviceAddress) -> Result<Option<Baseline>, RecordError> {
     read(root, BASELINES, device, "baseline", BASELINE_SCHEMA)
+}
+
+/// The functions that the GPU had while it was well; none where nobody has recorded that.
+pub(super) fn members(root: &Root, device: DeviceAddress) -> Result<Vec<Member>, RecordError> {
+    Ok(baseline(root, device)?.map_or_else(Vec::new, |baseline| baseline.members()))
 }
 
 pub(super) fn write_baseline(root: &Root, baseline: &Baseline) -> Result<(), DurableError> {

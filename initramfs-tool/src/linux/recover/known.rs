@@ -5,9 +5,11 @@ use std::time::Duration;
 use reseat_core::decision::{Attempt, Bmc, Facts, Known, Reach, Sickness, Tried, Use, decide};
 use reseat_core::recovery::{Observation, Operation};
 
+use super::super::kernel_log;
 use super::driver::Options;
 use super::ladder::Ladder;
 use crate::recovery::{Answer, Event, Planned, Task, whole_milliseconds};
+use crate::report::Tone;
 
 /// Holding a GPU against its baseline before anything is done.
 const EXAMINE_LIMIT: Duration = Duration::from_secs(5);
@@ -44,13 +46,41 @@ impl Ladder<'_> {
             Observation::Use(usage) => usage,
             _ => Use::Unknown,
         };
-        if usage != Use::Free && options.force {
-            words.push("to be reset all the same: --force".to_owned());
-            self.chronicle.forced();
-            self.forced = true;
-            return (Use::Free, words);
+        if usage == Use::Free || !options.force {
+            return (usage, words);
         }
-        (usage, words)
+        match self.not_forced() {
+            Some(obstacle) => {
+                words.push(obstacle);
+                (usage, words)
+            }
+            None => {
+                words.push("to be reset all the same: --force".to_owned());
+                self.chronicle.forced();
+                self.forced = true;
+                (Use::Free, words)
+            }
+        }
+    }
+
+    /// Why somebody's use is not passed over, in words: the kernel would wait for him, and hold the GPU and whoever looks at
+    /// it meanwhile. The kernel's log keeps that.
+    pub(super) fn not_forced(&mut self) -> Option<String> {
+        let task = Task::FindHolders(self.surveyed.subject.clone());
+        let why = match self.workers.ask(&task, Operation::CheckUse.limit()) {
+            Ok(Answer::Holders(holders)) if holders.is_empty() => return None,
+            Ok(Answer::Holders(holders)) => holders.join("; "),
+            Ok(other) => format!("nobody knows who has it through VFIO: {other:?}"),
+            Err(error) => format!("nobody knows who has it through VFIO: {error}"),
+        };
+        let words = format!(
+            "not forced: {why}; the kernel would not come back from the unbind before that is closed: stop the virtual \
+             machine or the process, and recover it then"
+        );
+        let line = format!("{}: {words}", self.surveyed.subject.device);
+        // The operator is told in any case.
+        kernel_log::log(self.root, Tone::Warning, &line).ok();
+        Some(words)
     }
 
     /// The rungs that would come if none of them helped, and whom each would hit.

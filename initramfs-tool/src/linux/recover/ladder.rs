@@ -119,9 +119,12 @@ impl Ladder<'_> {
                     operation,
                     limit_ms,
                 });
-                let (mut observation, words) = self.operate(operation, limit);
-                if self.forced && operation == Operation::CheckUse {
-                    observation = Observation::Use(Use::Free);
+                let (mut observation, mut words) = self.operate(operation, limit);
+                if self.forced && operation == Operation::CheckUse && observation != Observation::Use(Use::Free) {
+                    match self.not_forced() {
+                        Some(obstacle) => words.push(obstacle),
+                        None => observation = Observation::Use(Use::Free),
+                    }
                 }
                 let took = self.begin.elapsed().saturating_sub(begin);
                 self.tell(&Event::Ended {

@@ -16,7 +16,7 @@ use super::trouble::Stop;
 use super::{files, reset, restore};
 use crate::claim::{Attribute, NOBODY};
 use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Member, Subject, Surveyed};
-use crate::usage::Usage;
+use crate::usage::{Usage, User};
 
 /// Does an operation, and says what there is to say.
 pub(super) fn operate(root: &Root, operation: Operation, subject: &Subject) -> (Observation, Vec<String>) {
@@ -94,6 +94,19 @@ fn in_use(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Use {
         Usage::Unknown(obstacles) => words.extend(obstacles.iter().cloned()),
     }
     Use::from(&usage)
+}
+
+/// For whom the kernel may have to wait, for ever, before it takes the GPU from its drivers.
+pub(super) fn holders(root: &Root, subject: &Subject) -> Vec<String> {
+    let mut here = subject.functions();
+    here.retain(|function| root.function(*function).exists());
+    match usage::of(root, &here) {
+        Usage::Used(mut users) => {
+            users.retain(User::may_hold_up_unbind);
+            users.iter().map(ToString::to_string).collect()
+        }
+        Usage::Free | Usage::Unknown(_) => Vec::new(),
+    }
 }
 
 /// Looks anew at who is below the card root.

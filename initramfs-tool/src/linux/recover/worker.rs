@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::Root;
+use super::remove::CardRoot;
 use super::{collect, operate, restore};
 use crate::recovery::{Answer, Task};
 
@@ -46,10 +47,15 @@ fn perform(root: &Root, task: &Task) -> Answer {
             let (observation, words) = operate::operate(root, *operation, subject);
             Answer::Operated(observation, words)
         }
+        Task::FindHolders(subject) => Answer::Holders(operate::holders(root, subject)),
         Task::Isolate(subject) => {
             let (observation, words) = operate::isolate(root, subject);
             Answer::Operated(observation, words)
         }
+        Task::Rescan(subject) => match CardRoot::of(root, subject).and_then(|card| card.rescan(root)) {
+            Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
+            Err(stop) => Answer::Failed(stop.words),
+        },
         Task::Release(subject) => match operate::release(root, subject) {
             Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
             Err(problem) => Answer::Failed(problem),

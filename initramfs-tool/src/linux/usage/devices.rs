@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use reseat_core::address::FunctionAddress;
 
 use super::super::{Root, attribute, functions};
-use crate::usage::{DeviceKind, DeviceNumber, Findings, User, Watch, nvidia_minor};
+use crate::usage::{DeviceKind, DeviceNumber, Findings, Interface, User, Watch, WatchedDevice, nvidia_minor};
 
 /// A USB device's disk is nine directories below the function. More is no device of any kind known.
 const DEEPEST: usize = 24;
@@ -61,7 +61,7 @@ struct Survey<'a> {
 impl Survey<'_> {
     fn run(&mut self) -> Result<(), String> {
         for (_, number) in groups_of(self.root, self.function)? {
-            self.watch.add(number, self.function);
+            self.add(number, Interface::Vfio);
         }
         self.driver()?;
         self.virtual_functions()?;
@@ -77,9 +77,18 @@ impl Survey<'_> {
             _ => None,
         };
         if let Some(number) = number {
-            self.watch.add(number, self.function);
+            self.add(number, Interface::Other);
         }
         Ok(())
+    }
+
+    fn add(&mut self, number: DeviceNumber, interface: Interface) {
+        let function = self.function;
+        self.watch.add(WatchedDevice {
+            number,
+            function,
+            interface,
+        });
     }
 
     fn nvidia(&self) -> Result<DeviceNumber, String> {
@@ -137,7 +146,10 @@ impl Survey<'_> {
 
     fn device(&mut self, path: &Path, kind: DeviceKind) -> Result<(), String> {
         if let Some(number) = number_if_there(path, kind)? {
-            self.watch.add(number, self.function);
+            // The function's own file, where the kernel has such.
+            let is_vfio = path.components().any(|part| part.as_os_str() == "vfio-dev");
+            let interface = if is_vfio { Interface::Vfio } else { Interface::Other };
+            self.add(number, interface);
         }
         Ok(())
     }

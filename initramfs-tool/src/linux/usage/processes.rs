@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, CWD, FileType, StatxFlags, statx};
 
 use super::super::attribute;
 use super::Search;
-use crate::usage::{DeviceKind, DeviceNumber, Findings, Holds, User, Watch};
+use crate::usage::{DeviceKind, DeviceNumber, Findings, Holds, Interface, User, Watch};
 
 /// A process that is looked at.
 struct Process<'a> {
@@ -75,7 +75,7 @@ impl Process<'_> {
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
             match owner(&path, self.watch) {
-                Ok(Some(function)) => self.found(proc, &path, function),
+                Ok(Some((function, interface))) => self.found(proc, &path, function, interface),
                 Err(error) if !is_gone(&error) => return Err(error),
                 _ => {}
             }
@@ -84,7 +84,7 @@ impl Process<'_> {
         Ok(count)
     }
 
-    fn found(&mut self, proc: &Path, path: &Path, function: FunctionAddress) {
+    fn found(&mut self, proc: &Path, path: &Path, function: FunctionAddress, interface: Interface) {
         // Closed meanwhile, it has no name any more: it was held all the same.
         let file = fs::read_link(path).unwrap_or_else(|_| PathBuf::from("a file"));
         self.findings.users.push(User::Process {
@@ -92,28 +92,32 @@ impl Process<'_> {
             command: command(proc, self.pid),
             how: self.how,
             file: file.display().to_string(),
+            interface,
             function,
         });
     }
 }
 
-/// The watched function to which the file belongs that a link in /proc stands for.
-fn owner(path: &Path, watch: &Watch) -> io::Result<Option<FunctionAddress>> {
+/// The watched function to which the file belongs that a link in /proc stands for, and through what it reaches it.
+fn owner(path: &Path, watch: &Watch) -> io::Result<Option<(FunctionAddress, Interface)>> {
     // A server of a network file system is not to be asked: it may be gone.
     let file = statx(CWD, path, AtFlags::STATX_DONT_SYNC, StatxFlags::TYPE)?;
     let device = |kind| {
-        watch.owner_of(DeviceNumber {
+        let number = DeviceNumber {
             kind,
             major: file.stx_rdev_major,
             minor: file.stx_rdev_minor,
-        })
+        };
+        let device = watch.device(number)?;
+        Some((device.function, device.interface))
     };
     match FileType::from_raw_mode(file.stx_mode.into()) {
         FileType::CharacterDevice => Ok(device(DeviceKind::Character)),
         FileType::BlockDevice => Ok(device(DeviceKind::Block)),
         // Sysfs is on no disk, so its own device has no driver's number.
         FileType::RegularFile if file.stx_dev_major == 0 => {
-            Ok(watch.owner_of_bar(&fs::read_link(path)?.to_string_lossy()))
+            let function = watch.owner_of_bar(&fs::read_link(path)?.to_string_lossy());
+            Ok(function.map(|function| (function, Interface::Other)))
         }
         _ => Ok(None),
     }

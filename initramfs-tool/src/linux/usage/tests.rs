@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::*;
 use crate::linux::test_root::TestRoot;
-use crate::usage::{DeviceKind, DeviceNumber, User, Watch};
+use crate::usage::{DeviceKind, DeviceNumber, Interface, User, Watch, WatchedDevice};
 
 const GPU: &str = "/sys/bus/pci/devices/0000:01:00.0";
 const ZERO: &str = "1:5\n";
@@ -92,6 +92,22 @@ fn a_group_is_found_with_and_without_an_iommu() {
     let machine = Machine::new().with_open_device();
     machine.write("/sys/class/vfio/8/dev", ZERO);
     assert_eq!(machine.usage(), Usage::Free);
+}
+
+#[test]
+fn only_who_has_it_through_vfio_may_hold_up_an_unbind() {
+    for (dev, may) in [
+        ("/sys/class/vfio/7/dev", true),
+        (&*format!("{GPU}/vfio-dev/vfio0/dev"), true),
+        (&*format!("{GPU}/drm/card0/dev"), false),
+    ] {
+        let machine = Machine::new().with_open_device();
+        machine.write(dev, ZERO);
+        let Usage::Used(users) = machine.usage() else {
+            panic!("nobody has {dev}")
+        };
+        assert!(users.iter().all(|user| user.may_hold_up_unbind() == may), "{users:?}");
+    }
 }
 
 #[test]
@@ -260,7 +276,11 @@ fn real_holders(how: Holds) -> Vec<User> {
         minor: 7,
     };
     let mut watch = Watch::default();
-    watch.add(full, "0000:01:00.0".parse().unwrap());
+    watch.add(WatchedDevice {
+        number: full,
+        function: "0000:01:00.0".parse().unwrap(),
+        interface: Interface::Other,
+    });
     let mut findings = Findings::default();
     search.look_at_processes(&watch, how, &mut findings);
     findings.users

@@ -4,9 +4,11 @@ use std::fs;
 use std::ops::Deref;
 use std::os::unix::fs::symlink;
 
+use super::super::back::{Return, Returned, return_to_service};
 use super::*;
 use crate::linux::read_quarantine;
 use crate::linux::test_root::TestRoot;
+use crate::rules::Contract;
 
 const LEDGER: &str = "/var/lib/reseat/quarantine.json";
 const FROZEN: &str = include_str!("../../../quarantine/quarantine-1.json");

@@ -1,0 +1,331 @@
+//! The initramfs of machines made of files, with a builder that is a script.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::initramfs::archive::tests::archive;
+use crate::initramfs::builder::Builder;
+use crate::initramfs::measured::Binding;
+use crate::initramfs::plan::{Deployed, Facts, KEPT_SUFFIX, Request};
+use crate::linux::Root;
+
+const KERNEL: &str = "6.1.0-50-amd64";
+const IMAGE: &str = "/boot/initrd.img-6.1.0-50-amd64";
+const BEFORE: &[u8] = b"the image from before";
+
+struct Machine(TempDir);
+
+impl Machine {
+    fn empty() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// With initramfs-tools that "build" whatever lies at /next.
+    fn new() -> Self {
+        let machine = Self::empty();
+        machine.write("/proc/sys/kernel/osrelease", KERNEL);
+        machine.write(
+            "/lib/modules/6.1.0-50-amd64/modules.builtin",
+            "kernel/drivers/vfio/pci/vfio-pci.ko\n",
+        );
+        machine.write("/sys/class/block/none/size", "0\n");
+        machine.write("/usr/sbin/reseat-claim", "program");
+        machine.write(IMAGE, archive(&[("old", 0o100_644, BEFORE)]));
+        let next = machine.root().path("/next");
+        machine.write(
+            "/usr/sbin/mkinitramfs",
+            format!("#!/bin/sh\ncp {} \"$2\"\n", next.display()),
+        );
+        let program = machine.root().path("/usr/sbin/mkinitramfs");
+        fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+        machine.write("/next", image(b"program"));
+        machine
+    }
+
+    fn root(&self) -> Root {
+        Root::at(self.0.path())
+    }
+
+    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.root().path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    fn read(&self, path: &str) -> Vec<u8> {
+        fs::read(self.root().path(path)).unwrap()
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.root().path(path).exists()
+    }
+
+    fn facts(&self) -> Facts {
+        facts::gather(&self.root(), &Request::default())
+    }
+
+    fn install(&self) -> Result<Installed, InitramfsError> {
+        install_initramfs(&self.root(), &InitramfsOptions::default(), &mut |_| {})
+    }
+
+    fn remove(&self) -> Result<Removed, InitramfsError> {
+        remove_initramfs(&self.root(), false, &mut |_| {})
+    }
+
+    /// The names in /boot.
+    fn boot(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.root().path("/boot")).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+/// An image in which everything is.
+fn image(program: &[u8]) -> Vec<u8> {
+    let order = b"/scripts/init-top/00reseat \"$@\"\n";
+    archive(&[
+        ("usr/sbin/reseat-claim", 0o100_755, program),
+        ("scripts/init-top/00reseat", 0o100_755, b"#!/bin/sh"),
+        ("scripts/init-top/ORDER", 0o100_644, order),
+    ])
+}
+
+#[test]
+fn the_previous_image_is_kept_and_comes_back() {
+    let machine = Machine::new();
+    machine.write("/efi/loader/entries/a.conf", format!("title A\ninitrd {IMAGE}\n"));
+    let original = machine.read(IMAGE);
+    machine.install().unwrap();
+    assert_eq!(machine.read(IMAGE), image(b"program"));
+    assert_eq!(machine.read(&format!("{IMAGE}{KEPT_SUFFIX}")), original);
+    let entry = String::from_utf8(machine.read("/efi/loader/entries/a~before-reseat.conf")).unwrap();
+    assert!(entry.contains(KEPT_SUFFIX), "{entry}");
+    let status = initramfs_status(&machine.root()).unwrap();
+    assert!(status.is_in_order(), "{status:?}");
+    machine.write("/usr/sbin/reseat-claim", "newer");
+    assert!(!initramfs_status(&machine.root()).unwrap().is_in_order());
+
+    let removed = machine.remove().unwrap();
+    assert_eq!(removed.restored, [KERNEL]);
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (original, 1));
+    assert!(!machine.has("/efi/loader/entries/a~before-reseat.conf"));
+    assert!(initramfs_status(&machine.root()).unwrap().is_absent());
+    assert!(matches!(machine.remove(), Err(InitramfsError::NothingThere)));
+}
+
+#[test]
+fn an_image_that_lacks_something_is_not_switched_to() {
+    let machine = Machine::new();
+    machine.write("/next", image(b"another program"));
+    let original = machine.read(IMAGE);
+    assert!(matches!(machine.install(), Err(InitramfsError::Lacking { .. })));
+    machine.write("/next", b"no archive at all");
+    assert!(matches!(machine.install(), Err(InitramfsError::Image { .. })));
+    machine.write("/usr/sbin/mkinitramfs", "#!/bin/sh\nexit 0\n");
+    assert!(matches!(machine.install(), Err(InitramfsError::Program { .. })));
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (original, 1));
+    let left = Builder::InitramfsTools
+        .files()
+        .iter()
+        .find(|file| machine.has(file.path));
+    assert_eq!(left, None);
+    assert!(!machine.has("/usr/share"), "directories were left behind");
+}
+
+#[test]
+fn whatever_an_installation_was_cut_off_at_it_is_taken_back() {
+    // As far as everything but the switch; the new image lies beside.
+    let machine = Machine::new();
+    let original = machine.read(IMAGE);
+    machine.install().unwrap();
+    let built = machine.read(IMAGE);
+    machine.write(IMAGE, &original);
+    machine.write(&format!("{IMAGE}.reseat-new"), &built);
+    let record = String::from_utf8(machine.read("/var/lib/reseat/initramfs/record.json")).unwrap();
+    let cut_off = record.replace("\"complete\": true", "\"complete\": false");
+    assert_ne!(record, cut_off);
+    machine.write("/var/lib/reseat/initramfs/record.json", cut_off);
+    assert!(initramfs_status(&machine.root()).unwrap().cut_off);
+    let removed = machine.remove().unwrap();
+    assert_eq!((removed.restored, removed.rebuilt), (Vec::new(), Vec::new()));
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (original, 1));
+}
+
+#[test]
+fn an_image_that_is_not_ours_any_more_is_built_anew_and_not_replaced_by_an_old_one() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    machine.write(
+        IMAGE,
+        [image(b"program"), archive(&[("newer", 0o100_644, b"")])].concat(),
+    );
+    // What the builder makes still has it: then nothing is changed.
+    assert!(matches!(machine.remove(), Err(InitramfsError::StillThere { .. })));
+    assert!(initramfs_status(&machine.root()).unwrap().is_in_order());
+    let without = archive(&[("newer", 0o100_644, b"")]);
+    machine.write("/next", &without);
+    assert_eq!(machine.remove().unwrap().rebuilt, [KERNEL]);
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (without, 1));
+}
+
+#[test]
+fn what_somebody_has_changed_is_not_removed_without_force_and_a_copy_stays() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    let file = Builder::InitramfsTools.files()[0].path;
+    machine.write(file, "mine");
+    assert!(matches!(machine.remove(), Err(InitramfsError::Changed(path)) if path.as_path() == Path::new(file)));
+    assert_eq!(machine.read(file), b"mine");
+    let removed = remove_initramfs(&machine.root(), true, &mut |_| {}).unwrap();
+    assert_eq!(removed.notes.len(), 1, "{removed:?}");
+    assert_eq!(
+        machine.read("/var/lib/reseat/initramfs/usr-share-initramfs-tools-hooks-reseat"),
+        b"mine"
+    );
+}
+
+#[test]
+fn an_image_of_another_kernel_that_cannot_be_looked_into_is_left_and_named() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    machine.write("/lib/modules/5.10/modules.builtin", "");
+    machine.write("/boot/initrd.img-5.10", "damaged");
+    let removed = machine.remove().unwrap();
+    assert_eq!((removed.restored.len(), removed.notes.len()), (1, 1), "{removed:?}");
+    assert_eq!(machine.read("/boot/initrd.img-5.10"), b"damaged");
+}
+
+#[test]
+fn a_second_installation_keeps_the_image_without_the_claim() {
+    let machine = Machine::new();
+    let original = machine.read(IMAGE);
+    machine.install().unwrap();
+    machine.write("/usr/sbin/reseat-claim", "newer");
+    machine.write("/next", image(b"newer"));
+    machine.install().unwrap();
+    assert_eq!(machine.read(IMAGE), image(b"newer"));
+    assert_eq!(machine.boot().len(), 2);
+    machine.remove().unwrap();
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (original, 1));
+}
+
+#[test]
+fn files_only_leaves_the_images() {
+    let machine = Machine::new();
+    let original = machine.read(IMAGE);
+    install_initramfs_files(&machine.root(), &Request::default()).unwrap();
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (original, 1));
+    assert_eq!(machine.remove().unwrap().files.len(), 2);
+}
+
+#[test]
+fn deployed_and_unified_systems_are_seen() {
+    let machine = Machine::new();
+    assert_eq!((machine.facts().deployed, machine.facts().unified), (None, Vec::new()));
+    machine.write("/boot/efi/EFI/Linux/fedora-6.1.efi", "");
+    machine.write("/etc/kernel/install.conf", "# layout=bls\nlayout = uki\n");
+    machine.write(
+        "/etc/mkinitcpio.d/linux.preset",
+        "#default_uki=\"/a.efi\"\nfallback_uki=\"/efi/EFI/Linux/b.efi\"\n",
+    );
+    let variable = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
+    machine.write(variable, [6, 0, 0, 0, 1]);
+    let facts = machine.facts();
+    let expected = [
+        "/boot/efi/EFI/Linux/fedora-6.1.efi",
+        "/etc/kernel/install.conf says layout=uki",
+        "/etc/mkinitcpio.d/linux.preset builds one",
+    ];
+    assert_eq!(
+        (facts.unified.as_slice(), facts.secure_boot),
+        (expected.map(str::to_owned).as_slice(), true)
+    );
+    let refused = machine.install().unwrap_err();
+    assert!(
+        matches!(&refused, InitramfsError::Refused(refusals) if refusals.len() == 1),
+        "{refused}"
+    );
+    machine.write("/run/ostree-booted", "");
+    assert_eq!(machine.facts().deployed, Some(Deployed::Ostree));
+    machine.write("/usr/bin/bootc", "");
+    assert_eq!(machine.facts().deployed, Some(Deployed::Bootc));
+    assert!(!machine.has("/var/lib/reseat"), "something was written");
+}
+
+#[test]
+fn arch_names_its_images_by_the_package_and_older_versions_read_no_drop_ins() {
+    let machine = Machine::empty();
+    machine.write("/proc/sys/kernel/osrelease", "6.9-arch1");
+    machine.write("/usr/lib/modules/6.9-arch1/pkgbase", "linux\n");
+    machine.write("/boot/initramfs-linux.img", BEFORE);
+    machine.write("/usr/bin/mkinitcpio", "_d_config=\"${_f_config}.d\"\n");
+    let preset =
+        "ALL_kver=\"/boot/vmlinuz-linux\"\n#ALL_config=\"/etc/mkinitcpio.conf\"\ndefault_image=\"/boot/custom.img\"\n";
+    machine.write("/etc/mkinitcpio.d/linux.preset", preset);
+    let image = |machine: &Machine| machine.facts().kernels[0].image.as_ref().unwrap().path.clone();
+    assert_eq!(image(&machine), PathBuf::from("/boot/initramfs-linux.img"));
+    machine.write("/boot/custom.img", BEFORE);
+    assert_eq!(image(&machine), PathBuf::from("/boot/custom.img"));
+    assert_eq!(
+        (machine.facts().builders, machine.facts().no_drop_ins),
+        (vec![Builder::Mkinitcpio], None)
+    );
+    machine.write("/etc/mkinitcpio.d/linux.preset", preset.replace("#ALL", "ALL"));
+    assert!(machine.facts().no_drop_ins.unwrap().contains("linux.preset"));
+    machine.write("/usr/bin/mkinitcpio", "#!/bin/bash\n");
+    assert!(machine.facts().no_drop_ins.unwrap().contains("38"));
+}
+
+#[test]
+fn encrypted_disks_are_found_and_what_cannot_be_read_is_unknown() {
+    let machine = Machine::new();
+    let disk = |name: &str, content: &[u8]| {
+        machine.write(&format!("/sys/class/block/{name}/size"), "2048\n");
+        machine.write(&format!("/dev/{name}"), content);
+    };
+    let luks2 = |text: &str| {
+        let mut head = b"LUKS\xba\xbe\0\x02\0\0\0\0\0\0\x40\0".to_vec();
+        head.resize(4096, 0);
+        head.extend(text.bytes());
+        head.resize(0x4000, 0);
+        head
+    };
+    disk("sda", &[0; 512]);
+    disk("sda1", b"short");
+    disk("sda2", &luks2(r#"{"tokens":{}}"#));
+    disk(
+        "sda3",
+        &luks2(r#"{"tokens":{"0":{"type":"systemd-tpm2","tpm2-pcrs":[4]}}}"#),
+    );
+    disk("sdb", &luks2(r#"{"tokens":{}}"#)[..5000]);
+    machine.write("/sys/class/block/sdc/size", "2048\n");
+    machine.write("/sys/class/block/sr0/size", "0\n");
+    machine.write(
+        "/etc/crypttab",
+        "# a\nroot UUID=1 none luks\ndata /dev/sdx none luks,header=/head\n",
+    );
+    let found = machine.facts().disks;
+    let binding = |name: &str| {
+        let named: Vec<_> = found.iter().filter(|disk| disk.path == Path::new(name)).collect();
+        named.first().map(|disk| disk.binding.clone())
+    };
+    assert_eq!(binding("/dev/sda2"), Some(Ok(Binding::None)));
+    assert_eq!(
+        binding("/dev/sda3"),
+        Some(Ok(Binding::Registers("systemd-cryptenroll", vec![4])))
+    );
+    for unknown in ["/dev/sdb", "/dev/sdc", "/dev/sdx"] {
+        assert!(matches!(binding(unknown), Some(Err(_))), "{unknown}");
+    }
+    assert_eq!(found.len(), 5, "{found:?}");
+    assert!(matches!(machine.install(), Err(InitramfsError::Refused(refusals)) if refusals.len() == 4));
+    fs::remove_dir_all(machine.root().path("/sys")).unwrap();
+    assert!(machine.facts().disks_unknown.is_some());
+}
