@@ -111,9 +111,28 @@ pub struct GpuReport {
     pub leftovers: Vec<String>,
     /// Its functions.
     pub functions: Vec<FunctionReport>,
+    /// The other functions in its IOMMU groups, which were left alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerReport>,
+    /// What was shown through it before the claim, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub display: Vec<String>,
     /// That it is out of service; absent where nothing stands against it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<QuarantineReport>,
+}
+
+/// A function in an IOMMU group of a chosen GPU. While a host driver has it, nobody can open the group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// Where it is.
+    pub address: FunctionAddress,
+    /// Vendor and device ID.
+    pub identity: Identity,
+    /// What it says it is.
+    pub class: ClassCode,
+    /// The driver that has it at the end.
+    pub driver: Option<String>,
 }
 
 /// What a run made of a GPU that is out of service.
@@ -173,6 +192,18 @@ pub struct FunctionReport {
     pub driver: Option<String>,
     /// Its power state and its pin as they were verified.
     pub power: Option<PowerReading>,
+    /// The variant of vfio-pci that is made for it; absent where that is vfio-pci itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<VariantReport>,
+}
+
+/// A variant of vfio-pci that is made for a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VariantReport {
+    /// Its module.
+    pub module: String,
+    /// Its driver; absent where the module was not loaded.
+    pub driver: Option<String>,
 }
 
 /// What a run found out, before it is put into the report's form.
@@ -235,6 +266,9 @@ impl Report {
             for function in &mut gpu.functions {
                 function.driver = driver_now(function.address);
             }
+            for peer in &mut gpu.peers {
+                peer.driver = driver_now(peer.address);
+            }
             gpu.hold_to_its_word();
         }
         gpus.sort_by_key(|gpu| gpu.device);
@@ -272,6 +306,8 @@ impl GpuReport {
             failure: None,
             leftovers: Vec::new(),
             functions: gpu.functions.iter().map(FunctionReport::from).collect(),
+            peers: Vec::new(),
+            display: Vec::new(),
             quarantine: None,
         }
     }
@@ -314,6 +350,21 @@ impl GpuReport {
         report
     }
 
+    /// What the plan says of a GPU to claim beside its own functions.
+    fn add(&mut self, plan: &Plan) {
+        for function in &mut self.functions {
+            function.variant = plan.variants.get(&function.address).map(|variant| VariantReport {
+                module: variant.module.clone(),
+                driver: variant.driver.clone(),
+            });
+        }
+        let peers = plan.peers.iter().filter(|(device, _)| *device == self.device);
+        self.peers = peers.flat_map(|(_, peers)| peers).map(PeerReport::from).collect();
+        let has = |function| self.functions.iter().any(|it| it.address == function);
+        let signs = plan.signs.iter().filter(|sign| has(sign.function));
+        self.display = signs.map(ToString::to_string).collect();
+    }
+
     fn is_as_asked(&self) -> bool {
         matches!(self.verdict, GpuVerdict::Claimed | GpuVerdict::WouldClaim)
     }
@@ -324,7 +375,7 @@ impl GpuReport {
         let isolated = self.quarantine.as_ref().is_some_and(|quarantine| quarantine.isolated);
         let should_be = |function: &FunctionReport| match self.verdict {
             _ if isolated => None,
-            GpuVerdict::Claimed => Some(VFIO_PCI.to_owned()),
+            GpuVerdict::Claimed => Some(function.vfio_driver().to_owned()),
             _ => function.driver_before.clone(),
         };
         let wrong = self
@@ -355,6 +406,14 @@ impl GpuReport {
     }
 }
 
+impl FunctionReport {
+    /// The driver that a claim gives it.
+    fn vfio_driver(&self) -> &str {
+        let variant = self.variant.as_ref().and_then(|variant| variant.driver.as_deref());
+        variant.unwrap_or(VFIO_PCI)
+    }
+}
+
 impl From<&Rollback> for FailureReport {
     fn from(rollback: &Rollback) -> Self {
         Self {
@@ -376,6 +435,18 @@ impl From<&Function> for FunctionReport {
             driver_before: function.driver.clone(),
             driver: None,
             power: None,
+            variant: None,
+        }
+    }
+}
+
+impl From<&Function> for PeerReport {
+    fn from(function: &Function) -> Self {
+        Self {
+            address: function.address,
+            identity: function.identity,
+            class: function.class,
+            driver: None,
         }
     }
 }
@@ -387,8 +458,8 @@ impl From<&(crate::rules::Rule, RuleOutcome)> for RuleReport {
             RuleOutcome::Nothing(nothing) => (Vec::new(), Some(nothing.to_string())),
         };
         Self {
-            source: rule.source.to_string(),
-            selector: rule.text.clone(),
+            source: rule.choice.source.to_string(),
+            selector: rule.choice.text.clone(),
             gpus,
             problem,
         }
@@ -403,7 +474,7 @@ fn gpu_reports(findings: &Findings) -> Vec<GpuReport> {
         .map(|(gpu, refusal)| GpuReport::new(gpu, GpuVerdict::Refused, Some(refusal.to_string())));
     let chosen = findings.plan.claim.iter().map(|gpu| {
         let finished = findings.finished.iter().find(|finished| finished.device == gpu.device);
-        match finished {
+        let mut report = match finished {
             Some(finished) => GpuReport::finished(gpu, finished),
             None if findings.dry_run => GpuReport::new(gpu, GpuVerdict::WouldClaim, None),
             None => GpuReport::new(
@@ -411,7 +482,9 @@ fn gpu_reports(findings: &Findings) -> Vec<GpuReport> {
                 GpuVerdict::Refused,
                 Some(format!("{VFIO_PCI} is not there to take it")),
             ),
-        }
+        };
+        report.add(&findings.plan);
+        report
     });
     let out_of_service = findings.plan.out_of_service.iter().map(|(gpu, reason)| {
         let finished = findings.finished.iter().find(|finished| finished.device == gpu.device);

@@ -75,12 +75,26 @@ fn read(path: &Path, address: FunctionAddress) -> Result<Function, String> {
         class: number(path, "class", 6, |digits| digits.parse().ok())?,
         driver: link("driver")?,
         iommu_group: link("iommu_group")?,
-        is_virtual: link("physfn")?.is_some(),
+        physical: physical_of(path)?,
     })
 }
 
+/// The physical function of a virtual one.
+fn physical_of(path: &Path) -> Result<Option<FunctionAddress>, String> {
+    let path = path.join("physfn");
+    let name = attribute::link_name(&path).map_err(|error| error.to_string())?;
+    name.map(|name| name.parse())
+        .transpose()
+        .map_err(|error| format!("{} leads to no function: {error}", path.display()))
+}
+
 /// A number as sysfs writes it, `0x10de`, with as many digits as it has to have.
-fn number<T>(path: &Path, file: &str, digits: usize, parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+pub(super) fn number<T>(
+    path: &Path,
+    file: &str,
+    digits: usize,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, String> {
     let path = path.join(file);
     let text = attribute::read(&path).map_err(|error| error.to_string())?;
     text.strip_prefix("0x")

@@ -15,6 +15,7 @@ mod quarantine;
 mod recover;
 mod recovery_bed;
 mod rollback;
+mod selectors;
 mod twins;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ const STORIES: &[(&str, Story)] = stories![
     four_functions::amd_with_audio,
     guard::a_mismatch_refuses,
     rollback::one_function_that_cannot_bind,
+    selectors::five_identical_gpus,
     no_iommu::the_firmware_setting_is_named,
     no_iommu::the_parameter_that_turns_it_off_is_named,
     off::nothing_is_touched,
