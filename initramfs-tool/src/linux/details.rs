@@ -11,7 +11,7 @@ use crate::topology_path::TopologyPath;
 
 /// Finds out what is `wanted` of all GPUs' functions. Only for serial numbers is a function touched. What cannot be found out
 /// is said in `problems`, and a rule that asks for it then matches nothing.
-pub(super) fn gather(root: &Root, functions: &[Function], wanted: Wanted, problems: &mut Vec<String>) -> Details {
+pub fn gather(root: &Root, functions: &[Function], wanted: Wanted, problems: &mut Vec<String>) -> Details {
     if wanted == Wanted::default() {
         return Details::default();
     }

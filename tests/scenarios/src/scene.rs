@@ -33,6 +33,7 @@ pub struct Scene<'a> {
     iommu: Iommu,
     arguments: Vec<String>,
     traced: bool,
+    firmware_boots: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -47,6 +48,7 @@ impl<'a> Scene<'a> {
             iommu: Iommu::Intel,
             arguments: Vec::new(),
             traced: false,
+            firmware_boots: false,
         }
     }
 
@@ -67,6 +69,13 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn traced(mut self) -> Self {
         self.traced = true;
+        self
+    }
+
+    /// Has the firmware boot the machine, so that the kernel learns from it what is shown. Costs four seconds.
+    #[must_use]
+    pub fn firmware_boots(mut self) -> Self {
+        self.firmware_boots = true;
         self
     }
 
@@ -112,6 +121,9 @@ impl<'a> Scene<'a> {
             .append(&self.append)
             .iommu(self.iommu)
             .arguments(self.arguments);
+        if self.firmware_boots {
+            spec = spec.firmware_boots();
+        }
         if self.traced {
             spec = spec.trace_config_writes();
         }

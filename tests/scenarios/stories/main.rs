@@ -11,6 +11,7 @@ mod guard;
 mod hangs;
 mod no_iommu;
 mod off;
+mod only_display;
 mod quarantine;
 mod recover;
 mod recovery_bed;
@@ -43,6 +44,7 @@ const STORIES: &[(&str, Story)] = stories![
     no_iommu::the_firmware_setting_is_named,
     no_iommu::the_parameter_that_turns_it_off_is_named,
     off::nothing_is_touched,
+    only_display::is_refused_unless_forced,
     dry_run::says_and_does_not,
     bad_rules::file_and_selector_are_named,
     config_reads::a_claim_reads_at_most_thirty_registers_a_function,
