@@ -17,6 +17,7 @@
 //! | exclusive, otherwise | kernel FLR, then detach-SBR |
 //! | not exclusive | kernel FLR, then slot power where all that the slot powers is ours |
 //! | before slot power, and no secondary bus reset was done | PM, where it resets anything |
+//! | after slot power, exclusive, and the slot's port has no power controller | power by the BMC, where one is configured |
 //! | after any rung | verify; what is not verified has failed, and the rule is asked again |
 //! | the kernel does not come back from what changes something | quarantine: it holds the device's lock, and may yet act |
 //! | unverified, and no reset would make readable what was not read | the ladder ends: not recovered, and nothing was found that another reset could mend |
@@ -45,7 +46,7 @@ use heapless::Vec;
 use crate::recovery::STALL_MARGIN;
 
 pub use self::facts::{
-    Answer, Availability, BusReset, ClassHistory, Exclusivity, Facts, Preference, Sickness, SlotPower, Tdi, Use,
+    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, Preference, Sickness, SlotPower, Tdi, Use,
 };
 pub use self::rule::decide;
 pub use self::surroundings::{Known, Surroundings};
@@ -69,19 +70,29 @@ pub enum Rung {
     /// Everything below the card root removed, a secondary bus reset on the empty bus, a rescan.
     #[doc(alias = "SBR")]
     DetachSbr,
-    /// The slot's power off and on.
+    /// The slot's power off and on, by the kernel.
     SlotPower,
+    /// The GPU's power off and on, by the BMC.
+    Bmc,
 }
 
 impl Rung {
     /// How many there are.
-    pub(crate) const COUNT: usize = 4;
+    pub(crate) const COUNT: usize = 5;
 
     /// Whether the rung resets more than the function that it is done to.
     pub const fn above_flr(self) -> bool {
         match self {
             Self::KernelPm | Self::KernelFlr => false,
-            Self::DetachSbr | Self::SlotPower => true,
+            Self::DetachSbr | Self::SlotPower | Self::Bmc => true,
+        }
+    }
+
+    /// Whether it takes the power from what it resets.
+    pub const fn cuts_power(self) -> bool {
+        match self {
+            Self::KernelPm | Self::KernelFlr | Self::DetachSbr => false,
+            Self::SlotPower | Self::Bmc => true,
         }
     }
 
@@ -89,7 +100,7 @@ impl Rung {
     pub const fn deadline(self) -> Option<Duration> {
         match self {
             Self::KernelPm | Self::KernelFlr => Some(KERNEL_RESET_LIMIT),
-            Self::DetachSbr | Self::SlotPower => None,
+            Self::DetachSbr | Self::SlotPower | Self::Bmc => None,
         }
     }
 }
@@ -101,6 +112,7 @@ impl fmt::Display for Rung {
             Self::KernelFlr => "kernel FLR",
             Self::DetachSbr => "detach-SBR",
             Self::SlotPower => "slot power",
+            Self::Bmc => "power by the BMC",
         })
     }
 }
@@ -205,6 +217,8 @@ pub enum Next {
     DetachSbr,
     /// The slot's power off and on.
     SlotPower,
+    /// The GPU's power off and on, by the BMC.
+    Bmc,
     /// The GPU goes out of service.
     Quarantine,
 }
@@ -217,6 +231,7 @@ impl Next {
             Self::KernelPm { .. } => Some(Rung::KernelPm),
             Self::DetachSbr => Some(Rung::DetachSbr),
             Self::SlotPower => Some(Rung::SlotPower),
+            Self::Bmc => Some(Rung::Bmc),
             Self::Refuse(_) | Self::Quarantine => None,
         }
     }
@@ -230,6 +245,7 @@ impl From<Rung> for Next {
             Rung::KernelPm => Self::KernelPm { deadline },
             Rung::DetachSbr => Self::DetachSbr,
             Rung::SlotPower => Self::SlotPower,
+            Rung::Bmc => Self::Bmc,
         }
     }
 }
@@ -331,6 +347,10 @@ pub enum Why {
     AboveHighest,
     /// Another one was asked for, and no other.
     NotAsked,
+    /// Nobody has configured it.
+    NotConfigured,
+    /// The port has a power controller for the slot, and two must not switch one power.
+    PortSwitchesPower,
     /// The machine does not offer it.
     Unavailable,
     /// Nobody can say whether the machine offers it.
@@ -356,6 +376,8 @@ impl fmt::Display for Why {
             Self::Surpassed => "a reset that takes it in was tried before",
             Self::AboveHighest => "above the highest rung allowed",
             Self::NotAsked => "not the one that was asked for",
+            Self::NotConfigured => "not configured",
+            Self::PortSwitchesPower => "the slot's port switches that power",
             Self::Unavailable => "not available",
             Self::AvailabilityUnknown => "not known to be available",
             Self::LinkNotActive => "the link is not active",

@@ -29,7 +29,7 @@
 //! #     link: PortLink::Active, answer: Answer::Ready,
 //! #     flr: Availability::Available, pm: Availability::Unavailable,
 //! #     secondary_bus_reset: Availability::Available, bus_reset: BusReset::Allowed,
-//! #     slot_power: SlotPower::None, class: ClassHistory::Unknown, sickness: Sickness::new(),
+//! #     slot_power: SlotPower::None, bmc: Bmc::NotConfigured, class: ClassHistory::Unknown, sickness: Sickness::new(),
 //! #     preference: Preference::Rule, highest: Rung::SlotPower, only: None,
 //! # };
 //! # let mut now = Duration::ZERO;
@@ -59,6 +59,6 @@ pub use self::end::{ClassChange, End, Outcome, Quarantine, Reason, Record};
 pub use self::machine::{Awaited, Recovery, Waiting};
 pub use self::timing::{
     LINK_DETECT_TIME, LINK_LIMIT, REAPPEARANCE_LIMIT, RRS_LIMIT, SLOT_POWER_OFF_TIME, STALL_MARGIN,
-    TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT,
+    TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Waits,
 };
 pub use self::wait::{TimedOut, Wait};

@@ -7,7 +7,7 @@ mod facts;
 
 use libfuzzer_sys::fuzz_target;
 use reseat_core::decision::{
-    Answer, Attempt, Availability, Branch, BusReset, Exclusivity, Next, Reach, Rung, SlotPower, Tdi, Tried, Use, decide,
+    Answer, Attempt, Availability, Bmc, Branch, BusReset, Exclusivity, Next, Reach, Rung, SlotPower, Tdi, Tried, Use, decide,
 };
 use reseat_core::topology::Fabric;
 use reseat_core::topology::function::HotplugOwner;
@@ -52,6 +52,12 @@ fuzz_target!(|bytes: &[u8]| {
         Rung::SlotPower => {
             let domain = Exclusivity::Exclusive;
             facts.slot_power == SlotPower::Controller { domain } && facts.hotplug == HotplugOwner::Os
+        }
+        Rung::Bmc => {
+            let domain = Exclusivity::Exclusive;
+            (facts.bmc, facts.exclusivity) == (Bmc::Configured { domain }, domain)
+                && matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+                && !matches!(facts.slot_power, SlotPower::Controller { .. })
         }
     };
     assert!(known, "{rung} on {facts:?}");

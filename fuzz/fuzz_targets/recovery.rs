@@ -11,7 +11,7 @@ mod facts;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use reseat_core::decision::{BusReset, Exclusivity, Rung, SlotPower, Tdi, Tried, Use};
+use reseat_core::decision::{Bmc, BusReset, Exclusivity, Rung, SlotPower, Tdi, Tried, Use};
 use reseat_core::header::Identity;
 use reseat_core::health::{Aspect, Aspects, Verdict};
 use reseat_core::presence::{Half, PortLink, Readiness};
@@ -39,6 +39,18 @@ fuzz_target!(|bytes: &[u8]| {
         || facts.fabric == Fabric::Unknown
         || facts.tdi == Tdi::Locked
         || facts.highest < Rung::SlotPower;
+    let bmc_forbidden = facts.bmc != Bmc::Configured { domain }
+        || facts.exclusivity != domain
+        || !matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+        || matches!(facts.slot_power, SlotPower::Controller { .. })
+        || facts.fabric == Fabric::Unknown
+        || facts.tdi == Tdi::Locked
+        || facts.highest < Rung::Bmc;
+    let forbidden = [
+        (sbr_forbidden, Operation::ResetEmptyBus),
+        (power_forbidden, Operation::PowerOff),
+        (bmc_forbidden, Operation::CyclePower),
+    ];
     let mut recovery = Recovery::new(Duration::ZERO, facts, Tried::none());
     let mut now = Duration::ZERO;
     let mut link = None;
@@ -59,11 +71,16 @@ fuzz_target!(|bytes: &[u8]| {
         };
         orders += 1;
         assert!(orders <= MOST_ORDERS && order.deadline > now);
-        check(order, link, sbr_forbidden, power_forbidden);
+        check(order, link, &forbidden);
         if let Action::Do(operation) = order.action {
             verified &= !operation.resets();
             // The link does not outlive what resets it.
-            link = link.filter(|_| !matches!(operation, Operation::ResetEmptyBus | Operation::PowerOff));
+            link = link.filter(|_| {
+                !matches!(
+                    operation,
+                    Operation::ResetEmptyBus | Operation::PowerOff | Operation::CyclePower
+                )
+            });
         }
         let answer = input.byte();
         now += time(input.byte());
@@ -85,12 +102,11 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(!end.to_string().is_empty());
 });
 
-fn check(order: Order, link: Option<PortLink>, sbr_forbidden: bool, power_forbidden: bool) {
+fn check(order: Order, link: Option<PortLink>, forbidden: &[(bool, Operation)]) {
     let Action::Do(operation) = order.action else {
         return;
     };
-    assert!(!sbr_forbidden || operation != Operation::ResetEmptyBus);
-    assert!(!power_forbidden || operation != Operation::PowerOff);
+    assert!(!forbidden.contains(&(true, operation)));
     if operation.touches_function() {
         let link = link.expect("the link is looked at first");
         assert!(link.admit().is_ok(), "{operation} while the link is {link:?}");

@@ -6,6 +6,7 @@
 
 mod change;
 mod failure;
+mod limits;
 mod machine;
 mod operation;
 mod outcome;
@@ -15,6 +16,7 @@ mod target;
 
 pub use change::Change;
 pub use failure::{Failure, FailureKind};
+pub use limits::Limits;
 pub use machine::{Claim, Step};
 pub use operation::{Answer, Attribute, Operation, Verb};
 pub use outcome::{FunctionPower, Outcome, Rollback};
@@ -22,13 +24,8 @@ pub use power::{PowerReading, PowerState};
 pub use supervision::{Assignment, Command, Event, Finished, Supervision, WorkerId};
 pub use target::{Aim, Target, TargetFunction};
 
-use std::time::Duration;
-
 /// The driver that a claimed function is bound to.
 pub const VFIO_PCI: &str = "vfio-pci";
 
 /// A driver that nobody has. With this for its override a function is bound by nobody, and its `/dev/vfio/N` is gone.
 pub const NOBODY: &str = "reseat-quarantine";
-
-/// The whole claim ends within this time, whatever hangs: the boot waits for it.
-pub const CLAIM_LIMIT: Duration = Duration::from_secs(15);

@@ -19,6 +19,7 @@
 //! | [`checked_lines`] | JSON lines that carry a checksum each |
 //! | [`recovery`] | bringing a GPU back: journal, baseline, what is said meanwhile |
 //! | [`evidence`] | what was seen in a recovery |
+//! | [`initramfs`] | the claim in the initramfs, and the way back |
 //! | [`linux`] | the effects: the only module that touches /sys, /proc, /dev, /run and /var |
 //!
 //! Everything but [`linux`] is pure: facts and time go in, decisions come out.
@@ -30,6 +31,7 @@ pub mod display;
 pub mod evidence;
 pub mod history;
 pub mod identification;
+pub mod initramfs;
 pub mod inventory;
 pub mod iommu;
 pub mod linux;

@@ -1,4 +1,4 @@
-//! The effects: the only module that touches /sys, /proc, /dev, /run and /var.
+//! The effects: the only module that touches /sys, /proc, /dev, /run, /var and /boot.
 //!
 //! Paths are taken below a [`Root`], `/` on a running machine and a directory of files in tests.
 
@@ -16,6 +16,8 @@ mod evidence;
 mod functions;
 mod health;
 mod history;
+mod hot_claim;
+mod initramfs;
 mod kernel_log;
 mod module;
 mod quarantine_file;
@@ -27,6 +29,8 @@ mod serial_numbers;
 mod slot;
 mod space;
 mod survey;
+#[cfg(test)]
+mod test_root;
 mod usage;
 mod variants;
 mod worker;
@@ -40,6 +44,11 @@ pub use details::gather as details;
 pub use durable::DurableError;
 pub use functions::{Listing, list, power_of};
 pub use history::{append as append_history, read as read_history};
+pub use hot_claim::{HotClaim, HotClaimError, HotOptions, report_of as hot_report, run as hot_claim};
+pub use initramfs::{
+    FileState, ImageStatus, InitramfsError, InitramfsOptions, InitramfsStatus, Installed, OwnFileStatus, Progress,
+    Removed, initramfs_status, install_initramfs, install_initramfs_files, remove_initramfs,
+};
 pub use kernel_log::{PREFIX, log};
 pub use quarantine_file::{QuarantineFileError, read as read_quarantine};
 pub use recover::{

@@ -208,6 +208,23 @@ impl Plan {
         self.signs = machine.signs.iter().filter(is_claimed).cloned().collect();
     }
 
+    /// Leaves of the plan what is about the GPU on `device`: it, the rules that choose it, and those that name an address on
+    /// it and refuse what is there.
+    pub fn narrow_to(&mut self, device: DeviceAddress) {
+        self.rules.retain(|(_, outcome)| outcome.is_about(device));
+        self.claim.retain(|gpu| gpu.device == device);
+        self.peers.retain(|(claim, _)| *claim == device);
+        let functions: Vec<FunctionAddress> = self.claim.iter().flat_map(addresses).collect();
+        self.signs.retain(|sign| functions.contains(&sign.function));
+        self.refused.retain(|(gpu, _)| gpu.device == device);
+        self.out_of_service.retain(|(gpu, _)| gpu.device == device);
+    }
+
+    /// Whether nothing is asked for.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.claim.is_empty() && self.refused.is_empty() && self.out_of_service.is_empty()
+    }
+
     /// Sets GPUs aside that are out of service: those of the machine's `functions` that `against` has words against.
     ///
     /// Strangers beside one are left where they are.
@@ -228,6 +245,24 @@ impl Plan {
             }
             self.refused.retain(|(refused, _)| refused.device != gpu.device);
             self.out_of_service.push((gpu, why));
+        }
+    }
+}
+
+impl RuleOutcome {
+    fn is_about(&self, device: DeviceAddress) -> bool {
+        match self {
+            Self::Chose(devices) => devices.contains(&device),
+            Self::Nothing(
+                Nothing::GuardFailed { address, .. }
+                | Nothing::NotAGpu { address, .. }
+                | Nothing::CannotRead { address, .. }
+                | Nothing::Virtual(address),
+            ) => address.device_address() == device,
+            Self::Nothing(Nothing::NoneOf { gpus, .. }) => gpus.contains(&device),
+            // It might have been chosen.
+            Self::Nothing(Nothing::CannotLeaveOut { .. }) => true,
+            Self::Nothing(_) => false,
         }
     }
 }

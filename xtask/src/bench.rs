@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use reseat_scenarios::boot_cost::{self, BootCost, Clock};
 use reseat_scenarios::cost::{self, Cost, FUNCTIONS, Found};
 use reseat_scenarios::recovery::Recovery;
 use reseat_scenarios::recovery_cost::{self, KernelPath};
+use reseat_vm::artifacts::Part;
 
 use crate::run::{cargo, must, target, top};
 use crate::{KERNELS, build, test};
@@ -58,9 +60,79 @@ pub(crate) fn claim() -> Result<()> {
     Ok(())
 }
 
+/// The claim of many GPUs, beside the floor and a script.
+pub(crate) fn boot() -> Result<()> {
+    let stage = build::stage()?;
+    println!(
+        "in the initramfs, one after the other in one boot; QEMU with TCG and 1 processor, {} GPUs with {} functions each",
+        boot_cost::GPUS,
+        boot_cost::FUNCTIONS
+    );
+    println!(
+        "floor: modprobe and the bare writes, by a shell that starts no other program; nothing is looked for or checked"
+    );
+    println!(
+        "script: as users write it, for busybox: finds the GPUs by class, looks at the driver and the power state"
+    );
+    println!("own share: what is beyond the floor; median of {ROUNDS} rounds (least to most)");
+    for (clock, words) in [
+        (
+            Clock::Instructions,
+            "instructions, 4 ns each; what the devices take to answer is not in it",
+        ),
+        (Clock::Host, "the host's; whatever else runs there disturbs it"),
+    ] {
+        let cost = boot_cost::measure(&stage, clock, ROUNDS)?;
+        println!("\nkernel {}; clock: {words}", cost.kernel);
+        boot_table(&cost);
+    }
+    println!("\ndriverctl is not beside it: it is a bash script that asks udevadm, and an initramfs has neither");
+    Ok(())
+}
+
+const ROUNDS: u32 = 9;
+
+fn boot_table(cost: &BootCost) {
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    let floor = median(&cost.floor);
+    let own = |times| milliseconds(median(times).saturating_sub(floor));
+    let beside = |times| median(times).as_secs_f64() / floor.as_secs_f64();
+    let rows = [
+        ("floor", &cost.floor),
+        ("reseat-claim", &cost.claim),
+        ("script", &cost.script),
+    ];
+    for (who, times) in rows {
+        let ends = [times.iter().min(), times.iter().max()].map(|end| end.copied().map_or(0.0, milliseconds));
+        println!(
+            "{who:14} {:>7.1} ms ({:.1} to {:.1}), {:.2} x the floor, own share {:.1} ms",
+            milliseconds(median(times)),
+            ends[0],
+            ends[1],
+            beside(times),
+            own(times)
+        );
+    }
+    println!("reseat-claim : floor = {:.2} (goal: at most 1.2)", beside(&cost.claim));
+    println!(
+        "own share, reseat-claim : script = 1 : {:.1} (goal: at least 5)",
+        own(&cost.script) / own(&cost.claim)
+    );
+    println!(
+        "of reseat-claim's time, loading vfio-pci: {:.1} ms",
+        milliseconds(cost.loading)
+    );
+}
+
+fn median(times: &[Duration]) -> Duration {
+    let mut times = times.to_vec();
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
 /// `reseat recover` beside the kernel's own reset.
 pub(crate) fn recover() -> Result<()> {
-    let stage = build::stage_with(&KERNELS)?;
+    let stage = build::stage_with(&KERNELS.map(Part::Kernel))?;
     println!("QEMU with TCG and 1 processor; 8 GPUs a boot, each of them broken once; times by the guest's clock");
     println!(
         "kernel: echo 1 > reset of function 0, all at once; ours: reseat recover, one by one, verification included;"

@@ -10,7 +10,7 @@ use object::Endianness;
 use object::elf::PT_INTERP;
 use object::read::elf::{ElfFile64, ProgramHeader};
 use reseat_scenarios::Stage;
-use reseat_vm::artifacts::{Bed, Kernel};
+use reseat_vm::artifacts::{Bed, Kernel, Part};
 use reseat_vm::progress::Progress;
 
 use crate::run::{build, built, cargo, target, top};
@@ -22,8 +22,8 @@ const PROFILE: &str = "claim";
 /// The programs, and where they are installed.
 const PROGRAMS: [(&str, &str); 2] = [("reseat-claim", "usr/sbin/reseat-claim"), ("reseat", "usr/bin/reseat")];
 
-/// The files for initramfs-tools, and where they are installed.
-const FILES: [(&str, &str); 2] = [
+/// The files for the builders of initramfs images, and where they are installed.
+const HOOKS: [(&str, &str); 7] = [
     (
         "initramfs-tool/initramfs-tools/hooks/reseat",
         "usr/share/initramfs-tools/hooks/reseat",
@@ -32,19 +32,49 @@ const FILES: [(&str, &str); 2] = [
         "initramfs-tool/initramfs-tools/scripts/init-top/00reseat",
         "usr/share/initramfs-tools/scripts/init-top/00reseat",
     ),
+    (
+        "initramfs-tool/dracut/52reseat/module-setup.sh",
+        "usr/lib/dracut/modules.d/52reseat/module-setup.sh",
+    ),
+    (
+        "initramfs-tool/dracut/52reseat/reseat-claim.sh",
+        "usr/lib/dracut/modules.d/52reseat/reseat-claim.sh",
+    ),
+    (
+        "initramfs-tool/mkinitcpio/install/reseat",
+        "usr/lib/initcpio/install/reseat",
+    ),
+    (
+        "initramfs-tool/mkinitcpio/install/sd-reseat",
+        "usr/lib/initcpio/install/sd-reseat",
+    ),
+    (
+        "initramfs-tool/mkinitcpio/hooks/reseat",
+        "usr/lib/initcpio/hooks/reseat",
+    ),
 ];
 
 /// The units for systemd, and where they are installed.
-const UNITS: [(&str, &str); 2] = [
+const UNITS: [(&str, &str); 3] = [
     (
         "initramfs-tool/systemd/reseat-baseline.service",
         "usr/lib/systemd/system/reseat-baseline.service",
+    ),
+    (
+        "initramfs-tool/systemd/reseat-claim.service",
+        "usr/lib/systemd/system/reseat-claim.service",
     ),
     (
         "initramfs-tool/systemd/reseat-quarantine.service",
         "usr/lib/systemd/system/reseat-quarantine.service",
     ),
 ];
+
+/// The rules for udev, and where they are installed.
+const UDEV_RULES: (&str, &str) = (
+    "initramfs-tool/udev/72-reseat.rules",
+    "usr/lib/udev/rules.d/72-reseat.rules",
+);
 
 /// Builds the static programs and lays out the tree that is installed.
 pub(crate) fn dist() -> Result<PathBuf> {
@@ -63,10 +93,10 @@ pub(crate) fn dist() -> Result<PathBuf> {
         check_static(program)?;
         install(program, &dist.join(installed), PROGRAM)?;
     }
-    for (file, installed) in FILES {
+    for (file, installed) in HOOKS {
         install(&top().join(file), &dist.join(installed), PROGRAM)?;
     }
-    for (unit, installed) in UNITS {
+    for (unit, installed) in UNITS.into_iter().chain([UDEV_RULES]) {
         install(&top().join(unit), &dist.join(installed), PLAIN)?;
     }
     Ok(dist)
@@ -105,12 +135,12 @@ fn install(from: &Path, to: &Path, mode: u32) -> Result<()> {
 
 /// Everything that a story needs: the bed fetched and the programs built. Fetching waits for the network, building for the
 /// processor: together they take as long as the longer one.
-pub(crate) fn stage_parts(kernels: &[Kernel]) -> Result<(Bed, PathBuf, PathBuf)> {
+pub(crate) fn stage_parts(parts: &[Part]) -> Result<(Bed, PathBuf, PathBuf)> {
     // What this machine lacks is said before it has built for minutes.
-    Bed::check_host(kernels)?;
+    Bed::check_host(parts)?;
     let (bed, built) = thread::scope(|scope| {
         // Lines: cargo draws its own bar on the same terminal.
-        let bed = scope.spawn(|| Bed::prepare(kernels, &Progress::lines()));
+        let bed = scope.spawn(|| Bed::prepare(parts, &Progress::lines()));
         let built = dist().and_then(|dist| Ok((dist, fake_gpu()?)));
         (bed.join(), built)
     });
@@ -121,12 +151,12 @@ pub(crate) fn stage_parts(kernels: &[Kernel]) -> Result<(Bed, PathBuf, PathBuf)>
 
 /// A stage from these parts, with one kernel.
 pub(crate) fn stage() -> Result<Stage> {
-    stage_with(&[Kernel::Bookworm])
+    stage_with(&[Part::Kernel(Kernel::Bookworm)])
 }
 
-/// A stage from these parts, with these kernels.
-pub(crate) fn stage_with(kernels: &[Kernel]) -> Result<Stage> {
-    let (bed, dist, fake_gpu) = stage_parts(kernels)?;
+/// A stage from these parts, with what else the bed is to have.
+pub(crate) fn stage_with(parts: &[Part]) -> Result<Stage> {
+    let (bed, dist, fake_gpu) = stage_parts(parts)?;
     Ok(Stage::new(bed, dist, fake_gpu))
 }
 

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use reseat_vm::artifacts::{Bed, Kernel};
+use reseat_vm::artifacts::{Bed, Kernel, Part};
 use reseat_vm::progress::Progress;
 
 /// The project's own commands.
@@ -58,6 +58,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// The claim of eight GPUs with two functions each, beside the bare writes and a shell script, in one boot.
+    Boot,
     /// The claim of one GPU with four functions, beside the bare writes to the same functions.
     Claim,
     /// `reseat recover` beside the kernel's own reset, fault by fault, on two kernels; it takes about eight minutes.
@@ -92,6 +94,7 @@ fn run(command: &Command) -> Result<()> {
             println!("{}", dist.display());
             Ok(())
         }
+        Command::Bench(Bench::Boot) => bench::boot(),
         Command::Bench(Bench::Claim) => bench::claim(),
         Command::Bench(Bench::Recover) => bench::recover(),
         Command::Bench(Bench::Core) => bench::core(),
@@ -106,8 +109,15 @@ fn run(command: &Command) -> Result<()> {
 }
 
 /// The kernels that stories are played on: what a reset of a dead function does differs between them.
-const KERNELS: [Kernel; 2] = [Kernel::Bookworm, Kernel::Trixie];
+const KERNELS: [Kernel; 3] = Kernel::ALL;
+
+/// What the stories need.
+const PARTS: [Part; 3] = [
+    Part::Kernel(Kernel::Bookworm),
+    Part::Kernel(Kernel::Trixie),
+    Part::Dracut,
+];
 
 fn fetch_bed() -> Result<Bed> {
-    Ok(Bed::prepare(&KERNELS, &Progress::to_stderr())?)
+    Ok(Bed::prepare(&PARTS, &Progress::to_stderr())?)
 }

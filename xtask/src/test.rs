@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use reseat_vm::artifacts::{self, DIRECTORY_VARIABLE};
 
 use crate::run::{cargo, must};
-use crate::{KERNELS, build};
+use crate::{PARTS, build};
 
 /// Names the folder of the project's own collection of real configuration spaces, one or more functions a file, as
 /// `lspci -xxxx` prints them. The tests expect certain files in it: another collection does not do.
@@ -30,7 +30,7 @@ impl Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let (bed, dist, fake_gpu) = build::stage_parts(&KERNELS)?;
+    let (bed, dist, fake_gpu) = build::stage_parts(&PARTS)?;
     let filter = arguments.filter.as_deref();
     // Each test runs in its package's folder: only an absolute path is the same place in all of them.
     let directory = std::path::absolute(bed.directory()).context("there is no current folder")?;

@@ -38,6 +38,8 @@ pub struct Facts {
     pub bus_reset: BusReset,
     /// Whether the slot's power can be cut, and who else would lose it.
     pub slot_power: SlotPower,
+    /// Whether a BMC can cut the GPU's power, and who else would lose it.
+    pub bmc: Bmc,
     /// What is known of FLR in this class.
     pub class: ClassHistory,
     /// What is wrong with the function.
@@ -162,6 +164,20 @@ pub enum SlotPower {
     None,
     /// Nobody can say.
     Unknown,
+}
+
+/// Whether a BMC can cut a GPU's power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Bmc {
+    /// Nobody has said how to reach one.
+    NotConfigured,
+    /// One is known that switches it.
+    Configured {
+        /// Whether everything that it switches is ours.
+        domain: Exclusivity,
+    },
 }
 
 /// What verified outcomes say about FLR in a class: model, VBIOS and kernel.

@@ -3,7 +3,7 @@
 use heapless::Vec;
 
 use super::{
-    Answer, Availability, Branch, BusReset, ClassHistory, Decision, Exclusivity, Facts, Next, Preference, Refusal,
+    Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Decision, Exclusivity, Facts, Next, Preference, Refusal,
     Rung, Skipped, SlotPower, Tdi, Tried, Use, Why,
 };
 use crate::presence::PortLink;
@@ -11,9 +11,21 @@ use crate::topology::Fabric;
 use crate::topology::function::HotplugOwner;
 
 /// The order of a GPU that FLR is likely to bring back.
-const FLR_FIRST: [Rung; Rung::COUNT] = [Rung::KernelFlr, Rung::DetachSbr, Rung::KernelPm, Rung::SlotPower];
+const FLR_FIRST: [Rung; Rung::COUNT] = [
+    Rung::KernelFlr,
+    Rung::DetachSbr,
+    Rung::KernelPm,
+    Rung::SlotPower,
+    Rung::Bmc,
+];
 /// The order of one that FLR is likely to kill, or cannot reach.
-const SBR_FIRST: [Rung; Rung::COUNT] = [Rung::DetachSbr, Rung::KernelFlr, Rung::KernelPm, Rung::SlotPower];
+const SBR_FIRST: [Rung; Rung::COUNT] = [
+    Rung::DetachSbr,
+    Rung::KernelFlr,
+    Rung::KernelPm,
+    Rung::SlotPower,
+    Rung::Bmc,
+];
 
 /// What comes next.
 ///
@@ -108,6 +120,7 @@ fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Why>
             Rung::KernelPm => unwritable(facts).or(missing(facts.pm)),
             Rung::DetachSbr => against_bus_reset(facts),
             Rung::SlotPower => against_slot_power(facts),
+            Rung::Bmc => against_bmc(facts),
         }
     }
 }
@@ -163,5 +176,31 @@ const fn against_slot_power(facts: &Facts) -> Option<Why> {
             },
             HotplugOwner::Os,
         ) => None,
+    }
+}
+
+/// Where firmware or ACPI owns the slot, it acts on the link that goes down with the power. What is below the card root is
+/// removed first, so that has to be ours as well as all that the BMC switches.
+const fn against_bmc(facts: &Facts) -> Option<Why> {
+    match (facts.bmc, facts.exclusivity, facts.hotplug) {
+        (Bmc::NotConfigured, ..) => Some(Why::NotConfigured),
+        (
+            Bmc::Configured {
+                domain: Exclusivity::Shared | Exclusivity::Unknown,
+            },
+            ..,
+        )
+        | (_, Exclusivity::Shared | Exclusivity::Unknown, _) => Some(Why::NotExclusive),
+        (_, _, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(Why::HotplugNotOurs),
+        (
+            Bmc::Configured {
+                domain: Exclusivity::Exclusive,
+            },
+            Exclusivity::Exclusive,
+            HotplugOwner::Os | HotplugOwner::Nobody,
+        ) => match facts.slot_power {
+            SlotPower::Controller { .. } => Some(Why::PortSwitchesPower),
+            SlotPower::None | SlotPower::Unknown => None,
+        },
     }
 }

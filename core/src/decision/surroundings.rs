@@ -1,7 +1,8 @@
 //! What the topology knows of the rule's facts.
 
 use super::{
-    Answer, Availability, BusReset, ClassHistory, Exclusivity, Facts, Preference, Rung, Sickness, SlotPower, Tdi, Use,
+    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, Preference, Rung, Sickness, SlotPower, Tdi,
+    Use,
 };
 use crate::presence::PortLink;
 use crate::topology::domain::{self, Domain};
@@ -54,6 +55,8 @@ pub struct Known {
     pub usage: Use,
     /// Whether it is locked into a confidential VM.
     pub tdi: Tdi,
+    /// Whether a BMC can cut its power.
+    pub bmc: Bmc,
     /// What is known of FLR in its class.
     pub class: ClassHistory,
     /// What is wrong with it.
@@ -105,6 +108,7 @@ impl Surroundings {
             secondary_bus_reset: self.secondary_bus_reset,
             bus_reset: self.bus_reset,
             slot_power: self.slot_power,
+            bmc: known.bmc,
             class: known.class,
             sickness: known.sickness,
             preference: known.preference,

@@ -60,6 +60,9 @@ pub enum Operation {
     PowerOff,
     /// Switch it on again.
     PowerOn,
+    /// Have the BMC switch the GPU's power off and on. It sees to the time between, and that the power is on in the end,
+    /// whatever becomes of this machine.
+    CyclePower,
     /// Hold every function of the GPU, and what else was reset with it, against its baseline. Answer:
     /// [`Observation::Health`].
     Verify,
@@ -89,7 +92,8 @@ impl Operation {
             | Self::RemoveBelowCardRoot
             | Self::ResetEmptyBus
             | Self::PowerOff
-            | Self::PowerOn => false,
+            | Self::PowerOn
+            | Self::CyclePower => false,
         }
     }
 
@@ -97,7 +101,7 @@ impl Operation {
     pub const fn resets(self) -> bool {
         matches!(
             self,
-            Self::KernelFlr | Self::KernelPm | Self::ResetEmptyBus | Self::PowerOff
+            Self::KernelFlr | Self::KernelPm | Self::ResetEmptyBus | Self::PowerOff | Self::CyclePower
         )
     }
 
@@ -137,6 +141,7 @@ impl fmt::Display for Operation {
             Self::PinD0 => "pin in D0",
             Self::PowerOff => "slot power off",
             Self::PowerOn => "slot power on",
+            Self::CyclePower => "power off and on by the BMC",
             Self::Verify => "verify",
         })
     }

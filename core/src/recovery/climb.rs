@@ -5,8 +5,10 @@ use core::time::Duration;
 use super::action::{Failure, Observation, Operation, Trouble};
 use super::end::{End, Outcome, Reason, Record};
 use super::machine::{AfterRecord, Pause, Place, Recovery, State};
-use super::script::{PUT_BACK, Step, steps};
-use super::timing::{BUSY_LIMIT, RRS_LIMIT, TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, after};
+use super::script::{Limit, PUT_BACK, Step, steps};
+use super::timing::{
+    BUSY_LIMIT, RRS_LIMIT, SLOT_POWER_OFF_TIME, TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, after,
+};
 use super::wait::Wait;
 use crate::decision::{Answer, Attempt, Exclusivity, Reach, Rung, SlotPower, Use};
 use crate::health::Verdict;
@@ -152,6 +154,7 @@ impl Recovery {
         };
         match climb.step() {
             Some(Step::Pause(time)) => pause(time),
+            Some(Step::StayOff) => pause(self.waits.power_off.max(SLOT_POWER_OFF_TIME)),
             Some(Step::Settle) => pause(match self.facts.link {
                 PortLink::NotReported => TIME_WITHOUT_LINK_REPORT,
                 PortLink::Active | PortLink::Inactive | PortLink::Unreadable => TIME_AFTER_LINK_ACTIVE,
@@ -159,6 +162,10 @@ impl Recovery {
             Some(Step::Do(operation) | Step::Try(operation)) => State::Due(Place::Climb { climb, operation }),
             Some(Step::Until { ask, limit }) => match ask.get(climb.turn) {
                 Some(&operation) => {
+                    let limit = match limit {
+                        Limit::Link => self.waits.link,
+                        Limit::Ready => self.waits.ready,
+                    };
                     climb.wait = climb.wait.or(Some(Wait::new(now, limit)));
                     State::Due(Place::Climb { climb, operation })
                 }

@@ -25,7 +25,9 @@ impl Record {
             (Rung::KernelFlr, Reach::Reset) => ClassChange::by_flr(outcome),
             // Of an FLR that was not done, nothing is learned.
             (Rung::KernelFlr, Reach::NotReset)
-            | (Rung::KernelPm | Rung::DetachSbr | Rung::SlotPower, Reach::NotReset | Reach::Reset) => ClassChange::None,
+            | (Rung::KernelPm | Rung::DetachSbr | Rung::SlotPower | Rung::Bmc, Reach::NotReset | Reach::Reset) => {
+                ClassChange::None
+            }
         };
         Self { rung, outcome, class }
     }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::action::{Action, Heard, Observation, Operation, Order, Progress, Ticket, Trouble};
 use super::climb::Climb;
 use super::end::{ClassChange, End, Quarantine, Reason, Record};
-use super::timing::{BOOKKEEPING_LIMIT, after, elapsed};
+use super::timing::{BOOKKEEPING_LIMIT, Waits, after, elapsed};
 use super::wait::Wait;
 use crate::decision::{ClassHistory, Decision, Facts, Next, Reach, Refusal, Rung, Tried, decide};
 
@@ -16,6 +16,7 @@ use crate::decision::{ClassHistory, Decision, Facts, Next, Reach, Refusal, Rung,
 pub struct Recovery {
     pub(super) facts: Facts,
     pub(super) tried: Tried,
+    pub(super) waits: Waits,
     /// What the rule said last.
     decision: Option<Decision>,
     /// The latest time that it was told: time does not go back.
@@ -108,11 +109,18 @@ impl Recovery {
         Self {
             facts,
             tried,
+            waits: Waits::default(),
             decision: None,
             clock: now,
             tickets: 0,
             state: State::survey(now),
         }
+    }
+
+    /// The same, with these waits.
+    #[must_use]
+    pub fn with_waits(self, waits: Waits) -> Self {
+        Self { waits, ..self }
     }
 
     /// What to do at `now`, or how it ended.

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Operation;
-use super::timing::{LINK_DETECT_TIME, LINK_LIMIT, REAPPEARANCE_LIMIT, SLOT_POWER_OFF_TIME};
+use super::timing::LINK_DETECT_TIME;
 use crate::decision::Rung;
 
 /// One step of a rung.
@@ -14,11 +14,20 @@ pub(super) enum Step {
     /// One whose failure leaves the verdict with less to go by, and is no other loss.
     Try(Operation),
     /// These, one after the other, and from the first again, until the last is answered well.
-    Until { ask: &'static [Operation], limit: Duration },
+    Until { ask: &'static [Operation], limit: Limit },
     /// Nothing, for this long.
     Pause(Duration),
     /// Nothing, for as long as a function needs after its link.
     Settle,
+    /// Nothing, for as long as a slot's power stays off.
+    StayOff,
+}
+
+/// Which of the [`Waits`](super::Waits) limits a step that is done again.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    Link,
+    Ready,
 }
 
 use Operation as Op;
@@ -26,18 +35,18 @@ use Operation as Op;
 /// The link, before the function is touched.
 const LINK: Step = Step::Until {
     ask: &[Op::ReadLink],
-    limit: LINK_LIMIT,
+    limit: Limit::Link,
 };
 /// The functions before a reset, which one that has gone meanwhile would not survive, and after one that leaves them in
 /// their place.
 const READY: Step = Step::Until {
     ask: &[Op::ReadLink, Op::LookAtFunctions],
-    limit: REAPPEARANCE_LIMIT,
+    limit: Limit::Ready,
 };
 /// The functions after their removal. The port may scan by itself or not: both are fine.
 const REAPPEARANCE: Step = Step::Until {
     ask: &[Op::ReadLink, Op::Rescan, Op::LookAtFunctions],
-    limit: REAPPEARANCE_LIMIT,
+    limit: Limit::Ready,
 };
 
 const KERNEL_FLR: &[Step] = &[
@@ -97,8 +106,27 @@ const SLOT_POWER: &[Step] = &[
     Step::Do(Op::Journal),
     Step::Try(Op::RecordErrors),
     Step::Do(Op::PowerOff),
-    Step::Pause(SLOT_POWER_OFF_TIME),
+    Step::StayOff,
     Step::Do(Op::PowerOn),
+    Step::Pause(LINK_DETECT_TIME),
+    LINK,
+    Step::Settle,
+    REAPPEARANCE,
+    Step::Do(Op::RestoreBarSizes),
+    Step::Do(Op::RestoreOverride),
+    Step::Do(Op::Claim),
+    Step::Do(Op::PinD0),
+    Step::Do(Op::Verify),
+];
+
+/// What is below the card root is removed first: nobody else does that for a power that the kernel does not switch.
+const BMC: &[Step] = &[
+    Step::Do(Op::CheckUse),
+    Step::Do(Op::CheckDomain),
+    Step::Do(Op::Journal),
+    Step::Try(Op::RecordErrors),
+    Step::Do(Op::RemoveBelowCardRoot),
+    Step::Do(Op::CyclePower),
     Step::Pause(LINK_DETECT_TIME),
     LINK,
     Step::Settle,
@@ -129,5 +157,6 @@ pub(super) const fn steps(rung: Rung) -> &'static [Step] {
         Rung::KernelPm => KERNEL_PM,
         Rung::DetachSbr => DETACH_SBR,
         Rung::SlotPower => SLOT_POWER,
+        Rung::Bmc => BMC,
     }
 }

@@ -42,6 +42,30 @@ pub const LINK_LIMIT: Duration = Duration::from_secs(5);
 /// How long a function may read as absent after its link is active and the bus was scanned. A
 /// function is ready 1 s after a reset of the link; the rest is margin.
 pub const REAPPEARANCE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a recovery waits where the specification leaves it to us: with a GPU that is known to need more, more.
+/// Without a word, what the constants say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Waits {
+    /// For a link to become active.
+    pub link: Duration,
+    /// For the functions to be ready after a reset, once their link is active. One that asks for retries gets
+    /// [`RRS_LIMIT`] at least.
+    pub ready: Duration,
+    /// How long a slot's power stays off; [`SLOT_POWER_OFF_TIME`] at least.
+    pub power_off: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self {
+            link: LINK_LIMIT,
+            ready: REAPPEARANCE_LIMIT,
+            power_off: SLOT_POWER_OFF_TIME,
+        }
+    }
+}
+
 /// What the kernel gets on top of its own time before it counts as stuck.
 pub const STALL_MARGIN: Duration = Duration::from_secs(10);
 
@@ -75,6 +99,8 @@ impl Operation {
             Self::RemoveBelowCardRoot => Duration::from_secs(20),
             // The firmware of some GPUs takes 10 s to boot, and verifying waits for it.
             Self::Verify => Duration::from_secs(30),
+            // The least time off is up to 25 s in the field, and as long again before the next cycle.
+            Self::CyclePower => Duration::from_secs(60),
             // The kernel waits for a function that asks for retries, and blocks meanwhile.
             Self::Rescan | Self::PowerOn => RRS_LIMIT.saturating_add(STALL_MARGIN),
             Self::KernelFlr | Self::KernelPm => KERNEL_RESET_LIMIT,

@@ -3,13 +3,14 @@
 use core::time::Duration;
 
 use reseat_core::decision::{
-    Answer, Availability, Branch, BusReset, ClassHistory, Exclusivity, Facts, Preference, Refusal, Rung, SlotPower, Use,
+    Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Exclusivity, Facts, Preference, Refusal, Rung,
+    SlotPower, Use,
 };
 use reseat_core::health::{Aspect, Aspects, Verdict};
 use reseat_core::presence::{Half, PortLink, Readiness};
 use reseat_core::recovery::{
     Action, Awaited, ClassChange, End, Failure, Observation, Operation as Op, Outcome, Quarantine, RRS_LIMIT, Reason,
-    TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Trouble,
+    TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Trouble, Waits,
 };
 use reseat_core::topology::Fabric;
 
@@ -203,6 +204,46 @@ fn function_that_had_its_minute_gets_no_other() {
 }
 
 #[test]
+fn gpu_that_needs_more_time_is_given_it() {
+    let mut only = WELL;
+    only.only = Some(Rung::DetachSbr);
+    let gone = Observation::Functions(Readiness::Absent);
+    // A link that trains for longer than anybody waits by default, and functions that no scan finds for as long.
+    let slow_link = || {
+        let mut world = World::new();
+        world.here = false;
+        world.trains_in = Some(20 * SECOND);
+        world
+    };
+    let found_late = || World::new().failing(Op::LookAtFunctions, gone, 30);
+    assert_eq!(slow_link().recover(only).0, quarantined(Reason::Exhausted));
+    assert_eq!(found_late().recover(only).0, quarantined(Reason::Exhausted));
+    let mut world = slow_link();
+    world.given.link = 30 * SECOND;
+    assert_eq!(world.recover(only).0, recovered(Rung::DetachSbr));
+    let mut world = found_late();
+    world.given.ready = 30 * SECOND;
+    assert_eq!(world.recover(only).0, recovered(Rung::DetachSbr));
+}
+
+#[test]
+fn power_stays_off_as_long_as_was_asked_for_and_never_less_than_can_be_relied_on() {
+    for (asked, given) in [(20 * SECOND, 20 * SECOND), (Duration::ZERO, Waits::default().power_off)] {
+        let mut world = World::new();
+        world.here = false;
+        world.sbr = Effect::Nothing;
+        world.given.power_off = asked;
+        assert_eq!(world.recover(WELL).0, recovered(Rung::SlotPower));
+        let off = world
+            .waits
+            .iter()
+            .find(|(_, wait)| wait.rung == Some(Rung::SlotPower) && wait.awaited == Awaited::Time);
+        let (now, wait) = off.unwrap();
+        assert_eq!(wait.until - *now, given);
+    }
+}
+
+#[test]
 fn reset_that_failed_makes_the_function_sick() {
     let sick = Observation::Health(Verdict::Sick(Aspects::none().with(Aspect::Link)));
     let mut world = World::new().failing(Op::Verify, sick, 1);
@@ -229,6 +270,34 @@ fn only_power_helps() {
     facts.slot_power = SlotPower::None;
     assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
     assert_eq!(world.log.last(), Some(&Action::Quarantine(Reason::Exhausted)));
+}
+
+#[test]
+fn bmc_gives_the_power_that_no_slot_switches() {
+    let mut facts = WELL;
+    facts.slot_power = SlotPower::None;
+    facts.bmc = Bmc::Configured {
+        domain: Exclusivity::Exclusive,
+    };
+    let mut world = World::new();
+    world.here = false;
+    world.sbr = Effect::Nothing;
+    assert_eq!(world.recover(facts).0, recovered(Rung::Bmc));
+    assert_eq!((world.did(Op::CyclePower), world.did(Op::PowerOff)), (1, 0));
+
+    // Who comes to the domain before it is not hit, and what the BMC refuses is put back as far as it comes back.
+    let shared = Observation::Domain(Exclusivity::Shared);
+    let mut world = World::new().failing(Op::CheckDomain, shared, 1);
+    world.here = false;
+    let mut only = facts;
+    only.only = Some(Rung::Bmc);
+    assert_eq!(world.recover(only).0, quarantined(Reason::Exhausted));
+    assert_eq!((world.did(Op::CyclePower), world.did(Op::RemoveBelowCardRoot)), (0, 0));
+    let refused = Observation::Failed(Failure::Denied);
+    let mut world = World::new().failing(Op::CyclePower, refused, 1);
+    world.sick = true;
+    assert_eq!(world.recover(only).0, quarantined(Reason::Exhausted));
+    assert!(!world.removed && world.did(Op::RestoreOverride) == 1);
 }
 
 #[test]

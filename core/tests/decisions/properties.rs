@@ -46,7 +46,13 @@ fn availability() -> impl Strategy<Value = Availability> {
 }
 
 fn rung() -> impl Strategy<Value = Rung> {
-    one_of(&[Rung::KernelPm, Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower])
+    one_of(&[
+        Rung::KernelPm,
+        Rung::KernelFlr,
+        Rung::DetachSbr,
+        Rung::SlotPower,
+        Rung::Bmc,
+    ])
 }
 
 prop_compose! {
@@ -61,8 +67,12 @@ prop_compose! {
             exclusivity().prop_map(|domain| SlotPower::Controller { domain }),
             one_of(&[SlotPower::None, SlotPower::Unknown]),
         ],
+        bmc in prop_oneof![
+            exclusivity().prop_map(|domain| Bmc::Configured { domain }),
+            Just(Bmc::NotConfigured),
+        ],
     ) -> Facts {
-        Facts { usage, tdi, fabric, exclusivity, hotplug, bus_reset, slot_power, ..crate::rule::WELL }
+        Facts { usage, tdi, fabric, exclusivity, hotplug, bus_reset, slot_power, bmc, ..crate::rule::WELL }
     }
 }
 
@@ -277,7 +287,7 @@ impl Watch {
             }
             (Action::Do(Operation::LookAtFunctions), Observation::Functions(Readiness::LinkUnknown)) => None,
             // The link does not outlive what resets it.
-            (Action::Do(Operation::ResetEmptyBus | Operation::PowerOff), _) => None,
+            (Action::Do(Operation::ResetEmptyBus | Operation::PowerOff | Operation::CyclePower), _) => None,
             _ => self.link,
         };
     }
@@ -318,7 +328,17 @@ fn forbidden(facts: &Facts) -> Vec<Operation> {
         || facts.hotplug != HotplugOwner::Os
         || facts.slot_power != SlotPower::Controller { domain }
         || facts.highest < Rung::SlotPower;
-    let resets = [(bus_reset, Operation::ResetEmptyBus), (power, Operation::PowerOff)];
+    let bmc = above_flr
+        || facts.exclusivity != Exclusivity::Exclusive
+        || !matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+        || facts.bmc != Bmc::Configured { domain }
+        || matches!(facts.slot_power, SlotPower::Controller { .. })
+        || facts.highest < Rung::Bmc;
+    let resets = [
+        (bus_reset, Operation::ResetEmptyBus),
+        (power, Operation::PowerOff),
+        (bmc, Operation::CyclePower),
+    ];
     let forbidden = resets.into_iter().filter(|(is_forbidden, _)| *is_forbidden);
     forbidden.map(|(_, operation)| operation).collect()
 }
@@ -456,6 +476,13 @@ proptest! {
                 prop_assert_eq!(facts.hotplug, HotplugOwner::Os);
                 let domain = Exclusivity::Exclusive;
                 prop_assert_eq!(facts.slot_power, SlotPower::Controller { domain });
+            }
+            Rung::Bmc => {
+                prop_assert!(matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
+                let domain = Exclusivity::Exclusive;
+                prop_assert_eq!((facts.exclusivity, facts.bmc), (domain, Bmc::Configured { domain }));
+                let has_controller = matches!(facts.slot_power, SlotPower::Controller { .. });
+                prop_assert!(!has_controller);
             }
             Rung::KernelFlr | Rung::KernelPm => {
                 prop_assert!(facts.link.admit().is_ok());

@@ -31,10 +31,11 @@ pub(crate) const WELL: Facts = Facts {
     slot_power: SlotPower::Controller {
         domain: Exclusivity::Exclusive,
     },
+    bmc: Bmc::NotConfigured,
     class: ClassHistory::Unknown,
     sickness: Sickness::new(),
     preference: Preference::Rule,
-    highest: Rung::SlotPower,
+    highest: Rung::Bmc,
     only: None,
 };
 
@@ -273,6 +274,50 @@ fn port_without_hotplug_is_reset_and_its_slot_is_not_switched() {
 }
 
 #[test]
+fn bmc_comes_last_and_only_where_nobody_else_switches_the_power() {
+    let domain = Exclusivity::Exclusive;
+    let served = |facts: &mut Facts| {
+        facts.slot_power = SlotPower::None;
+        facts.bmc = Bmc::Configured { domain };
+    };
+    let tried = [Rung::KernelFlr, Rung::DetachSbr];
+    decides(&facts(served), &tried, Branch::Otherwise, Next::Bmc);
+    let all = [Rung::KernelFlr, Rung::DetachSbr, Rung::Bmc];
+    decides(&facts(served), &all, Branch::Otherwise, Quarantine);
+
+    let own_controller = facts(|facts| facts.bmc = Bmc::Configured { domain });
+    let powered = [Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower];
+    let decision = decides(&own_controller, &powered, Branch::Otherwise, Quarantine);
+    assert_eq!(why(&decision, Rung::Bmc), Some(Why::PortSwitchesPower));
+
+    let kernel_resets = [Rung::KernelFlr, Rung::KernelPm, Rung::DetachSbr];
+    let refuses = |reason: Why, change: &dyn Fn(&mut Facts)| {
+        let refused = facts(|facts| {
+            served(facts);
+            change(facts);
+        });
+        let decision = decide(&refused, &after(&kernel_resets));
+        assert_eq!(decision.next, Quarantine, "{reason}");
+        assert_eq!(why(&decision, Rung::Bmc), Some(reason));
+    };
+    refuses(Why::NotConfigured, &|facts| facts.bmc = Bmc::NotConfigured);
+    refuses(Why::NotExclusive, &|facts| facts.exclusivity = Exclusivity::Shared);
+    refuses(Why::NotExclusive, &|facts| {
+        let domain = Exclusivity::Unknown;
+        facts.bmc = Bmc::Configured { domain };
+    });
+    refuses(Why::HotplugNotOurs, &|facts| facts.hotplug = HotplugOwner::Firmware);
+    refuses(Why::AboveHighest, &|facts| facts.highest = Rung::SlotPower);
+    refuses(Why::NotAsked, &|facts| facts.only = Some(Rung::DetachSbr));
+    let unknown_fabric = facts(|facts| {
+        served(facts);
+        facts.fabric = Fabric::Unknown;
+    });
+    let decision = decide(&unknown_fabric, &after(&kernel_resets));
+    assert_eq!(decision.next, Refuse(Refusal::FabricUnknown));
+}
+
+#[test]
 fn preference_overrides_where_it_is_safe() {
     let prefers = |preference| facts(|facts| facts.preference = preference);
     decides(&prefers(Preference::Sbr), &[], Branch::PreferredSbr, DetachSbr);
@@ -293,7 +338,8 @@ fn ladder_goes_up_and_no_rung_is_repeated() {
     assert_eq!(why(&decision, Rung::KernelFlr), Some(Why::Tried));
     assert_eq!(why(&decision, Rung::KernelPm), Some(Why::Surpassed));
     let all = [Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower];
-    decides(&WELL, &all, Branch::Otherwise, Quarantine);
+    let decision = decides(&WELL, &all, Branch::Otherwise, Quarantine);
+    assert_eq!(why(&decision, Rung::Bmc), Some(Why::NotConfigured));
     // What a secondary bus reset did not bring back, FLR does not.
     decides(&sick(|_| ()), &[Rung::DetachSbr], Branch::Sick, Next::SlotPower);
 }

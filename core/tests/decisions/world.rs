@@ -6,7 +6,9 @@ use reseat_core::decision::{Branch, Exclusivity, Facts, Tried, Use};
 use reseat_core::header::Identity;
 use reseat_core::health::{Aspect, Aspects, Verdict};
 use reseat_core::presence::{PortLink, Readiness};
-use reseat_core::recovery::{Action, End, Failure, Heard, Observation, Operation, Progress, Record, Recovery, Waiting};
+use reseat_core::recovery::{
+    Action, End, Failure, Heard, Observation, Operation, Progress, Record, Recovery, Waiting, Waits,
+};
 
 const IDENTITY: Identity = Identity {
     vendor: 0x10de,
@@ -54,6 +56,7 @@ pub(crate) struct World {
     pub(crate) flr: Effect,
     pub(crate) sbr: Effect,
     pub(crate) power: Effect,
+    pub(crate) given: Waits,
     pub(crate) faults: Vec<Fault>,
     pub(crate) ready_at: Duration,
     link_at: Option<Duration>,
@@ -81,6 +84,7 @@ impl World {
             flr: Effect::Heals,
             sbr: Effect::Heals,
             power: Effect::Heals,
+            given: Waits::default(),
             faults: Vec::new(),
             ready_at: Duration::ZERO,
             link_at: None,
@@ -114,7 +118,7 @@ impl World {
     /// Drives a recovery to its end, and says how long it took.
     pub(crate) fn recover(&mut self, facts: Facts) -> (End, Duration) {
         let begin = self.now;
-        let mut recovery = Recovery::new(begin, facts, Tried::none());
+        let mut recovery = Recovery::new(begin, facts, Tried::none()).with_waits(self.given);
         for _ in 0..10_000 {
             match recovery.poll(self.now) {
                 Ok(Progress::Ended(end)) => return (end, self.now - begin),
@@ -218,6 +222,11 @@ impl World {
                 self.reset_link(self.power);
                 // The kernel comes back when the link is there, or after it has waited for it.
                 self.now += self.trains_in.unwrap_or(Duration::from_secs(1));
+            }
+            Operation::CyclePower => {
+                assert!(self.removed, "the kernel still has it");
+                self.now += Duration::from_secs(5);
+                self.reset_link(self.power);
             }
             Operation::Rescan if self.here => self.removed = false,
             _ => {}

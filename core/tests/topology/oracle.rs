@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::decision::{
-    Attempt, ClassHistory, Known, Preference, Reach, Rung, Sickness, Surroundings, Tdi, Tried, Use, decide,
+    self, Attempt, Bmc, ClassHistory, Known, Preference, Reach, Rung, Sickness, Surroundings, Tdi, Tried, Use, decide,
 };
 use reseat_core::header::BusNumbers;
 use reseat_core::presence::{PortLink, Readiness};
@@ -90,10 +90,13 @@ fn judged(functions: &[Function], place: Place<'_>, ours: &impl Fn(&Function) ->
     let facts = Surroundings::of(place, ours).facts(Known {
         usage: Use::Free,
         tdi: Tdi::Unlocked,
+        bmc: Bmc::Configured {
+            domain: decision::Exclusivity::Exclusive,
+        },
         class: ClassHistory::Unknown,
         sickness: Sickness::new(),
         preference: Preference::Rule,
-        highest: Rung::SlotPower,
+        highest: Rung::Bmc,
         only: None,
     });
     let mut tried = Tried::none();
@@ -133,6 +136,9 @@ fn at_the_card_root(functions: &[Function], place: Place<'_>, rung: Rung, ours: 
         return;
     }
     assert!(hot_plug == Fact::No || matches!(owner, HotplugOwner::Os | HotplugOwner::Nobody));
+    if rung == Rung::Bmc {
+        return;
+    }
     assert!(matches!(cxl, Cxl::None | Cxl::SbrUnmasked));
     let is_forbidden = |place: Place<'_>| place.quirks().any(|quirk| quirk.effect == Effect::NoBusReset);
     assert!(!is_forbidden(root) && !root.below().any(is_forbidden));

@@ -3,7 +3,7 @@
 
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::decision::{
-    Answer, Availability, BusReset, ClassHistory, Exclusivity, Known, Next, Preference, Rung, Sickness, SlotPower,
+    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Known, Next, Preference, Rung, Sickness, SlotPower,
     Surroundings, Tdi, Tried, Use, decide,
 };
 use reseat_core::presence::{PortLink, Readiness};
@@ -67,6 +67,7 @@ fn the_rule_is_told_both_halves() {
     let known = Known {
         usage: Use::Free,
         tdi: Tdi::Unlocked,
+        bmc: Bmc::NotConfigured,
         class: ClassHistory::Bad,
         sickness: Sickness::new(),
         preference: Preference::Rule,

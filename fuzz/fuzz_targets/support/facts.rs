@@ -1,13 +1,20 @@
 //! Facts out of a fuzzer's bytes.
 
 use reseat_core::decision::{
-    Answer, Availability, BusReset, ClassHistory, Exclusivity, Facts, Preference, Rung, Sickness, SlotPower, Tdi, Use,
+    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, Preference, Rung, Sickness, SlotPower, Tdi,
+    Use,
 };
 use reseat_core::presence::PortLink;
 use reseat_core::topology::Fabric;
 use reseat_core::topology::function::HotplugOwner;
 
-pub(crate) const RUNGS: [Rung; 4] = [Rung::KernelPm, Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower];
+pub(crate) const RUNGS: [Rung; 5] = [
+    Rung::KernelPm,
+    Rung::KernelFlr,
+    Rung::DetachSbr,
+    Rung::SlotPower,
+    Rung::Bmc,
+];
 pub(crate) const LINKS: [PortLink; 4] = [
     PortLink::Active,
     PortLink::Inactive,
@@ -80,6 +87,12 @@ impl<'a> Input<'a> {
                 1 => SlotPower::Unknown,
                 other => SlotPower::Controller {
                     domain: EXCLUSIVITIES[usize::from(other) - 2],
+                },
+            },
+            bmc: match self.byte() % 4 {
+                0 => Bmc::NotConfigured,
+                other => Bmc::Configured {
+                    domain: EXCLUSIVITIES[usize::from(other) - 1],
                 },
             },
             class: self.pick(&[ClassHistory::Unknown, ClassHistory::Good, ClassHistory::Bad]),

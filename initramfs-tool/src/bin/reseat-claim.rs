@@ -29,7 +29,7 @@ Kernel command line:
   reseat.not=SELECTOR[,SELECTOR...]     never claim these, whichever rule chooses them
   reseat.force-display                  claim even the only display
   reseat.dry-run                        only say what would be claimed
-  reseat=off                            do nothing
+  reseat=off, rd.reseat=0               do nothing
 
 Selectors (several that have to be true at once: joined by @, as in slot=3@10de:2231):
   0000:65:00.0                       the GPU with a function at this address

@@ -12,19 +12,11 @@ use std::time::Duration;
 use reseat_core::address::DeviceAddress;
 use serde::{Deserialize, Serialize};
 
-use super::Target;
 use super::change::{self, Change};
 use super::failure::{Failure, FailureKind};
 use super::operation::{Operation, Verb};
 use super::outcome::{Outcome, Rollback};
-
-/// An operation that takes longer than this counts as blocked.
-const STALL_LIMIT: Duration = Duration::from_secs(5);
-/// No claim goes on after this time; what is then unfinished is taken back. What is left of
-/// [`super::CLAIM_LIMIT`] is for taking back and for the report.
-const CLAIMING_ENDS: Duration = Duration::from_secs(11);
-/// Nothing is waited for after this time.
-const UNDOING_ENDS: Duration = Duration::from_secs(14);
+use super::{Limits, Target};
 
 /// What a worker is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,8 +43,8 @@ pub enum Event {
     TurnedBack(Rollback),
     /// It has done this part of taking back, or could not.
     Undone(Operation),
-    /// It has come to the end of a GPU.
-    Ended(Outcome),
+    /// It has come to the end of a GPU, after so long.
+    Ended(Outcome, Duration),
 }
 
 /// Tells workers apart.
@@ -81,8 +73,9 @@ pub struct Finished {
 }
 
 /// The state of all workers. Times are durations since the start of the claim.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Supervision {
+    limits: Limits,
     workers: Vec<Worker>,
     finished: Vec<Finished>,
     started: u32,
@@ -119,6 +112,16 @@ struct Attempt {
 }
 
 impl Supervision {
+    /// Nothing to watch yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            workers: Vec::new(),
+            finished: Vec::new(),
+            started: 0,
+        }
+    }
+
     /// Begins with `targets` at `now`.
     pub fn begin(&mut self, now: Duration, targets: Vec<Target>) -> Vec<Command> {
         self.claim(now, targets).into_iter().collect()
@@ -142,11 +145,15 @@ impl Supervision {
             Event::Changed(change) => attempt.changes.push(change),
             Event::TurnedBack(rollback) => attempt.rollback = Some(rollback),
             Event::Undone(operation) => attempt.changes.retain(|change| !change.is_undone_by(&operation)),
-            Event::Ended(outcome) => {
+            Event::Ended(outcome, took) => {
                 self.finished.push(Finished {
                     device: attempt.device,
                     outcome,
-                    took: now.saturating_sub(attempt.since),
+                    took: match worker.purpose {
+                        Purpose::Claim => took,
+                        // All of it, and not the way back alone.
+                        Purpose::Undo => now.saturating_sub(attempt.since),
+                    },
                 });
                 match worker.waiting.pop_front() {
                     Some(target) => worker.attempt = Attempt::new(target.device, now),
@@ -168,12 +175,16 @@ impl Supervision {
     /// Takes note of the time.
     pub fn tick(&mut self, now: Duration) -> Vec<Command> {
         let mut commands = Vec::new();
-        while let Some(position) = self.workers.iter().position(|worker| worker.deadline() <= now) {
+        while let Some(position) = self
+            .workers
+            .iter()
+            .position(|worker| worker.deadline(self.limits) <= now)
+        {
             let Some(worker) = self.workers.get(position) else {
                 break;
             };
             let silent = now.saturating_sub(worker.last_sign);
-            let failure = if silent >= STALL_LIMIT {
+            let failure = if silent >= self.limits.stall {
                 Failure {
                     kind: FailureKind::Blocked,
                     message: format!("it has not come back after {:.1} s", silent.as_secs_f64()),
@@ -188,7 +199,8 @@ impl Supervision {
 
     /// When to [`Supervision::tick`] next; none when all is done.
     pub fn deadline(&self) -> Option<Duration> {
-        self.workers.iter().map(Worker::deadline).min()
+        let deadlines = self.workers.iter().map(|worker| worker.deadline(self.limits));
+        deadlines.min()
     }
 
     /// The GPUs that have ended, in the order in which they did.
@@ -230,7 +242,7 @@ impl Supervision {
         let mut commands = vec![Command::Abandon(worker.id)];
         commands.extend(self.take_back(now, worker.purpose, &worker.attempt, failure));
         for target in worker.waiting {
-            if now < CLAIMING_ENDS {
+            if now < self.limits.claiming_ends {
                 commands.extend(self.claim(now, vec![target]));
             } else {
                 let attempt = Attempt::new(target.device, now);
@@ -301,12 +313,12 @@ impl Supervision {
 }
 
 impl Worker {
-    fn deadline(&self) -> Duration {
+    fn deadline(&self, limits: Limits) -> Duration {
         let end = match self.purpose {
-            Purpose::Claim => CLAIMING_ENDS,
-            Purpose::Undo => UNDOING_ENDS,
+            Purpose::Claim => limits.claiming_ends,
+            Purpose::Undo => limits.undoing_ends,
         };
-        end.min(self.last_sign.saturating_add(STALL_LIMIT))
+        end.min(self.last_sign.saturating_add(limits.stall))
     }
 }
 

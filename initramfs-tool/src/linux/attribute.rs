@@ -2,7 +2,11 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use rustix::io::{pwrite, read as read_from};
 
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +61,11 @@ pub(super) fn read_untrimmed(path: &Path) -> Result<String, FileError> {
 
 /// [`read`], with nothing for a file that is not there.
 pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, FileError> {
-    match read(path) {
+    if_there(read(path))
+}
+
+fn if_there(text: Result<String, FileError>) -> Result<Option<String>, FileError> {
+    match text {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.cause().kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -88,4 +96,120 @@ pub(super) fn link_name(path: &Path) -> Result<Option<String>, FileError> {
             cause,
         }),
     }
+}
+
+/// A directory of attributes, such as a function's, found once: on the way down to it lies a link and half a dozen
+/// directories, which the kernel would walk for each of its files.
+///
+/// It is that of one device. When the device goes and comes again, nothing is in this one any more.
+#[derive(Debug)]
+pub(super) struct Directory {
+    descriptor: OwnedFd,
+    path: PathBuf,
+}
+
+/// An attribute's text is a page at most, and comes in one read.
+const PAGE: usize = 4096;
+
+impl Directory {
+    /// # Errors
+    /// When it is not there.
+    pub(super) fn open(path: PathBuf) -> Result<Self, FileError> {
+        match openat(
+            CWD,
+            &path,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        ) {
+            Ok(descriptor) => Ok(Self { descriptor, path }),
+            Err(error) => Err(FileError::Read {
+                path,
+                cause: error.into(),
+            }),
+        }
+    }
+
+    /// As [`read`]. `file` is its name, or a path below the directory.
+    pub(super) fn read(&self, file: &str) -> Result<String, FileError> {
+        self.open_file(file, OFlags::RDONLY)
+            .and_then(text)
+            .map_err(|cause| self.not_read(file, cause))
+    }
+
+    /// As [`read_if_there`].
+    pub(super) fn read_if_there(&self, file: &str) -> Result<Option<String>, FileError> {
+        if_there(self.read(file))
+    }
+
+    /// As [`write`], and returns what was in the file before; nothing if it is not there.
+    pub(super) fn replace(&self, file: &str, value: &str) -> Result<Option<String>, FileError> {
+        let opened = match self.open_file(file, OFlags::RDWR) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(self.not_written(file, value, cause)),
+        };
+        let before = text(&opened).map_err(|cause| self.not_read(file, cause))?;
+        let line = format!("{value}\n");
+        match pwrite(&opened, line.as_bytes(), 0) {
+            Ok(length) if length == line.len() => Ok(Some(before)),
+            Ok(length) => {
+                let cause = io::Error::other(format!("the kernel took {length} of {} bytes", line.len()));
+                Err(self.not_written(file, value, cause))
+            }
+            Err(error) => Err(self.not_written(file, value, error.into())),
+        }
+    }
+
+    /// As [`link_name`].
+    pub(super) fn link_name(&self, file: &str) -> Result<Option<String>, FileError> {
+        match readlinkat(&self.descriptor, file, Vec::with_capacity(LINK)) {
+            Ok(target) => Ok(target.to_string_lossy().rsplit('/').next().map(str::to_owned)),
+            Err(rustix::io::Errno::NOENT) => Ok(None),
+            Err(error) => Err(self.not_read(file, error.into())),
+        }
+    }
+
+    /// Opens one of its files, which has to be there.
+    pub(super) fn open_file(&self, file: &str, access: OFlags) -> io::Result<OwnedFd> {
+        Ok(openat(&self.descriptor, file, access | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    /// Where one of its files is.
+    pub(super) fn file(&self, file: &str) -> PathBuf {
+        self.path.join(file)
+    }
+
+    fn not_read(&self, file: &str, cause: io::Error) -> FileError {
+        FileError::Read {
+            path: self.file(file),
+            cause,
+        }
+    }
+
+    fn not_written(&self, file: &str, value: &str, cause: io::Error) -> FileError {
+        FileError::Write {
+            path: self.file(file),
+            value: value.to_owned(),
+            cause,
+        }
+    }
+}
+
+/// Room for the targets of sysfs' links; a longer one takes another call.
+const LINK: usize = 256;
+
+/// The text of an open attribute without the white space around it.
+fn text(file: impl AsFd) -> io::Result<String> {
+    let mut text = Vec::new();
+    let mut page = [0; PAGE];
+    loop {
+        let length = read_from(&file, &mut page)?;
+        text.extend_from_slice(page.get(..length).unwrap_or_default());
+        // A page that is not full was the last one: no call to learn that nothing follows.
+        if length < PAGE {
+            break;
+        }
+    }
+    let text = String::from_utf8(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+    Ok(text.trim().to_owned())
 }

@@ -9,13 +9,13 @@ use super::{
     Root, attribute, details, displays, evidence, functions, kernel_log, module, quarantine_list, report_file, slot,
     variants, workers,
 };
-use crate::claim::{Aim, Target, VFIO_PCI};
+use crate::claim::{Aim, Limits, Target, VFIO_PCI};
 use crate::display::SignKind;
 use crate::identification::Identification;
 use crate::inventory::{Function, Gpu, Wanted};
 use crate::plan::{self, Chosen, Machine, Plan};
 use crate::quarantine::AtBoot;
-use crate::report::{Boot, Findings, ModuleReport, Report, Verdict};
+use crate::report::{Boot, Findings, ModuleReport, Report, Tone, Verdict};
 use crate::rules::{self, CommandLine, Rule, Switch};
 
 /// Where the operator's rules are.
@@ -50,7 +50,7 @@ pub fn run(options: &Options) -> Report {
         report.complete = false;
     }
     if !options.dry_run
-        && let Err(error) = log(&options.root, &report)
+        && let Err(error) = log(&options.root, report.lines())
     {
         report.problems.push(format!("cannot write to /dev/kmsg: {error}"));
         report.complete = false;
@@ -58,9 +58,10 @@ pub fn run(options: &Options) -> Report {
     report
 }
 
-fn log(root: &Root, report: &Report) -> io::Result<()> {
-    let mut lines = report.lines().into_iter();
-    lines.try_for_each(|(tone, line)| kernel_log::log(root, tone, &line))
+pub(super) fn log(root: &Root, lines: Vec<(Tone, String)>) -> io::Result<()> {
+    lines
+        .into_iter()
+        .try_for_each(|(tone, line)| kernel_log::log(root, tone, &line))
 }
 
 fn claim(begin: Instant, options: &Options) -> Report {
@@ -219,7 +220,7 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
         // After those that are well, which are not to wait for one that hangs.
         let out_of_service = findings.plan.out_of_service.iter();
         targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));
-        findings.finished = workers::claim(root, begin, targets);
+        findings.finished = workers::claim(root, begin, Limits::BOOT, targets);
     }
     // A link that cannot be read is no vfio-pci: the report then says that the function has no driver.
     let driver_now = |address| functions::driver_of(root, address).ok().flatten();
@@ -227,7 +228,7 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
 }
 
 /// A GPU to claim, with the driver that each function is to get and the framebuffers that are in the way.
-fn target(gpu: &Gpu, plan: &Plan) -> Target {
+pub(super) fn target(gpu: &Gpu, plan: &Plan) -> Target {
     let mut target = Target::new(Aim::Claim, gpu);
     for function in &mut target.functions {
         let variant = plan.variants.get(&function.address);
@@ -246,7 +247,13 @@ fn target(gpu: &Gpu, plan: &Plan) -> Target {
 }
 
 /// What stands against a GPU. Where nobody knows, it stands against every one that the rules choose: others were not ours.
-fn against(root: &Root, quarantine: &AtBoot, gpu: &Gpu, chosen: Chosen, problems: &mut Vec<String>) -> Option<String> {
+pub(super) fn against(
+    root: &Root,
+    quarantine: &AtBoot,
+    gpu: &Gpu,
+    chosen: Chosen,
+    problems: &mut Vec<String>,
+) -> Option<String> {
     if quarantine.is_empty() {
         return None;
     }
@@ -296,7 +303,7 @@ pub(super) fn chosen(root: &Root) -> Vec<Gpu> {
 
 /// Loading vfio-pci binds by itself what its own configuration names (`ids=`): functions that no rule chose are not to
 /// change hands without a word.
-fn taken_by_loading(root: &Root, module: &ModuleReport, plan: &Plan, before: &[Function]) -> Vec<String> {
+pub(super) fn taken_by_loading(root: &Root, module: &ModuleReport, plan: &Plan, before: &[Function]) -> Vec<String> {
     if !module.loaded {
         return Vec::new();
     }
@@ -315,7 +322,7 @@ fn taken_by_loading(root: &Root, module: &ModuleReport, plan: &Plan, before: &[F
         .collect()
 }
 
-fn boot(root: &Root) -> Boot {
+pub(super) fn boot(root: &Root) -> Boot {
     // Only to tell reports apart: without them the claim is none the worse.
     let read = |path| attribute::read(&root.path(path)).ok();
     Boot {
@@ -324,7 +331,8 @@ fn boot(root: &Root) -> Boot {
     }
 }
 
-fn rules_from_file(options: &Options) -> Result<Vec<Rule>, String> {
+/// The rules of the file, or why there are none to be had of it.
+pub(super) fn rules_from_file(options: &Options) -> Result<Vec<Rule>, String> {
     let (path, must_be_there) = match &options.rules {
         Some(path) => (path.as_path(), true),
         None => (Path::new(RULES_FILE), false),

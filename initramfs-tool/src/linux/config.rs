@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use reseat_core::address::FunctionAddress;
 use reseat_core::config::{ConfigRead, Offset, ReadableSize};
 
+use rustix::fs::OFlags;
+
 use super::Root;
+use super::attribute::Directory;
 
 /// The open `config` file. Each read is one read of 32 bits on the bus; nothing is read ahead.
 #[derive(Debug)]
@@ -36,7 +39,17 @@ pub(super) enum ConfigError {
 impl ConfigFile {
     pub(super) fn open(root: &Root, address: FunctionAddress) -> Result<Self, ConfigError> {
         let path = root.function(address).join("config");
-        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        Self::new(File::open(&path), path)
+    }
+
+    /// The one in a function's directory.
+    pub(super) fn open_in(function: &Directory) -> Result<Self, ConfigError> {
+        let opened = function.open_file("config", OFlags::RDONLY).map(File::from);
+        Self::new(opened, function.file("config"))
+    }
+
+    fn new(opened: io::Result<File>, path: PathBuf) -> Result<Self, ConfigError> {
+        let opened = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
         let (bytes, file) = match opened {
             Ok(opened) => opened,
             Err(cause) => return Err(ConfigError::Open { path, cause }),

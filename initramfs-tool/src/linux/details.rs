@@ -1,10 +1,10 @@
 //! What rules ask of a GPU's functions beyond the listing.
 
-use std::path::Path;
-
+use reseat_core::address::FunctionAddress;
 use reseat_core::header::Identity;
 
-use super::slot::{Slots, way_to};
+use super::attribute::Directory;
+use super::slot::{Slots, directories_to};
 use super::{Root, functions, serial_numbers};
 use crate::inventory::{self, Detail, Details, Function, Serial, Wanted};
 use crate::topology_path::TopologyPath;
@@ -35,14 +35,15 @@ pub fn gather(root: &Root, functions: &[Function], wanted: Wanted, problems: &mu
     let mut detail = |function: &Function| {
         let mut detail = Detail::default();
         if wanted.subsystem {
-            detail.subsystem = subsystem(&root.function(function.address))
+            detail.subsystem = subsystem(root, function.address)
                 .map_err(|problem| problems.push(problem))
                 .ok();
         }
         if wanted.place {
-            match way_to(root, function.address) {
+            match directories_to(root, function.address) {
                 Ok(way) => {
                     detail.path = TopologyPath::from_directories(way.iter().map(String::as_str));
+                    let way: Vec<FunctionAddress> = way.iter().filter_map(|name| name.parse().ok()).collect();
                     detail.slot = slots.as_ref().and_then(|slots| slots.slot_on(&way));
                 }
                 Err(error) => problems.push(error.to_string()),
@@ -55,8 +56,9 @@ pub fn gather(root: &Root, functions: &[Function], wanted: Wanted, problems: &mu
     gpus.iter().flat_map(|gpu| &gpu.functions).map(&mut detail).collect()
 }
 
-pub(super) fn subsystem(function: &Path) -> Result<Identity, String> {
-    let number = |file| functions::number(function, file, 4, |digits| u16::from_str_radix(digits, 16).ok());
+pub(super) fn subsystem(root: &Root, function: FunctionAddress) -> Result<Identity, String> {
+    let directory = Directory::open(root.function(function)).map_err(|error| error.to_string())?;
+    let number = |file| functions::number(&directory, file, 4, |digits| u16::from_str_radix(digits, 16).ok());
     Ok(Identity {
         vendor: number("subsystem_vendor")?,
         device: number("subsystem_device")?,

@@ -1,6 +1,7 @@
 //! One operation of a claim, done.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 
 use reseat_core::address::FunctionAddress;
@@ -13,9 +14,9 @@ use reseat_core::config::RegisterError;
 use reseat_core::header::CapabilityPointer;
 use reseat_core::presence::{Presence, RrsVisibility};
 
-use super::attribute::{self, FileError};
+use super::Root;
+use super::attribute::{self, Directory, FileError};
 use super::config::{ConfigError, ConfigFile};
-use super::{Root, functions};
 use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PowerReading, PowerState, VFIO_PCI, Verb};
 use crate::display::Framebuffer;
 
@@ -25,9 +26,10 @@ const EBUSY: i32 = 16;
 const ENODEV: i32 = 19;
 const EINVAL: i32 = 22;
 
-/// Does operations, and remembers of each function where its registers are.
+/// Does operations, and remembers of each function where its files and its registers are.
 pub(super) struct Effects<'a> {
     root: &'a Root,
+    directories: BTreeMap<FunctionAddress, Directory>,
     functions: BTreeMap<FunctionAddress, Registers>,
 }
 
@@ -41,6 +43,7 @@ impl<'a> Effects<'a> {
     pub(super) fn new(root: &'a Root) -> Self {
         Self {
             root,
+            directories: BTreeMap::new(),
             functions: BTreeMap::new(),
         }
     }
@@ -54,9 +57,7 @@ impl<'a> Effects<'a> {
             Verb::Bind { driver } => self.hand_over(function, driver, "bind"),
             Verb::ReleaseFramebuffer(framebuffer) => self.draw(framebuffer, "unbind"),
             Verb::RestoreFramebuffer(framebuffer) => self.draw(framebuffer, "bind"),
-            Verb::ReadDriver => functions::driver_of(self.root, function)
-                .map(Answer::Driver)
-                .map_err(|error| file_failure(&error)),
+            Verb::ReadDriver => self.driver_of(function).map(Answer::Driver),
             Verb::ReadPower => self.read_power(function).map(Answer::Power),
         };
         // Whatever is missing or went wrong at a function that is no longer there is so for that reason.
@@ -74,8 +75,24 @@ impl<'a> Effects<'a> {
         })
     }
 
+    fn directory(&mut self, function: FunctionAddress) -> Result<&Directory, Failure> {
+        match self.directories.entry(function) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let directory = Directory::open(self.root.function(function)).map_err(|error| file_failure(&error))?;
+                Ok(place.insert(directory))
+            }
+        }
+    }
+
+    fn driver_of(&mut self, function: FunctionAddress) -> Result<Option<String>, Failure> {
+        let directory = self.directory(function)?;
+        directory.link_name("driver").map_err(|error| file_failure(&error))
+    }
+
     fn probe(&mut self, function: FunctionAddress) -> Result<Answer, Failure> {
-        let mut config = ConfigFile::open(self.root, function).map_err(|error| Failure::other(error.to_string()))?;
+        let directory = self.directory(function)?;
+        let mut config = ConfigFile::open_in(directory).map_err(|error| Failure::other(error.to_string()))?;
         // Whether the root port above lets RRS be seen is not known here; no GPU's vendor is 0001.
         let presence = Presence::read(&mut config, RrsVisibility::Enabled);
         let identity = match presence.map_err(|error| Failure::other(error.to_string()))? {
@@ -109,22 +126,23 @@ impl<'a> Effects<'a> {
                 "the power state of {function} cannot be verified: its capability list is {end}"
             )));
         }
-        self.functions.insert(function, Registers { config, capabilities });
-        let control = self.root.function(function).join(Attribute::PowerControl.file());
-        Ok(Answer::Present {
+        let control = directory.read_if_there(Attribute::PowerControl.file());
+        let answer = Answer::Present {
             identity,
-            driver: functions::driver_of(self.root, function).map_err(|error| file_failure(&error))?,
-            power_control: attribute::read_if_there(&control).map_err(|error| file_failure(&error))?,
-        })
+            driver: directory.link_name("driver").map_err(|error| file_failure(&error))?,
+            power_control: control.map_err(|error| file_failure(&error))?,
+        };
+        self.functions.insert(function, Registers { config, capabilities });
+        Ok(answer)
     }
 
-    fn write(&self, function: FunctionAddress, attribute: Attribute, value: &str) -> Result<Answer, Failure> {
-        let path = self.root.function(function).join(attribute.file());
-        let Some(before) = attribute::read_if_there(&path).map_err(|error| file_failure(&error))? else {
-            return Ok(Answer::NoSuchAttribute);
-        };
-        attribute::write(&path, value).map_err(|error| file_failure(&error))?;
-        Ok(Answer::Written { before })
+    fn write(&mut self, function: FunctionAddress, attribute: Attribute, value: &str) -> Result<Answer, Failure> {
+        let directory = self.directory(function)?;
+        let before = directory.replace(attribute.file(), value);
+        Ok(match before.map_err(|error| file_failure(&error))? {
+            Some(before) => Answer::Written { before },
+            None => Answer::NoSuchAttribute,
+        })
     }
 
     /// Writes the function's address to the driver's `bind` or `unbind`.
@@ -136,6 +154,10 @@ impl<'a> Effects<'a> {
                 let mut failure = file_failure(&error);
                 if let (Some(meaning), VFIO_PCI, "bind") = (meaning_of_bind_error(error.cause()), driver, file) {
                     failure.message = format!("{failure}: {meaning}");
+                    // No driver matches a function that the kernel is still adding, whatever its override says.
+                    if error.cause().raw_os_error() == Some(ENODEV) {
+                        failure.kind = FailureKind::Again;
+                    }
                 }
                 Err(failure)
             }
@@ -153,11 +175,12 @@ impl<'a> Effects<'a> {
     }
 
     fn read_power(&mut self, function: FunctionAddress) -> Result<PowerReading, Failure> {
-        let directory = self.root.function(function);
-        let read = |file: &str| attribute::read_if_there(&directory.join(file)).map_err(|error| file_failure(&error));
+        let pmcsr = self.read_pmcsr(function)?;
+        let directory = self.directory(function)?;
+        let read = |file: &str| directory.read_if_there(file).map_err(|error| file_failure(&error));
         Ok(PowerReading {
             power_state: read("power_state")?,
-            pmcsr: self.read_pmcsr(function)?,
+            pmcsr,
             runtime_status: read("power/runtime_status")?,
             control: read(Attribute::PowerControl.file())?,
             d3cold_allowed: read(Attribute::D3coldAllowed.file())?,

@@ -5,13 +5,12 @@
 //! not such files.)
 
 use std::fs;
-use std::path::Path;
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::header::Identity;
 
 use super::Root;
-use super::attribute::{self, FileError};
+use super::attribute::{self, Directory, FileError};
 use crate::inventory::Function;
 
 /// The functions that could be read, and words on those that could not.
@@ -49,7 +48,10 @@ pub fn list(root: &Root) -> Listing {
         };
         let (path, name) = (entry.path(), entry.file_name());
         match name.to_string_lossy().parse::<FunctionAddress>() {
-            Ok(address) => match read(&path, address) {
+            Ok(address) => match Directory::open(path)
+                .map_err(|error| error.to_string())
+                .and_then(|directory| read(&directory, address))
+            {
                 Ok(function) => listing.functions.push(function),
                 Err(problem) => listing.unreadable.push((address, problem)),
             },
@@ -64,46 +66,44 @@ pub fn list(root: &Root) -> Listing {
     listing
 }
 
-fn read(path: &Path, address: FunctionAddress) -> Result<Function, String> {
-    let link = |file: &str| attribute::link_name(&path.join(file)).map_err(|error| error.to_string());
+fn read(directory: &Directory, address: FunctionAddress) -> Result<Function, String> {
+    let link = |file: &str| directory.link_name(file).map_err(|error| error.to_string());
     Ok(Function {
         address,
         identity: Identity {
-            vendor: number(path, "vendor", 4, |digits| u16::from_str_radix(digits, 16).ok())?,
-            device: number(path, "device", 4, |digits| u16::from_str_radix(digits, 16).ok())?,
+            vendor: number(directory, "vendor", 4, |digits| u16::from_str_radix(digits, 16).ok())?,
+            device: number(directory, "device", 4, |digits| u16::from_str_radix(digits, 16).ok())?,
         },
-        class: number(path, "class", 6, |digits| digits.parse().ok())?,
+        class: number(directory, "class", 6, |digits| digits.parse().ok())?,
         driver: link("driver")?,
         iommu_group: link("iommu_group")?,
-        physical: physical_of(path)?,
+        physical: physical_of(directory)?,
     })
 }
 
 /// The physical function of a virtual one.
-fn physical_of(path: &Path) -> Result<Option<FunctionAddress>, String> {
-    let path = path.join("physfn");
-    let name = attribute::link_name(&path).map_err(|error| error.to_string())?;
+fn physical_of(directory: &Directory) -> Result<Option<FunctionAddress>, String> {
+    let name = directory.link_name("physfn").map_err(|error| error.to_string())?;
     name.map(|name| name.parse())
         .transpose()
-        .map_err(|error| format!("{} leads to no function: {error}", path.display()))
+        .map_err(|error| format!("physfn leads to no function: {error}"))
 }
 
 /// A number as sysfs writes it, `0x10de`, with as many digits as it has to have.
 pub(super) fn number<T>(
-    path: &Path,
+    directory: &Directory,
     file: &str,
     digits: usize,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<T, String> {
-    let path = path.join(file);
-    let text = attribute::read(&path).map_err(|error| error.to_string())?;
+    let text = directory.read(file).map_err(|error| error.to_string())?;
     text.strip_prefix("0x")
         .filter(|text| text.len() == digits)
         .and_then(parse)
         .ok_or_else(|| {
             format!(
                 "{} holds `{text}`, not a number of {digits} hexadecimal digits",
-                path.display()
+                directory.file(file).display()
             )
         })
 }

@@ -6,13 +6,16 @@ mod chronicle;
 mod collect;
 mod driver;
 mod files;
-mod lock;
+mod known;
+mod ladder;
+pub(super) mod lock;
 mod operate;
 mod quarantine;
 mod recorder;
 mod remove;
 mod reset;
 mod restore;
+mod resume;
 mod trouble;
 mod worker;
 
@@ -25,6 +28,14 @@ pub use quarantine::{
     return_to_service,
 };
 pub use worker::serve;
+
+/// Whether a recovery of the GPU on `device` was broken off, and has to be gone on with before anybody else begins.
+pub(super) fn is_broken_off(
+    root: &super::Root,
+    device: reseat_core::address::DeviceAddress,
+) -> Result<bool, RecordError> {
+    files::journal(root, device).map(|journal| journal.is_some())
+}
 
 /// What a worker is started with, before its root, and nobody else.
 pub const WORKER_COMMAND: &str = "do-tasks";

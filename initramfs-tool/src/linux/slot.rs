@@ -34,8 +34,7 @@ impl Slots {
 
     /// The slot's name; for a function behind a switch of its own card, with the way through that: two GPUs on a card are not
     /// in the same place. The way has no bus numbers, which change.
-    pub(super) fn slot_on(&self, way: &[String]) -> Option<String> {
-        let way: Vec<FunctionAddress> = way.iter().filter_map(|name| name.parse().ok()).collect();
+    pub(super) fn slot_on(&self, way: &[FunctionAddress]) -> Option<String> {
         way.iter().enumerate().rev().find_map(|(index, function)| {
             let mut slots = self.0.iter();
             let (_, name) = slots.find(|(device, _)| *device == function.device_address())?;
@@ -48,8 +47,14 @@ impl Slots {
     }
 }
 
+/// The functions from the root port to this one, as the directories in sysfs lie in each other.
+pub(super) fn way_to(root: &Root, address: FunctionAddress) -> Result<Vec<FunctionAddress>, FileError> {
+    let names = directories_to(root, address)?;
+    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+}
+
 /// The names of the directories in sysfs that lie in each other down to a function: root bus, ports, and the function itself.
-pub(super) fn way_to(root: &Root, address: FunctionAddress) -> Result<Vec<String>, FileError> {
+pub(super) fn directories_to(root: &Root, address: FunctionAddress) -> Result<Vec<String>, FileError> {
     let path = root.function(address);
     let way = fs::canonicalize(&path).map_err(|cause| FileError::Read { path, cause })?;
     Ok(names_of(&way))

@@ -18,7 +18,7 @@ pub(super) fn choose(root: &Root, gpus: &[Gpu], problems: &mut Vec<String>) -> B
     }
     let functions = gpus.iter().flat_map(|gpu| &gpu.functions);
     let variant = |function: &Function| {
-        let subsystem = details::subsystem(&root.function(function.address));
+        let subsystem = details::subsystem(root, function.address);
         let subsystem = subsystem.map_err(|problem| problems.push(problem)).ok()?;
         let module = variants.module_for(Subject {
             identity: function.identity,

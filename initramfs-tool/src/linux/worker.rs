@@ -43,14 +43,17 @@ fn carry_out(root: &Root, mut claim: Claim, reporter: &mut Reporter<impl Write>)
     let begin = Instant::now();
     let mut effects = Effects::new(root);
     let mut turned_back = claim.rollback().cloned();
+    // What is still to be told goes along with the next operation's begin.
+    let mut events = Vec::new();
     loop {
         match claim.next(begin.elapsed()) {
             Step::Do(operation) => {
                 let goes_back = turned_back.is_some();
-                reporter.tell(&[Event::Began(operation.clone())]);
+                events.push(Event::Began(operation.clone()));
+                reporter.tell(&mut events);
                 let answer = effects.perform(&operation);
                 let changes = claim.tell(begin.elapsed(), answer);
-                let mut events: Vec<Event> = changes.into_iter().map(Event::Changed).collect();
+                events.extend(changes.into_iter().map(Event::Changed));
                 if goes_back {
                     events.push(Event::Undone(operation));
                 }
@@ -58,11 +61,14 @@ fn carry_out(root: &Root, mut claim: Claim, reporter: &mut Reporter<impl Write>)
                     turned_back = claim.rollback().cloned();
                     events.extend(turned_back.clone().map(Event::TurnedBack));
                 }
-                reporter.tell(&events);
             }
-            Step::WaitUntil(time) => thread::sleep(time.saturating_sub(begin.elapsed())),
+            Step::WaitUntil(time) => {
+                reporter.tell(&mut events);
+                thread::sleep(time.saturating_sub(begin.elapsed()));
+            }
             Step::Done(outcome) => {
-                reporter.tell(&[Event::Ended(outcome.clone())]);
+                events.push(Event::Ended(outcome.clone(), begin.elapsed()));
+                reporter.tell(&mut events);
                 return outcome;
             }
         }
@@ -85,10 +91,10 @@ impl<W: Write> Reporter<W> {
     }
 
     /// Tells all of it in one write, and at once: the next operation may block.
-    fn tell(&mut self, events: &[Event]) {
+    fn tell(&mut self, events: &mut Vec<Event>) {
         let mut lines = Vec::new();
-        let written = events.iter().try_for_each(|event| {
-            serde_json::to_writer(&mut lines, event)?;
+        let written = events.drain(..).try_for_each(|event| {
+            serde_json::to_writer(&mut lines, &event)?;
             lines.push(b'\n');
             Ok::<_, io::Error>(())
         });

@@ -1,179 +1,246 @@
 //! The supervisor's side of the workers: starts them, listens to them, abandons them.
+//!
+//! What a worker says lies in its pipe until the supervisor looks: it is not woken by every word of a worker that goes on
+//! well, only by its end, and now and then, long before any deadline.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::env;
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command as Program, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::os::fd::AsFd;
+use std::process::{Child, Command as Program, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
+
 use super::Root;
-use crate::claim::{Assignment, Command, Event, Finished, Supervision, Target, WorkerId};
+use crate::claim::{Assignment, Command, Event, Finished, Limits, Supervision, Target, WorkerId};
 
 /// What a worker is started with, before its root, and nobody else.
 pub const WORKER_ARGUMENT: &str = "--worker";
 
-/// When a machine that stood still goes on, a deadline may be over before a worker's words, said long ago, have come
-/// through: so long they get to arrive.
-const LAST_WORDS: Duration = Duration::from_millis(20);
-
-enum News {
-    Event(Event),
-    /// The worker has closed its output, or said something that is no event.
-    Gone(String),
-}
+/// How long a worker's words may lie in its pipe, which has room for some hundreds of them.
+const PAUSE: Duration = Duration::from_millis(50);
+/// As much is heard of a worker before it is another's turn, or a deadline's.
+const EARFUL: u64 = 64 * 1024;
 
 struct Workers<'a> {
     root: &'a Root,
-    children: HashMap<WorkerId, Child>,
-    sender: Sender<(WorkerId, News)>,
+    workers: BTreeMap<WorkerId, Worker>,
+}
+
+/// A worker's process.
+struct Worker {
+    child: Child,
+    /// Its output, until that is closed.
+    output: Option<File>,
+    /// What it has said of a line that is not whole.
+    heard: Vec<u8>,
+}
+
+/// What a worker has said since the last time, and why it says no more, if so.
+#[derive(Default)]
+struct News {
+    events: Vec<Event>,
+    gone: Option<String>,
 }
 
 /// Claims `targets` through workers; `begin` is when the claim's time began to run.
-pub(super) fn claim(root: &Root, begin: Instant, targets: Vec<Target>) -> Vec<Finished> {
-    let (sender, receiver) = mpsc::channel();
+pub(super) fn claim(root: &Root, begin: Instant, limits: Limits, targets: Vec<Target>) -> Vec<Finished> {
     let mut workers = Workers {
         root,
-        children: HashMap::new(),
-        sender,
+        workers: BTreeMap::new(),
     };
-    let mut supervision = Supervision::default();
+    let mut supervision = Supervision::new(limits);
     let mut commands = supervision.begin(begin.elapsed(), targets);
     loop {
+        let mut next = Vec::new();
         for command in commands {
-            workers.carry_out(command);
+            if let Err((id, why)) = workers.carry_out(command) {
+                next.extend(supervision.gone(begin.elapsed(), id, &why));
+            }
         }
+        next.extend(workers.hear(begin, &mut supervision));
         let Some(deadline) = supervision.deadline() else {
             return supervision.into_finished();
         };
-        commands = match wait(&receiver, begin, deadline) {
-            Some((id, News::Event(event))) => {
-                supervision.event(begin.elapsed(), id, event);
-                Vec::new()
-            }
-            Some((id, News::Gone(why))) => {
-                let why = workers.last_of(id).unwrap_or(why);
-                supervision.gone(begin.elapsed(), id, &why)
-            }
-            None => supervision.tick(begin.elapsed()),
-        };
+        // Once it is over it counts, however much there is to be heard.
+        let left = deadline.saturating_sub(begin.elapsed());
+        if left.is_zero() {
+            next.extend(supervision.tick(begin.elapsed()));
+        } else if next.is_empty() {
+            workers.wait(left.min(PAUSE));
+        }
+        commands = next;
     }
-}
-
-/// News, or none if the deadline is over, however much there is to be heard then.
-fn wait(receiver: &Receiver<(WorkerId, News)>, begin: Instant, deadline: Duration) -> Option<(WorkerId, News)> {
-    let left = deadline.saturating_add(LAST_WORDS).checked_sub(begin.elapsed())?;
-    // We hold a sender ourselves, so the channel is never closed: an error is a time-out.
-    receiver.recv_timeout(left).ok()
 }
 
 impl Workers<'_> {
-    fn carry_out(&mut self, command: Command) {
+    fn carry_out(&mut self, command: Command) -> Result<(), (WorkerId, String)> {
         match command {
-            Command::Start(id, assignment) => {
-                if let Err(error) = self.start(id, &assignment) {
-                    // The receiver lives as long as the claim.
-                    let _unheard = self
-                        .sender
-                        .send((id, News::Gone(format!("it could not be started: {error}"))));
-                }
-            }
+            Command::Start(id, assignment) => match self.start(&assignment) {
+                Ok(worker) => drop(self.workers.insert(id, worker)),
+                Err(error) => return Err((id, format!("it could not be started: {error}"))),
+            },
             Command::Abandon(id) => {
                 // One that cannot be killed has ended already.
-                self.children.get_mut(&id).map(Child::kill).transpose().ok();
+                self.workers
+                    .get_mut(&id)
+                    .map(|worker| worker.child.kill())
+                    .transpose()
+                    .ok();
             }
         }
+        Ok(())
     }
 
-    fn start(&mut self, id: WorkerId, assignment: &Assignment) -> io::Result<()> {
-        let text = serde_json::to_vec(assignment)?;
+    fn start(&self, assignment: &Assignment) -> io::Result<Worker> {
+        // A file in memory: a pipe that is full would have the supervisor wait for the worker.
+        let mut text = File::from(memfd_create(c"assignment", MemfdFlags::CLOEXEC)?);
+        serde_json::to_writer(&text, assignment)?;
+        text.flush()?;
+        text.rewind()?;
         let mut child = Program::new(env::current_exe()?)
             .arg(WORKER_ARGUMENT)
             .arg(self.root.as_path())
-            .stdin(Stdio::piped())
+            .stdin(text)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        let pipes = child.stdin.take().zip(child.stdout.take());
-        // Its own thread, so that neither a slow reader nor a slow writer holds up the supervisor.
-        let sender = self.sender.clone();
-        let listening = thread::Builder::new().spawn(move || {
-            let why = match pipes {
-                Some((input, output)) => talk(id, &text, input, output, &sender),
-                None => "it has no pipes".to_owned(),
-            };
-            // After the last GPU this is no news, and nobody may be there to hear it.
-            let _unheard = sender.send((id, News::Gone(why)));
-        });
-        self.children.insert(id, child);
-        listening.map(drop)
+        let output = child.stdout.take().map(std::os::fd::OwnedFd::from).map(File::from);
+        output
+            .as_ref()
+            .map_or(Ok(()), |output| fcntl_setfl(output, OFlags::NONBLOCK))?;
+        Ok(Worker {
+            child,
+            output,
+            heard: Vec::new(),
+        })
     }
 
-    /// How a worker ended, if it has.
-    fn last_of(&mut self, id: WorkerId) -> Option<String> {
-        match self.children.get_mut(&id)?.try_wait() {
-            Ok(Some(status)) => Some(status.to_string()),
-            Ok(None) | Err(_) => None,
+    /// Hands on what the workers have said.
+    fn hear(&mut self, begin: Instant, supervision: &mut Supervision) -> Vec<Command> {
+        let mut commands = Vec::new();
+        for (id, worker) in &mut self.workers {
+            let news = worker.listen();
+            for event in news.events {
+                supervision.event(begin.elapsed(), *id, event);
+            }
+            if let Some(why) = news.gone {
+                commands.extend(supervision.gone(begin.elapsed(), *id, &why));
+            }
+        }
+        commands
+    }
+
+    /// Waits until a worker closes its output, or until the time is over.
+    fn wait(&self, time: Duration) {
+        let outputs = self.workers.values().filter_map(|worker| worker.output.as_ref());
+        // That one has hung up is told without being asked for.
+        let mut polled: Vec<PollFd<'_>> = outputs
+            .map(|output| PollFd::from_borrowed_fd(output.as_fd(), PollFlags::empty()))
+            .collect();
+        let waited = Timespec::try_from(time).map(|time| poll(&mut polled, Some(&time)));
+        // A poll that was interrupted has waited, if less; one that fails must not turn the wait into a race.
+        if !matches!(waited, Ok(Ok(_) | Err(rustix::io::Errno::INTR))) {
+            thread::sleep(time);
         }
     }
 }
 
-/// Gives a worker its assignment and hands on what it says, until it ends or makes no sense; returns why.
-fn talk(
-    id: WorkerId,
-    assignment: &[u8],
-    mut input: ChildStdin,
-    output: ChildStdout,
-    sender: &Sender<(WorkerId, News)>,
-) -> String {
-    if let Err(error) = input.write_all(assignment) {
-        return format!("it did not take its assignment: {error}");
-    }
-    drop(input);
-    for line in BufReader::new(output).lines() {
-        let event = line.map_err(|error| error.to_string()).and_then(|line| {
-            serde_json::from_str(&line).map_err(|error| format!("it said `{line}`, which is no event: {error}"))
-        });
-        match event {
-            Ok(event) => {
-                if sender.send((id, News::Event(event))).is_err() {
+impl Worker {
+    /// What it has said since the last time, as far as that goes.
+    fn listen(&mut self) -> News {
+        let mut news = News::default();
+        let Some(output) = &self.output else { return news };
+        match output.take(EARFUL).read_to_end(&mut self.heard) {
+            // There may be more.
+            Ok(length) if length as u64 == EARFUL => {}
+            Ok(_) => news.gone = Some("it closed its output".to_owned()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => news.gone = Some(error.to_string()),
+        }
+        let whole = self.heard.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
+        for line in self.heard.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n') {
+            match serde_json::from_slice(line) {
+                Ok(event) => news.events.push(event),
+                Err(_) if line.is_empty() => {}
+                Err(error) => {
+                    let line = String::from_utf8_lossy(line);
+                    news.gone = Some(format!("it said `{line}`, which is no event: {error}"));
                     break;
                 }
             }
-            Err(problem) => return problem,
         }
+        self.heard.drain(..whole);
+        if news.gone.is_some() {
+            self.output = None;
+            // How it ended tells more, if it has.
+            if let Ok(Some(status)) = self.child.try_wait() {
+                news.gone = Some(status.to_string());
+            }
+        }
+        news
     }
-    "it closed its output".to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claim::Aim;
 
-    #[test]
-    fn a_deadline_is_over_however_much_there_is_to_be_heard() {
-        let (sender, receiver) = mpsc::channel();
-        let mut supervision = Supervision::default();
-        let commands = supervision.begin(Duration::ZERO, vec![target()]);
-        let [Command::Start(id, _)] = commands.as_slice() else {
-            panic!("{commands:?}");
-        };
-        for _ in 0..2 {
-            sender.send((*id, News::Gone("news".to_owned()))).unwrap();
+    fn worker(script: &str) -> Worker {
+        let mut child = Program::new("/bin/sh")
+            .args(["-c", script])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = File::from(std::os::fd::OwnedFd::from(child.stdout.take().unwrap()));
+        fcntl_setfl(&output, OFlags::NONBLOCK).unwrap();
+        Worker {
+            child,
+            output: Some(output),
+            heard: Vec::new(),
         }
-        let begin = Instant::now();
-        assert!(wait(&receiver, begin, Duration::from_secs(60)).is_some());
-        thread::sleep(LAST_WORDS * 2);
-        assert!(wait(&receiver, begin, Duration::ZERO).is_none());
     }
 
-    fn target() -> Target {
-        Target {
-            aim: Aim::Claim,
-            device: "0000:01:00".parse().unwrap(),
-            functions: Vec::new(),
+    fn news_of(worker: &mut Worker) -> News {
+        let begin = Instant::now();
+        loop {
+            let news = worker.listen();
+            if news.gone.is_some() || !news.events.is_empty() {
+                return news;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(20), "no news");
+            thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    #[test]
+    fn one_that_never_stops_talking_does_not_hold_up_the_others() {
+        let mut worker = worker("yes '' | tr '\\n' x");
+        thread::sleep(Duration::from_millis(100));
+        let begin = Instant::now();
+        for _ in 0..3 {
+            assert!(worker.listen().gone.is_none());
+        }
+        assert!(begin.elapsed() < Duration::from_secs(5));
+        worker.child.kill().unwrap();
+    }
+
+    #[test]
+    fn what_is_no_event_is_quoted() {
+        let why = news_of(&mut worker("echo nonsense; exec sleep 60")).gone.unwrap();
+        assert!(why.starts_with("it said `nonsense`, which is no event: "), "{why}");
+    }
+
+    #[test]
+    fn a_line_that_is_not_whole_is_waited_for() {
+        let mut worker = worker("printf 42; sleep 0.2; echo; exec sleep 60");
+        thread::sleep(Duration::from_millis(100));
+        assert!(worker.listen().gone.is_none());
+        let why = news_of(&mut worker).gone.unwrap();
+        assert!(why.starts_with("it said `42`, which is no event: "), "{why}");
     }
 }

@@ -141,6 +141,25 @@ fn what_is_out_of_service_is_neither_claimed_nor_refused_and_its_twin_is_claimed
 }
 
 #[test]
+fn narrowed_to_a_gpu_only_what_is_about_it_is_left() {
+    let device = "0000:02:00".parse().unwrap();
+    for (selectors, left) in [
+        ("gpu", vec!["gpu"]),
+        ("0000:01:00.0,0000:02:00.1,1002:73bf,every", vec!["0000:02:00.1"]),
+        ("0000:02:00.0@10de:1eb8", vec!["0000:02:00.0@10de:1eb8"]),
+        ("0000:01:00.0@10de:1eb8,0000:09:00.0,0000:03:00.0", vec![]),
+    ] {
+        let mut plan = planned(selectors);
+        let was_claimed = claimed(&plan).contains(&"0000:02:00".to_owned());
+        plan.narrow_to(device);
+        let rules: Vec<&str> = plan.rules.iter().map(|(rule, _)| rule.choice.text.as_str()).collect();
+        assert_eq!(rules, left);
+        assert_eq!(claimed(&plan), if was_claimed { vec!["0000:02:00"] } else { vec![] });
+        assert_eq!(plan.is_empty(), left.is_empty());
+    }
+}
+
+#[test]
 fn where_nobody_knows_only_what_would_be_claimed_is_set_aside() {
     let mut plan = planned("0000:02:00.0");
     plan.set_aside(&twins(), |_, chosen| {

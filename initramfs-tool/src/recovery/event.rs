@@ -30,6 +30,8 @@ pub enum Event {
     Planned {
         /// The rungs.
         rungs: Vec<Planned>,
+        /// The rungs that would not come, and why.
+        skipped: Vec<Skipped>,
         /// What comes when they are through.
         then: Next,
     },
@@ -110,7 +112,7 @@ impl fmt::Display for Event {
                 }
                 Ok(())
             }
-            Self::Planned { rungs, then } => {
+            Self::Planned { rungs, skipped, then } => {
                 f.write_str("while none of them helps:")?;
                 for (number, Planned { rung, hits, limit_ms }) in (1..).zip(rungs) {
                     let hits: Vec<String> = hits.iter().map(ToString::to_string).collect();
@@ -119,9 +121,12 @@ impl fmt::Display for Event {
                         write!(f, "; the kernel may stay in it for {}", Milliseconds(*limit))?;
                     }
                 }
+                for Skipped { rung, why } in skipped {
+                    write!(f, "\n  {rung}: skipped: {why}")?;
+                }
                 match then {
                     Next::Refuse(refusal) => write!(f, "\n  then nothing more: {refusal}"),
-                    _ => f.write_str("\n  then out of service (slot power by a BMC is not configured)"),
+                    _ => f.write_str("\n  then out of service"),
                 }
             }
             Self::Began {

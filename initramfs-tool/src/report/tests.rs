@@ -1,7 +1,7 @@
 //! The report's form is frozen: other tools read it. And it must not claim what is not so.
 
 use super::*;
-use crate::claim::{Failure, FunctionPower, Outcome, PowerState};
+use crate::claim::{Failure, FunctionPower, Outcome, PowerReading, PowerState, Rollback};
 use crate::display::{Framebuffer, Sign, SignKind};
 use crate::inventory;
 use crate::inventory::Details;

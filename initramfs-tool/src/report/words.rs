@@ -20,6 +20,13 @@ const MOST_LINES: usize = 40;
 impl Report {
     /// The report in lines for the kernel log and for people: what is wrong first, the whole in the last one.
     pub fn lines(&self) -> Vec<(Tone, String)> {
+        let mut lines = self.details();
+        lines.push(self.last_line());
+        lines
+    }
+
+    /// The same without the whole: of a run that was about one GPU its lines say it all.
+    pub fn details(&self) -> Vec<(Tone, String)> {
         let bad = |line: String| (Tone::Warning, line);
         let mut lines: Vec<(Tone, String)> = self.problems.iter().cloned().map(bad).collect();
         lines.extend(self.rules.iter().filter_map(|rule| {
@@ -35,6 +42,7 @@ impl Report {
         let (claimed, others): (Vec<&GpuReport>, Vec<&GpuReport>) = self.gpus.iter().partition(|gpu| gpu.is_as_asked());
         for gpu in others.into_iter().chain(claimed) {
             lines.push(gpu.line());
+            lines.extend(gpu.who_was_first().map(|line| (Tone::Notice, line)));
             lines.extend(gpu.peers.iter().map(|peer| bad(gpu.peer_line(peer))));
             lines.extend(
                 gpu.display
@@ -52,7 +60,6 @@ impl Report {
             lines.truncate(MOST_LINES);
             lines.push(bad(format!("{more} more lines are in the report")));
         }
-        lines.push(self.last_line());
         lines
     }
 
@@ -80,6 +87,20 @@ impl Report {
 }
 
 impl GpuReport {
+    /// Who had functions of a claimed GPU before: a driver that is built in, or that was faster.
+    fn who_was_first(&self) -> Option<String> {
+        let had = self.functions.iter().filter_map(|function| {
+            let driver = function
+                .driver_before
+                .as_deref()
+                .filter(|driver| *driver != function.vfio_driver())?;
+            Some(format!("{driver} had {}", function.address))
+        });
+        let had: Vec<String> = had.collect();
+        let told = self.verdict == GpuVerdict::Claimed && !had.is_empty();
+        told.then(|| format!("{}: before, {}", self.device, had.join(", ")))
+    }
+
     fn line(&self) -> (Tone, String) {
         let functions = match self.functions.len() {
             1 => "1 function".to_owned(),

@@ -1,4 +1,4 @@
-//! The kernel command line: `reseat=off`, `reseat.dry-run`, `reseat.claim=SELECTOR[,SELECTOR…]`,
+//! The kernel command line: `reseat=off` or `rd.reseat=0`, `reseat.dry-run`, `reseat.claim=SELECTOR[,SELECTOR…]`,
 //! `reseat.not=SELECTOR[,SELECTOR…]`, `reseat.force-display`.
 
 use super::{Choice, Display, Rule, Source};
@@ -26,7 +26,7 @@ pub enum Switch {
     On,
     /// Say what would be claimed and touch nothing: `reseat.dry-run`.
     DryRun,
-    /// Do nothing: `reseat=off`.
+    /// Do nothing: `reseat=off`, or `rd.reseat=0` as dracut names what is the initramfs's.
     Off,
 }
 
@@ -82,14 +82,17 @@ impl CommandLine {
         let meant = value.map(str::to_ascii_lowercase);
         // Whoever reaches for a switch wants less to happen: what is not understood is taken for that, and reported.
         let (switch, understood) = match (name.as_str(), meant.as_deref()) {
-            ("reseat", Some("on" | "1" | "yes" | "true")) => (Switch::On, true),
-            ("reseat", value) => (Switch::Off, matches!(value, Some("off" | "0" | "no" | "false"))),
+            ("reseat" | "rd.reseat", Some("on" | "1" | "yes" | "true")) => (Switch::On, true),
+            ("reseat" | "rd.reseat", value) => (Switch::Off, matches!(value, Some("off" | "0" | "no" | "false"))),
             ("reseat.dry-run" | "reseat.force-display", Some("off" | "0" | "no" | "false")) => (Switch::On, true),
             ("reseat.dry-run" | "reseat.dryrun", value) => {
                 let understood = matches!(value, None | Some("on" | "1" | "yes" | "true"));
                 (Switch::DryRun, understood && name == "reseat.dry-run")
             }
-            (name, _) => (Switch::On, !name.starts_with("reseat.")),
+            (name, _) => (
+                Switch::On,
+                !name.starts_with("reseat.") && !name.starts_with("rd.reseat."),
+            ),
         };
         self.switch = self.switch.max(switch);
         if !understood {
@@ -181,18 +184,22 @@ mod tests {
             "reseat=off reseat.dry-run",
             "reseat.dry-run reseat=off",
             "reseat=off reseat=on",
+            "rd.reseat=0",
+            "reseat=on rd.reseat=0",
+            "rd.reseat=1 reseat=off",
         ] {
             assert_eq!(CommandLine::parse(text).switch, Switch::Off, "{text}");
         }
         assert_eq!(CommandLine::parse("reseat.dry-run").switch, Switch::DryRun);
         assert_eq!(CommandLine::parse("reseat.dry_run=1").switch, Switch::DryRun);
         assert_eq!(CommandLine::parse("reseat=on").switch, Switch::On);
+        assert_eq!(CommandLine::parse("rd.reseat=1").switch, Switch::On);
     }
 
     #[test]
     fn a_misspelt_parameter_is_kept_for_the_report() {
-        let line = CommandLine::parse("reseat.clam=gpu reseat.claim");
-        assert_eq!(line.unknown, ["reseat.clam=gpu", "reseat.claim"]);
+        let line = CommandLine::parse("reseat.clam=gpu reseat.claim rd.reseat.claim=gpu");
+        assert_eq!(line.unknown, ["reseat.clam=gpu", "reseat.claim", "rd.reseat.claim=gpu"]);
         assert_eq!(line.switch, Switch::On);
     }
 
@@ -204,6 +211,8 @@ mod tests {
             "reseat=n",
             "reseat=of",
             "reseat",
+            "rd.reseat",
+            "rd.reseat=no",
             "-- reseat=off",
             "reseat=off,",
         ] {

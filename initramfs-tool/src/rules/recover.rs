@@ -2,14 +2,22 @@
 //!
 //! ```toml
 //! [recover]
-//! highest = "detach-sbr"          # pm, flr, detach-sbr or slot-power
+//! highest = "detach-sbr"          # pm, flr, detach-sbr, slot-power or bmc
 //! prefer = "flr"                  # or sbr
 //! contract = "without-reboot"     # or reboot-acceptable
+//! link-timeout = "5 s"            # for a link to become active after a reset
+//! ready-timeout = "5 s"           # for the functions to be ready once it is
+//! power-off-time = "1 s"          # how long a slot's power stays off
 //! ```
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use jiff::SignedDuration;
 use reseat_core::decision::{Preference, Rung};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use reseat_core::recovery::Waits;
+use serde::de::{Error, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 
 use super::RulesFileError;
 use super::file::read;
@@ -23,6 +31,8 @@ pub struct Contract {
     pub preference: Option<Preference>,
     /// Whether the machine may be rebooted for a GPU.
     pub reboot: Option<Reboot>,
+    /// How long a recovery waits. What is not said is the default.
+    pub waits: Waits,
 }
 
 /// Whether a machine may be rebooted for the sake of a GPU.
@@ -45,11 +55,33 @@ struct Document {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Table {
     highest: Option<RungName>,
     prefer: Option<PreferenceName>,
     contract: Option<Reboot>,
+    link_timeout: Option<Time<1, 60>>,
+    ready_timeout: Option<Time<1, 600>>,
+    power_off_time: Option<Time<1, 60>>,
+}
+
+/// A time with its unit, `"10 s"`, of so many seconds at least and at most.
+struct Time<const LEAST: u64, const MOST: u64>(Duration);
+
+impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Time<LEAST, MOST> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let time: SignedDuration = text
+            .parse()
+            .map_err(|_| D::Error::custom(format!("`{text}` is no time with a unit, such as \"10 s\"")))?;
+        let allowed: RangeInclusive<Duration> = Duration::from_secs(LEAST)..=Duration::from_secs(MOST);
+        match Duration::try_from(time) {
+            Ok(time) if allowed.contains(&time) => Ok(Self(time)),
+            _ => Err(D::Error::custom(format!(
+                "`{text}` is not between {LEAST} s and {MOST} s"
+            ))),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -59,6 +91,7 @@ enum RungName {
     Flr,
     DetachSbr,
     SlotPower,
+    Bmc,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -74,18 +107,25 @@ enum PreferenceName {
 /// When the content is no TOML, or says something that no contract has.
 pub fn parse(path: &str, content: &[u8]) -> Result<Contract, RulesFileError> {
     let Document { recover, .. } = read(path, content, |_| "")?;
+    let waits = Waits::default();
     Ok(Contract {
         highest: recover.highest.map(|rung| match rung {
             RungName::Pm => Rung::KernelPm,
             RungName::Flr => Rung::KernelFlr,
             RungName::DetachSbr => Rung::DetachSbr,
             RungName::SlotPower => Rung::SlotPower,
+            RungName::Bmc => Rung::Bmc,
         }),
         preference: recover.prefer.map(|preference| match preference {
             PreferenceName::Flr => Preference::Flr,
             PreferenceName::Sbr => Preference::Sbr,
         }),
         reboot: recover.contract,
+        waits: Waits {
+            link: recover.link_timeout.map_or(waits.link, |Time(time)| time),
+            ready: recover.ready_timeout.map_or(waits.ready, |Time(time)| time),
+            power_off: recover.power_off_time.map_or(waits.power_off, |Time(time)| time),
+        },
     })
 }
 
@@ -108,6 +148,32 @@ mod tests {
             parse("r.toml", b"[[claim]]\nselect = \"gpu\"\n"),
             Ok(Contract::default())
         );
+    }
+
+    #[test]
+    fn waits_have_their_units_and_the_rest_is_as_ever() {
+        let text = b"[recover]\nready-timeout = \"1 min 30 s\"\npower-off-time = \"2500ms\"\n";
+        let waits = parse("r.toml", text).unwrap().waits;
+        assert_eq!(waits.ready, Duration::from_secs(90));
+        assert_eq!(waits.power_off, Duration::from_millis(2500));
+        assert_eq!(waits.link, Waits::default().link);
+    }
+
+    #[test]
+    fn a_wait_without_a_unit_or_sense_is_named_with_its_line() {
+        for (value, words) in [
+            ("10", "invalid type: integer `10`, expected a string"),
+            ("\"10\"", "`10` is no time with a unit, such as \"10 s\""),
+            ("\"soon\"", "`soon` is no time with a unit"),
+            ("\"0 s\"", "`0 s` is not between 1 s and 600 s"),
+            ("\"-5 s\"", "`-5 s` is not between 1 s and 600 s"),
+            ("\"1 h\"", "`1 h` is not between 1 s and 600 s"),
+        ] {
+            let text = format!("[recover]\nready-timeout = {value}\n");
+            let error = parse("r.toml", text.as_bytes()).unwrap_err();
+            assert_eq!(error.line, 2, "{error}");
+            assert!(error.message.contains(words), "{error}");
+        }
     }
 
     #[test]

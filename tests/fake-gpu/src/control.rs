@@ -41,6 +41,8 @@ pub enum Command {
     Die(Fault),
     /// Brings the function back, reset and without faults.
     Revive,
+    /// Puts the function into D3hot, as firmware does that leaves it so.
+    Sleep,
     /// What reads through the BARs give.
     Bars(Bars),
     /// Whether Device Status says that transactions are pending.

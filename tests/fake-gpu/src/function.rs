@@ -226,6 +226,10 @@ impl Function {
                 self.leave(fault.until);
                 return Some(Event::Die);
             }
+            Command::Sleep => {
+                self.power_state = PowerState::D3hot;
+                self.show_power_state();
+            }
             Command::Revive => self.initialise(Until::Command),
             // The board's own.
             Command::Power(_) | Command::Mark(_) | Command::State => {}

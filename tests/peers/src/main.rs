@@ -196,7 +196,7 @@ fn walk_ours(space: &[u8]) {
         return;
     };
     for capability in Walk::standard(&mut memory, pointer) {
-        black_box((capability.id(), capability.offset()));
+        black_box(capability);
     }
 }
 
@@ -207,7 +207,7 @@ fn walk_pci_types(space: &[u8]) {
         return;
     };
     for capability in endpoint.capabilities(&access) {
-        black_box(capability.address().offset);
+        black_box(capability);
     }
 }
 

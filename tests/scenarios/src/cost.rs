@@ -125,13 +125,8 @@ fn reads(running: &Running) -> Result<Vec<usize>> {
         .collect()
 }
 
-/// The kernel's own time stamp of a line: `[    2.551231] text`.
+/// The kernel's own time stamp of a line.
 fn stamp(running: &Running, text: &str) -> Result<Duration> {
-    let line = running.line(text)?.text;
-    let seconds = line
-        .split_once(']')
-        .and_then(|(stamp, _)| stamp.trim_start_matches('[').trim().parse().ok());
-    Ok(Duration::from_secs_f64(
-        seconds.with_context(|| format!("no time stamp: {line}"))?,
-    ))
+    let line = running.line(text)?;
+    line.stamp().with_context(|| format!("no time stamp: {line}"))
 }

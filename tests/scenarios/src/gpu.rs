@@ -68,7 +68,8 @@ impl Gpu {
         format!("{}.{number}", self.device)
     }
 
-    pub(crate) fn power_control(&self, function: u8) -> Option<u16> {
+    /// Where a function has its PMCSR.
+    pub fn power_control(&self, function: u8) -> Option<u16> {
         self.power_controls.get(usize::from(function)).copied()
     }
 

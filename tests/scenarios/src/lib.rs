@@ -3,6 +3,7 @@
 //! Nothing here links reseat: its programs are run as they are installed, and its report is read as JSON.
 
 pub mod accesses;
+pub mod boot_cost;
 pub mod cost;
 pub mod disk_io;
 pub mod faults;

@@ -5,21 +5,23 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use fake_gpu::control::{Command, PowerState, Presence};
-use fake_gpu::log::Direction;
+use fake_gpu::log::{Direction, Region};
 use fake_gpu::profile::BoardDesign;
 use reseat_vm::artifacts::Kernel;
 use reseat_vm::console::Line;
+use reseat_vm::files::GuestFile;
 use reseat_vm::initramfs::Image;
 use reseat_vm::machine::{Iommu, Machine, MachineSpec, SlotKeeper};
 use serde_json::Value;
 
 use crate::Stage;
-use crate::accesses::power_states;
+use crate::accesses::{accesses, power_states};
 use crate::gpu::Gpu;
 use crate::layout::{Layout, Place};
 
-/// A boot to the real root's shell takes about ten seconds here; a claim that hangs adds its limit.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(120);
+/// A boot to the real root's shell takes about ten seconds here, and thirty where systemd runs the initramfs; a claim that
+/// hangs adds its limit, and a busy host makes it many times as long.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(240);
 const SHELL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A machine that is to be booted.
@@ -34,6 +36,8 @@ pub struct Scene<'a> {
     arguments: Vec<String>,
     traced: bool,
     firmware_boots: bool,
+    counted: bool,
+    on_the_root: Vec<GuestFile>,
 }
 
 impl<'a> Scene<'a> {
@@ -49,6 +53,8 @@ impl<'a> Scene<'a> {
             arguments: Vec::new(),
             traced: false,
             firmware_boots: false,
+            counted: false,
+            on_the_root: Vec::new(),
         }
     }
 
@@ -76,6 +82,20 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn firmware_boots(mut self) -> Self {
         self.firmware_boots = true;
+        self
+    }
+
+    /// Has the guest's clock count instructions, for times that are the same in every run.
+    #[must_use]
+    pub fn counted(mut self) -> Self {
+        self.counted = true;
+        self
+    }
+
+    /// Puts files on the real root.
+    #[must_use]
+    pub fn on_the_root(mut self, files: impl IntoIterator<Item = GuestFile>) -> Self {
+        self.on_the_root.extend(files);
         self
     }
 
@@ -115,7 +135,7 @@ impl<'a> Scene<'a> {
     /// # Errors
     /// As [`Scene::boot`], and when the meddling fails.
     pub fn boot_while(self, meddle: impl FnOnce(&[Gpu], &Machine) -> Result<()>) -> Result<Running> {
-        let root = self.stage.root()?;
+        let root = self.stage.root(self.on_the_root)?;
         let kernel: Kernel = self.stage.kernel;
         let mut spec = MachineSpec::new(&self.stage.bed, self.name, kernel, &self.image, &root)?
             .append(&self.append)
@@ -123,6 +143,9 @@ impl<'a> Scene<'a> {
             .arguments(self.arguments);
         if self.firmware_boots {
             spec = spec.firmware_boots();
+        }
+        if self.counted {
+            spec = spec.count_instructions();
         }
         if self.traced {
             spec = spec.trace_config_writes();
@@ -225,6 +248,21 @@ impl Running {
                 self.machine.console().tail()
             )
         })
+    }
+
+    /// When somebody first read BAR0 of a GPU's function 0, as nouveau does when it comes to one.
+    ///
+    /// # Errors
+    /// When nobody did.
+    pub fn first_driver_read(&self, gpu: usize) -> Result<Duration> {
+        let gpu = self.gpus.get(gpu).context("no such GPU")?;
+        let mut reads = accesses(&gpu.fake, Region::Bar(0))?
+            .into_iter()
+            .filter(|(function, _, access)| *function == 0 && access.direction == Direction::Read);
+        let (_, at, _) = reads
+            .next()
+            .with_context(|| format!("nobody read BAR0 of {}", gpu.device))?;
+        Ok(at)
     }
 
     /// Checks that a function is where a claim has to leave it: as [`Running::check_pinned`] says, and by the access log

@@ -2,12 +2,13 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use reseat_vm::artifacts::{Bed, Kernel, Missing};
 use reseat_vm::files::GuestFile;
-use reseat_vm::initramfs::{Image, ImageSpec};
+use reseat_vm::initramfs::{Builder, Image, ImageSpec, System};
 
 /// The tree that `cargo xtask dist` lays out.
 const DIST: &str = "RESEAT_DIST";
@@ -114,6 +115,23 @@ impl Stage {
         self.build(ImageSpec::new(self.kernel), rules, more)
     }
 
+    /// As [`Stage::image`], by another builder.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn image_by(
+        &self,
+        builder: Builder,
+        rules: Rules<'_>,
+        more: impl IntoIterator<Item = GuestFile>,
+    ) -> Result<Image> {
+        let spec = ImageSpec {
+            builder,
+            ..ImageSpec::new(self.kernel)
+        };
+        self.build(spec, rules, more)
+    }
+
     /// As [`Stage::image`], with none of these drivers.
     ///
     /// # Errors
@@ -148,12 +166,44 @@ impl Stage {
             .context("cannot build the initramfs")
     }
 
-    /// The real root, with the operator's command on it.
+    /// A system with the real initramfs-tools on which reseat's programs and these rules are installed, and its files for
+    /// initramfs-tools are not: those are what `reseat initramfs install` brings.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn system_without_hooks(&self, rules: &str) -> Result<System> {
+        let mut files = self.installed()?;
+        files.retain(|file| !file.path.starts_with("usr/share"));
+        files.push(GuestFile::new(RULES_FILE, rules));
+        let spec = ImageSpec::new(self.kernel).files(files);
+        self.bed.system(&spec).context("cannot make the system")
+    }
+
+    /// A file of the tree that is installed, by its path there.
+    ///
+    /// # Errors
+    /// When it is not in it.
+    pub fn installed_file(&self, path: &str) -> Result<Vec<u8>> {
+        let path = self.dist.join(path.trim_start_matches('/'));
+        fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    /// The real root, with the operator's command on it, and `more`.
     ///
     /// # Errors
     /// When it cannot be built.
-    pub(crate) fn root(&self) -> Result<PathBuf> {
-        self.bed.root(&self.installed()?).context("cannot build the real root")
+    pub(crate) fn root(&self, more: Vec<GuestFile>) -> Result<PathBuf> {
+        let mut files = self.installed()?;
+        files.extend(more);
+        self.bed.root(&files).context("cannot build the real root")
+    }
+
+    /// The files of udev, for the real root.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn udev(&self) -> Result<Vec<GuestFile>> {
+        self.bed.udev().context("cannot collect udev")
     }
 
     /// The files of an installed reseat.
@@ -172,7 +222,10 @@ fn collect(root: &Path, directory: &Path, files: &mut Vec<GuestFile>) -> Result<
         if path.is_dir() {
             collect(root, &path, files)?;
         } else {
-            files.push(GuestFile::program(path.strip_prefix(root)?, &path)?);
+            let metadata = fs::metadata(&path).with_context(|| format!("cannot look at {}", path.display()))?;
+            let mut file = GuestFile::program(path.strip_prefix(root)?, &path)?;
+            file.mode = metadata.permissions().mode() & 0o777;
+            files.push(file);
         }
     }
     Ok(())

@@ -1,14 +1,19 @@
 //! The stories, each on a real kernel. Without the stage they are shown as ignored, and fail if they are run all the
 //! same; under `cargo xtask test` and in CI (`RESEAT_REQUIRE_STAGE` or `CI` set) they fail in any case.
 
+mod asleep;
 mod bad_rules;
 mod campaign;
 mod config_reads;
+mod dracut;
 mod dry_run;
 mod evidence;
 mod four_functions;
 mod guard;
 mod hangs;
+mod hot;
+mod install;
+mod mkinitcpio;
 mod no_iommu;
 mod off;
 mod only_display;
@@ -45,12 +50,22 @@ const STORIES: &[(&str, Story)] = stories![
     no_iommu::the_parameter_that_turns_it_off_is_named,
     off::nothing_is_touched,
     only_display::is_refused_unless_forced,
+    dracut::without_systemd,
+    dracut::with_systemd,
+    dracut::the_switch_leaves_it_to_the_rival,
+    mkinitcpio::scripts_under_stand_ins,
+    mkinitcpio::scripts_under_stand_ins_disabled,
     dry_run::says_and_does_not,
     bad_rules::file_and_selector_are_named,
     config_reads::a_claim_reads_at_most_thirty_registers_a_function,
     recovery_bed::the_kernel_calls_a_gpu_well_that_is_not,
     recovery_bed::a_disk_feels_a_reset_that_hits_it_and_no_other,
     recovery_bed::a_slot_gives_a_card_its_power_back,
+    install::by_initramfs_tools_and_back,
+    install::what_goes_wrong_changes_nothing,
+    asleep::woken_by_the_kernel_under_lockdown,
+    hot::back_from_a_power_cycle_on_6_1,
+    hot::back_from_a_power_cycle_on_the_newest,
     hangs::a_modprobe_that_never_returns,
     hangs::a_reset_that_does_not_end,
     recover::table_on_6_1,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const RESETS: Duration = Duration::from_secs(200);
 
 /// On the system that the image is built on: what its hook finds.
-const LEDGER: &str = "var/lib/reseat/quarantine.json";
+pub(crate) const LEDGER: &str = "var/lib/reseat/quarantine.json";
 
 fn board(functions: usize) -> BoardDesign {
     BoardDesign::new(Vendor::Nvidia, functions)
@@ -34,7 +34,7 @@ fn check_claimed(running: &Running, gpu: &Gpu) -> Result<()> {
 }
 
 /// Checks that nobody has any of it nor can get it.
-fn check_isolated(running: &Running, gpu: &Gpu) -> Result<()> {
+pub(crate) fn check_isolated(running: &Running, gpu: &Gpu) -> Result<()> {
     let drivers = running.drivers(&gpu.device)?;
     ensure!(
         drivers.len() == usize::from(gpu.functions()) && drivers.values().all(|driver| driver == "-"),
@@ -233,7 +233,7 @@ const SICK_FOR_GOOD: Case = Case {
     faults: &[(Some(0), Command::Bars(Bars::BadFive { until: Until::Command }))],
 };
 
-fn ledger() -> String {
+pub(crate) fn ledger() -> String {
     let functions = [("0000:01:00.0", "10de:2489"), ("0000:01:00.1", "10de:1aef")];
     let functions = functions.map(|(address, identity)| json!({"address": address, "identity": identity}));
     let gpu = json!({"device": "0000:01:00", "functions": functions, "slot": null, "serial": null});

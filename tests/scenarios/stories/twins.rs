@@ -1,12 +1,9 @@
 //! Two identical GPUs, one chosen by the rules file: it is on vfio-pci before nouveau, which is in the same initramfs
 //! and takes the other.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result, ensure};
-use fake_gpu::log::{Direction, Region};
+use anyhow::{Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
-use reseat_scenarios::accesses::{accesses, device_accesses};
+use reseat_scenarios::accesses::device_accesses;
 use reseat_scenarios::{Rules, Running, Scene, Stage};
 
 const RULES: &str = "[[claim]]\nselect = \"0000:01:00.0@10de:2489\"\n";
@@ -18,16 +15,6 @@ fn boot(stage: &Stage, name: &str, append: &str) -> Result<Running> {
         .gpu(BoardDesign::new(Vendor::Nvidia, 2))
         .append(append)
         .boot()
-}
-
-/// When each read of BAR0 of a GPU's function 0 happened.
-fn bar0_reads(running: &Running, gpu: usize) -> Result<Vec<Duration>> {
-    let gpu = running.gpus.get(gpu).context("no such GPU")?;
-    let reads = accesses(&gpu.fake, Region::Bar(0))?.into_iter();
-    Ok(reads
-        .filter(|(function, _, access)| *function == 0 && access.direction == Direction::Read)
-        .map(|(_, at, _)| at)
-        .collect())
 }
 
 pub(crate) fn one_is_claimed_and_nouveau_has_the_other(stage: &Stage) -> Result<()> {
@@ -45,13 +32,10 @@ pub(crate) fn one_is_claimed_and_nouveau_has_the_other(stage: &Stage) -> Result<
     // since vfio-pci itself does so only for a user; and nouveau did read the other's BAR0.
     let claimed = device_accesses(&running.gpus[0].fake)?;
     ensure!(claimed.is_empty(), "the claimed GPU was touched: {claimed:?}");
-    let other = bar0_reads(&running, 1)?;
-    let first = other
-        .first()
-        .context("nouveau never read BAR0 of the other GPU: this boot proves nothing")?;
+    let first = running.first_driver_read(1)?;
     let claim = running.line("reseat: 0000:01:00: ")?;
     ensure!(
-        claim.at < *first,
+        claim.at < first,
         "nouveau was at work before the claim: {:?}, claim at {:?}",
         first,
         claim.at
@@ -80,10 +64,7 @@ pub(crate) fn one_is_claimed_and_nouveau_has_the_other(stage: &Stage) -> Result<
 pub(crate) fn without_reseat_nouveau_has_both(stage: &Stage) -> Result<()> {
     let running = boot(stage, "twins-off", "reseat=off")?;
     for gpu in [0, 1] {
-        ensure!(
-            !bar0_reads(&running, gpu)?.is_empty(),
-            "nouveau did not read BAR0 of GPU {gpu}"
-        );
+        running.first_driver_read(gpu)?;
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ pub(crate) use self::unpack::Tree;
 pub use self::unpack::UnpackError;
 
 use self::cache::Layout;
-use self::packages::{BUSYBOX, PackageSet, QEMU, TOOLS};
+use self::packages::{BUSYBOX, DRACUT, PackageSet, QEMU, TOOLS};
 use crate::files::FileError;
 use crate::progress::Progress;
 
@@ -77,6 +77,24 @@ pub struct Missing {
     pub what: &'static str,
 }
 
+/// What a bed may have beside what every one has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// A kernel.
+    Kernel(Kernel),
+    /// `dracut`, and the systemd that it puts into images.
+    Dracut,
+}
+
+impl Part {
+    const fn packages(self) -> PackageSet {
+        match self {
+            Self::Kernel(kernel) => kernel.packages(),
+            Self::Dracut => DRACUT,
+        }
+    }
+}
+
 /// The test bed's parts, ready to use.
 #[derive(Debug, Clone)]
 pub struct Bed {
@@ -91,12 +109,12 @@ impl Bed {
     ///
     /// # Errors
     /// When the host lacks something, the mirror does not answer, or a file cannot be written.
-    pub fn prepare(kernels: &[Kernel], progress: &Progress) -> Result<Self, PrepareError> {
+    pub fn prepare(parts: &[Part], progress: &Progress) -> Result<Self, PrepareError> {
         let layout = Layout::locate();
         layout.create()?;
         let _lock = layout.lock(progress)?;
         layout.forget_old()?;
-        let sets = layout.lacks(kernels);
+        let sets = layout.lacks(parts);
         if !sets.is_empty() {
             host::require()?;
             layout.fetch(&sets, progress)?;
@@ -110,9 +128,9 @@ impl Bed {
     ///
     /// # Errors
     /// When it is another kind of machine, when programs are missing, or when its apt names no mirror of Debian.
-    pub fn check_host(kernels: &[Kernel]) -> Result<(), PrepareError> {
+    pub fn check_host(parts: &[Part]) -> Result<(), PrepareError> {
         host::check_architecture()?;
-        if !Layout::locate().lacks(kernels).is_empty() {
+        if !Layout::locate().lacks(parts).is_empty() {
             host::require()?;
             sources::mirror(Path::new("/etc/apt"))?;
         }
@@ -145,6 +163,15 @@ impl Bed {
         let missing = || self.layout.missing(kernel.packages().name);
         let tree = self.layout.tree(&kernel.packages()).ok_or_else(missing)?;
         KernelFiles::find(&tree.path).map_err(|_| missing())
+    }
+
+    /// The system that `dracut` runs in.
+    ///
+    /// # Errors
+    /// When it has not been fetched.
+    pub(crate) fn dracut(&self) -> Result<Tree, Missing> {
+        let missing = || self.layout.missing(DRACUT.name);
+        self.layout.tree(&DRACUT).ok_or_else(missing)
     }
 
     /// The cache directory.

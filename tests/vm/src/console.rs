@@ -24,6 +24,15 @@ pub struct Line {
     pub text: String,
 }
 
+impl Line {
+    /// The guest's clock at a line of its kernel's, which begins `[    2.551231] `; none on another line.
+    pub fn stamp(&self) -> Option<Duration> {
+        let (stamp, _) = self.text.split_once(']')?;
+        let seconds = stamp.trim_start().strip_prefix('[')?.trim().parse().ok()?;
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+}
+
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seconds, nanos) = (self.at.as_secs(), self.at.subsec_nanos());

@@ -1,31 +1,27 @@
-//! Images built by Debian's own `mkinitramfs`, in a copy of an unpacked system.
+//! Images built by the real initramfs-tools and dracut, or by stand-ins for mkinitcpio, each in a copy of an unpacked
+//! system.
+
+mod dracut;
+mod initramfs_tools;
+mod mkinitcpio;
+mod system;
 
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+use tempfile::TempDir;
 
-use crate::artifacts::{self, Bed, Kernel, KernelFiles, Missing};
+pub use self::system::System;
+use crate::artifacts::{Bed, Kernel, KernelFiles, Missing, Tree};
 use crate::cpio;
-use crate::files::{self, FileError, GuestFile, create_directory, link_tree};
+use crate::files::{self, FileError, GuestFile, link_tree};
 use crate::fingerprint::{self, Fingerprint};
 use crate::process::{self, CommandError};
 
-/// Changes when the same specification builds something else.
-const RECIPE: &str = "1";
-
-/// What the boot scripts need to find the root: loaded by name before it is looked for.
-const ROOT_MODULES: &str = "virtio_pci\nvirtio_blk\next4\n";
-
-/// The hook that makes modules available to udev.
-const BED_HOOK: &str = "etc/initramfs-tools/hooks/bed-modules";
-
-/// Under TCG an lz4 image is unpacked fastest; measured against zstd, gzip and none.
-const CONFIGURATION: &str = "MODULES=list\nCOMPRESS=lz4\nCOMPRESSLEVEL=1\nRESUME=none\n";
+/// What is needed to find the root.
+const ROOT_MODULES: [&str; 3] = ["virtio_pci", "virtio_blk", "ext4"];
 
 /// An initramfs could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -36,20 +32,35 @@ pub enum ImageError {
     /// A file of the build.
     #[error(transparent)]
     File(#[from] FileError),
-    /// `mkinitramfs` or a hook refused; its output is in the error.
+    /// The builder or a hook refused; its output is in the error.
     #[error(transparent)]
     Build(#[from] CommandError),
-    /// `mkinitramfs` went on after something that it could not find.
-    #[error("mkinitramfs warned:\n{0}")]
+    /// The builder went on after something that it could not find.
+    #[error("the builder of the image warned:\n{0}")]
     Warned(String),
     /// A file for the archive.
     #[error(transparent)]
     TooLarge(#[from] cpio::TooLarge),
 }
 
+/// Who builds an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Builder {
+    /// Debian's `mkinitramfs`.
+    InitramfsTools,
+    /// `dracut`, whose own script is the image's init.
+    Dracut,
+    /// `dracut`, with systemd for the image's init.
+    DracutSystemd,
+    /// Stand-ins for mkinitcpio's functions and its init; mkinitcpio itself can be had from no registry.
+    MkinitcpioStandIns,
+}
+
 /// What goes into an image.
 #[derive(Debug, Clone)]
 pub struct ImageSpec {
+    /// Who builds it.
+    pub builder: Builder,
     /// The kernel whose modules are used.
     pub kernel: Kernel,
     /// Modules that udev may load by alias, as in an image built with `MODULES=most`.
@@ -59,11 +70,12 @@ pub struct ImageSpec {
 }
 
 impl ImageSpec {
-    /// The drivers that may come to a GPU's functions, and no further files.
+    /// By initramfs-tools, with the drivers that may come to a GPU's functions, and no further files.
     #[must_use]
     pub fn new(kernel: Kernel) -> Self {
         let drivers = ["nouveau", "snd_hda_intel", "xhci_pci"];
         Self {
+            builder: Builder::InitramfsTools,
             kernel,
             modules: drivers.map(str::to_owned).to_vec(),
             files: Vec::new(),
@@ -100,12 +112,18 @@ impl Bed {
     /// The image for a specification, built if it is not in the cache.
     ///
     /// # Errors
-    /// When the kernel is not in the bed, or a hook or `mkinitramfs` fails.
+    /// When the kernel or the builder is not in the bed, or the builder or one of its hooks fails.
     pub fn initramfs(&self, spec: &ImageSpec) -> Result<Image, ImageError> {
         let kernel = self.kernel(spec.kernel)?;
+        let tree = self.tree_of(spec.builder)?;
         let print = Fingerprint::new("initramfs")
-            .parts([RECIPE, CONFIGURATION, ROOT_MODULES])
-            .part(self.tools.stamp()?)
+            .part(format!("{:?}", spec.builder))
+            .parts(match spec.builder {
+                Builder::InitramfsTools => initramfs_tools::RECIPE,
+                Builder::Dracut | Builder::DracutSystemd => dracut::RECIPE,
+                Builder::MkinitcpioStandIns => mkinitcpio::RECIPE,
+            })
+            .part(tree.stamp()?)
             .part(kernel.tree_stamp()?)
             .parts(&spec.modules);
         let print = files::fingerprint(print, &spec.files).hex();
@@ -115,17 +133,35 @@ impl Bed {
             return Ok(Image { path, origin });
         }
         let started = Instant::now();
-        let work = tempfile::tempdir_in(self.part("work"));
-        let work = work.map_err(FileError::of("create a directory in", &self.part("work")))?;
+        let work = self.copy_for(spec.builder, &kernel)?;
         let system = work.path();
-        link_tree(&self.tools.path, system)?;
-        link_tree(&kernel.modules(), &system.join("lib/modules").join(&kernel.version))?;
-        link_configuration(&kernel, system)?;
-        configure(spec, system)?;
-        let built = mkinitramfs(system, &kernel.version)?;
+        let built = match spec.builder {
+            Builder::InitramfsTools => initramfs_tools::build(spec, &kernel, system)?,
+            Builder::Dracut | Builder::DracutSystemd => dracut::build(spec, &kernel, system)?,
+            Builder::MkinitcpioStandIns => mkinitcpio::build(spec, &kernel, system)?,
+        };
         fs::rename(&built, &path).map_err(FileError::of("put in place", &path))?;
         let origin = Origin::Built(started.elapsed());
         Ok(Image { path, origin })
+    }
+
+    /// A copy of the builder's system, with the kernel's modules.
+    fn copy_for(&self, builder: Builder, kernel: &KernelFiles) -> Result<TempDir, ImageError> {
+        let work = tempfile::tempdir_in(self.part("work"));
+        let work = work.map_err(FileError::of("create a directory in", &self.part("work")))?;
+        link_tree(&self.tree_of(builder)?.path, work.path())?;
+        link_tree(
+            &kernel.modules(),
+            &work.path().join("lib/modules").join(&kernel.version),
+        )?;
+        Ok(work)
+    }
+
+    fn tree_of(&self, builder: Builder) -> Result<Tree, Missing> {
+        match builder {
+            Builder::InitramfsTools | Builder::MkinitcpioStandIns => Ok(self.tools.clone()),
+            Builder::Dracut | Builder::DracutSystemd => self.dracut(),
+        }
     }
 
     /// An image with files laid over those it has, without building it again.
@@ -167,83 +203,21 @@ fn with_overlay(mut image: Vec<u8>, overlay: &[GuestFile]) -> Result<Vec<u8>, cp
     Ok(image)
 }
 
-/// `mkinitramfs` asks the kernel's configuration which compressions it can open.
-fn link_configuration(kernel: &KernelFiles, system: &Path) -> Result<(), FileError> {
-    let boot = system.join("boot");
-    create_directory(&boot)?;
-    let target = boot.join(format!("config-{}", kernel.version));
-    fs::hard_link(kernel.configuration(), &target).map_err(FileError::of("link", &target))
-}
-
-/// Writes the bed's configuration and the caller's files into the system.
-fn configure(spec: &ImageSpec, system: &Path) -> Result<(), FileError> {
-    let own = [
-        GuestFile::new("etc/initramfs-tools/conf.d/bed", CONFIGURATION),
-        GuestFile::new("etc/initramfs-tools/modules", ROOT_MODULES),
-        GuestFile::executable(BED_HOOK, modules_hook(&spec.modules)),
-    ];
-    let mut all = own.iter().chain(&spec.files);
-    all.try_for_each(|file| file.install(system))
-}
-
-/// A hook, because modules in `modules` would be loaded by name, not when udev finds a device.
-fn modules_hook(modules: &[String]) -> String {
-    let modules = modules.join(" ");
-    format!(
-        "#!/bin/sh -e\n\
-         case \"$1\" in prereqs) exit 0 ;; esac\n\
-         . /usr/share/initramfs-tools/hook-functions\n\
-         for module in {modules}; do\n\
-         \tmodprobe --set-version=\"$version\" --show-depends \"$module\" >/dev/null\n\
-         \tmanual_add_modules \"$module\"\n\
-         done\n"
-    )
-}
-
-fn mkinitramfs(system: &Path, version: &str) -> Result<PathBuf, ImageError> {
-    let mut build = enter(system)?;
-    build.args(["mkinitramfs", "-o", "/initramfs.img", version]);
-    build.env_clear();
-    build.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
-    let output = process::run(&mut build)?;
-    // A missing module or program is only warned of: the image would lack it in silence.
+/// Runs a builder, which goes on after what it cannot find and only warns: the image would lack it in silence.
+fn run_builder(mut command: Command, is_warning: fn(&str) -> bool) -> Result<(), ImageError> {
+    plain_environment(&mut command);
+    let output = process::run(&mut command)?;
     let said = String::from_utf8_lossy(&output.stderr);
     let warnings: Vec<&str> = said.lines().filter(|line| is_warning(line)).collect();
     if !warnings.is_empty() {
         return Err(ImageError::Warned(warnings.join("\n")));
     }
-    Ok(system.join("initramfs.img"))
+    Ok(())
 }
 
-/// Firmware is not free and not in the bed: the fake functions need none.
-fn is_warning(line: &str) -> bool {
-    !line.trim().is_empty() && !line.starts_with("W: Possible missing firmware")
-}
-
-/// A command that goes on as another in the system: root by `chroot`, others in a user namespace.
-fn enter(system: &Path) -> Result<Command, FileError> {
-    let program = |name: &str| artifacts::program(name).unwrap_or_else(|| name.into());
-    if artifacts::is_root() {
-        create_null(&system.join("dev/null"))?;
-        let mut chroot = Command::new(program("chroot"));
-        chroot.arg(system);
-        return Ok(chroot);
-    }
-    let mut unshare = Command::new(program("unshare"));
-    unshare.args(["--map-root-user", "--mount", "sh", "-c"]);
-    unshare.arg("mount --rbind /dev \"$0/dev\" && exec chroot \"$0\" \"$@\"");
-    unshare.arg(system);
-    Ok(unshare)
-}
-
-fn create_null(path: &Path) -> Result<(), FileError> {
-    if fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_char_device()) {
-        return Ok(());
-    }
-    let mode = Mode::from_raw_mode(0o666);
-    // Major 1, minor 3 in the kernel's `Documentation/admin-guide/devices.txt`.
-    mknodat(CWD, path, FileType::CharacterDevice, mode, makedev(1, 3))
-        .map_err(|error| FileError::of("create", path)(io::Error::from(error)))
+fn plain_environment(command: &mut Command) {
+    command.env_clear();
+    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
 }
 
 #[cfg(test)]
@@ -255,18 +229,5 @@ mod tests {
         let bytes = with_overlay(vec![1; 5], &[GuestFile::new("/x", "y")]).unwrap();
         assert_eq!(&bytes[5..8], [0; 3]);
         assert_eq!(&bytes[8..14], b"070701");
-    }
-
-    #[test]
-    fn a_module_that_is_missing_fails_the_hook() {
-        let hook = modules_hook(&["nouveau".to_owned(), "xhci_pci".to_owned()]);
-        assert!(hook.starts_with("#!/bin/sh -e\n"));
-        assert!(hook.contains("for module in nouveau xhci_pci; do"));
-    }
-
-    #[test]
-    fn missing_firmware_is_no_warning_but_other_lines_are() {
-        assert!(!is_warning("W: Possible missing firmware /lib/firmware/a for module b"));
-        assert!(is_warning("W: mkinitramfs: something"));
     }
 }

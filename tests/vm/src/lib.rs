@@ -18,3 +18,4 @@ pub mod progress;
 pub mod qmp;
 pub mod root;
 pub mod shell;
+pub mod udev;

@@ -11,7 +11,10 @@ use crate::fingerprint::Fingerprint;
 use crate::process::{self, CommandError};
 
 /// Changes when the same specification builds something else.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
+
+/// Without it systemd takes the root for none, and does not go there.
+const OS_RELEASE: &str = "ID=bed\nPRETTY_NAME=\"the test bed's root\"\n";
 
 const INIT: &str = include_str!("../assets/root-init.sh");
 
@@ -69,6 +72,7 @@ impl Bed {
             symlink("busybox", &link).map_err(FileError::of("link", &link))?;
         }
         GuestFile::executable("/sbin/init", INIT).install(tree)?;
+        GuestFile::new("/etc/os-release", OS_RELEASE).install(tree)?;
         extra.iter().try_for_each(|file| file.install(tree))?;
         Ok(())
     }

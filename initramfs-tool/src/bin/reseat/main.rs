@@ -3,10 +3,12 @@
 #![allow(clippy::print_stderr, reason = "the program's own edge: its errors")]
 
 mod baseline;
+mod claim;
 mod decode;
 mod evidence;
 mod gpu;
 mod history;
+mod initramfs;
 mod inventory;
 mod quarantine;
 mod recover;
@@ -15,12 +17,13 @@ mod return_to_service;
 mod rules;
 mod table;
 
+use std::env;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use reseat::linux::{self, Root};
+use reseat::linux::{self, Root, WORKER_ARGUMENT};
 use reseat_core::address::FunctionAddress;
 
 /// Hands GPUs from one virtual machine to the next.
@@ -37,6 +40,13 @@ enum Command {
     ///
     /// Reads only what the kernel remembers: no function is touched or woken.
     Inventory(inventory::Arguments),
+    /// Claim one GPU on the running machine, as the boot would: what udev runs for one that has appeared.
+    ///
+    /// All functions of the GPU, or none. It has to be chosen by the rules; one that is out of service is isolated instead.
+    /// The report is written beside the boot's, as /run/reseat/claim-GPU.json.
+    ///
+    /// Exit status: 0 if the GPU is claimed, or there was nothing to do; 1 if not; 2 if the arguments make no sense.
+    Claim(claim::Arguments),
     /// Show what the boot claim did.
     Report(report::Arguments),
     /// Look at the rules for the boot claim.
@@ -67,6 +77,8 @@ enum Command {
     History(history::Arguments),
     /// Show what was seen in recoveries: what happened, and the GPU and its path before, between and after.
     Evidence(evidence::Arguments),
+    /// Put the boot claim into the initramfs, see whether it is there and up to date, and take it out again.
+    Initramfs(initramfs::Arguments),
     /// Do tasks from standard input: how `recover` has done what may never come back.
     #[command(name = linux::WORKER_COMMAND, hide = true)]
     DoTasks {
@@ -84,8 +96,19 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // A claim starts its own program for a worker.
+    let mut arguments = env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == WORKER_ARGUMENT)
+        && let Some(root) = arguments.next()
+    {
+        return match linux::work(&Root::at(root)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
     let outcome = match Arguments::parse().command {
         Command::Inventory(arguments) => inventory::run(&arguments),
+        Command::Claim(arguments) => claim::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
@@ -95,6 +118,7 @@ fn main() -> ExitCode {
         Command::Baseline(arguments) => baseline::run(&arguments),
         Command::Quarantine(arguments) => quarantine::run(&arguments),
         Command::ReturnToService(arguments) => return_to_service::run(&arguments),
+        Command::Initramfs(arguments) => initramfs::run(&arguments),
         Command::DoTasks { root } => match linux::serve_tasks(&Root::at(root)) {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error) => Err(error.into()),

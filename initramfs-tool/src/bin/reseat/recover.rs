@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// Only say what would be done, why, and whom each rung would hit.
     #[arg(long)]
     dry_run: bool,
-    /// The highest rung allowed [default: as /etc/reseat/reseat.toml says, else slot-power].
+    /// The highest rung allowed [default: as /etc/reseat/reseat.toml says, else bmc].
     #[arg(long, value_enum)]
     highest: Option<Rung>,
     /// Only this rung, if it may be done at all.
@@ -59,6 +59,8 @@ enum Rung {
     DetachSbr,
     /// The slot's power off and on.
     SlotPower,
+    /// The GPU's power off and on, by the BMC. None can be configured yet.
+    Bmc,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -76,6 +78,7 @@ impl From<Rung> for decision::Rung {
             Rung::Flr => Self::KernelFlr,
             Rung::DetachSbr => Self::DetachSbr,
             Rung::SlotPower => Self::SlotPower,
+            Rung::Bmc => Self::Bmc,
         }
     }
 }
@@ -86,8 +89,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let highest = arguments.highest.map(Into::into).or(contract.highest);
     let options = RecoverOptions {
         dry_run: arguments.dry_run,
-        highest: highest.unwrap_or(decision::Rung::SlotPower),
+        highest: highest.unwrap_or(decision::Rung::Bmc),
         reboot: contract.reboot,
+        waits: contract.waits,
         only: arguments.rung.map(Into::into),
         preference: match arguments.prefer {
             None => contract.preference.unwrap_or(decision::Preference::Rule),

@@ -41,8 +41,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Some(reason) => Return::Force(reason.clone()),
         None => Return::Resets(arguments.resets),
     };
+    let root = Root::system();
+    let contract = linux::contract(&root)?;
     let mut teller = Teller::new(arguments.json);
-    let returned = linux::return_to_service(&Root::system(), device, &how, &mut |event| teller.tell(event));
+    let returned = linux::return_to_service(&root, device, &how, &contract, &mut |event| teller.tell(event));
     if let Err(error) = teller.finish() {
         // How it ended is told by the exit status, whoever has stopped reading.
         eprintln!("reseat: cannot print: {error}");

@@ -3,7 +3,7 @@
 use super::*;
 use reseat_core::address::FunctionAddress;
 
-use crate::claim::{Aim, Attribute, CLAIM_LIMIT, TargetFunction};
+use crate::claim::{Aim, Attribute, TargetFunction};
 
 fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
@@ -74,20 +74,20 @@ fn devices(supervision: Supervision) -> Vec<(String, bool)> {
 
 #[test]
 fn nothing_to_claim_starts_nothing() {
-    let mut supervision = Supervision::default();
+    let mut supervision = Supervision::new(Limits::BOOT);
     assert_eq!(supervision.begin(Duration::ZERO, Vec::new()), []);
     assert_eq!(supervision.deadline(), None);
 }
 
 #[test]
 fn one_worker_serves_all_while_all_goes_well() {
-    let mut supervision = Supervision::default();
+    let mut supervision = Supervision::new(Limits::BOOT);
     let (id, assignment) = started(&supervision.begin(Duration::ZERO, vec![target(1), target(2)]));
     assert_eq!(assignment, Assignment::Claim(vec![target(1), target(2)]));
     for gpu in [1, 2] {
         let now = seconds(f64::from(gpu));
         supervision.event(now, id, Event::Began(write_override(function(gpu, 0))));
-        supervision.event(now, id, Event::Ended(success()));
+        supervision.event(now, id, Event::Ended(success(), seconds(0.1)));
     }
     assert_eq!(supervision.gone(seconds(2.0), id, "end of its output"), []);
     assert_eq!(supervision.deadline(), None);
@@ -110,10 +110,10 @@ fn blocked(supervision: &mut Supervision, targets: Vec<Target>) -> WorkerId {
 
 #[test]
 fn a_blocked_worker_is_abandoned_its_gpu_taken_back_and_the_others_claimed() {
-    let mut supervision = Supervision::default();
+    let mut supervision = Supervision::new(Limits::BOOT);
     let first = blocked(&mut supervision, vec![target(1), target(2), target(3)]);
     assert_eq!(supervision.tick(seconds(4.9)), []);
-    assert_eq!(supervision.deadline(), Some(STALL_LIMIT));
+    assert_eq!(supervision.deadline(), Some(Limits::BOOT.stall));
 
     let commands = supervision.tick(seconds(5.0));
     let [
@@ -143,14 +143,14 @@ fn a_blocked_worker_is_abandoned_its_gpu_taken_back_and_the_others_claimed() {
     assert_eq!(*claim_3, Assignment::Claim(vec![target(3)]));
 
     // What the abandoned one still says changes nothing.
-    supervision.event(seconds(5.1), first, Event::Ended(success()));
+    supervision.event(seconds(5.1), first, Event::Ended(success(), seconds(0.1)));
     let rolled_back = Outcome {
         begun: true,
         power: Vec::new(),
         rollback: Some(rollback.clone()),
     };
     for (id, outcome) in [(*third, success()), (*undoer, rolled_back), (*second, success())] {
-        supervision.event(seconds(5.2), id, Event::Ended(outcome));
+        supervision.event(seconds(5.2), id, Event::Ended(outcome, seconds(0.1)));
     }
     assert_eq!(supervision.deadline(), None);
     assert_eq!(
@@ -165,21 +165,21 @@ fn a_blocked_worker_is_abandoned_its_gpu_taken_back_and_the_others_claimed() {
 
 #[test]
 fn signs_of_life_keep_a_worker_until_the_time_for_claiming_is_over() {
-    let mut supervision = Supervision::default();
+    let mut supervision = Supervision::new(Limits::BOOT);
     let (id, _) = started(&supervision.begin(Duration::ZERO, vec![target(1)]));
     for second in 0..11 {
         let now = seconds(f64::from(second));
         assert_eq!(supervision.tick(now), [], "{now:?}");
         supervision.event(now, id, Event::Began(unbind(function(1, 0))));
     }
-    assert_eq!(supervision.deadline(), Some(CLAIMING_ENDS));
-    assert_eq!(supervision.tick(CLAIMING_ENDS), [Command::Abandon(id)]);
+    assert_eq!(supervision.deadline(), Some(Limits::BOOT.claiming_ends));
+    assert_eq!(supervision.tick(Limits::BOOT.claiming_ends), [Command::Abandon(id)]);
     assert_eq!(supervision.deadline(), None);
 }
 
 #[test]
 fn everything_ends_in_time_when_every_worker_blocks() {
-    let mut supervision = Supervision::default();
+    let mut supervision = Supervision::new(Limits::BOOT);
     // The module took its time.
     let late = seconds(4.9);
     let mut commands = supervision.begin(late, (1..=8).map(target).collect());
@@ -197,7 +197,7 @@ fn everything_ends_in_time_when_every_worker_blocks() {
         now = deadline;
         commands = supervision.tick(now);
     }
-    assert!(now < CLAIM_LIMIT, "{now:?}");
+    assert!(now < Limits::BOOT.whole, "{now:?}");
     let finished = supervision.into_finished();
     assert_eq!(finished.len(), 8);
     for finished in finished {
@@ -209,7 +209,7 @@ fn everything_ends_in_time_when_every_worker_blocks() {
 
 #[test]
 fn a_worker_that_dies_is_like_one_that_blocks_but_holds_nothing() {
-    let mut supervision = Supervision::default();
+    let mut supervision = Supervision::new(Limits::BOOT);
     let id = blocked(&mut supervision, vec![target(1), target(2)]);
     let commands = supervision.gone(seconds(0.1), id, "signal 9");
     let [
@@ -226,9 +226,9 @@ fn a_worker_that_dies_is_like_one_that_blocks_but_holds_nothing() {
 
 #[test]
 fn gpus_that_the_time_did_not_reach_are_told_so() {
-    let mut supervision = Supervision::default();
+    let mut supervision = Supervision::new(Limits::BOOT);
     let (id, _) = started(&supervision.begin(seconds(10.0), vec![target(1), target(2)]));
-    assert_eq!(supervision.tick(CLAIMING_ENDS), [Command::Abandon(id)]);
+    assert_eq!(supervision.tick(Limits::BOOT.claiming_ends), [Command::Abandon(id)]);
     let finished = supervision.into_finished();
     let late = &finished[1].outcome;
     assert!(!late.begun);
@@ -237,11 +237,11 @@ fn gpus_that_the_time_did_not_reach_are_told_so() {
 
 #[test]
 fn a_busy_worker_that_runs_out_of_time_holds_nothing_and_is_taken_back_whole() {
-    let mut supervision = Supervision::default();
+    let mut supervision = Supervision::new(Limits::BOOT);
     let (id, _) = started(&supervision.begin(Duration::ZERO, vec![target(1)]));
     supervision.event(seconds(10.8), id, Event::Changed(overridden(function(1, 0))));
     supervision.event(seconds(10.9), id, Event::Began(unbind(function(1, 0))));
-    let commands = supervision.tick(CLAIMING_ENDS);
+    let commands = supervision.tick(Limits::BOOT.claiming_ends);
     let [
         Command::Abandon(_),
         Command::Start(_, Assignment::Undo { changes, rollback }),
@@ -259,7 +259,7 @@ fn a_busy_worker_that_runs_out_of_time_holds_nothing_and_is_taken_back_whole() {
 
 #[test]
 fn a_worker_that_blocks_on_its_way_back_leaves_the_rest_and_the_first_cause_stands() {
-    let mut supervision = Supervision::default();
+    let mut supervision = Supervision::new(Limits::BOOT);
     let id = blocked(&mut supervision, vec![target(1)]);
     let cause = Rollback {
         function: Some(function(1, 0)),

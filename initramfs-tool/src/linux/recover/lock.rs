@@ -6,6 +6,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reseat_core::address::{DeviceAddress, FunctionAddress};
+
 use super::super::Root;
 use super::driver::RecoverError;
 use crate::recovery::{Event, Surveyed, whole_milliseconds};
@@ -47,6 +49,35 @@ pub(super) fn of_domain(
             Err(TryLockError::Error(cause)) => return Err(failed(cause)),
         }
     }
+}
+
+/// The lock of one claim of a GPU that has appeared, waited for.
+pub(in super::super) fn of_claim(root: &Root, device: DeviceAddress, limit: Duration) -> io::Result<Option<File>> {
+    let file = open_lock(&root.path(LOCKS).join(format!("claim-{device}")))?;
+    let begin = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) if begin.elapsed() < limit => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(cause)) => return Err(cause),
+        }
+    }
+}
+
+/// The locks of every reset domain that could be a GPU's: its card root is a port on the way to it, or there is none.
+/// Nothing if one of them is held.
+pub(in super::super) fn of_way(root: &Root, way: &[FunctionAddress]) -> io::Result<Option<Vec<File>>> {
+    let mut held = Vec::new();
+    for function in way {
+        let file = open_lock(&root.path(LOCKS).join(function.to_string()))?;
+        match file.try_lock() {
+            Ok(()) => held.push(file),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(cause)) => return Err(cause),
+        }
+    }
+    Ok(Some(held))
 }
 
 /// Opened to be read: a worker has it in the place of its standard error, and is to write nothing there.

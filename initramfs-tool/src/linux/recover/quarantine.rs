@@ -20,6 +20,7 @@ use crate::inventory::{self, Gpu};
 use crate::quarantine::{Entry, Ledger, Standing, State};
 use crate::recovery::{Answer, Event, Subject, Surveyed, Task};
 use crate::report::Tone;
+use crate::rules::Contract;
 
 /// What an isolation may take, or handing a GPU over: looking for users in every process, and an unbind or a bind of each
 /// function.
@@ -185,7 +186,7 @@ pub fn accept_loss(root: &Root, reason: &str) -> Result<Option<String>, Quaranti
     Ok(lost.map(|lost| lost.reason))
 }
 
-/// Takes the GPU at `device` back into service, and tells `listener` what happens.
+/// Takes the GPU at `device` back into service, as the contract allows, and tells `listener` what happens.
 ///
 /// Until the last reset is verified it stays isolated, so that nobody gets hold of it meanwhile; and until its driver has
 /// it, the note stays.
@@ -196,6 +197,7 @@ pub fn return_to_service(
     root: &Root,
     device: DeviceAddress,
     how: &Return,
+    contract: &Contract,
     listener: &mut dyn FnMut(&Event),
 ) -> Result<Returned, QuarantineError> {
     let ledger = match quarantine_file::read(root) {
@@ -219,7 +221,7 @@ pub fn return_to_service(
     }
     match how {
         Return::Force(reason) => force(root, device, &identification, reason),
-        Return::Resets(resets) => prove(root, device, &identification, *resets, listener),
+        Return::Resets(resets) => prove(root, device, &identification, *resets, contract, listener),
     }
 }
 
@@ -243,6 +245,7 @@ fn prove(
     device: DeviceAddress,
     identification: &Identification,
     resets: u32,
+    contract: &Contract,
     listener: &mut dyn FnMut(&Event),
 ) -> Result<Returned, QuarantineError> {
     let mut proven: u32 = 0;
@@ -259,8 +262,9 @@ fn prove(
         });
         let options = Options {
             dry_run: false,
-            highest: Rung::SlotPower,
+            highest: contract.highest.unwrap_or(Rung::Bmc),
             only: None,
+            waits: contract.waits,
             reboot: None,
             preference: Preference::Rule,
             force: false,
@@ -269,8 +273,8 @@ fn prove(
         };
         match driver::recover(root, device, &options, listener) {
             // Brought back so that it can be tried; what a VM's end does to it is another reset.
-            Ok(Some(End::Recovered { by: Rung::SlotPower })) if !was_powered => was_powered = true,
-            Ok(Some(End::Recovered { by })) if by != Rung::SlotPower => proven = number,
+            Ok(Some(End::Recovered { by })) if by.cuts_power() && !was_powered => was_powered = true,
+            Ok(Some(End::Recovered { by })) if !by.cuts_power() => proven = number,
             Ok(end) => {
                 let isolation = isolate(root, device);
                 return Ok(Returned::Unproven { end, isolation });

@@ -1,49 +1,37 @@
 //! The search on a directory that stands for `/`, whose device is the machine's own /dev/zero; and on the real /proc.
 
 use std::fs::{self, File};
+use std::ops::Deref;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
-
 use super::*;
+use crate::linux::test_root::TestRoot;
 use crate::usage::{DeviceKind, DeviceNumber, User, Watch};
 
 const GPU: &str = "/sys/bus/pci/devices/0000:01:00.0";
 const ZERO: &str = "1:5\n";
 
-struct Machine {
-    directory: TempDir,
+struct Machine(TestRoot);
+
+impl Deref for Machine {
+    type Target = TestRoot;
+
+    fn deref(&self) -> &TestRoot {
+        &self.0
+    }
 }
 
 impl Machine {
     /// A GPU in IOMMU group 7, and a process 4242 that holds nothing of it.
     fn new() -> Self {
-        let machine = Self {
-            directory: tempfile::tempdir().unwrap(),
-        };
+        let machine = Self(TestRoot::new());
         machine.link("/proc/1/ns/pid", INITIAL_PID_NAMESPACE);
         machine.write("/proc/4242/comm", "qemu\n");
         machine.link("/proc/4242/task/4242/fd/3", "/dev/null");
         machine.write("/proc/4242/map_files/none", "");
         machine.link(&format!("{GPU}/iommu_group"), "../../../kernel/iommu_groups/7");
         machine
-    }
-
-    fn root(&self) -> Root {
-        Root::at(self.directory.path())
-    }
-
-    fn write(&self, path: &str, content: &str) {
-        let path = self.root().path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
-    fn link(&self, path: &str, target: &str) {
-        let path = self.root().path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        symlink(target, path).unwrap();
     }
 
     /// The process has /dev/zero open, under whatever name.

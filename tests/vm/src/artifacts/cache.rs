@@ -8,10 +8,10 @@ use std::path::{self, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::apt::AptRoot;
-use super::kernel::{Kernel, KernelFiles};
-use super::packages::{BUSYBOX, Manifest, PackageSet, QEMU, Release, Scope, TOOLS, discard_changed};
+use super::kernel::KernelFiles;
+use super::packages::{BUSYBOX, DRACUT, Manifest, PackageSet, QEMU, Release, Scope, TOOLS, discard_changed};
 use super::unpack::{self, Tree};
-use super::{DIRECTORY_VARIABLE, Missing, PrepareError, sources};
+use super::{DIRECTORY_VARIABLE, Missing, Part, PrepareError, sources};
 use crate::files::{self, FileError, create_directory};
 use crate::parallel::in_parallel;
 use crate::progress::Progress;
@@ -84,10 +84,10 @@ impl Layout {
         Tree::open(&self.tree_path(set), &manifest)
     }
 
-    /// The sets that every bed has and those of these kernels, as far as they are not there.
-    pub(super) fn lacks(&self, kernels: &[Kernel]) -> Vec<PackageSet> {
+    /// The sets that every bed has and those of these parts, as far as they are not there.
+    pub(super) fn lacks(&self, parts: &[Part]) -> Vec<PackageSet> {
         let mut sets = vec![TOOLS, QEMU, BUSYBOX];
-        sets.extend(kernels.iter().map(|kernel| kernel.packages()));
+        sets.extend(parts.iter().map(|part| part.packages()));
         sets.retain(|set| self.tree(set).is_none());
         sets
     }
@@ -135,6 +135,9 @@ impl Layout {
                 if set.scope == Scope::KernelParts {
                     KernelFiles::find(tree)?.finish(&tools)?;
                 }
+                if set.name == DRACUT.name {
+                    finish_dracut(tree)?;
+                }
                 Ok(())
             })
         })
@@ -179,6 +182,19 @@ fn finish_tools(tree: &Path) -> Result<(), FileError> {
     let awk = tree.join("usr/bin/awk");
     symlink("mawk", &awk).map_err(FileError::of("link", &awk))
 }
+
+/// As [`finish_tools`], for `dracut`.
+fn finish_dracut(tree: &Path) -> Result<(), FileError> {
+    finish_tools(tree)?;
+    for (name, users) in [("passwd", PASSWD), ("group", GROUP)] {
+        let path = tree.join("etc").join(name);
+        fs::write(&path, users).map_err(FileError::of("write", &path))?;
+    }
+    Ok(())
+}
+
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
+const GROUP: &str = "root:x:0:\nnogroup:x:65534:\n";
 
 #[cfg(test)]
 mod tests {

@@ -106,6 +106,35 @@ pub(crate) const TOOLS: PackageSet = PackageSet {
     scope: Scope::WithDependencies,
 };
 
+/// A system in which `dracut` runs as shipped; systemd is in it for the images that systemd runs.
+pub(crate) const DRACUT: PackageSet = PackageSet {
+    name: "dracut",
+    release: Release::Trixie,
+    suite: "trixie",
+    packages: &[
+        "bash",
+        "coreutils",
+        "cpio",
+        "dash",
+        "dracut-core",
+        "findutils",
+        "grep",
+        "gzip",
+        "kmod",
+        "libc-bin",
+        "lz4",
+        "mawk",
+        "mount",
+        "sed",
+        "systemd",
+        "systemd-sysv",
+        "udev",
+        "util-linux",
+        "xz-utils",
+    ],
+    scope: Scope::WithDependencies,
+};
+
 /// The guest's user space: one static program.
 pub(crate) const BUSYBOX: PackageSet = PackageSet {
     name: "busybox",

@@ -46,6 +46,7 @@ pub struct MachineSpec {
     disks: Vec<Nvme>,
     trace: bool,
     firmware_boots: bool,
+    counted: bool,
     arguments: Vec<String>,
     logs: PathBuf,
     qemu: Tree,
@@ -71,6 +72,7 @@ impl MachineSpec {
             disks: Vec::new(),
             trace: false,
             firmware_boots: false,
+            counted: false,
             arguments: Vec::new(),
             logs: bed.part("logs"),
             qemu: bed.qemu.clone(),
@@ -117,6 +119,14 @@ impl MachineSpec {
     #[must_use]
     pub fn disk(mut self, disk: Nvme) -> Self {
         self.disks.push(disk);
+        self
+    }
+
+    /// Has the guest's clock count instructions, 4 ns each, whatever else the host does meanwhile: times are the same in
+    /// every run then, but what a device takes to answer is not in them.
+    #[must_use]
+    pub const fn count_instructions(mut self) -> Self {
+        self.counted = true;
         self
     }
 
@@ -196,8 +206,13 @@ impl MachineSpec {
     }
 
     fn platform(&self) -> Vec<QemuOption> {
+        let accelerator = if self.counted {
+            "tcg,thread=single"
+        } else {
+            "tcg,thread=multi"
+        };
         let mut options = vec![
-            ("-accel", "tcg,thread=multi".to_owned()),
+            ("-accel", accelerator.to_owned()),
             // Of AMD's processors the kernel keeps the addresses below 1 TiB for HyperTransport, which are just those that a
             // machine of this size has for large BARs: what is found anew would get none.
             ("-cpu", "qemu64,vendor=GenuineIntel".to_owned()),
@@ -210,6 +225,9 @@ impl MachineSpec {
                 "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off".to_owned(),
             ),
         ];
+        if self.counted {
+            options.push(("-icount", "shift=2,sleep=off".to_owned()));
+        }
         if self.iommu != Iommu::None {
             let iommu = "intel-iommu,intremap=on,caching-mode=on";
             options.push(("-device", iommu.to_owned()));
@@ -314,6 +332,7 @@ mod tests {
             disks: Vec::new(),
             trace: false,
             firmware_boots: false,
+            counted: false,
             arguments: Vec::new(),
             logs: "/logs".into(),
             qemu: Tree { path: "/qemu".into() },

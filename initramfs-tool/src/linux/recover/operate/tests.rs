@@ -1,25 +1,28 @@
 //! Isolation and its end on a directory that stands for `/`.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-
-use tempfile::TempDir;
+use std::ops::Deref;
 
 use super::*;
 use crate::claim::VFIO_PCI;
+use crate::linux::test_root::TestRoot;
 
 const DEVICES: &str = "/sys/bus/pci/devices";
 
-struct Machine {
-    directory: TempDir,
+struct Machine(TestRoot);
+
+impl Deref for Machine {
+    type Target = TestRoot;
+
+    fn deref(&self) -> &TestRoot {
+        &self.0
+    }
 }
 
 impl Machine {
     /// Two functions that nobody has open; the second is on vfio-pci.
     fn new() -> Self {
-        let machine = Self {
-            directory: tempfile::tempdir().unwrap(),
-        };
+        let machine = Self(TestRoot::new());
         machine.link("/proc/1/ns/pid", "pid:[4026531836]");
         machine.write("/sys/bus/pci/drivers_probe", "");
         machine.write("/sys/bus/pci/drivers/vfio-pci/unbind", "");
@@ -29,26 +32,6 @@ impl Machine {
             machine.link(&group, "../../../kernel/iommu_groups/7");
         }
         machine
-    }
-
-    fn root(&self) -> Root {
-        Root::at(self.directory.path())
-    }
-
-    fn write(&self, path: &str, content: &str) {
-        let path = self.root().path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
-    fn link(&self, path: &str, target: &str) {
-        let path = self.root().path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        symlink(target, path).unwrap();
-    }
-
-    fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.root().path(path)).unwrap()
     }
 
     fn override_of(&self, function: u8) -> String {

@@ -1,26 +1,30 @@
 //! What is decided without a worker, on a directory that stands for `/`.
 
 use std::fs;
+use std::ops::Deref;
 use std::os::unix::fs::symlink;
-
-use tempfile::TempDir;
 
 use super::*;
 use crate::linux::read_quarantine;
+use crate::linux::test_root::TestRoot;
 
 const LEDGER: &str = "/var/lib/reseat/quarantine.json";
 const FROZEN: &str = include_str!("../../../quarantine/quarantine-1.json");
 
 /// A machine whose rules choose the GPU at 0000:01:00.
-struct Machine {
-    directory: TempDir,
+struct Machine(TestRoot);
+
+impl Deref for Machine {
+    type Target = TestRoot;
+
+    fn deref(&self) -> &TestRoot {
+        &self.0
+    }
 }
 
 impl Machine {
     fn new() -> Self {
-        let machine = Self {
-            directory: tempfile::tempdir().unwrap(),
-        };
+        let machine = Self(TestRoot::new());
         machine.write("/proc/cmdline", "reseat.claim=0000:01:00.0");
         fs::create_dir_all(machine.root().path("/sys/bus/pci/devices")).unwrap();
         machine
@@ -44,19 +48,10 @@ impl Machine {
         self
     }
 
-    fn root(&self) -> Root {
-        Root::at(self.directory.path())
-    }
-
-    fn write(&self, path: &str, content: &str) {
-        let path = self.root().path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
     fn force(&self, device: &str) -> Result<Returned, QuarantineError> {
         let how = Return::Force("it was pulled out".to_owned());
-        return_to_service(&self.root(), device.parse().unwrap(), &how, &mut |_| {})
+        let contract = Contract::default();
+        return_to_service(&self.root(), device.parse().unwrap(), &how, &contract, &mut |_| {})
     }
 }
 

@@ -1,0 +1,40 @@
+//! `reseat claim`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use reseat::linux::{self, HotClaim, HotOptions, Root};
+use reseat_core::address::FunctionAddress;
+
+/// Arguments of `reseat claim`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// A function of the GPU: 0000:65:00.0.
+    #[arg(long, value_name = "ADDRESS")]
+    function: FunctionAddress,
+    /// Only say what would be claimed.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Claims the GPU.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let options = HotOptions {
+        root: Root::system(),
+        function: arguments.function,
+        dry_run: arguments.dry_run,
+    };
+    let mut output = io::stdout().lock();
+    match linux::hot_claim(&options)? {
+        HotClaim::Left(why) => writeln!(output, "{why}")?,
+        HotClaim::Done(report) => {
+            for (_, line) in report.details() {
+                writeln!(output, "{line}")?;
+            }
+            if !report.complete {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

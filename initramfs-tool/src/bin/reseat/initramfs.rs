@@ -1,0 +1,373 @@
+//! `reseat initramfs`.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use reseat::initramfs::builder;
+use reseat::initramfs::contents::Shortfall;
+use reseat::initramfs::plan::{Refusal, Request, Which};
+use reseat::initramfs::record::Record;
+use reseat::linux::{
+    self, CLAIM_REPORT, FileState, ImageStatus, InitramfsError, InitramfsOptions, InitramfsStatus, Progress, Root,
+};
+use serde::Serialize;
+
+/// Arguments of `reseat initramfs`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The directory that stands for `/`.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "/",
+        global = true,
+        hide_default_value = true
+    )]
+    root: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Put the claim into the initramfs.
+    ///
+    /// Writes the builder's files, has the image built beside the present one, looks into it, keeps the present one with an
+    /// entry in the boot menu, and puts the new one in its place. Whatever goes wrong leaves it all as it was.
+    #[command(after_help = STATUSES)]
+    Install(Install),
+    /// Show whether the claim is in the initramfs, and whether what is in there is what is on this machine.
+    ///
+    /// Exit status: 0 all is in order, for the kernel that runs; 1 something is missing or stale; 2 wrong usage; 3 nothing
+    /// of reseat is there.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take the claim out of the initramfs.
+    ///
+    /// The image from before comes back, byte for byte. Where an image has been built anew since, that from before may be
+    /// too old, and one is built without reseat.
+    #[command(after_help = STATUSES)]
+    Remove {
+        /// Remove files that somebody has changed, too; a copy is kept.
+        #[arg(long)]
+        force: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+const STATUSES: &str = "Exit status: 0 done; 1 it went wrong, and all is as it was; 2 wrong usage; 4 refused, with what helps; \
+                        6 it went wrong, and something could not be put back, which is named.";
+
+#[derive(clap::Args)]
+struct Install {
+    /// For this kernel, as `uname -r` has it [default: the one that runs].
+    #[arg(long, value_name = "VERSION", conflicts_with = "all")]
+    kernel: Vec<String>,
+    /// For every kernel that has an image.
+    #[arg(long)]
+    all: bool,
+    /// Who makes the image [default: who is installed; of several, who made the present one].
+    #[arg(long, value_enum)]
+    builder: Option<Builder>,
+    /// Go on where an encrypted disk may not open by itself any more, or where unified kernel images are found.
+    #[arg(long)]
+    force: bool,
+    /// Only write the builder's files; images are built otherwise.
+    #[arg(long, conflicts_with_all = ["kernel", "all", "force", "dry_run"])]
+    files_only: bool,
+    /// Only say what would be done.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Builder {
+    /// Debian, Ubuntu, Proxmox.
+    InitramfsTools,
+}
+
+impl From<Builder> for builder::Builder {
+    fn from(builder: Builder) -> Self {
+        match builder {
+            Builder::InitramfsTools => Self::InitramfsTools,
+        }
+    }
+}
+
+/// How `install` and `remove` end otherwise than well.
+const REFUSED: u8 = 4;
+const NOT_UNDONE: u8 = 6;
+/// How `status` ends where there is nothing.
+const ABSENT: u8 = 3;
+
+/// The schema of the status' JSON form: fields may be added under the same name.
+const STATUS_SCHEMA: &str = "reseat.initramfs-status/1";
+
+/// Does what is asked.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let root = Root::at(std::path::absolute(&arguments.root)?);
+    let done = match &arguments.command {
+        Command::Install(install) => self::install(&root, install),
+        Command::Status { json } => return status(&root, *json),
+        Command::Remove { force, json } => remove(&root, *force, *json),
+    };
+    match done {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => match error.downcast_ref() {
+            Some(InitramfsError::Refused(refusals)) => {
+                refuse(refusals);
+                Ok(ExitCode::from(REFUSED))
+            }
+            Some(InitramfsError::NotUndone { .. }) => {
+                eprintln!("reseat: {error}");
+                Ok(ExitCode::from(NOT_UNDONE))
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+fn refuse(refusals: &[Refusal]) {
+    for refusal in refusals {
+        eprintln!("reseat: {refusal}");
+        for step in refusal.remedy() {
+            eprintln!("  - {step}");
+        }
+    }
+}
+
+fn install(root: &Root, arguments: &Install) -> anyhow::Result<()> {
+    let request = Request {
+        builder: arguments.builder.map(Into::into),
+        kernels: match (arguments.all, arguments.kernel.as_slice()) {
+            (true, _) => Which::All,
+            (false, []) => Which::Running,
+            (false, named) => Which::Named(named.to_vec()),
+        },
+        force: arguments.force,
+    };
+    let mut output = io::stdout().lock();
+    if arguments.files_only {
+        let record = linux::install_initramfs_files(root, &request)?;
+        return match arguments.json {
+            true => json(&mut output, &record),
+            false => {
+                for file in &record.files {
+                    writeln!(output, "wrote {}", file.path.display())?;
+                }
+                Ok(writeln!(
+                    output,
+                    "have the images built now; `reseat initramfs status` looks into them"
+                )?)
+            }
+        };
+    }
+    let options = InitramfsOptions {
+        request,
+        dry_run: arguments.dry_run,
+    };
+    let installed = told(arguments.json, |progress| {
+        linux::install_initramfs(root, &options, progress)
+    })?;
+    if let (Some(record), true) = (&installed.record, arguments.json) {
+        return json(&mut output, record);
+    }
+    let plan = &installed.plan;
+    let (write, build) = match installed.record {
+        Some(_) => ("wrote", "switched to a new image:"),
+        None => ("would write", "would build with it and switch to a new image:"),
+    };
+    for file in plan.builder.files() {
+        writeln!(output, "{write} {} (for {})", file.path, plan.builder)?;
+    }
+    for (kernel, image) in &plan.kernels {
+        writeln!(output, "kernel {kernel}: {build} {}", image.display())?;
+    }
+    for kept in installed.record.iter().flat_map(|record| kept(record, &plan.kernels)) {
+        writeln!(output, "{kept}")?;
+    }
+    for note in &installed.notes {
+        writeln!(output, "note: {note}")?;
+    }
+    Ok(())
+}
+
+/// Where the images from before are, and how they boot.
+fn kept(record: &Record, kernels: &[(String, PathBuf)]) -> Vec<String> {
+    let done = record
+        .images
+        .iter()
+        .filter(|image| kernels.iter().any(|(kernel, _)| *kernel == image.kernel));
+    let words = done.map(|image| {
+        let menu = match &image.entry {
+            Some(entry) => format!("it is in the boot menu as \"… (before reseat)\" ({})", entry.display()),
+            None => "the boot menu has no entry that could be copied for it: to boot it, edit an entry in the boot loader \
+                     so that it loads this file as the initrd; or boot the new one with `reseat=off`, which does nothing"
+                .to_owned(),
+        };
+        format!("kernel {}: the image from before is {}; {menu}", image.kernel, image.kept.display())
+    });
+    words.collect()
+}
+
+fn remove(root: &Root, force: bool, as_json: bool) -> anyhow::Result<()> {
+    let removed = told(as_json, |progress| linux::remove_initramfs(root, force, progress))?;
+    let mut output = io::stdout().lock();
+    if as_json {
+        return json(&mut output, &removed);
+    }
+    for file in &removed.files {
+        writeln!(output, "removed {}", file.display())?;
+    }
+    for kernel in &removed.restored {
+        writeln!(output, "kernel {kernel}: the image from before is back")?;
+    }
+    for kernel in &removed.rebuilt {
+        writeln!(output, "kernel {kernel}: built a new image, without reseat")?;
+    }
+    for note in &removed.notes {
+        writeln!(output, "note: {note}")?;
+    }
+    Ok(())
+}
+
+/// Does it, and tells meanwhile what takes long.
+fn told<T>(
+    as_json: bool,
+    act: impl FnOnce(&mut dyn FnMut(Progress)) -> Result<T, InitramfsError>,
+) -> anyhow::Result<T> {
+    let bar = match !as_json && io::stderr().is_terminal() {
+        true => ProgressBar::new_spinner(),
+        false => ProgressBar::hidden(),
+    };
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let done = act(&mut |progress| match progress {
+        Progress::Begins(what) => {
+            bar.reset_elapsed();
+            bar.set_message(what);
+        }
+        Progress::Done(what) if !as_json => bar.suspend(|| eprintln!("{what}")),
+        Progress::Done(_) => {}
+    });
+    bar.finish_and_clear();
+    Ok(done?)
+}
+
+fn json(output: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
+    Ok(writeln!(output, "{}", serde_json::to_string_pretty(value)?)?)
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    schema: &'static str,
+    #[serde(flatten)]
+    status: &'a InitramfsStatus,
+    /// What the claim said at the last boot; nothing if it said nothing.
+    last_boot: Option<&'a str>,
+}
+
+fn status(root: &Root, as_json: bool) -> anyhow::Result<ExitCode> {
+    let status = linux::initramfs_status(root)?;
+    let report = linux::read_report(root, CLAIM_REPORT.as_ref());
+    // The last of its lines is the sum.
+    let last_boot = report.as_ref().ok().and_then(|report| Some(report.lines().pop()?.1));
+    let mut output = io::stdout().lock();
+    match as_json {
+        true => {
+            let (schema, last_boot) = (STATUS_SCHEMA, last_boot.as_deref());
+            let status = &status;
+            json(
+                &mut output,
+                &Status {
+                    schema,
+                    status,
+                    last_boot,
+                },
+            )?;
+        }
+        false => {
+            write!(output, "{}", words(&status))?;
+            match &last_boot {
+                Some(line) => writeln!(output, "last boot: {line}")?,
+                None => writeln!(output, "last boot: no report ({CLAIM_REPORT})")?,
+            }
+        }
+    }
+    Ok(match (status.is_absent(), status.is_in_order()) {
+        (true, _) => ExitCode::from(ABSENT),
+        (false, true) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::FAILURE,
+    })
+}
+
+fn words(status: &InitramfsStatus) -> String {
+    let mut lines = Vec::new();
+    lines.push(match &status.builder {
+        Ok(builder) => format!("builder: {builder}"),
+        Err(why) => format!("builder: {why}"),
+    });
+    if status.cut_off {
+        lines.push(
+            "an installation was cut off: run `reseat initramfs install` or `reseat initramfs remove`".to_owned(),
+        );
+    }
+    for file in &status.files {
+        let state = match file.state {
+            FileState::Present => "present",
+            FileState::OtherVersion => "of another version: run `reseat initramfs install`",
+            FileState::Changed => "changed by somebody",
+            FileState::Missing => "missing",
+        };
+        lines.push(format!("{}: {state}", file.path.display()));
+    }
+    lines.extend(status.images.iter().map(image_in_words));
+    lines.join("\n") + "\n"
+}
+
+fn image_in_words(image: &ImageStatus) -> String {
+    let running = if image.running { " (running)" } else { "" };
+    let state = match &image.shortfalls {
+        Err(why) => format!("cannot be looked into: {why}"),
+        Ok(shortfalls) if shortfalls.is_empty() => "has the claim, with what is on this machine".to_owned(),
+        Ok(shortfalls) => {
+            let words: Vec<_> = shortfalls.iter().map(ToString::to_string).collect();
+            let anew = match shortfalls.iter().any(Shortfall::is_stale) {
+                true => "; build it anew (`reseat initramfs install`)",
+                false => "",
+            };
+            format!("{}{anew}", words.join("; "))
+        }
+    };
+    let kept = match (&image.kept, &image.entry) {
+        (None, _) => String::new(),
+        (Some(kept), None) => format!(
+            "; the image from before is {}, without an entry in the boot menu",
+            kept.display()
+        ),
+        (Some(kept), Some(entry)) => format!(
+            "; the image from before is {}, in the boot menu by {}",
+            kept.display(),
+            entry.display()
+        ),
+    };
+    format!(
+        "kernel {}{running}: {}: {state}{kept}",
+        image.kernel,
+        image.path.display()
+    )
+}

@@ -1,0 +1,243 @@
+//! What of ours is in an image, and what is not as it should be.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::archive::Entry;
+use super::builder::Builder;
+
+/// The SHA-256 of some content, as `sha256sum` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    /// Of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::finish(Sha256::new().chain_update(bytes))
+    }
+
+    /// Of what has been taken in.
+    #[must_use]
+    pub fn finish(hash: Sha256) -> Self {
+        Self(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+const PROGRAM: &str = "reseat-claim";
+const RULES: &str = "etc/reseat/reseat.toml";
+const QUARANTINE: &str = "etc/reseat/quarantine.json";
+
+/// The order in which initramfs-tools' image runs the scripts of a directory.
+const ORDER: &str = "scripts/init-top/ORDER";
+const OWN_SCRIPT: &str = "/scripts/init-top/00reseat";
+const UDEV_SCRIPT: &str = "/scripts/init-top/udev";
+
+/// Whether the content of an entry is of interest.
+#[must_use]
+pub fn is_wanted(name: &str) -> bool {
+    [RULES, QUARANTINE, ORDER].contains(&name) || is_program(name, PROGRAM)
+}
+
+/// Directories of programs are links into each other on some systems, in some images.
+fn is_program(name: &str, program: &str) -> bool {
+    let in_directory = name.rsplit_once('/').filter(|(_, file)| *file == program);
+    in_directory.is_some_and(|(directory, _)| matches!(directory, "sbin" | "bin" | "usr/sbin" | "usr/bin"))
+}
+
+/// What is in an image, as far as it matters here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// By name: content, where it was wanted, and type and permission bits.
+    files: BTreeMap<String, (Option<Vec<u8>>, u32)>,
+}
+
+impl Contents {
+    /// Puts them together from an image's entries.
+    #[must_use]
+    pub fn collect(entries: Vec<Entry>) -> Self {
+        // The content of a file with several names stands at the last of them.
+        let shared: BTreeMap<_, _> = entries
+            .iter()
+            .filter(|entry| entry.links > 1)
+            .filter_map(|entry| Some((entry.file, entry.content.clone().filter(|content| !content.is_empty())?)))
+            .collect();
+        let file = |entry: Entry| {
+            let empty = entry.content.as_ref().is_some_and(Vec::is_empty);
+            let content = match empty && entry.links > 1 {
+                true => shared.get(&entry.file).cloned(),
+                false => entry.content,
+            };
+            (entry.name, (content, entry.mode))
+        };
+        Self {
+            files: entries.into_iter().map(file).collect(),
+        }
+    }
+
+    fn content(&self, name: &str) -> Option<&[u8]> {
+        self.files.get(name)?.0.as_deref()
+    }
+
+    fn program(&self, program: &str) -> Option<&(Option<Vec<u8>>, u32)> {
+        let mut named = self.files.iter().filter(|(name, _)| is_program(name, program));
+        Some(named.next()?.1)
+    }
+
+    /// Whether it would claim anything, or tries to.
+    #[must_use]
+    pub fn has_claim(&self) -> bool {
+        self.program(PROGRAM).is_some()
+    }
+
+    /// Who made it, as far as it shows.
+    #[must_use]
+    pub fn made_by(&self) -> Option<Builder> {
+        self.files.contains_key(ORDER).then_some(Builder::InitramfsTools)
+    }
+
+    fn has_module(&self, kernel: &str, module: &str) -> bool {
+        let directory = format!("lib/modules/{kernel}/");
+        let is_it = |name: &String| {
+            let below = name.strip_prefix("usr/").unwrap_or(name).strip_prefix(&directory);
+            let file = below.and_then(|below| below.rsplit('/').next());
+            let named = file.and_then(|file| file.split_once(".ko")).map(|(named, _)| named);
+            named.is_some_and(|named| named.replace('-', "_") == module)
+        };
+        self.files.keys().any(is_it)
+    }
+}
+
+/// What an image is to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Who makes it.
+    pub builder: Builder,
+    /// For which kernel.
+    pub kernel: String,
+    /// The program on the machine.
+    pub program: Option<Digest>,
+    /// The rules on the machine, if there are any.
+    pub rules: Option<Digest>,
+    /// The list of what is out of service on the machine, if there is one.
+    pub quarantine: Option<Digest>,
+    /// Whether vfio-pci is a part of the kernel.
+    pub vfio_built_in: bool,
+}
+
+/// Something that is not in an image as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shortfall {
+    /// Nothing of reseat is in it.
+    NoClaim,
+    /// The program is another one than on the machine, or cannot be run.
+    OtherProgram,
+    /// Nothing would run it, or not before drivers are loaded.
+    NotRun(String),
+    /// The rules are not in it.
+    NoRules,
+    /// Its rules are not those on the machine.
+    OtherRules,
+    /// Its list of what is out of service is not that on the machine.
+    OtherQuarantine,
+    /// A module is not in it.
+    NoModule(String),
+    /// There is nothing that could load a module.
+    NoModprobe,
+}
+
+impl Shortfall {
+    /// Whether it comes by itself, by a change on the machine after the image was made.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(
+            self,
+            Self::OtherProgram | Self::OtherRules | Self::OtherQuarantine | Self::NoRules
+        )
+    }
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoClaim => write!(formatter, "{PROGRAM} is not in it"),
+            Self::OtherProgram => write!(formatter, "its {PROGRAM} is not the one on this machine"),
+            Self::NotRun(why) => write!(formatter, "{PROGRAM} would not run before drivers are loaded: {why}"),
+            Self::NoRules => write!(formatter, "the rules (/{RULES}) are not in it"),
+            Self::OtherRules => write!(formatter, "its rules are not those in /{RULES}"),
+            Self::OtherQuarantine => {
+                formatter.write_str("its list of GPUs out of service is not the one on this machine")
+            }
+            Self::NoModule(module) => write!(formatter, "the module {module} is not in it"),
+            Self::NoModprobe => formatter.write_str("modprobe is not in it"),
+        }
+    }
+}
+
+/// What the image lacks; nothing if all of it is as it should be.
+#[must_use]
+pub fn shortfalls(contents: &Contents, wanted: &Wanted) -> Vec<Shortfall> {
+    let Some((program, mode)) = contents.program(PROGRAM) else {
+        return vec![Shortfall::NoClaim];
+    };
+    let mut found = Vec::new();
+    let digest = program.as_deref().map(Digest::of);
+    if digest.is_none() || digest != wanted.program || mode & 0o111 == 0 {
+        found.push(Shortfall::OtherProgram);
+    }
+    found.extend(not_run(contents, wanted.builder).map(|why| Shortfall::NotRun(why.to_owned())));
+    let rules = contents.content(RULES).map(Digest::of);
+    found.extend(match (&rules, &wanted.rules) {
+        (None, Some(_)) => Some(Shortfall::NoRules),
+        (there, wanted) if there != wanted => Some(Shortfall::OtherRules),
+        _ => None,
+    });
+    if contents.content(QUARANTINE).map(Digest::of) != wanted.quarantine {
+        found.push(Shortfall::OtherQuarantine);
+    }
+    if !wanted.vfio_built_in {
+        if !contents.has_module(&wanted.kernel, "vfio_pci") {
+            found.push(Shortfall::NoModule("vfio-pci".to_owned()));
+        }
+        if contents.program("modprobe").is_none() {
+            found.push(Shortfall::NoModprobe);
+        }
+    }
+    found
+}
+
+/// Why the program would not run in time; nothing if it would.
+fn not_run(contents: &Contents, builder: Builder) -> Option<&'static str> {
+    match builder {
+        Builder::InitramfsTools => not_run_by_scripts(contents),
+    }
+}
+
+fn not_run_by_scripts(contents: &Contents) -> Option<&'static str> {
+    let mode = contents
+        .files
+        .get(OWN_SCRIPT.trim_start_matches('/'))
+        .map(|(_, mode)| mode);
+    if mode.is_none_or(|mode| mode & 0o111 == 0) {
+        return Some("its script is not in the image, or cannot be run");
+    }
+    let order = String::from_utf8_lossy(contents.content(ORDER).unwrap_or_default());
+    let place = |script: &str| {
+        order
+            .lines()
+            .position(|line| line.split_whitespace().next() == Some(script))
+    };
+    match (place(OWN_SCRIPT), place(UDEV_SCRIPT)) {
+        (None, _) => Some("its script is not in the order of scripts"),
+        (Some(own), Some(udev)) if udev < own => Some("its script comes after udev's"),
+        (Some(_), _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

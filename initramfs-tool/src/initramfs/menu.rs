@@ -1,0 +1,255 @@
+//! The previous image in the boot menu: an entry is copied from the one that boots the image now.
+//!
+//! An entry is copied and nothing generated anew, so that the menu's order, its default and the user's own entries stay as
+//! they are.
+
+use std::path::Path;
+
+use super::plan::KEPT_SUFFIX;
+
+/// What the copied entry is called, behind its original's title.
+const TITLE: &str = "before reseat";
+
+/// Begins and ends what is ours in a file that others write to.
+const BEGIN: &str =
+    "# reseat: the image from before `reseat initramfs install`; `reseat initramfs remove` takes this away";
+const END: &str = "# reseat: end";
+
+/// GRUB's own file for entries of the user, which its configuration reads if it is there.
+pub const GRUB_CUSTOM: &str = "custom.cfg";
+
+/// The entry of GRUB's configuration that boots `image` (its [`tail`]), with the kept image in its place. Nothing if
+/// there is none, or if the configuration does not read [`GRUB_CUSTOM`].
+#[must_use]
+pub fn grub_entry(configuration: &str, image: &str) -> Option<String> {
+    if !configuration
+        .lines()
+        .any(|line| line.trim_start().starts_with("source") && line.contains(GRUB_CUSTOM))
+    {
+        return None;
+    }
+    let lines: Vec<&str> = configuration.lines().collect();
+    let begins = |line: &&str| line.trim_start().starts_with("menuentry ");
+    let starts = lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| begins(line))
+        .map(|(at, _)| at);
+    let entries = starts.filter_map(|at| {
+        let entry = lines.get(at..)?;
+        let length = entry.iter().position(|line| line.trim() == "}")?;
+        entry.get(..=length)
+    });
+    let mut booting = entries.filter(|entry| {
+        let loads = |line: &&str| words_of(line).any(|word| is_image(word, image));
+        entry
+            .iter()
+            .any(|line| line.trim_start().starts_with("initrd") && loads(line))
+    });
+    // The first is the plain one; its variants for repairs come behind it.
+    let entry = booting.next()?;
+    let mut text = String::new();
+    for line in entry {
+        let line = match line.trim_start() {
+            start if start.starts_with("initrd") => with_kept(line, image),
+            start if start.starts_with("menuentry ") => grub_title(line),
+            _ => (*line).to_owned(),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    Some(text)
+}
+
+fn words_of(line: &str) -> impl Iterator<Item = &str> {
+    line.split_whitespace().skip(1)
+}
+
+/// As much of an image's path as tells it from those of other kernels: its name, or with the directory where every kernel
+/// has one of its own. Menus have the path on the partition, which is another than that on the machine.
+#[must_use]
+pub fn tail(image: &Path) -> String {
+    let name = |path: &Path| {
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    };
+    match (name(image).as_str(), image.parent()) {
+        ("initrd", Some(above)) => format!("{}/initrd", name(above)),
+        (file, _) => file.to_owned(),
+    }
+}
+
+fn is_image(word: &str, tail: &str) -> bool {
+    word.strip_suffix(tail)
+        .is_some_and(|before| before.is_empty() || before.ends_with('/'))
+}
+
+/// The words of a line behind the first, the image among them replaced.
+fn with_kept(line: &str, image: &str) -> String {
+    let start = line.trim_start();
+    let indent = line.strip_suffix(start).unwrap_or_default();
+    let key = start.split_whitespace().next().unwrap_or_default();
+    let mut text = format!("{indent}{key}");
+    for word in words_of(line) {
+        let suffix = if is_image(word, image) { KEPT_SUFFIX } else { "" };
+        text.push_str(&format!(" {word}{suffix}"));
+    }
+    text
+}
+
+/// The title and the identifier are the first and the last of what stands in quotes.
+fn grub_title(line: &str) -> String {
+    let mut parts: Vec<String> = line.split('\'').map(str::to_owned).collect();
+    if let Some(title) = parts.get_mut(1) {
+        title.push_str(&format!(" ({TITLE})"));
+    }
+    let last = parts.len().saturating_sub(2);
+    if let Some(identifier) = parts.get_mut(last).filter(|_| last > 1) {
+        identifier.push_str("-before-reseat");
+    }
+    parts.join("'")
+}
+
+/// A file of the user's with our entries at its end, and with none that stood there before.
+#[must_use]
+pub fn with_entries(file: &str, entries: &[String]) -> String {
+    let mut text = without_entries(file);
+    if entries.is_empty() {
+        return text;
+    }
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    format!("{text}{BEGIN}\n{}{END}\n", entries.concat())
+}
+
+/// The file without our entries.
+#[must_use]
+pub fn without_entries(file: &str) -> String {
+    let mut ours = false;
+    let mut text = String::new();
+    for line in file.split_inclusive('\n') {
+        match line.trim_end() {
+            BEGIN => ours = true,
+            END if ours => ours = false,
+            _ if !ours => text.push_str(line),
+            _ => {}
+        }
+    }
+    text
+}
+
+/// A file of the Boot Loader Specification (systemd-boot's entries, and Fedora's for GRUB) with the kept image in the
+/// place of `image` (its [`tail`]). Nothing if it does not boot that.
+#[must_use]
+pub fn loader_entry(file: &str, image: &str) -> Option<String> {
+    let key = |line: &str| line.split_whitespace().next().map(str::to_owned);
+    let boots = |line: &str| key(line).as_deref() == Some("initrd") && words_of(line).any(|word| is_image(word, image));
+    if !file.lines().any(boots) {
+        return None;
+    }
+    let mut text = String::new();
+    for line in file.lines() {
+        match key(line).as_deref() {
+            Some("initrd") => text.push_str(&with_kept(line, image)),
+            Some("title") => text.push_str(&format!("{} ({TITLE})", line.trim_end())),
+            // Entries without one stand behind those that have one, and so never are the default.
+            Some("sort-key") => continue,
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    Some(text)
+}
+
+/// The name of the copied file: it sorts behind its original, by the specification's order of versions.
+#[must_use]
+pub fn loader_entry_name(original: &str) -> Option<String> {
+    let name = original.strip_suffix(".conf")?;
+    // A counter of tries belongs to the original.
+    let name = name.split_once('+').map_or(name, |(name, _)| name);
+    (!name.ends_with("~before-reseat")).then(|| format!("{name}~before-reseat.conf"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMAGE: &str = "initrd.img-6.1.0-50-amd64";
+
+    const GRUB: &str = "\
+set default=\"0\"
+menuentry 'Debian GNU/Linux' --class debian $menuentry_id_option 'gnulinux-simple-1234' {
+\tinsmod ext2
+\tif [ x$grub_platform = xxen ]; then insmod xzio; fi
+\tlinux\t/boot/vmlinuz-6.1.0-50-amd64 root=UUID=1234 ro quiet
+\tinitrd\t/boot/microcode.img /boot/initrd.img-6.1.0-50-amd64
+}
+submenu 'Advanced options for Debian GNU/Linux' $menuentry_id_option 'gnulinux-advanced-1234' {
+\tmenuentry 'Debian GNU/Linux, with Linux 6.1.0-50-amd64 (recovery mode)' --class debian $menuentry_id_option 'gnulinux-r' {
+\t\tlinux\t/boot/vmlinuz-6.1.0-50-amd64 root=UUID=1234 ro single
+\t\tinitrd\t/boot/initrd.img-6.1.0-50-amd64
+\t}
+\tmenuentry 'Debian GNU/Linux, with Linux 6.1.0-5-amd64' --class debian $menuentry_id_option 'gnulinux-o' {
+\t\tinitrd\t/boot/initrd.img-6.1.0-5-amd64
+\t}
+}
+if [ -f  ${config_directory}/custom.cfg ]; then
+  source ${config_directory}/custom.cfg
+fi
+";
+
+    #[test]
+    fn the_entry_of_grub_is_copied_with_the_kept_image() {
+        let expected = "\
+menuentry 'Debian GNU/Linux (before reseat)' --class debian $menuentry_id_option 'gnulinux-simple-1234-before-reseat' {
+\tinsmod ext2
+\tif [ x$grub_platform = xxen ]; then insmod xzio; fi
+\tlinux\t/boot/vmlinuz-6.1.0-50-amd64 root=UUID=1234 ro quiet
+\tinitrd /boot/microcode.img /boot/initrd.img-6.1.0-50-amd64.before-reseat
+}
+";
+        assert_eq!(grub_entry(GRUB, IMAGE).unwrap(), expected);
+        let older = grub_entry(GRUB, "initrd.img-6.1.0-5-amd64").unwrap();
+        assert!(
+            older.contains("initrd /boot/initrd.img-6.1.0-5-amd64.before-reseat"),
+            "{older}"
+        );
+        assert_eq!(grub_entry(GRUB, "initrd.img-6.12.0-amd64"), None);
+        assert_eq!(grub_entry(&GRUB.replace("custom.cfg", "other.cfg"), IMAGE), None);
+    }
+
+    #[test]
+    fn what_others_wrote_beside_our_entries_stays() {
+        for before in ["", "menuentry 'mine' {\n}\n", "no line feed"] {
+            let once = with_entries(before, &["menuentry 'a' {\n}\n".to_owned()]);
+            let twice = with_entries(&once, &["menuentry 'b' {\n}\n".to_owned()]);
+            assert!(
+                once.contains("'a'") && twice.contains("'b'") && !twice.contains("'a'"),
+                "{twice}"
+            );
+            assert_eq!(without_entries(&twice).trim_end(), before.trim_end());
+        }
+    }
+
+    #[test]
+    fn a_loader_entry_is_copied_and_does_not_become_the_default() {
+        let file = "title Fedora\nsort-key fedora\nversion 6.1\nlinux /6.1/linux\ninitrd /ucode.img /6.1/initrd\noptions quiet\n";
+        let expected = "title Fedora (before reseat)\nversion 6.1\nlinux /6.1/linux\ninitrd /ucode.img /6.1/initrd.before-reseat\noptions quiet\n";
+        assert_eq!(
+            loader_entry(file, &tail(Path::new("/efi/6.1/initrd"))).unwrap(),
+            expected
+        );
+        assert_eq!(loader_entry(file, &tail(Path::new("/efi/6.12/initrd"))), None);
+        assert_eq!(
+            loader_entry_name("fedora-6.1.conf").unwrap(),
+            "fedora-6.1~before-reseat.conf"
+        );
+        assert_eq!(
+            loader_entry_name("fedora-6.1+3-0.conf").unwrap(),
+            "fedora-6.1~before-reseat.conf"
+        );
+        assert_eq!(loader_entry_name("fedora-6.1~before-reseat.conf"), None);
+    }
+}

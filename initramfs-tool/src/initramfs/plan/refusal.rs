@@ -1,0 +1,206 @@
+//! Why nothing is done, and what helps.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::super::builder::Builder;
+use super::super::measured::Binding;
+use super::Deployed;
+
+/// Why nothing is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `/usr/sbin/reseat-claim` is missing.
+    NoProgram,
+    /// No builder is installed.
+    NoBuilder,
+    /// The one that was asked for is not.
+    BuilderNotThere(Builder),
+    /// Several are, and none of them is known to have made the image.
+    SeveralBuilders(Vec<Builder>),
+    /// It cannot be seen which kernel runs.
+    RunningUnknown,
+    /// No kernel is installed that has an image.
+    NoKernels,
+    /// This one is not installed.
+    NoKernel {
+        /// Which.
+        version: String,
+        /// Those that are.
+        there: Vec<String>,
+    },
+    /// It has no image.
+    NoImage {
+        /// Which.
+        version: String,
+        /// Where it was looked for.
+        places: Vec<String>,
+    },
+    /// Two images do not fit.
+    NoSpace {
+        /// Where.
+        directory: PathBuf,
+        /// How much may be needed.
+        needed: u64,
+        /// How much there is.
+        free: u64,
+    },
+    /// The system is made elsewhere.
+    Deployed(Deployed),
+    /// The kernel and its initramfs are one file.
+    Unified {
+        /// What speaks for it.
+        signs: Vec<String>,
+        /// Whether it has to be signed.
+        secure_boot: bool,
+    },
+    /// A disk that another initramfs does not open.
+    Bound {
+        /// Which.
+        disk: PathBuf,
+        /// To what.
+        binding: Binding,
+    },
+    /// A disk of which that is not known.
+    BindingUnknown {
+        /// Which.
+        disk: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Not even the disks are known.
+    DisksUnknown(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoProgram => formatter.write_str("/usr/sbin/reseat-claim is not there"),
+            Self::NoBuilder => {
+                let known: Vec<_> = Builder::ALL.iter().map(|builder| builder.name()).collect();
+                write!(
+                    formatter,
+                    "no program is found that makes an initramfs ({})",
+                    known.join(", ")
+                )
+            }
+            Self::BuilderNotThere(builder) => write!(formatter, "{builder} is not installed"),
+            Self::SeveralBuilders(builders) => {
+                let names: Vec<_> = builders.iter().map(|builder| builder.name()).collect();
+                write!(
+                    formatter,
+                    "{} are installed, and it does not show which of them made the image",
+                    names.join(" and ")
+                )
+            }
+            Self::RunningUnknown => formatter.write_str("it cannot be seen which kernel runs"),
+            Self::NoKernels => formatter.write_str("no installed kernel has an initramfs"),
+            Self::NoKernel { version, there } => {
+                write!(
+                    formatter,
+                    "kernel {version} is not installed; there are: {}",
+                    listed(there)
+                )
+            }
+            Self::NoImage { version, places } => write!(
+                formatter,
+                "kernel {version} has no initramfs at {}",
+                listed(places).replace("VERSION", version)
+            ),
+            Self::NoSpace {
+                directory,
+                needed,
+                free,
+            } => write!(
+                formatter,
+                "{} has {} MiB free, and the new images beside the present ones may need {}",
+                directory.display(),
+                free >> 20,
+                needed.div_ceil(1 << 20)
+            ),
+            Self::Deployed(Deployed::Ostree) => formatter.write_str("this system is deployed by ostree"),
+            Self::Deployed(Deployed::Bootc) => {
+                formatter.write_str("this system is a container's image, deployed by bootc")
+            }
+            Self::Unified { signs, secure_boot } => write!(
+                formatter,
+                "this machine boots unified kernel images ({}){}",
+                signs.join("; "),
+                if *secure_boot {
+                    ", which the firmware wants signed"
+                } else {
+                    ""
+                }
+            ),
+            Self::Bound { disk, binding } => write!(
+                formatter,
+                "{} is bound to {binding}, which another initramfs changes: the next boot waits for a passphrase",
+                disk.display()
+            ),
+            Self::BindingUnknown { disk, why } => write!(
+                formatter,
+                "it is not known whether {} still opens by itself after a change of the initramfs: {why}",
+                disk.display()
+            ),
+            Self::DisksUnknown(why) => write!(
+                formatter,
+                "it is not known whether encrypted disks still open by themselves after a change of the initramfs: {why}"
+            ),
+        }
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    }
+}
+
+impl Refusal {
+    /// What helps, step by step.
+    #[must_use]
+    pub fn remedy(&self) -> &'static [&'static str] {
+        match self {
+            Self::NoProgram => &["install all of reseat's files"],
+            Self::NoBuilder => &["install one of them, or have your builder take up /usr/sbin/reseat-claim by hand"],
+            Self::BuilderNotThere(_) | Self::SeveralBuilders(_) => &["say which one with --builder"],
+            Self::RunningUnknown | Self::NoKernels | Self::NoKernel { .. } => {
+                &["name the kernel with --kernel VERSION"]
+            }
+            Self::NoImage { .. } => &["have your distribution make one first"],
+            Self::NoSpace { .. } => &["remove kernels that you do not need"],
+            Self::Deployed(Deployed::Ostree) => &[
+                "nothing in /usr is written here; have the system's builder do it",
+                "in the tree's definition: add reseat's files (`reseat initramfs files` lists them) and run dracut for its kernel",
+                "without one of your own: layer a package of reseat, `rpm-ostree initramfs --enable`, and \
+                 `rpm-ostree initramfs-etc --track=/etc/reseat/reseat.toml`",
+                "the deployment before stays in the boot menu; `rpm-ostree rollback` goes back",
+            ],
+            Self::Deployed(Deployed::Bootc) => &[
+                "nothing in /usr is written here; have the image's build do it, in its Containerfile:",
+                "COPY the tree of `cargo xtask dist` to /, and your rules to /etc/reseat/reseat.toml",
+                "RUN kernel=$(ls /usr/lib/modules) && dracut --force --no-hostonly --reproducible \
+                 /usr/lib/modules/$kernel/initramfs.img $kernel",
+                "the deployment before stays in the boot menu; `bootc rollback` goes back",
+            ],
+            Self::Unified { .. } => &[
+                "keep the present image: copy the .efi file under another name in the same directory, it becomes an entry \
+                 of its own",
+                "reseat initramfs install --files-only",
+                "build anew as your distribution does, which signs as well: `kernel-install add VERSION KERNEL`, \
+                 `mkinitcpio -P`, or `dracut --uefi --force`",
+                "if this machine does not boot from those images: --force",
+            ],
+            Self::Bound { .. } => &[
+                "have a passphrase or a recovery key at hand, and somebody who can enter it",
+                "run again with --force, boot, and enroll the TPM anew (`systemd-cryptenroll --wipe-slot=tpm2 \
+                 --tpm2-device=auto --tpm2-pcrs=7 DISK`, or `clevis luks regen`)",
+            ],
+            Self::BindingUnknown { .. } | Self::DisksUnknown(_) => &[
+                "run as root, or find out by hand: `cryptsetup luksDump DISK`",
+                "if it is not bound to the TPM registers 4, 9 or 11, or somebody can enter its passphrase: --force",
+            ],
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Looking into an image.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::process::Stdio;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{InitramfsError, failed, programs};
+use crate::initramfs::archive::{self, ArchiveError, Compression, End, Entry};
+use crate::initramfs::contents::{Contents, Digest, is_wanted};
+use crate::linux::Root;
+
+/// What is in it.
+pub(super) fn look_into(root: &Root, path: &Path) -> Result<Contents, InitramfsError> {
+    let image = |cause| InitramfsError::Image {
+        path: path.to_owned(),
+        cause,
+    };
+    let file = File::open(path).map_err(failed("open", path))?;
+    let mut entries = Vec::new();
+    let mut plain = BufReader::new(file);
+    let end = archive::read(&mut plain, &is_wanted, &mut |entry| entries.push(entry)).map_err(image)?;
+    if let End::Compressed(compression, at) = end {
+        unpack(root, plain.into_inner(), compression, at, &mut |entry| {
+            entries.push(entry);
+        })
+        .map_err(image)?;
+    }
+    Ok(Contents::collect(entries))
+}
+
+/// Has the rest of the file unpacked by the program that packed it, which is there where images are built.
+fn unpack(
+    root: &Root,
+    mut file: File,
+    compression: Compression,
+    at: u64,
+    visit: &mut dyn FnMut(Entry),
+) -> Result<(), ArchiveError> {
+    file.seek(SeekFrom::Start(at))?;
+    let (name, arguments) = compression.command().split_first().unwrap_or((&"", &[]));
+    let program = programs::find(root, name);
+    let program =
+        program.ok_or_else(|| io::Error::other(format!("it takes `{name}` to unpack it, which is not there")))?;
+    let mut command = programs::command(&program);
+    command
+        .args(arguments)
+        .stdin(file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    let mut output = BufReader::new(child.stdout.take().ok_or_else(|| io::Error::other("no output"))?);
+    let read = archive::read(&mut output, &is_wanted, visit);
+    // Whoever does not read to the end leaves it waiting.
+    let rest = io::copy(&mut output, &mut io::sink());
+    let status = child.wait()?;
+    match read? {
+        End::File => {}
+        End::Compressed(..) => return Err(io::Error::other("something is compressed twice").into()),
+    }
+    rest?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!(
+            "`{}` says that it is damaged ({status})",
+            compression.command().join(" ")
+        ))
+        .into()),
+    }
+}
+
+/// The digest of a file.
+pub(super) fn digest(path: &Path) -> Result<Digest, InitramfsError> {
+    let mut file = File::open(path).map_err(failed("open", path))?;
+    let mut hash = Sha256::new();
+    let mut block = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut block).map_err(failed("read", path))? {
+            0 => return Ok(Digest::finish(hash)),
+            read => hash.update(block.get(..read).unwrap_or_default()),
+        }
+    }
+}

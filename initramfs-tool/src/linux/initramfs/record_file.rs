@@ -1,0 +1,38 @@
+//! The record below /var/lib.
+
+use std::path::Path;
+
+use super::InitramfsError;
+use crate::initramfs::record::Record;
+use crate::linux::Root;
+use crate::linux::durable::{self, DurableError, Locked};
+
+/// A directory of its own: its lock is held as long as images are built.
+pub(super) const DIRECTORY: &str = "/var/lib/reseat/initramfs";
+const NAME: &str = "record.json";
+
+pub(super) fn lock(root: &Root) -> Result<Locked, InitramfsError> {
+    Ok(Locked::wait(&root.path(DIRECTORY))?)
+}
+
+pub(super) fn read(root: &Root) -> Result<Option<Record>, InitramfsError> {
+    let path = Path::new(DIRECTORY).join(NAME);
+    let Some(bytes) = durable::read(&root.path(&path))? else {
+        return Ok(None);
+    };
+    let record = Record::parse(&bytes).map_err(|why| InitramfsError::Record { path, why })?;
+    Ok(Some(record))
+}
+
+pub(super) fn write(locked: &Locked, record: &Record) -> Result<(), InitramfsError> {
+    let mut text = serde_json::to_string_pretty(record).map_err(|cause| DurableError::Content {
+        path: Path::new(DIRECTORY).join(NAME),
+        cause,
+    })?;
+    text.push('\n');
+    Ok(locked.replace(NAME, text.as_bytes())?)
+}
+
+pub(super) fn forget(locked: &Locked) -> Result<(), InitramfsError> {
+    Ok(locked.remove(NAME)?)
+}

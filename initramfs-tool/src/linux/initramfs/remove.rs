@@ -1,0 +1,238 @@
+//! The way back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::changes::{Changes, with_suffix};
+use super::install::{build, tell_again, tell_others};
+use super::{InitramfsError, Progress, facts, failed, images, menu, record_file};
+use crate::initramfs::builder::Builder;
+use crate::initramfs::contents::Digest;
+use crate::initramfs::plan::{Refusal, Request, UNFINISHED_SUFFIX};
+use crate::initramfs::record::{Record, SwitchedImage};
+use crate::linux::Root;
+
+/// What has been done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Removed {
+    /// Files that are gone.
+    pub files: Vec<PathBuf>,
+    /// Kernels whose image from before is back, byte for byte.
+    pub restored: Vec<String>,
+    /// Kernels whose image was built anew, since it had been built anew after the installation.
+    pub rebuilt: Vec<String>,
+    /// What is to be known.
+    pub notes: Vec<String>,
+}
+
+/// What becomes of a kernel's image.
+enum Way {
+    /// The kept one takes its place.
+    Restore(SwitchedImage),
+    /// A new one is built.
+    Rebuild(PathBuf),
+    /// There is nothing of ours in it.
+    Leave,
+}
+
+/// Removes the builder's files, and puts the images from before in the place of those with a claim. Where an image has been
+/// built anew meanwhile, that from before may be too old, and a new one is built without the claim. Whatever goes wrong
+/// leaves it all as it was.
+///
+/// # Errors
+/// When it could not be done.
+pub fn remove(root: &Root, force: bool, progress: &mut dyn FnMut(Progress)) -> Result<Removed, InitramfsError> {
+    let facts = facts::gather(root, &Request::default());
+    let locked = record_file::lock(root)?;
+    let known = record_file::read(root)?;
+    let nothing_known = known.is_none();
+    let record = known.unwrap_or_else(|| {
+        // Laid out by hand or by a package.
+        let builder = facts.made_by.or_else(|| facts.builders.first().copied());
+        Record::begin(builder.unwrap_or(Builder::InitramfsTools), Timestamp::now())
+    });
+    let there = own_files(root, &record);
+    if nothing_known && there.is_empty() {
+        return Err(InitramfsError::NothingThere);
+    }
+    if let Some(deployed) = facts.deployed {
+        return Err(InitramfsError::Refused(vec![Refusal::Deployed(deployed)]));
+    }
+    let mut kernels: Vec<(String, PathBuf)> = record
+        .images
+        .iter()
+        .map(|image| (image.kernel.clone(), image.image.clone()))
+        .collect();
+    for kernel in &facts.kernels {
+        if let (Some(image), None) = (&kernel.image, record.image(&kernel.version)) {
+            kernels.push((kernel.version.clone(), image.path.clone()));
+        }
+    }
+    let mut removal = Removal {
+        root,
+        record,
+        changes: Changes::default(),
+        removed: Removed::default(),
+        told: Vec::new(),
+    };
+    let done = removal
+        .remove_files(&there, force)
+        .and_then(|()| removal.images(&kernels, progress))
+        .and_then(|()| record_file::forget(&locked));
+    removal.end(done)
+}
+
+/// Our files that are there, each with whether it is as it was written.
+fn own_files(root: &Root, record: &Record) -> Vec<(PathBuf, bool)> {
+    let brought = Builder::ALL.iter().flat_map(|builder| builder.files());
+    let mut files: Vec<_> = brought
+        .map(|file| (PathBuf::from(file.path), Digest::of(file.content.as_bytes())))
+        .collect();
+    files.extend(
+        record
+            .files
+            .iter()
+            .map(|file| (file.path.clone(), file.content.clone())),
+    );
+    files.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut there: Vec<(PathBuf, bool)> = Vec::new();
+    for (path, content) in files {
+        let Ok(found) = images::digest(&root.path(&path)) else {
+            continue;
+        };
+        match there.last_mut() {
+            Some((last, ours)) if *last == path => *ours |= found == content,
+            _ => there.push((path, found == content)),
+        }
+    }
+    there
+}
+
+struct Removal<'a> {
+    root: &'a Root,
+    record: Record,
+    changes: Changes,
+    removed: Removed,
+    /// The images of which others have been told.
+    told: Vec<(String, PathBuf)>,
+}
+
+impl Removal<'_> {
+    fn remove_files(&mut self, there: &[(PathBuf, bool)], force: bool) -> Result<(), InitramfsError> {
+        for (path, ours) in there {
+            if !ours {
+                if !force {
+                    return Err(InitramfsError::Changed(path.clone()));
+                }
+                let copy = self.copy_aside(path)?;
+                self.removed.notes.push(format!(
+                    "{} had been changed; a copy is {}",
+                    path.display(),
+                    copy.display()
+                ));
+            }
+            self.changes.remove(&self.root.path(path))?;
+            self.removed.files.push(path.clone());
+        }
+        Ok(())
+    }
+
+    fn copy_aside(&self, path: &Path) -> Result<PathBuf, InitramfsError> {
+        let name = path.display().to_string().trim_start_matches('/').replace('/', "-");
+        let copy = Path::new(record_file::DIRECTORY).join(name);
+        fs::copy(self.root.path(path), self.root.path(&copy)).map_err(failed("copy", path))?;
+        Ok(copy)
+    }
+
+    fn images(
+        &mut self,
+        kernels: &[(String, PathBuf)],
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), InitramfsError> {
+        let mut switches = Vec::new();
+        for (kernel, image) in kernels {
+            match self.way(kernel, image)? {
+                Way::Leave => {}
+                Way::Restore(known) => {
+                    switches.push((kernel, image, known.kept));
+                    self.removed.restored.push(kernel.clone());
+                }
+                Way::Rebuild(new) => {
+                    let builder = self.record.builder;
+                    progress(Progress::Begins(format!(
+                        "building the image for kernel {kernel} with {builder}"
+                    )));
+                    self.changes.makes_image(&self.root.path(&new));
+                    if build(self.root, builder, kernel, &new)?.has_claim() {
+                        let (kernel, builder) = (kernel.clone(), builder.to_string());
+                        return Err(InitramfsError::StillThere { kernel, builder });
+                    }
+                    progress(Progress::Done(format!("kernel {kernel}: built, without reseat")));
+                    switches.push((kernel, image, new));
+                    self.removed.rebuilt.push(kernel.clone());
+                }
+            }
+        }
+        menu::remove(self.root, &self.record, &mut self.changes)?;
+        for (_, image, new) in &switches {
+            self.changes.switch(&self.root.path(image), &self.root.path(new))?;
+        }
+        for (kernel, image, _) in &switches {
+            self.told.push(((*kernel).clone(), (*image).clone()));
+            tell_others(self.root, self.record.builder, kernel, image)?;
+        }
+        for image in &self.record.images {
+            self.changes.is_obsolete(&self.root.path(&image.kept));
+            // Of one that was cut off.
+            self.changes
+                .is_obsolete(&self.root.path(with_suffix(&image.image, UNFINISHED_SUFFIX)));
+        }
+        Ok(())
+    }
+
+    fn way(&self, kernel: &str, image: &Path) -> Result<Way, InitramfsError> {
+        let path = self.root.path(image);
+        // The kernel was removed since.
+        if !path.is_file() {
+            return Ok(Way::Leave);
+        }
+        if let Some(known) = self.record.image(kernel) {
+            let content = images::digest(&path)?;
+            if content == known.kept_content && !known.kept_has_claim {
+                return Ok(Way::Leave);
+            }
+            let kept = self.root.path(&known.kept);
+            let kept_is_whole = kept.is_file() && images::digest(&kept)? == known.kept_content;
+            if content == known.content && kept_is_whole && !known.kept_has_claim {
+                return Ok(Way::Restore(known.clone()));
+            }
+        }
+        Ok(match images::look_into(self.root, &path)?.has_claim() {
+            true => Way::Rebuild(with_suffix(image, UNFINISHED_SUFFIX)),
+            false => Way::Leave,
+        })
+    }
+
+    fn end(mut self, done: Result<(), InitramfsError>) -> Result<Removed, InitramfsError> {
+        match done {
+            Ok(()) => {
+                self.removed.notes.extend(self.changes.finish(&[]));
+                Ok(self.removed)
+            }
+            Err(error) => {
+                let mut left = self.changes.undo();
+                left.extend(tell_again(self.root, self.record.builder, &self.told));
+                Err(match left.is_empty() {
+                    true => error,
+                    false => {
+                        let error = Box::new(error);
+                        InitramfsError::NotUndone { error, left }
+                    }
+                })
+            }
+        }
+    }
+}

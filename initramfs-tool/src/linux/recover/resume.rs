@@ -1,0 +1,44 @@
+//! Going on with a recovery that was broken off.
+
+use reseat_core::recovery::{Observation, Operation};
+
+use super::driver::LOOK_LIMIT;
+use super::ladder::{Ladder, in_words};
+use crate::recovery::{Answer, Event, Task, whole_milliseconds};
+
+impl Ladder<'_> {
+    /// Puts back what the recovery that was broken off has taken away, as far as it comes back: the functions, for the
+    /// ladder to begin anew with them. What fails here fails again on a rung, and counts there.
+    pub(super) fn put_back(&mut self, powered_off: bool) {
+        let power = powered_off.then_some(Operation::PowerOn);
+        let rest = [
+            Operation::ReadLink,
+            Operation::Rescan,
+            Operation::RestoreBarSizes,
+            Operation::RestoreOverride,
+            Operation::Claim,
+        ];
+        for operation in power.into_iter().chain(rest) {
+            let begin = self.begin.elapsed();
+            let (observation, words) = self.operate(operation, operation.limit());
+            let took = self.begin.elapsed().saturating_sub(begin);
+            self.tell(&Event::Ended {
+                operation,
+                took_ms: whole_milliseconds(took),
+                observation: in_words(observation),
+                words,
+            });
+            let below_reach = matches!(observation, Observation::Link(link) if link.admit().is_err());
+            if below_reach || observation == Observation::Blocked {
+                return;
+            }
+        }
+        // What the first look saw may have come back.
+        let task = Task::Survey(self.surveyed.subject.device, self.surveyed.subject.members.clone());
+        if let Ok(Answer::Surveyed(surveyed)) = self.workers.ask(&task, LOOK_LIMIT) {
+            self.surveyed.surroundings = surveyed.surroundings;
+            self.surveyed.bystanders = surveyed.bystanders;
+            self.surveyed.words = surveyed.words;
+        }
+    }
+}
