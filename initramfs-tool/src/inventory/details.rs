@@ -6,7 +6,7 @@ use reseat_core::address::FunctionAddress;
 use reseat_core::capability::serial_number::SerialNumber;
 use reseat_core::header::Identity;
 
-use crate::rules::{Rule, Term};
+use crate::rules::{Rule, Selector, Term};
 use crate::topology_path::TopologyPath;
 
 /// By function. Only what rules ask for is found out.
@@ -64,7 +64,7 @@ impl Wanted {
         let choices = rules.iter().flat_map(|rule| rule.not.iter().chain([&rule.choice]));
         let selectors = choices.filter_map(|choice| choice.selector.as_ref().ok());
         let mut wanted = Self::default();
-        for term in selectors.flat_map(|selector| selector.terms()) {
+        for term in selectors.flat_map(Selector::terms) {
             match term {
                 Term::Subsystem(_) => wanted.subsystem = true,
                 Term::Path(_) | Term::Slot(_) => wanted.place = true,

@@ -1,5 +1,6 @@
 //! Where a function is: its physical slot, and the way to it.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -63,7 +64,7 @@ pub(super) fn directories_to(root: &Root, address: FunctionAddress) -> Result<Ve
 /// The names of the directories on a path.
 pub(super) fn names_of(path: &Path) -> Vec<String> {
     let names = path.components().map(|part| part.as_os_str().to_string_lossy());
-    names.map(|name| name.into_owned()).collect()
+    names.map(Cow::into_owned).collect()
 }
 
 fn slots(root: &Root) -> Result<Vec<(DeviceAddress, String)>, FileError> {
