@@ -1,5 +1,9 @@
 //! What is in the machine: functions as the kernel lists them, and the GPUs that they make up.
 
+mod details;
+
+pub use details::{Detail, Details, Serial, Wanted};
+
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
 
@@ -17,8 +21,8 @@ pub struct Function {
     pub driver: Option<String>,
     /// Its IOMMU group. Without one, nothing isolates its DMA.
     pub iommu_group: Option<String>,
-    /// Whether it is a virtual function of another one (SR-IOV).
-    pub is_virtual: bool,
+    /// The physical function that it is a virtual one of (SR-IOV).
+    pub physical: Option<FunctionAddress>,
 }
 
 /// A GPU: all functions on one device number, of which at least one is a display controller or an accelerator.
@@ -41,7 +45,10 @@ impl Gpu {
 ///
 /// Virtual functions are left out: they come and go with their physical function, and are nobody's whole GPU.
 pub fn gpus(functions: &[Function]) -> Vec<Gpu> {
-    let mut physical: Vec<&Function> = functions.iter().filter(|function| !function.is_virtual).collect();
+    let mut physical: Vec<&Function> = functions
+        .iter()
+        .filter(|function| function.physical.is_none())
+        .collect();
     physical.sort_by_key(|function| function.address);
     physical
         .chunk_by(|one, other| one.address.device_address() == other.address.device_address())
@@ -66,6 +73,12 @@ pub fn is_gpu(identity: Identity, class: ClassCode) -> bool {
     }
 }
 
+/// Whether a function of this class leads to others or to the processor, and so says nothing of who uses an IOMMU group:
+/// VFIO does not count PCI bridges, and host bridges have no driver.
+pub fn is_bridge(class: ClassCode) -> bool {
+    matches!((class.base_class, class.sub_class), (BRIDGE, 0x00 | 0x04 | 0x09))
+}
+
 /// Whether a function of this class is ever a part of a GPU: the GPU itself, audio, USB, and UCSI, which is a serial bus of
 /// no particular kind. On the device number of a processor's own graphics stand others as well (a security processor,
 /// say), which have to stay.
@@ -78,6 +91,7 @@ pub fn belongs_to_a_gpu(class: ClassCode) -> bool {
 
 const DISPLAY_CONTROLLER: u8 = 0x03;
 const MULTIMEDIA: u8 = 0x04;
+const BRIDGE: u8 = 0x06;
 const SERIAL_BUS: u8 = 0x0c;
 const PROCESSING_ACCELERATOR: u8 = 0x12;
 
@@ -93,7 +107,7 @@ pub(crate) mod tests {
             class: class.parse().unwrap(),
             driver: None,
             iommu_group: Some("7".to_owned()),
-            is_virtual: false,
+            physical: None,
         }
     }
 
@@ -104,7 +118,10 @@ pub(crate) mod tests {
             function("0000:01:00.0", "10de:2231", "030000"),
             function("0000:01:00.1", "10de:1aef", "040300"),
             function("0000:02:00.0", "10de:2231", "030000"),
-            function("0000:03:00.0", "1b36:0010", "010802"),
+            Function {
+                iommu_group: Some("9".to_owned()),
+                ..function("0000:03:00.0", "1b36:0010", "010802")
+            },
         ]
     }
 
@@ -164,7 +181,7 @@ pub(crate) mod tests {
     fn a_virtual_function_is_no_gpu_of_its_own() {
         let mut functions = twins();
         let mut virtual_function = function("0000:01:00.4", "10de:2231", "030000");
-        virtual_function.is_virtual = true;
+        virtual_function.physical = Some("0000:01:00.0".parse().unwrap());
         functions.push(virtual_function);
         assert_eq!(gpus(&functions), gpus(&twins()));
     }

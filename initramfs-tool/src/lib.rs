@@ -4,6 +4,9 @@
 //! | --- | --- |
 //! | [`rules`] | which GPUs are wanted: rules file and kernel command line |
 //! | [`inventory`] | what is there: functions, and the GPUs they make up |
+//! | [`topology_path`] | where a function is, whatever the buses are numbered |
+//! | [`display`] | what shows that a GPU drives a display |
+//! | [`variants`] | which vfio driver is made for a function |
 //! | [`iommu`] | why there is no IOMMU, in words |
 //! | [`plan`] | rules held against the machine |
 //! | [`claim`] | the claim as machines that decide: one GPU, and the workers |
@@ -24,6 +27,7 @@
 pub mod checked_lines;
 pub mod claim;
 pub mod decode;
+pub mod display;
 pub mod evidence;
 pub mod history;
 pub mod identification;
@@ -36,4 +40,6 @@ pub mod quarantine;
 pub mod recovery;
 pub mod report;
 pub mod rules;
+pub mod topology_path;
 pub mod usage;
+pub mod variants;

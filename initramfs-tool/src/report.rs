@@ -3,18 +3,18 @@
 //! The file is read by people, by the `reseat` command and by other tools, after `switch_root` and long after the claim.
 //! [`SCHEMA`] names its version: fields may be added under the same name, anything else makes a new one.
 
+mod gpu;
 mod words;
 
+pub use gpu::{FailureReport, FunctionReport, GpuReport, GpuVerdict, PeerReport, QuarantineReport, VariantReport};
 pub use words::Tone;
 
 use std::time::Duration;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::header::{ClassCode, Identity};
 use serde::{Deserialize, Serialize};
 
-use crate::claim::{FailureKind, Finished, Limits, PowerReading, Rollback, VFIO_PCI};
-use crate::inventory::{Function, Gpu};
+use crate::claim::{Finished, Limits, VFIO_PCI};
 use crate::plan::{Plan, RuleOutcome};
 
 /// The version of the report's form.
@@ -94,87 +94,6 @@ pub struct ModuleReport {
     pub problem: Option<String>,
 }
 
-/// A chosen GPU and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GpuReport {
-    /// Its device number.
-    pub device: DeviceAddress,
-    /// What became of it.
-    pub verdict: GpuVerdict,
-    /// How long it took, in milliseconds.
-    pub duration_ms: f64,
-    /// Why it is not claimed, in words.
-    pub problem: Option<String>,
-    /// Where it failed, if its claim was begun and failed.
-    pub failure: Option<FailureReport>,
-    /// What could not be taken back; of an isolation, what else was not reached.
-    pub leftovers: Vec<String>,
-    /// Its functions.
-    pub functions: Vec<FunctionReport>,
-    /// That it is out of service; absent where nothing stands against it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quarantine: Option<QuarantineReport>,
-}
-
-/// What a run made of a GPU that is out of service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuarantineReport {
-    /// Why it is out of service.
-    pub reason: String,
-    /// Whether it is isolated: no function has a driver, and none can get one.
-    pub isolated: bool,
-}
-
-/// Where a claim failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailureReport {
-    /// At which function.
-    pub function: Option<FunctionAddress>,
-    /// In which operation, in words.
-    pub operation: Option<String>,
-    /// How.
-    pub kind: FailureKind,
-    /// Why, in words.
-    pub message: String,
-}
-
-/// What became of a GPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GpuVerdict {
-    /// It would be claimed: this was a dry run.
-    WouldClaim,
-    /// Every function is on vfio-pci, in D0 and pinned, and was read back so.
-    Claimed,
-    /// Its turn did not come in time: it was not touched.
-    NotReached,
-    /// Something failed, and what had been done was taken back.
-    RolledBack,
-    /// Something failed, and not all that had been done could be taken back.
-    Stuck,
-    /// It was not touched, but to isolate one that is out of service.
-    Refused,
-}
-
-/// A function of a chosen GPU.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FunctionReport {
-    /// Where it is.
-    pub address: FunctionAddress,
-    /// Vendor and device ID.
-    pub identity: Identity,
-    /// What it says it is.
-    pub class: ClassCode,
-    /// Its IOMMU group.
-    pub iommu_group: Option<String>,
-    /// The driver that had it before the claim.
-    pub driver_before: Option<String>,
-    /// The driver that has it at the end.
-    pub driver: Option<String>,
-    /// Its power state and its pin as they were verified.
-    pub power: Option<PowerReading>,
-}
-
 /// What a run found out, before it is put into the report's form.
 #[derive(Debug)]
 pub struct Findings {
@@ -235,6 +154,9 @@ impl Report {
             for function in &mut gpu.functions {
                 function.driver = driver_now(function.address);
             }
+            for peer in &mut gpu.peers {
+                peer.driver = driver_now(peer.address);
+            }
             gpu.hold_to_its_word();
         }
         gpus.sort_by_key(|gpu| gpu.device);
@@ -267,125 +189,7 @@ impl Report {
     pub fn found_it_claimed(&self) -> bool {
         let mut functions = self.gpus.iter().flat_map(|gpu| &gpu.functions);
         self.verdict == Verdict::Claimed
-            && functions.all(|function| function.driver_before.as_deref() == Some(VFIO_PCI))
-    }
-}
-
-impl GpuReport {
-    fn new(gpu: &Gpu, verdict: GpuVerdict, problem: Option<String>) -> Self {
-        Self {
-            device: gpu.device,
-            verdict,
-            duration_ms: 0.0,
-            problem,
-            failure: None,
-            leftovers: Vec::new(),
-            functions: gpu.functions.iter().map(FunctionReport::from).collect(),
-            quarantine: None,
-        }
-    }
-
-    fn out_of_service(gpu: &Gpu, reason: &str, finished: Option<&Finished>) -> Self {
-        let mut report = Self::new(gpu, GpuVerdict::Refused, Some("to be isolated".to_owned()));
-        let mut isolated = false;
-        if let Some(finished) = finished {
-            let shortfall = finished.outcome.rollback.as_ref();
-            isolated = shortfall.is_none();
-            report.duration_ms = milliseconds(finished.took);
-            report.problem = shortfall.map(ToString::to_string);
-            report.failure = shortfall.map(FailureReport::from);
-            report.leftovers = shortfall
-                .map(|shortfall| shortfall.leftovers.clone())
-                .unwrap_or_default();
-        }
-        let reason = reason.to_owned();
-        report.quarantine = Some(QuarantineReport { reason, isolated });
-        report
-    }
-
-    fn finished(gpu: &Gpu, finished: &Finished) -> Self {
-        let outcome = &finished.outcome;
-        let rollback = outcome.rollback.as_ref();
-        let verdict = match rollback {
-            None => GpuVerdict::Claimed,
-            Some(_) if !outcome.begun => GpuVerdict::NotReached,
-            Some(rollback) if rollback.leftovers.is_empty() => GpuVerdict::RolledBack,
-            Some(_) => GpuVerdict::Stuck,
-        };
-        let mut report = Self::new(gpu, verdict, rollback.map(ToString::to_string));
-        report.duration_ms = milliseconds(finished.took);
-        report.failure = rollback.map(FailureReport::from);
-        report.leftovers = rollback.map(|rollback| rollback.leftovers.clone()).unwrap_or_default();
-        for function in &mut report.functions {
-            let seen = outcome.power.iter().find(|power| power.address == function.address);
-            function.power = seen.map(|power| power.reading.clone());
-        }
-        report
-    }
-
-    fn is_as_asked(&self) -> bool {
-        matches!(self.verdict, GpuVerdict::Claimed | GpuVerdict::WouldClaim)
-    }
-
-    /// What was done a moment ago may not be so any more: a GPU that has lost a function since is not claimed, and one
-    /// whose functions are not with their former drivers is not given back.
-    fn hold_to_its_word(&mut self) {
-        let isolated = self.quarantine.as_ref().is_some_and(|quarantine| quarantine.isolated);
-        let should_be = |function: &FunctionReport| match self.verdict {
-            _ if isolated => None,
-            GpuVerdict::Claimed => Some(VFIO_PCI.to_owned()),
-            _ => function.driver_before.clone(),
-        };
-        let wrong = self
-            .functions
-            .iter()
-            .filter(|function| function.driver != should_be(function));
-        let or_none = |driver: &Option<String>| driver.clone().unwrap_or_else(|| "no driver".to_owned());
-        let wrong: Vec<String> = wrong
-            .map(|function| {
-                let (is, was) = (or_none(&function.driver), or_none(&should_be(function)));
-                format!("{} has {is} now, not {was}", function.address)
-            })
-            .collect();
-        if let Some(quarantine) = self.quarantine.as_mut().filter(|_| isolated && !wrong.is_empty()) {
-            quarantine.isolated = false;
-            self.problem = Some("it was isolated and did not stay so".to_owned());
-            self.leftovers.extend(wrong);
-            return;
-        }
-        if wrong.is_empty() || matches!(self.verdict, GpuVerdict::WouldClaim | GpuVerdict::Refused) {
-            return;
-        }
-        if self.verdict == GpuVerdict::Claimed {
-            self.problem = Some("it was claimed and did not stay so".to_owned());
-        }
-        self.verdict = GpuVerdict::Stuck;
-        self.leftovers.extend(wrong);
-    }
-}
-
-impl From<&Rollback> for FailureReport {
-    fn from(rollback: &Rollback) -> Self {
-        Self {
-            function: rollback.function,
-            operation: rollback.during.clone(),
-            kind: rollback.failure.kind,
-            message: rollback.failure.message.clone(),
-        }
-    }
-}
-
-impl From<&Function> for FunctionReport {
-    fn from(function: &Function) -> Self {
-        Self {
-            address: function.address,
-            identity: function.identity,
-            class: function.class,
-            iommu_group: function.iommu_group.clone(),
-            driver_before: function.driver.clone(),
-            driver: None,
-            power: None,
-        }
+            && functions.all(|function| function.driver_before.as_deref() == Some(function.vfio_driver()))
     }
 }
 
@@ -396,8 +200,8 @@ impl From<&(crate::rules::Rule, RuleOutcome)> for RuleReport {
             RuleOutcome::Nothing(nothing) => (Vec::new(), Some(nothing.to_string())),
         };
         Self {
-            source: rule.source.to_string(),
-            selector: rule.text.clone(),
+            source: rule.choice.source.to_string(),
+            selector: rule.choice.text.clone(),
             gpus,
             problem,
         }
@@ -412,7 +216,7 @@ fn gpu_reports(findings: &Findings) -> Vec<GpuReport> {
         .map(|(gpu, refusal)| GpuReport::new(gpu, GpuVerdict::Refused, Some(refusal.to_string())));
     let chosen = findings.plan.claim.iter().map(|gpu| {
         let finished = findings.finished.iter().find(|finished| finished.device == gpu.device);
-        match finished {
+        let mut report = match finished {
             Some(finished) => GpuReport::finished(gpu, finished),
             None if findings.dry_run => GpuReport::new(gpu, GpuVerdict::WouldClaim, None),
             None => GpuReport::new(
@@ -420,7 +224,9 @@ fn gpu_reports(findings: &Findings) -> Vec<GpuReport> {
                 GpuVerdict::Refused,
                 Some(format!("{VFIO_PCI} is not there to take it")),
             ),
-        }
+        };
+        report.add(&findings.plan);
+        report
     });
     let out_of_service = findings.plan.out_of_service.iter().map(|(gpu, reason)| {
         let finished = findings.finished.iter().find(|finished| finished.device == gpu.device);

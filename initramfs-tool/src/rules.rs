@@ -11,14 +11,27 @@ mod selector;
 pub use command_line::{CommandLine, Switch};
 pub use file::{RulesFileError, parse as parse_file};
 pub use recover::{Contract, Reboot, parse as parse_contract};
-pub use selector::{Selector, SelectorError};
+pub use selector::{Selector, SelectorError, Term};
 
 use std::fmt;
 
 /// One request for a claim, and where it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Where the rule stands.
+    /// What it chooses.
+    pub choice: Choice,
+    /// What it leaves out of that.
+    pub not: Vec<Choice>,
+    /// What is to become of the other functions in the IOMMU groups of a GPU that it chooses.
+    pub group_peers: GroupPeers,
+    /// Whether it may take the only display.
+    pub display: Display,
+}
+
+/// A selector as it was written, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Where it stands.
     pub source: Source,
     /// The selector as it was written.
     pub text: String,
@@ -26,7 +39,38 @@ pub struct Rule {
     pub selector: Result<Selector, SelectorError>,
 }
 
+/// What is to become of the other functions in a GPU's IOMMU groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GroupPeers {
+    /// They are left alone and reported.
+    #[default]
+    Leave,
+    /// They are claimed with the GPU, or not at all.
+    Claim,
+}
+
+/// Whether the only display of a machine may be taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Display {
+    /// It is refused.
+    #[default]
+    Keep,
+    /// It may: `force-display`.
+    Force,
+}
+
 impl Rule {
+    fn new(source: Source, text: &str) -> Self {
+        Self {
+            choice: Choice::new(source, text),
+            not: Vec::new(),
+            group_peers: GroupPeers::default(),
+            display: Display::default(),
+        }
+    }
+}
+
+impl Choice {
     fn new(source: Source, text: &str) -> Self {
         let text = text.trim();
         Self {
@@ -34,6 +78,12 @@ impl Rule {
             text: text.to_owned(),
             selector: text.parse(),
         }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` ({})", self.text, self.source)
     }
 }
 

@@ -5,7 +5,9 @@ use core::fmt;
 use super::StandardId;
 use super::list::List;
 use super::view::ViewError;
+use super::walk::Walk;
 use crate::config::{ConfigRead, Offset, ReadableSize};
+use crate::header::CapabilityPointer;
 
 /// Says that a function has extended configuration space, from 100 to fff.
 ///
@@ -41,6 +43,24 @@ impl ExtendedSpace {
             return Err(NoExtendedSpace::NotCapable);
         }
         Ok(Self(()))
+    }
+
+    /// Looks for 4096 readable bytes and a PCI Express capability, and walks the standard list no further than to that, where
+    /// nothing else is wanted of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`detect`](Self::detect); PCI-X does not count here.
+    pub fn search<R: ConfigRead>(reader: R, pointer: CapabilityPointer) -> Result<Self, NoExtendedSpace<R::Error>> {
+        let size = reader.size();
+        if size < ReadableSize::Extended {
+            return Err(NoExtendedSpace::NotReadable(size));
+        }
+        let mut walk = Walk::standard(reader, pointer);
+        match walk.any(|capability| capability.id() == StandardId::EXPRESS) {
+            true => Ok(Self(())),
+            false => Err(NoExtendedSpace::NotCapable),
+        }
     }
 
     /// Takes it for granted: for a decoder that looks at bytes whatever they are.

@@ -7,8 +7,11 @@
 //! | 8 | Serial Number, upper half |
 
 use core::fmt;
+use core::str::FromStr;
 
+use super::extended_space::ExtendedSpace;
 use super::view::{View, ViewError};
+use super::walk::{End, Walk};
 use super::{ExtendedId, taken_from_list};
 use crate::config::{ConfigRead, Offset, RegisterError};
 
@@ -24,6 +27,26 @@ pub struct DeviceSerialNumber<R> {
 taken_from_list!(DeviceSerialNumber, ExtendedId::DEVICE_SERIAL_NUMBER);
 
 impl<R: ConfigRead> DeviceSerialNumber<R> {
+    /// The first one in the extended list, walked no further than to it, where nothing else is wanted of that list. `None`
+    /// if the list ends without it.
+    ///
+    /// # Errors
+    ///
+    /// How the list ends, if that is not [`End::Complete`]: there may be one beyond.
+    pub fn search(mut reader: R, space: ExtendedSpace) -> Result<Option<Self>, End<R::Error>> {
+        let mut walk = Walk::extended(&mut reader, space);
+        let found = walk.find(|capability| capability.id() == ExtendedId::DEVICE_SERIAL_NUMBER);
+        match found {
+            Some(capability) => Ok(Some(Self {
+                view: View::new(reader, capability, &[]),
+            })),
+            None => match walk.finish() {
+                End::Complete => Ok(None),
+                end => Err(end),
+            },
+        }
+    }
+
     /// The number. Two reads.
     ///
     /// # Errors
@@ -56,5 +79,41 @@ impl fmt::Display for SerialNumber {
             f,
             "{b7:02x}-{b6:02x}-{b5:02x}-{b4:02x}-{b3:02x}-{b2:02x}-{b1:02x}-{b0:02x}"
         )
+    }
+}
+
+/// A text that is no serial number: it is not eight bytes of two hexadecimal digits with `-` between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ParseSerialNumberError(());
+
+impl fmt::Display for ParseSerialNumberError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected eight bytes of two hexadecimal digits with `-` between them")
+    }
+}
+
+impl core::error::Error for ParseSerialNumberError {}
+
+impl FromStr for SerialNumber {
+    type Err = ParseSerialNumberError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = ParseSerialNumberError(());
+        let mut bytes = text.bytes();
+        let mut number = 0;
+        for index in 0..8 {
+            if index > 0 && bytes.next() != Some(b'-') {
+                return Err(wrong);
+            }
+            for _ in 0..2 {
+                let digit = bytes.next().and_then(|byte| char::from(byte).to_digit(16));
+                number = (number << 4) | u64::from(digit.ok_or(wrong)?);
+            }
+        }
+        match bytes.next() {
+            None => Ok(Self(number)),
+            Some(_) => Err(wrong),
+        }
     }
 }

@@ -9,7 +9,7 @@ use reseat_core::capability::extended_space::ExtendedSpace;
 use reseat_core::capability::list::ExtendedList;
 use reseat_core::capability::resizable_bar::{ResizableBar, ResizableBars};
 use reseat_core::capability::secondary_express::SecondaryExpress;
-use reseat_core::capability::serial_number::DeviceSerialNumber;
+use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
 use reseat_core::capability::sr_iov::SrIov;
 use reseat_core::capability::vendor_specific::VendorSpecific;
 use reseat_core::capability::view::ViewError;
@@ -170,6 +170,51 @@ fn pex890xx_serial_number() {
     let number = DeviceSerialNumber::find(&list, &mut space).unwrap().number().unwrap();
     assert_eq!(number.to_string(), "00-80-5e-dc-5f-09-56-18");
     assert_eq!(space.reads, [0x104, 0x108]);
+}
+
+#[test]
+fn a_search_for_the_serial_number_walks_no_further() {
+    // AER, then the serial number, then one more.
+    let at = [
+        (0x100, 0x1481_0001),
+        (0x148, 0x2001_0003),
+        (0x14c, 0x5f09_5618),
+        (0x150, 0x0080_5edc),
+        (0x200, 0x0001_0019),
+    ];
+    let (mut space, _) = function(space(&at));
+    let mut found = DeviceSerialNumber::search(&mut space, ExtendedSpace::assume())
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.number().unwrap().to_string(), "00-80-5e-dc-5f-09-56-18");
+    assert_eq!(space.reads, [0x100, 0x148, 0x14c, 0x150]);
+}
+
+#[test]
+fn a_list_that_breaks_off_before_the_serial_number_is_not_one_without() {
+    let (whole, _) = one(0x0001, &[]);
+    assert!(matches!(
+        DeviceSerialNumber::search(whole, ExtendedSpace::assume()),
+        Ok(None)
+    ));
+    let (cycle, _) = function(space(&[(0x100, 0x1001_0001)]));
+    assert!(DeviceSerialNumber::search(cycle, ExtendedSpace::assume()).is_err());
+}
+
+#[test]
+fn a_serial_number_reads_as_it_prints_and_nothing_else_does() {
+    let number: SerialNumber = "00-80-5E-dc-5f-09-56-18".parse().unwrap();
+    assert_eq!(number, SerialNumber(0x0080_5edc_5f09_5618));
+    for text in [
+        "",
+        "00-80-5e-dc-5f-09-56",
+        "00-80-5e-dc-5f-09-56-18-00",
+        "00:80:5e:dc:5f:09:56:18",
+        "+0-80-5e-dc-5f-09-56-18",
+        "0-080-5e-dc-5f-09-56-18",
+    ] {
+        assert!(text.parse::<SerialNumber>().is_err(), "{text}");
+    }
 }
 
 #[test]

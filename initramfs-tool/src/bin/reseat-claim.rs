@@ -4,8 +4,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use lexopt::prelude::{Long, Short};
-use reseat::linux::{self, Options, Root, WORKER_ARGUMENT};
+use lexopt::ValueExt;
+use lexopt::prelude::{Long, Short, Value};
+use reseat::linux::{self, Options, Root, SERIALS_COMMAND, WORKER_ARGUMENT};
+use reseat_core::address::FunctionAddress;
 
 const HELP: &str = "\
 Puts every function of the chosen GPUs on vfio-pci, in D0 and pinned. Made for the initramfs: runs once, within 15 s
@@ -24,14 +26,19 @@ Options:
 
 Kernel command line:
   reseat.claim=SELECTOR[,SELECTOR...]   claim these too
+  reseat.not=SELECTOR[,SELECTOR...]     never claim these, whichever rule chooses them
+  reseat.force-display                  claim even the only display
   reseat.dry-run                        only say what would be claimed
   reseat=off, rd.reseat=0               do nothing
 
-Selectors:
-  0000:65:00.0             the GPU with a function at this address
-  0000:65:00.0@10de:2231   the same, if that function is a 10de:2231
-  10de:2231                every GPU with such a function
-  gpu                      every GPU
+Selectors (several that have to be true at once: joined by @, as in slot=3@10de:2231):
+  0000:65:00.0                       the GPU with a function at this address
+  path=pci0000:00/03.0/00.0          the GPU with a function on this way, whatever the buses are numbered
+  slot=3                             the GPUs in this physical slot
+  serial=48-b0-2d-00-00-00-00-01     the GPU that gives this serial number
+  10de:2231                          every GPU with such a function
+  subsystem=10de:1482                every GPU with a function of this subsystem
+  gpu                                every GPU
 
 Exit status: 0 if everything was in order, or there was nothing to do; 1 if not; 2 if the arguments make no sense.
 ";
@@ -39,6 +46,7 @@ Exit status: 0 if everything was in order, or there was nothing to do; 1 if not;
 enum Request {
     Claim(Options),
     Work(Root),
+    SaySerialNumbers(Root, Vec<FunctionAddress>),
     Print(String),
 }
 
@@ -46,6 +54,10 @@ fn main() -> ExitCode {
     match arguments() {
         Ok(Request::Claim(options)) => claim(&options),
         Ok(Request::Work(root)) => match linux::work(&root) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        },
+        Ok(Request::SaySerialNumbers(root, functions)) => match linux::say_serial_numbers(&root, &functions) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         },
@@ -95,6 +107,14 @@ fn arguments() -> Result<Request, lexopt::Error> {
             Long("root") => options.root = Root::at(path(&mut parser)?),
             Long(name) if WORKER_ARGUMENT.strip_prefix("--") == Some(name) => {
                 return Ok(Request::Work(Root::at(path(&mut parser)?)));
+            }
+            Value(name) if name == SERIALS_COMMAND => {
+                let root = Root::at(path(&mut parser)?);
+                let mut functions = Vec::new();
+                while let Some(Value(function)) = parser.next()? {
+                    functions.push(function.parse()?);
+                }
+                return Ok(Request::SaySerialNumbers(root, functions));
             }
             Short('h') | Long("help") => return Ok(Request::Print(HELP.to_owned())),
             Short('V') | Long("version") => {

@@ -46,6 +46,9 @@ impl Change {
                 if before == value { Vec::new() } else { vec![undo] }
             }
             (Verb::Unbind { driver }, Answer::Accepted) => vec![Verb::Bind { driver: driver.clone() }],
+            (Verb::ReleaseFramebuffer(framebuffer), Answer::Accepted) => {
+                vec![Verb::RestoreFramebuffer(framebuffer.clone())]
+            }
             (Verb::Bind { driver }, Answer::Accepted) => {
                 let driver = driver.clone();
                 std::iter::once(Verb::Unbind { driver })

@@ -18,7 +18,8 @@ use super::failure::{Failure, FailureKind};
 use super::operation::{Answer, Attribute, Operation, Verb};
 use super::outcome::{FunctionPower, Outcome, Rollback};
 use super::power::PowerReading;
-use super::{Aim, NOBODY, Target, VFIO_PCI};
+use super::{Aim, NOBODY, Target};
+use crate::display::Framebuffer;
 
 /// How long a bind that the kernel puts off (EAGAIN) is tried again.
 const BIND_RETRY_LIMIT: Duration = Duration::from_secs(1);
@@ -43,6 +44,9 @@ pub struct Claim {
 struct Function {
     address: FunctionAddress,
     identity: Identity,
+    /// The driver that it is to get.
+    vfio: String,
+    framebuffers: Vec<Framebuffer>,
     driver: Option<String>,
     /// `power/control` before the claim.
     power_control: Option<String>,
@@ -97,6 +101,8 @@ impl Claim {
             .map(|function| Function {
                 address: function.address,
                 identity: function.identity,
+                vfio: function.driver.clone(),
+                framebuffers: function.framebuffers.clone(),
                 driver: None,
                 power_control: None,
                 power: None,
@@ -399,15 +405,16 @@ impl Function {
 
     fn has_vfio_pci(&mut self) -> Judgement {
         let refused = self.bind_refused.take();
+        let (address, vfio) = (self.address, &self.vfio);
         let failure = match self.driver.as_deref() {
-            Some(VFIO_PCI) => return Judgement::Good,
+            Some(driver) if driver == vfio => return Judgement::Good,
             Some(other) => Failure {
                 kind: FailureKind::Busy,
-                message: format!("{} is bound to {other} after the bind to {VFIO_PCI}", self.address),
+                message: format!("{address} is bound to {other} after the bind to {vfio}"),
             },
-            None => refused.unwrap_or_else(|| {
-                Failure::other(format!("{} has no driver after the bind to {VFIO_PCI}", self.address))
-            }),
+            None => {
+                refused.unwrap_or_else(|| Failure::other(format!("{address} has no driver after the bind to {vfio}")))
+            }
         };
         Judgement::Bad(failure)
     }
@@ -416,35 +423,40 @@ impl Function {
 /// The operations of a claim, for functions of which it is known which driver has them.
 fn claiming(functions: &[Function]) -> Vec<Operation> {
     let mut script = Vec::new();
-    let mut each = |verb: &dyn Fn(&Function) -> Option<Verb>| {
-        script.extend(functions.iter().filter_map(|function| {
-            Some(Operation {
+    let mut each = |verbs: &dyn Fn(&Function) -> Vec<Verb>| {
+        script.extend(functions.iter().flat_map(|function| {
+            let operation = |verb| Operation {
                 function: function.address,
-                verb: verb(function)?,
-            })
+                verb,
+            };
+            verbs(function).into_iter().map(operation)
         }));
     };
     let write = |attribute: Attribute, value: &str| {
-        Some(Verb::Write {
-            attribute,
-            value: value.to_owned(),
-        })
+        let value = value.to_owned();
+        vec![Verb::Write { attribute, value }]
     };
-    each(&|_| write(Attribute::DriverOverride, VFIO_PCI));
+    each(&|function| write(Attribute::DriverOverride, &function.vfio));
     each(&|_| write(Attribute::D3coldAllowed, "0"));
+    // Who draws in a GPU's memory lets go first: vfio-pci sees to that only on VGA-compatible functions.
     each(&|function| {
-        let driver = function.driver.clone().filter(|driver| driver != VFIO_PCI)?;
-        Some(Verb::Unbind { driver })
+        let framebuffers = function.framebuffers.iter().cloned();
+        framebuffers.map(Verb::ReleaseFramebuffer).collect()
     });
-    each(&|function| match function.driver.as_deref() {
-        Some(VFIO_PCI) => None,
-        _ => Some(Verb::Bind {
-            driver: VFIO_PCI.to_owned(),
-        }),
+    each(&|function| {
+        let driver = function.driver.clone().filter(|driver| *driver != function.vfio);
+        driver.map(|driver| Verb::Unbind { driver }).into_iter().collect()
     });
-    each(&|_| Some(Verb::ReadDriver));
+    each(&|function| {
+        let driver = function.vfio.clone();
+        match function.driver.as_ref() == Some(&driver) {
+            true => Vec::new(),
+            false => vec![Verb::Bind { driver }],
+        }
+    });
+    each(&|_| vec![Verb::ReadDriver]);
     each(&|_| write(Attribute::PowerControl, "on"));
-    each(&|_| Some(Verb::ReadPower));
+    each(&|_| vec![Verb::ReadPower]);
     script
 }
 

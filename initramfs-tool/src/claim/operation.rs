@@ -7,6 +7,7 @@ use reseat_core::header::Identity;
 use serde::{Deserialize, Serialize};
 
 use super::power::PowerReading;
+use crate::display::Framebuffer;
 
 /// One effect on one function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,10 @@ pub enum Verb {
         /// The driver that shall have it.
         driver: String,
     },
+    /// Take the driver off a framebuffer that the firmware set up in the function's memory.
+    ReleaseFramebuffer(Framebuffer),
+    /// Give such a framebuffer back to its driver.
+    RestoreFramebuffer(Framebuffer),
     /// Read which driver the function is bound to.
     ReadDriver,
     /// Read the function's power state and its pin, from the kernel and from the function itself.
@@ -86,7 +91,7 @@ pub enum Answer {
     },
     /// This kernel has no such attribute.
     NoSuchAttribute,
-    /// Bind and unbind: the kernel took the request.
+    /// Bind and unbind, of functions and framebuffers: the kernel took the request.
     Accepted,
     /// The driver that has the function.
     Driver(Option<String>),
@@ -107,6 +112,8 @@ impl fmt::Display for Operation {
             }
             Verb::Unbind { driver } => write!(formatter, "unbind {function} from {driver}"),
             Verb::Bind { driver } => write!(formatter, "bind {function} to {driver}"),
+            Verb::ReleaseFramebuffer(framebuffer) => write!(formatter, "release {framebuffer} in {function}"),
+            Verb::RestoreFramebuffer(framebuffer) => write!(formatter, "restore {framebuffer} in {function}"),
             Verb::ReadDriver => write!(formatter, "read driver of {function}"),
             Verb::ReadPower => write!(formatter, "read the power state of {function}"),
         }

@@ -348,7 +348,11 @@ impl Verb {
     /// Whether an operation of this kind changes anything.
     fn has_an_effect(&self) -> bool {
         match self {
-            Self::Write { .. } | Self::Bind { .. } | Self::Unbind { .. } => true,
+            Self::Write { .. }
+            | Self::Bind { .. }
+            | Self::Unbind { .. }
+            | Self::ReleaseFramebuffer(_)
+            | Self::RestoreFramebuffer(_) => true,
             Self::Probe | Self::ReadDriver | Self::ReadPower => false,
         }
     }

@@ -4,6 +4,8 @@ use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::Identity;
 use serde::{Deserialize, Serialize};
 
+use super::VFIO_PCI;
+use crate::display::Framebuffer;
 use crate::inventory::Gpu;
 
 /// A GPU and what is to become of it.
@@ -33,6 +35,22 @@ pub struct TargetFunction {
     pub address: FunctionAddress,
     /// Who it has to be.
     pub identity: Identity,
+    /// The driver that it is to get by a claim: vfio-pci, or the variant of it that is made for this function.
+    pub driver: String,
+    /// The firmware's framebuffers that have to let go of its memory.
+    pub framebuffers: Vec<Framebuffer>,
+}
+
+impl TargetFunction {
+    /// One that plain vfio-pci is to get.
+    pub fn new(address: FunctionAddress, identity: Identity) -> Self {
+        Self {
+            address,
+            identity,
+            driver: VFIO_PCI.to_owned(),
+            framebuffers: Vec::new(),
+        }
+    }
 }
 
 impl Target {
@@ -44,10 +62,7 @@ impl Target {
             functions: gpu
                 .functions
                 .iter()
-                .map(|function| TargetFunction {
-                    address: function.address,
-                    identity: function.identity,
-                })
+                .map(|function| TargetFunction::new(function.address, function.identity))
                 .collect(),
         }
     }

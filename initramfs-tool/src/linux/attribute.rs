@@ -51,6 +51,14 @@ pub(super) fn read(path: &Path) -> Result<String, FileError> {
     }
 }
 
+/// The file's whole text, of which nothing is known but that it is text.
+pub(super) fn read_untrimmed(path: &Path) -> Result<String, FileError> {
+    fs::read_to_string(path).map_err(|cause| FileError::Read {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
 /// [`read`], with nothing for a file that is not there.
 pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, FileError> {
     if_there(read(path))

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::{
-    Root, attribute, evidence, functions, kernel_log, mask, module, quarantine_list, report_file, slot, workers,
+    Root, attribute, details, displays, evidence, functions, kernel_log, mask, module, quarantine_list, report_file, slot,
+    variants, workers,
 };
 use crate::claim::{Aim, Limits, Target, VFIO_PCI};
+use crate::display::SignKind;
 use crate::identification::Identification;
-use crate::inventory::{Function, Gpu};
+use crate::inventory::{Function, Gpu, Wanted};
 use crate::plan::{self, Chosen, Machine, Plan};
 use crate::quarantine::AtBoot;
 use crate::report::{Boot, Findings, ModuleReport, Report, Tone, Verdict};
@@ -65,27 +67,112 @@ pub(super) fn log(root: &Root, lines: Vec<(Tone, String)>) -> io::Result<()> {
 }
 
 fn claim(begin: Instant, options: &Options) -> Report {
+    match read_command_line(&options.root) {
+        Ok(text) => {
+            let parameters = CommandLine::parse(&text);
+            match parameters.switch {
+                Switch::Off => Report::idle(Verdict::Off, unknown(&parameters), boot(&options.root), begin.elapsed()),
+                Switch::On | Switch::DryRun => carry_out(begin, options, Request::gather(options, text)),
+            }
+        }
+        // The off switch might stand in it.
+        Err(problem) => {
+            let problems = vec![format!("{problem}, so nothing is claimed")];
+            Report::idle(Verdict::Incomplete, problems, boot(&options.root), begin.elapsed())
+        }
+    }
+}
+
+/// What a look at the rules brought.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    /// The report of a dry run.
+    pub report: Report,
+    /// Whether every rule says something.
+    pub understood: bool,
+}
+
+/// What the rules would claim now: those of the usual file or of another, and those of this boot, even if that was one with
+/// `reseat=off`. Touches nothing.
+pub fn check_rules(root: &Root, rules: Option<PathBuf>) -> Checked {
+    let begin = Instant::now();
+    let options = Options {
+        root: root.clone(),
+        rules,
+        report: None,
+        dry_run: true,
+    };
+    let command_line = read_command_line(root);
+    let unread = command_line.as_ref().err().cloned();
+    let mut request = Request::gather(&options, command_line.unwrap_or_default());
+    request.problems.extend(unread);
+    let understood = request.understood();
+    Checked {
+        report: carry_out(begin, &options, request),
+        understood,
+    }
+}
+
+fn read_command_line(root: &Root) -> Result<String, String> {
+    match fs::read(root.path("/proc/cmdline")) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) => Err(format!("cannot read /proc/cmdline: {error}")),
+    }
+}
+
+/// What is addressed to reseat and means nothing, in words.
+fn unknown(parameters: &CommandLine) -> Vec<String> {
+    let unknown = parameters.unknown.iter();
+    unknown
+        .map(|parameter| format!("unknown kernel parameter `{parameter}`"))
+        .collect()
+}
+
+/// What is asked for.
+struct Request {
+    command_line: String,
+    parameters: CommandLine,
+    rules: Vec<Rule>,
+    /// Whether the rules file is one, if it is there.
+    file_is_good: bool,
+    problems: Vec<String>,
+}
+
+impl Request {
+    fn gather(options: &Options, command_line: String) -> Self {
+        let parameters = CommandLine::parse(&command_line);
+        let mut problems = unknown(&parameters);
+        let (rules, bad_file) = match rules_from_file(options) {
+            Ok(rules) => (rules, None),
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
+        let file_is_good = bad_file.is_none();
+        problems.extend(bad_file);
+        Self {
+            rules: parameters.join(rules),
+            command_line,
+            parameters,
+            file_is_good,
+            problems,
+        }
+    }
+
+    fn understood(&self) -> bool {
+        let mut choices = self.rules.iter().flat_map(|rule| rule.not.iter().chain([&rule.choice]));
+        self.file_is_good && choices.all(|choice| choice.selector.is_ok())
+    }
+}
+
+fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
     let root = &options.root;
     let boot = boot(root);
-    let command_line = match fs::read(root.path("/proc/cmdline")) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) => {
-            // The off switch might stand in it.
-            let problem = format!("cannot read /proc/cmdline, so nothing is claimed: {error}");
-            return Report::idle(Verdict::Incomplete, vec![problem], boot, begin.elapsed());
-        }
-    };
-    let parameters = CommandLine::parse(&command_line);
-    let mut problems: Vec<String> = parameters
-        .unknown
-        .iter()
-        .map(|parameter| format!("unknown kernel parameter `{parameter}`"))
-        .collect();
-    if parameters.switch == Switch::Off {
-        return Report::idle(Verdict::Off, problems, boot, begin.elapsed());
-    }
-    let mut rules = rules_from_file(options, &mut problems);
-    rules.extend(parameters.rules);
+    let Request {
+        command_line,
+        parameters,
+        rules,
+        mut problems,
+        ..
+    } = request;
     let quarantine = quarantine_list::read(root);
     if let Some(why) = quarantine.unknown() {
         problems.push(format!(
@@ -101,12 +188,15 @@ fn claim(begin: Instant, options: &Options) -> Report {
     let machine = Machine {
         functions: &listing.functions,
         unreadable: &listing.unreadable,
+        details: &details::gather(root, &listing.functions, Wanted::by(&rules), &mut problems),
+        signs: &displays::signs(root, &listing.functions),
         iommu: &evidence::gather(root, &command_line),
     };
     let mut plan = plan::plan(rules, machine);
     plan.set_aside(&listing.functions, |gpu, chosen| {
         against(root, &quarantine, gpu, chosen, &mut problems)
     });
+    plan.variants = variants::choose(root, &plan.claim, &mut problems);
     let mut findings = Findings {
         plan,
         problems,
@@ -114,7 +204,9 @@ fn claim(begin: Instant, options: &Options) -> Report {
         finished: Vec::new(),
         dry_run: options.dry_run || parameters.switch == Switch::DryRun,
     };
-    if !findings.dry_run {
+    if findings.dry_run {
+        findings.vfio_pci = module::look(root).filter(|_| !findings.plan.claim.is_empty());
+    } else {
         let mut targets: Vec<Target> = Vec::new();
         if !findings.plan.claim.is_empty() {
             let module = module::provide_vfio_pci(root);
@@ -122,7 +214,8 @@ fn claim(begin: Instant, options: &Options) -> Report {
                 .problems
                 .extend(taken_by_loading(root, &module, &findings.plan, &listing.functions));
             if module.problem.is_none() {
-                targets.extend(findings.plan.claim.iter().map(|gpu| Target::new(Aim::Claim, gpu)));
+                variants::provide(root, &mut findings.plan.variants, &mut findings.problems);
+                targets.extend(findings.plan.claim.iter().map(|gpu| target(gpu, &findings.plan)));
             }
             findings.vfio_pci = Some(module);
         }
@@ -134,6 +227,25 @@ fn claim(begin: Instant, options: &Options) -> Report {
     // A link that cannot be read is no vfio-pci: the report then says that the function has no driver.
     let driver_now = |address| functions::driver_of(root, address).ok().flatten();
     Report::new(findings, boot, driver_now, begin.elapsed())
+}
+
+/// A GPU to claim, with the driver that each function is to get and the framebuffers that are in the way.
+pub(super) fn target(gpu: &Gpu, plan: &Plan) -> Target {
+    let mut target = Target::new(Aim::Claim, gpu);
+    for function in &mut target.functions {
+        let variant = plan.variants.get(&function.address);
+        if let Some(driver) = variant.and_then(|variant| variant.driver.clone()) {
+            function.driver = driver;
+        }
+        let signs = plan.signs.iter().filter(|sign| sign.function == function.address);
+        function.framebuffers = signs
+            .filter_map(|sign| match &sign.kind {
+                SignKind::Framebuffer(framebuffer) => Some(framebuffer.clone()),
+                SignKind::TextConsole | SignKind::Device(_) => None,
+            })
+            .collect();
+    }
+    target
 }
 
 /// What stands against a GPU. Where nobody knows, it stands against every one that the rules choose: others were not ours.
@@ -160,15 +272,9 @@ pub(super) fn against(
 
 /// The GPUs that the rules would have claimed now, were all of them in service.
 pub(super) fn chosen(root: &Root) -> Vec<Gpu> {
-    let Ok(command_line) = fs::read(root.path("/proc/cmdline")) else {
+    let Ok(command_line) = read_command_line(root) else {
         return Vec::new();
     };
-    let command_line = String::from_utf8_lossy(&command_line).into_owned();
-    let parameters = CommandLine::parse(&command_line);
-    // By a dry run the boot claims nothing either.
-    if parameters.switch != Switch::On {
-        return Vec::new();
-    }
     let options = Options {
         root: root.clone(),
         rules: None,
@@ -176,12 +282,22 @@ pub(super) fn chosen(root: &Root) -> Vec<Gpu> {
         dry_run: true,
     };
     // Whoever claims with them tells what is wrong with them.
-    let mut rules = rules_from_file(&options, &mut Vec::new());
-    rules.extend(parameters.rules);
+    let Request {
+        command_line,
+        parameters,
+        rules,
+        ..
+    } = Request::gather(&options, command_line);
+    // By a dry run the boot claims nothing either.
+    if parameters.switch != Switch::On {
+        return Vec::new();
+    }
     let listing = functions::list(root);
     let machine = Machine {
         functions: &listing.functions,
         unreadable: &listing.unreadable,
+        details: &details::gather(root, &listing.functions, Wanted::by(&rules), &mut Vec::new()),
+        signs: &displays::signs(root, &listing.functions),
         iommu: &evidence::gather(root, &command_line),
     };
     plan::plan(rules, machine).claim
@@ -217,22 +333,18 @@ pub(super) fn boot(root: &Root) -> Boot {
     }
 }
 
-pub(super) fn rules_from_file(options: &Options, problems: &mut Vec<String>) -> Vec<Rule> {
+/// The rules of the file, or why there are none to be had of it.
+pub(super) fn rules_from_file(options: &Options) -> Result<Vec<Rule>, String> {
     let (path, must_be_there) = match &options.rules {
         Some(path) => (path.as_path(), true),
         None => (Path::new(RULES_FILE), false),
     };
     let shown = path.display().to_string();
-    let content = match fs::read(options.root.path(path)) {
-        Ok(content) => content,
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_be_there => return Vec::new(),
-        Err(error) => {
-            problems.push(format!("cannot read {shown}: {error}"));
-            return Vec::new();
+    match fs::read(options.root.path(path)) {
+        Ok(content) => {
+            rules::parse_file(&shown, &content).map_err(|error| format!("{error}: none of its rules is used"))
         }
-    };
-    rules::parse_file(&shown, &content).unwrap_or_else(|error| {
-        problems.push(format!("{error}: none of its rules is used"));
-        Vec::new()
-    })
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_be_there => Ok(Vec::new()),
+        Err(error) => Err(format!("cannot read {shown}: {error}")),
+    }
 }

@@ -18,6 +18,7 @@ use super::Root;
 use super::attribute::{self, Directory, FileError};
 use super::config::{ConfigError, ConfigFile};
 use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PowerReading, PowerState, VFIO_PCI, Verb};
+use crate::display::Framebuffer;
 
 // As asm-generic/errno-base.h has them.
 const EAGAIN: i32 = 11;
@@ -54,6 +55,8 @@ impl<'a> Effects<'a> {
             Verb::Write { attribute, value } => self.write(function, *attribute, value),
             Verb::Unbind { driver } => self.hand_over(function, driver, "unbind"),
             Verb::Bind { driver } => self.hand_over(function, driver, "bind"),
+            Verb::ReleaseFramebuffer(framebuffer) => self.draw(framebuffer, "unbind"),
+            Verb::RestoreFramebuffer(framebuffer) => self.draw(framebuffer, "bind"),
             Verb::ReadDriver => self.driver_of(function).map(Answer::Driver),
             Verb::ReadPower => self.read_power(function).map(Answer::Power),
         };
@@ -159,6 +162,16 @@ impl<'a> Effects<'a> {
                 Err(failure)
             }
         }
+    }
+
+    /// Writes a framebuffer's name to its driver's `bind` or `unbind`. Where no driver draws there is nothing to do.
+    fn draw(&self, framebuffer: &Framebuffer, file: &str) -> Result<Answer, Failure> {
+        let Some(driver) = &framebuffer.driver else {
+            return Ok(Answer::Accepted);
+        };
+        let path = self.root.path("/sys/bus/platform/drivers").join(driver).join(file);
+        attribute::write(&path, &framebuffer.device).map_err(|error| file_failure(&error))?;
+        Ok(Answer::Accepted)
     }
 
     fn read_power(&mut self, function: FunctionAddress) -> Result<PowerReading, Failure> {

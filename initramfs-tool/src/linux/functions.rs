@@ -77,12 +77,25 @@ fn read(directory: &Directory, address: FunctionAddress) -> Result<Function, Str
         class: number(directory, "class", 6, |digits| digits.parse().ok())?,
         driver: link("driver")?,
         iommu_group: link("iommu_group")?,
-        is_virtual: link("physfn")?.is_some(),
+        physical: physical_of(directory)?,
     })
 }
 
+/// The physical function of a virtual one.
+fn physical_of(directory: &Directory) -> Result<Option<FunctionAddress>, String> {
+    let name = directory.link_name("physfn").map_err(|error| error.to_string())?;
+    name.map(|name| name.parse())
+        .transpose()
+        .map_err(|error| format!("physfn leads to no function: {error}"))
+}
+
 /// A number as sysfs writes it, `0x10de`, with as many digits as it has to have.
-fn number<T>(directory: &Directory, file: &str, digits: usize, parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+pub(super) fn number<T>(
+    directory: &Directory,
+    file: &str,
+    digits: usize,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, String> {
     let text = directory.read(file).map_err(|error| error.to_string())?;
     text.strip_prefix("0x")
         .filter(|text| text.len() == digits)

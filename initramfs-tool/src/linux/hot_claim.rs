@@ -15,9 +15,12 @@ use reseat_core::address::{DeviceAddress, FunctionAddress};
 
 use super::boot_claim::{self, Options};
 use super::recover::{self, RecordError, lock};
-use super::{FileError, Listing, Root, evidence, functions, module, quarantine_list, report_file, slot, workers};
+use super::{
+    FileError, Listing, Root, details, displays, evidence, functions, module, quarantine_list, report_file, slot,
+    variants, workers,
+};
 use crate::claim::{Aim, FailureKind, Finished, Limits, Target};
-use crate::inventory::{self, Gpu};
+use crate::inventory::{self, Gpu, Wanted};
 use crate::plan::{self, Machine, Plan};
 use crate::report::{Findings, Report};
 use crate::rules::{CommandLine, Rule, Switch};
@@ -129,7 +132,7 @@ pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
         dry_run: options.dry_run || parameters.switch == Switch::DryRun,
         begin: Instant::now(),
     };
-    match claim.attempts(&parameters.rules) {
+    match claim.attempts(&parameters) {
         None => left("no rule chooses it"),
         Some(findings) => Ok(HotClaim::Done(Box::new(claim.report(findings, begin)))),
     }
@@ -177,18 +180,18 @@ struct HotRun<'a> {
 
 impl HotRun<'_> {
     /// What was found and done; nothing if nothing is asked for.
-    fn attempts(&self, of_command_line: &[Rule]) -> Option<Findings> {
+    fn attempts(&self, parameters: &CommandLine) -> Option<Findings> {
         for _ in 1..ATTEMPTS {
-            let findings = self.attempt(of_command_line)?;
+            let findings = self.attempt(parameters)?;
             if !findings.finished.iter().any(was_too_late) {
                 return Some(findings);
             }
             thread::sleep(ATTEMPT_PAUSE);
         }
-        self.attempt(of_command_line)
+        self.attempt(parameters)
     }
 
-    fn attempt(&self, of_command_line: &[Rule]) -> Option<Findings> {
+    fn attempt(&self, parameters: &CommandLine) -> Option<Findings> {
         let root = &self.options.root;
         let mut problems = Vec::new();
         let of_boot = Options {
@@ -197,11 +200,15 @@ impl HotRun<'_> {
             report: None,
             dry_run: self.dry_run,
         };
-        let mut rules = boot_claim::rules_from_file(&of_boot, &mut problems);
-        rules.extend_from_slice(of_command_line);
+        let rules = boot_claim::rules_from_file(&of_boot).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Vec::new()
+        });
+        let rules = parameters.join(rules);
         let listing = functions::list(root);
         let mut plan = self.plan(rules, &listing, &mut problems);
         plan.narrow_to(self.device);
+        plan.variants = variants::choose(&self.options.root, &plan.claim, &mut problems);
         if plan.is_empty() && problems.is_empty() {
             return None;
         }
@@ -223,6 +230,8 @@ impl HotRun<'_> {
         let machine = Machine {
             functions: &listing.functions,
             unreadable: &listing.unreadable,
+            details: &details::gather(root, &listing.functions, Wanted::by(&rules), problems),
+            signs: &displays::signs(root, &listing.functions),
             iommu: &evidence::gather(root, self.command_line),
         };
         let quarantine = quarantine_list::read(root);
@@ -244,7 +253,9 @@ impl HotRun<'_> {
             let taken = boot_claim::taken_by_loading(root, &module, &findings.plan, &listing.functions);
             findings.problems.extend(taken);
             if module.problem.is_none() {
-                targets.extend(findings.plan.claim.iter().map(|gpu| Target::new(Aim::Claim, gpu)));
+                variants::provide(root, &mut findings.plan.variants, &mut findings.problems);
+                let plan = &findings.plan;
+                targets.extend(plan.claim.iter().map(|gpu| boot_claim::target(gpu, plan)));
             }
             findings.vfio_pci = Some(module);
         }

@@ -27,7 +27,8 @@ pub(super) fn provide_vfio_pci(root: &Root) -> ModuleReport {
     let begin = Instant::now();
     let is_there = || root.driver(VFIO_PCI).is_dir();
     let was_there = is_there();
-    let problem = if was_there { None } else { modprobe(root).err() };
+    let load = || modprobe(root, &[VFIO_PCI, "disable_idle_d3=1"]).err();
+    let problem = if was_there { None } else { load() };
     let problem = problem.or_else(|| (!is_there()).then(|| format!("loaded {VFIO_PCI}, and no such driver appeared")));
     let disable_idle_d3 = disable_idle_d3(root);
     let asleep = problem.is_none() && disable_idle_d3 != Some(true);
@@ -35,14 +36,31 @@ pub(super) fn provide_vfio_pci(root: &Root) -> ModuleReport {
         loaded: !was_there && problem.is_none(),
         disable_idle_d3,
         duration_ms: milliseconds(begin.elapsed()),
-        warning: asleep.then(|| WITHOUT_PARAMETER.to_owned()),
+        warning: asleep.then(|| without_parameter(root)),
         problem,
     }
 }
 
+/// How vfio-pci is there already, for who is not to load it; nothing if it is not.
+pub(super) fn look(root: &Root) -> Option<ModuleReport> {
+    root.driver(VFIO_PCI).is_dir().then(|| provide_vfio_pci(root))
+}
+
 /// Not the claim's failure: the pin holds all the same.
-const WITHOUT_PARAMETER: &str = "vfio-pci runs without disable_idle_d3=1: only the pin keeps claimed functions in D0 \
-     (where vfio-pci is built in, add `vfio_pci.disable_idle_d3=1` to the kernel command line)";
+fn without_parameter(root: &Root) -> String {
+    let cure = match is_built_in(root) {
+        true => "it is built in: add `vfio_pci.disable_idle_d3=1` to the kernel command line",
+        false => {
+            "it was loaded before: have `options vfio-pci disable_idle_d3=1` in /etc/modprobe.d and in the initramfs"
+        }
+    };
+    format!("vfio-pci runs without disable_idle_d3=1, so that only the pin keeps claimed functions in D0 ({cure})")
+}
+
+/// A module that was loaded has a state.
+fn is_built_in(root: &Root) -> bool {
+    !root.path("/sys/module/vfio_pci/initstate").exists()
+}
 
 fn disable_idle_d3(root: &Root) -> Option<bool> {
     match attribute::read(&root.path("/sys/module/vfio_pci/parameters/disable_idle_d3"))
@@ -55,11 +73,12 @@ fn disable_idle_d3(root: &Root) -> Option<bool> {
     }
 }
 
-fn modprobe(root: &Root) -> Result<(), String> {
-    let program = find_modprobe(root)?;
-    let named = format!("{} {VFIO_PCI} disable_idle_d3=1", program.display());
+/// Runs modprobe with a module and its parameters.
+pub(super) fn modprobe(root: &Root, arguments: &[&str]) -> Result<(), String> {
+    let program = find_modprobe(root).map_err(|why| format!("cannot load {}: {why}", arguments.join(" ")))?;
+    let named = format!("{} {}", program.display(), arguments.join(" "));
     let mut child = Command::new(&program)
-        .args([VFIO_PCI, "disable_idle_d3=1"])
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -126,7 +145,7 @@ fn find_modprobe(root: &Root) -> Result<PathBuf, String> {
         .find(|path| path.is_file())
         .ok_or_else(|| {
             format!(
-                "cannot load {VFIO_PCI}: there is no modprobe at `{configured}`, nor at {}",
+                "there is no modprobe at `{configured}`, nor at {}",
                 USUAL_MODPROBES.join(", ")
             )
         })

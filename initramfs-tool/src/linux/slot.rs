@@ -1,7 +1,9 @@
-//! In which physical slot a GPU is.
+//! Where a function is: its physical slot, and the way to it.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
+use std::path::Path;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::capability::serial_number::SerialNumber;
@@ -17,38 +19,52 @@ use crate::inventory::Gpu;
 /// When the slots are there and cannot be read.
 pub fn identify(root: &Root, gpu: &Gpu, serial: Option<SerialNumber>) -> Result<Identification, FileError> {
     let slot = match gpu.functions.first() {
-        Some(function) => slot_of(root, function.address)?,
+        Some(function) => Slots::read(root)?.slot_on(&way_to(root, function.address)?),
         None => None,
     };
     Ok(Identification::new(gpu, slot, serial))
 }
 
-/// The slot's name; for a GPU behind a switch of its own card, with the way through that: two on a card are not in the same
-/// place. The way has no bus numbers, which change.
-fn slot_of(root: &Root, address: FunctionAddress) -> Result<Option<String>, FileError> {
-    let slots = slots(root)?;
-    let way = way_to(root, address)?;
-    for (index, function) in way.iter().enumerate().rev() {
-        let slot = slots.iter().find(|(device, _)| *device == function.device_address());
-        if let Some((_, name)) = slot {
+/// The physical slots of the machine.
+pub(super) struct Slots(Vec<(DeviceAddress, String)>);
+
+impl Slots {
+    pub(super) fn read(root: &Root) -> Result<Self, FileError> {
+        slots(root).map(Self)
+    }
+
+    /// The slot's name; for a function behind a switch of its own card, with the way through that: two GPUs on a card are not
+    /// in the same place. The way has no bus numbers, which change.
+    pub(super) fn slot_on(&self, way: &[FunctionAddress]) -> Option<String> {
+        way.iter().enumerate().rev().find_map(|(index, function)| {
+            let mut slots = self.0.iter();
+            let (_, name) = slots.find(|(device, _)| *device == function.device_address())?;
             let below = way.iter().skip(index + 1);
             let below: String = below
                 .map(|function| format!("/{:02x}.{:x}", function.device(), function.function()))
                 .collect();
-            return Ok(Some(format!("{name}{below}")));
-        }
+            Some(format!("{name}{below}"))
+        })
     }
-    Ok(None)
 }
 
 /// The functions from the root port to this one, as the directories in sysfs lie in each other.
 pub(super) fn way_to(root: &Root, address: FunctionAddress) -> Result<Vec<FunctionAddress>, FileError> {
+    let names = directories_to(root, address)?;
+    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+}
+
+/// The names of the directories in sysfs that lie in each other down to a function: root bus, ports, and the function itself.
+pub(super) fn directories_to(root: &Root, address: FunctionAddress) -> Result<Vec<String>, FileError> {
     let path = root.function(address);
     let way = fs::canonicalize(&path).map_err(|cause| FileError::Read { path, cause })?;
-    let parts = way
-        .components()
-        .filter_map(|part| part.as_os_str().to_str()?.parse().ok());
-    Ok(parts.collect())
+    Ok(names_of(&way))
+}
+
+/// The names of the directories on a path.
+pub(super) fn names_of(path: &Path) -> Vec<String> {
+    let names = path.components().map(|part| part.as_os_str().to_string_lossy());
+    names.map(Cow::into_owned).collect()
 }
 
 fn slots(root: &Root) -> Result<Vec<(DeviceAddress, String)>, FileError> {
@@ -91,7 +107,8 @@ mod tests {
         let slot = root.path("/sys/bus/pci/slots").join(slot);
         fs::create_dir_all(&slot).unwrap();
         fs::write(slot.join("address"), format!("{address}\n")).unwrap();
-        slot_of(&root, name.to_str().unwrap().parse().unwrap()).unwrap()
+        let way = way_to(&root, name.to_str().unwrap().parse().unwrap()).unwrap();
+        Slots::read(&root).unwrap().slot_on(&way)
     }
 
     #[test]

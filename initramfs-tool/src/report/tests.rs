@@ -1,18 +1,23 @@
 //! The report's form is frozen: other tools read it. And it must not claim what is not so.
 
 use super::*;
-use crate::claim::{Failure, FunctionPower, Outcome, PowerState};
+use crate::claim::{Failure, FunctionPower, Outcome, PowerReading, PowerState, Rollback};
+use crate::display::{Framebuffer, Sign, SignKind};
 use crate::inventory;
+use crate::inventory::Details;
 use crate::inventory::tests::twins;
 use crate::iommu::Evidence;
 use crate::plan::{self, Machine};
 use crate::rules::CommandLine;
+use crate::variants::Variant;
 
 fn findings(claims: &str) -> Findings {
     let functions = twins();
     let machine = Machine {
         functions: &functions,
         unreadable: &[],
+        details: &Details::default(),
+        signs: &[],
         iommu: &Evidence::default(),
     };
     Findings {
@@ -90,8 +95,8 @@ fn the_form_is_the_frozen_one() {
 
 #[test]
 fn a_claim_that_holds_is_complete() {
-    let mut findings = findings("0000:01:00.0");
-    findings.finished = vec![finished(1, None)];
+    let mut findings = findings("gpu");
+    findings.finished = vec![finished(1, None), finished(2, None)];
     let report = report(findings, |_| Some("vfio-pci"));
     assert_eq!(report.verdict, Verdict::Claimed);
     assert!(report.complete);
@@ -100,9 +105,66 @@ fn a_claim_that_holds_is_complete() {
         lines,
         [
             "0000:01:00: 2 functions on vfio-pci, in D0 and pinned, in 41.2 ms",
-            "1 GPU claimed in 203.3 ms"
+            "0000:02:00: 2 functions on vfio-pci, in D0 and pinned, in 41.2 ms",
+            "2 GPUs claimed in 203.3 ms"
         ]
     );
+}
+
+#[test]
+fn what_shares_the_group_and_what_was_shown_is_said_and_kept() {
+    let mut findings = findings("0000:01:00.0");
+    findings.finished = vec![finished(1, None)];
+    findings.plan.signs = vec![Sign {
+        function: "0000:01:00.0".parse().unwrap(),
+        kind: SignKind::Framebuffer(Framebuffer {
+            device: "efi-framebuffer.0".to_owned(),
+            driver: Some("efi-framebuffer".to_owned()),
+        }),
+    }];
+    let report = report(findings, |address| {
+        Some(if address.bus() == 1 { "vfio-pci" } else { "nouveau" })
+    });
+    assert!(report.complete, "nobody asked for the others");
+    let lines = report.lines();
+    let (tone, peer) = &lines[1];
+    assert_eq!(*tone, Tone::Warning);
+    assert!(
+        peer.starts_with("0000:01:00: 0000:02:00.1 [10de:1aef], on driver nouveau, is in the same IOMMU group"),
+        "{peer}"
+    );
+    assert_eq!(
+        lines[3].1,
+        "0000:01:00: the firmware's framebuffer (efi-framebuffer.0 on driver efi-framebuffer) is in the memory of \
+         0000:01:00.0"
+    );
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+    assert_eq!(report.gpus[0].peers.len(), 2);
+}
+
+#[test]
+fn a_variant_has_to_have_its_function_at_the_end() {
+    let of_a_variant = |driver: &'static str| {
+        let mut findings = findings("gpu");
+        findings.finished = vec![finished(1, None), finished(2, None)];
+        let variant = Variant {
+            module: "nvgrace_gpu_vfio_pci".to_owned(),
+            driver: Some("nvgrace-gpu-vfio-pci".to_owned()),
+        };
+        let function: FunctionAddress = "0000:02:00.0".parse().unwrap();
+        findings.plan.variants = std::iter::once((function, variant)).collect();
+        report(findings, move |address| {
+            Some(if address == function { driver } else { "vfio-pci" })
+        })
+    };
+    let held = of_a_variant("nvgrace-gpu-vfio-pci");
+    assert!(held.complete);
+    assert_eq!(
+        held.lines()[1].1,
+        "0000:02:00: 2 functions on vfio-pci (0000:02:00.0 by nvgrace-gpu-vfio-pci), in D0 and pinned, in 41.2 ms"
+    );
+    assert_eq!(of_a_variant("vfio-pci").gpus[1].verdict, GpuVerdict::Stuck);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The report in short lines, for the kernel log and for people.
 
-use super::{GpuReport, GpuVerdict, Report, Verdict};
+use reseat_core::address::DeviceAddress;
+
+use super::{GpuReport, GpuVerdict, PeerReport, Report, Verdict};
 use crate::claim::VFIO_PCI;
 
 /// How a line is meant.
@@ -28,8 +30,12 @@ impl Report {
         let bad = |line: String| (Tone::Warning, line);
         let mut lines: Vec<(Tone, String)> = self.problems.iter().cloned().map(bad).collect();
         lines.extend(self.rules.iter().filter_map(|rule| {
-            let problem = rule.problem.as_ref()?;
-            Some(bad(format!("rule `{}` ({}): {problem}", rule.selector, rule.source)))
+            let which = format!("rule `{}` ({})", rule.selector, rule.source);
+            match (&rule.problem, self.verdict) {
+                (Some(problem), _) => Some(bad(format!("{which}: {problem}"))),
+                (None, Verdict::DryRun) => Some((Tone::Notice, format!("{which}: {}", list(&rule.gpus)))),
+                (None, _) => None,
+            }
         }));
         let module = self.vfio_pci.iter();
         lines.extend(module.flat_map(|module| module.problem.iter().chain(&module.warning).cloned().map(bad)));
@@ -37,6 +43,12 @@ impl Report {
         for gpu in others.into_iter().chain(claimed) {
             lines.push(gpu.line());
             lines.extend(gpu.who_was_first().map(|line| (Tone::Notice, line)));
+            lines.extend(gpu.peers.iter().map(|peer| bad(gpu.peer_line(peer))));
+            lines.extend(
+                gpu.display
+                    .iter()
+                    .map(|sign| (Tone::Notice, format!("{}: {sign}", gpu.device))),
+            );
             lines.extend(
                 gpu.leftovers
                     .iter()
@@ -78,7 +90,10 @@ impl GpuReport {
     /// Who had functions of a claimed GPU before: a driver that is built in, or that was faster.
     fn who_was_first(&self) -> Option<String> {
         let had = self.functions.iter().filter_map(|function| {
-            let driver = function.driver_before.as_deref().filter(|driver| *driver != VFIO_PCI)?;
+            let driver = function
+                .driver_before
+                .as_deref()
+                .filter(|driver| *driver != function.vfio_driver())?;
             Some(format!("{driver} had {}", function.address))
         });
         let had: Vec<String> = had.collect();
@@ -94,10 +109,11 @@ impl GpuReport {
         let device = self.device;
         let why = self.problem.as_deref().unwrap_or("no reason recorded");
         let line = match self.verdict {
-            GpuVerdict::WouldClaim => format!("{device}: would claim {functions}"),
+            GpuVerdict::WouldClaim => format!("{device}: would claim {functions}{}", self.by_variants()),
             GpuVerdict::Claimed => {
                 let took = self.duration_ms;
-                format!("{device}: {functions} on {VFIO_PCI}, in D0 and pinned, in {took:.1} ms")
+                let variants = self.by_variants();
+                format!("{device}: {functions} on {VFIO_PCI}{variants}, in D0 and pinned, in {took:.1} ms")
             }
             GpuVerdict::NotReached => format!("{device}: not claimed, not touched: {why}"),
             GpuVerdict::RolledBack => format!("{device}: not claimed, given back as it was: {why}"),
@@ -119,6 +135,39 @@ impl GpuReport {
             line,
         )
     }
+}
+
+impl GpuReport {
+    /// Which functions a variant of vfio-pci takes.
+    fn by_variants(&self) -> String {
+        let variants = self.functions.iter().filter_map(|function| {
+            let variant = function.variant.as_ref()?;
+            let name = variant.driver.as_ref().unwrap_or(&variant.module);
+            Some(format!("{} by {name}", function.address))
+        });
+        let variants: Vec<String> = variants.collect();
+        match variants.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", variants.join(", ")),
+        }
+    }
+
+    fn peer_line(&self, peer: &PeerReport) -> String {
+        let driver = match &peer.driver {
+            Some(driver) => format!("on driver {driver}"),
+            None => "without a driver".to_owned(),
+        };
+        format!(
+            "{}: {} [{}], {driver}, is in the same IOMMU group and left alone: nobody can open the group while a host \
+             driver has it (`group-peers = true` in the rule claims it too)",
+            self.device, peer.address, peer.identity
+        )
+    }
+}
+
+fn list(devices: &[DeviceAddress]) -> String {
+    let devices: Vec<String> = devices.iter().map(ToString::to_string).collect();
+    devices.join(", ")
 }
 
 fn gpus(count: usize) -> String {

@@ -1,6 +1,7 @@
-//! The kernel command line: `reseat=off` or `rd.reseat=0`, `reseat.dry-run`, `reseat.claim=SELECTOR[,SELECTOR…]`.
+//! The kernel command line: `reseat=off` or `rd.reseat=0`, `reseat.dry-run`, `reseat.claim=SELECTOR[,SELECTOR…]`,
+//! `reseat.not=SELECTOR[,SELECTOR…]`, `reseat.force-display`.
 
-use super::{Rule, Source};
+use super::{Choice, Display, Rule, Source};
 
 /// What the kernel command line says to reseat.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,6 +10,10 @@ pub struct CommandLine {
     pub switch: Switch,
     /// The claims asked for, in their order.
     pub rules: Vec<Rule>,
+    /// What no rule is to claim, whichever chooses it.
+    pub not: Vec<Choice>,
+    /// Whether any rule may take the only display.
+    pub display: Display,
     /// Parameters that are addressed to reseat and say nothing that it knows: a misspelt one must not pass silently.
     pub unknown: Vec<String>,
 }
@@ -35,6 +40,18 @@ impl CommandLine {
         line
     }
 
+    /// The rules of a file and these ones, with what is said here of all of them.
+    pub fn join(&self, mut rules: Vec<Rule>) -> Vec<Rule> {
+        rules.extend(self.rules.iter().cloned());
+        for rule in &mut rules {
+            rule.not.extend(self.not.iter().cloned());
+            if self.display == Display::Force {
+                rule.display = Display::Force;
+            }
+        }
+        rules
+    }
+
     fn take(&mut self, parameter: &str) {
         let (name, value) = match parameter.split_once('=') {
             Some((name, value)) => (name, Some(value)),
@@ -42,21 +59,32 @@ impl CommandLine {
         };
         // The kernel itself takes `-` and `_` in a parameter's name for the same.
         let name = name.replace('_', "-");
-        if name == "reseat.claim"
-            && let Some(selectors) = value
-        {
-            let rules = selectors
-                .split(',')
-                .map(|selector| Rule::new(Source::CommandLine, selector));
-            self.rules.extend(rules);
-            return;
+        match (name.as_str(), value) {
+            ("reseat.claim", Some(selectors)) => {
+                let selectors = selectors.split(',');
+                self.rules
+                    .extend(selectors.map(|text| Rule::new(Source::CommandLine, text)));
+                return;
+            }
+            // One without a value is meant to leave something out as well: it stands as an error against every rule.
+            ("reseat.not", selectors) => {
+                let selectors = selectors.unwrap_or_default().split(',');
+                self.not
+                    .extend(selectors.map(|text| Choice::new(Source::CommandLine, text)));
+                return;
+            }
+            ("reseat.force-display", None | Some("on" | "1" | "yes" | "true")) => {
+                self.display = Display::Force;
+                return;
+            }
+            _ => {}
         }
         let meant = value.map(str::to_ascii_lowercase);
         // Whoever reaches for a switch wants less to happen: what is not understood is taken for that, and reported.
         let (switch, understood) = match (name.as_str(), meant.as_deref()) {
             ("reseat" | "rd.reseat", Some("on" | "1" | "yes" | "true")) => (Switch::On, true),
             ("reseat" | "rd.reseat", value) => (Switch::Off, matches!(value, Some("off" | "0" | "no" | "false"))),
-            ("reseat.dry-run", Some("off" | "0" | "no" | "false")) => (Switch::On, true),
+            ("reseat.dry-run" | "reseat.force-display", Some("off" | "0" | "no" | "false")) => (Switch::On, true),
             ("reseat.dry-run" | "reseat.dryrun", value) => {
                 let understood = matches!(value, None | Some("on" | "1" | "yes" | "true"));
                 (Switch::DryRun, understood && name == "reseat.dry-run")
@@ -92,7 +120,7 @@ mod tests {
     use super::*;
 
     fn texts(line: &CommandLine) -> Vec<&str> {
-        line.rules.iter().map(|rule| rule.text.as_str()).collect()
+        line.rules.iter().map(|rule| rule.choice.text.as_str()).collect()
     }
 
     #[test]
@@ -105,15 +133,49 @@ mod tests {
     fn claims_come_in_order_and_may_repeat() {
         let line = CommandLine::parse("reseat.claim=0000:65:00.0@10de:2231,10de:2231 quiet reseat.claim=gpu");
         assert_eq!(texts(&line), ["0000:65:00.0@10de:2231", "10de:2231", "gpu"]);
-        assert!(line.rules.iter().all(|rule| rule.selector.is_ok()));
+        assert!(line.rules.iter().all(|rule| rule.choice.selector.is_ok()));
     }
 
     #[test]
     fn a_bad_selector_keeps_its_place_and_its_error() {
         let line = CommandLine::parse("reseat.claim=gpu,,bogus");
         assert_eq!(texts(&line), ["gpu", "", "bogus"]);
-        let good: Vec<bool> = line.rules.iter().map(|rule| rule.selector.is_ok()).collect();
+        let good: Vec<bool> = line.rules.iter().map(|rule| rule.choice.selector.is_ok()).collect();
         assert_eq!(good, [true, false, false]);
+    }
+
+    #[test]
+    fn what_no_rule_is_to_claim_is_said_of_all_of_them() {
+        let line = CommandLine::parse("reseat.claim=gpu reseat.not=slot=3,bogus reseat.not");
+        let rules = line.join(vec![Rule::new(Source::CommandLine, "10de:2231")]);
+        assert_eq!(rules.len(), 2);
+        for rule in rules {
+            let not: Vec<(&str, bool)> = rule
+                .not
+                .iter()
+                .map(|not| (not.text.as_str(), not.selector.is_ok()))
+                .collect();
+            assert_eq!(not, [("slot=3", true), ("bogus", false), ("", false)]);
+        }
+    }
+
+    #[test]
+    fn the_only_display_is_given_only_to_who_says_so_clearly() {
+        for (text, expected) in [
+            ("reseat.force-display", Display::Force),
+            ("reseat.force_display=1", Display::Force),
+            ("reseat.force-display=please", Display::Keep),
+            ("reseat.force-display=off", Display::Keep),
+            ("reseat.claim=gpu", Display::Keep),
+        ] {
+            let rules = CommandLine::parse(text).join(vec![Rule::new(Source::CommandLine, "gpu")]);
+            assert!(rules.iter().all(|rule| rule.display == expected), "{text}");
+        }
+        assert_eq!(CommandLine::parse("reseat.force-display=please").unknown.len(), 1);
+        assert_eq!(
+            CommandLine::parse("reseat.force-display=off").unknown,
+            Vec::<String>::new()
+        );
     }
 
     #[test]

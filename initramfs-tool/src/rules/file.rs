@@ -2,14 +2,20 @@
 //!
 //! ```toml
 //! [[claim]]
-//! select = "0000:65:00.0@10de:2231"
+//! select = "slot=3@10de:2231"
+//! not = ["serial=48-b0-2d-00-00-00-00-01"]   # or one, without brackets
+//! group-peers = false
+//! force-display = false
 //! ```
 
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use std::fmt;
+
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use super::{Rule, Source};
+use super::{Choice, Display, GroupPeers, Rule, Source};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,9 +27,41 @@ struct Document {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct ClaimTable {
     select: Spanned<String>,
+    not: Option<Spanned<OneOrMore>>,
+    #[serde(default)]
+    group_peers: bool,
+    #[serde(default)]
+    force_display: bool,
+}
+
+/// A selector, or several in brackets.
+struct OneOrMore(Vec<String>);
+
+impl<'de> Deserialize<'de> for OneOrMore {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Texts;
+
+        impl<'de> Visitor<'de> for Texts {
+            type Value = OneOrMore;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a selector or a list of them")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<OneOrMore, E> {
+                Ok(OneOrMore(vec![text.to_owned()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<OneOrMore, A::Error> {
+                Deserialize::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMore)
+            }
+        }
+
+        deserializer.deserialize_any(Texts)
+    }
 }
 
 /// More is no list of a machine's GPUs. In bytes.
@@ -54,17 +92,30 @@ pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
         false => "",
     };
     let document: Document = read(path, content, hint)?;
-    Ok(document
-        .claim
-        .into_iter()
-        .map(|table| {
-            let source = Source::File {
-                path: path.to_owned(),
-                line: line_of(content, table.select.span().start),
-            };
-            Rule::new(source, table.select.as_ref())
-        })
-        .collect())
+    let source = |at| Source::File {
+        path: path.to_owned(),
+        line: line_of(content, at),
+    };
+    let rule = |table: ClaimTable| {
+        let not = table.not.into_iter().flat_map(|not| {
+            let source = source(not.span().start);
+            let texts = not.into_inner().0.into_iter();
+            texts.map(move |text| Choice::new(source.clone(), &text))
+        });
+        Rule {
+            not: not.collect(),
+            group_peers: match table.group_peers {
+                true => GroupPeers::Claim,
+                false => GroupPeers::Leave,
+            },
+            display: match table.force_display {
+                true => Display::Force,
+                false => Display::Keep,
+            },
+            ..Rule::new(source(table.select.span().start), table.select.as_ref())
+        }
+    };
+    Ok(document.claim.into_iter().map(rule).collect())
 }
 
 /// Reads a rules file as `T`. `hint` has more to say of what the TOML reader says.
@@ -99,7 +150,10 @@ fn line_of(content: &[u8], at: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::Selector;
+
+    fn selects_gpus(rule: &Rule) -> bool {
+        rule.choice.selector == "gpu".parse()
+    }
 
     #[test]
     fn rules_carry_their_line() {
@@ -108,9 +162,41 @@ mod tests {
             b"# twins\n[[claim]]\nselect = \"0000:65:00.0\"\n\n[[claim]]\nselect = \"gpu\"\n",
         )
         .unwrap();
-        let seen: Vec<String> = rules.iter().map(|rule| rule.source.to_string()).collect();
+        let seen: Vec<String> = rules.iter().map(|rule| rule.choice.source.to_string()).collect();
         assert_eq!(seen, ["r.toml:3", "r.toml:6"]);
-        assert_eq!(rules[1].selector, Ok(Selector::Gpu));
+        assert!(selects_gpus(&rules[1]));
+    }
+
+    #[test]
+    fn a_rule_says_what_it_leaves_out_and_what_else_it_takes() {
+        let text = b"[[claim]]\nselect = \"gpu\"\nnot = \"slot=3\"\ngroup-peers = true\n\
+                     [[claim]]\nselect = \"gpu\"\nnot = [\"10de:1eb8\",\n\"bay=3\"]\nforce-display = true\n";
+        let rules = parse("r.toml", text).unwrap();
+        let not = |rule: &Rule| rule.not.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(not(&rules[0]), ["`slot=3` (r.toml:3)"]);
+        assert_eq!(
+            (rules[0].group_peers, rules[0].display),
+            (GroupPeers::Claim, Display::Keep)
+        );
+        assert_eq!(not(&rules[1]), ["`10de:1eb8` (r.toml:7)", "`bay=3` (r.toml:7)"]);
+        assert!(rules[1].not[0].selector.is_ok() && rules[1].not[1].selector.is_err());
+        assert_eq!(
+            (rules[1].group_peers, rules[1].display),
+            (GroupPeers::Leave, Display::Force)
+        );
+    }
+
+    #[test]
+    fn a_value_of_another_kind_is_named_with_its_line() {
+        for (key, word) in [
+            ("not = 3", "list"),
+            ("not = [3]", "string"),
+            ("group-peers = \"yes\"", "boolean"),
+        ] {
+            let error = parse("r.toml", format!("[[claim]]\nselect = \"gpu\"\n{key}\n").as_bytes()).unwrap_err();
+            assert_eq!(error.line, 3, "{error}");
+            assert!(error.message.contains(word), "{error}");
+        }
     }
 
     #[test]
@@ -127,7 +213,7 @@ mod tests {
     #[test]
     fn a_selector_without_sense_stays_a_rule() {
         let rules = parse("r.toml", b"[[claim]]\nselect = \"the big one\"\n").unwrap();
-        assert!(rules[0].selector.is_err());
+        assert!(rules[0].choice.selector.is_err());
     }
 
     #[test]
@@ -155,7 +241,7 @@ mod tests {
     #[test]
     fn marks_and_line_ends_of_other_systems_are_fine() {
         let rules = parse("r.toml", b"\xef\xbb\xbf[[claim]]\r\nselect = \" gpu \"\r\n").unwrap();
-        assert_eq!(rules[0].selector, Ok(Selector::Gpu));
+        assert!(selects_gpus(&rules[0]));
     }
 
     #[test]

@@ -4,25 +4,58 @@ use std::fmt;
 use std::str::FromStr;
 
 use reseat_core::address::{FunctionAddress, ParseAddressError};
+use reseat_core::capability::serial_number::{ParseSerialNumberError, SerialNumber};
 use reseat_core::header::{Identity, ParseIdentityError};
 
-/// The functions that a rule means. Any function of a GPU stands for the whole GPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Selector {
-    /// The GPU that has a function at this address: `0000:65:00.0`.
+use crate::topology_path::{ParsePathError, TopologyPath};
+
+/// The functions that a rule means: those of which every term is true. Any function of a GPU stands for the whole GPU.
+///
+/// Text is the terms with `@` between them: `0000:65:00.0@10de:2231`, `slot=3@10de:2231`. Addresses move when a card is
+/// added; a second term turns a move into a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selector {
+    terms: Vec<Term>,
+}
+
+/// One thing that is to be true of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Term {
+    /// It has this address: `0000:65:00.0`.
     Address(FunctionAddress),
-    /// The same, if that function has this identity: `0000:65:00.0@10de:2231`. Addresses move when a card is added;
-    /// the guard turns a move into a refusal.
-    Guarded {
-        /// Where the function is expected.
-        address: FunctionAddress,
-        /// What it must be.
-        identity: Identity,
-    },
-    /// Every GPU that has a function with this identity: `10de:2231`.
+    /// It is reached on this way: `path=pci0000:00/03.0/00.0`.
+    Path(TopologyPath),
+    /// Its GPU is in this physical slot, or behind a switch that is in it: `slot=3`.
+    Slot(String),
+    /// Its GPU gives this serial number: `serial=48-b0-2d-00-00-00-00-01`.
+    Serial(SerialNumber),
+    /// It has this vendor and device ID: `10de:2231`.
     Identity(Identity),
-    /// Every GPU: `gpu`.
+    /// It has this subsystem vendor and subsystem ID: `subsystem=10de:1482`.
+    Subsystem(Identity),
+    /// It is a GPU's: `gpu`.
     Gpu,
+}
+
+impl Selector {
+    /// Its terms: those that name one place or one GPU before those that many may share.
+    pub fn terms(&self) -> &[Term] {
+        &self.terms
+    }
+
+    /// Whether it names one place or one GPU, and so something that the operator expects to be there.
+    pub fn names_one(&self) -> bool {
+        self.terms.iter().any(Term::names_one)
+    }
+}
+
+impl Term {
+    fn names_one(&self) -> bool {
+        match self {
+            Self::Address(_) | Self::Path(_) | Self::Slot(_) | Self::Serial(_) => true,
+            Self::Identity(_) | Self::Subsystem(_) | Self::Gpu => false,
+        }
+    }
 }
 
 impl FromStr for Selector {
@@ -32,14 +65,37 @@ impl FromStr for Selector {
         if text.is_empty() {
             return Err(SelectorError::Empty);
         }
+        let mut terms: Vec<Term> = Vec::new();
+        for term in text.split('@') {
+            let term: Term = term.parse()?;
+            let kind = std::mem::discriminant(&term);
+            if terms.iter().any(|other| std::mem::discriminant(other) == kind) {
+                return Err(SelectorError::Twice(term.kind()));
+            }
+            terms.push(term);
+        }
+        terms.sort_by_key(|term| !term.names_one());
+        Ok(Self { terms })
+    }
+}
+
+impl FromStr for Term {
+    type Err = SelectorError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "gpu" {
             return Ok(Self::Gpu);
         }
-        if let Some((address, identity)) = text.split_once('@') {
-            return Ok(Self::Guarded {
-                address: address.parse()?,
-                identity: identity.parse()?,
-            });
+        if let Some((key, value)) = text.split_once('=') {
+            return match key {
+                "slot" if value.is_empty() => Err(SelectorError::Slot),
+                "slot" => Ok(Self::Slot(value.to_owned())),
+                "serial" if value.parse() == Ok(SerialNumber(0)) => Err(SelectorError::NoSerial),
+                "serial" => Ok(Self::Serial(value.parse()?)),
+                "path" => Ok(Self::Path(value.parse()?)),
+                "subsystem" => value.parse().map(Self::Subsystem).map_err(SelectorError::Subsystem),
+                _ => Err(SelectorError::Key(key.to_owned())),
+            };
         }
         // Only an address has a dot, only an identity is two numbers around one colon.
         if text.contains('.') {
@@ -48,23 +104,50 @@ impl FromStr for Selector {
         if text.matches(':').count() == 1 {
             return Ok(Self::Identity(text.parse()?));
         }
-        Err(SelectorError::Unknown)
+        Err(SelectorError::Unknown(text.to_owned()))
+    }
+}
+
+impl Term {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Address(_) => "an address",
+            Self::Path(_) => "path",
+            Self::Slot(_) => "slot",
+            Self::Serial(_) => "serial",
+            Self::Identity(_) => "an identity",
+            Self::Subsystem(_) => "subsystem",
+            Self::Gpu => "gpu",
+        }
     }
 }
 
 impl fmt::Display for Selector {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut terms = self.terms.iter();
+        if let Some(first) = terms.next() {
+            first.fmt(formatter)?;
+        }
+        terms.try_for_each(|term| write!(formatter, "@{term}"))
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(formatter),
-            Self::Guarded { address, identity } => write!(formatter, "{address}@{identity}"),
+            Self::Path(path) => write!(formatter, "path={path}"),
+            Self::Slot(slot) => write!(formatter, "slot={slot}"),
+            Self::Serial(serial) => write!(formatter, "serial={serial}"),
             Self::Identity(identity) => identity.fmt(formatter),
+            Self::Subsystem(identity) => write!(formatter, "subsystem={identity}"),
             Self::Gpu => formatter.write_str("gpu"),
         }
     }
 }
 
 /// Why a selector means nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectorError {
     /// There is no text.
     #[error("the selector is empty")]
@@ -75,12 +158,33 @@ pub enum SelectorError {
     /// It looks like an identity and is none.
     #[error("not an identity such as 10de:2231: {0}")]
     Identity(#[from] ParseIdentityError),
+    /// What stands after `subsystem=` is none.
+    #[error("not a subsystem such as subsystem=10de:1482: {0}")]
+    Subsystem(ParseIdentityError),
+    /// What stands after `serial=` is none.
+    #[error("not a serial number such as serial=48-b0-2d-00-00-00-00-01: {0}")]
+    Serial(#[from] ParseSerialNumberError),
+    /// The serial number that makers leave in who give none.
+    #[error("a serial number of 0 is none")]
+    NoSerial,
+    /// What stands after `path=` is none.
+    #[error("not a path such as path=pci0000:00/03.0/00.0: {0}")]
+    Path(#[from] ParsePathError),
+    /// Nothing stands after `slot=`.
+    #[error("slot= names no slot: /sys/bus/pci/slots has their names")]
+    Slot,
+    /// No term begins so.
+    #[error("`{0}=` is not known: expected slot=, serial=, path= or subsystem=")]
+    Key(String),
+    /// One function cannot be two things.
+    #[error("{0} is said twice: all that `@` joins has to be true of one function")]
+    Twice(&'static str),
     /// It looks like nothing that is known.
     #[error(
-        "not a selector: expected an address (0000:65:00.0), an address with its identity (0000:65:00.0@10de:2231), \
-         an identity (10de:2231) or `gpu`"
+        "not a selector: `{0}` is none of an address (0000:65:00.0), an identity (10de:2231), slot=3, \
+         serial=48-b0-2d-00-00-00-00-01, path=pci0000:00/03.0/00.0, subsystem=10de:1482 or `gpu`; `@` joins several"
     )]
-    Unknown,
+    Unknown(String),
 }
 
 #[cfg(test)]
@@ -95,10 +199,21 @@ mod tests {
             "0000:65:00.0@10de:2231",
             "10de:2231",
             "gpu",
+            "slot=3",
+            "slot=4-1/00.0/00.0",
+            "serial=48-b0-2d-00-00-00-00-01",
+            "path=pci0000:00/03.0/00.0",
+            "subsystem=10de:1482",
+            "slot=3@10de:2231@subsystem=10de:1482",
         ] {
             let selector: Selector = text.parse().unwrap();
             assert_eq!(selector.to_string(), text);
         }
+    }
+
+    #[test]
+    fn the_order_of_terms_does_not_matter() {
+        assert_eq!("10de:2231@slot=3".parse::<Selector>(), "slot=3@10de:2231".parse());
     }
 
     #[test]
@@ -108,21 +223,20 @@ mod tests {
 
     #[test]
     fn nonsense_says_what_was_expected() {
-        assert_eq!("".parse::<Selector>(), Err(SelectorError::Empty));
-        assert_eq!("every".parse::<Selector>(), Err(SelectorError::Unknown));
-        assert_eq!("GPU".parse::<Selector>(), Err(SelectorError::Unknown));
-        assert!(matches!("65:00.9".parse::<Selector>(), Err(SelectorError::Address(_))));
-        assert!(matches!(
-            "10de:xyz".parse::<Selector>(),
-            Err(SelectorError::Identity(_))
-        ));
-        assert!(matches!(
-            "65:00.0@10de".parse::<Selector>(),
-            Err(SelectorError::Identity(_))
-        ));
-        assert!(matches!(
-            "65@10de:2231".parse::<Selector>(),
-            Err(SelectorError::Address(_))
-        ));
+        let error = |text: &str| text.parse::<Selector>().unwrap_err();
+        assert_eq!(error(""), SelectorError::Empty);
+        assert_eq!(error("every"), SelectorError::Unknown("every".to_owned()));
+        assert_eq!(error("GPU"), SelectorError::Unknown("GPU".to_owned()));
+        assert_eq!(error("gpu@"), SelectorError::Unknown(String::new()));
+        assert_eq!(error("bay=3"), SelectorError::Key("bay".to_owned()));
+        assert_eq!(error("slot="), SelectorError::Slot);
+        assert_eq!(error("slot=3@slot=4"), SelectorError::Twice("slot"));
+        assert_eq!(error("serial=00-00-00-00-00-00-00-00"), SelectorError::NoSerial);
+        assert!(matches!(error("65:00.9"), SelectorError::Address(_)));
+        assert!(matches!(error("10de:xyz"), SelectorError::Identity(_)));
+        assert!(matches!(error("65:00.0@10de:"), SelectorError::Identity(_)));
+        assert!(matches!(error("subsystem=10de"), SelectorError::Subsystem(_)));
+        assert!(matches!(error("serial=1"), SelectorError::Serial(_)));
+        assert!(matches!(error("path=03.0"), SelectorError::Path(_)));
     }
 }

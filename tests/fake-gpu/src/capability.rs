@@ -228,6 +228,14 @@ impl Extended {
         }
     }
 
+    /// Device Serial Number: the lower half first.
+    #[must_use]
+    pub fn serial_number(number: u64) -> Self {
+        let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
+        let halves = [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])];
+        Self::read_only(0x0003, 1, &halves)
+    }
+
     /// A vendor-specific extended capability: its own header, then its body.
     #[must_use]
     pub fn vendor_specific(body: &[u32]) -> Self {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Parser;
 use fake_gpu::process::READY;
-use fake_gpu::profile::{BoardDesign, Class, Functions, Identity, Override, Vendor};
+use fake_gpu::profile::{BoardDesign, Class, Functions, Identity, Override, SerialNumber, Vendor};
 use fake_gpu::server::Server;
 
 /// Serves a scripted GPU over vfio-user, one socket for each function.
@@ -34,6 +34,9 @@ struct Arguments {
     /// Makes a function's return from D3hot to D0 a reset.
     #[arg(long)]
     soft_reset: Vec<u8>,
+    /// Gives function 0 a serial number: `48b02d0000000001`.
+    #[arg(long)]
+    serial_number: Option<SerialNumber>,
 }
 
 fn main() -> anyhow::Result<Infallible> {
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<Infallible> {
         identities: arguments.identity,
         classes: arguments.class,
         soft_resets: arguments.soft_reset,
+        serial_number: arguments.serial_number,
     };
     let directory = &arguments.directory;
     let server =

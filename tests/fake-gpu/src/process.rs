@@ -159,6 +159,9 @@ fn arguments(directory: &Path, design: &BoardDesign) -> Vec<OsString> {
     for function in &design.soft_resets {
         option("--soft-reset", function.to_string());
     }
+    if let Some(number) = design.serial_number {
+        option("--serial-number", number.to_string());
+    }
     arguments
 }
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 
-use crate::capability::ReturnToD0;
+use crate::capability::{Extended, ReturnToD0};
 use crate::config_space::{Builder, ConfigSpace, Header};
 
 /// Whose board is served.
@@ -71,6 +71,7 @@ pub struct FunctionDesign {
     pub(crate) return_to_d0: ReturnToD0,
     /// Registers behind its BARs that read something other than zero.
     pub(crate) registers: Vec<FixedRegister>,
+    serial_number: Option<SerialNumber>,
     capabilities: fn(Builder, ReturnToD0) -> Builder,
 }
 
@@ -79,7 +80,11 @@ impl FunctionDesign {
     #[must_use]
     pub fn config_space(&self) -> ConfigSpace {
         let header = ConfigSpace::builder(&self.header);
-        (self.capabilities)(header, self.return_to_d0).build()
+        let mut space = (self.capabilities)(header, self.return_to_d0);
+        if let Some(SerialNumber(number)) = self.serial_number {
+            space = space.extended(SERIAL_NUMBER, &Extended::serial_number(number));
+        }
+        space.build()
     }
 
     /// The size of a BAR, 0 where there is none.
@@ -115,6 +120,28 @@ impl FromStr for Identity {
             vendor: u16::from_str_radix(vendor, 16).map_err(|_| wrong())?,
             device: u16::from_str_radix(device, 16).map_err(|_| wrong())?,
         })
+    }
+}
+
+/// A serial number: 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SerialNumber(pub u64);
+
+/// Where its capability stands: behind all that boards have.
+const SERIAL_NUMBER: u16 = 0xf00;
+
+impl fmt::Display for SerialNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for SerialNumber {
+    type Err = DesignError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = u64::from_str_radix(text, 16);
+        number.map(Self).map_err(|_| DesignError::SerialNumber(text.to_owned()))
     }
 }
 
@@ -217,6 +244,8 @@ pub struct BoardDesign {
     pub classes: Vec<Override<Class>>,
     /// Functions whose return from D3hot to D0 is a reset (`No_Soft_Reset` clear).
     pub soft_resets: Vec<u8>,
+    /// The serial number that function 0 gives; boards here have none.
+    pub serial_number: Option<SerialNumber>,
 }
 
 impl BoardDesign {
@@ -229,6 +258,7 @@ impl BoardDesign {
             identities: Vec::new(),
             classes: Vec::new(),
             soft_resets: Vec::new(),
+            serial_number: None,
         }
     }
 
@@ -258,6 +288,7 @@ impl BoardDesign {
         for function in &self.soft_resets {
             find(&mut functions, *function)?.return_to_d0 = ReturnToD0::Resets;
         }
+        find(&mut functions, 0)?.serial_number = self.serial_number;
         Ok(functions)
     }
 
@@ -315,6 +346,9 @@ pub enum DesignError {
     /// Not six hexadecimal digits.
     #[error("class `{0}` is not six hexadecimal digits")]
     Class(String),
+    /// Not 16 hexadecimal digits.
+    #[error("serial number `{0}` is not hexadecimal")]
+    SerialNumber(String),
     /// Not `N=VALUE`.
     #[error("`{0}` is not function=value")]
     Override(String),

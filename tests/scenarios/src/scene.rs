@@ -35,6 +35,7 @@ pub struct Scene<'a> {
     iommu: Iommu,
     arguments: Vec<String>,
     traced: bool,
+    firmware_boots: bool,
     counted: bool,
     on_the_root: Vec<GuestFile>,
 }
@@ -51,6 +52,7 @@ impl<'a> Scene<'a> {
             iommu: Iommu::Intel,
             arguments: Vec::new(),
             traced: false,
+            firmware_boots: false,
             counted: false,
             on_the_root: Vec::new(),
         }
@@ -73,6 +75,13 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn traced(mut self) -> Self {
         self.traced = true;
+        self
+    }
+
+    /// Has the firmware boot the machine, so that the kernel learns from it what is shown. Costs four seconds.
+    #[must_use]
+    pub fn firmware_boots(mut self) -> Self {
+        self.firmware_boots = true;
         self
     }
 
@@ -132,6 +141,9 @@ impl<'a> Scene<'a> {
             .append(&self.append)
             .iommu(self.iommu)
             .arguments(self.arguments);
+        if self.firmware_boots {
+            spec = spec.firmware_boots();
+        }
         if self.counted {
             spec = spec.count_instructions();
         }

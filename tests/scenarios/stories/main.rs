@@ -16,11 +16,13 @@ mod install;
 mod mkinitcpio;
 mod no_iommu;
 mod off;
+mod only_display;
 mod quarantine;
 mod recover;
 mod recovery_bed;
 mod rivals;
 mod rollback;
+mod selectors;
 mod twins;
 
 use std::process::ExitCode;
@@ -44,9 +46,11 @@ const STORIES: &[(&str, Story)] = stories![
     four_functions::amd_with_audio,
     guard::a_mismatch_refuses,
     rollback::one_function_that_cannot_bind,
+    selectors::five_identical_gpus,
     no_iommu::the_firmware_setting_is_named,
     no_iommu::the_parameter_that_turns_it_off_is_named,
     off::nothing_is_touched,
+    only_display::is_refused_unless_forced,
     dracut::without_systemd,
     dracut::with_systemd,
     dracut::the_switch_leaves_it_to_the_rival,

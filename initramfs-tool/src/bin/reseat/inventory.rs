@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use reseat::inventory::{self, Gpu};
-use reseat::linux::{self, Root};
+use reseat::inventory::{self, Gpu, Serial, Wanted};
+use reseat::linux::{self, Listing, Root};
+use reseat::rules::Term;
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
 use serde::Serialize;
@@ -17,6 +18,11 @@ pub(crate) struct Arguments {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Show by what a rule can name each GPU.
+    ///
+    /// Asks each GPU for its serial number, but for those that are asleep; only root may.
+    #[arg(long, conflicts_with = "json")]
+    selectors: bool,
 }
 
 /// The schema of the JSON form: fields may be added under the same name.
@@ -50,6 +56,9 @@ struct FunctionRow {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let root = Root::system();
     let listing = linux::list(&root);
+    if arguments.selectors {
+        return show_selectors(&root, &listing);
+    }
     let mut inventory = Inventory {
         schema: SCHEMA,
         gpus: Vec::new(),
@@ -73,6 +82,45 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         eprintln!("reseat: {problem}");
     }
     Ok(match inventory.problems.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// Prints what selectors there are for each GPU itself. Its other functions are of the same place.
+fn show_selectors(root: &Root, listing: &Listing) -> anyhow::Result<ExitCode> {
+    let mut problems = listing.problems.clone();
+    let details = linux::details(root, &listing.functions, Wanted::ALL, &mut problems);
+    let mut rows = Vec::new();
+    for gpu in inventory::gpus(&listing.functions) {
+        let mut functions = gpu.functions.iter();
+        let Some(function) = functions.find(|it| inventory::is_gpu(it.identity, it.class)) else {
+            continue;
+        };
+        let detail = details.of(function.address).cloned().unwrap_or_default();
+        let serial = match detail.serial {
+            Serial::Number(number) => Some(Term::Serial(number)),
+            Serial::None | Serial::NotAsked => None,
+            Serial::Unreadable(problem) => {
+                problems.push(problem);
+                None
+            }
+        };
+        let term = |term: Option<Term>| or_dash(term.map(|term| term.to_string()).as_deref());
+        rows.push([
+            format!("{}@{}", function.address, function.identity),
+            term(detail.path.map(Term::Path)),
+            term(detail.slot.map(Term::Slot)),
+            term(detail.subsystem.map(Term::Subsystem)),
+            term(serial),
+        ]);
+    }
+    let head = ["ADDRESS AND IDENTITY", "PATH", "SLOT", "SUBSYSTEM", "SERIAL NUMBER"];
+    writeln!(io::stdout().lock(), "{}", table(head, rows.into_iter()))?;
+    for problem in &problems {
+        eprintln!("reseat: {problem}");
+    }
+    Ok(match problems.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })

@@ -14,6 +14,7 @@ mod quarantine;
 mod recover;
 mod report;
 mod return_to_service;
+mod rules;
 mod table;
 
 use std::env;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use reseat::linux::{self, Root, WORKER_ARGUMENT};
+use reseat_core::address::FunctionAddress;
 
 /// Hands GPUs from one virtual machine to the next.
 #[derive(Parser)]
@@ -47,6 +49,8 @@ enum Command {
     Claim(claim::Arguments),
     /// Show what the boot claim did.
     Report(report::Arguments),
+    /// Look at the rules for the boot claim.
+    Rules(rules::Arguments),
     /// Decode configuration spaces out of a text such as `lspci -xxxx` prints.
     Decode(decode::Arguments),
     /// Bring a GPU back, by the reset with the fewest bystanders, and count only what is verified.
@@ -87,6 +91,14 @@ enum Command {
         /// The directory that stands for `/`.
         root: PathBuf,
     },
+    /// Say the serial numbers of functions: how rules get to know what may never be answered.
+    #[command(name = linux::SERIALS_COMMAND, hide = true)]
+    SaySerialNumbers {
+        /// The directory that stands for `/`.
+        root: PathBuf,
+        /// Whose.
+        functions: Vec<FunctionAddress>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -104,6 +116,7 @@ fn main() -> ExitCode {
         Command::Inventory(arguments) => inventory::run(&arguments),
         Command::Claim(arguments) => claim::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
+        Command::Rules(arguments) => rules::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
         Command::Recover(arguments) => recover::run(&arguments),
@@ -119,6 +132,9 @@ fn main() -> ExitCode {
             Ok(()) => Ok(ExitCode::SUCCESS),
             Err(error) => Err(error.into()),
         },
+        Command::SaySerialNumbers { root, functions } => linux::say_serial_numbers(&Root::at(root), &functions)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Into::into),
     };
     match outcome {
         Ok(status) => status,

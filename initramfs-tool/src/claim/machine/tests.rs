@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::claim::{Aim, PowerState, TargetFunction};
+use crate::claim::{Aim, PowerState, TargetFunction, VFIO_PCI};
 
 const GPU: Identity = Identity {
     vendor: 0x10de,
@@ -43,6 +43,8 @@ struct Kernel {
     /// Functions that stay asleep for so many readings.
     sleepy: BTreeMap<FunctionAddress, usize>,
     identity: Identity,
+    /// A framebuffer in the first function's memory, if any, and whether its driver draws.
+    framebuffer: Option<(Framebuffer, bool)>,
     log: Vec<String>,
     now: Duration,
 }
@@ -62,6 +64,7 @@ impl Kernel {
             faults: Vec::new(),
             sleepy: BTreeMap::new(),
             identity: GPU,
+            framebuffer: None,
             log: Vec::new(),
             now: Duration::ZERO,
         }
@@ -79,9 +82,12 @@ impl Kernel {
             functions: self
                 .devices
                 .keys()
-                .map(|address| TargetFunction {
-                    address: *address,
-                    identity: GPU,
+                .map(|function| {
+                    let mut target = TargetFunction::new(*function, GPU);
+                    if *function == address(0) {
+                        target.framebuffers.extend(self.framebuffer.clone().map(|(it, _)| it));
+                    }
+                    target
                 })
                 .collect(),
         }
@@ -157,6 +163,13 @@ impl Kernel {
                     // As its probe does: a pin that was written before is lost.
                     device.control = "auto".to_owned();
                 }
+                Answer::Accepted
+            }
+            Verb::ReleaseFramebuffer(_) | Verb::RestoreFramebuffer(_) => {
+                let (_, draws) = self.framebuffer.as_mut().unwrap();
+                let goes_back = matches!(operation.verb, Verb::RestoreFramebuffer(_));
+                assert_ne!(*draws, goes_back, "{text}");
+                *draws = goes_back;
                 Answer::Accepted
             }
             Verb::ReadDriver => Answer::Driver(device.driver.clone()),
@@ -449,4 +462,43 @@ fn a_function_that_is_not_there_needs_no_isolation() {
             1,
         );
     assert_eq!(kernel.isolate().rollback, None);
+}
+
+fn with_framebuffer() -> Kernel {
+    let framebuffer = Framebuffer {
+        device: "efi-framebuffer.0".to_owned(),
+        driver: Some("efi-framebuffer".to_owned()),
+    };
+    Kernel {
+        framebuffer: Some((framebuffer, true)),
+        ..Kernel::new(&[None, None])
+    }
+}
+
+#[test]
+fn a_framebuffer_lets_go_before_the_bind_and_is_given_back_with_the_gpu() {
+    const RELEASE: &str = "release efi-framebuffer.0 on driver efi-framebuffer in 0000:01:00.0";
+    let mut kernel = with_framebuffer();
+    assert_eq!(kernel.run().rollback, None);
+    assert!(kernel.position(RELEASE) < kernel.position("bind 0000:01:00.0 to vfio-pci"));
+    assert!(!kernel.framebuffer.unwrap().1, "it still draws");
+
+    let mut kernel = with_framebuffer().failing("bind 0000:01:00.1 to vfio-pci", FailureKind::Other, 1);
+    assert!(kernel.run().rollback.is_some());
+    assert!(
+        kernel.position("unbind 0000:01:00.0 from vfio-pci") < kernel.position(&RELEASE.replace("release", "restore"))
+    );
+    assert!(kernel.framebuffer.unwrap().1, "it does not draw again");
+}
+
+#[test]
+fn a_variant_gets_its_function_and_vfio_pci_the_others() {
+    let mut kernel = Kernel::new(&[Some("vfio-pci"), None]);
+    let mut target = kernel.target();
+    target.functions[0].driver = "nvgrace_gpu_vfio_pci".to_owned();
+    let outcome = kernel.drive(&mut Claim::new(&target));
+    assert_eq!(outcome.rollback, None);
+    let on = |function| kernel.devices[&address(function)].driver.as_deref();
+    assert_eq!((on(0), on(1)), (Some("nvgrace_gpu_vfio_pci"), Some("vfio-pci")));
+    assert_eq!(kernel.devices[&address(0)].driver_override, "nvgrace_gpu_vfio_pci");
 }

@@ -18,10 +18,7 @@ fn target(gpu: u8) -> Target {
         aim: Aim::Claim,
         device: function(gpu, 0).device_address(),
         functions: (0..2)
-            .map(|index| TargetFunction {
-                address: function(gpu, index),
-                identity: "10de:2489".parse().unwrap(),
-            })
+            .map(|index| TargetFunction::new(function(gpu, index), "10de:2489".parse().unwrap()))
             .collect(),
     }
 }

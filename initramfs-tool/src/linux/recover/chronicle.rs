@@ -157,7 +157,7 @@ fn gpu_of(subject: &Subject) -> Gpu {
         class: member.class,
         driver: None,
         iommu_group: None,
-        is_virtual: false,
+        physical: None,
     });
     Gpu {
         device: subject.device,

@@ -180,10 +180,7 @@ pub(super) fn claim(root: &Root, subject: &Subject, claimed: &[FunctionAddress])
         aim: Aim::Claim,
         device: subject.device,
         functions: members
-            .map(|member| TargetFunction {
-                address: member.address,
-                identity: member.identity,
-            })
+            .map(|member| TargetFunction::new(member.address, member.identity))
             .collect(),
     };
     match claim_here(root, &target).rollback {

@@ -59,6 +59,7 @@ pub(super) fn gpu() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: vec![MEMORY_SIZE, BOOT_DONE],
+        serial_number: None,
         capabilities: gpu_capabilities,
     }
 }
@@ -95,6 +96,7 @@ pub(super) fn audio() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: Vec::new(),
+        serial_number: None,
         capabilities: audio_capabilities,
     }
 }

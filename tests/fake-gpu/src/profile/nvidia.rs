@@ -77,6 +77,7 @@ pub(super) fn gpu() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: vec![BOOT_ID, BOOT_DONE],
+        serial_number: None,
         capabilities: gpu_capabilities,
     }
 }
@@ -141,6 +142,7 @@ pub(super) fn audio() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: Vec::new(),
+        serial_number: None,
         capabilities: audio_capabilities,
     }
 }
@@ -173,6 +175,7 @@ pub(super) fn usb() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: Vec::new(),
+        serial_number: None,
         capabilities: usb_capabilities,
     }
 }
@@ -188,6 +191,7 @@ pub(super) fn ucsi() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: Vec::new(),
+        serial_number: None,
         capabilities: usb_capabilities,
     }
 }

@@ -170,6 +170,19 @@ fn identity_and_class_can_be_others() {
 }
 
 #[test]
+fn a_serial_number_stands_at_the_end_of_function_0s_list() {
+    let mut design = BoardDesign::new(Vendor::Nvidia, 2);
+    design.serial_number = Some("48b02d0000000001".parse().unwrap());
+    let functions = design.functions().unwrap();
+    let space = functions[0].config_space();
+    assert_eq!(space.dword(0xe00) >> 20, 0xf00);
+    assert_eq!(space.dword(0xf00), 0x0001_0003);
+    assert_eq!((space.dword(0xf04), space.dword(0xf08)), (0x0000_0001, 0x48b0_2d00));
+    assert_eq!(functions[1].config_space().dword(0x160) >> 20, 0);
+    assert!("48-b0".parse::<SerialNumber>().is_err());
+}
+
+#[test]
 fn a_design_that_cannot_be_says_why() {
     let amd = BoardDesign::new(Vendor::Amd, 3).functions().unwrap_err();
     assert_eq!(amd.to_string(), "3 functions: the amd board has 1 to 2");

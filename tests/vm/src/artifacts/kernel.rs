@@ -115,6 +115,11 @@ impl KernelFiles {
         self.tree.join("lib/modules").join(&self.version)
     }
 
+    /// The compressed image, as it is installed.
+    pub(crate) fn image(&self) -> PathBuf {
+        self.part("vmlinuz")
+    }
+
     /// What the kernel was built with.
     pub(crate) fn configuration(&self) -> PathBuf {
         self.part("config")
@@ -139,7 +144,7 @@ impl KernelFiles {
 
     /// Uncompresses the image and indexes the modules, as installing the packages would.
     pub(crate) fn finish(&self, tools: &Tree) -> Result<(), KernelError> {
-        let image = self.part("vmlinuz");
+        let image = self.image();
         let bytes = fs::read(&image).map_err(FileError::of("read", &image))?;
         let payload = payload(&bytes).map_err(|what| KernelError::NotAnImage {
             path: image.clone(),

@@ -45,6 +45,7 @@ pub struct MachineSpec {
     functions: Vec<VfioUser>,
     disks: Vec<Nvme>,
     trace: bool,
+    firmware_boots: bool,
     counted: bool,
     arguments: Vec<String>,
     logs: PathBuf,
@@ -70,6 +71,7 @@ impl MachineSpec {
             functions: Vec::new(),
             disks: Vec::new(),
             trace: false,
+            firmware_boots: false,
             counted: false,
             arguments: Vec::new(),
             logs: bed.part("logs"),
@@ -132,6 +134,13 @@ impl MachineSpec {
     #[must_use]
     pub const fn trace_config_writes(mut self) -> Self {
         self.trace = true;
+        self
+    }
+
+    /// Has the firmware boot the compressed image as it does on a real machine: only so is the kernel told of a framebuffer.
+    #[must_use]
+    pub const fn firmware_boots(mut self) -> Self {
+        self.firmware_boots = true;
         self
     }
 
@@ -245,10 +254,14 @@ impl MachineSpec {
             "read-only": true,
             "file": { "driver": "file", "filename": self.root, "locking": "off" },
         });
+        let kernel = match self.firmware_boots {
+            true => self.kernel.image(),
+            false => self.kernel.vmlinux.clone(),
+        };
         vec![
             ("-blockdev", root.to_string()),
             ("-device", "virtio-blk-pci,drive=root".to_owned()),
-            ("-kernel", self.kernel.vmlinux.display().to_string()),
+            ("-kernel", kernel.display().to_string()),
             ("-initrd", self.image.display().to_string()),
             ("-append", self.command_line()),
         ]
@@ -318,6 +331,7 @@ mod tests {
             functions: Vec::new(),
             disks: Vec::new(),
             trace: false,
+            firmware_boots: false,
             counted: false,
             arguments: Vec::new(),
             logs: "/logs".into(),

@@ -1,0 +1,65 @@
+//! `reseat rules`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use reseat::linux::{self, Checked, Root};
+
+/// Arguments of `reseat rules`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Say what each rule would claim on this machine, as it is now. Nothing is touched.
+    ///
+    /// The rules are those of the file and those of this boot's kernel command line, as in a boot. A user who is not root
+    /// sees the same, but for serial numbers, which only root may read.
+    ///
+    /// Exit status: 0 if everything would be claimed as the rules say; 1 if a rule comes to nothing, a GPU would be refused,
+    /// or something else is not in order; 2 if a rule cannot be understood, the file cannot be read, or the arguments make
+    /// no sense.
+    Check(Check),
+}
+
+#[derive(clap::Args)]
+struct Check {
+    /// The rules [default: /etc/reseat/reseat.toml, if it is there].
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// Print the report of a dry run, JSON of the schema reseat.claim/1.
+    #[arg(long)]
+    json: bool,
+    /// The directory that stands for `/`.
+    #[arg(long, value_name = "DIR", hide = true)]
+    root: Option<PathBuf>,
+}
+
+const NOT_IN_ORDER: u8 = 1;
+const NOT_UNDERSTOOD: u8 = 2;
+
+/// Prints what the rules come to.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let Command::Check(check) = &arguments.command;
+    let rules = check.rules.as_deref().map(std::path::absolute).transpose()?;
+    let root = check.root.as_deref().map(std::path::absolute).transpose()?;
+    let Checked { report, understood } = linux::check_rules(&root.map_or_else(Root::system, Root::at), rules);
+    let mut output = io::stdout().lock();
+    if check.json {
+        writeln!(output, "{}", serde_json::to_string_pretty(&report)?)?;
+    } else {
+        for (_, line) in report.lines() {
+            writeln!(output, "{line}")?;
+        }
+    }
+    Ok(match (understood, report.complete) {
+        (false, _) => ExitCode::from(NOT_UNDERSTOOD),
+        (true, false) => ExitCode::from(NOT_IN_ORDER),
+        (true, true) => ExitCode::SUCCESS,
+    })
+}

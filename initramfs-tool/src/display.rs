@@ -1,0 +1,69 @@
+//! What shows that a GPU drives a display: not that it could, but that somebody would be left without a picture.
+
+use std::fmt;
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::header::ClassCode;
+use serde::{Deserialize, Serialize};
+
+/// A sign that something is shown through a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sign {
+    /// Through which.
+    pub function: FunctionAddress,
+    /// By what it shows.
+    pub kind: SignKind,
+}
+
+/// By what it shows that something is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignKind {
+    /// The picture that the firmware left lies in its memory.
+    Framebuffer(Framebuffer),
+    /// The kernel writes its text on it, as on every VGA device since 1987.
+    TextConsole,
+    /// A driver of its own shows a picture: `fb0`.
+    Device(String),
+}
+
+/// A framebuffer that the firmware set up and the kernel has as a platform device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Framebuffer {
+    /// The platform device: `efi-framebuffer.0`.
+    pub device: String,
+    /// The driver that draws on it, if any: `efi-framebuffer`.
+    pub driver: Option<String>,
+}
+
+/// Whether a function of this class can have a display at all: VGA-compatible controllers and those of no particular kind,
+/// which is what graphics without VGA registers call themselves. 3D controllers (0302) have no outputs.
+pub fn may_have_outputs(class: ClassCode) -> bool {
+    const DISPLAY_CONTROLLER: u8 = 0x03;
+    const WITHOUT_OUTPUTS: u8 = 0x02;
+    class.base_class == DISPLAY_CONTROLLER && class.sub_class != WITHOUT_OUTPUTS
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let function = self.function;
+        match &self.kind {
+            SignKind::Framebuffer(framebuffer) => {
+                write!(
+                    formatter,
+                    "the firmware's framebuffer ({framebuffer}) is in the memory of {function}"
+                )
+            }
+            SignKind::TextConsole => write!(formatter, "the kernel's text console is on {function}"),
+            SignKind::Device(device) => write!(formatter, "{device} shows its picture through {function}"),
+        }
+    }
+}
+
+impl fmt::Display for Framebuffer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.driver {
+            Some(driver) => write!(formatter, "{} on driver {driver}", self.device),
+            None => formatter.write_str(&self.device),
+        }
+    }
+}

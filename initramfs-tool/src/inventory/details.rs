@@ -1,0 +1,90 @@
+//! What rules may ask of a GPU's functions beyond what every listing has.
+
+use std::collections::BTreeMap;
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::capability::serial_number::SerialNumber;
+use reseat_core::header::Identity;
+
+use crate::rules::{Rule, Selector, Term};
+use crate::topology_path::TopologyPath;
+
+/// By function. Only what rules ask for is found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details(BTreeMap<FunctionAddress, Detail>);
+
+/// What is known of one function.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Detail {
+    /// Subsystem vendor and subsystem ID.
+    pub subsystem: Option<Identity>,
+    /// The way to it.
+    pub path: Option<TopologyPath>,
+    /// The physical slot that it is in, with the way through the switch of its card if it has one.
+    pub slot: Option<String>,
+    /// The serial number that it gives.
+    pub serial: Serial,
+}
+
+/// A serial number, or why there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Serial {
+    /// Nobody has asked the function.
+    #[default]
+    NotAsked,
+    /// It gives none.
+    None,
+    /// This one.
+    Number(SerialNumber),
+    /// It could not be asked, and why.
+    Unreadable(String),
+}
+
+/// What is to be found out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// The subsystem.
+    pub subsystem: bool,
+    /// Path and slot.
+    pub place: bool,
+    /// The serial number, for which the function itself has to be asked.
+    pub serial: bool,
+}
+
+impl Wanted {
+    /// Everything.
+    pub const ALL: Self = Self {
+        subsystem: true,
+        place: true,
+        serial: true,
+    };
+
+    /// What these rules ask for.
+    pub fn by(rules: &[Rule]) -> Self {
+        let choices = rules.iter().flat_map(|rule| rule.not.iter().chain([&rule.choice]));
+        let selectors = choices.filter_map(|choice| choice.selector.as_ref().ok());
+        let mut wanted = Self::default();
+        for term in selectors.flat_map(Selector::terms) {
+            match term {
+                Term::Subsystem(_) => wanted.subsystem = true,
+                Term::Path(_) | Term::Slot(_) => wanted.place = true,
+                Term::Serial(_) => wanted.serial = true,
+                Term::Address(_) | Term::Identity(_) | Term::Gpu => {}
+            }
+        }
+        wanted
+    }
+}
+
+impl Details {
+    /// What is known of a function; nothing where nobody found anything out.
+    pub fn of(&self, function: FunctionAddress) -> Option<&Detail> {
+        self.0.get(&function)
+    }
+}
+
+impl FromIterator<(FunctionAddress, Detail)> for Details {
+    fn from_iter<I: IntoIterator<Item = (FunctionAddress, Detail)>>(details: I) -> Self {
+        Self(details.into_iter().collect())
+    }
+}

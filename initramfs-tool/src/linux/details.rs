@@ -1,0 +1,66 @@
+//! What rules ask of a GPU's functions beyond the listing.
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::header::Identity;
+
+use super::attribute::Directory;
+use super::slot::{Slots, directories_to};
+use super::{Root, functions, serial_numbers};
+use crate::inventory::{self, Detail, Details, Function, Serial, Wanted};
+use crate::topology_path::TopologyPath;
+
+/// Finds out what is `wanted` of all GPUs' functions. Only for serial numbers is a function touched. What cannot be found out
+/// is said in `problems`, and a rule that asks for it then matches nothing.
+pub fn gather(root: &Root, functions: &[Function], wanted: Wanted, problems: &mut Vec<String>) -> Details {
+    if wanted == Wanted::default() {
+        return Details::default();
+    }
+    let gpus = inventory::gpus(functions);
+    let slots = match wanted.place.then(|| Slots::read(root)).transpose() {
+        Ok(slots) => slots,
+        Err(error) => {
+            problems.push(error.to_string());
+            None
+        }
+    };
+    // All functions of a GPU that give a serial number give the same: one is asked, the GPU itself.
+    let asked = gpus.iter().filter_map(|gpu| {
+        let mut functions = gpu.functions.iter();
+        functions.find(|function| inventory::is_gpu(function.identity, function.class))
+    });
+    let mut serials = match wanted.serial {
+        true => serial_numbers::read(root, asked.map(|function| function.address).collect()),
+        false => Vec::new(),
+    };
+    let mut detail = |function: &Function| {
+        let mut detail = Detail::default();
+        if wanted.subsystem {
+            detail.subsystem = subsystem(root, function.address)
+                .map_err(|problem| problems.push(problem))
+                .ok();
+        }
+        if wanted.place {
+            match directories_to(root, function.address) {
+                Ok(way) => {
+                    detail.path = TopologyPath::from_directories(way.iter().map(String::as_str));
+                    let way: Vec<FunctionAddress> = way.iter().filter_map(|name| name.parse().ok()).collect();
+                    detail.slot = slots.as_ref().and_then(|slots| slots.slot_on(&way));
+                }
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        let serial = serials.iter_mut().find(|(address, _)| *address == function.address);
+        detail.serial = serial.map_or(Serial::NotAsked, |(_, serial)| std::mem::take(serial));
+        (function.address, detail)
+    };
+    gpus.iter().flat_map(|gpu| &gpu.functions).map(&mut detail).collect()
+}
+
+pub(super) fn subsystem(root: &Root, function: FunctionAddress) -> Result<Identity, String> {
+    let directory = Directory::open(root.function(function)).map_err(|error| error.to_string())?;
+    let number = |file| functions::number(&directory, file, 4, |digits| u16::from_str_radix(digits, 16).ok());
+    Ok(Identity {
+        vendor: number("subsystem_vendor")?,
+        device: number("subsystem_device")?,
+    })
+}

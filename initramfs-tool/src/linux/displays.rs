@@ -1,0 +1,143 @@
+//! Who shows a picture: the firmware's framebuffers, the VGA text console, and the framebuffers of drivers.
+
+use std::fs;
+use std::path::Path;
+
+use reseat_core::address::FunctionAddress;
+
+use super::slot::names_of;
+use super::{Root, attribute};
+use crate::display::{Framebuffer, Sign, SignKind, may_have_outputs};
+use crate::inventory::Function;
+
+/// As the kernel names the platform devices that it makes of what the firmware left: sysfb's, by kind of firmware.
+const FRAMEBUFFERS: [&str; 3] = ["efi-framebuffer", "simple-framebuffer", "vesa-framebuffer"];
+
+/// What claims the memory of a framebuffer in `/proc/iomem`: sysfb itself, and the drivers that may have it.
+const IN_MEMORY: [&str; 5] = ["BOOTFB", "efifb", "simplefb", "simpledrm", "vesafb"];
+
+/// The signs on `functions`. What cannot be read is no sign: it only ever keeps a GPU from being claimed.
+pub(super) fn signs(root: &Root, functions: &[Function]) -> Vec<Sign> {
+    let is_display = |address: FunctionAddress| {
+        let found = functions.iter().find(|function| function.address == address);
+        found.is_some_and(|function| may_have_outputs(function.class) || is_3d(function))
+    };
+    let displays = functions.iter().filter(|function| is_display(function.address));
+    let displays: Vec<FunctionAddress> = displays.map(|function| function.address).collect();
+    let mut signs = framebuffers(root, &displays);
+    if text_console(root) {
+        let on = displays.iter().filter(|function| is_boot_vga(root, **function));
+        signs.extend(on.map(|function| Sign {
+            function: *function,
+            kind: SignKind::TextConsole,
+        }));
+    }
+    for function in &displays {
+        let devices = names_in(&root.function(*function).join("graphics"));
+        signs.extend(devices.into_iter().map(|device| Sign {
+            function: *function,
+            kind: SignKind::Device(device),
+        }));
+    }
+    signs
+}
+
+/// A picture may lie in the memory of one, whatever it is shown by.
+fn is_3d(function: &Function) -> bool {
+    (function.class.base_class, function.class.sub_class) == (0x03, 0x02)
+}
+
+fn framebuffers(root: &Root, displays: &[FunctionAddress]) -> Vec<Sign> {
+    let directory = root.path("/sys/bus/platform/devices");
+    let devices = names_in(&directory).into_iter();
+    let devices: Vec<String> = devices
+        .filter(|name| {
+            name.split_once('.')
+                .is_some_and(|(kind, _)| FRAMEBUFFERS.contains(&kind))
+        })
+        .collect();
+    if devices.is_empty() {
+        return Vec::new();
+    }
+    let in_memory = attribute::read_untrimmed(&root.path("/proc/iomem")).unwrap_or_default();
+    let holder = holder_of_framebuffer(&in_memory).filter(|function| displays.contains(function));
+    let holder = holder.or_else(|| displays.iter().copied().find(|function| is_boot_vga(root, *function)));
+    let sign = |device: String| {
+        let path = directory.join(&device);
+        // Since 6.9 the kernel says itself whose it is: the device lies in the function's directory.
+        let parent = fs::canonicalize(&path).ok();
+        let parent = parent.and_then(|path| names_of(&path).iter().rev().find_map(|name| name.parse().ok()));
+        Some(Sign {
+            function: parent.or(holder)?,
+            kind: SignKind::Framebuffer(Framebuffer {
+                driver: attribute::link_name(&path.join("driver")).ok().flatten(),
+                device,
+            }),
+        })
+    };
+    devices.into_iter().filter_map(sign).collect()
+}
+
+/// The function in whose memory a framebuffer lies, by how the lines of `/proc/iomem` are indented. Addresses are zeros for
+/// an unprivileged reader, the indentation is not.
+fn holder_of_framebuffer(in_memory: &str) -> Option<FunctionAddress> {
+    let mut around: Vec<(usize, &str)> = Vec::new();
+    for line in in_memory.lines() {
+        let Some((_, name)) = line.split_once(" : ") else {
+            continue;
+        };
+        let depth = line.len().saturating_sub(line.trim_start().len());
+        around.retain(|(outer, _)| *outer < depth);
+        if IN_MEMORY.contains(&name) {
+            return around.iter().rev().find_map(|(_, name)| name.parse().ok());
+        }
+        around.push((depth, name));
+    }
+    None
+}
+
+/// Whether the console of the kernel is text on a VGA device: neither a framebuffer's nor a dummy.
+fn text_console(root: &Root) -> bool {
+    let directory = root.path("/sys/class/vtconsole");
+    names_in(&directory).iter().any(|console| {
+        let read = |file| attribute::read(&directory.join(console).join(file)).unwrap_or_default();
+        read("name").contains("VGA+") && read("bind") == "1"
+    })
+}
+
+fn is_boot_vga(root: &Root, function: FunctionAddress) -> bool {
+    attribute::read(&root.function(function).join("boot_vga")).is_ok_and(|value| value == "1")
+}
+
+fn names_in(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IOMEM: &str = "\
+00000000-00000000 : PCI Bus 0000:00
+  00000000-00000000 : PCI Bus 0000:01
+    00000000-00000000 : 0000:01:00.0
+  00000000-00000000 : 0000:00:05.0
+    00000000-00000000 : BOOTFB
+      00000000-00000000 : vesafb
+";
+
+    #[test]
+    fn a_framebuffer_lies_in_the_memory_of_the_function_around_it() {
+        assert_eq!(holder_of_framebuffer(IOMEM), "0000:00:05.0".parse().ok());
+        let efifb = IOMEM.replace("BOOTFB", "efifb");
+        assert_eq!(holder_of_framebuffer(&efifb), "0000:00:05.0".parse().ok());
+        let nobody = IOMEM.replace("0000:00:05.0", "Reserved");
+        assert_eq!(holder_of_framebuffer(&nobody), None);
+        assert_eq!(holder_of_framebuffer("00000000-00000000 : BOOTFB\n"), None);
+    }
+}

@@ -1,0 +1,122 @@
+//! Asking functions for their serial numbers.
+//!
+//! Only the function itself knows its number, and a read of configuration space can block for as long as a reset that
+//! somebody else does: so a process of its own asks, the same program, and what it has not said in time is not known.
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::capability::extended_space::ExtendedSpace;
+use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
+use reseat_core::header::CapabilityPointer;
+
+use super::config::ConfigFile;
+use super::{Root, attribute};
+use crate::inventory::Serial;
+
+/// What the process is started with, before the root and the functions to ask, and nobody else.
+pub const SERIALS_COMMAND: &str = "read-serial-numbers";
+
+/// A function answers within microseconds; a boot has better to do than to wait for one that is being reset.
+const LIMIT: Duration = Duration::from_secs(2);
+
+type Said = (FunctionAddress, Result<Option<SerialNumber>, String>);
+
+/// The serial number of each of `functions`, or why it is not known.
+pub(super) fn read(root: &Root, functions: Vec<FunctionAddress>) -> Vec<(FunctionAddress, Serial)> {
+    let mut said = Vec::new();
+    let why = match functions.is_empty() {
+        true => Ok(()),
+        false => ask(root, &functions, &mut said),
+    };
+    let why = why.map_or_else(
+        |error| format!("nobody could ask it: {error}"),
+        |()| format!("it has not answered within {} s", LIMIT.as_secs()),
+    );
+    let known = |function: FunctionAddress| match said.iter().find(|(address, _)| *address == function) {
+        Some((_, Ok(Some(SerialNumber(0)) | None))) => Serial::None,
+        Some((_, Ok(Some(number)))) => Serial::Number(*number),
+        Some((_, Err(problem))) => Serial::Unreadable(problem.clone()),
+        None => Serial::Unreadable(format!("the serial number of {function} is not known: {why}")),
+    };
+    functions
+        .into_iter()
+        .map(|function| (function, known(function)))
+        .collect()
+}
+
+fn ask(root: &Root, functions: &[FunctionAddress], said: &mut Vec<Said>) -> io::Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    let mut child = Command::new(env::current_exe()?)
+        .arg(SERIALS_COMMAND)
+        .arg(root.as_path())
+        .args(functions.iter().map(ToString::to_string))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let (sender, receiver) = mpsc::channel();
+    if let Some(output) = child.stdout.take() {
+        thread::Builder::new()
+            .spawn(move || listen(output, &sender))
+            .map(drop)?;
+    }
+    while let Ok(one) = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        said.push(one);
+    }
+    if said.len() < functions.len() {
+        // One that is blocked in the kernel ends when that lets go of it; there is nobody to wait for it.
+        child.kill().ok();
+        return Ok(());
+    }
+    child.wait().map(drop)
+}
+
+fn listen(output: ChildStdout, sender: &Sender<Said>) {
+    for line in BufReader::new(output).lines().map_while(Result::ok) {
+        let Ok(one) = serde_json::from_str(&line) else {
+            return;
+        };
+        if sender.send(one).is_err() {
+            return;
+        }
+    }
+}
+
+/// Asks `functions` in this very process, and says on standard output what each answers.
+///
+/// # Errors
+/// When nobody listens.
+pub fn say_serial_numbers(root: &Root, functions: &[FunctionAddress]) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    for function in functions {
+        let one: Said = (*function, number_of(root, *function));
+        writeln!(output, "{}", serde_json::to_string(&one)?)?;
+        output.flush()?;
+    }
+    Ok(())
+}
+
+fn number_of(root: &Root, function: FunctionAddress) -> Result<Option<SerialNumber>, String> {
+    let because = |why: &str| format!("the serial number of {function} is not known: {why}");
+    let state = attribute::read_if_there(&root.function(function).join("power_state"));
+    // A read would wake it, and whoever let it sleep may not want that.
+    if state.is_ok_and(|state| state.as_deref() == Some("D3cold")) {
+        return Err(because("it is asleep (D3cold)"));
+    }
+    let mut config = ConfigFile::open(root, function).map_err(|error| because(&error.to_string()))?;
+    // One that does not answer reads all-ones, which is no pointer.
+    let pointer = CapabilityPointer::read(&mut config).map_err(|error| because(&error.to_string()))?;
+    let extended = ExtendedSpace::search(&mut config, pointer.unwrap_or(CapabilityPointer::None));
+    let extended = extended.map_err(|error| because(&error.to_string()))?;
+    match DeviceSerialNumber::search(&mut config, extended) {
+        Ok(Some(mut found)) => found.number().map(Some).map_err(|error| because(&error.to_string())),
+        Ok(None) => Ok(None),
+        Err(end) => Err(because(&format!("its extended list is {end}"))),
+    }
+}

@@ -1,0 +1,313 @@
+//! Which GPUs a rule chooses.
+
+use std::fmt;
+
+use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::header::{ClassCode, Identity};
+
+use super::Machine;
+use crate::inventory::{Detail, Function, Gpu, Serial};
+use crate::rules::{Choice, Rule, Selector, SelectorError, Term};
+
+/// Why a rule chose nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nothing {
+    /// Its selector means nothing.
+    Unreadable(SelectorError),
+    /// No function has this address.
+    NoFunction(FunctionAddress),
+    /// The function that the rule names is something else than it says: something has moved, or was exchanged.
+    GuardFailed {
+        /// Where.
+        address: FunctionAddress,
+        /// What the rule says that it is.
+        expected: Term,
+        /// What is there, if it is known.
+        found: Option<Term>,
+    },
+    /// GPUs meet the first terms, and none of them this one.
+    NoneOf {
+        /// Which.
+        gpus: Vec<DeviceAddress>,
+        /// What the rule says that they are.
+        expected: Term,
+    },
+    /// The function belongs to no GPU.
+    NotAGpu {
+        /// Where.
+        address: FunctionAddress,
+        /// What it says it is.
+        class: ClassCode,
+    },
+    /// The function is a virtual one.
+    Virtual(FunctionAddress),
+    /// The function is there and cannot be read.
+    CannotRead {
+        /// Where.
+        address: FunctionAddress,
+        /// Which file and why.
+        problem: String,
+    },
+    /// A serial number that was not found, and one that could not be read.
+    SerialUnread {
+        /// What was looked for.
+        expected: Term,
+        /// Whose could not be read, and why.
+        problem: String,
+    },
+    /// No GPU has a function of this identity.
+    NoIdentity(Identity),
+    /// No GPU meets this term.
+    NoGpuWith {
+        /// What was looked for.
+        expected: Term,
+        /// What there is of its kind.
+        found: Vec<Term>,
+    },
+    /// There is no GPU at all.
+    NoGpu,
+    /// What the rule leaves out names one GPU, which cannot be told from the others now.
+    CannotLeaveOut {
+        /// What is to be left out.
+        not: Box<Choice>,
+        /// Why it names none.
+        why: Box<Nothing>,
+    },
+    /// All that it chooses is left out.
+    AllLeftOut(Box<Choice>),
+}
+
+/// What a rule chooses, less what it leaves out.
+pub(super) fn of_rule(rule: &Rule, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
+    let mut chosen = of_choice(&rule.choice, machine, gpus)?;
+    for not in &rule.not {
+        let left_out = match of_choice(not, machine, gpus) {
+            Ok(left_out) => left_out,
+            // A model that this machine does not have.
+            Err(_) if not.selector.as_ref().is_ok_and(|selector| !selector.names_one()) => continue,
+            // Whatever has moved, somebody wants a GPU kept: which one is not to be guessed.
+            Err(why) => {
+                return Err(Nothing::CannotLeaveOut {
+                    not: Box::new(not.clone()),
+                    why: Box::new(why),
+                });
+            }
+        };
+        chosen.retain(|device| !left_out.contains(device));
+        if chosen.is_empty() {
+            return Err(Nothing::AllLeftOut(Box::new(not.clone())));
+        }
+    }
+    Ok(chosen)
+}
+
+/// What a rule leaves out, as far as that is to be found.
+pub(super) fn left_out(rule: &Rule, machine: Machine<'_>, gpus: &[Gpu]) -> Vec<DeviceAddress> {
+    let choices = rule.not.iter();
+    choices
+        .filter_map(|not| of_choice(not, machine, gpus).ok())
+        .flatten()
+        .collect()
+}
+
+fn of_choice(choice: &Choice, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
+    match &choice.selector {
+        Ok(selector) => of_selector(selector, machine, gpus),
+        Err(error) => Err(Nothing::Unreadable(error.clone())),
+    }
+}
+
+type Candidate<'a> = (&'a Gpu, &'a Function);
+
+fn of_selector(selector: &Selector, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
+    let all = gpus
+        .iter()
+        .flat_map(|gpu| gpu.functions.iter().map(move |function| (gpu, function)));
+    let mut candidates: Vec<Candidate<'_>> = all.collect();
+    for (index, term) in selector.terms().iter().enumerate() {
+        let meeting = candidates.iter().filter(|candidate| meets(term, candidate, machine));
+        let meeting: Vec<Candidate<'_>> = meeting.copied().collect();
+        if meeting.is_empty() {
+            return Err(match index {
+                0 => not_there(term, machine, &candidates),
+                _ => not_so(term, machine, &candidates),
+            });
+        }
+        candidates = meeting;
+    }
+    Ok(devices(&candidates))
+}
+
+fn devices(candidates: &[Candidate<'_>]) -> Vec<DeviceAddress> {
+    let mut devices: Vec<DeviceAddress> = candidates.iter().map(|(gpu, _)| gpu.device).collect();
+    devices.dedup();
+    devices
+}
+
+fn meets(term: &Term, (gpu, function): &Candidate<'_>, machine: Machine<'_>) -> bool {
+    let detail = || machine.details.of(function.address);
+    match term {
+        Term::Address(address) => function.address == *address,
+        Term::Identity(identity) => function.identity == *identity,
+        Term::Gpu => true,
+        Term::Path(path) => detail().is_some_and(|detail| detail.path.as_ref() == Some(path)),
+        Term::Subsystem(identity) => detail().is_some_and(|detail| detail.subsystem == Some(*identity)),
+        Term::Slot(name) => detail().and_then(|detail| detail.slot.as_deref()).is_some_and(|slot| {
+            let below = slot.strip_prefix(name.as_str());
+            below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+        }),
+        Term::Serial(number) => serials(gpu, machine).any(|serial| *serial == Serial::Number(*number)),
+    }
+}
+
+fn serials<'a>(gpu: &'a Gpu, machine: Machine<'a>) -> impl Iterator<Item = &'a Serial> {
+    let details = gpu
+        .functions
+        .iter()
+        .filter_map(move |function| machine.details.of(function.address));
+    details.map(|detail| &detail.serial)
+}
+
+/// Why the first term is true of nothing.
+fn not_there(term: &Term, machine: Machine<'_>, candidates: &[Candidate<'_>]) -> Nothing {
+    if let Some(unread) = serial_unread(term, machine, candidates) {
+        return unread;
+    }
+    match term {
+        Term::Address(address) => no_gpu_at(*address, machine),
+        Term::Identity(identity) => Nothing::NoIdentity(*identity),
+        Term::Gpu => Nothing::NoGpu,
+        _ => {
+            let mut found: Vec<Term> = Vec::new();
+            for candidate in candidates {
+                let there = what_is_there(term, candidate, machine);
+                found.extend(there.filter(|there| !found.contains(there)));
+            }
+            Nothing::NoGpuWith {
+                expected: term.clone(),
+                found,
+            }
+        }
+    }
+}
+
+fn no_gpu_at(address: FunctionAddress, machine: Machine<'_>) -> Nothing {
+    if let Some((_, problem)) = machine.unreadable.iter().find(|(unreadable, _)| *unreadable == address) {
+        let problem = problem.clone();
+        return Nothing::CannotRead { address, problem };
+    }
+    match machine.functions.iter().find(|function| function.address == address) {
+        None => Nothing::NoFunction(address),
+        Some(function) if function.physical.is_some() => Nothing::Virtual(address),
+        Some(function) => Nothing::NotAGpu {
+            address,
+            class: function.class,
+        },
+    }
+}
+
+/// Why another term is true of none of those that the terms before are true of.
+fn not_so(term: &Term, machine: Machine<'_>, candidates: &[Candidate<'_>]) -> Nothing {
+    if let Some(unread) = serial_unread(term, machine, candidates) {
+        return unread;
+    }
+    let expected = term.clone();
+    match candidates {
+        [candidate] => Nothing::GuardFailed {
+            address: candidate.1.address,
+            expected,
+            found: what_is_there(term, candidate, machine),
+        },
+        several => Nothing::NoneOf {
+            gpus: devices(several),
+            expected,
+        },
+    }
+}
+
+fn serial_unread(term: &Term, machine: Machine<'_>, candidates: &[Candidate<'_>]) -> Option<Nothing> {
+    let Term::Serial(_) = term else {
+        return None;
+    };
+    let mut serials = candidates.iter().flat_map(|(gpu, _)| serials(gpu, machine));
+    serials.find_map(|serial| match serial {
+        Serial::Unreadable(problem) => Some(Nothing::SerialUnread {
+            expected: term.clone(),
+            problem: problem.clone(),
+        }),
+        Serial::NotAsked | Serial::None | Serial::Number(_) => None,
+    })
+}
+
+/// What a function is of a term's kind.
+fn what_is_there(term: &Term, (gpu, function): &Candidate<'_>, machine: Machine<'_>) -> Option<Term> {
+    let detail: Option<&Detail> = machine.details.of(function.address);
+    match term {
+        Term::Address(_) => Some(Term::Address(function.address)),
+        Term::Identity(_) => Some(Term::Identity(function.identity)),
+        Term::Gpu => Some(Term::Gpu),
+        Term::Path(_) => detail?.path.clone().map(Term::Path),
+        Term::Slot(_) => detail?.slot.clone().map(Term::Slot),
+        Term::Subsystem(_) => detail?.subsystem.map(Term::Subsystem),
+        Term::Serial(_) => serials(gpu, machine).find_map(|serial| match serial {
+            Serial::Number(number) => Some(Term::Serial(*number)),
+            Serial::NotAsked | Serial::None | Serial::Unreadable(_) => None,
+        }),
+    }
+}
+
+impl fmt::Display for Nothing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => error.fmt(formatter),
+            Self::NoFunction(address) => write!(formatter, "no function at {address}"),
+            Self::GuardFailed {
+                address,
+                expected,
+                found: Some(found),
+            } => {
+                write!(formatter, "{address} is {found}, not {expected}: not claimed")
+            }
+            Self::GuardFailed { address, expected, .. } => {
+                write!(formatter, "{address} is not {expected}: not claimed")
+            }
+            Self::NoneOf { gpus, expected } => {
+                write!(formatter, "{} is not {expected}: not claimed", list(gpus))
+            }
+            Self::NotAGpu { address, class } => {
+                write!(
+                    formatter,
+                    "{address} belongs to no GPU (its class is {class}): not claimed"
+                )
+            }
+            Self::Virtual(address) => write!(formatter, "{address} is a virtual function: not claimed"),
+            Self::CannotRead { problem, .. } => write!(formatter, "{problem}: not claimed"),
+            Self::SerialUnread { expected, problem } => {
+                write!(formatter, "no GPU is known to have {expected}: {problem}")
+            }
+            Self::NoIdentity(identity) => write!(formatter, "no GPU has a function {identity}"),
+            Self::NoGpuWith { expected, found } if found.is_empty() => {
+                write!(formatter, "no GPU has {expected}: nothing of that kind is known of any")
+            }
+            Self::NoGpuWith { expected, found } => {
+                write!(formatter, "no GPU has {expected}: there is {}", list(found))
+            }
+            Self::NoGpu => formatter.write_str("there is no GPU"),
+            Self::CannotLeaveOut { not, why } => write!(
+                formatter,
+                "nothing is claimed, since what {not} leaves out is not to be found: {why}"
+            ),
+            Self::AllLeftOut(not) => write!(formatter, "all that it chooses is left out by {not}"),
+        }
+    }
+}
+
+/// The first few, with commas.
+fn list(all: &[impl fmt::Display]) -> String {
+    const MOST: usize = 8;
+    let mut words: Vec<String> = all.iter().take(MOST).map(ToString::to_string).collect();
+    if all.len() > MOST {
+        words.push("…".to_owned());
+    }
+    words.join(", ")
+}

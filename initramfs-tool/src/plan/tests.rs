@@ -1,0 +1,441 @@
+use reseat_core::capability::serial_number::SerialNumber;
+
+use super::*;
+use crate::display::SignKind;
+use crate::inventory::tests::{function, twins};
+use crate::inventory::{Detail, Serial};
+use crate::rules::{self, CommandLine};
+
+fn planned_on(functions: &[Function], unreadable: &[(FunctionAddress, String)], selectors: &str) -> Plan {
+    planned_by(
+        &format!("reseat.claim={selectors}"),
+        functions,
+        unreadable,
+        &Details::default(),
+    )
+}
+
+fn planned_by(
+    command_line: &str,
+    functions: &[Function],
+    unreadable: &[(FunctionAddress, String)],
+    details: &Details,
+) -> Plan {
+    let rules = CommandLine::parse(command_line).join(Vec::new());
+    let iommu = &iommu::Evidence::default();
+    plan(
+        rules,
+        Machine {
+            functions,
+            unreadable,
+            details,
+            signs: &[],
+            iommu,
+        },
+    )
+}
+
+fn planned(selectors: &str) -> Plan {
+    planned_on(&twins(), &[], selectors)
+}
+
+fn claimed(plan: &Plan) -> Vec<String> {
+    plan.claim.iter().map(|gpu| gpu.device.to_string()).collect()
+}
+
+fn nothing(plan: &Plan) -> String {
+    match &plan.rules[0].1 {
+        RuleOutcome::Nothing(nothing) => nothing.to_string(),
+        RuleOutcome::Chose(devices) => panic!("chose {devices:?}"),
+    }
+}
+
+#[test]
+fn an_address_chooses_its_gpu_and_not_the_twin() {
+    assert_eq!(claimed(&planned("0000:02:00.0")), ["0000:02:00"]);
+}
+
+#[test]
+fn any_function_stands_for_its_gpu() {
+    assert_eq!(claimed(&planned("0000:02:00.1")), ["0000:02:00"]);
+}
+
+#[test]
+fn an_identity_chooses_both_twins() {
+    assert_eq!(claimed(&planned("10de:2231")), ["0000:01:00", "0000:02:00"]);
+    assert_eq!(claimed(&planned("gpu")), ["0000:01:00", "0000:02:00"]);
+}
+
+#[test]
+fn a_gpu_chosen_twice_is_claimed_once() {
+    let plan = planned("gpu,0000:01:00.0,10de:1aef");
+    assert_eq!(claimed(&plan), ["0000:01:00", "0000:02:00"]);
+}
+
+#[test]
+fn a_guard_that_holds_claims_and_one_that_fails_refuses() {
+    assert_eq!(claimed(&planned("0000:01:00.0@10de:2231")), ["0000:01:00"]);
+    let plan = planned("0000:01:00.0@10de:1eb8");
+    assert!(plan.claim.is_empty());
+    assert_eq!(nothing(&plan), "0000:01:00.0 is 10de:2231, not 10de:1eb8: not claimed");
+}
+
+#[test]
+fn a_rule_without_a_match_says_so_and_others_stand() {
+    let plan = planned("0000:09:00.0,0000:01:00.0");
+    assert_eq!(nothing(&plan), "no function at 0000:09:00.0");
+    assert_eq!(claimed(&plan), ["0000:01:00"]);
+    assert_eq!(nothing(&planned("1002:73bf")), "no GPU has a function 1002:73bf");
+}
+
+#[test]
+fn what_is_no_gpu_is_never_claimed() {
+    let plan = planned("0000:03:00.0");
+    assert!(plan.claim.is_empty());
+    assert!(nothing(&plan).contains("belongs to no GPU"), "{}", nothing(&plan));
+    assert_eq!(nothing(&planned("1b36:0010")), "no GPU has a function 1b36:0010");
+}
+
+#[test]
+fn one_function_without_a_group_refuses_the_whole_gpu() {
+    let mut functions = twins();
+    functions[2].iommu_group = None;
+    let plan = planned_on(&functions, &[], "gpu");
+    assert_eq!(claimed(&plan), ["0000:02:00"]);
+    let (gpu, refusal) = &plan.refused[0];
+    assert_eq!(gpu.device.to_string(), "0000:01:00");
+    assert!(refusal.to_string().starts_with("0000:01:00.1: no IOMMU"), "{refusal}");
+}
+
+#[test]
+fn a_gpu_of_which_one_function_cannot_be_read_is_refused() {
+    let functions: Vec<Function> = twins()
+        .into_iter()
+        .filter(|it| it.address.to_string() != "0000:01:00.1")
+        .collect();
+    let unreadable = [("0000:01:00.1".parse().unwrap(), "its class is missing".to_owned())];
+    let plan = planned_on(&functions, &unreadable, "gpu");
+    assert_eq!(claimed(&plan), ["0000:02:00"]);
+    assert_eq!(plan.refused[0].1.to_string(), "its class is missing");
+    let plan = planned_on(&functions, &unreadable, "0000:01:00.1");
+    assert_eq!(nothing(&plan), "its class is missing: not claimed");
+}
+
+#[test]
+fn what_is_out_of_service_is_neither_claimed_nor_refused_and_its_twin_is_claimed() {
+    let mut functions = twins();
+    functions[2].iommu_group = None;
+    for (selectors, claimed_then) in [
+        ("gpu", vec!["0000:02:00"]),
+        ("0000:02:00.0", vec!["0000:02:00"]),
+        ("0000:01:00.0", vec![]),
+    ] {
+        let mut plan = planned_on(&functions, &[], selectors);
+        plan.set_aside(&functions, |gpu, _| {
+            (gpu.device.to_string() == "0000:01:00").then(|| "sick".to_owned())
+        });
+        assert_eq!(claimed(&plan), claimed_then, "{selectors}");
+        assert!(plan.refused.is_empty());
+        assert_eq!(plan.out_of_service[0].0.device.to_string(), "0000:01:00");
+    }
+}
+
+#[test]
+fn narrowed_to_a_gpu_only_what_is_about_it_is_left() {
+    let device = "0000:02:00".parse().unwrap();
+    for (selectors, left) in [
+        ("gpu", vec!["gpu"]),
+        ("0000:01:00.0,0000:02:00.1,1002:73bf,every", vec!["0000:02:00.1"]),
+        ("0000:02:00.0@10de:1eb8", vec!["0000:02:00.0@10de:1eb8"]),
+        ("0000:01:00.0@10de:1eb8,0000:09:00.0,0000:03:00.0", vec![]),
+    ] {
+        let mut plan = planned(selectors);
+        let was_claimed = claimed(&plan).contains(&"0000:02:00".to_owned());
+        plan.narrow_to(device);
+        let rules: Vec<&str> = plan.rules.iter().map(|(rule, _)| rule.choice.text.as_str()).collect();
+        assert_eq!(rules, left);
+        assert_eq!(claimed(&plan), if was_claimed { vec!["0000:02:00"] } else { vec![] });
+        assert_eq!(plan.is_empty(), left.is_empty());
+    }
+}
+
+#[test]
+fn where_nobody_knows_only_what_would_be_claimed_is_set_aside() {
+    let mut plan = planned("0000:02:00.0");
+    plan.set_aside(&twins(), |_, chosen| {
+        (chosen == Chosen::Yes).then(|| "nobody knows".to_owned())
+    });
+    assert_eq!(plan.out_of_service.len(), 1);
+    assert_eq!(plan.out_of_service[0].0.device.to_string(), "0000:02:00");
+    assert!(plan.claim.is_empty());
+}
+
+#[test]
+fn a_stranger_is_not_isolated_with_a_gpu() {
+    let mut functions = twins();
+    functions.push(function("0000:01:00.2", "1022:1649", "108000"));
+    let mut plan = planned_on(&functions, &[], "gpu");
+    plan.set_aside(&functions, |gpu, _| {
+        (gpu.device.to_string() == "0000:01:00").then(|| "sick".to_owned())
+    });
+    let (gpu, _) = &plan.out_of_service[0];
+    assert_eq!(gpu.functions.len(), 2, "{gpu:?}");
+    assert!(plan.refused.is_empty());
+}
+
+#[test]
+fn a_gpu_beside_a_stranger_is_refused() {
+    let mut functions = twins();
+    // As on the device number of a processor's own graphics.
+    functions.push(function("0000:01:00.2", "1022:1649", "108000"));
+    let plan = planned_on(&functions, &[], "gpu");
+    assert_eq!(claimed(&plan), ["0000:02:00"]);
+    let refusal = plan.refused[0].1.to_string();
+    assert!(
+        refusal.starts_with("0000:01:00.2 stands on its device number"),
+        "{refusal}"
+    );
+}
+
+/// The twins, each in its slot; the second has a serial number, the first has one that is `first`.
+fn details(first: Serial) -> Details {
+    let second = Serial::Number(SerialNumber(0x0102));
+    let gpu = |bus: u8, slot: &str, serial: Serial| {
+        let address = |function| format!("0000:0{bus}:00.{function}").parse().unwrap();
+        let detail = move |function: u8, serial| Detail {
+            subsystem: Some("10de:1482".parse().unwrap()),
+            path: Some(format!("pci0000:00/0{bus}.0/00.{function}").parse().unwrap()),
+            slot: Some(slot.to_owned()),
+            serial,
+        };
+        [
+            (address(0), detail(0, serial)),
+            (address(1), detail(1, Serial::NotAsked)),
+        ]
+    };
+    gpu(1, "3", first)
+        .into_iter()
+        .chain(gpu(2, "4-1/00.0", second))
+        .collect()
+}
+
+fn planned_with_details(command_line: &str, first: Serial) -> Plan {
+    planned_by(command_line, &twins(), &[], &details(first))
+}
+
+#[test]
+fn slot_serial_path_and_subsystem_tell_twins_apart() {
+    for (selector, expected) in [
+        ("slot=3", vec!["0000:01:00"]),
+        ("slot=4-1", vec!["0000:02:00"]),
+        ("slot=4-1/00.0", vec!["0000:02:00"]),
+        ("slot=4-1@10de:2231", vec!["0000:02:00"]),
+        ("serial=00-00-00-00-00-00-01-02", vec!["0000:02:00"]),
+        ("path=pci0000:00/01.0/00.1", vec!["0000:01:00"]),
+        ("subsystem=10de:1482", vec!["0000:01:00", "0000:02:00"]),
+        ("10de:2231@subsystem=10de:1482@slot=3", vec!["0000:01:00"]),
+    ] {
+        let plan = planned_with_details(&format!("reseat.claim={selector}"), Serial::None);
+        assert_eq!(claimed(&plan), expected, "{selector}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_told_with_what_is() {
+    for (selector, expected) in [
+        ("slot=4", "no GPU has slot=4: there is slot=3, slot=4-1/00.0"),
+        (
+            "serial=00-00-00-00-00-00-01-03",
+            "no GPU has serial=00-00-00-00-00-00-01-03: there is serial=00-00-00-00-00-00-01-02",
+        ),
+        ("slot=3@10de:1eb8", "0000:01:00 is not 10de:1eb8: not claimed"),
+        (
+            "0000:01:00.0@slot=4-1",
+            "0000:01:00.0 is slot=3, not slot=4-1: not claimed",
+        ),
+        (
+            "0000:01:00.0@serial=00-00-00-00-00-00-01-02",
+            "0000:01:00.0 is not serial=00-00-00-00-00-00-01-02: not claimed",
+        ),
+    ] {
+        let plan = planned_with_details(&format!("reseat.claim={selector}"), Serial::None);
+        assert_eq!(claimed(&plan), Vec::<String>::new());
+        assert_eq!(nothing(&plan), expected);
+    }
+}
+
+#[test]
+fn a_serial_number_that_cannot_be_read_is_no_other_one() {
+    let first = || Serial::Unreadable("0000:01:00.0 sleeps".to_owned());
+    let plan = planned_with_details("reseat.claim=serial=00-00-00-00-00-00-01-02", first());
+    assert_eq!(claimed(&plan), ["0000:02:00"]);
+    let plan = planned_with_details("reseat.claim=serial=00-00-00-00-00-00-01-03", first());
+    assert_eq!(
+        nothing(&plan),
+        "no GPU is known to have serial=00-00-00-00-00-00-01-03: 0000:01:00.0 sleeps"
+    );
+}
+
+#[test]
+fn what_is_left_out_is_not_claimed_by_any_rule() {
+    for not in ["slot=3", "0000:01:00.1", "serial=00-00-00-00-00-00-01-02@gpu"] {
+        let plan = planned_with_details(&format!("reseat.claim=gpu,10de:2231 reseat.not={not}"), Serial::None);
+        assert_eq!(plan.claim.len(), 1, "{not}");
+    }
+    let plan = planned_with_details("reseat.claim=gpu reseat.not=10de:2231", Serial::None);
+    assert_eq!(
+        nothing(&plan),
+        "all that it chooses is left out by `10de:2231` (kernel command line)"
+    );
+}
+
+#[test]
+fn a_gpu_to_be_left_out_that_is_not_found_stops_the_rule_and_a_model_does_not() {
+    for not in ["slot=9", "0000:09:00.0", "0000:01:00.0@10de:1eb8", "bogus"] {
+        let plan = planned_with_details(&format!("reseat.claim=gpu reseat.not={not}"), Serial::None);
+        assert!(plan.claim.is_empty(), "{not}");
+        let why = nothing(&plan);
+        assert!(
+            why.starts_with(&format!("nothing is claimed, since what `{not}`")),
+            "{why}"
+        );
+    }
+    let plan = planned_with_details("reseat.claim=gpu reseat.not=1002:73bf,subsystem=1002:1", Serial::None);
+    assert_eq!(plan.claim.len(), 0, "a subsystem of one digit is misspelt");
+    let plan = planned_with_details(
+        "reseat.claim=gpu reseat.not=1002:73bf,subsystem=1002:0001",
+        Serial::None,
+    );
+    assert_eq!(plan.claim.len(), 2);
+}
+
+/// The twins' machine with something shown, and rules from a file.
+fn planned_by_file(text: &str, functions: &[Function], signs: &[Sign]) -> Plan {
+    let rules = rules::parse_file("r.toml", text.as_bytes()).unwrap();
+    plan(
+        rules,
+        Machine {
+            functions,
+            unreadable: &[],
+            details: &details(Serial::None),
+            signs,
+            iommu: &iommu::Evidence::default(),
+        },
+    )
+}
+
+/// The twins in groups of their own, the second with a network card and a bridge beside it.
+fn with_peers() -> Vec<Function> {
+    let mut functions = twins();
+    for function in &mut functions {
+        function.iommu_group = Some(function.address.bus().to_string());
+    }
+    for (address, identity, class) in [
+        ("0000:04:00.0", "8086:10fb", "020000"),
+        ("0000:00:01.0", "8086:1901", "060400"),
+    ] {
+        functions.push(Function {
+            iommu_group: Some("2".to_owned()),
+            ..function(address, identity, class)
+        });
+    }
+    functions
+}
+
+fn peers_of(plan: &Plan) -> Vec<String> {
+    let peers = plan.peers.iter().flat_map(|(_, peers)| peers);
+    peers.map(|function| function.address.to_string()).collect()
+}
+
+#[test]
+fn peers_in_a_group_are_left_and_told_unless_a_rule_takes_them() {
+    let plan = planned_by_file("[[claim]]\nselect = \"gpu\"\n", &with_peers(), &[]);
+    assert_eq!(peers_of(&plan), ["0000:04:00.0"], "the bridge does not count");
+    assert!(plan.claim.iter().all(|gpu| gpu.functions.len() == 2));
+
+    let taking = "[[claim]]\nselect = \"gpu\"\ngroup-peers = true\n";
+    let plan = planned_by_file(taking, &with_peers(), &[]);
+    assert!(peers_of(&plan).is_empty());
+    let functions: Vec<String> = addresses(&plan.claim[1]).map(|address| address.to_string()).collect();
+    assert_eq!(functions, ["0000:02:00.0", "0000:02:00.1", "0000:04:00.0"]);
+}
+
+#[test]
+fn a_twin_in_the_group_is_a_peer_unless_it_is_claimed_or_left_out() {
+    let one = "[[claim]]\nselect = \"slot=3\"\n";
+    assert_eq!(peers_of(&planned_by_file(one, &twins(), &[])).len(), 2);
+    let both = "[[claim]]\nselect = \"gpu\"\ngroup-peers = true\n";
+    let plan = planned_by_file(both, &twins(), &[]);
+    assert!(peers_of(&plan).is_empty());
+    assert!(plan.claim.iter().all(|gpu| gpu.functions.len() == 2), "{plan:?}");
+    let with = "[[claim]]\nselect = \"slot=3\"\ngroup-peers = true\n";
+    assert_eq!(planned_by_file(with, &twins(), &[]).claim[0].functions.len(), 4);
+    let without = format!("{with}not = \"slot=4-1\"\n");
+    let plan = planned_by_file(&without, &twins(), &[]);
+    assert_eq!((plan.claim[0].functions.len(), peers_of(&plan).len()), (2, 2));
+}
+
+#[test]
+fn a_peer_that_is_out_of_service_is_no_longer_taken_with_another() {
+    let taking = "[[claim]]\nselect = \"slot=3\"\ngroup-peers = true\n";
+    let mut plan = planned_by_file(taking, &twins(), &[]);
+    plan.set_aside(&twins(), |gpu, _| {
+        (gpu.device.to_string() == "0000:02:00").then(|| "sick".to_owned())
+    });
+    assert_eq!(plan.claim[0].functions.len(), 2);
+}
+
+/// The firmware's picture is in the memory of the first twin.
+fn sign() -> Sign {
+    Sign {
+        function: "0000:01:00.0".parse().unwrap(),
+        kind: SignKind::TextConsole,
+    }
+}
+
+#[test]
+fn the_only_display_is_refused_and_others_are_claimed() {
+    for (text, expected) in [
+        ("[[claim]]\nselect = \"gpu\"\n", vec!["0000:02:00"]),
+        (
+            "[[claim]]\nselect = \"gpu\"\nforce-display = true\n",
+            vec!["0000:01:00", "0000:02:00"],
+        ),
+        // The other one stays, and can show what there is to be seen.
+        ("[[claim]]\nselect = \"slot=3\"\n", vec!["0000:01:00"]),
+    ] {
+        let plan = planned_by_file(text, &twins(), &[sign()]);
+        assert_eq!(claimed(&plan), expected, "{text}");
+        let refused = plan.refused.first().map(|(_, refusal)| refusal.to_string());
+        assert_eq!(refused.is_some(), expected == ["0000:02:00"]);
+        let says = "it is the only display of this machine (the kernel's text console is on 0000:01:00.0)";
+        assert!(refused.is_none_or(|why| why.starts_with(says)));
+        assert_eq!(plan.signs.is_empty(), expected == ["0000:02:00"], "{text}");
+    }
+}
+
+#[test]
+fn a_3d_controller_that_stays_is_no_display() {
+    let mut functions = twins();
+    for function in functions
+        .iter_mut()
+        .filter(|it| it.address.to_string() == "0000:02:00.0")
+    {
+        function.class = "030200".parse().unwrap();
+    }
+    let plan = planned_by_file("[[claim]]\nselect = \"slot=3\"\n", &functions, &[sign()]);
+    assert!(plan.claim.is_empty());
+}
+
+#[test]
+fn a_function_with_virtual_ones_is_refused() {
+    let mut functions = twins();
+    functions.push(Function {
+        physical: Some("0000:01:00.0".parse().unwrap()),
+        ..function("0000:01:00.4", "10de:2231", "030200")
+    });
+    let plan = planned_on(&functions, &[], "gpu");
+    assert_eq!(claimed(&plan), ["0000:02:00"]);
+    let why = plan.refused[0].1.to_string();
+    assert!(why.starts_with("0000:01:00.0 has 1 virtual functions"), "{why}");
+}

@@ -1,0 +1,277 @@
+//! What became of one GPU.
+
+use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::header::{ClassCode, Identity};
+use serde::{Deserialize, Serialize};
+
+use super::milliseconds;
+use crate::claim::{FailureKind, Finished, PowerReading, Rollback, VFIO_PCI};
+use crate::inventory::{Function, Gpu};
+use crate::plan::Plan;
+
+/// A chosen GPU and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GpuReport {
+    /// Its device number.
+    pub device: DeviceAddress,
+    /// What became of it.
+    pub verdict: GpuVerdict,
+    /// How long it took, in milliseconds.
+    pub duration_ms: f64,
+    /// Why it is not claimed, in words.
+    pub problem: Option<String>,
+    /// Where it failed, if its claim was begun and failed.
+    pub failure: Option<FailureReport>,
+    /// What could not be taken back; of an isolation, what else was not reached.
+    pub leftovers: Vec<String>,
+    /// Its functions.
+    pub functions: Vec<FunctionReport>,
+    /// The other functions in its IOMMU groups, which were left alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub peers: Vec<PeerReport>,
+    /// What was shown through it before the claim, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub display: Vec<String>,
+    /// That it is out of service; absent where nothing stands against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<QuarantineReport>,
+}
+
+/// A function in an IOMMU group of a chosen GPU. While a host driver has it, nobody can open the group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerReport {
+    /// Where it is.
+    pub address: FunctionAddress,
+    /// Vendor and device ID.
+    pub identity: Identity,
+    /// What it says it is.
+    pub class: ClassCode,
+    /// The driver that has it at the end.
+    pub driver: Option<String>,
+}
+
+/// What a run made of a GPU that is out of service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineReport {
+    /// Why it is out of service.
+    pub reason: String,
+    /// Whether it is isolated: no function has a driver, and none can get one.
+    pub isolated: bool,
+}
+
+/// Where a claim failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureReport {
+    /// At which function.
+    pub function: Option<FunctionAddress>,
+    /// In which operation, in words.
+    pub operation: Option<String>,
+    /// How.
+    pub kind: FailureKind,
+    /// Why, in words.
+    pub message: String,
+}
+
+/// What became of a GPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GpuVerdict {
+    /// It would be claimed: this was a dry run.
+    WouldClaim,
+    /// Every function is on vfio-pci, in D0 and pinned, and was read back so.
+    Claimed,
+    /// Its turn did not come in time: it was not touched.
+    NotReached,
+    /// Something failed, and what had been done was taken back.
+    RolledBack,
+    /// Something failed, and not all that had been done could be taken back.
+    Stuck,
+    /// It was not touched, but to isolate one that is out of service.
+    Refused,
+}
+
+/// A function of a chosen GPU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionReport {
+    /// Where it is.
+    pub address: FunctionAddress,
+    /// Vendor and device ID.
+    pub identity: Identity,
+    /// What it says it is.
+    pub class: ClassCode,
+    /// Its IOMMU group.
+    pub iommu_group: Option<String>,
+    /// The driver that had it before the claim.
+    pub driver_before: Option<String>,
+    /// The driver that has it at the end.
+    pub driver: Option<String>,
+    /// Its power state and its pin as they were verified.
+    pub power: Option<PowerReading>,
+    /// The variant of vfio-pci that is made for it; absent where that is vfio-pci itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<VariantReport>,
+}
+
+/// A variant of vfio-pci that is made for a function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VariantReport {
+    /// Its module.
+    pub module: String,
+    /// Its driver; absent where the module was not loaded.
+    pub driver: Option<String>,
+}
+
+impl GpuReport {
+    pub(super) fn new(gpu: &Gpu, verdict: GpuVerdict, problem: Option<String>) -> Self {
+        Self {
+            device: gpu.device,
+            verdict,
+            duration_ms: 0.0,
+            problem,
+            failure: None,
+            leftovers: Vec::new(),
+            functions: gpu.functions.iter().map(FunctionReport::from).collect(),
+            peers: Vec::new(),
+            display: Vec::new(),
+            quarantine: None,
+        }
+    }
+
+    pub(super) fn out_of_service(gpu: &Gpu, reason: &str, finished: Option<&Finished>) -> Self {
+        let mut report = Self::new(gpu, GpuVerdict::Refused, Some("to be isolated".to_owned()));
+        let mut isolated = false;
+        if let Some(finished) = finished {
+            let shortfall = finished.outcome.rollback.as_ref();
+            isolated = shortfall.is_none();
+            report.duration_ms = milliseconds(finished.took);
+            report.problem = shortfall.map(ToString::to_string);
+            report.failure = shortfall.map(FailureReport::from);
+            report.leftovers = shortfall
+                .map(|shortfall| shortfall.leftovers.clone())
+                .unwrap_or_default();
+        }
+        let reason = reason.to_owned();
+        report.quarantine = Some(QuarantineReport { reason, isolated });
+        report
+    }
+
+    pub(super) fn finished(gpu: &Gpu, finished: &Finished) -> Self {
+        let outcome = &finished.outcome;
+        let rollback = outcome.rollback.as_ref();
+        let verdict = match rollback {
+            None => GpuVerdict::Claimed,
+            Some(_) if !outcome.begun => GpuVerdict::NotReached,
+            Some(rollback) if rollback.leftovers.is_empty() => GpuVerdict::RolledBack,
+            Some(_) => GpuVerdict::Stuck,
+        };
+        let mut report = Self::new(gpu, verdict, rollback.map(ToString::to_string));
+        report.duration_ms = milliseconds(finished.took);
+        report.failure = rollback.map(FailureReport::from);
+        report.leftovers = rollback.map(|rollback| rollback.leftovers.clone()).unwrap_or_default();
+        for function in &mut report.functions {
+            let seen = outcome.power.iter().find(|power| power.address == function.address);
+            function.power = seen.map(|power| power.reading.clone());
+        }
+        report
+    }
+
+    /// What the plan says of a GPU to claim beside its own functions.
+    pub(super) fn add(&mut self, plan: &Plan) {
+        for function in &mut self.functions {
+            function.variant = plan.variants.get(&function.address).map(|variant| VariantReport {
+                module: variant.module.clone(),
+                driver: variant.driver.clone(),
+            });
+        }
+        let peers = plan.peers.iter().filter(|(device, _)| *device == self.device);
+        self.peers = peers.flat_map(|(_, peers)| peers).map(PeerReport::from).collect();
+        let has = |function| self.functions.iter().any(|it| it.address == function);
+        let signs = plan.signs.iter().filter(|sign| has(sign.function));
+        self.display = signs.map(ToString::to_string).collect();
+    }
+
+    pub(super) fn is_as_asked(&self) -> bool {
+        matches!(self.verdict, GpuVerdict::Claimed | GpuVerdict::WouldClaim)
+    }
+
+    /// What was done a moment ago may not be so any more: a GPU that has lost a function since is not claimed, and one
+    /// whose functions are not with their former drivers is not given back.
+    pub(super) fn hold_to_its_word(&mut self) {
+        let isolated = self.quarantine.as_ref().is_some_and(|quarantine| quarantine.isolated);
+        let should_be = |function: &FunctionReport| match self.verdict {
+            _ if isolated => None,
+            GpuVerdict::Claimed => Some(function.vfio_driver().to_owned()),
+            _ => function.driver_before.clone(),
+        };
+        let wrong = self
+            .functions
+            .iter()
+            .filter(|function| function.driver != should_be(function));
+        let or_none = |driver: &Option<String>| driver.clone().unwrap_or_else(|| "no driver".to_owned());
+        let wrong: Vec<String> = wrong
+            .map(|function| {
+                let (is, was) = (or_none(&function.driver), or_none(&should_be(function)));
+                format!("{} has {is} now, not {was}", function.address)
+            })
+            .collect();
+        if let Some(quarantine) = self.quarantine.as_mut().filter(|_| isolated && !wrong.is_empty()) {
+            quarantine.isolated = false;
+            self.problem = Some("it was isolated and did not stay so".to_owned());
+            self.leftovers.extend(wrong);
+            return;
+        }
+        if wrong.is_empty() || matches!(self.verdict, GpuVerdict::WouldClaim | GpuVerdict::Refused) {
+            return;
+        }
+        if self.verdict == GpuVerdict::Claimed {
+            self.problem = Some("it was claimed and did not stay so".to_owned());
+        }
+        self.verdict = GpuVerdict::Stuck;
+        self.leftovers.extend(wrong);
+    }
+}
+
+impl FunctionReport {
+    /// The driver that a claim gives it.
+    pub(super) fn vfio_driver(&self) -> &str {
+        let variant = self.variant.as_ref().and_then(|variant| variant.driver.as_deref());
+        variant.unwrap_or(VFIO_PCI)
+    }
+}
+
+impl From<&Rollback> for FailureReport {
+    fn from(rollback: &Rollback) -> Self {
+        Self {
+            function: rollback.function,
+            operation: rollback.during.clone(),
+            kind: rollback.failure.kind,
+            message: rollback.failure.message.clone(),
+        }
+    }
+}
+
+impl From<&Function> for FunctionReport {
+    fn from(function: &Function) -> Self {
+        Self {
+            address: function.address,
+            identity: function.identity,
+            class: function.class,
+            iommu_group: function.iommu_group.clone(),
+            driver_before: function.driver.clone(),
+            driver: None,
+            power: None,
+            variant: None,
+        }
+    }
+}
+
+impl From<&Function> for PeerReport {
+    fn from(function: &Function) -> Self {
+        Self {
+            address: function.address,
+            identity: function.identity,
+            class: function.class,
+            driver: None,
+        }
+    }
+}
