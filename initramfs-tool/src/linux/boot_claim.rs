@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::{
-    Root, attribute, details, displays, evidence, functions, kernel_log, mask, module, quarantine_list, report_file, slot,
-    variants, workers,
+    Root, attribute, details, displays, evidence, functions, kernel_log, mask, module, quarantine_list, report_file,
+    slot, variants, workers,
 };
 use crate::claim::{Aim, Limits, Target, VFIO_PCI};
 use crate::display::SignKind;
