@@ -21,6 +21,7 @@ mod initramfs;
 mod kernel_log;
 mod mask;
 mod module;
+mod program;
 mod quarantine_file;
 mod quarantine_list;
 mod recover;

@@ -1,16 +1,13 @@
 //! Getting vfio-pci into the kernel with the kernel's own modprobe.
 
-use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::{Root, attribute};
+use super::{Root, attribute, program};
 use crate::claim::VFIO_PCI;
 use crate::report::{ModuleReport, milliseconds};
 
@@ -75,9 +72,9 @@ fn disable_idle_d3(root: &Root) -> Option<bool> {
 
 /// Runs modprobe with a module and its parameters.
 pub(super) fn modprobe(root: &Root, arguments: &[&str]) -> Result<(), String> {
-    let program = find_modprobe(root).map_err(|why| format!("cannot load {}: {why}", arguments.join(" ")))?;
-    let named = format!("{} {}", program.display(), arguments.join(" "));
-    let mut child = Command::new(&program)
+    let modprobe = find_modprobe(root).map_err(|why| format!("cannot load {}: {why}", arguments.join(" ")))?;
+    let named = format!("{} {}", modprobe.display(), arguments.join(" "));
+    let mut child = Command::new(&modprobe)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -86,53 +83,26 @@ pub(super) fn modprobe(root: &Root, arguments: &[&str]) -> Result<(), String> {
         .process_group(0)
         .spawn()
         .map_err(|error| format!("cannot run {named}: {error}"))?;
-    let last_words = listen(&mut child);
-    let status = wait(&mut child).map_err(|problem| format!("{named}: {problem}"))?;
+    let failed = |error: &dyn std::fmt::Display| format!("{named}: {error}");
+    let Some(stderr) = child.stderr.take() else {
+        return Err(failed(&"it has no standard error"));
+    };
+    let heard = program::hear(&mut child, stderr.into(), LOAD_LIMIT).map_err(|error| failed(&error))?;
+    let Some(status) = heard.status else {
+        // The kill takes effect once the kernel lets go of whom it holds; there is nobody to wait for that.
+        kill_process_group(Pid::from_child(&child), Signal::KILL).ok();
+        let limit = LOAD_LIMIT.as_secs();
+        return Err(format!(
+            "{named}: it has not come back after {limit} s and was left behind"
+        ));
+    };
     if status.success() {
         return Ok(());
     }
-    // What it started may still hold its standard error open.
-    let last_words = last_words.recv_timeout(Duration::from_millis(100)).unwrap_or_default();
-    let last_words = String::from_utf8_lossy(&last_words).trim().replace('\n', "; ");
-    match last_words.as_str() {
-        "" => Err(format!("{named}: {status}")),
+    match String::from_utf8_lossy(&heard.said).trim().replace('\n', "; ").as_str() {
+        "" => Err(failed(&status)),
         words => Err(format!("{named}: {status}: {words}")),
     }
-}
-
-/// Collects what the child writes to its standard error.
-fn listen(child: &mut Child) -> Receiver<Vec<u8>> {
-    let (sender, receiver) = mpsc::channel();
-    if let Some(mut stderr) = child.stderr.take() {
-        let listening = thread::Builder::new().spawn(move || {
-            let mut words = Vec::new();
-            // Its last words only explain a failure that is certain without them.
-            stderr.read_to_end(&mut words).ok();
-            sender.send(words).ok();
-        });
-        listening.map(drop).ok();
-    }
-    receiver
-}
-
-/// Waits for the child's end. One that does not come back is left: it may be blocked in the kernel, and a wait for its end
-/// would be as well.
-fn wait(child: &mut Child) -> Result<ExitStatus, String> {
-    let deadline = Instant::now() + LOAD_LIMIT;
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Ok(status),
-            Ok(None) if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
-            Ok(None) => break,
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    // The kill takes effect once the kernel lets go of whom it holds; there is nobody to wait for that.
-    kill_process_group(Pid::from_child(child), Signal::KILL).ok();
-    Err(format!(
-        "it has not come back after {} s and was left behind",
-        LOAD_LIMIT.as_secs()
-    ))
 }
 
 /// The program that the kernel itself would run, or the usual ones.

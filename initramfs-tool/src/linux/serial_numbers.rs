@@ -4,11 +4,9 @@
 //! somebody else does: so a process of its own asks, the same program, and what it has not said in time is not known.
 
 use std::env;
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::{ChildStdout, Command, Stdio};
-use std::sync::mpsc::{self, Sender};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::io::{self, Write};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::extended_space::ExtendedSpace;
@@ -16,7 +14,7 @@ use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
 use reseat_core::header::CapabilityPointer;
 
 use super::config::ConfigFile;
-use super::{Root, attribute};
+use super::{Root, attribute, program};
 use crate::inventory::Serial;
 
 /// What the process is started with, before the root and the functions to ask, and nobody else.
@@ -51,7 +49,6 @@ pub(super) fn read(root: &Root, functions: Vec<FunctionAddress>) -> Vec<(Functio
 }
 
 fn ask(root: &Root, functions: &[FunctionAddress], said: &mut Vec<Said>) -> io::Result<()> {
-    let deadline = Instant::now() + LIMIT;
     let mut child = Command::new(env::current_exe()?)
         .arg(SERIALS_COMMAND)
         .arg(root.as_path())
@@ -60,32 +57,17 @@ fn ask(root: &Root, functions: &[FunctionAddress], said: &mut Vec<Said>) -> io::
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
-    let (sender, receiver) = mpsc::channel();
-    if let Some(output) = child.stdout.take() {
-        thread::Builder::new()
-            .spawn(move || listen(output, &sender))
-            .map(drop)?;
-    }
-    while let Ok(one) = receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        said.push(one);
-    }
-    if said.len() < functions.len() {
+    let Some(output) = child.stdout.take() else {
+        return Err(io::Error::other("it has no standard output"));
+    };
+    let heard = program::hear(&mut child, output.into(), LIMIT)?;
+    if heard.status.is_none() {
         // One that is blocked in the kernel ends when that lets go of it; there is nobody to wait for it.
         child.kill().ok();
-        return Ok(());
     }
-    child.wait().map(drop)
-}
-
-fn listen(output: ChildStdout, sender: &Sender<Said>) {
-    for line in BufReader::new(output).lines().map_while(Result::ok) {
-        let Ok(one) = serde_json::from_str(&line) else {
-            return;
-        };
-        if sender.send(one).is_err() {
-            return;
-        }
-    }
+    let lines = heard.said.split(|byte| *byte == b'\n');
+    said.extend(lines.map_while(|line| serde_json::from_slice::<Said>(line).ok()));
+    Ok(())
 }
 
 /// Asks `functions` in this very process, and says on standard output what each answers.

@@ -17,9 +17,9 @@ use crate::claim::{Assignment, Claim, Event, Outcome, Step, Target};
 /// When the assignment cannot be read. Once it is begun it is brought to its end, listened to or not: a supervisor that
 /// was killed is no reason to leave a GPU half claimed.
 pub fn work(root: &Root) -> io::Result<()> {
-    let mut text = String::new();
-    io::stdin().read_to_string(&mut text)?;
-    let assignment: Assignment = serde_json::from_str(&text)?;
+    let mut text = Vec::new();
+    io::stdin().read_to_end(&mut text)?;
+    let assignment: Assignment = serde_json::from_slice(&text)?;
     let mut reporter = Reporter::new(io::stdout().lock());
     match assignment {
         Assignment::Claim(targets) => {

@@ -8,61 +8,11 @@
 //! force-display = false
 //! ```
 
-use std::fmt;
-
-use serde::de::value::SeqAccessDeserializer;
-use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::de::DeserializeOwned;
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 use super::{Choice, Display, GroupPeers, Rule, Source};
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    #[serde(default)]
-    claim: Vec<ClaimTable>,
-    #[serde(default, rename = "recover")]
-    _recover: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ClaimTable {
-    select: Spanned<String>,
-    not: Option<Spanned<OneOrMore>>,
-    #[serde(default)]
-    group_peers: bool,
-    #[serde(default)]
-    force_display: bool,
-}
-
-/// A selector, or several in brackets.
-struct OneOrMore(Vec<String>);
-
-impl<'de> Deserialize<'de> for OneOrMore {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Texts;
-
-        impl<'de> Visitor<'de> for Texts {
-            type Value = OneOrMore;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a selector or a list of them")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<OneOrMore, E> {
-                Ok(OneOrMore(vec![text.to_owned()]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<OneOrMore, A::Error> {
-                Deserialize::deserialize(SeqAccessDeserializer::new(list)).map(OneOrMore)
-            }
-        }
-
-        deserializer.deserialize_any(Texts)
-    }
-}
 
 /// More is no list of a machine's GPUs. In bytes.
 const LARGEST: usize = 64 * 1024;
@@ -86,36 +36,125 @@ pub struct RulesFileError {
 /// When the content is no TOML, or holds a key that no rules file has. A selector that means nothing is no error here:
 /// its rule carries it.
 pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
-    // `[claim]` instead of `[[claim]]`: the reader knows only maps and sequences.
-    let hint = |message: &str| match message.contains("invalid type: map") {
-        true => " (a rule begins with `[[claim]]`)",
-        false => "",
-    };
-    let document: Document = read(path, content, hint)?;
-    let source = |at| Source::File {
+    let file = File::new(path, content)?;
+    let document = DeTable::parse(file.text).map_err(|error| file.refused(&error, ""))?;
+    let mut rules = Vec::new();
+    for (key, value) in document.get_ref() {
+        match (key.get_ref().as_ref(), value.get_ref()) {
+            ("claim", DeValue::Array(tables)) => {
+                for table in tables {
+                    match table.get_ref() {
+                        DeValue::Table(table_of_keys) => rules.push(file.rule(table, table_of_keys)?),
+                        other => return Err(file.is_no(table, other, "a table")),
+                    }
+                }
+            }
+            ("claim", other) => return Err(file.is_no(value, other, "an array: a rule begins with `[[claim]]`")),
+            ("recover", _) => {}
+            (_, _) => return Err(file.unknown(key, "`claim` or `recover`")),
+        }
+    }
+    Ok(rules)
+}
+
+/// A file that is being read. Without serde: deriving for three keys would be a tenth of `reseat-claim`.
+struct File<'a> {
+    path: &'a str,
+    text: &'a str,
+}
+
+impl<'a> File<'a> {
+    fn new(path: &'a str, content: &'a [u8]) -> Result<Self, RulesFileError> {
+        let failed = |at: usize, message: &str| error(path, content, at, message);
+        if content.len() > LARGEST {
+            return Err(failed(
+                LARGEST,
+                &format!("the file is larger than {} KiB", LARGEST / 1024),
+            ));
+        }
+        // What some editors put in front.
+        let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
+        match std::str::from_utf8(content) {
+            Ok(text) => Ok(Self { path, text }),
+            Err(cut) => Err(failed(cut.valid_up_to(), "the text is not UTF-8 from here on")),
+        }
+    }
+
+    fn rule(&self, table: &Spanned<DeValue<'_>>, keys: &DeTable<'_>) -> Result<Rule, RulesFileError> {
+        let mut select = None;
+        let mut not = Vec::new();
+        let (mut group_peers, mut display) = (GroupPeers::Leave, Display::Keep);
+        for (key, value) in keys {
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                ("select", DeValue::String(text)) => select = Some((value.span().start, text)),
+                ("select", other) => return Err(self.is_no(value, other, "a string")),
+                ("not", DeValue::Array(list)) => {
+                    for one in list {
+                        not.push(self.choice(value.span().start, one)?);
+                    }
+                }
+                ("not", DeValue::String(_)) => not.push(self.choice(value.span().start, value)?),
+                ("not", other) => return Err(self.is_no(value, other, "a selector or a list of them")),
+                ("group-peers", DeValue::Boolean(true)) => group_peers = GroupPeers::Claim,
+                ("force-display", DeValue::Boolean(true)) => display = Display::Force,
+                ("group-peers" | "force-display", DeValue::Boolean(false)) => {}
+                ("group-peers" | "force-display", other) => return Err(self.is_no(value, other, "a boolean")),
+                (_, _) => return Err(self.unknown(key, "one of `select`, `not`, `group-peers`, `force-display`")),
+            }
+        }
+        let Some((at, text)) = select else {
+            return Err(self.error(table.span().start, "missing field `select`"));
+        };
+        Ok(Rule {
+            not,
+            group_peers,
+            display,
+            ..Rule::new(self.source(at), text)
+        })
+    }
+
+    /// A selector of the list that begins at `at`.
+    fn choice(&self, at: usize, value: &Spanned<DeValue<'_>>) -> Result<Choice, RulesFileError> {
+        match value.get_ref() {
+            DeValue::String(text) => Ok(Choice::new(self.source(at), text)),
+            other => Err(self.is_no(value, other, "a string")),
+        }
+    }
+
+    fn source(&self, at: usize) -> Source {
+        Source::File {
+            path: self.path.to_owned(),
+            line: line_of(self.text.as_bytes(), at),
+        }
+    }
+
+    fn is_no(&self, value: &Spanned<DeValue<'_>>, found: &DeValue<'_>, expected: &str) -> RulesFileError {
+        let message = format!("invalid type: {}, expected {expected}", found.type_str());
+        self.error(value.span().start, &message)
+    }
+
+    fn unknown<K: AsRef<str>>(&self, key: &Spanned<K>, expected: &str) -> RulesFileError {
+        let message = format!("unknown field `{}`, expected {expected}", key.get_ref().as_ref());
+        self.error(key.span().start, &message)
+    }
+
+    /// What the TOML reader has against the file.
+    fn refused(&self, error: &toml::de::Error, hint: &str) -> RulesFileError {
+        let at = error.span().map_or(0, |span| span.start);
+        self.error(at, &format!("{}{hint}", error.message()))
+    }
+
+    fn error(&self, at: usize, message: &str) -> RulesFileError {
+        error(self.path, self.text.as_bytes(), at, message)
+    }
+}
+
+fn error(path: &str, content: &[u8], at: usize, message: &str) -> RulesFileError {
+    RulesFileError {
         path: path.to_owned(),
         line: line_of(content, at),
-    };
-    let rule = |table: ClaimTable| {
-        let not = table.not.into_iter().flat_map(|not| {
-            let source = source(not.span().start);
-            let texts = not.into_inner().0.into_iter();
-            texts.map(move |text| Choice::new(source.clone(), &text))
-        });
-        Rule {
-            not: not.collect(),
-            group_peers: match table.group_peers {
-                true => GroupPeers::Claim,
-                false => GroupPeers::Leave,
-            },
-            display: match table.force_display {
-                true => Display::Force,
-                false => Display::Keep,
-            },
-            ..Rule::new(source(table.select.span().start), table.select.as_ref())
-        }
-    };
-    Ok(document.claim.into_iter().map(rule).collect())
+        message: message.trim().replace('\n', ", "),
+    }
 }
 
 /// Reads a rules file as `T`. `hint` has more to say of what the TOML reader says.
@@ -124,23 +163,8 @@ pub(super) fn read<T: DeserializeOwned>(
     content: &[u8],
     hint: impl FnOnce(&str) -> &'static str,
 ) -> Result<T, RulesFileError> {
-    let failed = |at: usize, message: &str| RulesFileError {
-        path: path.to_owned(),
-        line: line_of(content, at),
-        message: message.trim().replace('\n', ", "),
-    };
-    if content.len() > LARGEST {
-        let at = LARGEST;
-        return Err(failed(at, &format!("the file is larger than {} KiB", LARGEST / 1024)));
-    }
-    // What some editors put in front.
-    let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    let text = std::str::from_utf8(content)
-        .map_err(|error| failed(error.valid_up_to(), "the text is not UTF-8 from here on"))?;
-    toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        failed(at, &format!("{}{}", error.message(), hint(error.message())))
-    })
+    let file = File::new(path, content)?;
+    toml::from_str(file.text).map_err(|error| file.refused(&error, hint(error.message())))
 }
 
 fn line_of(content: &[u8], at: usize) -> usize {
