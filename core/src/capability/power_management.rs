@@ -8,8 +8,10 @@
 use bitfield_struct::bitfield;
 
 use super::view::{View, ViewError};
+use super::walk::{End, Walk};
 use super::{StandardId, taken_from_list};
 use crate::config::{ConfigRead, Offset, halves};
+use crate::header::CapabilityPointer;
 
 /// PMCSR, from the start of the capability.
 const CONTROL_STATUS: Offset = Offset::at::<0x04>();
@@ -23,6 +25,26 @@ pub struct PowerManagement<R> {
 taken_from_list!(PowerManagement, StandardId::POWER_MANAGEMENT);
 
 impl<R: ConfigRead> PowerManagement<R> {
+    /// The first one in the standard list, walked no further than to it, where nothing else is wanted of that list. `None`
+    /// if the list ends without it.
+    ///
+    /// # Errors
+    ///
+    /// How the list ends, if that is not [`End::Complete`]: there may be one beyond.
+    pub fn search(mut reader: R, pointer: CapabilityPointer) -> Result<Option<Self>, End<R::Error>> {
+        let mut walk = Walk::standard(&mut reader, pointer);
+        let found = walk.find(|capability| capability.id() == StandardId::POWER_MANAGEMENT);
+        match found {
+            Some(capability) => Ok(Some(Self {
+                view: View::new(reader, capability, &[]),
+            })),
+            None => match walk.finish() {
+                End::Complete => Ok(None),
+                end => Err(end),
+            },
+        }
+    }
+
     /// PMC, which the walk has read with the header. No read.
     pub fn capabilities(&self) -> PowerManagementCapabilities {
         PowerManagementCapabilities::from_bits(self.view.capability().own_bits())

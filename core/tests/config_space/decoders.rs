@@ -5,16 +5,19 @@ use reseat_core::capability::aer::Aer;
 use reseat_core::capability::ari::Ari;
 use reseat_core::capability::designated_vendor_specific::{CxlPort, DesignatedVendorSpecific};
 use reseat_core::capability::dpc::{Dpc, DpcReason, DpcReasonExtension, DpcTrigger};
-use reseat_core::capability::extended_space::ExtendedSpace;
+use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
 use reseat_core::capability::list::ExtendedList;
+use reseat_core::capability::power_management::{PowerManagement, PowerState};
 use reseat_core::capability::resizable_bar::{ResizableBar, ResizableBars};
 use reseat_core::capability::secondary_express::SecondaryExpress;
 use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
 use reseat_core::capability::sr_iov::SrIov;
 use reseat_core::capability::vendor_specific::VendorSpecific;
 use reseat_core::capability::view::ViewError;
+use reseat_core::capability::walk::End;
 use reseat_core::capability::{ExtendedId, StandardId};
 use reseat_core::config::{Memory, MemoryError, Offset, RegisterError};
+use reseat_core::header::CapabilityPointer;
 
 use crate::hex::{fixture, space};
 use crate::readers::Watched;
@@ -188,6 +191,46 @@ fn a_search_for_the_serial_number_walks_no_further() {
         .unwrap();
     assert_eq!(found.number().unwrap().to_string(), "00-80-5e-dc-5f-09-56-18");
     assert_eq!(space.reads, [0x100, 0x148, 0x14c, 0x150]);
+}
+
+/// The pointer of a function whose standard list begins at 40, and its space.
+fn listed(capabilities: &[(u32, u32)]) -> (CapabilityPointer, Space) {
+    let header = [(0x00, 0x2489_10de), (0x04, 0x0010_0000), (0x34, 0x40)];
+    let all: Vec<_> = header.into_iter().chain(capabilities.iter().copied()).collect();
+    let mut space = Watched::new(Memory::new(space(&all)).unwrap());
+    let pointer = CapabilityPointer::read(&mut space).unwrap().unwrap();
+    space.reads.clear();
+    (pointer, space)
+}
+
+#[test]
+fn a_search_of_the_standard_list_walks_no_further() {
+    // MSI, then Power Management in D3hot, then PCI Express.
+    let (pointer, mut space) = listed(&[
+        (0x40, 0x0000_5005),
+        (0x50, 0x0003_6001),
+        (0x54, 0x3),
+        (0x60, 0x0002_0010),
+    ]);
+    let mut found = PowerManagement::search(&mut space, pointer).unwrap().unwrap();
+    assert_eq!(found.control_status().unwrap().power_state(), PowerState::D3hot);
+    assert_eq!(space.reads, [0x40, 0x50, 0x54]);
+    space.reads.clear();
+    assert!(ExtendedSpace::search(&mut space, pointer).is_ok());
+    assert_eq!(space.reads, [0x40, 0x50, 0x60]);
+}
+
+#[test]
+fn a_standard_list_that_breaks_off_is_not_one_without() {
+    let (pointer, space) = listed(&[(0x40, 0x0000_0005)]);
+    assert!(matches!(PowerManagement::search(space, pointer), Ok(None)));
+    let (pointer, space) = listed(&[(0x40, 0x0000_0005)]);
+    assert_eq!(ExtendedSpace::search(space, pointer), Err(NoExtendedSpace::NotCapable));
+    let (pointer, space) = listed(&[(0x40, 0x0000_4005)]);
+    assert!(matches!(
+        PowerManagement::search(space, pointer),
+        Err(End::Cycle { .. })
+    ));
 }
 
 #[test]

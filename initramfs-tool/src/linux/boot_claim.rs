@@ -190,7 +190,7 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
         unreadable: &listing.unreadable,
         details: &details::gather(root, &listing.functions, Wanted::by(&rules), &mut problems),
         signs: &displays::signs(root, &listing.functions),
-        iommu: &evidence::gather(root, &command_line),
+        iommu: &evidence::gather(root, &listing.functions, &command_line),
     };
     let mut plan = plan::plan(rules, machine);
     plan.set_aside(&listing.functions, |gpu, chosen| {
@@ -298,7 +298,7 @@ pub(super) fn chosen(root: &Root) -> Vec<Gpu> {
         unreadable: &listing.unreadable,
         details: &details::gather(root, &listing.functions, Wanted::by(&rules), &mut Vec::new()),
         signs: &displays::signs(root, &listing.functions),
-        iommu: &evidence::gather(root, &command_line),
+        iommu: &evidence::gather(root, &listing.functions, &command_line),
     };
     plan::plan(rules, machine).claim
 }

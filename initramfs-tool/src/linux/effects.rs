@@ -5,11 +5,8 @@ use std::collections::btree_map::Entry;
 use std::io;
 
 use reseat_core::address::FunctionAddress;
-use reseat_core::capability::StandardId;
-use reseat_core::capability::list::{ListEnd, StandardList};
 use reseat_core::capability::power_management::{self, PowerManagement};
 use reseat_core::capability::view::ViewError;
-use reseat_core::capability::walk::End;
 use reseat_core::config::RegisterError;
 use reseat_core::header::CapabilityPointer;
 use reseat_core::presence::{Presence, RrsVisibility};
@@ -30,13 +27,8 @@ const EINVAL: i32 = 22;
 pub(super) struct Effects<'a> {
     root: &'a Root,
     directories: BTreeMap<FunctionAddress, Directory>,
-    functions: BTreeMap<FunctionAddress, Registers>,
-}
-
-/// A function's configuration space with its list of standard capabilities, walked once.
-struct Registers {
-    config: ConfigFile,
-    capabilities: StandardList<ConfigError>,
+    /// None for a function that has no such registers.
+    power: BTreeMap<FunctionAddress, Option<PowerManagement<ConfigFile>>>,
 }
 
 impl<'a> Effects<'a> {
@@ -44,7 +36,7 @@ impl<'a> Effects<'a> {
         Self {
             root,
             directories: BTreeMap::new(),
-            functions: BTreeMap::new(),
+            power: BTreeMap::new(),
         }
     }
 
@@ -117,22 +109,19 @@ impl<'a> Effects<'a> {
             Failure::other(format!("cannot read the header of {function}: {error}"))
         };
         let pointer = CapabilityPointer::read(&mut config).map_err(in_header)?;
-        let capabilities = StandardList::read(&mut config, pointer.unwrap_or(CapabilityPointer::None));
         // Where the power state cannot be verified, nothing is begun.
-        let found = capabilities.find(StandardId::POWER_MANAGEMENT).is_some();
-        let end = capabilities.end();
-        if !found && !matches!(end, ListEnd::Walked(End::Complete)) {
-            return Err(Failure::other(format!(
+        let power = PowerManagement::search(config, pointer.unwrap_or(CapabilityPointer::None)).map_err(|end| {
+            Failure::other(format!(
                 "the power state of {function} cannot be verified: its capability list is {end}"
-            )));
-        }
+            ))
+        })?;
         let control = directory.read_if_there(Attribute::PowerControl.file());
         let answer = Answer::Present {
             identity,
             driver: directory.link_name("driver").map_err(|error| file_failure(&error))?,
             power_control: control.map_err(|error| file_failure(&error))?,
         };
-        self.functions.insert(function, Registers { config, capabilities });
+        self.power.insert(function, power);
         Ok(answer)
     }
 
@@ -189,13 +178,14 @@ impl<'a> Effects<'a> {
 
     /// The state in PMCSR; none where the function has no such register, which is then always in D0.
     fn read_pmcsr(&mut self, function: FunctionAddress) -> Result<Option<PowerState>, Failure> {
-        let Some(Registers { config, capabilities }) = self.functions.get_mut(&function) else {
-            return Err(Failure::other(format!(
-                "{function} was never asked whether it is there"
-            )));
-        };
-        let Some(mut power_management) = PowerManagement::find(capabilities, config) else {
-            return Ok(None);
+        let power_management = match self.power.get_mut(&function) {
+            Some(Some(power_management)) => power_management,
+            Some(None) => return Ok(None),
+            None => {
+                return Err(Failure::other(format!(
+                    "{function} was never asked whether it is there"
+                )));
+            }
         };
         match power_management.control_status() {
             Ok(control_status) => Ok(Some(match control_status.power_state() {

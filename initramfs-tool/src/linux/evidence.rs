@@ -3,10 +3,17 @@
 use std::fs;
 
 use super::{Root, attribute};
+use crate::inventory::{self, Function};
 use crate::iommu::{Evidence, Processor, Table};
 
-/// Gathers it. What cannot be read counts as not there: this only words a refusal that is certain already.
-pub(super) fn gather(root: &Root, command_line: &str) -> Evidence {
+/// Gathers it, if one of the functions is in no group; else nobody asks for it. What cannot be read counts as not there: this
+/// only words a refusal that is certain already.
+pub(super) fn gather(root: &Root, functions: &[Function], command_line: &str) -> Evidence {
+    let is_asked_for = |function: &Function| function.iommu_group.is_none() && !inventory::is_bridge(function.class);
+    // A list of all processors, for one.
+    if !functions.iter().any(is_asked_for) {
+        return Evidence::default();
+    }
     let running = fs::read_dir(root.path("/sys/class/iommu")).is_ok_and(|mut units| units.next().is_some());
     let tables = root.path("/sys/firmware/acpi/tables");
     let table = [("DMAR", Table::Dmar), ("IVRS", Table::Ivrs), ("IORT", Table::Iort)]

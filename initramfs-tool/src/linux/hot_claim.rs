@@ -232,7 +232,7 @@ impl HotRun<'_> {
             unreadable: &listing.unreadable,
             details: &details::gather(root, &listing.functions, Wanted::by(&rules), problems),
             signs: &displays::signs(root, &listing.functions),
-            iommu: &evidence::gather(root, self.command_line),
+            iommu: &evidence::gather(root, &listing.functions, self.command_line),
         };
         let quarantine = quarantine_list::read(root);
         let mut plan = plan::plan(rules, machine);
