@@ -141,7 +141,7 @@ impl Directory {
         if_there(self.read(file))
     }
 
-    /// As [`write`], and returns what was in the file before; nothing if it is not there.
+    /// As [`write()`], and returns what was in the file before; nothing if it is not there.
     pub(super) fn replace(&self, file: &str, value: &str) -> Result<Option<String>, FileError> {
         let opened = match self.open_file(file, OFlags::RDWR) {
             Ok(opened) => opened,
