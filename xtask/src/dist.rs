@@ -19,8 +19,8 @@ const CLAIM: &str = "reseat-claim";
 const OPERATOR: &str = "reseat";
 
 /// Where the programs are installed.
-const CLAIM_INSTALLED: &str = "usr/sbin/reseat-claim";
-const OPERATOR_INSTALLED: &str = "usr/bin/reseat";
+pub(crate) const CLAIM_INSTALLED: &str = "usr/sbin/reseat-claim";
+pub(crate) const OPERATOR_INSTALLED: &str = "usr/bin/reseat";
 
 /// Static programs need a target named, so that build scripts and macros stay dynamic.
 const PLAIN: &str = "x86_64-unknown-linux-gnu";
@@ -34,6 +34,13 @@ const SMALL: Target = Target {
 const MUSL_GCC: &str = "musl-gcc";
 /// The mark that every archive of `ar` begins with.
 const EMPTY_ARCHIVE: &[u8] = b"!<arch>\n";
+
+const AARCH64: Target = Target {
+    triple: "aarch64-unknown-linux-gnu",
+    purpose: "to build for aarch64",
+    library: "std,panic_abort",
+};
+const AARCH64_GCC: &str = "aarch64-linux-gnu-gcc";
 
 /// The files for initramfs-tools, and where they are installed.
 const FILES: [(&str, &str); 2] = [
@@ -59,7 +66,30 @@ const UNITS: [(&str, &str); 2] = [
     ),
 ];
 
-/// What was laid out.
+/// Arguments of `cargo xtask dist`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The machine that it is for.
+    #[arg(long, value_enum, default_value_t)]
+    target: Machine,
+}
+
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+enum Machine {
+    #[default]
+    #[value(name = "x86-64")]
+    X86,
+    Aarch64,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<PathBuf> {
+    match arguments.target {
+        Machine::X86 => Ok(dist()?.tree),
+        Machine::Aarch64 => aarch64(),
+    }
+}
+
+/// What was laid out for x86-64.
 pub(crate) struct Dist {
     pub(crate) tree: PathBuf,
     /// `reseat-claim` as the toolchain that runs this builds it, whether it is in the tree or not.
@@ -93,6 +123,23 @@ pub(crate) fn dist() -> Result<Dist> {
     let tree = target()?.join("dist");
     lay_out(&tree, (claim, kind), (built(&programs, OPERATOR)?, PLAIN))?;
     Ok(Dist { tree, plain, small })
+}
+
+/// Builds the static programs for aarch64 and lays out the tree that is installed there.
+pub(crate) fn aarch64() -> Result<PathBuf> {
+    let compiler = Compiler::find(&AARCH64)?;
+    provide(
+        AARCH64_GCC,
+        &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"],
+        AARCH64.purpose,
+    )?;
+    let mut command = compiler.build(&AARCH64, &static_flags());
+    command.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", AARCH64_GCC);
+    let programs = build(apart(of_the_tool(&mut command))?)?;
+    let tree = target()?.join("dist-aarch64");
+    let program = |name| built(&programs, name).map(|path| (path, AARCH64.triple));
+    lay_out(&tree, program(CLAIM)?, program(OPERATOR)?)?;
+    Ok(tree)
 }
 
 /// Not position-independent, since relocations are a tenth of such a program; and without the tables for unwinding.
@@ -157,7 +204,7 @@ fn without_unwinder() -> Result<PathBuf> {
 }
 
 /// Makes sure that a program is there; root installs its packages.
-fn provide(program: &str, packages: &[&'static str], purpose: &str) -> Result<()> {
+pub(crate) fn provide(program: &str, packages: &[&'static str], purpose: &str) -> Result<()> {
     if Command::new(program).arg("--version").output().is_err() {
         artifacts::install(packages, purpose)?;
     }
