@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::run::{cargo, must, target, top};
-use crate::{dependencies, fuzz, panic_free, size, test};
+use crate::{aarch64, dependencies, fuzz, panic_free, size, test};
 
 const FUZZ: &str = "fuzz/Cargo.toml";
 /// Workspaces of their own, which cargo's commands on the workspace pass over.
@@ -50,6 +50,7 @@ pub(crate) fn run() -> Result<()> {
     })?;
     step("no panic in core", panic_free::run)?;
     step("size of the boot claim", size::run)?;
+    step("aarch64", aarch64::run)?;
     step("fuzz targets", || fuzz::run(&fuzz::Arguments::smoke()))?;
     step("tests", || test::run(&test::Arguments::all()))
 }

@@ -20,8 +20,8 @@ const CLAIM: &str = "reseat-claim";
 const OPERATOR: &str = "reseat";
 
 /// Where the programs are installed.
-const CLAIM_INSTALLED: &str = "usr/sbin/reseat-claim";
-const OPERATOR_INSTALLED: &str = "usr/bin/reseat";
+pub(crate) const CLAIM_INSTALLED: &str = "usr/sbin/reseat-claim";
+pub(crate) const OPERATOR_INSTALLED: &str = "usr/bin/reseat";
 
 /// Static programs need a target named, so that build scripts and macros stay dynamic.
 const PLAIN: &str = "x86_64-unknown-linux-gnu";
@@ -35,6 +35,14 @@ const SMALL: Target = Target {
 const MUSL_GCC: &str = "musl-gcc";
 /// The mark that every archive of `ar` begins with.
 const EMPTY_ARCHIVE: &[u8] = b"!<arch>\n";
+
+const AARCH64: Target = Target {
+    triple: "aarch64-unknown-linux-gnu",
+    purpose: "to build for aarch64",
+    library: "std,panic_abort",
+};
+const AARCH64_GCC: &str = "aarch64-linux-gnu-gcc";
+const AARCH64_LIBC: &str = "/usr/aarch64-linux-gnu/lib/libc.a";
 
 /// The files for the builders of initramfs images, and where they are installed.
 const HOOKS: [(&str, &str); 7] = [
@@ -90,7 +98,30 @@ const UDEV_RULES: (&str, &str) = (
     "usr/lib/udev/rules.d/72-reseat.rules",
 );
 
-/// What was laid out.
+/// Arguments of `cargo xtask dist`.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The machine that it is for.
+    #[arg(long, value_enum, default_value_t)]
+    target: Machine,
+}
+
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+enum Machine {
+    #[default]
+    #[value(name = "x86-64")]
+    X86,
+    Aarch64,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<PathBuf> {
+    match arguments.target {
+        Machine::X86 => Ok(dist()?.tree),
+        Machine::Aarch64 => aarch64(),
+    }
+}
+
+/// What was laid out for x86-64.
 pub(crate) struct Dist {
     pub(crate) tree: PathBuf,
     /// `reseat-claim` as the toolchain that runs this builds it, whether it is in the tree or not.
@@ -125,6 +156,22 @@ pub(crate) fn dist() -> Result<Dist> {
     lay_out(&tree, (claim, kind), (built(&programs, OPERATOR)?, PLAIN))?;
     manual::write(built(&programs, OPERATOR)?, claim, &tree)?;
     Ok(Dist { tree, plain, small })
+}
+
+/// Builds the static programs for aarch64 and lays out the tree that is installed there.
+pub(crate) fn aarch64() -> Result<PathBuf> {
+    let compiler = Compiler::find(&AARCH64)?;
+    // The compiler may be there without the library that it is to link.
+    if !Path::new(AARCH64_LIBC).exists() {
+        artifacts::install(&["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"], AARCH64.purpose)?;
+    }
+    let mut command = compiler.build(&AARCH64, &static_flags());
+    command.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", AARCH64_GCC);
+    let programs = build(apart(of_the_tool(&mut command))?)?;
+    let tree = target()?.join("dist-aarch64");
+    let program = |name| built(&programs, name).map(|path| (path, AARCH64.triple));
+    lay_out(&tree, program(CLAIM)?, program(OPERATOR)?)?;
+    Ok(tree)
 }
 
 /// Not position-independent, since relocations are a tenth of such a program; and without the tables for unwinding.
@@ -189,7 +236,7 @@ fn without_unwinder() -> Result<PathBuf> {
 }
 
 /// Makes sure that a program is there; root installs its packages.
-fn provide(program: &str, packages: &[&'static str], purpose: &str) -> Result<()> {
+pub(crate) fn provide(program: &str, packages: &[&'static str], purpose: &str) -> Result<()> {
     if Command::new(program).arg("--version").output().is_err() {
         artifacts::install(packages, purpose)?;
     }

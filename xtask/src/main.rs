@@ -6,6 +6,7 @@
     reason = "commands for people: what they print is what they are for"
 )]
 
+mod aarch64;
 mod bench;
 mod build;
 mod ci;
@@ -48,9 +49,11 @@ enum Command {
     ///
     /// For a small reseat-claim it wants `rustup target add x86_64-unknown-linux-musl`; without, and as root, it installs
     /// Debian's compiler and musl on this machine; without that too, reseat-claim is larger.
-    Dist,
+    Dist(dist::Arguments),
     /// Hold the size of reseat-claim, and what of it is resident, against the limits.
     Size,
+    /// Run what `dist --target aarch64` lays out under user-mode emulation, beside what is laid out for x86-64.
+    Aarch64,
     /// Measure, beside a peer, in one run.
     #[command(subcommand)]
     Bench(Bench),
@@ -99,13 +102,14 @@ fn run(command: &Command) -> Result<()> {
         Command::Demo => demo::run(),
         Command::Test(arguments) => test::run(arguments),
         Command::Ci => ci::run(),
-        Command::Dist => {
-            let tree = dist::dist()?.tree;
+        Command::Dist(arguments) => {
+            let tree = dist::run(arguments)?;
             println!("{}", tree.display());
             Ok(())
         }
         Command::Bench(Bench::Boot) => bench::boot(),
         Command::Size => size::run(),
+        Command::Aarch64 => aarch64::run(),
         Command::Bench(Bench::Claim) => bench::claim(),
         Command::Bench(Bench::Recover) => bench::recover(),
         Command::Bench(Bench::Core) => bench::core(),
