@@ -27,6 +27,9 @@ use crate::rules::{CommandLine, Rule, Switch};
 
 /// How long the kernel may take to add what it has found: it gives each function of the same scan a minute to answer.
 const ADDING_LIMIT: Duration = Duration::from_secs(60);
+/// How long the claim for a sibling is waited for, which has all functions of the GPU. With what follows it is less than the
+/// three minutes that udev gives a program.
+const LOCK_LIMIT: Duration = Duration::from_secs(30);
 const ADDING_PAUSE: Duration = Duration::from_millis(5);
 
 /// A driver that is given the function just when it is claimed is faster; the next attempt takes it from that one.
@@ -109,8 +112,7 @@ pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
         }
         return left("there is no GPU");
     }
-    let limit = ADDING_LIMIT.saturating_add(Limits::RUNNING.whole);
-    let _claim = match lock::of_claim(root, device, limit) {
+    let _claim = match lock::of_claim(root, device, LOCK_LIMIT) {
         Ok(Some(lock)) => lock,
         Ok(None) => return Err(HotClaimError::UnderWay(device)),
         Err(error) => return Err(HotClaimError::Lock(error)),
