@@ -32,17 +32,10 @@ impl<R: ConfigRead> PowerManagement<R> {
     ///
     /// How the list ends, if that is not [`End::Complete`]: there may be one beyond.
     pub fn search(mut reader: R, pointer: CapabilityPointer) -> Result<Option<Self>, End<R::Error>> {
-        let mut walk = Walk::standard(&mut reader, pointer);
-        let found = walk.find(|capability| capability.id() == StandardId::POWER_MANAGEMENT);
-        match found {
-            Some(capability) => Ok(Some(Self {
-                view: View::new(reader, capability, &[]),
-            })),
-            None => match walk.finish() {
-                End::Complete => Ok(None),
-                end => Err(end),
-            },
-        }
+        let found = Walk::standard(&mut reader, pointer).first(StandardId::POWER_MANAGEMENT)?;
+        Ok(found.map(|capability| Self {
+            view: View::new(reader, capability, &[]),
+        }))
     }
 
     /// PMC, which the walk has read with the header. No read.

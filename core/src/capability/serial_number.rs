@@ -34,17 +34,10 @@ impl<R: ConfigRead> DeviceSerialNumber<R> {
     ///
     /// How the list ends, if that is not [`End::Complete`]: there may be one beyond.
     pub fn search(mut reader: R, space: ExtendedSpace) -> Result<Option<Self>, End<R::Error>> {
-        let mut walk = Walk::extended(&mut reader, space);
-        let found = walk.find(|capability| capability.id() == ExtendedId::DEVICE_SERIAL_NUMBER);
-        match found {
-            Some(capability) => Ok(Some(Self {
-                view: View::new(reader, capability, &[]),
-            })),
-            None => match walk.finish() {
-                End::Complete => Ok(None),
-                end => Err(end),
-            },
-        }
+        let found = Walk::extended(&mut reader, space).first(ExtendedId::DEVICE_SERIAL_NUMBER)?;
+        Ok(found.map(|capability| Self {
+            view: View::new(reader, capability, &[]),
+        }))
     }
 
     /// The number. Two reads.

@@ -95,6 +95,17 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
         }
     }
 
+    /// The first capability with this ID, and not a step further; `None` if the list ends complete without it.
+    pub(super) fn first(mut self, id: I) -> Result<Option<Capability<I>>, End<R::Error>> {
+        if let Some(found) = self.find(|capability| capability.id() == id) {
+            return Ok(Some(found));
+        }
+        match self.finish() {
+            End::Complete => Ok(None),
+            end => Err(end),
+        }
+    }
+
     /// Goes on while `keep` takes what is met, and tells how the walk ended; `None` if `keep` would
     /// take no more.
     ///

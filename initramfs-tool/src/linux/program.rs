@@ -71,6 +71,7 @@ fn has_ended(pipe: &mut File, said: &mut Vec<u8>) -> bool {
                 let room = EARFUL.saturating_sub(said.len());
                 said.extend(words.iter().take(length.min(room)));
             }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
         }
     }
