@@ -110,14 +110,49 @@ impl FunctionAddress {
 
 impl fmt::Display for DeviceAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04x}:{:02x}:{:02x}", self.segment, self.bus, self.device)
+        f.write_str(&self.text())
     }
 }
 
 impl fmt::Display for FunctionAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:x}", self.device, self.function)
+        let mut text = self.device.text();
+        push(&mut text, '.');
+        push_hexadecimal(&mut text, u32::from(self.function), 1);
+        f.write_str(&text)
     }
+}
+
+/// `12345678:65:00.0`, the longest.
+type Text = heapless::String<16>;
+
+impl DeviceAddress {
+    /// Digit by digit: every path and every report has addresses, and `{:04x}` costs a thousand instructions.
+    fn text(self) -> Text {
+        /// A segment has as many digits as it needs, and at least these: only a machine of virtual ones needs more.
+        const SEGMENT_DIGITS: u32 = 4;
+        let mut text = Text::new();
+        let needed = (u32::BITS - self.segment.leading_zeros()).div_ceil(4);
+        push_hexadecimal(&mut text, self.segment, needed.max(SEGMENT_DIGITS));
+        for number in [self.bus, self.device] {
+            push(&mut text, ':');
+            push_hexadecimal(&mut text, u32::from(number), 2);
+        }
+        text
+    }
+}
+
+/// Adds the lowest `digits` of a number.
+fn push_hexadecimal(text: &mut Text, number: u32, digits: u32) {
+    for place in (0..digits).rev() {
+        let digit = number.wrapping_shr(4 * place) & 0xf;
+        push(text, char::from_digit(digit, 16).unwrap_or('?'));
+    }
+}
+
+fn push(text: &mut Text, letter: char) {
+    // There is room for the longest address.
+    text.push(letter).ok();
 }
 
 impl FromStr for DeviceAddress {

@@ -13,6 +13,7 @@ mod displays;
 mod durable;
 mod effects;
 mod evidence;
+mod frame;
 mod functions;
 mod health;
 mod history;

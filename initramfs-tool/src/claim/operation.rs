@@ -61,6 +61,13 @@ pub enum Attribute {
     PowerControl,
 }
 
+impl Verb {
+    /// Whether the kernel may keep waiting whoever does it. A look at a link waits for nothing that a device does.
+    pub fn may_block(&self) -> bool {
+        !matches!(self, Self::ReadDriver)
+    }
+}
+
 impl Attribute {
     /// The attribute's file below the function's directory.
     pub fn file(self) -> &'static str {

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
-use rustix::io::{pwrite, read as read_from};
+use rustix::io::{pread, pwrite};
 
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +106,8 @@ pub(super) fn link_name(path: &Path) -> Result<Option<String>, FileError> {
 pub(super) struct Directory {
     descriptor: OwnedFd,
     path: PathBuf,
+    /// Those of its files that are written, by name: they are read again soon.
+    to_write: Vec<(&'static str, OwnedFd)>,
 }
 
 /// An attribute's text is a page at most, and comes in one read.
@@ -121,7 +123,11 @@ impl Directory {
             OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
             Mode::empty(),
         ) {
-            Ok(descriptor) => Ok(Self { descriptor, path }),
+            Ok(descriptor) => Ok(Self {
+                descriptor,
+                path,
+                to_write: Vec::new(),
+            }),
             Err(error) => Err(FileError::Read {
                 path,
                 cause: error.into(),
@@ -131,9 +137,11 @@ impl Directory {
 
     /// As [`read`]. `file` is its name, or a path below the directory.
     pub(super) fn read(&self, file: &str) -> Result<String, FileError> {
-        self.open_file(file, OFlags::RDONLY)
-            .and_then(text)
-            .map_err(|cause| self.not_read(file, cause))
+        let text = match self.to_write.iter().find(|(name, _)| *name == file) {
+            Some((_, opened)) => text(opened),
+            None => self.open_file(file, OFlags::RDONLY).and_then(text),
+        };
+        text.map_err(|cause| self.not_read(file, cause))
     }
 
     /// As [`read_if_there`].
@@ -141,16 +149,29 @@ impl Directory {
         if_there(self.read(file))
     }
 
-    /// As [`write()`], and returns what was in the file before; nothing if it is not there.
-    pub(super) fn replace(&self, file: &str, value: &str) -> Result<Option<String>, FileError> {
-        let opened = match self.open_file(file, OFlags::RDWR) {
-            Ok(opened) => opened,
+    /// As [`read_if_there`], for a file that will be written. It stays open: to open an attribute takes the kernel longer than
+    /// to read it.
+    pub(super) fn read_to_write(&mut self, file: &'static str) -> Result<Option<String>, FileError> {
+        match self.open_to_write(file) {
+            Ok(()) => self.read_if_there(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(self.not_read(file, cause)),
+        }
+    }
+
+    /// As [`write()`], and returns what was in the file before; nothing if it is not there. It stays open.
+    pub(super) fn replace(&mut self, file: &'static str, value: &str) -> Result<Option<String>, FileError> {
+        match self.open_to_write(file) {
+            Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(cause) => return Err(self.not_written(file, value, cause)),
+        }
+        let Some((_, opened)) = self.to_write.iter().find(|(name, _)| *name == file) else {
+            return Ok(None);
         };
-        let before = text(&opened).map_err(|cause| self.not_read(file, cause))?;
+        let before = text(opened).map_err(|cause| self.not_read(file, cause))?;
         let line = format!("{value}\n");
-        match pwrite(&opened, line.as_bytes(), 0) {
+        match pwrite(opened, line.as_bytes(), 0) {
             Ok(length) if length == line.len() => Ok(Some(before)),
             Ok(length) => {
                 let cause = io::Error::other(format!("the kernel took {length} of {} bytes", line.len()));
@@ -172,6 +193,14 @@ impl Directory {
     /// Opens one of its files, which has to be there.
     pub(super) fn open_file(&self, file: &str, access: OFlags) -> io::Result<OwnedFd> {
         Ok(openat(&self.descriptor, file, access | OFlags::CLOEXEC, Mode::empty())?)
+    }
+
+    fn open_to_write(&mut self, file: &'static str) -> io::Result<()> {
+        if self.to_write.iter().all(|(name, _)| *name != file) {
+            let opened = self.open_file(file, OFlags::RDWR)?;
+            self.to_write.push((file, opened));
+        }
+        Ok(())
     }
 
     /// Where one of its files is.
@@ -198,18 +227,22 @@ impl Directory {
 /// Room for the targets of sysfs' links; a longer one takes another call.
 const LINK: usize = 256;
 
-/// The text of an open attribute without the white space around it.
+/// The text of an open attribute without the white space around it, from its beginning: the kernel tells it anew.
 fn text(file: impl AsFd) -> io::Result<String> {
-    let mut text = Vec::new();
     let mut page = [0; PAGE];
-    loop {
-        let length = read_from(&file, &mut page)?;
+    let length = pread(&file, &mut page, 0)?;
+    let mut text = page.get(..length).unwrap_or_default().to_vec();
+    // A page that is not full was the last one: no call to learn that nothing follows.
+    let mut is_full = length == PAGE;
+    while is_full {
+        let length = pread(&file, &mut page, text.len() as u64)?;
         text.extend_from_slice(page.get(..length).unwrap_or_default());
-        // A page that is not full was the last one: no call to learn that nothing follows.
-        if length < PAGE {
-            break;
-        }
+        is_full = length == PAGE;
     }
+    text.truncate(text.trim_ascii_end().len());
     let text = String::from_utf8(text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    Ok(text.trim().to_owned())
+    Ok(match text.trim() {
+        trimmed if trimmed.len() == text.len() => text,
+        trimmed => trimmed.to_owned(),
+    })
 }

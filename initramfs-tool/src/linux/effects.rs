@@ -67,7 +67,7 @@ impl<'a> Effects<'a> {
         })
     }
 
-    fn directory(&mut self, function: FunctionAddress) -> Result<&Directory, Failure> {
+    fn directory(&mut self, function: FunctionAddress) -> Result<&mut Directory, Failure> {
         match self.directories.entry(function) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
@@ -115,7 +115,7 @@ impl<'a> Effects<'a> {
                 "the power state of {function} cannot be verified: its capability list is {end}"
             ))
         })?;
-        let control = directory.read_if_there(Attribute::PowerControl.file());
+        let control = directory.read_to_write(Attribute::PowerControl.file());
         let answer = Answer::Present {
             identity,
             driver: directory.link_name("driver").map_err(|error| file_failure(&error))?,

@@ -10,6 +10,9 @@ use crate::report::{Report, SCHEMA};
 /// Where the boot claim's report is.
 pub const CLAIM_REPORT: &str = "/run/reseat/claim.json";
 
+/// A report of a handful of GPUs, in bytes: room for it that need not grow bit by bit.
+const USUAL_SIZE: usize = 16 * 1024;
+
 /// A report that could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportFileError {
@@ -59,11 +62,12 @@ pub fn write(root: &Root, at: &Path, report: &Report) -> Result<(), ReportFileEr
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory).map_err(failed("create", directory))?;
     }
-    let mut text = serde_json::to_string_pretty(report).map_err(|cause| ReportFileError::Form {
+    let mut text = Vec::with_capacity(USUAL_SIZE);
+    serde_json::to_writer_pretty(&mut text, report).map_err(|cause| ReportFileError::Form {
         path: path.clone(),
         cause,
     })?;
-    text.push('\n');
+    text.push(b'\n');
     let unfinished = path.with_extension("json.new");
     let written = fs::write(&unfinished, text)
         .map_err(failed("write", &unfinished))

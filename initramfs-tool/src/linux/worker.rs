@@ -1,14 +1,14 @@
 //! The worker: a process of its own that does the operations of a claim, and reports each before it begins it.
 //!
 //! It is the same program, started with `--worker`; the assignment comes on standard input, events go to standard output,
-//! one JSON value a line.
+//! each in a frame.
 
 use std::io::{self, Read, Write};
 use std::thread;
 use std::time::Instant;
 
-use super::Root;
 use super::effects::Effects;
+use super::{Root, frame};
 use crate::claim::{Assignment, Claim, Event, Outcome, Step, Target};
 
 /// Does the assignment on standard input.
@@ -17,9 +17,10 @@ use crate::claim::{Assignment, Claim, Event, Outcome, Step, Target};
 /// When the assignment cannot be read. Once it is begun it is brought to its end, listened to or not: a supervisor that
 /// was killed is no reason to leave a GPU half claimed.
 pub fn work(root: &Root) -> io::Result<()> {
-    let mut text = Vec::new();
-    io::stdin().read_to_end(&mut text)?;
-    let assignment: Assignment = serde_json::from_slice(&text)?;
+    let mut words = Vec::new();
+    io::stdin().read_to_end(&mut words)?;
+    let assignment = frame::take(&mut words.as_slice()).map_err(io::Error::other)?;
+    let assignment: Assignment = assignment.ok_or(io::ErrorKind::UnexpectedEof)?;
     let mut reporter = Reporter::new(io::stdout().lock());
     match assignment {
         Assignment::Claim(targets) => {
@@ -49,8 +50,10 @@ fn carry_out(root: &Root, mut claim: Claim, reporter: &mut Reporter<impl Write>)
         match claim.next(begin.elapsed()) {
             Step::Do(operation) => {
                 let goes_back = turned_back.is_some();
-                events.push(Event::Began(operation.clone()));
-                reporter.tell(&mut events);
+                if operation.verb.may_block() {
+                    events.push(Event::Began(operation.clone()));
+                    reporter.tell(&mut events);
+                }
                 let answer = effects.perform(&operation);
                 let changes = claim.tell(begin.elapsed(), answer);
                 events.extend(changes.into_iter().map(Event::Changed));
@@ -78,30 +81,36 @@ fn carry_out(root: &Root, mut claim: Claim, reporter: &mut Reporter<impl Write>)
 /// Tells the supervisor, for as long as it listens.
 struct Reporter<W> {
     output: Option<W>,
+    /// What is told, kept for its room.
+    words: Vec<u8>,
 }
 
 impl<W: Write> Reporter<W> {
     fn new(output: W) -> Self {
-        Self { output: Some(output) }
+        Self {
+            output: Some(output),
+            words: Vec::new(),
+        }
     }
 
     /// One that nobody listens to.
     fn silent() -> Self {
-        Self { output: None }
+        Self {
+            output: None,
+            words: Vec::new(),
+        }
     }
 
     /// Tells all of it in one write, and at once: the next operation may block.
     fn tell(&mut self, events: &mut Vec<Event>) {
-        let mut lines = Vec::new();
-        let written = events.drain(..).try_for_each(|event| {
-            serde_json::to_writer(&mut lines, &event)?;
-            lines.push(b'\n');
-            Ok::<_, io::Error>(())
-        });
+        let words = &mut self.words;
+        words.clear();
+        let mut events = events.drain(..);
+        let put = events.try_for_each(|event| frame::push(words, &event).map_err(io::Error::other));
         let heard = match &mut self.output {
-            Some(output) if !lines.is_empty() => written
-                .and_then(|()| output.write_all(&lines))
-                .and_then(|()| output.flush()),
+            Some(output) if !words.is_empty() => {
+                put.and_then(|()| output.write_all(words)).and_then(|()| output.flush())
+            }
             _ => Ok(()),
         };
         if heard.is_err() {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
 
-use super::Root;
+use super::{Root, frame};
 use crate::claim::{Assignment, Command, Event, Finished, Limits, Supervision, Target, WorkerId};
 
 /// What a worker is started with, before its root, and nobody else.
@@ -25,6 +25,9 @@ pub const WORKER_ARGUMENT: &str = "--worker";
 const PAUSE: Duration = Duration::from_millis(50);
 /// As much is heard of a worker before it is another's turn, or a deadline's.
 const EARFUL: u64 = 64 * 1024;
+
+/// What a worker that claims a handful of GPUs says, in bytes: room for it that need not grow bit by bit.
+const TALK: usize = 16 * 1024;
 
 struct Workers<'a> {
     root: &'a Root,
@@ -36,7 +39,7 @@ struct Worker {
     child: Child,
     /// Its output, until that is closed.
     output: Option<File>,
-    /// What it has said of a line that is not whole.
+    /// What it has said of an event that is not whole.
     heard: Vec<u8>,
 }
 
@@ -98,14 +101,15 @@ impl Workers<'_> {
 
     fn start(&self, assignment: &Assignment) -> io::Result<Worker> {
         // A file in memory: a pipe that is full would have the supervisor wait for the worker.
-        let mut text = File::from(memfd_create(c"assignment", MemfdFlags::CLOEXEC)?);
-        serde_json::to_writer(&text, assignment)?;
-        text.flush()?;
-        text.rewind()?;
+        let mut file = File::from(memfd_create(c"assignment", MemfdFlags::CLOEXEC)?);
+        let mut words = Vec::new();
+        frame::push(&mut words, assignment).map_err(io::Error::other)?;
+        file.write_all(&words)?;
+        file.rewind()?;
         let mut child = Program::new(env::current_exe()?)
             .arg(WORKER_ARGUMENT)
             .arg(self.root.as_path())
-            .stdin(text)
+            .stdin(file)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
@@ -116,7 +120,7 @@ impl Workers<'_> {
         Ok(Worker {
             child,
             output,
-            heard: Vec::new(),
+            heard: Vec::with_capacity(TALK),
         })
     }
 
@@ -162,19 +166,19 @@ impl Worker {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => news.gone = Some(error.to_string()),
         }
-        let whole = self.heard.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
-        for line in self.heard.get(..whole).unwrap_or_default().split(|byte| *byte == b'\n') {
-            match serde_json::from_slice(line) {
-                Ok(event) => news.events.push(event),
-                Err(_) if line.is_empty() => {}
+        let mut words = self.heard.as_slice();
+        loop {
+            match frame::take(&mut words) {
+                Ok(Some(event)) => news.events.push(event),
+                Ok(None) => break,
                 Err(error) => {
-                    let line = String::from_utf8_lossy(line);
-                    news.gone = Some(format!("it said `{line}`, which is no event: {error}"));
+                    news.gone = Some(format!("it said what is no event: {error}"));
                     break;
                 }
             }
         }
-        self.heard.drain(..whole);
+        let rest = words.len();
+        self.heard.drain(..self.heard.len().saturating_sub(rest));
         if news.gone.is_some() {
             self.output = None;
             // How it ended tells more, if it has.
@@ -189,6 +193,7 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claim::{Operation, Verb};
 
     fn worker(script: &str) -> Worker {
         let mut child = Program::new("/bin/sh")
@@ -222,7 +227,10 @@ mod tests {
         // A file, which always has more to say at once, as a pipe has only while its writer is the faster one.
         let earful = usize::try_from(EARFUL).unwrap();
         let mut talk = tempfile::tempfile().unwrap();
-        talk.write_all(&vec![b'x'; 3 * earful]).unwrap();
+        let mut words = vec![0; 3 * earful];
+        // An event that would be longer than all of it.
+        words[..4].copy_from_slice(&(4 * u32::try_from(earful).unwrap()).to_le_bytes());
+        talk.write_all(&words).unwrap();
         talk.rewind().unwrap();
         let mut worker = worker("exec sleep 60");
         worker.output = Some(talk);
@@ -234,17 +242,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_quoted() {
-        let why = news_of(&mut worker("echo nonsense; exec sleep 60")).gone.unwrap();
-        assert!(why.starts_with("it said `nonsense`, which is no event: "), "{why}");
+    fn who_says_what_is_no_event_is_not_listened_to_any_more() {
+        let mut worker = worker("echo nonsense; exec sleep 60");
+        let why = news_of(&mut worker).gone.unwrap();
+        assert!(why.starts_with("it said what is no event: "), "{why}");
+        assert!(worker.output.is_none());
+        worker.child.kill().unwrap();
     }
 
     #[test]
-    fn a_line_that_is_not_whole_is_waited_for() {
-        let mut worker = worker("printf 42; sleep 0.2; echo; exec sleep 60");
+    fn an_event_that_is_not_whole_is_waited_for() {
+        let mut words = Vec::new();
+        let event = Event::Undone(Operation {
+            function: "0000:01:00.0".parse().unwrap(),
+            verb: Verb::Probe,
+        });
+        frame::push(&mut words, &event).unwrap();
+        let octal: String = words.iter().map(|byte| format!("\\{byte:03o}")).collect();
+        let (first, last) = octal.split_at(octal.len() - 4);
+        let mut worker = worker(&format!("printf '{first}'; sleep 0.2; printf '{last}'; exec sleep 60"));
         thread::sleep(Duration::from_millis(100));
-        assert!(worker.listen().gone.is_none());
-        let why = news_of(&mut worker).gone.unwrap();
-        assert!(why.starts_with("it said `42`, which is no event: "), "{why}");
+        let news = worker.listen();
+        assert!(news.gone.is_none() && news.events.is_empty());
+        assert_eq!(news_of(&mut worker).events, [event]);
+        worker.child.kill().unwrap();
     }
 }
