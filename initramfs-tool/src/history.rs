@@ -77,6 +77,17 @@ pub struct ClassKey {
     pub kernel: String,
 }
 
+impl ClassKey {
+    /// Whether nothing but a VBIOS that is not known tells the two apart.
+    fn may_be(&self, other: &Self) -> bool {
+        let without_vbios = |class: &Self| Self {
+            vbios: None,
+            ..class.clone()
+        };
+        (self.vbios.is_none() || other.vbios.is_none()) && without_vbios(self) == without_vbios(other)
+    }
+}
+
 impl fmt::Display for ClassKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.identity)?;
@@ -130,11 +141,18 @@ impl Entry {
     }
 }
 
-/// What the entries, oldest first, say about FLR in exactly this class: the last that says anything decides.
+/// What the entries, oldest first, say about FLR in a class, and which class says so: the last that says anything of exactly
+/// this one decides.
+///
+/// Where none does, a bad word is believed of those that may be the same: of a known VBIOS what was seen under an unknown one,
+/// of an unknown one what was seen under any. A good word is not, and one known VBIOS says nothing of another.
 ///
 /// Their order decides and not their times, since clocks are set back.
-pub fn class_history(entries: &[Entry], class: &ClassKey) -> ClassHistory {
-    standing(entries, class).map_or(ClassHistory::Unknown, |standing| standing.history)
+pub fn class_history<'a>(entries: &'a [Entry], class: &ClassKey) -> Option<Standing<'a>> {
+    let all = standings(entries);
+    let find = |fits: &dyn Fn(&Standing<'_>) -> bool| all.iter().find(|standing| fits(standing)).cloned();
+    let exactly = find(&|standing| standing.class == class);
+    exactly.or_else(|| find(&|other| other.history == ClassHistory::Bad && other.class.may_be(class)))
 }
 
 /// Every class of which anything is known, in order.

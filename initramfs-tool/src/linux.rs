@@ -22,6 +22,7 @@ mod initramfs;
 mod kernel_log;
 mod mask;
 mod module;
+mod out_of_service;
 mod program;
 mod quarantine_file;
 mod quarantine_list;
@@ -36,6 +37,7 @@ mod survey;
 mod test_root;
 mod usage;
 mod variants;
+mod vbios;
 mod worker;
 mod workers;
 
@@ -55,14 +57,14 @@ pub use initramfs::{
 pub use kernel_log::{PREFIX, log};
 pub use quarantine_file::{QuarantineFileError, read as read_quarantine};
 pub use recover::{
-    Applied, BaselineError, Isolation, Options as RecoverOptions, QuarantineError, RecordError, RecoverError, Return,
-    Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine, list_evidence, quarantine,
-    read_evidence, recover, return_to_service, save_baseline, serve as serve_tasks, without_baseline,
+    Applied, BaselineError, Isolation, Options as RecoverOptions, QuarantineError, RecordError, Recorded, RecoverError,
+    Return, Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine, identify_all,
+    list_evidence, quarantine, read_evidence, recover, return_to_service, save_baseline, serve as serve_tasks,
+    without_baseline,
 };
 pub use report_file::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use root::Root;
 pub use serial_numbers::{SERIALS_COMMAND, say_serial_numbers};
-pub use slot::identify;
 pub use usage::of as usage_of;
 pub use worker::work;
 pub use workers::WORKER_ARGUMENT;

@@ -34,6 +34,8 @@ pub struct Plan {
     pub refused: Vec<(Gpu, Refusal)>,
     /// The GPUs that are out of service, chosen or not, and why. They are isolated.
     pub out_of_service: Vec<(Gpu, String)>,
+    /// The GPUs that stand where another one did that is out of service, and what is known of that.
+    pub replaced: Vec<(DeviceAddress, String)>,
 }
 
 /// Whether a GPU would be claimed if it were in service.
@@ -122,6 +124,7 @@ pub fn plan(rules: Vec<Rule>, machine: Machine<'_>) -> Plan {
         variants: BTreeMap::new(),
         refused: Vec::new(),
         out_of_service: Vec::new(),
+        replaced: Vec::new(),
     };
     for gpu in &gpus {
         if plan.rules_for(gpu.device).next().is_none() {
@@ -218,6 +221,7 @@ impl Plan {
         self.signs.retain(|sign| functions.contains(&sign.function));
         self.refused.retain(|(gpu, _)| gpu.device == device);
         self.out_of_service.retain(|(gpu, _)| gpu.device == device);
+        self.replaced.retain(|(replacement, _)| *replacement == device);
     }
 
     /// Whether nothing is asked for.

@@ -150,11 +150,11 @@ impl Ledger {
 
     /// Takes a GPU out of service. One that is out of service already stays so since then, for the new reason.
     pub fn add(&mut self, mut entry: Entry) {
-        let before = self.remove(&entry.gpu);
-        entry.since = before
-            .iter()
-            .map(|before| before.since)
-            .fold(entry.since, Timestamp::min);
+        for before in self.remove(&entry.gpu) {
+            entry.since = entry.since.min(before.since);
+            // It may have said its number while it was not as sick as now.
+            entry.gpu.serial = entry.gpu.serial.or(before.gpu.serial);
+        }
         self.entries.push(entry);
     }
 
@@ -195,6 +195,14 @@ impl Entry {
 }
 
 impl State {
+    /// Whether a serial number stands in it, by which a GPU is known wherever it is by now.
+    pub fn knows_serials(&self) -> bool {
+        match self {
+            Self::Known(ledger) => ledger.entries.iter().any(|entry| entry.gpu.serial.is_some()),
+            Self::Corrupt { .. } => false,
+        }
+    }
+
     /// Whether a GPU is quarantined, and what is known of that.
     pub fn standing(&self, gpu: &Identification) -> Standing<'_> {
         let ledger = match self {

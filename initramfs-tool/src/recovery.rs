@@ -10,6 +10,7 @@ mod event;
 mod journal;
 mod subject;
 mod task;
+pub mod vbios;
 
 pub use advice::advice;
 pub use baseline::{Baseline, FunctionBaseline, SCHEMA as BASELINE_SCHEMA};

@@ -29,6 +29,26 @@ fn config_space(serial: u32) -> Vec<u8> {
     bytes
 }
 
+#[derive(Clone, Copy)]
+enum LinkSays {
+    Active,
+    Inactive,
+}
+
+/// A PCI Express capability at 40, of a root port that reports its link.
+fn port_space(link: LinkSays) -> Vec<u8> {
+    let mut bytes = fixtures::config_space(fixtures::IN_D0);
+    bytes[0x0e] = 0x01;
+    bytes[0x34] = 0x40;
+    bytes[0x40..0x44].copy_from_slice(&0x0042_0010_u32.to_le_bytes());
+    bytes[0x4c..0x50].copy_from_slice(&0x0010_0000_u32.to_le_bytes());
+    bytes[0x53] = match link {
+        LinkSays::Active => 0x20,
+        LinkSays::Inactive => 0,
+    };
+    bytes
+}
+
 impl Machine {
     fn new(rules: &str) -> Self {
         let machine = Self {
@@ -71,6 +91,7 @@ impl Machine {
             self.write(&format!("{directory}/{file}"), content);
         }
         self.write(&format!("{directory}/config"), config_space(bus.into()));
+        self.port(bus);
         let link = |to: &str, at: &str| symlink(to, self.path(at)).unwrap();
         link("/sys/kernel/iommu_groups/1", &format!("{directory}/iommu_group"));
         link("/sys/bus/pci/drivers/vfio-pci", &format!("{directory}/driver"));
@@ -80,6 +101,22 @@ impl Machine {
             &format!("sys/bus/pci/slots/{bus}/address"),
             format!("0000:{bus:02x}:00\n"),
         );
+    }
+
+    /// The root port above it.
+    fn port(&self, bus: u8) {
+        let directory = format!("sys/devices/pci0000:00/0000:00:{bus:02x}.0");
+        for (file, content) in [
+            ("vendor", "0x8086"),
+            ("device", "0x352a"),
+            ("class", "0x060400"),
+            ("power_state", "D0"),
+        ] {
+            self.write(&format!("{directory}/{file}"), content);
+        }
+        self.write(&format!("{directory}/config"), port_space(LinkSays::Active));
+        let devices = format!("sys/bus/pci/devices/0000:00:{bus:02x}.0");
+        symlink(self.path(&directory), self.path(&devices)).unwrap();
     }
 
     fn function_directory(&self, bus: u8) -> String {
@@ -212,6 +249,91 @@ fn one_that_sleeps_is_not_woken_for_its_serial_number() {
     assert_eq!(status, Some(1), "{said}");
     let why = "the serial number of 0000:02:00.0 is not known: it is asleep (D3cold)";
     assert!(said.contains(why), "{said}");
+}
+
+#[test]
+fn below_a_port_that_sleeps_or_has_no_link_nobody_is_asked_for_a_serial_number() {
+    let machine = Machine::new("[[claim]]\nselect = \"serial=00-00-00-00-00-00-00-02\"\n");
+    let port = "sys/bus/pci/devices/0000:00:02.0";
+    machine.write(&format!("{port}/power_state"), "D3hot");
+    let (_, said) = machine.check(&[]);
+    let why = "the serial number of 0000:02:00.0 is not known: 0000:00:02.0 above it is asleep (D3hot)";
+    assert!(said.contains(why), "{said}");
+
+    machine.write(&format!("{port}/power_state"), "D0");
+    machine.write(&format!("{port}/config"), port_space(LinkSays::Inactive));
+    let (_, said) = machine.check(&[]);
+    let why = "the serial number of 0000:02:00.0 is not known: not read: the link is not active";
+    assert!(said.contains(why), "{said}");
+
+    machine.write(&format!("{port}/config"), port_space(LinkSays::Active));
+    let (status, said) = machine.check(&[]);
+    assert_eq!(status, Some(0), "{said}");
+}
+
+/// The quarantine of the GPU that says the number 1, in slot 1 when that was written.
+fn quarantine() -> String {
+    let text = include_str!("../src/quarantine/quarantine-1.json");
+    let mut file: serde_json::Value = serde_json::from_str(text).unwrap();
+    file["lost"] = serde_json::Value::Null;
+    let gpu = &mut file["entries"][0]["gpu"];
+    gpu["functions"][0]["identity"] = "10de:2489".into();
+    gpu["slot"] = "1".into();
+    gpu["serial"] = "00-00-00-00-00-00-00-01".into();
+    file.to_string()
+}
+
+fn with_serial(machine: &Machine, bus: u8, serial: u32) {
+    let config = format!("sys/bus/pci/devices/0000:{bus:02x}:00.0/config");
+    machine.write(&config, config_space(serial));
+}
+
+/// What is said of the GPUs on both buses, in which 1 and 2 give these serial numbers.
+fn said_of(serials: [u32; 2]) -> String {
+    let machine = Machine::new("[[claim]]\nselect = \"gpu\"\n");
+    machine.write("etc/reseat/quarantine.json", quarantine());
+    for (bus, serial) in [1, 2].into_iter().zip(serials) {
+        with_serial(&machine, bus, serial);
+    }
+    machine.check(&[]).1
+}
+
+#[test]
+fn one_that_is_out_of_service_is_found_again_by_its_serial_number_and_its_twin_in_its_place_is_not_taken_for_it() {
+    let out = |bus: u8| format!("0000:0{bus}:00: out of service (no rung is left)");
+    let claimed = |bus: u8| format!("0000:0{bus}:00: would claim 1 function");
+    let in_its_place = "0000:01:00: in the place of another, which is out of service: 0000:01:00 [10de:2489] in slot 1, \
+                        serial number 00-00-00-00-00-00-00-01: no rung is left";
+    let said = said_of([1, 2]);
+    assert!(said.contains(&out(1)) && said.contains(&claimed(2)), "{said}");
+    assert!(!said.contains("in the place"), "{said}");
+    let said = said_of([2, 1]);
+    assert!(said.contains(&out(2)) && said.contains(&claimed(1)), "{said}");
+    assert!(said.contains(in_its_place), "{said}");
+    let said = said_of([3, 2]);
+    assert!(said.contains(&claimed(1)) && said.contains(&claimed(2)), "{said}");
+    assert!(said.contains(in_its_place), "{said}");
+    // What gives none may be any.
+    let said = said_of([0, 2]);
+    assert!(said.contains(&out(1)) && said.contains(&claimed(2)), "{said}");
+}
+
+#[test]
+fn one_that_could_have_been_moved_and_does_not_say_is_told() {
+    let machine = Machine::new("[[claim]]\nselect = \"gpu\"\n");
+    machine.write("etc/reseat/quarantine.json", quarantine());
+    machine.write("sys/bus/pci/devices/0000:02:00.0/power_state", "D3cold");
+    let (status, said) = machine.check(&[]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("0000:02:00.0 is not known: it is asleep (D3cold); whether it is a GPU that is out"),
+        "{said}"
+    );
+    // Without a serial number in the list nobody is asked.
+    let text = quarantine().replace("\"00-00-00-00-00-00-00-01\"", "null");
+    machine.write("etc/reseat/quarantine.json", text);
+    let (_, said) = machine.check(&[]);
+    assert!(!said.contains("asleep"), "{said}");
 }
 
 #[test]

@@ -17,6 +17,17 @@ fn class(kernel: &str) -> ClassKey {
     }
 }
 
+fn with_vbios(vbios: Option<&str>) -> ClassKey {
+    ClassKey {
+        vbios: vbios.map(str::to_owned),
+        ..class("6.12")
+    }
+}
+
+fn history_of(entries: &[Entry], class: &ClassKey) -> ClassHistory {
+    class_history(entries, class).map_or(ClassHistory::Unknown, |standing| standing.history)
+}
+
 /// One entry a change, a second apart.
 fn entries(kernel: &str, changes: &[ClassChange]) -> Vec<Entry> {
     let entry = |(second, change): (i64, &ClassChange)| {
@@ -50,7 +61,7 @@ fn the_latest_change_decides() {
         (&[Confirm, None, Demote], ClassHistory::Bad),
     ] {
         let entries = entries("6.12", changes);
-        assert_eq!(class_history(&entries, &class("6.12")), expected, "{changes:?}");
+        assert_eq!(history_of(&entries, &class("6.12")), expected, "{changes:?}");
     }
 }
 
@@ -60,18 +71,40 @@ fn another_kernel_firmware_or_board_is_another_class() {
     let known = class("6.12");
     let others = [
         class("6.13"),
-        ClassKey {
-            vbios: None,
-            ..known.clone()
-        },
+        with_vbios(Some("94.02.5c.00.09")),
         ClassKey {
             subsystem: None,
             ..known
         },
     ];
     for other in others {
-        assert_eq!(class_history(&entries, &other), ClassHistory::Unknown, "{other}");
+        assert_eq!(history_of(&entries, &other), ClassHistory::Unknown, "{other}");
     }
+}
+
+#[test]
+fn where_one_vbios_is_not_known_a_bad_word_is_believed_and_a_good_one_is_not() {
+    use ClassChange::{Confirm, Demote};
+    let (known, unknown) = (with_vbios(Some("94.02.5c.00.08")), with_vbios(None));
+    let said = |class: &ClassKey, change| {
+        let mut entries = entries("6.12", &[change]);
+        entries[0].class = class.clone();
+        entries
+    };
+    for (one, other) in [(&known, &unknown), (&unknown, &known)] {
+        assert_eq!(history_of(&said(one, Demote), other), ClassHistory::Bad, "{one}");
+        assert_eq!(history_of(&said(one, Confirm), other), ClassHistory::Unknown, "{one}");
+        // What was seen of itself counts for more.
+        let both = [said(other, Confirm), said(one, Demote)].concat();
+        assert_eq!(history_of(&both, other), ClassHistory::Good, "{one}");
+    }
+    let entries = said(&unknown, Demote);
+    let words = class_history(&entries, &known).unwrap().to_string();
+    assert!(words.contains("VBIOS unknown"), "{words}");
+    // Neither by way of a third, nor under another kernel.
+    let mut old = said(&unknown, Demote);
+    old[0].class.kernel = "6.1".to_owned();
+    assert_eq!(history_of(&old, &known), ClassHistory::Unknown);
 }
 
 #[test]

@@ -76,6 +76,16 @@ impl Wanted {
     }
 }
 
+impl Serial {
+    /// The number, if it gives one.
+    pub const fn number(&self) -> Option<SerialNumber> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::NotAsked | Self::None | Self::Unreadable(_) => None,
+        }
+    }
+}
+
 impl Details {
     /// What is known of a function; nothing where nobody found anything out.
     pub fn of(&self, function: FunctionAddress) -> Option<&Detail> {

@@ -5,16 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::out_of_service::OutOfService;
 use super::{
     Root, attribute, details, displays, evidence, functions, kernel_log, mask, module, quarantine_list, report_file,
-    slot, variants, workers,
+    variants, workers,
 };
 use crate::claim::{Aim, Limits, Target, VFIO_PCI};
 use crate::display::SignKind;
-use crate::identification::Identification;
-use crate::inventory::{Function, Gpu, Wanted};
-use crate::plan::{self, Chosen, Machine, Plan};
-use crate::quarantine::AtBoot;
+use crate::inventory::{self, Function, Gpu, Wanted};
+use crate::plan::{self, Machine, Plan};
 use crate::report::{Boot, Findings, ModuleReport, Report, Tone, Verdict};
 use crate::rules::{self, CommandLine, Rule, Switch};
 
@@ -193,9 +192,10 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
         iommu: &evidence::gather(root, &listing.functions, &command_line),
     };
     let mut plan = plan::plan(rules, machine);
-    plan.set_aside(&listing.functions, |gpu, chosen| {
-        against(root, &quarantine, gpu, chosen, &mut problems)
-    });
+    let mut out_of_service = OutOfService::new(root, quarantine, &inventory::gpus(&listing.functions));
+    plan.set_aside(&listing.functions, |gpu, chosen| out_of_service.against(gpu, chosen));
+    plan.replaced = out_of_service.replaced;
+    problems.extend(out_of_service.problems);
     plan.variants = variants::choose(root, &plan.claim, &mut problems);
     let mut findings = Findings {
         plan,
@@ -246,28 +246,6 @@ pub(super) fn target(gpu: &Gpu, plan: &Plan) -> Target {
             .collect();
     }
     target
-}
-
-/// What stands against a GPU. Where nobody knows, it stands against every one that the rules choose: others were not ours.
-pub(super) fn against(
-    root: &Root,
-    quarantine: &AtBoot,
-    gpu: &Gpu,
-    chosen: Chosen,
-    problems: &mut Vec<String>,
-) -> Option<String> {
-    if quarantine.is_empty() {
-        return None;
-    }
-    let gpu = slot::identify(root, gpu, None).unwrap_or_else(|error| {
-        problems.push(error.to_string());
-        Identification::new(gpu, None, None)
-    });
-    match (quarantine.against(&gpu), quarantine.unknown(), chosen) {
-        (Some(reason), _, _) => Some(reason.to_owned()),
-        (None, Some(_), Chosen::Yes) => Some("the quarantine cannot be read, which counts for every GPU".to_owned()),
-        (None, _, _) => None,
-    }
 }
 
 /// The GPUs that the rules would have claimed now, were all of them in service.

@@ -23,13 +23,8 @@ pub fn gather(root: &Root, functions: &[Function], wanted: Wanted, problems: &mu
             None
         }
     };
-    // All functions of a GPU that give a serial number give the same: one is asked, the GPU itself.
-    let asked = gpus.iter().filter_map(|gpu| {
-        let mut functions = gpu.functions.iter();
-        functions.find(|function| inventory::is_gpu(function.identity, function.class))
-    });
     let mut serials = match wanted.serial {
-        true => serial_numbers::read(root, asked.map(|function| function.address).collect()),
+        true => serial_numbers::of_gpus(root, &gpus),
         false => Vec::new(),
     };
     let mut detail = |function: &Function| {

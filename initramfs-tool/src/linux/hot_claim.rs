@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
 use super::boot_claim::{self, Options};
+use super::out_of_service::OutOfService;
 use super::recover::{self, RecordError, lock};
 use super::{
     FileError, Listing, Root, details, displays, evidence, functions, module, quarantine_list, report_file, slot,
@@ -236,14 +237,16 @@ impl HotRun<'_> {
             signs: &displays::signs(root, &listing.functions),
             iommu: &evidence::gather(root, &listing.functions, self.command_line),
         };
-        let quarantine = quarantine_list::read(root);
         let mut plan = plan::plan(rules, machine);
-        plan.set_aside(&listing.functions, |gpu, chosen| {
-            if gpu.device != self.device {
-                return None;
-            }
-            boot_claim::against(root, &quarantine, gpu, chosen, problems)
+        let mut gpus = inventory::gpus(&listing.functions);
+        gpus.retain(|gpu| gpu.device == self.device);
+        let mut out_of_service = OutOfService::new(root, quarantine_list::read(root), &gpus);
+        plan.set_aside(&listing.functions, |gpu, chosen| match gpu.device == self.device {
+            true => out_of_service.against(gpu, chosen),
+            false => None,
         });
+        plan.replaced = out_of_service.replaced;
+        problems.extend(out_of_service.problems);
         plan
     }
 

@@ -7,6 +7,7 @@ mod chronicle;
 mod collect;
 mod driver;
 mod files;
+mod identity;
 mod known;
 mod ladder;
 pub(super) mod lock;
@@ -21,10 +22,11 @@ mod trouble;
 mod worker;
 
 pub use back::{Return, Returned, return_to_service};
-pub use baseline::{BaselineError, save as save_baseline, without_baseline};
+pub use baseline::{BaselineError, Recorded, save as save_baseline, without_baseline};
 pub use bundles::{list as list_evidence, read as read_evidence};
 pub use driver::{Options, RecoverError, recover};
 pub use files::RecordError;
+pub use identity::identify_all;
 pub use quarantine::{Applied, Isolation, QuarantineError, accept_loss, apply as apply_quarantine, quarantine};
 pub use worker::serve;
 

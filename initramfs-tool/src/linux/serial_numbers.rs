@@ -14,8 +14,8 @@ use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
 use reseat_core::header::CapabilityPointer;
 
 use super::config::ConfigFile;
-use super::{Root, attribute, program};
-use crate::inventory::Serial;
+use super::{Root, attribute, health, program, slot};
+use crate::inventory::{self, Gpu, Serial};
 
 /// What the process is started with, before the root and the functions to ask, and nobody else.
 pub const SERIALS_COMMAND: &str = "read-serial-numbers";
@@ -25,8 +25,28 @@ const LIMIT: Duration = Duration::from_secs(2);
 
 type Said = (FunctionAddress, Result<Option<SerialNumber>, String>);
 
+/// The serial number of each GPU, or why it is not known, by the function that is asked.
+pub(super) fn of_gpus(root: &Root, gpus: &[Gpu]) -> Vec<(FunctionAddress, Serial)> {
+    read(root, gpus.iter().filter_map(asked).collect())
+}
+
+/// What a GPU said, among those that were asked.
+pub(super) fn of(said: &[(FunctionAddress, Serial)], gpu: &Gpu) -> Serial {
+    let function = asked(gpu);
+    let mut said = said.iter();
+    let said = said.find(|(address, _)| Some(*address) == function);
+    said.map_or(Serial::NotAsked, |(_, serial)| serial.clone())
+}
+
+/// All functions of a GPU that give a serial number give the same: one is asked, the GPU itself.
+fn asked(gpu: &Gpu) -> Option<FunctionAddress> {
+    let mut functions = gpu.functions.iter();
+    let gpu = functions.find(|function| inventory::is_gpu(function.identity, function.class))?;
+    Some(gpu.address)
+}
+
 /// The serial number of each of `functions`, or why it is not known.
-pub(super) fn read(root: &Root, functions: Vec<FunctionAddress>) -> Vec<(FunctionAddress, Serial)> {
+fn read(root: &Root, functions: Vec<FunctionAddress>) -> Vec<(FunctionAddress, Serial)> {
     let mut said = Vec::new();
     let why = match functions.is_empty() {
         true => Ok(()),
@@ -86,11 +106,7 @@ pub fn say_serial_numbers(root: &Root, functions: &[FunctionAddress]) -> io::Res
 
 fn number_of(root: &Root, function: FunctionAddress) -> Result<Option<SerialNumber>, String> {
     let because = |why: &str| format!("the serial number of {function} is not known: {why}");
-    let state = attribute::read_if_there(&root.function(function).join("power_state"));
-    // A read would wake it, and whoever let it sleep may not want that.
-    if state.is_ok_and(|state| state.as_deref() == Some("D3cold")) {
-        return Err(because("it is asleep (D3cold)"));
-    }
+    may_be_read(root, function).map_err(|why| because(&why))?;
     let mut config = ConfigFile::open(root, function).map_err(|error| because(&error.to_string()))?;
     // One that does not answer reads all-ones, which is no pointer.
     let pointer = CapabilityPointer::read(&mut config).map_err(|error| because(&error.to_string()))?;
@@ -101,4 +117,27 @@ fn number_of(root: &Root, function: FunctionAddress) -> Result<Option<SerialNumb
         Ok(None) => Ok(None),
         Err(end) => Err(because(&format!("its extended list is {end}"))),
     }
+}
+
+/// Whether a read wakes nobody and comes to a function, or why not. Below a port that sleeps, the kernel wakes that first;
+/// whoever let it sleep may not want that.
+fn may_be_read(root: &Root, function: FunctionAddress) -> Result<(), String> {
+    let mut ports = slot::way_to(root, function).map_err(|error| error.to_string())?;
+    ports.pop();
+    let is_asleep = |at: FunctionAddress, states: &[&str]| {
+        let state = attribute::read_if_there(&root.function(at).join("power_state"));
+        let state = state.map_err(|error| error.to_string())?;
+        match state.filter(|state| states.contains(&state.as_str())) {
+            Some(state) if at == function => Err(format!("it is asleep ({state})")),
+            Some(state) => Err(format!("{at} above it is asleep ({state})")),
+            None => Ok(()),
+        }
+    };
+    // In D3hot a function itself answers, and stays there.
+    is_asleep(function, &["D3cold"])?;
+    ports
+        .iter()
+        .try_for_each(|port| is_asleep(*port, &["D3hot", "D3cold"]))?;
+    let admission = health::admission(root, &ports);
+    admission.map(drop).map_err(|readiness| readiness.to_string())
 }

@@ -17,7 +17,7 @@ use crate::inventory::Gpu;
 ///
 /// # Errors
 /// When the slots are there and cannot be read.
-pub fn identify(root: &Root, gpu: &Gpu, serial: Option<SerialNumber>) -> Result<Identification, FileError> {
+pub(super) fn identify(root: &Root, gpu: &Gpu, serial: Option<SerialNumber>) -> Result<Identification, FileError> {
     let slot = match gpu.functions.first() {
         Some(function) => Slots::read(root)?.slot_on(&way_to(root, function.address)?),
         None => None,

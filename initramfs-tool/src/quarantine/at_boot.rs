@@ -72,6 +72,11 @@ impl AtBoot {
         self.entries.is_empty() && self.unknown.is_none()
     }
 
+    /// Whether a serial number stands in it, by which a GPU is known wherever it is by now.
+    pub fn knows_serials(&self) -> bool {
+        self.entries.iter().any(|entry| entry.gpu.serial.is_some())
+    }
+
     /// Why GPUs that it does not name may be out of service as well.
     pub fn unknown(&self) -> Option<&str> {
         self.unknown.as_deref()
@@ -82,6 +87,13 @@ impl AtBoot {
         let mut entries = self.entries.iter();
         let entry = entries.find(|entry| entry.gpu.likeness(gpu) == Likeness::Same)?;
         Some(&entry.reason)
+    }
+
+    /// The GPU that is out of service, and why, where `gpu` is another one in its place.
+    pub fn replaced_by(&self, gpu: &Identification) -> Option<String> {
+        let mut entries = self.entries.iter();
+        let entry = entries.find(|entry| entry.gpu.likeness(gpu) == Likeness::Replaced)?;
+        Some(format!("{}: {}", entry.gpu, entry.reason))
     }
 }
 
@@ -99,6 +111,30 @@ mod tests {
         assert_eq!(read.against(&second()), None);
         assert_eq!(read.unknown(), Some("it is no quarantine file"));
         assert!(!read.is_empty());
+    }
+
+    #[test]
+    fn by_its_serial_number_a_gpu_is_found_elsewhere_and_another_in_its_place_is_told() {
+        let text = FROZEN.replace("\"serial\": null", "\"serial\": \"48-b0\"");
+        let read = AtBoot::parse(text.as_bytes());
+        assert!(read.knows_serials());
+        assert!(!AtBoot::parse(FROZEN.as_bytes()).knows_serials());
+        let with = |gpu: Identification, serial: &str| Identification {
+            serial: Some(serial.to_owned()),
+            ..gpu
+        };
+        let moved = with(second(), "48-b0");
+        assert_eq!(read.against(&moved), Some("no rung is left"));
+        assert_eq!(read.replaced_by(&moved), None);
+        let other = with(first(), "48-b1");
+        assert_eq!(read.against(&other), None);
+        assert_eq!(
+            read.replaced_by(&other).as_deref(),
+            Some("0000:01:00 [10de:2231], serial number 48-b0: no rung is left")
+        );
+        // One that does not say its number may be it.
+        assert_eq!(read.against(&first()), Some("no rung is left"));
+        assert_eq!(read.against(&second()), None);
     }
 
     #[test]

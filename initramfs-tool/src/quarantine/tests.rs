@@ -82,6 +82,25 @@ fn a_gpu_stands_in_the_ledger_once_and_since_the_first_time() {
 }
 
 #[test]
+fn a_serial_number_that_was_known_once_stays_known() {
+    let serial = Some("48-b0-2d-00-00-00-00-01".to_owned());
+    let mut known = entry(first(), 0);
+    known.gpu.serial.clone_from(&serial);
+    let mut ledger = with(&[known, entry(first(), 60)]);
+    assert_eq!(ledger.entries.len(), 1);
+    assert_eq!(ledger.entries[0].gpu.serial, serial);
+    assert!(State::Known(ledger.clone()).knows_serials());
+    // And one that is learnt later is learnt.
+    ledger.close(&first(), entry(first(), 0).since, "verified");
+    assert!(!State::Known(ledger.clone()).knows_serials());
+    ledger.add(entry(first(), 0));
+    let mut later = entry(first(), 60);
+    later.gpu.serial.clone_from(&serial);
+    ledger.add(later);
+    assert_eq!(ledger.entries[0].gpu.serial, serial);
+}
+
+#[test]
 fn why_a_gpu_is_back_is_kept_and_not_for_ever() {
     let now = entry(first(), 0).since;
     let mut ledger = Ledger::after(lost());

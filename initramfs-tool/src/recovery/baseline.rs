@@ -6,6 +6,7 @@ use reseat_core::health::{Aspects, Observation, judge};
 use serde::{Deserialize, Serialize};
 
 use super::Member;
+use crate::identification::{FunctionIdentity, Identification, Likeness};
 
 /// The form of a baseline; another form has another name.
 pub const SCHEMA: &str = "reseat.baseline/1";
@@ -21,6 +22,12 @@ pub struct Baseline {
     pub recorded: String,
     /// Its functions.
     pub functions: Vec<FunctionBaseline>,
+    /// The serial number that it gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// The version of its VBIOS, or what stands for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vbios: Option<String>,
 }
 
 /// One function of it.
@@ -37,6 +44,31 @@ pub struct FunctionBaseline {
 }
 
 impl Baseline {
+    /// Whether it may be this GPU's: neither an identity nor a serial number says that it is another's.
+    pub fn is_of(&self, gpu: &Identification) -> bool {
+        let functions = self.functions.iter().map(|function| FunctionIdentity {
+            address: function.address,
+            identity: function.identity,
+        });
+        let recorded = Identification {
+            device: self.device,
+            functions: functions.collect(),
+            slot: None,
+            serial: self.serial.clone(),
+        };
+        recorded.likeness(gpu) == Likeness::Same
+    }
+
+    /// What is known of a GPU that does not say its serial number, with the one that it gave while it was well.
+    pub fn complete(gpu: Identification, baseline: Option<&Self>) -> Identification {
+        let baseline = baseline.filter(|baseline| baseline.is_of(&gpu));
+        let serial = baseline.and_then(|baseline| baseline.serial.clone());
+        Identification {
+            serial: gpu.serial.or(serial),
+            ..gpu
+        }
+    }
+
     /// The function at `member`'s place, if it is the same one. A baseline of another card says nothing of this one.
     pub fn of(&self, member: &Member) -> Option<&FunctionBaseline> {
         let mut functions = self.functions.iter();
@@ -76,5 +108,70 @@ impl Baseline {
             (function.address, examination.missing)
         });
         unknown.filter(|(_, missing)| !missing.is_empty()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identification::tests::{first, second};
+
+    /// As versions before wrote it, with what came since behind.
+    const FROZEN: &str = include_str!("baseline-1.json");
+
+    fn baseline() -> Baseline {
+        Baseline {
+            schema: SCHEMA.to_owned(),
+            device: "0000:01:00".parse().unwrap(),
+            recorded: "2026-09-21T14:13:20Z".to_owned(),
+            functions: vec![FunctionBaseline {
+                address: "0000:01:00.0".parse().unwrap(),
+                identity: "10de:2231".parse().unwrap(),
+                class: "030000".parse().unwrap(),
+                observation: Observation::unread(),
+            }],
+            serial: Some("48-b0-2d-00-00-00-00-01".to_owned()),
+            vbios: Some("94.02.5c.00.08".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_form_is_frozen_and_what_was_written_before_is_read() {
+        assert_eq!(serde_json::to_string_pretty(&baseline()).unwrap(), FROZEN.trim_end());
+        assert_eq!(serde_json::from_str::<Baseline>(FROZEN).unwrap(), baseline());
+        let mut before: serde_json::Value = serde_json::from_str(FROZEN).unwrap();
+        let fields = before.as_object_mut().unwrap();
+        assert!(fields.remove("serial").is_some() && fields.remove("vbios").is_some());
+        let read: Baseline = serde_json::from_value(before.clone()).unwrap();
+        assert_eq!((&read.serial, &read.vbios), (&None, &None));
+        assert_eq!(serde_json::to_value(&read).unwrap(), before);
+    }
+
+    fn saying(gpu: Identification, serial: &str) -> Identification {
+        Identification {
+            serial: Some(serial.to_owned()),
+            ..gpu
+        }
+    }
+
+    #[test]
+    fn it_is_of_the_gpu_in_its_place_unless_that_says_otherwise() {
+        assert!(baseline().is_of(&first()));
+        assert!(baseline().is_of(&saying(first(), "48-b0-2d-00-00-00-00-01")));
+        assert!(!baseline().is_of(&saying(first(), "48-b0-2d-00-00-00-00-02")));
+        let mut other = first();
+        other.functions[0].identity.device ^= 1;
+        assert!(!baseline().is_of(&other));
+        assert!(!baseline().is_of(&second()));
+    }
+
+    #[test]
+    fn one_that_says_no_number_has_the_one_that_it_said_and_no_others() {
+        let complete = |gpu| Baseline::complete(gpu, Some(&baseline())).serial;
+        assert_eq!(complete(first()), baseline().serial);
+        assert_eq!(complete(second()), None);
+        let another = saying(first(), "48-b0-2d-00-00-00-00-02");
+        assert_eq!(complete(another.clone()), another.serial);
+        assert_eq!(Baseline::complete(first(), None), first());
     }
 }

@@ -5,7 +5,7 @@ use reseat_core::header::{ClassCode, Identity};
 use reseat_core::topology::Place;
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::{belongs_to_a_gpu, is_gpu};
+use crate::inventory::{Function, Gpu, belongs_to_a_gpu, is_gpu};
 
 /// A GPU, and what is reset with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,22 @@ impl Subject {
     /// Whether a function is one of the GPU's, or a bridge of its card.
     pub fn has(&self, function: FunctionAddress) -> bool {
         self.members.iter().any(|member| member.address == function) || self.switch.contains(&function)
+    }
+
+    /// The GPU as an inventory has it: one that was removed is not listed, and is known all the same.
+    pub fn gpu(&self) -> Gpu {
+        let functions = self.members.iter().map(|member| Function {
+            address: member.address,
+            identity: member.identity,
+            class: member.class,
+            driver: None,
+            iommu_group: None,
+            physical: None,
+        });
+        Gpu {
+            device: self.device,
+            functions: functions.collect(),
+        }
     }
 
     /// The GPU's functions.

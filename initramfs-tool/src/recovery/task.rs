@@ -20,6 +20,8 @@ pub enum Task {
     Examine(Subject),
     /// Do one operation of the ladder.
     Operate(Operation, Subject),
+    /// Find out which VBIOS a GPU has that is well.
+    ReadVbios(Subject),
     /// Find out for whom the kernel may have to wait before it takes the GPU from its drivers.
     FindHolders(Subject),
     /// Take the GPU from everybody: no driver is to have it.
@@ -43,6 +45,8 @@ pub enum Answer {
     Observed(Vec<FunctionBaseline>),
     /// How the GPU is.
     Examined(Examined),
+    /// This, or why it is not known, in words.
+    Vbios(Result<String, String>),
     /// These, in words; nobody, if there are none.
     Holders(Vec<String>),
     /// What the operation brought, and what is to be said of it.

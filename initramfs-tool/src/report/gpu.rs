@@ -35,6 +35,9 @@ pub struct GpuReport {
     /// That it is out of service; absent where nothing stands against it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<QuarantineReport>,
+    /// The GPU that is out of service and in whose place it stands, and why that one is; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
 }
 
 /// A function in an IOMMU group of a chosen GPU. While a host driver has it, nobody can open the group.
@@ -134,6 +137,7 @@ impl GpuReport {
             peers: Vec::new(),
             display: Vec::new(),
             quarantine: None,
+            replaces: None,
         }
     }
 
@@ -188,6 +192,9 @@ impl GpuReport {
         let has = |function| self.functions.iter().any(|it| it.address == function);
         let signs = plan.signs.iter().filter(|sign| has(sign.function));
         self.display = signs.map(ToString::to_string).collect();
+        let mut replaced = plan.replaced.iter();
+        let replaced = replaced.find(|(device, _)| *device == self.device);
+        self.replaces = replaced.map(|(_, other)| other.clone());
     }
 
     pub(super) fn is_as_asked(&self) -> bool {

@@ -43,6 +43,13 @@ impl Report {
         for gpu in others.into_iter().chain(claimed) {
             lines.push(gpu.line());
             lines.extend(gpu.who_was_first().map(|line| (Tone::Notice, line)));
+            lines.extend(gpu.replaces.iter().map(|other| {
+                let device = gpu.device;
+                (
+                    Tone::Notice,
+                    format!("{device}: in the place of another, which is out of service: {other}"),
+                )
+            }));
             lines.extend(gpu.peers.iter().map(|peer| bad(gpu.peer_line(peer))));
             lines.extend(
                 gpu.display

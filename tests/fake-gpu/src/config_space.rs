@@ -13,6 +13,7 @@ const COMMAND: u16 = 0x04;
 const CACHE_LINE_SIZE: u16 = 0x0c;
 const BAR0: u16 = 0x10;
 const SUBSYSTEM: u16 = 0x2c;
+const ROM_BAR: u16 = 0x30;
 const CAPABILITIES_POINTER: u16 = 0x34;
 const INTERRUPT: u16 = 0x3c;
 
@@ -20,6 +21,8 @@ const INTERRUPT: u16 = 0x3c;
 const COMMAND_WRITABLE: u32 = 0x0547;
 /// I/O space and memory space enable.
 const SPACE_ENABLE: u32 = 0x0003;
+/// Expansion ROM BAR: the ROM is decoded.
+const ROM_ENABLE: u32 = 0x0000_0001;
 /// Status: a capability list is present.
 const HAS_CAPABILITIES: u32 = 0x0010_0000;
 /// Status: the error bits, cleared by writing one.
@@ -145,6 +148,8 @@ pub struct Header {
     pub multifunction: bool,
     /// The BARs.
     pub bars: Vec<Bar>,
+    /// The expansion ROM's window in bytes: a power of two; 0 where there is none.
+    pub rom: u32,
 }
 
 /// The configuration space of one function.
@@ -297,6 +302,10 @@ impl Builder {
             INTERRUPT,
             Register::read_write(u32::from(header.interrupt_pin) << 8, 0xff),
         );
+        if let Some(below) = header.rom.checked_sub(1) {
+            // The address, and whether it is decoded.
+            builder.place(ROM_BAR, Register::read_write(0, !below | ROM_ENABLE));
+        }
         for bar in &header.bars {
             for (register, offset) in bar.registers().into_iter().flatten().zip([0, 4]) {
                 let first = BAR0 + 4 * u16::try_from(bar.index).unwrap_or_default();

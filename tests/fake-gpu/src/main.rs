@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Parser;
 use fake_gpu::process::READY;
-use fake_gpu::profile::{BoardDesign, Class, Functions, Identity, Override, SerialNumber, Vendor};
+use fake_gpu::profile::{BoardDesign, Class, Functions, Identity, Override, SerialNumber, VbiosVersion, Vendor};
 use fake_gpu::server::Server;
 
 /// Serves a scripted GPU over vfio-user, one socket for each function.
@@ -37,6 +37,9 @@ struct Arguments {
     /// Gives function 0 a serial number: `48b02d0000000001`.
     #[arg(long)]
     serial_number: Option<SerialNumber>,
+    /// Gives function 0 an expansion ROM whose VBIOS says this version: `94.02.5c.00.08`.
+    #[arg(long)]
+    vbios: Option<VbiosVersion>,
 }
 
 fn main() -> anyhow::Result<Infallible> {
@@ -48,6 +51,7 @@ fn main() -> anyhow::Result<Infallible> {
         classes: arguments.class,
         soft_resets: arguments.soft_reset,
         serial_number: arguments.serial_number,
+        vbios: arguments.vbios,
     };
     let directory = &arguments.directory;
     let server =

@@ -162,6 +162,9 @@ fn arguments(directory: &Path, design: &BoardDesign) -> Vec<OsString> {
     if let Some(number) = design.serial_number {
         option("--serial-number", number.to_string());
     }
+    if let Some(version) = design.vbios {
+        option("--vbios", version.to_string());
+    }
     arguments
 }
 

@@ -2,6 +2,9 @@
 
 mod amd;
 mod nvidia;
+mod rom;
+
+pub use rom::VbiosVersion;
 
 use std::fmt;
 use std::str::FromStr;
@@ -72,6 +75,8 @@ pub struct FunctionDesign {
     /// Registers behind its BARs that read something other than zero.
     pub(crate) registers: Vec<FixedRegister>,
     serial_number: Option<SerialNumber>,
+    /// What its expansion ROM holds; nothing where there is none.
+    pub(crate) rom: Vec<u8>,
     capabilities: fn(Builder, ReturnToD0) -> Builder,
 }
 
@@ -246,6 +251,8 @@ pub struct BoardDesign {
     pub soft_resets: Vec<u8>,
     /// The serial number that function 0 gives; boards here have none.
     pub serial_number: Option<SerialNumber>,
+    /// What the ROM of function 0 tells of itself; boards here have none.
+    pub vbios: Option<VbiosVersion>,
 }
 
 impl BoardDesign {
@@ -259,6 +266,7 @@ impl BoardDesign {
             classes: Vec::new(),
             soft_resets: Vec::new(),
             serial_number: None,
+            vbios: None,
         }
     }
 
@@ -288,7 +296,12 @@ impl BoardDesign {
         for function in &self.soft_resets {
             find(&mut functions, *function)?.return_to_d0 = ReturnToD0::Resets;
         }
-        find(&mut functions, 0)?.serial_number = self.serial_number;
+        let first = find(&mut functions, 0)?;
+        first.serial_number = self.serial_number;
+        if let Some(version) = self.vbios {
+            first.rom = rom::image(first.header.vendor, first.header.device, version);
+            first.header.rom = rom::WINDOW;
+        }
         Ok(functions)
     }
 
@@ -349,6 +362,9 @@ pub enum DesignError {
     /// Not 16 hexadecimal digits.
     #[error("serial number `{0}` is not hexadecimal")]
     SerialNumber(String),
+    /// Not five bytes.
+    #[error("VBIOS version `{0}` is not five bytes in hexadecimal with `.` between them")]
+    VbiosVersion(String),
     /// Not `N=VALUE`.
     #[error("`{0}` is not function=value")]
     Override(String),

@@ -12,6 +12,7 @@ mod four_functions;
 mod guard;
 mod hangs;
 mod hot;
+mod identity;
 mod install;
 mod mkinitcpio;
 mod no_iommu;
@@ -87,6 +88,8 @@ const STORIES: &[(&str, Story)] = stories![
     quarantine::the_next_boot_isolates_it,
     quarantine::a_damaged_list_counts_for_all,
     evidence::of_a_gpu_off_the_bus,
+    identity::known_again_in_another_slot,
+    identity::flr_is_known_by_vbios,
 ];
 
 fn main() -> ExitCode {

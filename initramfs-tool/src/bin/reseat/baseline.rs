@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use reseat::linux::{self, Root};
+use reseat::linux::{self, Recorded, Root};
+use reseat::recovery::Baseline;
 use reseat_core::address::DeviceAddress;
 
 use crate::gpu::GpuName;
@@ -20,13 +21,15 @@ pub(crate) struct Arguments {
 enum Command {
     /// Record a GPU that is well: what it is held against after a reset.
     ///
-    /// Reads configuration space and, where a register of the vendor's is known that tells a working GPU, that one. A
-    /// GPU with which something is wrong is not recorded.
+    /// Reads configuration space, the ROM if nobody uses the GPU, and, where a register of the vendor's is known that tells
+    /// a working GPU, that one. A GPU with which something is wrong is not recorded.
+    ///
+    /// To be repeated after an update of the VBIOS: what FLR does is remembered by its version.
     Save {
         /// The GPUs, by address: 0000:65:00 or one of its functions, 0000:65:00.0.
         #[arg(value_name = "GPU", required_unless_present = "missing")]
         gpus: Vec<GpuName>,
-        /// Every GPU that the boot has claimed and that has no baseline yet.
+        /// Every GPU that the boot has claimed and that has no baseline yet, or one of another card that stood there.
         #[arg(long)]
         missing: bool,
     },
@@ -46,9 +49,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut output = io::stdout().lock();
     for device in devices {
         match linux::save_baseline(&root, device) {
-            Ok(baseline) => {
-                let functions = baseline.functions.len();
-                writeln!(output, "{device}: baseline recorded, {functions} functions")?;
+            Ok(Recorded { baseline, words }) => {
+                writeln!(output, "{device}: baseline recorded, {}", in_words(&baseline))?;
+                for words in words {
+                    writeln!(output, "{device}: {words}")?;
+                }
                 for (function, unknown) in baseline.unknown() {
                     writeln!(
                         output,
@@ -63,4 +68,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(status)
+}
+
+fn in_words(baseline: &Baseline) -> String {
+    let mut words = match baseline.functions.len() {
+        1 => "1 function".to_owned(),
+        several => format!("{several} functions"),
+    };
+    let serial = baseline.serial.iter().map(|serial| format!(", serial number {serial}"));
+    let vbios = baseline.vbios.iter().map(|vbios| format!(", VBIOS {vbios}"));
+    words.extend(serial.chain(vbios));
+    words
 }

@@ -81,6 +81,28 @@ struct Row<'a> {
     #[serde(flatten)]
     entry: &'a Entry,
     now: Now,
+    /// Where it is now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<DeviceAddress>,
+    /// The other GPU that stands in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replacement: Option<Identification>,
+}
+
+impl Row<'_> {
+    /// Who has it, and where that is if it was moved.
+    fn now(&self) -> String {
+        let who = match &self.now {
+            Now::NotThere => "not there".to_owned(),
+            Now::Nobody => "nobody".to_owned(),
+            Now::Drivers(drivers) => drivers.join(", "),
+        };
+        let moved = self.at.filter(|at| *at != self.entry.gpu.device);
+        let moved = moved.map_or_else(String::new, |at| format!(", at {at}"));
+        let replacement = self.replacement.as_ref();
+        let replacement = replacement.map_or_else(String::new, |gpu| format!(", in its place {gpu}"));
+        format!("{who}{moved}{replacement}")
+    }
 }
 
 /// Who has a GPU that is out of service.
@@ -104,15 +126,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn list(root: &Root, json: bool) -> anyhow::Result<ExitCode> {
-    let (ledger, corrupt) = match linux::read_quarantine(root) {
+    let state = linux::read_quarantine(root);
+    let (ledger, corrupt) = match &state {
         State::Known(ledger) => (ledger, None),
-        State::Corrupt { reason } => (Ledger::default(), Some(reason)),
+        State::Corrupt { reason } => (&Ledger::default(), Some(reason.as_str())),
     };
     let listing = Listing {
         schema: SCHEMA,
-        corrupt: corrupt.as_deref(),
+        corrupt,
         lost: ledger.lost.as_ref(),
-        entries: rows(root, &ledger),
+        entries: rows(root, &state),
         past: &ledger.past,
     };
     let mut output = io::stdout().lock();
@@ -122,9 +145,7 @@ fn list(root: &Root, json: bool) -> anyhow::Result<ExitCode> {
         (false, true) => {}
         (false, false) => writeln!(output, "{}", words(&listing.entries))?,
     }
-    let damage = corrupt
-        .as_deref()
-        .or(ledger.lost.as_ref().map(|lost| lost.reason.as_str()));
+    let damage = corrupt.or(ledger.lost.as_ref().map(|lost| lost.reason.as_str()));
     let Some(damage) = damage else {
         return Ok(ExitCode::SUCCESS);
     };
@@ -135,20 +156,28 @@ fn list(root: &Root, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-fn rows<'a>(root: &Root, ledger: &'a Ledger) -> Vec<Row<'a>> {
+fn rows<'a>(root: &Root, state: &'a State) -> Vec<Row<'a>> {
+    let State::Known(ledger) = state else {
+        return Vec::new();
+    };
     let gpus = inventory::gpus(&linux::list(root).functions);
+    let known = linux::identify_all(root, &gpus, state);
     let rows = ledger.entries.iter().map(|entry| {
-        let there = gpus.iter().find(|gpu| {
-            let found = linux::identify(root, gpu, None).unwrap_or_else(|_| Identification::new(gpu, None, None));
-            entry.gpu.likeness(&found) == Likeness::Same
-        });
+        let find = |likeness| known.iter().position(|gpu| entry.gpu.likeness(gpu) == likeness);
+        let there = find(Likeness::Same).and_then(|index| gpus.get(index));
         let drivers = there.map(|gpu| gpu.functions.iter().filter_map(|function| function.driver.clone()));
+        let replacement = find(Likeness::Replaced).and_then(|index| known.get(index));
         let now = match drivers.map(Iterator::collect::<Vec<_>>) {
             None => Now::NotThere,
             Some(drivers) if drivers.is_empty() => Now::Nobody,
             Some(drivers) => Now::Drivers(drivers),
         };
-        Row { entry, now }
+        Row {
+            entry,
+            now,
+            at: there.map(|gpu| gpu.device),
+            replacement: replacement.cloned(),
+        }
     });
     rows.collect()
 }
@@ -157,7 +186,8 @@ fn words(rows: &[Row<'_>]) -> String {
     let head = ["GPU", "SINCE", "NOW WITH", "WHY"];
     table(
         head,
-        rows.iter().map(|Row { entry, now }| {
+        rows.iter().map(|row| {
+            let entry = row.entry;
             let attempts = match entry.attempts.is_empty() {
                 true => String::new(),
                 false => format!(" ({})", entry.attempts.join("; ")),
@@ -165,11 +195,7 @@ fn words(rows: &[Row<'_>]) -> String {
             [
                 entry.gpu.to_string(),
                 entry.since.to_string(),
-                match now {
-                    Now::NotThere => "not there".to_owned(),
-                    Now::Nobody => "nobody".to_owned(),
-                    Now::Drivers(drivers) => drivers.join(", "),
-                },
+                row.now(),
                 format!("{}{attempts}", entry.reason),
             ]
         }),

@@ -8,11 +8,11 @@ use reseat_core::recovery::{End, Operation};
 use super::super::quarantine_file;
 use super::super::{Root, boot_claim, module};
 use super::driver::{self, Options};
-use super::files;
 use super::quarantine::{
-    Isolation, LIMIT, QuarantineError, done, find, has_no_driver, identify, isolate, log, survey, with_domain,
+    Isolation, LIMIT, QuarantineError, done, find, has_no_driver, isolate, log, survey, with_domain,
 };
 use super::worker::Workers;
+use super::{files, identity};
 use crate::identification::Identification;
 use crate::quarantine::{Ledger, State};
 use crate::recovery::{Event, Task};
@@ -71,7 +71,7 @@ pub fn return_to_service(
     };
     let gpu = find(root, device);
     let identification = match &gpu {
-        Some(gpu) => identify(root, gpu),
+        Some(gpu) => identity::of(root, gpu),
         // One that was pulled out, or that no rescan finds: by where it was.
         None => match ledger.entries.iter().find(|entry| entry.gpu.device == device) {
             Some(entry) => entry.gpu.clone(),

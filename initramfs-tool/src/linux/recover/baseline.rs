@@ -1,17 +1,20 @@
 //! Recording a GPU while it is well.
 
+use std::slice;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 
 use super::super::durable::DurableError;
-use super::super::{Root, functions};
+use super::super::{Root, functions, serial_numbers};
 use super::files::{self, RecordError};
+use super::lock;
 use super::worker::{WorkerError, Workers};
 use crate::claim::VFIO_PCI;
-use crate::inventory::{self, Function};
-use crate::recovery::{Answer, BASELINE_SCHEMA, Baseline, Subject, Task};
+use crate::identification::Identification;
+use crate::inventory::{self, Function, Gpu};
+use crate::recovery::{Answer, BASELINE_SCHEMA, Baseline, Subject, Surveyed, Task};
 
 /// Reading takes milliseconds; a reset that somebody else does holds it up.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -40,53 +43,87 @@ pub enum BaselineError {
     File(#[from] DurableError),
 }
 
+/// What was recorded of a GPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// All of it.
+    pub baseline: Baseline,
+    /// What is not in it, and why.
+    pub words: Vec<String>,
+}
+
 /// Records the GPU at `device` as what it is later held against.
 ///
 /// # Errors
 /// When it is not there, is not well, or the file cannot be written.
-pub fn save(root: &Root, device: DeviceAddress) -> Result<Baseline, BaselineError> {
+pub fn save(root: &Root, device: DeviceAddress) -> Result<Recorded, BaselineError> {
     let mut workers = Workers::new(root);
     let surveyed = match ask(&mut workers, device, &Task::Survey(device, Vec::new()))? {
         Answer::Surveyed(surveyed) => *surveyed,
         other => return Err(unexpected(device, &other)),
     };
-    let baseline = observe(&mut workers, &surveyed.subject)?;
+    let mut baseline = observe(&mut workers, &surveyed.subject)?;
     let faults = baseline.faults();
     if !faults.is_empty() {
         return Err(BaselineError::NotWell { device, faults });
     }
+    let gpu = surveyed.subject.gpu();
+    let said = serial_numbers::of_gpus(root, slice::from_ref(&gpu));
+    let identification = Identification::new(&gpu, None, serial_numbers::of(&said, &gpu).number());
+    baseline.serial = identification.serial;
+    let mut words = Vec::new();
+    match vbios(root, &mut workers, &surveyed) {
+        Ok(vbios) => baseline.vbios = Some(vbios),
+        Err(why) => words.push(format!("the version of its VBIOS is not known: {why}")),
+    }
     files::write_baseline(root, &baseline)?;
-    Ok(baseline)
+    Ok(Recorded { baseline, words })
+}
+
+/// Which VBIOS it has, or why that is not known, in words. Not while somebody else resets it.
+fn vbios(root: &Root, workers: &mut Workers<'_>, surveyed: &Surveyed) -> Result<String, String> {
+    let lock = lock::of_domain(root, surveyed, Duration::ZERO, &mut |_| ());
+    workers.hold(lock.map_err(|error| error.to_string())?);
+    match workers.ask(&Task::ReadVbios(surveyed.subject.clone()), LIMIT) {
+        Ok(Answer::Vbios(vbios)) => vbios,
+        Ok(other) => Err(unexpected(surveyed.subject.device, &other).to_string()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The GPUs that are claimed, all functions on vfio-pci, and have no baseline of their own. One of another card in the same
-/// place is none.
+/// place is none, though it be of the same model, if both say their serial numbers.
 ///
 /// # Errors
 /// When a baseline is there and cannot be read.
 pub fn without_baseline(root: &Root) -> Result<Vec<DeviceAddress>, RecordError> {
-    let listing = functions::list(root);
+    let mut gpus = inventory::gpus(&functions::list(root).functions);
+    gpus.retain(is_claimed);
+    let said = serial_numbers::of_gpus(root, &gpus);
     let mut devices = Vec::new();
-    for gpu in inventory::gpus(&listing.functions) {
-        let functions = gpu.functions.iter();
-        let mut functions = functions.filter(|function| inventory::belongs_to_a_gpu(function.class));
-        if !functions
-            .clone()
-            .all(|function| function.driver.as_deref() == Some(VFIO_PCI))
-        {
-            continue;
-        }
+    for gpu in gpus {
+        let now = Identification::new(&gpu, None, serial_numbers::of(&said, &gpu).number());
         let baseline = files::baseline(root, gpu.device)?;
+        let baseline = baseline.filter(|baseline| baseline.is_of(&now));
         let is_known = |function: &Function| {
-            let known = baseline.iter().flat_map(|baseline| &baseline.functions);
-            let mut known = known.filter(|known| known.address == function.address);
-            known.any(|known| known.identity == function.identity)
+            let mut known = baseline.iter().flat_map(|baseline| &baseline.functions);
+            known.any(|known| known.address == function.address)
         };
-        if !functions.all(is_known) {
+        if !own_functions(&gpu).all(is_known) {
             devices.push(gpu.device);
         }
     }
     Ok(devices)
+}
+
+/// The functions of a GPU, without strangers on its device number.
+fn own_functions(gpu: &Gpu) -> impl Iterator<Item = &Function> {
+    let functions = gpu.functions.iter();
+    functions.filter(|function| inventory::belongs_to_a_gpu(function.class))
+}
+
+fn is_claimed(gpu: &Gpu) -> bool {
+    own_functions(gpu).all(|function| function.driver.as_deref() == Some(VFIO_PCI))
 }
 
 fn observe(workers: &mut Workers<'_>, subject: &Subject) -> Result<Baseline, BaselineError> {
@@ -97,6 +134,8 @@ fn observe(workers: &mut Workers<'_>, subject: &Subject) -> Result<Baseline, Bas
             device,
             recorded: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             functions,
+            serial: None,
+            vbios: None,
         }),
         other => Err(unexpected(device, &other)),
     }

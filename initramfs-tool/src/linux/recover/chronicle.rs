@@ -10,12 +10,12 @@ use reseat_core::recovery::{Outcome, Record};
 use super::super::class::class_of;
 use super::super::durable::DurableError;
 use super::super::quarantine_file::{self, QuarantineFileError};
-use super::super::{Root, history, slot};
+use super::super::{Root, history};
+use super::identity;
 use crate::history::{ClassKey, Entry, class_history};
 use crate::identification::{Identification, Likeness};
-use crate::inventory::{Function, Gpu};
 use crate::quarantine;
-use crate::recovery::Subject;
+use crate::recovery::{Baseline, Subject};
 
 /// The books, open at one GPU.
 pub(super) struct Chronicle<'a> {
@@ -34,7 +34,7 @@ pub(super) struct Chronicle<'a> {
 }
 
 impl<'a> Chronicle<'a> {
-    pub(super) fn open(root: &'a Root, subject: &Subject) -> Self {
+    pub(super) fn open(root: &'a Root, subject: &Subject, baseline: Option<&Baseline>) -> Self {
         let mut problems = Vec::new();
         let content = history::read(root).map(|content| {
             let damaged = content.damaged.iter();
@@ -45,15 +45,14 @@ impl<'a> Chronicle<'a> {
             problems.push(error.to_string());
             Vec::new()
         });
-        let gpu = gpu_of(subject);
-        let identification = slot::identify(root, &gpu, None).unwrap_or_else(|error| {
-            problems.push(error.to_string());
-            Identification::new(&gpu, None, None)
-        });
-        // What only a driver could read is not known of a function on vfio-pci.
+        let gpu = subject.gpu();
+        let identification = identity::of(root, &gpu);
+        // What a GPU that is sick might say of its VBIOS is not asked for.
+        let vbios = baseline.filter(|baseline| baseline.is_of(&identification));
+        let vbios = vbios.and_then(|baseline| baseline.vbios.clone());
         let class = gpu
             .function(subject.function)
-            .map(|function| class_of(root, function, None));
+            .map(|function| class_of(root, function, vbios));
         let class = class.transpose().unwrap_or_else(|error| {
             problems.push(error.to_string());
             None
@@ -76,13 +75,10 @@ impl<'a> Chronicle<'a> {
         let Some(class) = &self.class else {
             return (ClassHistory::Unknown, words);
         };
-        let known = class_history(&self.entries, class);
-        match known {
-            ClassHistory::Unknown => {}
-            ClassHistory::Good => words.push(format!("FLR of {class} is known good")),
-            ClassHistory::Bad => words.push(format!("FLR of {class} is known bad")),
-        }
-        (known, words)
+        let standing = class_history(&self.entries, class);
+        words.extend(standing.iter().map(ToString::to_string));
+        let history = standing.map_or(ClassHistory::Unknown, |standing| standing.history);
+        (history, words)
     }
 
     /// Whether the last reset of this GPU was not verified.
@@ -147,20 +143,4 @@ fn is_good(record: &Record) -> bool {
         record.outcome,
         Outcome::Judged(Verdict::Verified | Verdict::Unverified { .. })
     )
-}
-
-/// The GPU as an inventory has it: one that was removed is not listed, and is known all the same.
-fn gpu_of(subject: &Subject) -> Gpu {
-    let functions = subject.members.iter().map(|member| Function {
-        address: member.address,
-        identity: member.identity,
-        class: member.class,
-        driver: None,
-        iommu_group: None,
-        physical: None,
-    });
-    Gpu {
-        device: subject.device,
-        functions: functions.collect(),
-    }
 }

@@ -127,7 +127,7 @@ pub fn recover(
     let mut climb = Ladder {
         root,
         workers,
-        chronicle: Chronicle::open(root, &surveyed.subject),
+        chronicle: Chronicle::open(root, &surveyed.subject, baseline.as_ref()),
         recorder: Recorder::new(root, &surveyed.subject),
         surveyed,
         listener,

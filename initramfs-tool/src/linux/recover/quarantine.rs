@@ -9,12 +9,12 @@ use reseat_core::recovery::Observation;
 
 use super::super::quarantine_file::{self, QuarantineFileError};
 use super::super::report_file::{self, CLAIM_REPORT};
-use super::super::{Root, boot_claim, functions, kernel_log, slot};
+use super::super::{Root, boot_claim, functions, kernel_log};
 use super::driver::{LOOK_LIMIT, RecoverError};
 use super::worker::{WorkerError, Workers};
-use super::{files, lock};
+use super::{files, identity, lock};
 use crate::claim::VFIO_PCI;
-use crate::identification::{Identification, Likeness};
+use crate::identification::Likeness;
 use crate::inventory::{self, Gpu};
 use crate::quarantine::{Entry, Standing, State};
 use crate::recovery::{Answer, Subject, Surveyed, Task};
@@ -72,7 +72,7 @@ pub fn quarantine(root: &Root, device: DeviceAddress, reason: &str) -> Result<Is
     let gpu = find(root, device).ok_or(QuarantineError::NoGpu(device))?;
     let now = Timestamp::now();
     let entry = Entry {
-        gpu: identify(root, &gpu),
+        gpu: identity::of(root, &gpu),
         reason: reason.to_owned(),
         since: now,
         attempts: Vec::new(),
@@ -96,20 +96,20 @@ pub fn apply(root: &Root) -> Applied {
     let at_boot = isolated_at_boot(root);
     let listing = functions::list(root);
     applied.problems.extend(listing.problems);
-    let mut there = Vec::new();
-    for gpu in inventory::gpus(&listing.functions) {
+    let gpus = inventory::gpus(&listing.functions);
+    let there = identity::identify_all(root, &gpus, &state);
+    for (gpu, identification) in gpus.iter().zip(&there) {
         let device = gpu.device;
         let is_ours = || {
             let has_vfio_pci = gpu.functions.iter().any(|it| it.driver.as_deref() == Some(VFIO_PCI));
             has_vfio_pci || at_boot.contains(&device) || chosen.iter().any(|chosen| chosen.device == device)
         };
-        let identification = identify(root, &gpu);
-        match state.standing(&identification) {
+        match state.standing(identification) {
             Standing::Quarantined(_) => applied.gpus.push((device, isolate(root, device))),
             Standing::Unknown { .. } if is_ours() => applied.gpus.push((device, isolate(root, device))),
             Standing::Unknown { .. } => {}
             // The list in the initramfs is as old as the image.
-            Standing::InService | Standing::Replaces(_) if at_boot.contains(&device) && has_no_driver(&gpu) => {
+            Standing::InService | Standing::Replaces(_) if at_boot.contains(&device) && has_no_driver(gpu) => {
                 applied.problems.push(format!(
                     "{device} was isolated at boot, and nothing stands against it now: `reseat return-to-service \
                      {device}` brings it back, and making the initramfs anew tells the next boot"
@@ -117,7 +117,6 @@ pub fn apply(root: &Root) -> Applied {
             }
             Standing::InService | Standing::Replaces(_) => {}
         }
-        there.push(identification);
     }
     if let State::Known(ledger) = &state {
         let is_there = |entry: &Entry| there.iter().any(|gpu| entry.gpu.likeness(gpu) == Likeness::Same);
@@ -204,11 +203,6 @@ pub(super) fn done(workers: &mut Workers<'_>, task: &Task, limit: Duration) -> R
 pub(super) fn find(root: &Root, device: DeviceAddress) -> Option<Gpu> {
     let gpus = inventory::gpus(&functions::list(root).functions);
     gpus.into_iter().find(|gpu| gpu.device == device)
-}
-
-/// Without its slot where that cannot be read: its device number has to do.
-pub(super) fn identify(root: &Root, gpu: &Gpu) -> Identification {
-    slot::identify(root, gpu, None).unwrap_or_else(|_| Identification::new(gpu, None, None))
 }
 
 pub(super) fn has_no_driver(gpu: &Gpu) -> bool {

@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::Root;
+use super::super::{Root, vbios};
 use super::remove::CardRoot;
 use super::{collect, operate, restore};
 use crate::recovery::{Answer, Task};
@@ -47,6 +47,7 @@ fn perform(root: &Root, task: &Task) -> Answer {
             let (observation, words) = operate::operate(root, *operation, subject);
             Answer::Operated(observation, words)
         }
+        Task::ReadVbios(subject) => Answer::Vbios(vbios::of(root, subject)),
         Task::FindHolders(subject) => Answer::Holders(operate::holders(root, subject)),
         Task::Isolate(subject) => {
             let (observation, words) = operate::isolate(root, subject);

@@ -60,6 +60,7 @@ pub(super) fn gpu() -> FunctionDesign {
         return_to_d0: ReturnToD0::KeepsState,
         registers: vec![MEMORY_SIZE, BOOT_DONE],
         serial_number: None,
+        rom: Vec::new(),
         capabilities: gpu_capabilities,
     }
 }
@@ -97,6 +98,7 @@ pub(super) fn audio() -> FunctionDesign {
         return_to_d0: ReturnToD0::KeepsState,
         registers: Vec::new(),
         serial_number: None,
+        rom: Vec::new(),
         capabilities: audio_capabilities,
     }
 }
@@ -136,6 +138,7 @@ fn header() -> Header {
         interrupt_pin: 0,
         multifunction: false,
         bars: Vec::new(),
+        rom: 0,
     }
 }
 

@@ -2,7 +2,7 @@
 //! audio chain is GA102's; USB and UCSI are those of a TU116 board, because tests of a reset that
 //! hits four functions need them and no Ampere board in reach carries them.
 //!
-//! Scaled for a VM: BAR1 is 256 MiB. Left out: the expansion ROM.
+//! Scaled for a VM: BAR1 is 256 MiB. The expansion ROM is there only where a test asks for it.
 
 use crate::capability::{Capability, Express, Extended, ReturnToD0};
 use crate::config_space::{Bar, BarKind, Builder, Header};
@@ -78,6 +78,7 @@ pub(super) fn gpu() -> FunctionDesign {
         return_to_d0: ReturnToD0::KeepsState,
         registers: vec![BOOT_ID, BOOT_DONE],
         serial_number: None,
+        rom: Vec::new(),
         capabilities: gpu_capabilities,
     }
 }
@@ -143,6 +144,7 @@ pub(super) fn audio() -> FunctionDesign {
         return_to_d0: ReturnToD0::KeepsState,
         registers: Vec::new(),
         serial_number: None,
+        rom: Vec::new(),
         capabilities: audio_capabilities,
     }
 }
@@ -176,6 +178,7 @@ pub(super) fn usb() -> FunctionDesign {
         return_to_d0: ReturnToD0::KeepsState,
         registers: Vec::new(),
         serial_number: None,
+        rom: Vec::new(),
         capabilities: usb_capabilities,
     }
 }
@@ -192,6 +195,7 @@ pub(super) fn ucsi() -> FunctionDesign {
         return_to_d0: ReturnToD0::KeepsState,
         registers: Vec::new(),
         serial_number: None,
+        rom: Vec::new(),
         capabilities: usb_capabilities,
     }
 }
@@ -222,6 +226,7 @@ fn header() -> Header {
         interrupt_pin: 0,
         multifunction: false,
         bars: Vec::new(),
+        rom: 0,
     }
 }
 

@@ -198,3 +198,24 @@ fn a_design_that_cannot_be_says_why() {
     assert!("1=8086-37c8".parse::<Override<Identity>>().is_err());
     assert!("0=3".parse::<Override<Class>>().is_err());
 }
+
+#[test]
+fn a_rom_is_decoded_by_its_bar_and_names_its_version() {
+    let mut design = BoardDesign::new(Vendor::Nvidia, 2);
+    assert_eq!(design.functions().unwrap()[0].config_space().dword(0x30), 0);
+    design.vbios = Some("94.02.5c.00.08".parse().unwrap());
+    let functions = design.functions().unwrap();
+    let mut space = functions[0].config_space();
+    // As a machine finds out how large it is.
+    space.write(0x30, &0xffff_f800_u32.to_le_bytes());
+    assert_eq!(space.dword(0x30), 0xffff_0000);
+    space.write(0x30, &0xfe00_0001_u32.to_le_bytes());
+    assert_eq!(space.dword(0x30), 0xfe00_0001);
+    let rom = &functions[0].rom;
+    assert_eq!((&rom[..2], &rom[0x1c..0x22]), (&[0x55, 0xaa][..], &b"PCIR\xde\x10"[..]));
+    // 32 blocks of 512 bytes, for UEFI, and the last.
+    assert_eq!((rom[0x2c], rom[0x30], rom[0x31], rom.len()), (32, 3, 0x80, 32 * 512));
+    assert_eq!(rom[0x300..0x305], [0x00, 0x5c, 0x02, 0x94, 0x08]);
+    assert!(functions[1].rom.is_empty());
+    assert!("94.02".parse::<VbiosVersion>().is_err());
+}

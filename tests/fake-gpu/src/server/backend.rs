@@ -49,7 +49,10 @@ impl Backend {
             (Some(region), Ok(slot)) => size(&slot.design, region),
             _ => 0,
         };
-        let access = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+        let access = match region(index) {
+            Some(Region::Rom) => VFIO_REGION_INFO_FLAG_READ,
+            _ => VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE,
+        };
         vfio_region_info {
             argsz: u32::try_from(size_of::<vfio_region_info>()).unwrap_or_default(),
             flags: if size > 0 { access } else { 0 },
@@ -86,11 +89,23 @@ fn region(index: u32) -> Option<Region> {
     }
 }
 
+/// Whether the BAR is decoded is for the machine, which asks for what is behind it only then. Beyond the image nothing is
+/// programmed.
+fn rom_read(rom: &[u8], offset: u64, data: &mut [u8]) {
+    let from = usize::try_from(offset).unwrap_or(usize::MAX);
+    let held = rom.get(from..).unwrap_or_default();
+    let held = held.iter().copied().chain(std::iter::repeat(0xff));
+    for (to, byte) in data.iter_mut().zip(held) {
+        *to = byte;
+    }
+}
+
 fn size(design: &FunctionDesign, region: Region) -> u64 {
     match region {
         Region::Config => u64::try_from(config_space::SIZE).unwrap_or_default(),
         Region::Bar(index) => design.bar_size(index),
-        Region::Rom | Region::Vga => 0,
+        Region::Rom => u64::from(design.header.rom),
+        Region::Vga => 0,
     }
 }
 
@@ -121,7 +136,8 @@ impl ServerBackend for Backend {
         match region {
             Region::Config => function.config_read(Timestamp::now(), offset, data),
             Region::Bar(bar) => function.bar_read(Timestamp::now(), bar, offset, data),
-            Region::Rom | Region::Vga => data.fill(0xff),
+            Region::Rom => rom_read(&slot.design.rom, offset, data),
+            Region::Vga => data.fill(0xff),
         }
         let access = Access::new(Direction::Read, region, offset, data);
         self.board.log.write(Some(slot.number), Record::Access(access))
