@@ -47,6 +47,10 @@ pub struct Report {
     pub vfio_pci: Option<ModuleReport>,
     /// Each chosen GPU and each that is out of service, and what became of it.
     pub gpus: Vec<GpuReport>,
+    /// The highest number that sysfs had given a function's directory when the run looked. What has appeared since, or
+    /// again, has a higher one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_function: Option<u64>,
 }
 
 /// A run in one word.
@@ -107,6 +111,8 @@ pub struct Findings {
     pub finished: Vec<Finished>,
     /// Whether nothing was to be touched.
     pub dry_run: bool,
+    /// The highest number that sysfs had given a function's directory.
+    pub newest_function: Option<u64>,
 }
 
 /// The boot that a report belongs to.
@@ -138,6 +144,7 @@ impl Report {
             rules: Vec::new(),
             vfio_pci: None,
             gpus: Vec::new(),
+            newest_function: None,
         }
     }
 
@@ -179,6 +186,7 @@ impl Report {
             rules,
             vfio_pci: findings.vfio_pci,
             gpus,
+            newest_function: findings.newest_function,
             ..Self::idle(verdict, findings.problems, boot, took)
         }
     }

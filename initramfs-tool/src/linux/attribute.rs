@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use rustix::fs::{CWD, Mode, OFlags, fstat, openat, readlinkat};
 use rustix::io::{pread, pwrite};
 
 /// A file that could not be read or written.
@@ -133,6 +133,11 @@ impl Directory {
                 cause: error.into(),
             }),
         }
+    }
+
+    /// Its inode's number.
+    pub(super) fn number(&self) -> Option<u64> {
+        fstat(&self.descriptor).map(|stat| stat.st_ino).ok()
     }
 
     /// As [`read`]. `file` is its name, or a path below the directory.

@@ -203,6 +203,7 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
         vfio_pci: None,
         finished: Vec::new(),
         dry_run: options.dry_run || parameters.switch == Switch::DryRun,
+        newest_function: listing.newest,
     };
     if findings.dry_run {
         findings.vfio_pci = module::look(root).filter(|_| !findings.plan.claim.is_empty());

@@ -22,6 +22,8 @@ pub struct Listing {
     pub unreadable: Vec<(FunctionAddress, String)>,
     /// What else was wrong.
     pub problems: Vec<String>,
+    /// The highest number that sysfs has given a function's directory; see [`instance`].
+    pub newest: Option<u64>,
 }
 
 /// Lists all functions of the machine.
@@ -50,8 +52,10 @@ pub fn list(root: &Root) -> Listing {
         match name.to_string_lossy().parse::<FunctionAddress>() {
             Ok(address) => match Directory::open(path)
                 .map_err(|error| error.to_string())
-                .and_then(|directory| read(&directory, address))
-            {
+                .and_then(|directory| {
+                    listing.newest = listing.newest.max(directory.number());
+                    read(&directory, address)
+                }) {
                 Ok(function) => listing.functions.push(function),
                 Err(problem) => listing.unreadable.push((address, problem)),
             },
@@ -106,6 +110,12 @@ pub(super) fn number<T>(
                 directory.file(file).display()
             )
         })
+}
+
+/// The number that sysfs has given a function's directory. sysfs counts upwards, so that a function which appears later, or
+/// again, has a higher one.
+pub(super) fn instance(root: &Root, address: FunctionAddress) -> Option<u64> {
+    Directory::open(root.function(address)).ok()?.number()
 }
 
 /// The driver that a function is bound to.

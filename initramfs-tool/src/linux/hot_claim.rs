@@ -46,6 +46,8 @@ pub struct HotOptions {
     pub function: FunctionAddress,
     /// Whether to touch nothing.
     pub dry_run: bool,
+    /// Whether to leave alone a function that was there when the boot's claim looked, or the last one of its GPU.
+    pub if_new: bool,
 }
 
 /// What came of it.
@@ -107,6 +109,11 @@ pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
     if parameters.switch == Switch::Off {
         return left("off by the kernel command line");
     }
+    if options.if_new
+        && let Some(why) = is_not_new(root, options.function)
+    {
+        return left(&why);
+    }
     if gpu_at(options).is_none() {
         if !root.function(options.function).exists() {
             return Err(HotClaimError::NoFunction(options.function));
@@ -139,6 +146,20 @@ pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
         None => left("no rule chooses it"),
         Some(findings) => Ok(HotClaim::Done(Box::new(claim.report(findings, begin)))),
     }
+}
+
+/// Why a function is not one that has appeared since the last claim, or cannot be told from one that was there.
+fn is_not_new(root: &Root, function: FunctionAddress) -> Option<String> {
+    let reports = [
+        PathBuf::from(report_file::CLAIM_REPORT),
+        report_of(function.device_address()),
+    ];
+    let reports = reports.iter().filter_map(|at| report_file::read(root, at).ok());
+    let Some(newest) = reports.filter_map(|report| report.newest_function).max() else {
+        return Some("no report tells which functions the boot's claim saw".to_owned());
+    };
+    let is_new = functions::instance(root, function).is_some_and(|instance| instance > newest);
+    (!is_new).then(|| format!("{function} has been there since the last claim"))
 }
 
 fn gpu_at(options: &HotOptions) -> Option<Gpu> {
@@ -221,6 +242,7 @@ impl HotRun<'_> {
             vfio_pci: None,
             finished: Vec::new(),
             dry_run: self.dry_run,
+            newest_function: listing.newest,
         };
         if !self.dry_run {
             self.claim(&listing, &mut findings);

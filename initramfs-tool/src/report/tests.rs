@@ -32,6 +32,7 @@ fn findings(claims: &str) -> Findings {
         }),
         finished: Vec::new(),
         dry_run: false,
+        newest_function: Some(23_817),
     }
 }
 

@@ -13,6 +13,9 @@ const SOON: Duration = Duration::from_secs(60);
 
 const START_UDEV: &str = "mkdir -p /run/udev && /usr/lib/systemd/systemd-udevd --daemon && udevadm control --ping";
 
+/// As at the beginning of a boot, when udev is told of every device that is there.
+const TRIGGER: &str = "udevadm trigger --action=add --subsystem-match=pci";
+
 pub(crate) fn back_from_a_power_cycle_on_6_1(stage: &Stage) -> Result<()> {
     back_from_a_power_cycle(stage, "hot-6.1")
 }
@@ -40,7 +43,14 @@ fn back_from_a_power_cycle(stage: &Stage, name: &str) -> Result<()> {
     let audio = drivers.get(&gpu.function(1)).map(String::as_str);
     ensure!(audio == Some("snd_hda_intel"), "{drivers:?}");
 
+    // Until a udev is there that tells of what it has missed.
     running.shell(START_UDEV)?;
+    running.shell(TRIGGER)?;
+    wait_until_claimed(&running, gpu)?;
+    let missed = report(&running, gpu)?;
+    let before = &missed["gpus"][0]["functions"][1]["driver_before"];
+    ensure!(before == "snd_hda_intel", "{missed:#}");
+
     cycle(&running, gpu)?;
     wait_until_claimed(&running, gpu)?;
     for function in 0..gpu.functions() {
@@ -56,6 +66,18 @@ fn back_from_a_power_cycle(stage: &Stage, name: &str) -> Result<()> {
     ensure!(before == "snd_hda_intel", "{first:#}");
     running.line("reseat: 0000:01:00: before, snd_hda_intel had 0000:01:00.1")?;
     check_rule(&running, gpu)?;
+    // What the operator gave back after the claim is the operator's, whatever udev is told again.
+    let (function, driver) = (gpu.function(1), "/sys/bus/pci/drivers/vfio-pci");
+    running.shell(&format!("echo {function} >{driver}/unbind && {TRIGGER}"))?;
+    settle(&running)?;
+    let drivers = running.drivers(&gpu.device)?;
+    ensure!(
+        drivers.get(&function).is_some_and(|driver| driver == "-"),
+        "{drivers:?}"
+    );
+    running.shell(&format!(
+        "echo {function} >{driver}/bind && reseat claim --function {function}"
+    ))?;
 
     // What a recovery removes and finds again it claims by itself, and nobody else meanwhile.
     running.shell(&format!("reseat baseline save {}", gpu.device))?;
@@ -100,9 +122,7 @@ fn check_rule(running: &Running, gpu: &Gpu) -> Result<()> {
     ensure!(claim.is_some() && load.is_some() && claim < load, "{said}");
     // A claim makes the file of its lock if it is not there.
     let lock = format!("/run/reseat/locks/claim-{}", gpu.device);
-    running.shell(&format!(
-        "rm {lock} && udevadm trigger --action=add --subsystem-match=pci"
-    ))?;
+    running.shell(&format!("rm {lock} && {TRIGGER}"))?;
     settle(running)?;
     running.shell(&format!("! test -e {lock}"))?;
     Ok(())

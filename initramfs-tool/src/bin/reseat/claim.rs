@@ -15,6 +15,9 @@ pub(crate) struct Arguments {
     /// Only say what would be claimed.
     #[arg(long)]
     dry_run: bool,
+    /// Leave it alone unless it has appeared, or come back, since the boot's claim or the last one of this GPU.
+    #[arg(long)]
+    if_new: bool,
 }
 
 /// Claims the GPU.
@@ -23,6 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         root: Root::system(),
         function: arguments.function,
         dry_run: arguments.dry_run,
+        if_new: arguments.if_new,
     };
     let mut output = io::stdout().lock();
     match linux::hot_claim(&options)? {

@@ -6,7 +6,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
-use crate::report::{GpuVerdict, Verdict};
+use crate::report::{Boot, GpuVerdict, Report, Verdict};
 
 const PORT: &str = "0000:00:03.0";
 
@@ -59,7 +59,29 @@ impl Machine {
             root: self.root(),
             function: function.parse().unwrap(),
             dry_run: true,
+            if_new: false,
         })
+    }
+
+    fn left_unless_new(&self, function: &str) -> Option<String> {
+        let options = HotOptions {
+            root: self.root(),
+            function: function.parse().unwrap(),
+            dry_run: true,
+            if_new: true,
+        };
+        match run(&options).unwrap() {
+            HotClaim::Left(why) => Some(why),
+            HotClaim::Done(_) => None,
+        }
+    }
+
+    fn saw(&self, at: &str, newest: Option<u64>) {
+        let report = Report {
+            newest_function: newest,
+            ..Report::idle(Verdict::Claimed, Vec::new(), Boot::default(), Duration::ZERO)
+        };
+        report_file::write(&self.root(), Path::new(at), &report).unwrap();
     }
 
     fn left(&self, function: &str) -> String {
@@ -102,6 +124,28 @@ fn what_is_not_chosen_is_left_and_why() {
     assert_eq!(machine.left("0000:03:00.0"), "0000:03:00: there is no GPU");
     let error = machine.claim("0000:04:00.0").unwrap_err();
     assert_eq!(error.to_string(), "no function at 0000:04:00.0");
+}
+
+#[test]
+fn told_again_of_what_was_there_it_leaves_that_alone() {
+    let machine = Machine::new("reseat.claim=gpu");
+    let (function, boot, own) = (
+        "0000:01:00.1",
+        report_file::CLAIM_REPORT,
+        "/run/reseat/claim-0000:01:00.json",
+    );
+    let instance = functions::instance(&machine.root(), function.parse().unwrap()).unwrap();
+    let unknown = "0000:01:00: no report tells which functions the boot's claim saw";
+    let known = "0000:01:00: 0000:01:00.1 has been there since the last claim";
+    assert_eq!(machine.left_unless_new(function).as_deref(), Some(unknown));
+    machine.saw(boot, None);
+    assert_eq!(machine.left_unless_new(function).as_deref(), Some(unknown));
+    machine.saw(boot, Some(instance));
+    assert_eq!(machine.left_unless_new(function).as_deref(), Some(known));
+    machine.saw(boot, Some(instance - 1));
+    assert_eq!(machine.left_unless_new(function), None);
+    machine.saw(own, Some(instance));
+    assert_eq!(machine.left_unless_new(function).as_deref(), Some(known));
 }
 
 #[test]
