@@ -319,6 +319,10 @@ fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<Refusal> {
             count,
         });
     }
+    // The claim sees whether one has come.
+    if machine.iommu.groups_come_with_drivers() {
+        return None;
+    }
     let function = gpu.functions.iter().find(|function| function.iommu_group.is_none())?;
     Some(Refusal::NoIommu {
         function: function.address,

@@ -108,6 +108,28 @@ fn one_function_without_a_group_refuses_the_whole_gpu() {
 }
 
 #[test]
+fn where_groups_come_with_drivers_the_claim_is_to_see() {
+    let mut functions = twins();
+    functions[2].iommu_group = None;
+    let planned = |running| {
+        let machine = Machine {
+            functions: &functions,
+            unreadable: &[],
+            details: &Details::default(),
+            signs: &[],
+            iommu: &iommu::Evidence {
+                running,
+                processor: iommu::Processor::Arm,
+                ..iommu::Evidence::default()
+            },
+        };
+        plan(CommandLine::parse("reseat.claim=gpu").join(Vec::new()), machine)
+    };
+    assert_eq!(claimed(&planned(true)), ["0000:01:00", "0000:02:00"]);
+    assert_eq!(claimed(&planned(false)), ["0000:02:00"]);
+}
+
+#[test]
 fn a_gpu_of_which_one_function_cannot_be_read_is_refused() {
     let functions: Vec<Function> = twins()
         .into_iter()
