@@ -22,7 +22,7 @@ pub use operation::{Answer, Attribute, Operation, Verb};
 pub use outcome::{FunctionPower, Outcome, Rollback};
 pub use power::{PowerReading, PowerState};
 pub use supervision::{Assignment, Command, Event, Finished, Supervision, WorkerId};
-pub use target::{Aim, Target, TargetFunction};
+pub use target::{Aim, Isolation, Target, TargetFunction};
 
 /// The driver that a claimed function is bound to.
 pub const VFIO_PCI: &str = "vfio-pci";

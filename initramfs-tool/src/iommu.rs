@@ -15,6 +15,17 @@ pub struct Evidence {
     pub command_line: String,
 }
 
+impl Evidence {
+    /// Whether a function that is in no group may come into one with its first driver.
+    ///
+    /// On Arm the kernel connects a function with the SMMU only when a driver is about to have it: seen on 6.12. On 7.3 it does
+    /// so when it finds the function, as it always did on x86; what is in no group there will be in none, and the claim sees
+    /// that as well.
+    pub fn groups_come_with_drivers(&self) -> bool {
+        self.running && self.processor == Processor::Arm
+    }
+}
+
 /// The ACPI tables that describe IOMMUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
@@ -212,6 +223,18 @@ mod tests {
     fn the_other_makers_parameter_turns_nothing_off() {
         let missing = diagnose(&evidence(Some(Table::Dmar), Processor::Intel, "amd_iommu=off"));
         assert!(matches!(missing, Missing::Parameter { .. }), "{missing}");
+    }
+
+    #[test]
+    fn only_behind_a_running_smmu_a_group_may_come_later() {
+        let mut evidence = evidence(None, Processor::Arm, "");
+        assert!(!evidence.groups_come_with_drivers());
+        evidence.running = true;
+        assert!(evidence.groups_come_with_drivers());
+        for processor in [Processor::Intel, Processor::Amd, Processor::Other] {
+            evidence.processor = processor;
+            assert!(!evidence.groups_come_with_drivers(), "{processor:?}");
+        }
     }
 
     #[test]

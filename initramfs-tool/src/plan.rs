@@ -89,6 +89,8 @@ pub enum Refusal {
         /// Why it has none.
         missing: Missing,
     },
+    /// A rule takes who is in its groups, and nobody knows yet who that is.
+    PeersUnknown(FunctionAddress),
 }
 
 /// The machine that the rules are held against.
@@ -130,7 +132,7 @@ pub fn plan(rules: Vec<Rule>, machine: Machine<'_>) -> Plan {
         if plan.rules_for(gpu.device).next().is_none() {
             continue;
         }
-        match refusal(gpu, machine) {
+        match refusal(gpu, machine).or_else(|| plan.peers_unknown(gpu)) {
             None => plan.claim.push(gpu.clone()),
             Some(refusal) => plan.refused.push((gpu.clone(), refusal)),
         }
@@ -149,6 +151,14 @@ impl Plan {
             .iter()
             .filter(move |(_, outcome)| chose(outcome))
             .map(|(rule, _)| rule)
+    }
+
+    /// A rule that takes who is in the GPU's groups has them claimed with it or not at all.
+    fn peers_unknown(&self, gpu: &Gpu) -> Option<Refusal> {
+        let takes = |rule: &Rule| rule.group_peers == GroupPeers::Claim;
+        let function = gpu.functions.iter().find(|function| function.iommu_group.is_none())?;
+        let is_asked_for = self.rules_for(gpu.device).any(takes);
+        is_asked_for.then_some(Refusal::PeersUnknown(function.address))
     }
 
     /// Looks at who else is in the groups of the GPUs to claim, and takes those that a rule takes. What a rule leaves out it
@@ -323,6 +333,10 @@ fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<Refusal> {
             count,
         });
     }
+    // The claim sees whether one has come.
+    if machine.iommu.groups_come_with_drivers() {
+        return None;
+    }
     let function = gpu.functions.iter().find(|function| function.iommu_group.is_none())?;
     Some(Refusal::NoIommu {
         function: function.address,
@@ -348,6 +362,10 @@ impl fmt::Display for Refusal {
                  reseat.force-display on the kernel command line, takes it all the same"
             ),
             Self::NoIommu { function, missing } => write!(formatter, "{function}: {missing}"),
+            Self::PeersUnknown(function) => write!(
+                formatter,
+                "{function}: this kernel knows its IOMMU group only once it has a driver, so `group-peers` cannot be met"
+            ),
         }
     }
 }

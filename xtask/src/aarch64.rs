@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::dist::{self, CLAIM_INSTALLED, OPERATOR_INSTALLED};
 use crate::files_machine::FilesMachine;
 use crate::run::top;
+use crate::size;
 
 const EMULATOR: &str = "qemu-aarch64-static";
 
@@ -20,6 +21,9 @@ pub(crate) fn run() -> Result<()> {
     let theirs = dist::aarch64()?;
     let ours = dist::dist()?.tree;
     dist::provide(EMULATOR, &["qemu-user-static"], "to run what was built for aarch64")?;
+    println!("reseat-claim, stripped:");
+    let within = size::hold("aarch64", dist::size(&theirs.join(CLAIM_INSTALLED))?, size::PLAIN);
+    ensure!(within, "reseat-claim for aarch64 is larger than its limit");
     let both = |program: &str, arguments: &[&str]| -> Result<String> {
         let native = said(Command::new(ours.join(program)).args(arguments))?;
         let emulated = said(Command::new(EMULATOR).arg(theirs.join(program)).args(arguments))?;

@@ -160,11 +160,21 @@ pub(crate) fn dist() -> Result<Dist> {
 
 /// Builds the static programs for aarch64 and lays out the tree that is installed there.
 pub(crate) fn aarch64() -> Result<PathBuf> {
+    aarch64_by(&aarch64_compiler()?)
+}
+
+/// What the build for aarch64 needs, or why it cannot be had.
+pub(crate) fn aarch64_compiler() -> Result<Compiler> {
     let compiler = Compiler::find(&AARCH64)?;
     // The compiler may be there without the library that it is to link.
     if !Path::new(AARCH64_LIBC).exists() {
         artifacts::install(&["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"], AARCH64.purpose)?;
     }
+    Ok(compiler)
+}
+
+/// As [`aarch64`], by this compiler.
+pub(crate) fn aarch64_by(compiler: &Compiler) -> Result<PathBuf> {
     let mut command = compiler.build(&AARCH64, &static_flags());
     command.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", AARCH64_GCC);
     let programs = build(apart(of_the_tool(&mut command))?)?;

@@ -127,10 +127,11 @@ fn run(command: &Command) -> Result<()> {
 const KERNELS: [Kernel; 2] = [Kernel::Bookworm, Kernel::Trixie];
 
 /// What the stories need.
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     Part::Kernel(Kernel::Bookworm),
     Part::Kernel(Kernel::Trixie),
     Part::Kernel(Kernel::TrixieBackports),
+    Part::Kernel(Kernel::TrixieArm64),
     Part::Dracut,
 ];
 

@@ -14,8 +14,8 @@ use crate::files_machine::FilesMachine;
 
 /// 500 KiB.
 const SMALL: u64 = 512_000;
-/// 1.6 MiB.
-const PLAIN: u64 = 1_677_721;
+/// 1.6 MiB: with the GNU C library.
+pub(crate) const PLAIN: u64 = 1_677_721;
 /// 3 MiB.
 const RESIDENT: u64 = 3 * 1024 * 1024;
 
@@ -42,7 +42,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// Prints a number beside its limit; whether it is within.
-fn hold(what: &str, bytes: u64, limit: u64) -> bool {
+pub(crate) fn hold(what: &str, bytes: u64, limit: u64) -> bool {
     let verdict = if bytes <= limit { "" } else { ": TOO LARGE" };
     println!("  {what:10} {bytes:>9} bytes, of {limit} at most{verdict}");
     bytes <= limit

@@ -1,13 +1,14 @@
 //! `cargo xtask test`.
 
 use std::env;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use reseat_vm::artifacts::{self, DIRECTORY_VARIABLE};
 
 use crate::run::{cargo, must};
-use crate::{PARTS, build};
+use crate::{PARTS, build, dist};
 
 /// Names the folder of the project's own collection of real configuration spaces, one or more functions a file, as
 /// `lspci -xxxx` prints them. The tests expect certain files in it: another collection does not do.
@@ -21,16 +22,23 @@ const CORE_FEATURES: &str = "reseat-core/snapshot";
 pub(crate) struct Arguments {
     /// Only tests with this in their name.
     filter: Option<String>,
+    /// Fail where there is no compiler for aarch64, instead of ignoring the stories that need one.
+    #[arg(long)]
+    all: bool,
 }
 
 impl Arguments {
     pub(crate) fn all() -> Self {
-        Self { filter: None }
+        Self {
+            filter: None,
+            all: true,
+        }
     }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let (bed, dist, fake_gpu) = build::stage_parts(&PARTS)?;
+    let aarch64 = aarch64(arguments.all)?;
     let filter = arguments.filter.as_deref();
     // Each test runs in its package's folder: only an absolute path is the same place in all of them.
     let directory = std::path::absolute(bed.directory()).context("there is no current folder")?;
@@ -40,7 +48,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             .env("RESEAT_DIST", &dist)
             .env("RESEAT_FAKE_GPU", &fake_gpu)
             .env(DIRECTORY_VARIABLE, &directory)
-            .env("RESEAT_REQUIRE_STAGE", "1");
+            .env("RESEAT_REQUIRE_STAGE", "1")
+            .envs(aarch64.iter().map(|tree| ("RESEAT_DIST_AARCH64", tree)));
         tests
     };
     let all = must(tests().args(filter));
@@ -61,4 +70,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     let prepared = must(prepared.args(["--", "--ignored"]).args(filter));
     all.and(prepared)
+}
+
+/// The tree for aarch64; none where there is no compiler for it and it is not required.
+fn aarch64(required: bool) -> Result<Option<PathBuf>> {
+    match dist::aarch64_compiler() {
+        Ok(compiler) => Ok(Some(dist::aarch64_by(&compiler)?)),
+        Err(none) if !required => {
+            println!("no programs for aarch64, so the stories with them are ignored: {none:#}");
+            Ok(None)
+        }
+        Err(none) => Err(none),
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! The order is the one that leaves no gap. First every function has to answer; nothing is changed before. Pass one makes
 //! every function ours to bind and nobody else's: override, no D3cold, unbind. Pass two binds them and reads each `driver`
-//! link back. Only then is `power/control` written, since vfio-pci's probe sets it to `auto`; and only a power state and a
+//! link back; and where a group comes only with a driver, that it has come. Only then is `power/control` written, since vfio-pci's probe sets it to `auto`; and only a power state and a
 //! pin that were read back count.
 //!
 //! A GPU that is out of service is isolated instead: it is not asked, since it may not answer, and nothing is taken back,
@@ -18,7 +18,7 @@ use super::failure::{Failure, FailureKind};
 use super::operation::{Answer, Attribute, Operation, Verb};
 use super::outcome::{FunctionPower, Outcome, Rollback};
 use super::power::PowerReading;
-use super::{Aim, NOBODY, Target};
+use super::{Aim, Isolation, NOBODY, Target};
 use crate::display::Framebuffer;
 
 /// How long a bind that the kernel puts off (EAGAIN) is tried again.
@@ -46,6 +46,7 @@ struct Function {
     identity: Identity,
     /// The driver that it is to get.
     vfio: String,
+    isolation: Isolation,
     framebuffers: Vec<Framebuffer>,
     driver: Option<String>,
     /// `power/control` before the claim.
@@ -102,6 +103,7 @@ impl Claim {
                 address: function.address,
                 identity: function.identity,
                 vfio: function.driver.clone(),
+                isolation: function.isolation,
                 framebuffers: function.framebuffers.clone(),
                 driver: None,
                 power_control: None,
@@ -287,6 +289,12 @@ impl Claim {
                 function.driver = driver;
                 function.has_vfio_pci()
             }
+            Answer::Iommu(Some(_)) => Judgement::Good,
+            // The bind may succeed all the same: vfio has a mode without.
+            Answer::Iommu(None) => Judgement::Bad(Failure::other(format!(
+                "{} is behind no IOMMU, also after the bind to {}",
+                operation.function, function.vfio
+            ))),
             Answer::Power(reading) => {
                 let good = reading.is_pinned_in_d0();
                 let failure = Failure::other(format!("{} is not in D0 and pinned: {reading}", operation.function));
@@ -455,6 +463,10 @@ fn claiming(functions: &[Function]) -> Vec<Operation> {
         }
     });
     each(&|_| vec![Verb::ReadDriver]);
+    each(&|function| match function.isolation {
+        Isolation::Known => Vec::new(),
+        Isolation::Awaited => vec![Verb::ReadIommu],
+    });
     each(&|_| write(Attribute::PowerControl, "on"));
     each(&|_| vec![Verb::ReadPower]);
     script

@@ -46,6 +46,8 @@ pub enum Verb {
     RestoreFramebuffer(Framebuffer),
     /// Read which driver the function is bound to.
     ReadDriver,
+    /// Read which IOMMU the function is behind.
+    ReadIommu,
     /// Read the function's power state and its pin, from the kernel and from the function itself.
     ReadPower,
 }
@@ -102,6 +104,8 @@ pub enum Answer {
     Accepted,
     /// The driver that has the function.
     Driver(Option<String>),
+    /// The IOMMU that the function is behind, as the kernel calls it.
+    Iommu(Option<String>),
     /// The function's power state and its pin.
     Power(PowerReading),
 }
@@ -122,6 +126,7 @@ impl fmt::Display for Operation {
             Verb::ReleaseFramebuffer(framebuffer) => write!(formatter, "release {framebuffer} in {function}"),
             Verb::RestoreFramebuffer(framebuffer) => write!(formatter, "restore {framebuffer} in {function}"),
             Verb::ReadDriver => write!(formatter, "read driver of {function}"),
+            Verb::ReadIommu => write!(formatter, "read the IOMMU of {function}"),
             Verb::ReadPower => write!(formatter, "read the power state of {function}"),
         }
     }

@@ -353,7 +353,7 @@ impl Verb {
             | Self::Unbind { .. }
             | Self::ReleaseFramebuffer(_)
             | Self::RestoreFramebuffer(_) => true,
-            Self::Probe | Self::ReadDriver | Self::ReadPower => false,
+            Self::Probe | Self::ReadDriver | Self::ReadIommu | Self::ReadPower => false,
         }
     }
 }

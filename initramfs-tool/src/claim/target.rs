@@ -28,6 +28,15 @@ pub enum Aim {
     Isolate,
 }
 
+/// Whether it is known that a function's DMA is isolated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Isolation {
+    /// It is in an IOMMU group, or a group is no matter here.
+    Known,
+    /// It was in none, and may come into one with its driver: then that is to be seen.
+    Awaited,
+}
+
 /// A function of a [`Target`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetFunction {
@@ -37,6 +46,8 @@ pub struct TargetFunction {
     pub identity: Identity,
     /// The driver that it is to get by a claim: vfio-pci, or the variant of it that is made for this function.
     pub driver: String,
+    /// Whether its DMA is isolated.
+    pub isolation: Isolation,
     /// The firmware's framebuffers that have to let go of its memory.
     pub framebuffers: Vec<Framebuffer>,
 }
@@ -48,6 +59,7 @@ impl TargetFunction {
             address,
             identity,
             driver: VFIO_PCI.to_owned(),
+            isolation: Isolation::Known,
             framebuffers: Vec::new(),
         }
     }
@@ -62,7 +74,13 @@ impl Target {
             functions: gpu
                 .functions
                 .iter()
-                .map(|function| TargetFunction::new(function.address, function.identity))
+                .map(|function| TargetFunction {
+                    isolation: match function.iommu_group {
+                        Some(_) => Isolation::Known,
+                        None => Isolation::Awaited,
+                    },
+                    ..TargetFunction::new(function.address, function.identity)
+                })
                 .collect(),
         }
     }

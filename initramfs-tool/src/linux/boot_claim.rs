@@ -224,10 +224,20 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
         let out_of_service = findings.plan.out_of_service.iter();
         targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));
         findings.finished = workers::claim(root, begin, Limits::BOOT, targets);
+        learn_groups(root, &mut findings.plan);
     }
     // A link that cannot be read is no vfio-pci: the report then says that the function has no driver.
     let driver_now = |address| functions::driver_of(root, address).ok().flatten();
     Report::new(findings, boot, driver_now, begin.elapsed())
+}
+
+/// Finds out the groups that came with the drivers of a claim. One that cannot be read is said to be none.
+pub(super) fn learn_groups(root: &Root, plan: &mut Plan) {
+    for function in plan.claim.iter_mut().flat_map(|gpu| &mut gpu.functions) {
+        if function.iommu_group.is_none() {
+            function.iommu_group = functions::group_of(root, function.address).ok().flatten();
+        }
+    }
 }
 
 /// A GPU to claim, with the driver that each function is to get and the framebuffers that are in the way.

@@ -49,12 +49,13 @@ impl<'a> Effects<'a> {
             Verb::Bind { driver } => self.hand_over(function, driver, "bind"),
             Verb::ReleaseFramebuffer(framebuffer) => self.draw(framebuffer, "unbind"),
             Verb::RestoreFramebuffer(framebuffer) => self.draw(framebuffer, "bind"),
-            Verb::ReadDriver => self.driver_of(function).map(Answer::Driver),
+            Verb::ReadDriver => self.link(function, "driver").map(Answer::Driver),
+            Verb::ReadIommu => self.link(function, "iommu").map(Answer::Iommu),
             Verb::ReadPower => self.read_power(function).map(Answer::Power),
         };
         // Whatever is missing or went wrong at a function that is no longer there is so for that reason.
         let missing = match &answer {
-            Ok(Answer::NoSuchAttribute | Answer::Driver(None)) => String::new(),
+            Ok(Answer::NoSuchAttribute | Answer::Driver(None) | Answer::Iommu(None)) => String::new(),
             Ok(_) => return answer,
             Err(failure) => format!(": {failure}"),
         };
@@ -77,9 +78,10 @@ impl<'a> Effects<'a> {
         }
     }
 
-    fn driver_of(&mut self, function: FunctionAddress) -> Result<Option<String>, Failure> {
+    /// The last part of what a link of the function points to; none where there is no such link.
+    fn link(&mut self, function: FunctionAddress, name: &str) -> Result<Option<String>, Failure> {
         let directory = self.directory(function)?;
-        directory.link_name("driver").map_err(|error| file_failure(&error))
+        directory.link_name(name).map_err(|error| file_failure(&error))
     }
 
     fn probe(&mut self, function: FunctionAddress) -> Result<Answer, Failure> {
@@ -205,9 +207,10 @@ fn meaning_of_bind_error(error: &io::Error) -> Option<&'static str> {
     match error.raw_os_error()? {
         ENODEV => Some("the driver does not match the function, its driver_override was not taken"),
         EBUSY => Some("it has a driver already, or it has virtual functions"),
-        EINVAL => {
-            Some("the driver refuses this function: vfio-pci does so for bridges and for what is on its deny list")
-        }
+        EINVAL => Some(
+            "the driver refuses this function: vfio-pci does so for bridges, for what is on its deny list, and for what \
+                 is in no IOMMU group",
+        ),
         EAGAIN => Some("the kernel has put the bind off"),
         _ => None,
     }

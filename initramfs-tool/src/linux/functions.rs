@@ -123,6 +123,11 @@ pub(super) fn driver_of(root: &Root, address: FunctionAddress) -> Result<Option<
     attribute::link_name(&root.function(address).join("driver"))
 }
 
+/// The IOMMU group that a function is in now.
+pub(super) fn group_of(root: &Root, address: FunctionAddress) -> Result<Option<String>, FileError> {
+    attribute::link_name(&root.function(address).join("iommu_group"))
+}
+
 /// What the kernel remembers of a function's power: `power_state` and `power/control`, where it has them.
 ///
 /// # Errors

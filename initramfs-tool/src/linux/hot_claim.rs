@@ -289,6 +289,7 @@ impl HotRun<'_> {
         let out_of_service = findings.plan.out_of_service.iter();
         targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));
         findings.finished = workers::claim(root, self.begin, Limits::RUNNING, targets);
+        boot_claim::learn_groups(root, &mut findings.plan);
     }
 
     /// Puts it into the report's form, and writes that down.

@@ -108,6 +108,35 @@ fn one_function_without_a_group_refuses_the_whole_gpu() {
 }
 
 #[test]
+fn where_groups_come_with_drivers_the_claim_is_to_see() {
+    let mut functions = twins();
+    functions[2].iommu_group = None;
+    let planned = |running, peers| {
+        let machine = Machine {
+            functions: &functions,
+            unreadable: &[],
+            details: &Details::default(),
+            signs: &[],
+            iommu: &iommu::Evidence {
+                running,
+                processor: iommu::Processor::Arm,
+                ..iommu::Evidence::default()
+            },
+        };
+        let mut rules = CommandLine::parse("reseat.claim=gpu").join(Vec::new());
+        rules[0].group_peers = peers;
+        plan(rules, machine)
+    };
+    assert_eq!(claimed(&planned(true, GroupPeers::Leave)), ["0000:01:00", "0000:02:00"]);
+    assert_eq!(claimed(&planned(false, GroupPeers::Leave)), ["0000:02:00"]);
+    // Who would have to be claimed with it is not known.
+    let with_peers = planned(true, GroupPeers::Claim);
+    assert_eq!(claimed(&with_peers), ["0000:02:00"]);
+    let (_, refusal) = &with_peers.refused[0];
+    assert!(refusal.to_string().contains("`group-peers` cannot be met"), "{refusal}");
+}
+
+#[test]
 fn a_gpu_of_which_one_function_cannot_be_read_is_refused() {
     let functions: Vec<Function> = twins()
         .into_iter()

@@ -49,7 +49,7 @@ impl<'a> Scene<'a> {
             image,
             gpus: Vec::new(),
             append: String::new(),
-            iommu: Iommu::Intel,
+            iommu: Iommu::Told,
             arguments: Vec::new(),
             traced: false,
             firmware_boots: false,

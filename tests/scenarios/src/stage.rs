@@ -12,6 +12,8 @@ use reseat_vm::initramfs::{Builder, Image, ImageSpec, System};
 
 /// The tree that `cargo xtask dist` lays out.
 const DIST: &str = "RESEAT_DIST";
+/// The tree that `cargo xtask dist --target aarch64` lays out.
+const DIST_AARCH64: &str = "RESEAT_DIST_AARCH64";
 /// The fake GPU's program.
 const FAKE_GPU: &str = "RESEAT_FAKE_GPU";
 
@@ -19,7 +21,9 @@ const FAKE_GPU: &str = "RESEAT_FAKE_GPU";
 const KERNEL: &str = "RESEAT_KERNEL";
 
 /// Set by whoever has prepared the stage: that it is not there then is a failure.
-const REQUIRED: [&str; 2] = ["RESEAT_REQUIRE_STAGE", "CI"];
+const REQUIRED: &str = "RESEAT_REQUIRE_STAGE";
+/// Set where everything has to be there.
+const CI: &str = "CI";
 
 /// Where the operator's rules are.
 const RULES_FILE: &str = "etc/reseat/reseat.toml";
@@ -71,7 +75,6 @@ impl Stage {
     /// # Errors
     /// When the bed is not there, or the programs are not named.
     pub fn open() -> Result<Self, NoStage> {
-        let variable = |name| env::var_os(name).map(PathBuf::from).ok_or(NoStage::Variable(name));
         let (dist, fake_gpu) = (variable(DIST)?, variable(FAKE_GPU)?);
         let bed = Bed::open().map_err(NoStage::Bed)?;
         let stage = Self::new(bed, dist, fake_gpu);
@@ -90,10 +93,29 @@ impl Stage {
         Self { kernel, ..self.clone() }
     }
 
+    /// The same stage with aarch64's programs, kernel and machine.
+    ///
+    /// # Errors
+    /// When the kernel is not there, or nobody has said where the programs are.
+    pub fn aarch64(&self) -> Result<Self, NoStage> {
+        let dist = variable(DIST_AARCH64)?;
+        let kernel = Kernel::TrixieArm64;
+        self.bed.kernel(kernel).map_err(NoStage::Bed)?;
+        Ok(Self {
+            kernel,
+            dist,
+            ..self.clone()
+        })
+    }
+
     /// Whether stories that cannot be played count as failed.
     pub fn is_required() -> bool {
-        let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "false");
-        REQUIRED.into_iter().any(is_set)
+        is_set(REQUIRED) || is_set(CI)
+    }
+
+    /// Whether those on aarch64 do: the rest can be prepared without a compiler for it.
+    pub fn is_aarch64_required() -> bool {
+        is_set(CI)
     }
 
     /// A stage from its parts: the tree that `cargo xtask dist` lays out, and the fake GPU's program.
@@ -130,6 +152,19 @@ impl Stage {
             ..ImageSpec::new(self.kernel)
         };
         self.build(spec, rules, more)
+    }
+
+    /// As [`Stage::image`], put together without a builder, with the modules that reseat's hook would bring.
+    ///
+    /// # Errors
+    /// When a module is missing, or a file cannot be read or written.
+    pub fn bare_image(&self, rules: Rules<'_>) -> Result<Image> {
+        let mut spec = ImageSpec {
+            builder: Builder::Bare,
+            ..ImageSpec::new(self.kernel)
+        };
+        spec.modules.extend(["vfio_pci", "vfio_iommu_type1"].map(str::to_owned));
+        self.build(spec, rules, [])
     }
 
     /// As [`Stage::image`], with none of these drivers.
@@ -196,7 +231,9 @@ impl Stage {
     pub(crate) fn root(&self, more: Vec<GuestFile>) -> Result<PathBuf> {
         let mut files = self.installed()?;
         files.extend(more);
-        self.bed.root(&files).context("cannot build the real root")
+        self.bed
+            .root(self.kernel.architecture(), &files)
+            .context("cannot build the real root")
     }
 
     /// The files of udev, for the real root.
@@ -214,6 +251,14 @@ impl Stage {
         files.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(files)
     }
+}
+
+fn variable(name: &'static str) -> Result<PathBuf, NoStage> {
+    env::var_os(name).map(PathBuf::from).ok_or(NoStage::Variable(name))
+}
+
+fn is_set(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| !value.is_empty() && value != "false")
 }
 
 fn collect(root: &Path, directory: &Path, files: &mut Vec<GuestFile>) -> Result<()> {

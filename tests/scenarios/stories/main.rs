@@ -1,5 +1,6 @@
 //! The stories, each on a real kernel. Without the stage they are shown as ignored, and fail if they are run all the
-//! same; under `cargo xtask test` and in CI (`RESEAT_REQUIRE_STAGE` or `CI` set) they fail in any case.
+//! same; under `cargo xtask test` and in CI (`RESEAT_REQUIRE_STAGE` or `CI` set) they fail in any case. Those on aarch64 are
+//! ignored where only their part of the stage is missing, but in CI.
 
 mod asleep;
 mod bad_rules;
@@ -25,6 +26,7 @@ mod rivals;
 mod rollback;
 mod selectors;
 mod twins;
+mod virt;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -92,33 +94,42 @@ const STORIES: &[(&str, Story)] = stories![
     identity::flr_is_known_by_vbios,
 ];
 
+/// Those that need more than the others, and are ignored without it; in CI they too have to be played.
+const ON_AARCH64: &[(&str, Story)] = stories![
+    virt::one_is_claimed_and_nouveau_has_the_other,
+    virt::without_an_smmu_it_is_refused,
+    virt::what_the_smmu_does_not_cover_is_given_back,
+];
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Two cores: more machines at once only wait for each other.
     arguments.test_threads.get_or_insert(2);
-    let trials: Vec<Trial> = match Stage::open() {
-        Ok(stage) => {
-            let stage = Arc::new(stage);
-            let trial = |(name, story): &(&str, Story)| {
-                let (stage, story) = (Arc::clone(&stage), *story);
-                Trial::test(*name, move || {
-                    story(&stage).map_err(|error| format!("{error:#}").into())
-                })
-            };
-            STORIES.iter().map(trial).collect()
-        }
-        Err(why) => {
-            let why = format!("the stories are not played: {why}");
-            note(&why);
-            let ignored = !Stage::is_required();
-            let trial = |(name, _): &(&str, Story)| {
-                let why = why.clone();
-                Trial::test(*name, move || Err(why.into())).with_ignored_flag(ignored)
-            };
-            STORIES.iter().map(trial).collect()
-        }
-    };
+    let stage = Stage::open().map(Arc::new).map_err(|why| why.to_string());
+    let on_aarch64 = stage.clone().and_then(|stage| match stage.aarch64() {
+        Ok(_) => Ok(stage),
+        Err(why) => Err(why.to_string()),
+    });
+    let mut trials = trials(STORIES, &stage, Stage::is_required());
+    trials.extend(self::trials(ON_AARCH64, &on_aarch64, Stage::is_aarch64_required()));
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// The stories, or why they are not played.
+fn trials(stories: &[(&'static str, Story)], stage: &Result<Arc<Stage>, String>, required: bool) -> Vec<Trial> {
+    if let Err(why) = stage {
+        note(&format!("{} stories are not played: {why}", stories.len()));
+    }
+    let trial = |(name, story): &(&'static str, Story)| {
+        let (stage, story) = (stage.clone(), *story);
+        let ignored = stage.is_err() && !required;
+        let play = move || {
+            let played = stage.map(|stage| story(&stage));
+            played?.map_err(|error| format!("{error:#}").into())
+        };
+        Trial::test(*name, play).with_ignored_flag(ignored)
+    };
+    stories.iter().map(trial).collect()
 }
 
 #[allow(clippy::print_stderr, reason = "a test's own words")]

@@ -42,6 +42,6 @@ pub(crate) fn the_firmware_setting_is_named(stage: &Stage) -> Result<()> {
 /// The firmware has a DMAR table, and the kernel was told not to use it. (Debian's kernels use it without being asked;
 /// others want `intel_iommu=on`.)
 pub(crate) fn the_parameter_that_turns_it_off_is_named(stage: &Stage) -> Result<()> {
-    let running = boot(stage, "iommu-off", Iommu::IntelUnused, "intel_iommu=off")?;
+    let running = boot(stage, "iommu-off", Iommu::Untold, "intel_iommu=off")?;
     check(&running, "remove `intel_iommu=off` from the kernel command line")
 }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! lock                 held while a process fetches or unpacks
-//! apt/<release>/       a private apt root
+//! apt/<release>/       a private apt root; apt/<release>-<architecture>/ one for another processor
 //! debs/                package files
 //! manifests/<set>      what was fetched for a set, with SHA-256 sums
 //! trees/<set>/         the set unpacked; .stamp names what it was made from
@@ -31,7 +31,8 @@ pub(crate) use self::unpack::Tree;
 pub use self::unpack::UnpackError;
 
 use self::cache::Layout;
-use self::packages::{BUSYBOX, DRACUT, PackageSet, QEMU, TOOLS};
+pub use self::packages::Architecture;
+use self::packages::{BUSYBOX, BUSYBOX_ARM64, DRACUT, PackageSet, QEMU, QEMU_ARM, TOOLS};
 use crate::files::FileError;
 use crate::progress::Progress;
 
@@ -80,17 +81,21 @@ pub struct Missing {
 /// What a bed may have beside what every one has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// A kernel.
+    /// A kernel, and what a machine with its processor needs beside it.
     Kernel(Kernel),
     /// `dracut`, and the systemd that it puts into images.
     Dracut,
 }
 
 impl Part {
-    const fn packages(self) -> PackageSet {
+    fn packages(self) -> Vec<PackageSet> {
         match self {
-            Self::Kernel(kernel) => kernel.packages(),
-            Self::Dracut => DRACUT,
+            Self::Kernel(kernel) => match kernel.architecture() {
+                // Every bed has the rest.
+                Architecture::X86_64 => vec![kernel.packages()],
+                Architecture::Aarch64 => vec![kernel.packages(), QEMU_ARM, BUSYBOX_ARM64],
+            },
+            Self::Dracut => vec![DRACUT],
         }
     }
 }
@@ -99,9 +104,9 @@ impl Part {
 #[derive(Debug, Clone)]
 pub struct Bed {
     layout: Layout,
-    pub(crate) qemu: Tree,
+    qemu: Tree,
     pub(crate) tools: Tree,
-    pub(crate) busybox: Tree,
+    busybox: Tree,
 }
 
 impl Bed {
@@ -146,11 +151,10 @@ impl Bed {
     }
 
     fn of(layout: Layout) -> Result<Self, Missing> {
-        let tree = |set: &PackageSet| layout.tree(set).ok_or_else(|| layout.missing(set.name));
         Ok(Self {
-            qemu: tree(&QEMU)?,
-            tools: tree(&TOOLS)?,
-            busybox: tree(&BUSYBOX)?,
+            qemu: layout.require(&QEMU)?,
+            tools: layout.require(&TOOLS)?,
+            busybox: layout.require(&BUSYBOX)?,
             layout,
         })
     }
@@ -160,9 +164,9 @@ impl Bed {
     /// # Errors
     /// When this kernel has not been fetched.
     pub fn kernel(&self, kernel: Kernel) -> Result<KernelFiles, Missing> {
-        let missing = || self.layout.missing(kernel.packages().name);
-        let tree = self.layout.tree(&kernel.packages()).ok_or_else(missing)?;
-        KernelFiles::find(&tree.path).map_err(|_| missing())
+        let set = kernel.packages();
+        let tree = self.layout.require(&set)?;
+        KernelFiles::find(&tree.path).map_err(|_| self.layout.missing(set.name))
     }
 
     /// The system that `dracut` runs in.
@@ -170,8 +174,29 @@ impl Bed {
     /// # Errors
     /// When it has not been fetched.
     pub(crate) fn dracut(&self) -> Result<Tree, Missing> {
-        let missing = || self.layout.missing(DRACUT.name);
-        self.layout.tree(&DRACUT).ok_or_else(missing)
+        self.layout.require(&DRACUT)
+    }
+
+    /// The emulator of machines with this processor.
+    ///
+    /// # Errors
+    /// When it has not been fetched.
+    pub(crate) fn emulator(&self, architecture: Architecture) -> Result<Tree, Missing> {
+        match architecture {
+            Architecture::X86_64 => Ok(self.qemu.clone()),
+            Architecture::Aarch64 => self.layout.require(&QEMU_ARM),
+        }
+    }
+
+    /// The user space for this processor.
+    ///
+    /// # Errors
+    /// When it has not been fetched.
+    pub(crate) fn busybox(&self, architecture: Architecture) -> Result<Tree, Missing> {
+        match architecture {
+            Architecture::X86_64 => Ok(self.busybox.clone()),
+            Architecture::Aarch64 => self.layout.require(&BUSYBOX_ARM64),
+        }
     }
 
     /// The cache directory.

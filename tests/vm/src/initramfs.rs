@@ -1,6 +1,7 @@
 //! Images built by the real initramfs-tools and dracut, or by stand-ins for mkinitcpio, each in a copy of an unpacked
-//! system.
+//! system; and some by no builder, for another processor than this machine's.
 
+mod bare;
 mod dracut;
 mod initramfs_tools;
 mod mkinitcpio;
@@ -38,6 +39,14 @@ pub enum ImageError {
     /// The builder went on after something that it could not find.
     #[error("the builder of the image warned:\n{0}")]
     Warned(String),
+    /// A module that is wanted.
+    #[error("the kernel {kernel} has no module {name}")]
+    NoModule {
+        /// Its name.
+        name: String,
+        /// The kernel's version.
+        kernel: String,
+    },
     /// A file for the archive.
     #[error(transparent)]
     TooLarge(#[from] cpio::TooLarge),
@@ -54,6 +63,8 @@ pub enum Builder {
     DracutSystemd,
     /// Stand-ins for mkinitcpio's functions and its init; mkinitcpio itself can be had from no registry.
     MkinitcpioStandIns,
+    /// None: the files, the modules, busybox and an init are put into an archive. For a kernel of any processor.
+    Bare,
 }
 
 /// What goes into an image.
@@ -65,7 +76,8 @@ pub struct ImageSpec {
     pub kernel: Kernel,
     /// Modules that udev may load by alias, as in an image built with `MODULES=most`.
     pub modules: Vec<String>,
-    /// Files put into the system before the build: hooks, scripts, programs, configuration.
+    /// Files put into the system before the build: hooks, scripts, programs, configuration. Where there is no builder, they
+    /// are put into the image.
     pub files: Vec<GuestFile>,
 }
 
@@ -116,16 +128,22 @@ impl Bed {
     pub fn initramfs(&self, spec: &ImageSpec) -> Result<Image, ImageError> {
         let kernel = self.kernel(spec.kernel)?;
         let tree = self.tree_of(spec.builder)?;
+        let busybox = self.busybox(spec.kernel.architecture())?;
         let print = Fingerprint::new("initramfs")
             .part(format!("{:?}", spec.builder))
             .parts(match spec.builder {
                 Builder::InitramfsTools => initramfs_tools::RECIPE,
                 Builder::Dracut | Builder::DracutSystemd => dracut::RECIPE,
                 Builder::MkinitcpioStandIns => mkinitcpio::RECIPE,
+                Builder::Bare => bare::RECIPE,
             })
             .part(tree.stamp()?)
             .part(kernel.tree_stamp()?)
             .parts(&spec.modules);
+        let print = match spec.builder {
+            Builder::Bare => print.part(busybox.stamp()?),
+            _ => print,
+        };
         let print = files::fingerprint(print, &spec.files).hex();
         let path = self.part("images").join(print).with_extension("img");
         if self.has(&path)? {
@@ -133,12 +151,16 @@ impl Bed {
             return Ok(Image { path, origin });
         }
         let started = Instant::now();
-        let work = self.copy_for(spec.builder, &kernel)?;
+        let work = match spec.builder {
+            Builder::Bare => self.work_directory()?,
+            _ => self.copy_for(spec.builder, &kernel)?,
+        };
         let system = work.path();
         let built = match spec.builder {
             Builder::InitramfsTools => initramfs_tools::build(spec, &kernel, system)?,
             Builder::Dracut | Builder::DracutSystemd => dracut::build(spec, &kernel, system)?,
             Builder::MkinitcpioStandIns => mkinitcpio::build(spec, &kernel, system)?,
+            Builder::Bare => bare::build(spec, &kernel, &busybox, &tree, system)?,
         };
         fs::rename(&built, &path).map_err(FileError::of("put in place", &path))?;
         let origin = Origin::Built(started.elapsed());
@@ -147,8 +169,7 @@ impl Bed {
 
     /// A copy of the builder's system, with the kernel's modules.
     fn copy_for(&self, builder: Builder, kernel: &KernelFiles) -> Result<TempDir, ImageError> {
-        let work = tempfile::tempdir_in(self.part("work"));
-        let work = work.map_err(FileError::of("create a directory in", &self.part("work")))?;
+        let work = self.work_directory()?;
         link_tree(&self.tree_of(builder)?.path, work.path())?;
         link_tree(
             &kernel.modules(),
@@ -157,9 +178,14 @@ impl Bed {
         Ok(work)
     }
 
+    fn work_directory(&self) -> Result<TempDir, FileError> {
+        let part = self.part("work");
+        tempfile::tempdir_in(&part).map_err(FileError::of("create a directory in", &part))
+    }
+
     fn tree_of(&self, builder: Builder) -> Result<Tree, Missing> {
         match builder {
-            Builder::InitramfsTools | Builder::MkinitcpioStandIns => Ok(self.tools.clone()),
+            Builder::InitramfsTools | Builder::MkinitcpioStandIns | Builder::Bare => Ok(self.tools.clone()),
             Builder::Dracut | Builder::DracutSystemd => self.dracut(),
         }
     }

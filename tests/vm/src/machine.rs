@@ -1,12 +1,15 @@
 //! A machine: QEMU as a child process, its console, its shell and its monitor.
 
+mod device_tree;
 mod devices;
+mod platform;
 mod ports;
 mod slots;
 mod spec;
 mod start;
 mod trace;
 
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -39,6 +42,9 @@ pub enum MachineError {
     /// QEMU could not be started.
     #[error(transparent)]
     Start(#[from] CommandError),
+    /// QEMU wrote down something other than its device tree.
+    #[error("{} is no device tree", .0.display())]
+    DeviceTree(PathBuf),
     /// QEMU ended before it was connected.
     #[error("qemu ended with {status}: {said}")]
     Ended {

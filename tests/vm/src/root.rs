@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::artifacts::Bed;
+use crate::artifacts::{Architecture, Bed, Missing, Tree};
 use crate::files::{self, FileError, GuestFile, create_directory};
 use crate::fingerprint::Fingerprint;
 use crate::process::{self, CommandError};
@@ -18,6 +18,9 @@ const OS_RELEASE: &str = "ID=bed\nPRETTY_NAME=\"the test bed's root\"\n";
 
 const INIT: &str = include_str!("../assets/root-init.sh");
 
+/// In its package.
+pub(crate) const BUSYBOX: &str = "bin/busybox";
+
 const DIRECTORIES: [&str; 11] = [
     "bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr/bin", "var",
 ];
@@ -28,6 +31,9 @@ const SLACK: u64 = 8 << 20;
 /// A root could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum RootError {
+    /// There is no busybox for this processor.
+    #[error(transparent)]
+    Missing(#[from] Missing),
     /// A file of the build.
     #[error(transparent)]
     File(#[from] FileError),
@@ -37,13 +43,14 @@ pub enum RootError {
 }
 
 impl Bed {
-    /// A root image with these files, built if it is not in the cache.
+    /// A root image for this processor with these files, built if it is not in the cache.
     ///
     /// # Errors
-    /// When a file cannot be written or `mke2fs` fails.
-    pub fn root(&self, extra: &[GuestFile]) -> Result<PathBuf, RootError> {
+    /// When there is no busybox for the processor, a file cannot be written or `mke2fs` fails.
+    pub fn root(&self, architecture: Architecture, extra: &[GuestFile]) -> Result<PathBuf, RootError> {
+        let busybox = self.busybox(architecture)?;
         let print = Fingerprint::new("root").parts([RECIPE, INIT]);
-        let print = print.part(self.busybox.stamp()?).part(self.tools.stamp()?);
+        let print = print.part(busybox.stamp()?).part(self.tools.stamp()?);
         let print = files::fingerprint(print, extra).hex();
         let path = self.part("roots").join(print).with_extension("ext4");
         if self.has(&path)? {
@@ -52,7 +59,7 @@ impl Bed {
         let work = tempfile::tempdir_in(self.part("work"));
         let work = work.map_err(FileError::of("create a directory in", &self.part("work")))?;
         let tree = work.path().join("root");
-        self.fill(&tree, extra)?;
+        self.fill(&tree, &busybox, extra)?;
         let size = SLACK + extra.iter().map(|file| file.contents.len() as u64).sum::<u64>();
         let image = work.path().join("image");
         self.make_file_system(&tree, &image, size)?;
@@ -60,14 +67,12 @@ impl Bed {
         Ok(path)
     }
 
-    fn fill(&self, tree: &Path, extra: &[GuestFile]) -> Result<(), RootError> {
+    fn fill(&self, tree: &Path, busybox: &Tree, extra: &[GuestFile]) -> Result<(), RootError> {
         for directory in DIRECTORIES {
             create_directory(&tree.join(directory))?;
         }
-        let busybox = GuestFile::program("/bin/busybox", &self.busybox.path.join("bin/busybox"))?;
-        busybox.install(tree)?;
-        let applets = process::run(Command::new(self.busybox.path.join("bin/busybox")).arg("--list"));
-        for applet in applets_of(&applets?.stdout) {
+        GuestFile::program("/bin/busybox", &busybox.path.join(BUSYBOX))?.install(tree)?;
+        for applet in self.applets()? {
             let link = tree.join("bin").join(applet);
             symlink("busybox", &link).map_err(FileError::of("link", &link))?;
         }
@@ -75,6 +80,13 @@ impl Bed {
         GuestFile::new("/etc/os-release", OS_RELEASE).install(tree)?;
         extra.iter().try_for_each(|file| file.install(tree))?;
         Ok(())
+    }
+
+    /// The names of busybox's programs, by the one that runs here: another processor's has hardly others.
+    fn applets(&self) -> Result<Vec<String>, RootError> {
+        let own = self.busybox(Architecture::X86_64)?.path.join(BUSYBOX);
+        let listed = process::run(Command::new(own).arg("--list"))?;
+        Ok(applets_of(&listed.stdout))
     }
 
     fn make_file_system(&self, tree: &Path, image: &Path, size: u64) -> Result<(), CommandError> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use reseat_vm::artifacts::{Bed, Kernel};
+use reseat_vm::artifacts::{Architecture, Bed, Kernel};
 use reseat_vm::files::GuestFile;
 use reseat_vm::initramfs::ImageSpec;
 use reseat_vm::machine::{MachineError, MachineSpec, RootPort, Siblings, VfioUser};
@@ -24,7 +24,9 @@ fn a_stock_kernel_boots_through_its_initramfs_to_a_shell() {
     let image = bed
         .append_overlay(&image, &[GuestFile::new("/etc/bed-overlay", "x")])
         .unwrap();
-    let root = bed.root(&[GuestFile::new("/etc/marker", "in the root\n")]).unwrap();
+    let root = bed
+        .root(Architecture::X86_64, &[GuestFile::new("/etc/marker", "in the root\n")])
+        .unwrap();
     let port = RootPort {
         id: "rp0".to_owned(),
         slot: 1,
@@ -67,7 +69,7 @@ fn a_hook_that_fails_ends_the_build_with_its_words() {
 fn a_guest_that_panics_ends_the_wait_with_its_console() {
     let bed = Bed::open().unwrap();
     let image = bed.initramfs(&ImageSpec::new(Kernel::Bookworm)).unwrap();
-    let root = bed.root(&[]).unwrap();
+    let root = bed.root(Architecture::X86_64, &[]).unwrap();
     let spec = MachineSpec::new(&bed, "panic", Kernel::Bookworm, &image, &root).unwrap();
     let error = spec.append("rdinit=/bin/false").boot(BOOT).unwrap_err();
     let text = error.to_string();
@@ -79,7 +81,7 @@ fn a_guest_that_panics_ends_the_wait_with_its_console() {
 fn a_function_that_nobody_serves_is_named_by_qemu() {
     let bed = Bed::open().unwrap();
     let image = bed.initramfs(&ImageSpec::new(Kernel::Bookworm)).unwrap();
-    let root = bed.root(&[]).unwrap();
+    let root = bed.root(Architecture::X86_64, &[]).unwrap();
     let spec = MachineSpec::new(&bed, "unserved", Kernel::Bookworm, &image, &root).unwrap();
     let function = VfioUser {
         id: "gpu0".to_owned(),

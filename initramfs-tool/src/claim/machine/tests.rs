@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::claim::{Aim, PowerState, TargetFunction, VFIO_PCI};
+use crate::claim::{Aim, Isolation, PowerState, TargetFunction, VFIO_PCI};
 
 const GPU: Identity = Identity {
     vendor: 0x10de,
@@ -43,6 +43,8 @@ struct Kernel {
     /// Functions that stay asleep for so many readings.
     sleepy: BTreeMap<FunctionAddress, usize>,
     identity: Identity,
+    /// The functions that were in no group, and whether one comes with the driver.
+    groups_awaited: BTreeMap<FunctionAddress, bool>,
     /// A framebuffer in the first function's memory, if any, and whether its driver draws.
     framebuffer: Option<(Framebuffer, bool)>,
     log: Vec<String>,
@@ -64,6 +66,7 @@ impl Kernel {
             faults: Vec::new(),
             sleepy: BTreeMap::new(),
             identity: GPU,
+            groups_awaited: BTreeMap::new(),
             framebuffer: None,
             log: Vec::new(),
             now: Duration::ZERO,
@@ -84,6 +87,9 @@ impl Kernel {
                 .keys()
                 .map(|function| {
                     let mut target = TargetFunction::new(*function, GPU);
+                    if self.groups_awaited.contains_key(function) {
+                        target.isolation = Isolation::Awaited;
+                    }
                     if *function == address(0) {
                         target.framebuffers.extend(self.framebuffer.clone().map(|(it, _)| it));
                     }
@@ -173,6 +179,10 @@ impl Kernel {
                 Answer::Accepted
             }
             Verb::ReadDriver => Answer::Driver(device.driver.clone()),
+            Verb::ReadIommu => {
+                let comes = self.groups_awaited[&operation.function] && device.driver.is_some();
+                Answer::Iommu(comes.then(|| "smmu3.0x0000000009050000".to_owned()))
+            }
             Verb::ReadPower => {
                 let sleepy = self.sleepy.entry(operation.function).or_default();
                 let asleep = *sleepy > 0;
@@ -207,6 +217,31 @@ fn every_function_ends_on_vfio_pci_pinned() {
         assert_eq!(device.control, "on", "the pin comes after the bind, which undoes it");
     }
     assert_eq!(outcome.power.len(), 2);
+}
+
+#[test]
+fn a_group_that_is_awaited_has_to_have_come_with_the_driver() {
+    let mut kernel = Kernel::new(&[None, None]);
+    kernel.groups_awaited.insert(address(1), true);
+    assert_eq!(kernel.run().rollback, None);
+    let seen = kernel.position("read the IOMMU of 0000:01:00.1");
+    assert!(seen > kernel.position("bind 0000:01:00.1 to vfio-pci"));
+    // The other's was known.
+    assert!(!kernel.log.iter().any(|line| line == "read the IOMMU of 0000:01:00.0"));
+}
+
+#[test]
+fn a_group_that_has_not_come_rolls_the_gpu_back() {
+    let before = Kernel::new(&[Some("nouveau"), None]);
+    let expected = before.devices.clone();
+    let mut kernel = before;
+    kernel.groups_awaited.insert(address(0), false);
+    let rollback = kernel.run().rollback.unwrap();
+    assert_eq!(
+        rollback.failure.message,
+        "0000:01:00.0 is behind no IOMMU, also after the bind to vfio-pci"
+    );
+    assert_eq!(kernel.devices, expected);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::packages::{Fetched, PackageSet, Release, discard_changed};
+use super::packages::{Architecture, Fetched, PackageSet, Release, discard_changed};
 use super::sources::Mirror;
 use crate::files::{FileError, create_directory};
 use crate::process::{self, CommandError};
@@ -46,14 +46,19 @@ struct Offer {
     fetched: Fetched,
 }
 
-/// apt's directories for one release.
+/// apt's directories for one release and architecture.
 pub(crate) struct AptRoot {
     directory: PathBuf,
 }
 
 impl AptRoot {
     /// Makes the directories and the configuration; nothing is fetched yet.
-    pub(crate) fn create(directory: &Path, release: Release, mirror: &Mirror) -> Result<Self, AptError> {
+    pub(crate) fn create(
+        directory: &Path,
+        release: Release,
+        architecture: Architecture,
+        mirror: &Mirror,
+    ) -> Result<Self, AptError> {
         for below in [
             "state/lists/partial",
             "cache/archives/partial",
@@ -67,8 +72,8 @@ impl AptRoot {
             fs::write(&path, text).map_err(FileError::of("write", &path))
         };
         write("status", String::new())?;
-        write("etc/sources.list", sources_list(release, mirror))?;
-        write("apt.conf", configuration(directory, &proxies()))?;
+        write("etc/sources.list", sources_list(release, architecture, mirror))?;
+        write("apt.conf", configuration(directory, architecture, &proxies()))?;
         Ok(Self {
             directory: directory.to_owned(),
         })
@@ -175,13 +180,15 @@ fn size_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-fn sources_list(release: Release, mirror: &Mirror) -> String {
-    let options = format!("[arch=amd64 signed-by={}]", mirror.keyring.display());
+fn sources_list(release: Release, architecture: Architecture, mirror: &Mirror) -> String {
+    let (architecture, keyring) = (architecture.debian(), mirror.keyring.display());
+    let options = format!("[arch={architecture} signed-by={keyring}]");
     let line = |suite: &&str| format!("deb {options} {} {suite} main\n", mirror.uri);
     release.suites().iter().map(line).collect()
 }
 
-fn configuration(directory: &Path, proxies: &str) -> String {
+fn configuration(directory: &Path, architecture: Architecture, proxies: &str) -> String {
+    let architecture = architecture.debian();
     let at = |name: &str| directory.join(name).display().to_string();
     let (state, status) = (at("state"), at("status"));
     let (cache, etc) = (at("cache"), at("etc"));
@@ -193,8 +200,8 @@ fn configuration(directory: &Path, proxies: &str) -> String {
          Dir::Etc::netrc \"/etc/apt/auth.conf\";\n\
          Dir::Etc::netrcparts \"/etc/apt/auth.conf.d\";\n\
          Dir::Log \"{cache}\";\n\
-         APT::Architecture \"amd64\";\n\
-         APT::Architectures {{ \"amd64\"; }};\n\
+         APT::Architecture \"{architecture}\";\n\
+         APT::Architectures {{ \"{architecture}\"; }};\n\
          APT::Install-Recommends \"false\";\n\
          APT::Sandbox::User \"root\";\n\
          Acquire::Languages \"none\";\n\
@@ -272,7 +279,7 @@ mod tests {
             keyring: "/keys/debian.gpg".into(),
         };
         assert_eq!(
-            sources_list(Release::Trixie, &mirror),
+            sources_list(Release::Trixie, Architecture::X86_64, &mirror),
             "deb [arch=amd64 signed-by=/keys/debian.gpg] http://mirror.test/debian trixie main\n\
              deb [arch=amd64 signed-by=/keys/debian.gpg] http://mirror.test/debian \
              trixie-backports main\n"

@@ -9,7 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use super::apt::AptRoot;
 use super::kernel::KernelFiles;
-use super::packages::{BUSYBOX, DRACUT, Manifest, PackageSet, QEMU, Release, Scope, TOOLS, discard_changed};
+use super::packages::{
+    Architecture, BUSYBOX, DRACUT, Manifest, PackageSet, QEMU, Release, Scope, TOOLS, discard_changed,
+};
 use super::unpack::{self, Tree};
 use super::{DIRECTORY_VARIABLE, Missing, Part, PrepareError, sources};
 use crate::files::{self, FileError, create_directory};
@@ -87,9 +89,13 @@ impl Layout {
     /// The sets that every bed has and those of these parts, as far as they are not there.
     pub(super) fn lacks(&self, parts: &[Part]) -> Vec<PackageSet> {
         let mut sets = vec![TOOLS, QEMU, BUSYBOX];
-        sets.extend(parts.iter().map(|part| part.packages()));
+        sets.extend(parts.iter().flat_map(|part| part.packages()));
         sets.retain(|set| self.tree(set).is_none());
         sets
+    }
+
+    pub(super) fn require(&self, set: &PackageSet) -> Result<Tree, Missing> {
+        self.tree(set).ok_or_else(|| self.missing(set.name))
     }
 
     pub(super) fn missing(&self, what: &'static str) -> Missing {
@@ -99,19 +105,24 @@ impl Layout {
         }
     }
 
-    /// Fetches the sets that have no manifest, the releases side by side.
+    /// Fetches the sets that have no manifest, the indices side by side.
     pub(super) fn fetch(&self, sets: &[PackageSet], progress: &Progress) -> Result<(), PrepareError> {
-        let mut by_release: BTreeMap<Release, Vec<&PackageSet>> = BTreeMap::new();
+        let mut by_index: BTreeMap<(Release, Architecture), Vec<&PackageSet>> = BTreeMap::new();
         for set in sets {
             if Manifest::load(set, &self.manifest_path(set)).is_none() {
-                by_release.entry(set.release).or_default().push(set);
+                let index = (set.release, set.architecture);
+                by_index.entry(index).or_default().push(set);
             }
         }
-        in_parallel(by_release, |(release, sets)| {
+        in_parallel(by_index, |((release, architecture), sets)| {
             let mirror = sources::mirror(Path::new("/etc/apt"))?;
-            let directory = self.root.join("apt").join(release.name());
-            let apt = AptRoot::create(&directory, release, &mirror)?;
-            let step = progress.start(format!("reading the index of {}", release.name()));
+            let name = match architecture {
+                Architecture::X86_64 => release.name().to_owned(),
+                other @ Architecture::Aarch64 => format!("{}-{}", release.name(), other.debian()),
+            };
+            let directory = self.root.join("apt").join(&name);
+            let apt = AptRoot::create(&directory, release, architecture, &mirror)?;
+            let step = progress.start(format!("reading the index of {name}"));
             apt.update()?;
             step.done("read");
             for set in sets {

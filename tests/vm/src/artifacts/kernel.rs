@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use super::packages::{PackageSet, Release, Scope};
+use super::packages::{Architecture, PackageSet, Release, Scope};
 use super::unpack::Tree;
 use crate::files::FileError;
 use crate::process::{self, CommandError};
@@ -18,39 +18,56 @@ pub enum Kernel {
     Trixie,
     /// The newest that Debian 13 is offered.
     TrixieBackports,
+    /// As [`Kernel::Trixie`], for aarch64.
+    TrixieArm64,
 }
 
 impl Kernel {
-    /// All of them, the default first.
+    /// Those for the bed's own processor, the default first.
     pub const ALL: [Self; 3] = [Self::Bookworm, Self::Trixie, Self::TrixieBackports];
 
-    /// The suite that it comes from: a short name for command lines and messages.
+    /// A short name for command lines and messages: the suite that it comes from.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bookworm => "bookworm",
             Self::Trixie => "trixie",
             Self::TrixieBackports => "trixie-backports",
+            Self::TrixieArm64 => "trixie-arm64",
         }
     }
 
-    /// The kernel of this name.
+    /// The processor that it is for.
+    #[must_use]
+    pub const fn architecture(self) -> Architecture {
+        match self {
+            Self::Bookworm | Self::Trixie | Self::TrixieBackports => Architecture::X86_64,
+            Self::TrixieArm64 => Architecture::Aarch64,
+        }
+    }
+
+    /// The kernel of this name, among [`Kernel::ALL`].
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kernel| kernel.name() == name)
     }
 
     pub(crate) const fn packages(self) -> PackageSet {
-        let (name, release) = match self {
-            Self::Bookworm => ("kernel-bookworm", Release::Bookworm),
-            Self::Trixie => ("kernel-trixie", Release::Trixie),
-            Self::TrixieBackports => ("kernel-trixie-backports", Release::Trixie),
+        let (name, release, suite) = match self {
+            Self::Bookworm => ("kernel-bookworm", Release::Bookworm, "bookworm"),
+            Self::Trixie => ("kernel-trixie", Release::Trixie, "trixie"),
+            Self::TrixieBackports => ("kernel-trixie-backports", Release::Trixie, "trixie-backports"),
+            Self::TrixieArm64 => ("kernel-trixie-arm64", Release::Trixie, "trixie"),
         };
         PackageSet {
             name,
+            architecture: self.architecture(),
             release,
-            suite: self.name(),
-            packages: &["linux-image-amd64"],
+            suite,
+            packages: match self.architecture() {
+                Architecture::X86_64 => &["linux-image-amd64"],
+                Architecture::Aarch64 => &["linux-image-arm64"],
+            },
             scope: Scope::KernelParts,
         }
     }
@@ -61,7 +78,7 @@ impl Kernel {
 pub struct KernelFiles {
     /// What `uname -r` says in the guest.
     pub version: String,
-    /// The uncompressed image; QEMU enters it through its PVH note.
+    /// The uncompressed image; QEMU enters one for x86-64 through its PVH note.
     pub vmlinux: PathBuf,
     /// The unpacked packages: `boot/config-*`, `lib/modules/*`.
     tree: PathBuf,
@@ -79,8 +96,8 @@ pub enum KernelError {
     /// No modules, so no version.
     #[error("no kernel in {}", .0.display())]
     NoKernel(PathBuf),
-    /// Not an image that the boot protocol describes.
-    #[error("{} is not a compressed x86 kernel image: {what}", path.display())]
+    /// Not an image that a boot protocol describes.
+    #[error("{} is no kernel image: {what}", path.display())]
     NotAnImage {
         /// The image.
         path: PathBuf,
@@ -146,22 +163,31 @@ impl KernelFiles {
     pub(crate) fn finish(&self, tools: &Tree) -> Result<(), KernelError> {
         let image = self.image();
         let bytes = fs::read(&image).map_err(FileError::of("read", &image))?;
-        let payload = payload(&bytes).map_err(|what| KernelError::NotAnImage {
+        let wrong = |what| KernelError::NotAnImage {
             path: image.clone(),
             what,
-        })?;
-        uncompress(&payload, tools, &self.vmlinux)?;
-        if fs::metadata(&self.vmlinux).map_or(0, |metadata| metadata.len()) != payload.size {
-            return Err(KernelError::NotAnImage {
-                path: image,
-                what: "its payload is not as long as it says",
-            });
+        };
+        if is_arm64_image(&bytes) {
+            fs::hard_link(&image, &self.vmlinux).map_err(FileError::of("link", &self.vmlinux))?;
+        } else {
+            let payload = payload(&bytes).map_err(wrong)?;
+            uncompress(&payload, tools, &self.vmlinux)?;
+            if fs::metadata(&self.vmlinux).map_or(0, |metadata| metadata.len()) != payload.size {
+                return Err(wrong("its payload is not as long as it says"));
+            }
         }
         let mut depmod = tools.command_as("usr/bin/kmod", "depmod");
         depmod.arg("-b").arg(&self.tree).arg(&self.version);
         process::run(&mut depmod)?;
         Ok(())
     }
+}
+
+/// Whether this is the image that arm64 boots, which is not compressed: by the header in the kernel's
+/// `Documentation/arch/arm64/booting.rst`.
+fn is_arm64_image(image: &[u8]) -> bool {
+    const MAGIC: usize = 0x38;
+    image.get(MAGIC..MAGIC + 4) == Some(b"ARM\x64")
 }
 
 /// The compressed kernel inside an image.
@@ -247,6 +273,15 @@ mod tests {
         assert_eq!(payload.program, "usr/bin/xz");
         assert_eq!(payload.bytes, b"\xfd7zXZ\0data");
         assert_eq!(payload.size, 256);
+    }
+
+    #[test]
+    fn an_image_for_arm64_is_told_by_its_magic() {
+        let mut image = vec![0; 64];
+        assert!(!is_arm64_image(&image));
+        image[0x38..0x3c].copy_from_slice(b"ARMd");
+        assert!(is_arm64_image(&image));
+        assert!(!is_arm64_image(&image[..0x3b]));
     }
 
     #[test]

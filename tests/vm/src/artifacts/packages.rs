@@ -30,6 +30,25 @@ impl Release {
     }
 }
 
+/// A processor, of the bed's own machine or of one that it emulates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Architecture {
+    /// The bed's own.
+    X86_64,
+    /// Arm, 64 bits.
+    Aarch64,
+}
+
+impl Architecture {
+    /// What Debian calls it.
+    pub(crate) const fn debian(self) -> &'static str {
+        match self {
+            Self::X86_64 => "amd64",
+            Self::Aarch64 => "arm64",
+        }
+    }
+}
+
 /// Which of the packages that apt would install belong to a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -58,6 +77,7 @@ impl Scope {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PackageSet {
     pub(crate) name: &'static str,
+    pub(crate) architecture: Architecture,
     pub(crate) release: Release,
     /// The suite that apt prefers.
     pub(crate) suite: &'static str,
@@ -68,6 +88,7 @@ pub(crate) struct PackageSet {
 /// QEMU with `vfio-user-pci`, which came with 10.1.
 pub(crate) const QEMU: PackageSet = PackageSet {
     name: "qemu",
+    architecture: Architecture::X86_64,
     release: Release::Trixie,
     suite: "trixie-backports",
     packages: &["qemu-system-x86"],
@@ -79,6 +100,7 @@ pub(crate) const QEMU: PackageSet = PackageSet {
 /// Essential packages are named because nothing depends on them; the compressors open kernels.
 pub(crate) const TOOLS: PackageSet = PackageSet {
     name: "tools",
+    architecture: Architecture::X86_64,
     release: Release::Bookworm,
     suite: "bookworm",
     packages: &[
@@ -109,6 +131,7 @@ pub(crate) const TOOLS: PackageSet = PackageSet {
 /// A system in which `dracut` runs as shipped; systemd is in it for the images that systemd runs.
 pub(crate) const DRACUT: PackageSet = PackageSet {
     name: "dracut",
+    architecture: Architecture::X86_64,
     release: Release::Trixie,
     suite: "trixie",
     packages: &[
@@ -138,22 +161,43 @@ pub(crate) const DRACUT: PackageSet = PackageSet {
 /// The guest's user space: one static program.
 pub(crate) const BUSYBOX: PackageSet = PackageSet {
     name: "busybox",
+    architecture: Architecture::X86_64,
     release: Release::Bookworm,
     suite: "bookworm",
     packages: &["busybox-static"],
     scope: Scope::Named,
 };
 
+/// As [`QEMU`], for machines with an Arm processor.
+pub(crate) const QEMU_ARM: PackageSet = PackageSet {
+    name: "qemu-arm",
+    packages: &["qemu-system-arm"],
+    ..QEMU
+};
+
+/// As [`BUSYBOX`]; of the release whose index is read for the kernel as well.
+pub(crate) const BUSYBOX_ARM64: PackageSet = PackageSet {
+    name: "busybox-arm64",
+    architecture: Architecture::Aarch64,
+    release: Release::Trixie,
+    suite: "trixie",
+    ..BUSYBOX
+};
+
 impl PackageSet {
     /// What was asked for; a change of it makes what was fetched stale.
     fn request(&self) -> String {
-        Fingerprint::new("packages")
+        let print = Fingerprint::new("packages")
             .part(self.name)
             .part(self.suite)
             .parts(self.release.suites())
             .parts(self.packages)
-            .part(format!("{:?}", self.scope))
-            .hex()
+            .part(format!("{:?}", self.scope));
+        // Not of the bed's own: what was fetched before there were others is as good as ever.
+        match self.architecture {
+            Architecture::X86_64 => print.hex(),
+            other @ Architecture::Aarch64 => print.part(other.debian()).hex(),
+        }
     }
 }
 

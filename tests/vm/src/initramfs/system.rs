@@ -34,8 +34,10 @@ impl Bed {
                 dracut::prepare(spec, system)?;
                 dracut::configuration(spec).install(system)?;
             }
-            // They are functions, and no program that somebody could run.
-            Builder::MkinitcpioStandIns => spec.files.iter().try_for_each(|file| file.install(system))?,
+            // They are functions, and no program that somebody could run; or there is nothing at all.
+            Builder::MkinitcpioStandIns | Builder::Bare => {
+                spec.files.iter().try_for_each(|file| file.install(system))?;
+            }
         }
         Ok(System {
             directory,
@@ -67,7 +69,9 @@ impl System {
     pub fn command(&self, arguments: &[&str]) -> Result<Command, FileError> {
         let mut command = match self.builder {
             Builder::Dracut | Builder::DracutSystemd => dracut::enter(self.directory.path()),
-            Builder::InitramfsTools | Builder::MkinitcpioStandIns => initramfs_tools::enter(self.directory.path())?,
+            Builder::InitramfsTools | Builder::MkinitcpioStandIns | Builder::Bare => {
+                initramfs_tools::enter(self.directory.path())?
+            }
         };
         command.args(arguments);
         plain_environment(&mut command);

@@ -8,32 +8,33 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::devices::{Nvme, RootPort, Switch, VfioUser};
+use super::platform::{Platform, Translation};
 use super::start::{QMP_SOCKET, SHELL_SOCKET};
 use super::{Machine, MachineError, trace};
 use crate::artifacts::{Bed, Kernel, KernelFiles, Missing, Tree};
 use crate::initramfs::Image;
 
-/// The console on the first serial port; a panic ends the machine; no check of a root that is
-/// never written; no self-tests of ciphers, which take 0.6 s under TCG; no test of the timer's interrupt, which on a
-/// loaded host comes so late that the kernel panics ("timer doesn't work through Interrupt-remapped IO-APIC").
-const APPEND: &str = "console=ttyS0 panic=-1 root=/dev/vda rootfstype=ext4 ro fsck.mode=skip \
-                      cryptomgr.notests no_timer_check";
+/// A panic ends the machine; no check of a root that is never written; no self-tests of ciphers, which take 0.6 s under TCG.
+const APPEND: &str = "panic=-1 root=/dev/vda rootfstype=ext4 ro fsck.mode=skip cryptomgr.notests";
 
-/// The translation that the machine has for DMA.
+/// The translation that the machine has for DMA: an Intel one on x86-64, a version 3 SMMU on aarch64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Iommu {
     /// None: vfio needs its no-IOMMU mode.
     None,
-    /// An Intel one of which the kernel is told nothing; whether it is used then is the kernel's choice.
-    IntelUnused,
-    /// An Intel one, in use.
-    Intel,
+    /// One of which the kernel's command line says nothing; whether it is used then is the kernel's choice.
+    Untold,
+    /// One that is in use.
+    Told,
+    /// One that the kernel is told to use, and that is for nothing that stands on the buses.
+    Elsewhere,
 }
 
 /// What a machine is made of.
 #[derive(Debug, Clone)]
 pub struct MachineSpec {
     name: String,
+    platform: Platform,
     kernel: KernelFiles,
     image: PathBuf,
     root: PathBuf,
@@ -53,19 +54,20 @@ pub struct MachineSpec {
 }
 
 impl MachineSpec {
-    /// A machine with 512 MiB, an Intel IOMMU and no ports; `name` is for its log.
+    /// A machine with 512 MiB, an IOMMU and no ports; `name` is for its log.
     ///
     /// # Errors
-    /// When the kernel is not in the bed.
+    /// When the kernel is not in the bed, or no emulator for it.
     pub fn new(bed: &Bed, name: &str, kernel: Kernel, image: &Image, root: &Path) -> Result<Self, Missing> {
         Ok(Self {
             name: name.to_owned(),
+            platform: Platform::of(kernel.architecture()),
             kernel: bed.kernel(kernel)?,
             image: image.path.clone(),
             root: root.to_owned(),
             append: String::new(),
             memory_mib: 512,
-            iommu: Iommu::Intel,
+            iommu: Iommu::Told,
             ports: Vec::new(),
             switches: Vec::new(),
             functions: Vec::new(),
@@ -75,7 +77,7 @@ impl MachineSpec {
             counted: false,
             arguments: Vec::new(),
             logs: bed.part("logs"),
-            qemu: bed.qemu.clone(),
+            qemu: bed.emulator(kernel.architecture())?,
         })
     }
 
@@ -178,17 +180,17 @@ impl MachineSpec {
 
     fn command_line(&self) -> String {
         let iommu = match self.iommu {
-            Iommu::None | Iommu::IntelUnused => "",
-            Iommu::Intel => " intel_iommu=on iommu=pt",
+            Iommu::None | Iommu::Untold => "",
+            Iommu::Told | Iommu::Elsewhere => self.platform.use_iommu(),
         };
-        format!("{APPEND}{iommu}{}", self.append)
+        format!("{} {APPEND}{iommu}{}", self.platform.words(), self.append)
     }
 
     /// QEMU's arguments, with the sockets in a directory.
     fn qemu_arguments(&self, sockets: &Path) -> Vec<String> {
         let mut all = vec!["-nodefaults".to_owned(), "-no-reboot".to_owned()];
         let options = [
-            self.platform(),
+            self.platform(sockets),
             connections(sockets),
             self.functions(),
             self.disk_and_kernel(),
@@ -205,7 +207,7 @@ impl MachineSpec {
         all
     }
 
-    fn platform(&self) -> Vec<QemuOption> {
+    fn platform(&self, directory: &Path) -> Vec<QemuOption> {
         let accelerator = if self.counted {
             "tcg,thread=single"
         } else {
@@ -213,26 +215,33 @@ impl MachineSpec {
         };
         let mut options = vec![
             ("-accel", accelerator.to_owned()),
-            // Of AMD's processors the kernel keeps the addresses below 1 TiB for HyperTransport, which are just those that a
-            // machine of this size has for large BARs: what is found anew would get none.
-            ("-cpu", "qemu64,vendor=GenuineIntel".to_owned()),
-            ("-machine", "q35,kernel-irqchip=split".to_owned()),
             ("-m", format!("{}M", self.memory_mib)),
             ("-display", "none".to_owned()),
-            // With it acpiphp owns the slots: no pciehp, and a secondary bus reset fails.
-            (
-                "-global",
-                "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off".to_owned(),
-            ),
         ];
+        options.extend(self.platform.options(self.iommu, Translation::Bypassed));
         if self.counted {
             options.push(("-icount", "shift=2,sleep=off".to_owned()));
         }
-        if self.iommu != Iommu::None {
-            let iommu = "intel-iommu,intremap=on,caching-mode=on";
-            options.push(("-device", iommu.to_owned()));
+        if let Some(tree) = self.device_tree(directory) {
+            options.push(("-dtb", tree.display().to_string()));
         }
         options
+    }
+
+    /// The file for the machine's device tree, where QEMU is to be given one.
+    pub(super) fn device_tree(&self, directory: &Path) -> Option<PathBuf> {
+        self.platform.device_tree(self.iommu, directory)
+    }
+
+    /// A QEMU that writes down the device tree of this machine, with its ports for the console and the shell, and ends.
+    pub(super) fn dump_device_tree(&self, to: &Path) -> Command {
+        let mut command = self.qemu();
+        command.args(["-nodefaults", "-display", "none", "-serial", "null", "-serial", "null"]);
+        for (option, value) in self.platform.options(self.iommu, Translation::Real) {
+            command.arg(option).arg(value);
+        }
+        command.arg("-machine").arg(format!("dumpdtb={}", to.display()));
+        command
     }
 
     fn functions(&self) -> Vec<QemuOption> {
@@ -268,13 +277,18 @@ impl MachineSpec {
     }
 
     pub(super) fn command(&self, directory: &Path) -> Command {
+        let mut command = self.qemu();
+        command.args(self.qemu_arguments(directory));
+        command
+    }
+
+    fn qemu(&self) -> Command {
         let tree = &self.qemu.path;
-        let mut command = self.qemu.command("usr/bin/qemu-system-x86_64");
+        let mut command = self.qemu.command(self.platform.program());
         for data in ["usr/share/qemu", "usr/share/seabios"] {
             command.arg("-L").arg(tree.join(data));
         }
         command.env("QEMU_MODULE_DIR", tree.join("usr/lib/x86_64-linux-gnu/qemu"));
-        command.args(self.qemu_arguments(directory));
         command
     }
 
@@ -320,12 +334,13 @@ mod tests {
     fn spec() -> MachineSpec {
         MachineSpec {
             name: "test".to_owned(),
+            platform: Platform::Q35,
             kernel: KernelFiles::at("6.1", Path::new("/kernel")),
             image: "/image".into(),
             root: "/root".into(),
             append: String::new(),
             memory_mib: 512,
-            iommu: Iommu::Intel,
+            iommu: Iommu::Told,
             ports: Vec::new(),
             switches: Vec::new(),
             functions: Vec::new(),
@@ -407,6 +422,22 @@ mod tests {
         assert!(line(&spec()).contains("intel_iommu=on iommu=pt"));
         let without = line(&spec().iommu(Iommu::None));
         assert!(!without.contains("iommu"), "{without}");
+    }
+
+    #[test]
+    fn a_machine_with_an_smmu_takes_its_tree_from_its_directory() {
+        let spec = MachineSpec {
+            platform: Platform::Virt,
+            ..spec()
+        };
+        let with = line(&spec);
+        assert!(with.contains("-dtb /s/device-tree"), "{with}");
+        assert!(
+            with.contains("console=ttyAMA0") && with.contains("iommu.passthrough=1"),
+            "{with}"
+        );
+        let without = line(&spec.iommu(Iommu::None));
+        assert!(!without.contains("-dtb") && !without.contains("mmu"), "{without}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::{MachineError, MachineSpec};
+use super::{MachineError, MachineSpec, device_tree};
 use crate::console::Console;
 use crate::files::{FileError, temporary_directory};
 use crate::process;
@@ -67,6 +67,9 @@ impl Process {
     }
 
     fn spawn(spec: &MachineSpec, directory: TempDir) -> Result<Self, MachineError> {
+        if let Some(tree) = spec.device_tree(directory.path()) {
+            device_tree::write(spec.dump_device_tree(&tree), &tree)?;
+        }
         let errors = directory.path().join(STDERR);
         let stderr = File::create(&errors).map_err(FileError::of("create", &errors))?;
         let mut command = spec.command(directory.path());
