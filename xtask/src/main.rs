@@ -127,11 +127,13 @@ fn run(command: &Command) -> Result<()> {
 const KERNELS: [Kernel; 2] = [Kernel::Bookworm, Kernel::Trixie];
 
 /// What the stories need.
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 6] = [
     Part::Kernel(Kernel::Bookworm),
     Part::Kernel(Kernel::Trixie),
     Part::Kernel(Kernel::TrixieBackports),
     Part::Dracut,
+    Part::Uefi,
+    Part::Modules,
 ];
 
 fn fetch_bed() -> Result<Bed> {

@@ -155,6 +155,22 @@ impl Stage {
         self.build(spec, rules, more)
     }
 
+    /// As [`Stage::image_with_modules`], for Debian 13's kernel with the modules that the bed has built for it.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn image_with_built_modules(
+        &self,
+        modules: &[&str],
+        rules: Rules<'_>,
+        more: impl IntoIterator<Item = GuestFile>,
+    ) -> Result<Image> {
+        let mut spec = ImageSpec::new(self.kernel);
+        spec.modules = modules.iter().map(|module| (*module).to_owned()).collect();
+        spec.built_modules = true;
+        self.build(spec, rules, more)
+    }
+
     fn build(&self, spec: ImageSpec, rules: Rules<'_>, more: impl IntoIterator<Item = GuestFile>) -> Result<Image> {
         let mut files = self.installed()?;
         if let Rules::File(content) = rules {

@@ -51,6 +51,8 @@ const STORIES: &[(&str, Story)] = stories![
     no_iommu::the_parameter_that_turns_it_off_is_named,
     off::nothing_is_touched,
     only_display::is_refused_unless_forced,
+    only_display::of_uefi_is_refused_unless_forced,
+    only_display::on_simpledrm_is_refused_unless_forced,
     dracut::without_systemd,
     dracut::with_systemd,
     dracut::the_switch_leaves_it_to_the_rival,

@@ -16,6 +16,7 @@ mod apt;
 mod cache;
 mod host;
 mod kernel;
+mod modules;
 mod packages;
 mod sources;
 mod unpack;
@@ -26,12 +27,14 @@ pub use self::apt::AptError;
 pub use self::host::{HostError, install};
 pub(crate) use self::host::{is_root, program};
 pub use self::kernel::{Kernel, KernelError, KernelFiles};
+pub use self::modules::ModulesError;
+pub(crate) use self::modules::BuiltModules;
 pub use self::sources::SourcesError;
 pub(crate) use self::unpack::Tree;
 pub use self::unpack::UnpackError;
 
 use self::cache::Layout;
-use self::packages::{BUSYBOX, DRACUT, PackageSet, QEMU, TOOLS};
+use self::packages::{BUSYBOX, DRACUT, MODULES, OVMF, PackageSet, QEMU, TOOLS};
 use crate::files::FileError;
 use crate::progress::Progress;
 
@@ -56,6 +59,9 @@ pub enum PrepareError {
     /// A kernel could not be made ready.
     #[error(transparent)]
     Kernel(#[from] KernelError),
+    /// Modules could not be built.
+    #[error(transparent)]
+    Modules(#[from] ModulesError),
     /// A file of the cache.
     #[error(transparent)]
     File(#[from] FileError),
@@ -84,6 +90,10 @@ pub enum Part {
     Kernel(Kernel),
     /// `dracut`, and the systemd that it puts into images.
     Dracut,
+    /// Firmware that boots by UEFI.
+    Uefi,
+    /// Modules that Debian 13's kernel lacks, built from its own source.
+    Modules,
 }
 
 impl Part {
@@ -91,6 +101,8 @@ impl Part {
         match self {
             Self::Kernel(kernel) => kernel.packages(),
             Self::Dracut => DRACUT,
+            Self::Uefi => OVMF,
+            Self::Modules => MODULES,
         }
     }
 }
@@ -172,6 +184,26 @@ impl Bed {
     pub(crate) fn dracut(&self) -> Result<Tree, Missing> {
         let missing = || self.layout.missing(DRACUT.name);
         self.layout.tree(&DRACUT).ok_or_else(missing)
+    }
+
+    /// The firmware that boots by UEFI: a flash image.
+    ///
+    /// # Errors
+    /// When it has not been fetched.
+    pub(crate) fn uefi(&self) -> Result<PathBuf, Missing> {
+        let tree = self.layout.tree(&OVMF).ok_or_else(|| self.layout.missing(OVMF.name))?;
+        Ok(tree.path.join("usr/share/ovmf/OVMF.fd"))
+    }
+
+    /// The modules that were built for a kernel from its own source.
+    ///
+    /// # Errors
+    /// When they have not been built, or for another version of it.
+    pub(crate) fn built_modules(&self, kernel: &KernelFiles) -> Result<BuiltModules, Missing> {
+        let missing = || self.layout.missing(MODULES.name);
+        let tree = self.layout.tree(&MODULES).ok_or_else(missing)?;
+        let built = BuiltModules::in_tree(tree);
+        built.is_for(kernel).then_some(built).ok_or_else(missing)
     }
 
     /// The cache directory.

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 pub use self::system::System;
 use crate::artifacts::{Bed, Kernel, KernelFiles, Missing, Tree};
+use crate::chroot::plain_environment;
 use crate::cpio;
 use crate::files::{self, FileError, GuestFile, link_tree};
 use crate::fingerprint::{self, Fingerprint};
@@ -65,6 +66,8 @@ pub struct ImageSpec {
     pub kernel: Kernel,
     /// Modules that udev may load by alias, as in an image built with `MODULES=most`.
     pub modules: Vec<String>,
+    /// Whether the kernel has also the modules that the bed has built for it; Debian 13's only.
+    pub built_modules: bool,
     /// Files put into the system before the build: hooks, scripts, programs, configuration.
     pub files: Vec<GuestFile>,
 }
@@ -78,6 +81,7 @@ impl ImageSpec {
             builder: Builder::InitramfsTools,
             kernel,
             modules: drivers.map(str::to_owned).to_vec(),
+            built_modules: false,
             files: Vec::new(),
         }
     }
@@ -125,7 +129,11 @@ impl Bed {
             })
             .part(tree.stamp()?)
             .part(kernel.tree_stamp()?)
-            .parts(&spec.modules);
+            .parts(&spec.modules)
+            .parts(match spec.built_modules {
+                true => vec![self.built_modules(&kernel)?.stamp()?],
+                false => Vec::new(),
+            });
         let print = files::fingerprint(print, &spec.files).hex();
         let path = self.part("images").join(print).with_extension("img");
         if self.has(&path)? {
@@ -133,7 +141,7 @@ impl Bed {
             return Ok(Image { path, origin });
         }
         let started = Instant::now();
-        let work = self.copy_for(spec.builder, &kernel)?;
+        let work = self.copy_for(spec, &kernel)?;
         let system = work.path();
         let built = match spec.builder {
             Builder::InitramfsTools => initramfs_tools::build(spec, &kernel, system)?,
@@ -146,14 +154,22 @@ impl Bed {
     }
 
     /// A copy of the builder's system, with the kernel's modules.
-    fn copy_for(&self, builder: Builder, kernel: &KernelFiles) -> Result<TempDir, ImageError> {
+    fn copy_for(&self, spec: &ImageSpec, kernel: &KernelFiles) -> Result<TempDir, ImageError> {
         let work = tempfile::tempdir_in(self.part("work"));
         let work = work.map_err(FileError::of("create a directory in", &self.part("work")))?;
-        link_tree(&self.tree_of(builder)?.path, work.path())?;
+        link_tree(&self.tree_of(spec.builder)?.path, work.path())?;
         link_tree(
             &kernel.modules(),
             &work.path().join("lib/modules").join(&kernel.version),
         )?;
+        if spec.built_modules {
+            let built = self.built_modules(kernel)?.files(kernel)?;
+            built.iter().try_for_each(|file| file.install(work.path()))?;
+            // It replaces its lists, which are links to those of the kernel without them.
+            let mut depmod = self.tools.command_as("usr/bin/kmod", "depmod");
+            depmod.arg("-b").arg(work.path()).arg(&kernel.version);
+            process::run(&mut depmod)?;
+        }
         Ok(work)
     }
 
@@ -213,11 +229,6 @@ fn run_builder(mut command: Command, is_warning: fn(&str) -> bool) -> Result<(),
         return Err(ImageError::Warned(warnings.join("\n")));
     }
     Ok(())
-}
-
-fn plain_environment(command: &mut Command) {
-    command.env_clear();
-    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
 }
 
 #[cfg(test)]
