@@ -70,6 +70,8 @@ const STORIES: &[(&str, Story)] = stories![
     asleep::woken_by_the_kernel_under_lockdown,
     rivals::none_is_faster_than_the_claim,
     rivals::without_reseat_they_have_all,
+    rivals::on_6_12_xe_is_not_faster_either,
+    rivals::on_6_12_without_reseat_they_have_all,
     hot::back_from_a_power_cycle_on_6_1,
     hot::back_from_a_power_cycle_on_the_newest,
     hangs::a_modprobe_that_never_returns,

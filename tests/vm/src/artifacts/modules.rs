@@ -121,7 +121,9 @@ pub(super) fn build(tree: &Path) -> Result<(), ModulesError> {
 /// The name of the first entry that begins and ends so.
 fn find(directory: &Path, begin: &str, end: &str) -> Result<Option<String>, FileError> {
     let entries = fs::read_dir(directory).map_err(FileError::of("list", directory))?;
-    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let names = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
     let mut named: Vec<String> = names
         .filter(|name| name.starts_with(begin) && name.ends_with(end))
         .collect();
