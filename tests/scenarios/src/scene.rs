@@ -311,8 +311,16 @@ impl Running {
     /// # Errors
     /// When it is not, saying in what.
     pub fn check_pinned(&self, function: &str) -> Result<()> {
+        self.check_pinned_on(function, "vfio-pci")
+    }
+
+    /// As [`Running::check_pinned`], on a variant of vfio-pci.
+    ///
+    /// # Errors
+    /// When it is not, saying in what.
+    pub fn check_pinned_on(&self, function: &str, driver: &str) -> Result<()> {
         for (file, expected) in [
-            ("driver_override", "vfio-pci"),
+            ("driver_override", driver),
             ("power/control", "on"),
             ("power/runtime_status", "active"),
             ("power_state", "D0"),
@@ -321,8 +329,8 @@ impl Running {
             let found = self.attribute(function, file)?;
             ensure!(found == expected, "{file} of {function} is `{found}`, not `{expected}`");
         }
-        let driver = self.shell(&format!("readlink /sys/bus/pci/devices/{function}/driver"))?;
-        ensure!(driver.trim().ends_with("/vfio-pci"), "{function} is on {driver}");
+        let has = self.shell(&format!("readlink /sys/bus/pci/devices/{function}/driver"))?;
+        ensure!(has.trim().ends_with(&format!("/{driver}")), "{function} is on {has}");
         let parameter = self.shell("cat /sys/module/vfio_pci/parameters/disable_idle_d3")?;
         ensure!(parameter.trim() == "Y", "disable_idle_d3 is {parameter}");
         self.check_awake(function)

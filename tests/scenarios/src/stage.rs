@@ -155,20 +155,25 @@ impl Stage {
         self.build(spec, rules, more)
     }
 
-    /// As [`Stage::image_with_modules`], for Debian 13's kernel with the modules that the bed has built for it.
+    /// As [`Stage::image`], as it is specified.
     ///
     /// # Errors
     /// When the build fails.
-    pub fn image_with_built_modules(
+    pub fn image_of(
         &self,
-        modules: &[&str],
+        spec: ImageSpec,
         rules: Rules<'_>,
         more: impl IntoIterator<Item = GuestFile>,
     ) -> Result<Image> {
-        let mut spec = ImageSpec::new(self.kernel);
-        spec.modules = modules.iter().map(|module| (*module).to_owned()).collect();
-        spec.built_modules = true;
         self.build(spec, rules, more)
+    }
+
+    /// What `uname -r` says in the guest.
+    ///
+    /// # Errors
+    /// When the kernel is not in the bed.
+    pub fn kernel_version(&self) -> Result<String> {
+        Ok(self.bed.kernel(self.kernel)?.version)
     }
 
     fn build(&self, spec: ImageSpec, rules: Rules<'_>, more: impl IntoIterator<Item = GuestFile>) -> Result<Image> {

@@ -24,6 +24,7 @@ mod rivals;
 mod rollback;
 mod selectors;
 mod twins;
+mod variants;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -91,6 +92,10 @@ const STORIES: &[(&str, Story)] = stories![
     quarantine::the_next_boot_isolates_it,
     quarantine::a_damaged_list_counts_for_all,
     evidence::of_a_gpu_off_the_bus,
+    variants::claimed_and_recovered,
+    variants::brought_by_dracut,
+    variants::brought_by_scripts_under_stand_ins,
+    variants::one_that_cannot_be_loaded,
 ];
 
 fn main() -> ExitCode {

@@ -5,6 +5,7 @@ use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::{Firmware, Rules, Running, Scene, Stage};
 use reseat_vm::artifacts::Kernel;
 use reseat_vm::files::GuestFile;
+use reseat_vm::initramfs::{Image, ImageSpec};
 use serde_json::Value;
 
 /// Where QEMU's display stands.
@@ -39,7 +40,7 @@ pub(crate) fn is_refused_unless_forced(stage: &Stage) -> Result<()> {
         shown: "VESA VGA",
         removed: true,
     };
-    let running = boot(stage, &setting, stage.image_without_drivers(Rules::None, [])?, "")?;
+    let running = boot(stage, &setting, stage.image_without_drivers(Rules::None, [])?)?;
     play(&running, &setting)
 }
 
@@ -54,7 +55,7 @@ pub(crate) fn of_uefi_is_refused_unless_forced(stage: &Stage) -> Result<()> {
         shown: "EFI VGA",
         removed: true,
     };
-    let running = boot(stage, &setting, stage.image_without_drivers(Rules::None, [])?, "")?;
+    let running = boot(stage, &setting, stage.image_without_drivers(Rules::None, [])?)?;
     play(&running, &setting)
 }
 
@@ -77,12 +78,17 @@ pub(crate) fn on_simpledrm_is_refused_unless_forced(stage: &Stage) -> Result<()>
         "usr/share/initramfs-tools/scripts/init-top/000sysfb",
         "#!/bin/sh\ncase \"$1\" in prereqs) exit 0 ;; esac\nmodprobe simpledrm && modprobe bed_sysfb\n",
     );
-    let image = stage.image_with_built_modules(&["simpledrm", "bed_sysfb"], Rules::None, [script])?;
-    let running = boot(stage, &setting, image, "")?;
+    let spec = ImageSpec {
+        modules: vec!["simpledrm".to_owned(), "bed_sysfb".to_owned()],
+        built_modules: true,
+        ..ImageSpec::new(Kernel::Trixie)
+    };
+    let image = stage.image_of(spec, Rules::None, [script])?;
+    let running = boot(stage, &setting, image)?;
     play(&running, &setting)
 }
 
-fn boot(stage: &Stage, setting: &Setting, image: reseat_vm::initramfs::Image, more: &str) -> Result<Running> {
+fn boot(stage: &Stage, setting: &Setting, image: Image) -> Result<Running> {
     let mut gpu = BoardDesign::new(Vendor::Nvidia, 1);
     // A 3D controller has no outputs.
     gpu.classes = vec!["0=030200".parse()?];
@@ -90,7 +96,7 @@ fn boot(stage: &Stage, setting: &Setting, image: reseat_vm::initramfs::Image, mo
         .gpu(gpu)
         .arguments(&["-device", setting.device])
         .booted_by(setting.firmware)
-        .append(&format!("reseat.claim=gpu {} {more}", setting.append))
+        .append(&format!("reseat.claim=gpu {}", setting.append))
         .boot()
 }
 

@@ -6,10 +6,9 @@ use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 
 use super::super::durable::DurableError;
-use super::super::{Root, functions};
+use super::super::{Root, functions, variants};
 use super::files::{self, RecordError};
 use super::worker::{WorkerError, Workers};
-use crate::claim::VFIO_PCI;
 use crate::inventory::{self, Function};
 use crate::recovery::{Answer, BASELINE_SCHEMA, Baseline, Subject, Task};
 
@@ -70,10 +69,12 @@ pub fn without_baseline(root: &Root) -> Result<Vec<DeviceAddress>, RecordError> 
     for gpu in inventory::gpus(&listing.functions) {
         let functions = gpu.functions.iter();
         let mut functions = functions.filter(|function| inventory::belongs_to_a_gpu(function.class));
-        if !functions
-            .clone()
-            .all(|function| function.driver.as_deref() == Some(VFIO_PCI))
-        {
+        if !functions.clone().all(|function| {
+            function
+                .driver
+                .as_deref()
+                .is_some_and(|driver| variants::is_vfio(root, driver))
+        }) {
             continue;
         }
         let baseline = files::baseline(root, gpu.device)?;

@@ -9,11 +9,10 @@ use reseat_core::recovery::Observation;
 
 use super::super::quarantine_file::{self, QuarantineFileError};
 use super::super::report_file::{self, CLAIM_REPORT};
-use super::super::{Root, boot_claim, functions, kernel_log, slot};
+use super::super::{Root, boot_claim, functions, kernel_log, slot, variants};
 use super::driver::{LOOK_LIMIT, RecoverError};
 use super::worker::{WorkerError, Workers};
 use super::{files, lock};
-use crate::claim::VFIO_PCI;
 use crate::identification::{Identification, Likeness};
 use crate::inventory::{self, Gpu};
 use crate::quarantine::{Entry, Standing, State};
@@ -100,8 +99,10 @@ pub fn apply(root: &Root) -> Applied {
     for gpu in inventory::gpus(&listing.functions) {
         let device = gpu.device;
         let is_ours = || {
-            let has_vfio_pci = gpu.functions.iter().any(|it| it.driver.as_deref() == Some(VFIO_PCI));
-            has_vfio_pci || at_boot.contains(&device) || chosen.iter().any(|chosen| chosen.device == device)
+            let mut drivers = gpu.functions.iter().filter_map(|function| function.driver.as_deref());
+            drivers.any(|driver| variants::is_vfio(root, driver))
+                || at_boot.contains(&device)
+                || chosen.iter().any(|chosen| chosen.device == device)
         };
         let identification = identify(root, &gpu);
         match state.standing(&identification) {
