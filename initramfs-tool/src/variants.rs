@@ -77,7 +77,7 @@ pub fn loads(said: &str) -> Vec<String> {
 }
 
 /// What a variant would bring into the kernel beside itself that is not `there`, out of what it `loads`. That may be the driver
-/// which a claim is to come before: xe_vfio_pci brings xe along, and xe takes every function that it knows at once.
+/// which a claim is to come before: `xe_vfio_pci` brings xe along, and xe takes every function that it knows at once.
 pub fn brings<'a>(variant: &str, loads: &'a [String], there: impl Fn(&str) -> bool) -> Vec<&'a str> {
     let loads = loads.iter().map(String::as_str);
     loads.filter(|module| *module != variant && !there(module)).collect()

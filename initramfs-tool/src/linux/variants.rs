@@ -1,6 +1,6 @@
 //! Which variants of vfio-pci the kernel has, and getting them into it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 
 use reseat_core::address::FunctionAddress;
@@ -18,28 +18,31 @@ const KEPT_ALIASES: &str = "/etc/reseat/vfio.alias";
 /// function. So it does where a variant would bring more along than itself.
 pub(super) fn choose(root: &Root, gpus: &[Gpu], problems: &mut Vec<String>) -> BTreeMap<FunctionAddress, Variant> {
     let kernel = running(root);
-    let mut chosen = made_for(root, &known(root, &kernel), gpus, problems);
-    let modules: BTreeSet<String> = chosen.values().cloned().collect();
-    let comes_alone = |module: &String| match brings_nothing(root, &kernel, module) {
-        Ok(alone) => alone,
-        Err(problem) => {
+    let mut chosen = made_for(root, &kernel, gpus, problems);
+    let mut known: Vec<(String, bool)> = Vec::new();
+    chosen.retain(|_, variant| {
+        if let Some((_, alone)) = known.iter().find(|(module, _)| *module == variant.module) {
+            return *alone;
+        }
+        let alone = comes_alone(root, &kernel, &variant.module).unwrap_or_else(|problem| {
             problems.push(format!("{problem}: vfio-pci takes its place"));
             false
-        }
-    };
-    let alone: BTreeSet<String> = modules.into_iter().filter(comes_alone).collect();
-    chosen.retain(|_, module| alone.contains(module));
-    let variant = |(function, module)| (function, Variant { module, driver: None });
-    chosen.into_iter().map(variant).collect()
+        });
+        known.push((variant.module.clone(), alone));
+        alone
+    });
+    chosen
 }
 
 /// The modules of the variants that an image for a kernel is to have on this machine.
 pub(super) fn of_this_machine(root: &Root, kernel: &str) -> Vec<String> {
     let gpus = inventory::gpus(&functions::list(root).functions);
-    let modules = made_for(root, &known(root, kernel), &gpus, &mut Vec::new()).into_values();
-    let modules: BTreeSet<String> = modules.collect();
-    let comes_alone = |module: &String| brings_nothing(root, kernel, module) == Ok(true);
-    modules.into_iter().filter(comes_alone).collect()
+    let chosen = made_for(root, kernel, &gpus, &mut Vec::new()).into_values();
+    let mut modules: Vec<String> = chosen.map(|variant| variant.module).collect();
+    modules.sort();
+    modules.dedup();
+    modules.retain(|module| comes_alone(root, kernel, module) == Ok(true));
+    modules
 }
 
 /// Whether a driver is vfio-pci or a variant of it: the kernel has all of them in modules that use vfio's core for PCI.
@@ -60,23 +63,19 @@ pub(super) fn driver_for(root: &Root, function: FunctionAddress, identity: Ident
     driver.unwrap_or_else(|| VFIO_PCI.to_owned())
 }
 
-/// The variant's module for each function that one is made for.
-fn made_for(
-    root: &Root,
-    variants: &Variants,
-    gpus: &[Gpu],
-    problems: &mut Vec<String>,
-) -> BTreeMap<FunctionAddress, String> {
+/// The variant for each function that one is made for.
+fn made_for(root: &Root, kernel: &str, gpus: &[Gpu], problems: &mut Vec<String>) -> BTreeMap<FunctionAddress, Variant> {
+    let variants = known(root, kernel);
     let functions = gpus.iter().flat_map(|gpu| &gpu.functions);
-    let module = functions.filter_map(|function| {
-        let module = module_for(root, variants, function.address, function.identity, function.class);
+    let variant = functions.filter_map(|function| {
+        let module = module_for(root, &variants, function.address, function.identity, function.class);
         let module = module.unwrap_or_else(|problem| {
             problems.push(problem);
             None
-        });
-        Some((function.address, module?))
+        })?;
+        Some((function.address, Variant { module, driver: None }))
     });
-    module.collect()
+    variant.collect()
 }
 
 fn module_for(
@@ -109,7 +108,7 @@ fn known(root: &Root, kernel: &str) -> Variants {
 }
 
 /// Whether loading a variant loads nothing else that is not in the kernel, or comes with vfio-pci.
-fn brings_nothing(root: &Root, kernel: &str, module: &str) -> Result<bool, String> {
+fn comes_alone(root: &Root, kernel: &str, module: &str) -> Result<bool, String> {
     let with_vfio_pci = module::depends(root, kernel, VFIO_PCI_MODULE)?;
     let loads = module::depends(root, kernel, module)?;
     let is_there = |module: &str| {
@@ -162,7 +161,7 @@ alias vfio_pci:v00008086d0000E20Bsv*sd*bc03sc*i* xe_vfio_pci
 ";
 
     /// Answers as kmod does. A file of the source, since one that a test has only just written may be too busy to be run.
-    const MODPROBE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/linux/variants/modprobe");
+    const MODPROBE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/modprobe.sh");
 
     /// NVIDIA's for which there is a variant, with audio, and Intel's.
     fn machine() -> (TestRoot, Vec<Gpu>) {

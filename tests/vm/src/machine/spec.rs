@@ -434,6 +434,19 @@ mod tests {
     }
 
     #[test]
+    fn firmware_boots_the_compressed_image() {
+        assert!(line(&spec()).contains("-kernel /kernel/vmlinux "));
+        let by_bios = line(&spec().bios_boots());
+        assert!(by_bios.contains("-kernel /kernel/lib/modules/6.1/vmlinuz ") && !by_bios.contains("-bios"));
+        let boot = Boot::Uefi("/flash".into());
+        let by_uefi = line(&MachineSpec { boot, ..spec() });
+        assert!(
+            by_uefi.contains("/vmlinuz ") && by_uefi.contains("-bios /flash"),
+            "{by_uefi}"
+        );
+    }
+
+    #[test]
     fn added_words_and_arguments_come_last() {
         let spec = spec().append("a=1").append("b").arguments(["-snapshot"]);
         assert!(spec.command_line().ends_with(" a=1 b"));
