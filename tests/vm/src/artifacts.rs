@@ -203,7 +203,10 @@ impl Bed {
         let missing = || self.layout.missing(MODULES.name);
         let tree = self.layout.tree(&MODULES).ok_or_else(missing)?;
         let built = BuiltModules::in_tree(tree);
-        built.is_for(kernel).then_some(built).ok_or_else(missing)
+        let other =
+            "modules for this version of its kernel (both sets are fetched anew once their manifests are removed)";
+        let other = || self.layout.missing(other);
+        built.is_for(kernel).then_some(built).ok_or_else(other)
     }
 
     /// The cache directory.
