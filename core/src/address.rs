@@ -132,7 +132,7 @@ impl DeviceAddress {
         /// A segment has as many digits as it needs, and at least these: only a machine of virtual ones needs more.
         const SEGMENT_DIGITS: u32 = 4;
         let mut text = Text::new();
-        let needed = (u32::BITS - self.segment.leading_zeros()).div_ceil(4);
+        let needed = u32::BITS.saturating_sub(self.segment.leading_zeros()).div_ceil(4);
         push_hexadecimal(&mut text, self.segment, needed.max(SEGMENT_DIGITS));
         for number in [self.bus, self.device] {
             push(&mut text, ':');
@@ -145,7 +145,7 @@ impl DeviceAddress {
 /// Adds the lowest `digits` of a number.
 fn push_hexadecimal(text: &mut Text, number: u32, digits: u32) {
     for place in (0..digits).rev() {
-        let digit = number.wrapping_shr(4 * place) & 0xf;
+        let digit = number.wrapping_shr(place.saturating_mul(4)) & 0xf;
         push(text, char::from_digit(digit, 16).unwrap_or('?'));
     }
 }

@@ -64,6 +64,25 @@ impl Variants {
     }
 }
 
+/// The modules that `modprobe --show-depends` would load, in the order in which it would: those that are built in are not
+/// among them.
+pub fn loads(said: &str) -> Vec<String> {
+    let file = |line: &str| {
+        let path = line.strip_prefix("insmod ")?.split_whitespace().next()?;
+        let name = path.rsplit('/').next()?;
+        let name = name.split_once(".ko").map_or(name, |(name, _)| name);
+        Some(name.replace('-', "_"))
+    };
+    said.lines().filter_map(file).collect()
+}
+
+/// What a variant would bring into the kernel beside itself that is not `there`, out of what it `loads`. That may be the driver
+/// which a claim is to come before: `xe_vfio_pci` brings xe along, and xe takes every function that it knows at once.
+pub fn brings<'a>(variant: &str, loads: &'a [String], there: impl Fn(&str) -> bool) -> Vec<&'a str> {
+    let loads = loads.iter().map(String::as_str);
+    loads.filter(|module| *module != variant && !there(module)).collect()
+}
+
 impl Subject {
     /// The fields of a PCI alias, each after its letters, as the kernel's `file2alias` writes them.
     fn fields(self) -> [(&'static str, String); 7] {
@@ -137,6 +156,24 @@ alias vfio_pci:v000010DEd00002342sv000010DEsd00001809bc*sc*i* board_vfio_pci
                 "{identity} {subsystem} {class}"
             );
         }
+    }
+
+    /// As kmod says it for Intel's variant.
+    const LOADS: &str = "\
+builtin iommufd
+insmod /lib/modules/7.3.4/kernel/drivers/vfio/vfio.ko.xz 
+insmod /lib/modules/7.3.4/kernel/drivers/vfio/pci/vfio-pci-core.ko.xz 
+insmod /lib/modules/7.3.4/kernel/drivers/gpu/drm/xe/xe.ko.xz force_probe=*
+insmod /lib/modules/7.3.4/kernel/drivers/vfio/pci/xe/xe-vfio-pci.ko.xz 
+";
+
+    #[test]
+    fn what_a_variant_brings_along_is_what_is_not_there_yet() {
+        let loads = loads(LOADS);
+        assert_eq!(loads, ["vfio", "vfio_pci_core", "xe", "xe_vfio_pci"]);
+        let with_vfio = |module: &str| module.starts_with("vfio");
+        assert_eq!(brings("xe_vfio_pci", &loads, with_vfio), ["xe"]);
+        assert!(brings("xe_vfio_pci", &loads, |module| module == "xe" || with_vfio(module)).is_empty());
     }
 
     #[test]

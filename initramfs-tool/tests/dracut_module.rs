@@ -21,7 +21,17 @@ instmods() { say "instmods, hostonly=$hostonly:" "$@"; }
 check_kernel_module() { [[ $1 == "$has" ]]; }
 require_binaries() { [[ -x $dracutsysrootdir$1 ]]; }
 dracut_module_included() { [[ $1 == "$included" ]]; }
+modprobe() {
+	[[ "$1 $2 $3 $4 $5" == "-d $dracutsysrootdir --set-version 6.1 --show-depends" ]] || return 1
+	echo "insmod /vfio.ko "
+	case $6 in
+	vfio_pci) echo "insmod /vfio-pci.ko " ;;
+	xe_vfio_pci) echo "insmod /xe.ko " && echo "insmod /xe-vfio-pci.ko " ;;
+	nvgrace_gpu_vfio_pci) echo "insmod /nvgrace-gpu-vfio-pci.ko " ;;
+	esac
+}
 SYSTEMCTL="say systemctl" initdir=/image kernel=6.1 moddir=/module systemdsystemunitdir=/units
+srcmods=$dracutsysrootdir/modules
 "#;
 
 /// What a part of the module calls, on a system with these files.
@@ -57,6 +67,22 @@ fn a_host_only_image_has_the_modules_too() {
         "has=vfio_pci hostonly=yes; installkernel; echo \"$hostonly\"",
     );
     assert_eq!(calls, ["instmods, hostonly=: vfio_pci vfio_iommu_type1", "yes"]);
+}
+
+#[test]
+fn a_variant_comes_along_unless_it_brings_a_driver() {
+    let root = system(&["modules/modules.alias"]);
+    let aliases = "alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n\
+                   alias vfio_pci:v000010DEd00002345sv*sd*bc*sc*i* nvgrace_gpu_vfio_pci\n\
+                   alias vfio_pci:v000010DEd00002342sv*sd*bc*sc*i* nvgrace_gpu_vfio_pci\n\
+                   alias vfio_pci:v00008086d0000E20Bsv*sd*bc03sc*i* xe_vfio_pci\n\
+                   alias pci:v00008086d0000E20Bsv*sd*bc03sc*i* xe\n";
+    fs::write(root.path().join("modules/modules.alias"), aliases).unwrap();
+    let (_, calls) = called(root.path(), "has=vfio_pci; hostonly=; installkernel");
+    assert_eq!(
+        calls,
+        ["instmods, hostonly=: vfio_pci vfio_iommu_type1 nvgrace_gpu_vfio_pci"]
+    );
 }
 
 #[test]

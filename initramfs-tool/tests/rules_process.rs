@@ -366,6 +366,9 @@ fn a_variant_is_chosen_by_its_alias() {
         "alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci\n\
          alias vfio_pci:v000010DEd00002489sv*sd*bc*sc*i* made_for_vfio_pci\n",
     );
+    fs::create_dir_all(machine.path("sbin")).unwrap();
+    let modprobe = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/modprobe.sh");
+    symlink(modprobe, machine.path("sbin/modprobe")).unwrap();
     let (status, said) = machine.check(&[]);
     assert_eq!(status, Some(0), "{said}");
     let words = "0000:02:00: would claim 1 function (0000:02:00.0 by made_for_vfio_pci)";

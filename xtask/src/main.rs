@@ -127,12 +127,14 @@ fn run(command: &Command) -> Result<()> {
 const KERNELS: [Kernel; 2] = [Kernel::Bookworm, Kernel::Trixie];
 
 /// What the stories need.
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 7] = [
     Part::Kernel(Kernel::Bookworm),
     Part::Kernel(Kernel::Trixie),
     Part::Kernel(Kernel::TrixieBackports),
     Part::Kernel(Kernel::TrixieArm64),
     Part::Dracut,
+    Part::Uefi,
+    Part::Modules,
 ];
 
 fn fetch_bed() -> Result<Bed> {

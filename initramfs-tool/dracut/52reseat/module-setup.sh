@@ -8,6 +8,29 @@ reseat_warn() {
     dwarn "reseat: $*; no GPU will be claimed at boot"
 }
 
+# The files that modprobe would load for a module.
+reseat_depends() {
+    modprobe -d "${dracutsysrootdir:-/}" --set-version "$kernel" --show-depends "$1" 2> /dev/null \
+        | sed -n 's/^insmod \([^ ]*\).*/\1/p'
+}
+
+# The variants of vfio-pci that this kernel has, some of which are made for GPUs. One that brings more along than vfio-pci
+# does stays out: that may be the driver which the claim is to come before. Without its variant a function gets vfio-pci.
+reseat_variants() {
+    local own variant file more
+    own=" $(reseat_depends vfio_pci | tr '\n' ' ')"
+    for variant in $(sed -n 's/^alias vfio_pci:[^ ]* //p' "$1" 2> /dev/null | sort -u); do
+        more=0
+        for file in $(reseat_depends "$variant"); do
+            [[ $own == *" $file "* ]] || more=$((more + 1))
+        done
+        # Itself.
+        if ((more == 1)); then
+            echo "$variant"
+        fi
+    done
+}
+
 # called by dracut
 check() {
     [[ $mount_needs ]] && return 1
@@ -23,7 +46,8 @@ depends() {
 # called by dracut
 installkernel() {
     # Without the empty `hostonly`, an image for this machine gets them only if they are in use while it is built.
-    hostonly='' instmods vfio_pci vfio_iommu_type1
+    # shellcheck disable=SC2046,SC2154
+    hostonly='' instmods vfio_pci vfio_iommu_type1 $(reseat_variants "$srcmods/modules.alias")
     # A module that is missing is passed over without a word, so ask for the one that matters.
     if [[ $no_kernel != yes ]] && ! check_kernel_module vfio_pci; then
         reseat_warn "kernel $kernel has no vfio-pci"

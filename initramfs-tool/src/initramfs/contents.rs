@@ -150,6 +150,8 @@ pub struct Wanted {
     pub quarantine: Option<Digest>,
     /// Whether vfio-pci is a part of the kernel.
     pub vfio_built_in: bool,
+    /// The modules of the variants of vfio-pci that are made for GPUs of this machine.
+    pub variants: Vec<String>,
 }
 
 /// Something that is not in an image as it should be.
@@ -231,6 +233,11 @@ pub fn shortfalls(contents: &Contents, wanted: &Wanted) -> Vec<Shortfall> {
             found.push(Shortfall::NoModprobe);
         }
     }
+    let lacking = wanted
+        .variants
+        .iter()
+        .filter(|module| !contents.has_module(&wanted.kernel, module));
+    found.extend(lacking.map(|module| Shortfall::NoModule(module.clone())));
     found
 }
 

@@ -121,6 +121,8 @@ fn names_in(directory: &Path) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::tests::function;
+    use crate::linux::test_root::TestRoot;
 
     const IOMEM: &str = "\
 00000000-00000000 : PCI Bus 0000:00
@@ -139,5 +141,59 @@ mod tests {
         let nobody = IOMEM.replace("0000:00:05.0", "Reserved");
         assert_eq!(holder_of_framebuffer(&nobody), None);
         assert_eq!(holder_of_framebuffer("00000000-00000000 : BOOTFB\n"), None);
+    }
+
+    const SIMPLE: &str = "simple-framebuffer.0";
+
+    fn sign(kind: SignKind) -> Vec<Sign> {
+        vec![Sign {
+            function: "0000:01:00.0".parse().unwrap(),
+            kind,
+        }]
+    }
+
+    /// The firmware lights up what it likes: no machine of the bed has such a function with a picture.
+    #[test]
+    fn of_every_class_the_memory_counts_and_what_draws_in_it() {
+        for class in ["030000", "030200", "038000"] {
+            let functions = [
+                function("0000:01:00.0", "10de:2231", class),
+                function("0000:00:05.0", "1234:1111", "030000"),
+            ];
+            let framebuffer = |device: &str, driver: Option<&str>| {
+                sign(SignKind::Framebuffer(Framebuffer {
+                    device: device.to_owned(),
+                    driver: driver.map(str::to_owned),
+                }))
+            };
+            // By /proc/iomem, where the kernel says no more.
+            let machine = TestRoot::new();
+            machine.write("/sys/bus/platform/devices/efi-framebuffer.0/uevent", "");
+            machine.write("/proc/iomem", &IOMEM.replace("0000:00:05.0", "0000:01:00.0"));
+            let found = signs(&machine.root(), &functions);
+            assert_eq!(found, framebuffer("efi-framebuffer.0", None), "{class}");
+            // By where the device is, from 6.9 on.
+            let machine = TestRoot::new();
+            let directory = format!("/sys/devices/pci0000:00/0000:00:03.0/0000:01:00.0/{SIMPLE}");
+            machine.write(&format!("{directory}/uevent"), "");
+            machine.link(
+                &format!("{directory}/driver"),
+                "/sys/bus/platform/drivers/simple-framebuffer",
+            );
+            machine.link(
+                &format!("/sys/bus/platform/devices/{SIMPLE}"),
+                &format!("../../../devices/pci0000:00/0000:00:03.0/0000:01:00.0/{SIMPLE}"),
+            );
+            let found = signs(&machine.root(), &functions);
+            assert_eq!(found, framebuffer(SIMPLE, Some("simple-framebuffer")), "{class}");
+        }
+        // An NVMe device has none, whatever lies in its memory.
+        let machine = TestRoot::new();
+        machine.write("/sys/bus/platform/devices/efi-framebuffer.0/uevent", "");
+        machine.write("/proc/iomem", IOMEM);
+        assert_eq!(
+            signs(&machine.root(), &[function("0000:00:05.0", "1234:1111", "010802")]),
+            []
+        );
     }
 }

@@ -11,10 +11,10 @@ use reseat_core::config::RegisterError;
 use reseat_core::header::CapabilityPointer;
 use reseat_core::presence::{Presence, RrsVisibility};
 
-use super::Root;
 use super::attribute::{self, Directory, FileError};
 use super::config::{ConfigError, ConfigFile};
-use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PowerReading, PowerState, VFIO_PCI, Verb};
+use super::{Root, variants};
+use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PowerReading, PowerState, Verb};
 use crate::display::Framebuffer;
 
 // As asm-generic/errno-base.h has them.
@@ -143,7 +143,9 @@ impl<'a> Effects<'a> {
             Ok(()) => Ok(Answer::Accepted),
             Err(error) => {
                 let mut failure = file_failure(&error);
-                if let (Some(meaning), VFIO_PCI, "bind") = (meaning_of_bind_error(error.cause()), driver, file) {
+                if let (Some(meaning), "bind") = (meaning_of_bind_error(error.cause()), file)
+                    && variants::is_vfio(self.root, driver)
+                {
                     failure.message = format!("{failure}: {meaning}");
                     // No driver matches a function that the kernel is still adding, whatever its override says.
                     if error.cause().raw_os_error() == Some(ENODEV) {

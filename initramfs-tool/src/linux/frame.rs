@@ -22,8 +22,9 @@ pub(super) fn push(words: &mut Vec<u8>, value: &impl Serialize) -> Result<(), St
     *words = postcard::to_extend(value, mem::take(words)).map_err(|error| error.to_string())?;
     let length = words.len().saturating_sub(at.saturating_add(size_of::<Length>()));
     let length = Length::try_from(length).map_err(|error| error.to_string())?;
-    let head = words.get_mut(at..).and_then(|frame| frame.first_chunk_mut());
-    head.map(|head| *head = length.to_le_bytes());
+    if let Some(head) = words.get_mut(at..).and_then(|frame| frame.first_chunk_mut()) {
+        *head = length.to_le_bytes();
+    }
     Ok(())
 }
 

@@ -10,8 +10,7 @@ use reseat_core::vendor::{BOOT_TIME, Check};
 
 use super::config::ConfigFile;
 use super::space::Space;
-use super::{Root, attribute, bar, functions};
-use crate::claim::VFIO_PCI;
+use super::{Root, attribute, bar, functions, variants};
 use crate::recovery::{Member, Subject};
 
 /// Whether a GPU's firmware is given its time to boot.
@@ -189,7 +188,7 @@ fn vendor(root: &Root, member: &Member, now: &Observation, patience: Patience) -
     let check = Check::of(member.identity, member.class);
     let may_read = match functions::driver_of(root, member.address) {
         Ok(None) => Ok(()),
-        Ok(Some(driver)) if driver == VFIO_PCI => Ok(()),
+        Ok(Some(driver)) if variants::is_vfio(root, &driver) => Ok(()),
         // Its driver works with them, and no reset changes that.
         Ok(Some(_)) => Err(NotRead::Forbidden),
         Err(_) => Err(NotRead::Failed),

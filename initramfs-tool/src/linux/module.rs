@@ -1,5 +1,6 @@
 //! Getting vfio-pci into the kernel with the kernel's own modprobe.
 
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -10,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::{Root, attribute, program};
 use crate::claim::VFIO_PCI;
 use crate::report::{ModuleReport, milliseconds};
+use crate::variants;
 
 /// Loading that takes longer than this counts as blocked; the boot goes on without a claim.
 const LOAD_LIMIT: Duration = Duration::from_secs(5);
@@ -72,22 +74,43 @@ fn disable_idle_d3(root: &Root) -> Option<bool> {
 
 /// Runs modprobe with a module and its parameters.
 pub(super) fn modprobe(root: &Root, arguments: &[&str]) -> Result<(), String> {
-    let modprobe = find_modprobe(root).map_err(|why| format!("cannot load {}: {why}", arguments.join(" ")))?;
+    run(root, arguments, Listen::ToComplaints).map(drop)
+}
+
+/// The modules that modprobe would load with `module`, itself included, if none of them were there.
+pub(super) fn depends(root: &Root, kernel: &str, module: &str) -> Result<Vec<String>, String> {
+    let arguments = ["--set-version", kernel, "--show-depends", module];
+    let said = run(root, &arguments, Listen::ToAnswers)?;
+    Ok(variants::loads(&String::from_utf8_lossy(&said)))
+}
+
+/// Which of its words are heard.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listen {
+    ToComplaints,
+    ToAnswers,
+}
+
+/// Runs modprobe to its end, and gives what was heard.
+fn run(root: &Root, arguments: &[&str], listen: Listen) -> Result<Vec<u8>, String> {
+    let modprobe = find_modprobe(root).map_err(|why| format!("cannot run modprobe {}: {why}", arguments.join(" ")))?;
     let named = format!("{} {}", modprobe.display(), arguments.join(" "));
+    let (ours, theirs) = io::pipe().map_err(|error| format!("cannot run {named}: {error}"))?;
+    let (output, errors) = match listen {
+        Listen::ToComplaints => (Stdio::null(), Stdio::from(theirs)),
+        Listen::ToAnswers => (Stdio::from(theirs), Stdio::null()),
+    };
     let mut child = Command::new(&modprobe)
         .args(arguments)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
+        .stdout(output)
+        .stderr(errors)
         // With what it starts itself, to be ended together.
         .process_group(0)
         .spawn()
         .map_err(|error| format!("cannot run {named}: {error}"))?;
     let failed = |error: &dyn std::fmt::Display| format!("{named}: {error}");
-    let Some(stderr) = child.stderr.take() else {
-        return Err(failed(&"it has no standard error"));
-    };
-    let heard = program::hear(&mut child, stderr.into(), LOAD_LIMIT).map_err(|error| failed(&error))?;
+    let heard = program::hear(&mut child, ours.into(), LOAD_LIMIT).map_err(|error| failed(&error))?;
     let Some(status) = heard.status else {
         // The kill takes effect once the kernel lets go of whom it holds; there is nobody to wait for that.
         kill_process_group(Pid::from_child(&child), Signal::KILL).ok();
@@ -97,7 +120,7 @@ pub(super) fn modprobe(root: &Root, arguments: &[&str]) -> Result<(), String> {
         ));
     };
     if status.success() {
-        return Ok(());
+        return Ok(heard.said);
     }
     match String::from_utf8_lossy(&heard.said).trim().replace('\n', "; ").as_str() {
         "" => Err(failed(&status)),

@@ -19,5 +19,5 @@ mod stage;
 pub use gpu::Gpu;
 pub use job::{Ended, Job};
 pub use layout::Place;
-pub use scene::{Running, Scene};
+pub use scene::{Firmware, Running, Scene};
 pub use stage::{NoStage, Rules, Stage};

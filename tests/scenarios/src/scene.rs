@@ -24,6 +24,15 @@ use crate::layout::{Layout, Place};
 const BOOT_TIMEOUT: Duration = Duration::from_secs(240);
 const SHELL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What a machine is booted by, if not by QEMU itself.
+#[derive(Clone, Copy, Debug)]
+pub enum Firmware {
+    /// A BIOS.
+    Bios,
+    /// UEFI.
+    Uefi,
+}
+
 /// A machine that is to be booted.
 #[derive(Debug)]
 pub struct Scene<'a> {
@@ -35,7 +44,7 @@ pub struct Scene<'a> {
     iommu: Iommu,
     arguments: Vec<String>,
     traced: bool,
-    firmware_boots: bool,
+    firmware: Option<Firmware>,
     counted: bool,
     on_the_root: Vec<GuestFile>,
 }
@@ -52,7 +61,7 @@ impl<'a> Scene<'a> {
             iommu: Iommu::Told,
             arguments: Vec::new(),
             traced: false,
-            firmware_boots: false,
+            firmware: None,
             counted: false,
             on_the_root: Vec::new(),
         }
@@ -78,10 +87,11 @@ impl<'a> Scene<'a> {
         self
     }
 
-    /// Has the firmware boot the machine, so that the kernel learns from it what is shown. Costs four seconds.
+    /// Has firmware boot the machine, so that the kernel learns from it what is shown. A BIOS costs four seconds, UEFI
+    /// twelve.
     #[must_use]
-    pub fn firmware_boots(mut self) -> Self {
-        self.firmware_boots = true;
+    pub fn booted_by(mut self, firmware: Firmware) -> Self {
+        self.firmware = Some(firmware);
         self
     }
 
@@ -141,9 +151,11 @@ impl<'a> Scene<'a> {
             .append(&self.append)
             .iommu(self.iommu)
             .arguments(self.arguments);
-        if self.firmware_boots {
-            spec = spec.firmware_boots();
-        }
+        spec = match self.firmware {
+            Some(Firmware::Bios) => spec.bios_boots(),
+            Some(Firmware::Uefi) => spec.uefi_boots(&self.stage.bed)?,
+            None => spec,
+        };
         if self.counted {
             spec = spec.count_instructions();
         }
@@ -299,8 +311,16 @@ impl Running {
     /// # Errors
     /// When it is not, saying in what.
     pub fn check_pinned(&self, function: &str) -> Result<()> {
+        self.check_pinned_on(function, "vfio-pci")
+    }
+
+    /// As [`Running::check_pinned`], on a variant of vfio-pci.
+    ///
+    /// # Errors
+    /// When it is not, saying in what.
+    pub fn check_pinned_on(&self, function: &str, driver: &str) -> Result<()> {
         for (file, expected) in [
-            ("driver_override", "vfio-pci"),
+            ("driver_override", driver),
             ("power/control", "on"),
             ("power/runtime_status", "active"),
             ("power_state", "D0"),
@@ -309,8 +329,8 @@ impl Running {
             let found = self.attribute(function, file)?;
             ensure!(found == expected, "{file} of {function} is `{found}`, not `{expected}`");
         }
-        let driver = self.shell(&format!("readlink /sys/bus/pci/devices/{function}/driver"))?;
-        ensure!(driver.trim().ends_with("/vfio-pci"), "{function} is on {driver}");
+        let has = self.shell(&format!("readlink /sys/bus/pci/devices/{function}/driver"))?;
+        ensure!(has.trim().ends_with(&format!("/{driver}")), "{function} is on {has}");
         let parameter = self.shell("cat /sys/module/vfio_pci/parameters/disable_idle_d3")?;
         ensure!(parameter.trim() == "Y", "disable_idle_d3 is {parameter}");
         self.check_awake(function)

@@ -190,6 +190,27 @@ impl Stage {
         self.build(spec, rules, more)
     }
 
+    /// As [`Stage::image`], as it is specified.
+    ///
+    /// # Errors
+    /// When the build fails.
+    pub fn image_of(
+        &self,
+        spec: ImageSpec,
+        rules: Rules<'_>,
+        more: impl IntoIterator<Item = GuestFile>,
+    ) -> Result<Image> {
+        self.build(spec, rules, more)
+    }
+
+    /// What `uname -r` says in the guest.
+    ///
+    /// # Errors
+    /// When the kernel is not in the bed.
+    pub fn kernel_version(&self) -> Result<String> {
+        Ok(self.bed.kernel(self.kernel)?.version)
+    }
+
     fn build(&self, spec: ImageSpec, rules: Rules<'_>, more: impl IntoIterator<Item = GuestFile>) -> Result<Image> {
         let mut files = self.installed()?;
         if let Rules::File(content) = rules {

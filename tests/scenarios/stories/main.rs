@@ -26,6 +26,7 @@ mod rivals;
 mod rollback;
 mod selectors;
 mod twins;
+mod variants;
 mod virt;
 
 use std::process::ExitCode;
@@ -54,6 +55,8 @@ const STORIES: &[(&str, Story)] = stories![
     no_iommu::the_parameter_that_turns_it_off_is_named,
     off::nothing_is_touched,
     only_display::is_refused_unless_forced,
+    only_display::of_uefi_is_refused_unless_forced,
+    only_display::on_simpledrm_is_refused_unless_forced,
     dracut::without_systemd,
     dracut::with_systemd,
     dracut::the_switch_leaves_it_to_the_rival,
@@ -71,6 +74,8 @@ const STORIES: &[(&str, Story)] = stories![
     asleep::woken_by_the_kernel_under_lockdown,
     rivals::none_is_faster_than_the_claim,
     rivals::without_reseat_they_have_all,
+    rivals::on_6_12_xe_is_not_faster_either,
+    rivals::on_6_12_without_reseat_they_have_all,
     hot::back_from_a_power_cycle_on_6_1,
     hot::back_from_a_power_cycle_on_the_newest,
     hangs::a_modprobe_that_never_returns,
@@ -92,6 +97,10 @@ const STORIES: &[(&str, Story)] = stories![
     evidence::of_a_gpu_off_the_bus,
     identity::known_again_in_another_slot,
     identity::flr_is_known_by_vbios,
+    variants::claimed_and_recovered,
+    variants::brought_by_dracut,
+    variants::brought_by_scripts_under_stand_ins,
+    variants::one_that_cannot_be_loaded,
 ];
 
 /// Those that need more than the others, and are ignored without it; in CI they too have to be played.

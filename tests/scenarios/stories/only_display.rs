@@ -2,64 +2,161 @@
 
 use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
-use reseat_scenarios::{Rules, Running, Scene, Stage};
+use reseat_scenarios::{Firmware, Rules, Running, Scene, Stage};
+use reseat_vm::artifacts::Kernel;
+use reseat_vm::files::GuestFile;
+use reseat_vm::initramfs::{Image, ImageSpec};
 use serde_json::Value;
 
-/// Where QEMU's VGA stands.
-const VGA: &str = "0000:00:10";
-const FORCE: &str = "[[claim]]\\nselect = \"1234:1111\"\\nforce-display = true\\n";
+/// Where QEMU's display stands.
+const DISPLAY: &str = "0000:00:10";
+const FUNCTION: &str = "0000:00:10.0";
 
+/// A machine whose only display is QEMU's, and what its kernel makes of the picture.
+struct Setting {
+    name: &'static str,
+    firmware: Firmware,
+    /// QEMU's device.
+    device: &'static str,
+    /// For the kernel: what has it made so.
+    append: &'static str,
+    /// The platform device, and its driver.
+    framebuffer: &'static str,
+    /// What /proc/fb has.
+    shown: &'static str,
+    /// Whether vfio-pci removes the platform device, beside the driver that lets go.
+    removed: bool,
+}
+
+/// By a BIOS, class 0300.
 pub(crate) fn is_refused_unless_forced(stage: &Stage) -> Result<()> {
-    let image = stage.image_without_drivers(Rules::None, [])?;
+    let setting = Setting {
+        name: "only-display",
+        firmware: Firmware::Bios,
+        device: "VGA,addr=10.0",
+        // 1024x768, which the firmware sets up and hands over.
+        append: "vga=0x317",
+        framebuffer: "vesa-framebuffer.0 on driver vesa-framebuffer",
+        shown: "VESA VGA",
+        removed: true,
+    };
+    let running = boot(stage, &setting, stage.image_without_drivers(Rules::None, [])?)?;
+    play(&running, &setting)
+}
+
+/// By UEFI, class 0300.
+pub(crate) fn of_uefi_is_refused_unless_forced(stage: &Stage) -> Result<()> {
+    let setting = Setting {
+        name: "only-display-efifb",
+        firmware: Firmware::Uefi,
+        device: "VGA,addr=10.0",
+        append: "",
+        framebuffer: "efi-framebuffer.0 on driver efi-framebuffer",
+        shown: "EFI VGA",
+        removed: true,
+    };
+    let running = boot(stage, &setting, stage.image_without_drivers(Rules::None, [])?)?;
+    play(&running, &setting)
+}
+
+/// By UEFI, class 0380, of which vfio-pci itself removes nothing, on simpledrm. Debian's kernels have that nowhere, so it is
+/// built from the kernel's source, and a module of the bed has the kernel make the device; from there on all is the kernel's.
+pub(crate) fn on_simpledrm_is_refused_unless_forced(stage: &Stage) -> Result<()> {
+    let stage = &stage.with_kernel(Kernel::Trixie);
+    let setting = Setting {
+        name: "only-display-simpledrm",
+        firmware: Firmware::Uefi,
+        device: "bochs-display,addr=10.0",
+        // simplefb is what Debian has in its place.
+        append: "initcall_blacklist=sysfb_init,simplefb_driver_init",
+        framebuffer: "simple-framebuffer.0 on driver simple-framebuffer",
+        shown: "simpledrmdrmfb",
+        removed: false,
+    };
+    // Before reseat's script, by name: a kernel that has them has them built in.
+    let script = GuestFile::executable(
+        "usr/share/initramfs-tools/scripts/init-top/000sysfb",
+        "#!/bin/sh\ncase \"$1\" in prereqs) exit 0 ;; esac\nmodprobe simpledrm && modprobe bed_sysfb\n",
+    );
+    let spec = ImageSpec {
+        modules: vec!["simpledrm".to_owned(), "bed_sysfb".to_owned()],
+        built_modules: true,
+        ..ImageSpec::new(Kernel::Trixie)
+    };
+    let image = stage.image_of(spec, Rules::None, [script])?;
+    let running = boot(stage, &setting, image)?;
+    play(&running, &setting)
+}
+
+fn boot(stage: &Stage, setting: &Setting, image: Image) -> Result<Running> {
     let mut gpu = BoardDesign::new(Vendor::Nvidia, 1);
     // A 3D controller has no outputs.
     gpu.classes = vec!["0=030200".parse()?];
-    let running = Scene::new(stage, "only-display", image)
+    Scene::new(stage, setting.name, image)
         .gpu(gpu)
-        .arguments(&["-device", "VGA,addr=10.0"])
-        // 1024x768, which the firmware sets up and hands over.
-        .firmware_boots()
-        .append("vga=0x317 reseat.claim=gpu")
-        .boot()?;
+        .arguments(&["-device", setting.device])
+        .booted_by(setting.firmware)
+        .append(&format!("reseat.claim=gpu {}", setting.append))
+        .boot()
+}
 
+fn play(running: &Running, setting: &Setting) -> Result<()> {
+    let framebuffer = setting.framebuffer;
     // The boot: it stays, and the GPU is claimed all the same.
-    let refused = running.line(&format!("reseat: {VGA}: refused: it is the only display"))?;
+    let refused = running.line(&format!("reseat: {DISPLAY}: refused: it is the only display"))?;
     ensure!(
         refused
             .text
-            .contains("vesa-framebuffer.0 on driver vesa-framebuffer) is in the memory of 0000:00:10.0"),
+            .contains(&format!("{framebuffer}) is in the memory of {FUNCTION}")),
         "{refused:?}"
     );
     running.check_claimed("0000:01:00.0")?;
     ensure!(
-        framebuffers(&running)?.contains("VESA VGA"),
+        framebuffers(running)?.contains(setting.shown),
         "nothing is shown: this boot proves nothing"
     );
-    ensure!(driver(&running)? == "-", "somebody has the display");
+    ensure!(driver(running)? == "-", "somebody has the display");
     let checked = running.shell("reseat rules check || echo status $?")?;
     ensure!(
-        checked.contains(&format!("{VGA}: refused: it is the only display")) && checked.contains("status 1"),
+        checked.contains(&format!("{DISPLAY}: refused: it is the only display")) && checked.contains("status 1"),
         "{checked}"
     );
 
     // By force: the framebuffer lets go, and vfio-pci has it.
+    let identity = running.attribute(FUNCTION, "device")?;
+    let rules = format!(
+        "[[claim]]\\nselect = \"1234:{}\"\\nforce-display = true\\n",
+        identity.trim_start_matches("0x")
+    );
     let forced = running.shell(&format!(
-        "printf '{FORCE}' > /run/force.toml; reseat-claim --rules /run/force.toml --report /run/forced.json > /dev/null; \
+        "printf '{rules}' > /run/force.toml; reseat-claim --rules /run/force.toml --report /run/forced.json > /dev/null; \
          cat /run/forced.json"
     ))?;
     let report: Value = serde_json::from_str(&forced).with_context(|| forced.clone())?;
     let gpus = report["gpus"].as_array().context("no GPUs")?;
-    let display = gpus.iter().find(|gpu| gpu["device"] == VGA).context("no display")?;
+    let display = gpus.iter().find(|gpu| gpu["device"] == DISPLAY).context("no display")?;
     let shown = display["display"][0].as_str().unwrap_or_default();
     ensure!(
-        display["verdict"] == "claimed" && shown.contains("vesa-framebuffer.0"),
+        display["verdict"] == "claimed" && shown.contains(framebuffer),
         "{report:#}"
     );
-    ensure!(driver(&running)? == "vfio-pci", "the display is not on vfio-pci");
+    ensure!(driver(running)? == "vfio-pci", "the display is not on vfio-pci");
     ensure!(
-        framebuffers(&running)?.trim().is_empty(),
+        framebuffers(running)?.trim().is_empty(),
         "somebody still draws in its memory"
     );
+    check_let_go(running, setting)
+}
+
+/// The platform device is gone, or its driver has let go of it.
+fn check_let_go(running: &Running, setting: &Setting) -> Result<()> {
+    let device = setting.framebuffer.split_whitespace().next().unwrap_or_default();
+    let state = running.shell(&format!(
+        "cd /sys/bus/platform/devices; if [ -e {device}/driver ]; then echo bound; elif [ -e {device} ]; then echo unbound; \
+         else echo removed; fi"
+    ))?;
+    let expected = if setting.removed { "removed" } else { "unbound" };
+    ensure!(state.trim() == expected, "{device} is {state}, not {expected}");
     Ok(())
 }
 
@@ -68,6 +165,6 @@ fn framebuffers(running: &Running) -> Result<String> {
 }
 
 fn driver(running: &Running) -> Result<String> {
-    let drivers = running.drivers(VGA)?;
-    drivers.get("0000:00:10.0").cloned().context("the display is gone")
+    let drivers = running.drivers(DISPLAY)?;
+    drivers.get(FUNCTION).cloned().context("the display is gone")
 }

@@ -1,11 +1,14 @@
 //! Five identical GPUs in one machine, told apart by path, slot and serial number, and two of them left out by name. A card
 //! with a switch has been added in front, so that every bus number is another than when the rules were written.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, SerialNumber, Vendor};
 use reseat_scenarios::accesses::config_reads;
-use reseat_scenarios::{Place, Rules, Scene, Stage};
-use serde_json::json;
+use reseat_scenarios::{Ended, Place, Rules, Running, Scene, Stage};
+use reseat_vm::files::GuestFile;
+use serde_json::{Value, json};
 
 const RULES: &str = r#"
 [[claim]]
@@ -59,6 +62,11 @@ pub(crate) fn five_identical_gpus(stage: &Stage) -> Result<()> {
         .gpu(board(None))
         .gpu(board(None))
         .append("reseat.not=slot=7")
+        .on_the_root([
+            GuestFile::new("etc/reseat/reseat.toml", RULES),
+            GuestFile::new("etc/passwd", "nobody:x:65534:65534::/:/bin/sh\n"),
+            GuestFile::new("etc/group", "nogroup:x:65534:\n"),
+        ])
         .boot()?;
 
     let report = running.report()?;
@@ -95,5 +103,55 @@ pub(crate) fn five_identical_gpus(stage: &Stage) -> Result<()> {
             "{reads} registers of {device}.0 were read in the claim"
         );
     }
+    check_as_nobody(&running)
+}
+
+/// Runs a program as a user who may do nothing.
+const AS_NOBODY: &str = "start-stop-daemon -S -c nobody:nogroup -x /usr/bin/reseat --";
+const ENOUGH: Duration = Duration::from_secs(60);
+
+/// Who is not root sees the same, but for serial numbers, and is told so.
+fn check_as_nobody(running: &Running) -> Result<()> {
+    let run = |program: &str, arguments: &str| running.run(&format!("{program} {arguments}"), ENOUGH);
+    let selectors = "inventory --selectors";
+    let (of_root, of_nobody) = (run("reseat", selectors)?, run(AS_NOBODY, selectors)?);
+    let without_serials = |ended: &Ended| {
+        let lines = ended.stdout.lines();
+        let row = |line: &str| line.split_whitespace().take(4).map(str::to_owned).collect::<Vec<_>>();
+        lines.skip(1).map(row).collect::<Vec<_>>()
+    };
+    ensure!(
+        of_root.status == 0 && of_root.stdout.contains("serial=48-b0-2d-00-00-00-00-02"),
+        "{of_root:?}"
+    );
+    ensure!(
+        without_serials(&of_nobody) == without_serials(&of_root) && without_serials(&of_root).len() == 5,
+        "{of_nobody:?}, and not {of_root:?}"
+    );
+    let unknown = of_nobody.stderr.matches("the serial number of").count();
+    ensure!(
+        of_nobody.status == 1 && unknown == 5 && !of_nobody.stdout.contains("serial="),
+        "{of_nobody:?}"
+    );
+
+    let check = "rules check --json";
+    let rules = |ended: &Ended| -> Result<Vec<Value>> {
+        let report: Value = serde_json::from_str(&ended.stdout).with_context(|| format!("{ended:?}"))?;
+        Ok(report["rules"].as_array().cloned().unwrap_or_default())
+    };
+    let (of_root, of_nobody) = (rules(&run("reseat", check)?)?, rules(&run(AS_NOBODY, check)?)?);
+    ensure!(of_root.len() == EXPECTED.len(), "{of_root:#?}");
+    for (index, (root, nobody)) in of_root.iter().zip(&of_nobody).enumerate() {
+        let asks_for_serial = nobody["selector"]
+            .as_str()
+            .is_some_and(|text| text.starts_with("serial="));
+        let problem = nobody["problem"].as_str().unwrap_or_default();
+        let is_so = match asks_for_serial {
+            true => problem.contains("serial") && root["problem"].is_null(),
+            false => nobody == root,
+        };
+        ensure!(is_so, "rule {index}: {nobody:#}, and for root {root:#}");
+    }
+    ensure!(of_nobody.len() == of_root.len(), "{of_nobody:#?}");
     Ok(())
 }

@@ -16,6 +16,7 @@ mod apt;
 mod cache;
 mod host;
 mod kernel;
+mod modules;
 mod packages;
 mod sources;
 mod unpack;
@@ -26,13 +27,15 @@ pub use self::apt::AptError;
 pub use self::host::{HostError, install};
 pub(crate) use self::host::{is_root, program};
 pub use self::kernel::{Kernel, KernelError, KernelFiles};
+pub(crate) use self::modules::BuiltModules;
+pub use self::modules::ModulesError;
 pub use self::sources::SourcesError;
 pub(crate) use self::unpack::Tree;
 pub use self::unpack::UnpackError;
 
 use self::cache::Layout;
 pub use self::packages::Architecture;
-use self::packages::{BUSYBOX, BUSYBOX_ARM64, DRACUT, PackageSet, QEMU, QEMU_ARM, TOOLS};
+use self::packages::{BUSYBOX, BUSYBOX_ARM64, DRACUT, MODULES, OVMF, PackageSet, QEMU, QEMU_ARM, TOOLS};
 use crate::files::FileError;
 use crate::progress::Progress;
 
@@ -57,6 +60,9 @@ pub enum PrepareError {
     /// A kernel could not be made ready.
     #[error(transparent)]
     Kernel(#[from] KernelError),
+    /// Modules could not be built.
+    #[error(transparent)]
+    Modules(#[from] ModulesError),
     /// A file of the cache.
     #[error(transparent)]
     File(#[from] FileError),
@@ -85,6 +91,10 @@ pub enum Part {
     Kernel(Kernel),
     /// `dracut`, and the systemd that it puts into images.
     Dracut,
+    /// Firmware that boots by UEFI.
+    Uefi,
+    /// Modules that Debian 13's kernel lacks, built from its own source.
+    Modules,
 }
 
 impl Part {
@@ -96,6 +106,8 @@ impl Part {
                 Architecture::Aarch64 => vec![kernel.packages(), QEMU_ARM, BUSYBOX_ARM64],
             },
             Self::Dracut => vec![DRACUT],
+            Self::Uefi => vec![OVMF],
+            Self::Modules => vec![MODULES],
         }
     }
 }
@@ -197,6 +209,29 @@ impl Bed {
             Architecture::X86_64 => Ok(self.busybox.clone()),
             Architecture::Aarch64 => self.layout.require(&BUSYBOX_ARM64),
         }
+    }
+
+    /// The firmware that boots by UEFI: a flash image.
+    ///
+    /// # Errors
+    /// When it has not been fetched.
+    pub(crate) fn uefi(&self) -> Result<PathBuf, Missing> {
+        let tree = self.layout.tree(&OVMF).ok_or_else(|| self.layout.missing(OVMF.name))?;
+        Ok(tree.path.join("usr/share/ovmf/OVMF.fd"))
+    }
+
+    /// The modules that were built for a kernel from its own source.
+    ///
+    /// # Errors
+    /// When they have not been built, or for another version of it.
+    pub(crate) fn built_modules(&self, kernel: &KernelFiles) -> Result<BuiltModules, Missing> {
+        let missing = || self.layout.missing(MODULES.name);
+        let tree = self.layout.tree(&MODULES).ok_or_else(missing)?;
+        let built = BuiltModules::in_tree(tree);
+        let other =
+            "modules for this version of its kernel (both sets are fetched anew once their manifests are removed)";
+        let other = || self.layout.missing(other);
+        built.is_for(kernel).then_some(built).ok_or_else(other)
     }
 
     /// The cache directory.

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 pub use self::system::System;
 use crate::artifacts::{Bed, Kernel, KernelFiles, Missing, Tree};
+use crate::chroot::plain_environment;
 use crate::cpio;
 use crate::files::{self, FileError, GuestFile, link_tree};
 use crate::fingerprint::{self, Fingerprint};
@@ -76,6 +77,8 @@ pub struct ImageSpec {
     pub kernel: Kernel,
     /// Modules that udev may load by alias, as in an image built with `MODULES=most`.
     pub modules: Vec<String>,
+    /// Whether the kernel has also the modules that the bed has built for it; Debian 13's only.
+    pub built_modules: bool,
     /// Files put into the system before the build: hooks, scripts, programs, configuration. Where there is no builder, they
     /// are put into the image.
     pub files: Vec<GuestFile>,
@@ -90,6 +93,7 @@ impl ImageSpec {
             builder: Builder::InitramfsTools,
             kernel,
             modules: drivers.map(str::to_owned).to_vec(),
+            built_modules: false,
             files: Vec::new(),
         }
     }
@@ -139,7 +143,11 @@ impl Bed {
             })
             .part(tree.stamp()?)
             .part(kernel.tree_stamp()?)
-            .parts(&spec.modules);
+            .parts(&spec.modules)
+            .parts(match spec.built_modules {
+                true => vec![self.built_modules(&kernel)?.stamp()?],
+                false => Vec::new(),
+            });
         let print = match spec.builder {
             Builder::Bare => print.part(busybox.stamp()?),
             _ => print,
@@ -153,7 +161,7 @@ impl Bed {
         let started = Instant::now();
         let work = match spec.builder {
             Builder::Bare => self.work_directory()?,
-            _ => self.copy_for(spec.builder, &kernel)?,
+            _ => self.copy_for(spec, &kernel)?,
         };
         let system = work.path();
         let built = match spec.builder {
@@ -168,13 +176,21 @@ impl Bed {
     }
 
     /// A copy of the builder's system, with the kernel's modules.
-    fn copy_for(&self, builder: Builder, kernel: &KernelFiles) -> Result<TempDir, ImageError> {
+    fn copy_for(&self, spec: &ImageSpec, kernel: &KernelFiles) -> Result<TempDir, ImageError> {
         let work = self.work_directory()?;
-        link_tree(&self.tree_of(builder)?.path, work.path())?;
+        link_tree(&self.tree_of(spec.builder)?.path, work.path())?;
         link_tree(
             &kernel.modules(),
             &work.path().join("lib/modules").join(&kernel.version),
         )?;
+        if spec.built_modules {
+            let built = self.built_modules(kernel)?.files(kernel)?;
+            built.iter().try_for_each(|file| file.install(work.path()))?;
+            // It replaces its lists, which are links to those of the kernel without them.
+            let mut depmod = self.tools.command_as("usr/bin/kmod", "depmod");
+            depmod.arg("-b").arg(work.path()).arg(&kernel.version);
+            process::run(&mut depmod)?;
+        }
         Ok(work)
     }
 
@@ -239,11 +255,6 @@ fn run_builder(mut command: Command, is_warning: fn(&str) -> bool) -> Result<(),
         return Err(ImageError::Warned(warnings.join("\n")));
     }
     Ok(())
-}
-
-fn plain_environment(command: &mut Command) {
-    command.env_clear();
-    command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C");
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! boots, [`machine`] runs it, [`console`], [`shell`] and [`qmp`] talk to it.
 
 pub mod artifacts;
+mod chroot;
 pub mod clock;
 pub mod console;
 pub mod cpio;

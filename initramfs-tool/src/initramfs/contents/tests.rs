@@ -39,6 +39,7 @@ fn wanted() -> Wanted {
         rules: Some(Digest::of(b"rules")),
         quarantine: Some(Digest::of(b"quarantine")),
         vfio_built_in: false,
+        variants: Vec::new(),
     }
 }
 
@@ -94,6 +95,20 @@ fn what_the_machine_has_not_is_not_wanted() {
     // Rules that are gone from the machine would go on claiming.
     wanted.rules = None;
     assert_eq!(shortfalls(&contents(&without), &wanted), [Shortfall::OtherRules]);
+}
+
+#[test]
+fn a_variant_for_a_gpu_of_the_machine_is_wanted_though_vfio_pci_is_built_in() {
+    let mut wanted = wanted();
+    wanted.variants = vec!["nvgrace_gpu_vfio_pci".to_owned()];
+    for vfio_built_in in [false, true] {
+        wanted.vfio_built_in = vfio_built_in;
+        let missing = [Shortfall::NoModule("nvgrace_gpu_vfio_pci".to_owned())];
+        assert_eq!(shortfalls(&contents(&GOOD), &wanted), missing);
+    }
+    let module = "usr/lib/modules/6.1.0-50-amd64/kernel/drivers/vfio/pci/nvgrace-gpu/nvgrace-gpu-vfio-pci.ko";
+    let with_it: Vec<_> = GOOD.into_iter().chain([(module, 0o100_644, &b""[..])]).collect();
+    assert_eq!(shortfalls(&contents(&with_it), &wanted), []);
 }
 
 #[test]

@@ -11,9 +11,9 @@ use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::{Contents, Digest, Wanted, shortfalls};
 use crate::initramfs::plan::{self, KEPT_SUFFIX, Plan, Request, UNFINISHED_SUFFIX};
 use crate::initramfs::record::{Record, SwitchedImage, WrittenFile};
-use crate::linux::Root;
 use crate::linux::boot_claim::RULES_FILE;
 use crate::linux::durable::Locked;
+use crate::linux::{Root, variants};
 
 /// How to install.
 #[derive(Clone, Debug, Default)]
@@ -292,6 +292,7 @@ pub(super) fn wanted(root: &Root, builder: Builder, kernel: &str) -> Result<Want
         rules: digest(RULES_FILE)?,
         quarantine: digest("/var/lib/reseat/quarantine.json")?,
         vfio_built_in: built_in("/lib/modules") || built_in("/usr/lib/modules"),
+        variants: variants::of_this_machine(root, kernel),
     })
 }
 

@@ -6,7 +6,7 @@ use reseat_core::decision::{Preference, Rung};
 use reseat_core::recovery::{End, Operation};
 
 use super::super::quarantine_file;
-use super::super::{Root, boot_claim, module};
+use super::super::{Root, boot_claim, module, variants};
 use super::driver::{self, Options};
 use super::quarantine::{
     Isolation, LIMIT, QuarantineError, done, find, has_no_driver, isolate, log, survey, with_domain,
@@ -198,8 +198,13 @@ fn hand_over(root: &Root, device: DeviceAddress) -> Result<(), Vec<String>> {
     let is_chosen = boot_claim::chosen(root)
         .iter()
         .any(|chosen| chosen.device == gpu.device);
-    if is_chosen && let Some(problem) = module::provide_vfio_pci(root).problem {
-        return Err(vec![problem]);
+    if is_chosen {
+        if let Some(problem) = module::provide_vfio_pci(root).problem {
+            return Err(vec![problem]);
+        }
+        // Where one cannot be had, plain vfio-pci takes its place, as at boot.
+        let mut variants = variants::choose(root, std::slice::from_ref(&gpu), &mut Vec::new());
+        variants::provide(root, &mut variants, &mut Vec::new());
     }
     let mut workers = Workers::new(root);
     let subject = survey(root, &mut workers, device)?.subject;

@@ -7,11 +7,10 @@ use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 
 use super::super::durable::DurableError;
-use super::super::{Root, functions, serial_numbers};
+use super::super::{Root, functions, serial_numbers, variants};
 use super::files::{self, RecordError};
 use super::lock;
 use super::worker::{WorkerError, Workers};
-use crate::claim::VFIO_PCI;
 use crate::identification::Identification;
 use crate::inventory::{self, Function, Gpu};
 use crate::recovery::{Answer, BASELINE_SCHEMA, Baseline, Subject, Surveyed, Task};
@@ -98,7 +97,7 @@ fn vbios(root: &Root, workers: &mut Workers<'_>, surveyed: &Surveyed) -> Result<
 /// When a baseline is there and cannot be read.
 pub fn without_baseline(root: &Root) -> Result<Vec<DeviceAddress>, RecordError> {
     let mut gpus = inventory::gpus(&functions::list(root).functions);
-    gpus.retain(is_claimed);
+    gpus.retain(|gpu| is_claimed(root, gpu));
     let said = serial_numbers::of_gpus(root, &gpus);
     let mut devices = Vec::new();
     for gpu in gpus {
@@ -122,8 +121,9 @@ fn own_functions(gpu: &Gpu) -> impl Iterator<Item = &Function> {
     functions.filter(|function| inventory::belongs_to_a_gpu(function.class))
 }
 
-fn is_claimed(gpu: &Gpu) -> bool {
-    own_functions(gpu).all(|function| function.driver.as_deref() == Some(VFIO_PCI))
+fn is_claimed(root: &Root, gpu: &Gpu) -> bool {
+    let mut drivers = own_functions(gpu).map(|function| function.driver.as_deref());
+    drivers.all(|driver| driver.is_some_and(|driver| variants::is_vfio(root, driver)))
 }
 
 fn observe(workers: &mut Workers<'_>, subject: &Subject) -> Result<Baseline, BaselineError> {

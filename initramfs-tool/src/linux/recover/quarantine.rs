@@ -9,11 +9,10 @@ use reseat_core::recovery::Observation;
 
 use super::super::quarantine_file::{self, QuarantineFileError};
 use super::super::report_file::{self, CLAIM_REPORT};
-use super::super::{Root, boot_claim, functions, kernel_log};
+use super::super::{Root, boot_claim, functions, kernel_log, variants};
 use super::driver::{LOOK_LIMIT, RecoverError};
 use super::worker::{WorkerError, Workers};
 use super::{files, identity, lock};
-use crate::claim::VFIO_PCI;
 use crate::identification::Likeness;
 use crate::inventory::{self, Gpu};
 use crate::quarantine::{Entry, Standing, State};
@@ -101,8 +100,10 @@ pub fn apply(root: &Root) -> Applied {
     for (gpu, identification) in gpus.iter().zip(&there) {
         let device = gpu.device;
         let is_ours = || {
-            let has_vfio_pci = gpu.functions.iter().any(|it| it.driver.as_deref() == Some(VFIO_PCI));
-            has_vfio_pci || at_boot.contains(&device) || chosen.iter().any(|chosen| chosen.device == device)
+            let mut drivers = gpu.functions.iter().filter_map(|function| function.driver.as_deref());
+            drivers.any(|driver| variants::is_vfio(root, driver))
+                || at_boot.contains(&device)
+                || chosen.iter().any(|chosen| chosen.device == device)
         };
         match state.standing(identification) {
             Standing::Quarantined(_) => applied.gpus.push((device, isolate(root, device))),

@@ -4,22 +4,45 @@ use reseat_core::address::FunctionAddress;
 use reseat_core::recovery::Failure;
 
 use super::super::worker::claim_here;
-use super::super::{Root, attribute, functions, health};
+use super::super::{Root, attribute, functions, health, variants};
 use super::reset;
 use super::trouble::Stop;
-use crate::claim::{Aim, Attribute, FailureKind, NOBODY, Target, TargetFunction, VFIO_PCI};
-use crate::recovery::{Before, Journal, Subject};
+use crate::claim::{Aim, Attribute, FailureKind, NOBODY, Target, TargetFunction};
+use crate::recovery::{Before, Journal, Member, Subject};
 
 /// The exponent of the smallest size that `resourceN_resize` knows: 1 MiB.
 const SMALLEST_RESIZABLE: u32 = 20;
 
-/// The driver that a function is to have: the one that it was reserved for, or else the one that it had. One that was
-/// reserved for nobody is to have none.
-fn wanted(before: &Before) -> Option<&str> {
-    match before.driver_override.as_deref() {
-        Some(NOBODY) => None,
-        Some(reserved) => Some(reserved),
-        None => before.driver.as_deref(),
+/// Who is to have a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted<'a> {
+    Nobody,
+    /// vfio-pci or a variant of it, by a claim.
+    Claim(&'a str),
+    /// Another driver.
+    Bind(&'a str),
+}
+
+impl<'a> Wanted<'a> {
+    /// The one that it was reserved for, or else the one that it had. One that was reserved for nobody is to have none.
+    fn of(before: &'a Before, is_vfio: impl Fn(&str) -> bool) -> Self {
+        let driver = match before.driver_override.as_deref() {
+            Some(NOBODY) => None,
+            Some(reserved) => Some(reserved),
+            None => before.driver.as_deref(),
+        };
+        match driver {
+            Some(driver) if is_vfio(driver) => Self::Claim(driver),
+            Some(driver) => Self::Bind(driver),
+            None => Self::Nobody,
+        }
+    }
+
+    const fn driver(self) -> Option<&'a str> {
+        match self {
+            Self::Nobody => None,
+            Self::Claim(driver) | Self::Bind(driver) => Some(driver),
+        }
     }
 }
 
@@ -81,22 +104,22 @@ pub(super) fn overrides(root: &Root, journal: &Journal, words: &mut Vec<String>)
 
 /// Gives every function to the driver that it is to have, and reads that back.
 pub(super) fn drivers(root: &Root, journal: &Journal, words: &mut Vec<String>) -> Result<(), Stop> {
-    let mut claimed = Vec::new();
+    let mut claimed: Vec<(FunctionAddress, String)> = Vec::new();
     for before in &journal.before {
         let function = before.address;
         let has = functions::driver_of(root, function)?;
-        let wants = wanted(before);
-        if let Some(driver) = has.as_deref().filter(|driver| Some(*driver) != wants) {
-            words.push(had_it_first(driver, function, wants, journal));
+        let wanted = Wanted::of(before, |driver| variants::is_vfio(root, driver));
+        if let Some(driver) = has.as_deref().filter(|driver| Some(*driver) != wanted.driver()) {
+            words.push(had_it_first(driver, function, wanted.driver(), journal));
             unbind(root, function)?;
         }
-        if wants.is_none_or(|driver| driver == VFIO_PCI) && functions::driver_of(root, function)?.is_none() {
+        if !matches!(wanted, Wanted::Bind(_)) && functions::driver_of(root, function)?.is_none() {
             enable(root, function, words);
         }
-        match wants {
-            Some(VFIO_PCI) => claimed.push(function),
-            Some(driver) => bind(root, function, driver)?,
-            None => {}
+        match wanted {
+            Wanted::Claim(driver) => claimed.push((function, driver.to_owned())),
+            Wanted::Bind(driver) => bind(root, function, driver)?,
+            Wanted::Nobody => {}
         }
     }
     claim(root, &journal.subject, &claimed)?;
@@ -167,21 +190,31 @@ fn bind(root: &Root, function: FunctionAddress, driver: &str) -> Result<(), Stop
     }
 }
 
-/// Takes functions through the claim, as at boot.
-pub(super) fn claim(root: &Root, subject: &Subject, claimed: &[FunctionAddress]) -> Result<(), Stop> {
+/// Takes a GPU through the claim, as at boot: each function to vfio-pci, or to the variant of it that is made for it.
+pub(super) fn claim_all(root: &Root, subject: &Subject) -> Result<(), Stop> {
+    let driver = |member: &Member| {
+        let driver = variants::driver_for(root, member.address, member.identity, member.class);
+        (member.address, driver)
+    };
+    claim(root, subject, &subject.members.iter().map(driver).collect::<Vec<_>>())
+}
+
+/// Takes functions through the claim, each to its driver.
+fn claim(root: &Root, subject: &Subject, claimed: &[(FunctionAddress, String)]) -> Result<(), Stop> {
     if claimed.is_empty() {
         return Ok(());
     }
-    let members = subject
-        .members
-        .iter()
-        .filter(|member| claimed.contains(&member.address));
+    let functions = subject.members.iter().filter_map(|member| {
+        let (_, driver) = claimed.iter().find(|(function, _)| *function == member.address)?;
+        Some(TargetFunction {
+            driver: driver.clone(),
+            ..TargetFunction::new(member.address, member.identity)
+        })
+    });
     let target = Target {
         aim: Aim::Claim,
         device: subject.device,
-        functions: members
-            .map(|member| TargetFunction::new(member.address, member.identity))
-            .collect(),
+        functions: functions.collect(),
     };
     match claim_here(root, &target).rollback {
         None => Ok(()),
@@ -201,7 +234,11 @@ pub(super) fn claim(root: &Root, subject: &Subject, claimed: &[FunctionAddress])
 
 /// Keeps every function in D0, now that it is bound.
 pub(super) fn pin(root: &Root, journal: &Journal) -> Result<(), Stop> {
-    for before in journal.before.iter().filter(|before| wanted(before) == Some(VFIO_PCI)) {
+    let is_claimed = |before: &&Before| {
+        let wanted = Wanted::of(before, |driver| variants::is_vfio(root, driver));
+        matches!(wanted, Wanted::Claim(_))
+    };
+    for before in journal.before.iter().filter(is_claimed) {
         let directory = root.function(before.address);
         for (pin, value) in [(Attribute::D3coldAllowed, "0"), (Attribute::PowerControl, "on")] {
             let path = directory.join(pin.file());
@@ -223,4 +260,36 @@ pub(super) fn wake(root: &Root, subject: &Subject) -> Result<(), Stop> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_variant_of_vfio_pci_had_is_claimed_for_it() {
+        let is_vfio = |driver: &str| driver.ends_with("vfio-pci");
+        for (reserved, had, wanted) in [
+            (None, Some("vfio-pci"), Wanted::Claim("vfio-pci")),
+            (
+                Some("nvgrace-gpu-vfio-pci"),
+                None,
+                Wanted::Claim("nvgrace-gpu-vfio-pci"),
+            ),
+            (Some("vfio-pci"), Some("nouveau"), Wanted::Claim("vfio-pci")),
+            (None, Some("nouveau"), Wanted::Bind("nouveau")),
+            (Some(NOBODY), Some("vfio-pci"), Wanted::Nobody),
+            (None, None, Wanted::Nobody),
+        ] {
+            let before = Before {
+                address: "0000:01:00.0".parse().unwrap(),
+                driver: had.map(str::to_owned),
+                iommu_group: None,
+                driver_override: reserved.map(str::to_owned),
+                reset_method: None,
+                bar_sizes: [0; 6],
+            };
+            assert_eq!(Wanted::of(&before, is_vfio), wanted, "{reserved:?}, {had:?}");
+        }
+    }
 }

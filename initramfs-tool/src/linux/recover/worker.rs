@@ -61,7 +61,7 @@ fn perform(root: &Root, task: &Task) -> Answer {
             Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
             Err(problem) => Answer::Failed(problem),
         },
-        Task::Claim(subject) => match restore::claim(root, subject, &subject.functions()) {
+        Task::Claim(subject) => match restore::claim_all(root, subject) {
             Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
             Err(stop) => Answer::Failed(stop.words),
         },

@@ -6,10 +6,13 @@
 
 set -eu
 
+shopt -s extglob
+
 version=$1 hooks=$2 modules=$3
 install=/usr/lib/initcpio/install
 runtime=/usr/lib/initcpio/hooks
 root=/buildroot
+KERNELVERSION=$version BUILDROOT=$root
 early=
 
 warning() {
@@ -105,4 +108,6 @@ add_file /tmp/sd-reseat.contents
 add_file /usr/lib/initcpio/init /init 755
 cp "/lib/modules/$version"/modules.{builtin,builtin.modinfo,order} "$root/usr/lib/modules/$version/"
 depmod -b $root "$version"
+# Of the lists only what programs read stays.
+rm "$root/usr/lib/modules/$version"/modules.!(*.bin|devname|softdep)
 (cd $root && find . -print | cpio --quiet -o -H newc --owner 0:0) | lz4 -l -1 -q - /initramfs.img

@@ -10,10 +10,10 @@ use std::time::{Duration, SystemTime};
 use super::apt::AptRoot;
 use super::kernel::KernelFiles;
 use super::packages::{
-    Architecture, BUSYBOX, DRACUT, Manifest, PackageSet, QEMU, Release, Scope, TOOLS, discard_changed,
+    Architecture, BUSYBOX, DRACUT, MODULES, Manifest, PackageSet, QEMU, Release, Scope, TOOLS, discard_changed,
 };
 use super::unpack::{self, Tree};
-use super::{DIRECTORY_VARIABLE, Missing, Part, PrepareError, sources};
+use super::{DIRECTORY_VARIABLE, Missing, Part, PrepareError, modules, sources};
 use crate::files::{self, FileError, create_directory};
 use crate::parallel::in_parallel;
 use crate::progress::Progress;
@@ -148,6 +148,10 @@ impl Layout {
                 }
                 if set.name == DRACUT.name {
                     finish_dracut(tree)?;
+                }
+                if set.name == MODULES.name {
+                    finish_tools(tree)?;
+                    modules::build(tree)?;
                 }
                 Ok(())
             })

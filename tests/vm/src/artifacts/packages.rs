@@ -58,6 +58,8 @@ pub(crate) enum Scope {
     Named,
     /// The parts of a kernel: `linux-image-6.1.0-50-amd64`, from 7.x also its modules and binary.
     KernelParts,
+    /// All of them but the parts of a kernel, which headers ask for and nobody builds with.
+    WithoutKernel,
 }
 
 impl Scope {
@@ -65,12 +67,17 @@ impl Scope {
         match self {
             Self::WithDependencies => true,
             Self::Named => named.contains(&package),
-            Self::KernelParts => ["image", "base", "binary", "modules"].iter().any(|part| {
-                let version = package.strip_prefix(&format!("linux-{part}-"));
-                version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
-            }),
+            Self::KernelParts => is_part_of_a_kernel(package),
+            Self::WithoutKernel => !is_part_of_a_kernel(package),
         }
     }
+}
+
+fn is_part_of_a_kernel(package: &str) -> bool {
+    ["image", "base", "binary", "modules"].iter().any(|part| {
+        let version = package.strip_prefix(&format!("linux-{part}-"));
+        version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+    })
 }
 
 /// Packages that are fetched and unpacked together.
@@ -156,6 +163,41 @@ pub(crate) const DRACUT: PackageSet = PackageSet {
         "xz-utils",
     ],
     scope: Scope::WithDependencies,
+};
+
+/// Firmware that boots by UEFI: a flash image.
+pub(crate) const OVMF: PackageSet = PackageSet {
+    name: "ovmf",
+    release: Release::Trixie,
+    suite: "trixie",
+    packages: &["ovmf"],
+    scope: Scope::Named,
+    architecture: Architecture::X86_64,
+};
+
+/// A system that builds modules for Debian 13's kernel: its headers, its source, and the compiler that built it.
+pub(crate) const MODULES: PackageSet = PackageSet {
+    name: "modules-trixie",
+    release: Release::Trixie,
+    suite: "trixie",
+    packages: &[
+        "bash",
+        "coreutils",
+        "dash",
+        "diffutils",
+        "findutils",
+        "grep",
+        "libc-bin",
+        "linux-headers-amd64",
+        "linux-source",
+        "make",
+        "mawk",
+        "sed",
+        "tar",
+        "xz-utils",
+    ],
+    scope: Scope::WithoutKernel,
+    architecture: Architecture::X86_64,
 };
 
 /// The guest's user space: one static program.
@@ -290,6 +332,10 @@ mod tests {
         assert!(!takes("linux-image-amd64"));
         assert!(!takes("linux-base"));
         assert!(!takes("initramfs-tools"));
+        let builds = |package| Scope::WithoutKernel.takes(&[], package);
+        assert!(builds("linux-headers-6.12.117+deb13-amd64"));
+        assert!(builds("gcc-14"));
+        assert!(!builds("linux-image-6.12.117+deb13-amd64"));
     }
 
     #[test]

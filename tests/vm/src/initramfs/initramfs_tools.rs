@@ -1,15 +1,11 @@
 //! Debian's own `mkinitramfs`.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 
 use super::{ImageError, ImageSpec, ROOT_MODULES, run_builder};
-use crate::artifacts::{self, KernelFiles};
+use crate::artifacts::KernelFiles;
+use crate::chroot::enter;
 use crate::files::{FileError, GuestFile, create_directory};
 
 /// Changes when the same specification builds something else.
@@ -76,32 +72,6 @@ fn modules_hook(modules: &[String]) -> String {
 /// Firmware is not free and not in the bed: the fake functions need none.
 fn is_warning(line: &str) -> bool {
     !line.trim().is_empty() && !line.starts_with("W: Possible missing firmware")
-}
-
-/// A command that goes on as another in the system: root by `chroot`, others in a user namespace.
-pub(super) fn enter(system: &Path) -> Result<Command, FileError> {
-    let program = |name: &str| artifacts::program(name).unwrap_or_else(|| name.into());
-    if artifacts::is_root() {
-        create_null(&system.join("dev/null"))?;
-        let mut chroot = Command::new(program("chroot"));
-        chroot.arg(system);
-        return Ok(chroot);
-    }
-    let mut unshare = Command::new(program("unshare"));
-    unshare.args(["--map-root-user", "--mount", "sh", "-c"]);
-    unshare.arg("mount --rbind /dev \"$0/dev\" && exec chroot \"$0\" \"$@\"");
-    unshare.arg(system);
-    Ok(unshare)
-}
-
-fn create_null(path: &Path) -> Result<(), FileError> {
-    if fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_char_device()) {
-        return Ok(());
-    }
-    let mode = Mode::from_raw_mode(0o666);
-    // Major 1, minor 3 in the kernel's `Documentation/admin-guide/devices.txt`.
-    mknodat(CWD, path, FileType::CharacterDevice, mode, makedev(1, 3))
-        .map_err(|error| FileError::of("create", path)(io::Error::from(error)))
 }
 
 #[cfg(test)]

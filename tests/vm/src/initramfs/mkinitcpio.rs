@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::initramfs_tools::enter;
 use super::{ImageError, ImageSpec, ROOT_MODULES, run_builder};
 use crate::artifacts::KernelFiles;
+use crate::chroot::enter;
 use crate::files::GuestFile;
 
 const BUILD: &str = include_str!("../../assets/mkinitcpio/build.sh");

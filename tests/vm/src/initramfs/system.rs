@@ -5,8 +5,9 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{Builder, ImageError, ImageSpec, dracut, initramfs_tools, plain_environment};
+use super::{Builder, ImageError, ImageSpec, dracut, initramfs_tools};
 use crate::artifacts::Bed;
+use crate::chroot::{enter, plain_environment};
 use crate::files::{FileError, GuestFile};
 
 /// A system of files in which programs run as on a machine of their own, by `chroot`: without a kernel of its own, and with
@@ -26,7 +27,7 @@ impl Bed {
     /// When the kernel or the builder is not in the bed, or a file cannot be written.
     pub fn system(&self, spec: &ImageSpec) -> Result<System, ImageError> {
         let kernel = self.kernel(spec.kernel)?;
-        let directory = self.copy_for(spec.builder, &kernel)?;
+        let directory = self.copy_for(spec, &kernel)?;
         let system = directory.path();
         match spec.builder {
             Builder::InitramfsTools => initramfs_tools::prepare(spec, &kernel, system)?,
@@ -69,9 +70,7 @@ impl System {
     pub fn command(&self, arguments: &[&str]) -> Result<Command, FileError> {
         let mut command = match self.builder {
             Builder::Dracut | Builder::DracutSystemd => dracut::enter(self.directory.path()),
-            Builder::InitramfsTools | Builder::MkinitcpioStandIns | Builder::Bare => {
-                initramfs_tools::enter(self.directory.path())?
-            }
+            Builder::InitramfsTools | Builder::MkinitcpioStandIns | Builder::Bare => enter(self.directory.path())?,
         };
         command.args(arguments);
         plain_environment(&mut command);

@@ -30,6 +30,17 @@ pub enum Iommu {
     Elsewhere,
 }
 
+/// How a machine boots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Boot {
+    /// QEMU enters the kernel by its PVH note.
+    Directly,
+    /// A BIOS enters the kernel.
+    Bios,
+    /// UEFI does, from this flash image.
+    Uefi(PathBuf),
+}
+
 /// What a machine is made of.
 #[derive(Debug, Clone)]
 pub struct MachineSpec {
@@ -46,7 +57,7 @@ pub struct MachineSpec {
     functions: Vec<VfioUser>,
     disks: Vec<Nvme>,
     trace: bool,
-    firmware_boots: bool,
+    boot: Boot,
     counted: bool,
     arguments: Vec<String>,
     logs: PathBuf,
@@ -73,7 +84,7 @@ impl MachineSpec {
             functions: Vec::new(),
             disks: Vec::new(),
             trace: false,
-            firmware_boots: false,
+            boot: Boot::Directly,
             counted: false,
             arguments: Vec::new(),
             logs: bed.part("logs"),
@@ -139,11 +150,20 @@ impl MachineSpec {
         self
     }
 
-    /// Has the firmware boot the compressed image as it does on a real machine: only so is the kernel told of a framebuffer.
+    /// Has a BIOS boot the compressed image as it does on a real machine: only so is the kernel told of a framebuffer.
     #[must_use]
-    pub const fn firmware_boots(mut self) -> Self {
-        self.firmware_boots = true;
+    pub fn bios_boots(mut self) -> Self {
+        self.boot = Boot::Bios;
         self
+    }
+
+    /// As [`MachineSpec::bios_boots`], by UEFI.
+    ///
+    /// # Errors
+    /// When that is not in the bed.
+    pub fn uefi_boots(mut self, bed: &Bed) -> Result<Self, Missing> {
+        self.boot = Boot::Uefi(bed.uefi()?);
+        Ok(self)
     }
 
     /// Adds a function.
@@ -263,17 +283,21 @@ impl MachineSpec {
             "read-only": true,
             "file": { "driver": "file", "filename": self.root, "locking": "off" },
         });
-        let kernel = match self.firmware_boots {
-            true => self.kernel.image(),
-            false => self.kernel.vmlinux.clone(),
+        let kernel = match &self.boot {
+            Boot::Bios | Boot::Uefi(_) => self.kernel.image(),
+            Boot::Directly => self.kernel.vmlinux.clone(),
         };
-        vec![
+        let mut options = vec![
             ("-blockdev", root.to_string()),
             ("-device", "virtio-blk-pci,drive=root".to_owned()),
             ("-kernel", kernel.display().to_string()),
             ("-initrd", self.image.display().to_string()),
             ("-append", self.command_line()),
-        ]
+        ];
+        if let Boot::Uefi(flash) = &self.boot {
+            options.push(("-bios", flash.display().to_string()));
+        }
+        options
     }
 
     pub(super) fn command(&self, directory: &Path) -> Command {
@@ -346,7 +370,7 @@ mod tests {
             functions: Vec::new(),
             disks: Vec::new(),
             trace: false,
-            firmware_boots: false,
+            boot: Boot::Directly,
             counted: false,
             arguments: Vec::new(),
             logs: "/logs".into(),
@@ -438,6 +462,19 @@ mod tests {
         );
         let without = line(&spec.iommu(Iommu::None));
         assert!(!without.contains("-dtb") && !without.contains("mmu"), "{without}");
+    }
+
+    #[test]
+    fn firmware_boots_the_compressed_image() {
+        assert!(line(&spec()).contains("-kernel /kernel/vmlinux "));
+        let by_bios = line(&spec().bios_boots());
+        assert!(by_bios.contains("-kernel /kernel/lib/modules/6.1/vmlinuz ") && !by_bios.contains("-bios"));
+        let boot = Boot::Uefi("/flash".into());
+        let by_uefi = line(&MachineSpec { boot, ..spec() });
+        assert!(
+            by_uefi.contains("/vmlinuz ") && by_uefi.contains("-bios /flash"),
+            "{by_uefi}"
+        );
     }
 
     #[test]
