@@ -22,7 +22,7 @@ pub struct Listing {
     pub unreadable: Vec<(FunctionAddress, String)>,
     /// What else was wrong.
     pub problems: Vec<String>,
-    /// The highest number that sysfs has given a function's directory; see [`instance`].
+    /// The highest number that sysfs has given a function's directory. It counts upwards.
     pub newest: Option<u64>,
 }
 
