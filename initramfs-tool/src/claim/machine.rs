@@ -2,8 +2,8 @@
 //!
 //! The order is the one that leaves no gap. First every function has to answer; nothing is changed before. Pass one makes
 //! every function ours to bind and nobody else's: override, no D3cold, unbind. Pass two binds them and reads each `driver`
-//! link back; and where a group comes only with a driver, that it has come. Only then is `power/control` written, since vfio-pci's probe sets it to `auto`; and only a power state and a
-//! pin that were read back count.
+//! link back; and where a group comes only with a driver, that it has come. Only then is `power/control` written, since
+//! vfio-pci's probe sets it to `auto`; and only a power state and a pin that were read back count.
 //!
 //! A GPU that is out of service is isolated instead: it is not asked, since it may not answer, and nothing is taken back,
 //! since half of it out of reach is better than none.
