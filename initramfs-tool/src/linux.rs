@@ -38,6 +38,7 @@ mod test_root;
 mod usage;
 mod variants;
 mod vbios;
+mod vfio;
 mod worker;
 mod workers;
 

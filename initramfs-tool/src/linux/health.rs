@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use reseat_core::address::FunctionAddress;
 use reseat_core::health::{Boot, Counter, Errors, ErrorsAt, LinkReading, NotRead, Observation, Reading};
 use reseat_core::presence::{Admission, PortLink, Readiness};
-use reseat_core::vendor::{BOOT_TIME, Check};
+use reseat_core::vendor::{BOOT_TIME, Check, Register};
 
 use super::config::ConfigFile;
 use super::space::Space;
@@ -185,7 +185,6 @@ pub(super) fn bar_bytes(root: &Root, function: FunctionAddress) -> Option<[u64; 
 /// What the vendor's registers say. They are behind a BAR, so they answer only in D0 and with memory decode, and are read
 /// only while nobody else works with them.
 fn vendor(root: &Root, member: &Member, now: &Observation, patience: Patience) -> (Reading<u32>, Reading<Boot>) {
-    let check = Check::of(member.identity, member.class);
     let may_read = match functions::driver_of(root, member.address) {
         Ok(None) => Ok(()),
         Ok(Some(driver)) if variants::is_vfio(root, &driver) => Ok(()),
@@ -194,15 +193,25 @@ fn vendor(root: &Root, member: &Member, now: &Observation, patience: Patience) -
         Err(_) => Err(NotRead::Failed),
     };
     let answers = now.memory_decode == Reading::Value(true);
+    inquire(member, patience, |register| match may_read {
+        Ok(()) if answers => bar::read(root, member.address, register),
+        Ok(()) => Err(NotRead::Untried),
+        Err(why) => Err(why),
+    })
+}
+
+/// Asks a function's vendor registers by `read`, again while it may still be booting.
+pub(super) fn inquire(
+    member: &Member,
+    patience: Patience,
+    mut read: impl FnMut(Register) -> Result<u32, NotRead>,
+) -> (Reading<u32>, Reading<Boot>) {
+    let check = Check::of(member.identity, member.class);
     let begin = Instant::now();
     loop {
         let mut inquiry = check.begin();
         while let Some(register) = inquiry.next_register() {
-            inquiry.tell(match may_read {
-                Ok(()) if answers => bar::read(root, member.address, register),
-                Ok(()) => Err(NotRead::Untried),
-                Err(why) => Err(why),
-            });
+            inquiry.tell(read(register));
         }
         let result = inquiry.result();
         if patience == Patience::None || !may_be_booting(result) || begin.elapsed() >= BOOT_TIME {

@@ -11,6 +11,7 @@ mod identity;
 mod known;
 mod ladder;
 pub(super) mod lock;
+mod look;
 mod operate;
 mod quarantine;
 mod recorder;

@@ -15,9 +15,11 @@ pub enum Task {
     /// Look at the machine around a GPU. These of its functions are absent where the kernel does not list them.
     Survey(DeviceAddress, Vec<Member>),
     /// Read all that a baseline holds.
-    Observe(Subject),
+    Observe(Subject, Means),
     /// Hold the GPU against its baseline, as it is found.
-    Examine(Subject),
+    Examine(Subject, Means),
+    /// Put back what a look through VFIO has left behind whose worker was killed.
+    Settle(Subject),
     /// Do one operation of the ladder.
     Operate(Operation, Subject),
     /// Find out which VBIOS a GPU has that is well.
@@ -36,13 +38,22 @@ pub enum Task {
     Collect(Part, Subject),
 }
 
+/// By what means the registers behind a BAR may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Means {
+    /// The kernel's `resourceN` only.
+    Resource,
+    /// VFIO where lockdown forbids that: the domain is locked, and a sibling may be unbound meanwhile.
+    OrVfio,
+}
+
 /// What a worker answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// The machine around the GPU.
     Surveyed(Box<Surveyed>),
-    /// All that a baseline holds.
-    Observed(Vec<FunctionBaseline>),
+    /// All that a baseline holds, and what is to be said of it.
+    Observed(Vec<FunctionBaseline>, Vec<String>),
     /// How the GPU is.
     Examined(Examined),
     /// This, or why it is not known, in words.

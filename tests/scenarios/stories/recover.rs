@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fake_gpu::control::{Bars, Command, Reset, Stuck, Until};
+use fake_gpu::log::{Event, Record, Region};
 use fake_gpu::profile::{BoardDesign, VbiosVersion, Vendor};
-use reseat_scenarios::accesses::{disturbances, now};
+use reseat_scenarios::accesses::{accesses, disturbances, now};
 use reseat_scenarios::faults::{self, Case};
 use reseat_scenarios::recovery::Recovery;
 use reseat_scenarios::{Gpu, Place, Rules, Running, Scene, Stage};
@@ -220,7 +221,8 @@ pub(crate) fn only_power_helps(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Under lockdown the registers behind BAR 0 cannot be read: the same verdicts, and never "recovered".
+/// Under lockdown the registers behind BAR 0 are read through VFIO, where a sibling can be unbound so that it is no reset;
+/// of a GPU without one they cannot be read: the same verdicts, and never "recovered".
 pub(crate) fn lockdown_leaves_it_unverified(stage: &Stage) -> Result<()> {
     let with_rom = BoardDesign {
         vbios: Some(VbiosVersion([0x94, 0x02, 0x5c, 0x00, 0x08])),
@@ -232,21 +234,122 @@ pub(crate) fn lockdown_leaves_it_unverified(stage: &Stage) -> Result<()> {
         .append("lockdown=integrity")
         .boot()?;
     running.shell("grep -q '\\[integrity\\]' /sys/kernel/security/lockdown || mount -t securityfs s /sys/kernel/security; grep -q '\\[integrity\\]' /sys/kernel/security/lockdown")?;
+    let begin = now();
     // The ROM is no register, and lets itself be read.
     let saved = running.shell("reseat baseline save 0000:01:00 0000:02:00")?;
     ensure!(
         saved.contains("0000:02:00: baseline recorded, 1 function, VBIOS 94.02.5c.00.08"),
         "{saved}"
     );
-    let words = "0000:01:00: the version of its VBIOS is not known: its ROM is seen through the copy";
-    ensure!(saved.contains(words), "{saved}");
-    for (index, case, rungs) in [(0, &faults::OFF_THE_BUS, &[SBR]), (1, &faults::HEALTHY, &[FLR])] {
+    for words in [
+        "0000:01:00: the version of its VBIOS is not known: its ROM is seen through the copy",
+        "0000:02:00.0: the registers behind its BARs are not read: lockdown forbids resourceN, and VFIO: \
+         it is the card's only function",
+    ] {
+        ensure!(saved.contains(words), "{saved}");
+    }
+    let (gpu, single) = (running.gpu(0)?, running.gpu(1)?);
+    for (gpu, is_read) in [(gpu, true), (single, false)] {
+        ensure!(
+            resets(gpu, begin)?.is_empty(),
+            "the look was a reset: {:?}",
+            resets(gpu, begin)?
+        );
+        let mut reads = accesses(&gpu.fake, Region::Bar(0))?;
+        reads.retain(|(_, at, _)| *at >= begin);
+        ensure!(reads.is_empty() != is_read, "{}: {reads:?}", gpu.device);
+    }
+    check_settled(&running, gpu)?;
+    for (index, case, rungs, status) in [
+        (0, &faults::REGISTERS_DEAD, &[SBR], 0),
+        (0, &faults::HEALTHY, &[FLR], 0),
+        (0, &faults::OFF_THE_BUS, &[SBR], 0),
+        (1, &faults::HEALTHY, &[FLR], 3),
+    ] {
         let gpu = running.gpu(index)?;
         let recovery = running.recover(gpu, case, "")?;
-        ensure!(recovery.status == 3 && recovery.rungs() == rungs, "{}", recovery.told());
+        let as_told = recovery.status == status && recovery.rungs() == rungs;
+        ensure!(as_told, "{}: {}", case.name, recovery.told());
         ensure!(recovery.well, "{:?}", gpu.truth()?);
         check_back(&running, gpu, &recovery)?;
+        // Those of the rungs, and no others: an FLR hits the GPU itself, what comes from above each function.
+        let expected: Vec<_> = match rungs {
+            &[FLR] => vec![(0, Event::Flr)],
+            _ => (0..gpu.functions()).map(|function| (function, Event::Sbr)).collect(),
+        };
+        let seen = resets(gpu, recovery.since)?;
+        ensure!(seen == expected, "{}: {seen:?}", case.name);
+        check_settled(&running, gpu)?;
     }
+    killed_while_it_looks(&running, gpu)
+}
+
+/// Killed while the sibling is unbound, and while no reset method is left: whoever comes next puts that back, also when the
+/// GPU has died meanwhile and the sibling can be bound only after its reset.
+fn killed_while_it_looks(running: &Running, gpu: &Gpu) -> Result<()> {
+    let sbr = (0..gpu.functions()).map(|function| (function, Event::Sbr)).collect();
+    for (until, left, case, expected) in [
+        (
+            "! [ -e $d.1/driver ]",
+            "! [ -e $d.1/driver ]",
+            &faults::HEALTHY,
+            vec![(0, Event::Flr)],
+        ),
+        (
+            "! { read m <$d.0/reset_method && [ -n \"$m\" ]; }",
+            "! [ -e $d.1/driver ] && ! grep -q flr $d.0/reset_method",
+            &faults::OFF_THE_BUS,
+            sbr,
+        ),
+    ] {
+        let begin = now();
+        // A host that is busy may let the moment pass: then nothing is left, and there is another one.
+        let script = format!(
+            "cd /sys/bus/pci/devices; d={device}; n=0\n\
+             while [ $n -lt 5 ]; do n=$((n + 1))\n\
+             setsid reseat baseline save $d >/dev/null 2>&1 & p=$!\n\
+             until {until}; do kill -0 $p 2>/dev/null || break; done; kill -9 -$p; wait $p\n\
+             usleep 500000\n\
+             [ -e /run/reseat/looks/$d.json ] && {left} && exit 0\n\
+             done; exit 1",
+            device = gpu.device,
+        );
+        let ended = running.run(&script, Duration::from_secs(60))?;
+        ensure!(ended.status == 0, "nothing is left to be put back, {until}: {ended:?}");
+        ensure!(resets(gpu, begin)?.is_empty(), "{:?}", resets(gpu, begin)?);
+        let recovery = running.recover(gpu, case, "")?;
+        ensure!(recovery.status == 0, "{}", recovery.told());
+        ensure!(resets(gpu, begin)? == expected, "{:?}", resets(gpu, begin)?);
+        check_back(running, gpu, &recovery)?;
+        check_settled(running, gpu)?;
+    }
+    Ok(())
+}
+
+/// Which functions of a GPU were reset since a moment, and how.
+fn resets(gpu: &Gpu, since: Duration) -> Result<Vec<(u8, Event)>> {
+    let entries = gpu.fake.entries()?.into_iter().filter(|entry| entry.at.0 >= since);
+    let mut resets: Vec<_> = entries
+        .filter_map(|entry| match (entry.function, entry.record) {
+            (Some(function), Record::Event(event @ (Event::Flr | Event::Pm | Event::Sbr | Event::Disconnect))) => {
+                Some((function, event))
+            }
+            _ => None,
+        })
+        .collect();
+    resets.sort_by_key(|(function, _)| *function);
+    Ok(resets)
+}
+
+/// Checks that nothing is left of a look through VFIO.
+fn check_settled(running: &Running, gpu: &Gpu) -> Result<()> {
+    for function in 0..gpu.functions() {
+        running.check_pinned(&gpu.function(function))?;
+    }
+    let device = &gpu.device;
+    running.shell(&format!(
+        "! [ -e /run/reseat/looks/{device}.json ] && grep -q flr /sys/bus/pci/devices/{device}.0/reset_method"
+    ))?;
     Ok(())
 }
 

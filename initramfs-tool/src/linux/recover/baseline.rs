@@ -13,7 +13,7 @@ use super::lock;
 use super::worker::{WorkerError, Workers};
 use crate::identification::Identification;
 use crate::inventory::{self, Function, Gpu};
-use crate::recovery::{Answer, BASELINE_SCHEMA, Baseline, Subject, Surveyed, Task};
+use crate::recovery::{Answer, BASELINE_SCHEMA, Baseline, Means, Subject, Surveyed, Task};
 
 /// Reading takes milliseconds; a reset that somebody else does holds it up.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -61,7 +61,16 @@ pub fn save(root: &Root, device: DeviceAddress) -> Result<Recorded, BaselineErro
         Answer::Surveyed(surveyed) => *surveyed,
         other => return Err(unexpected(device, &other)),
     };
-    let mut baseline = observe(&mut workers, &surveyed.subject)?;
+    // Not while somebody else resets it: then, what may be read beside him.
+    let lock = lock::of_domain(root, &surveyed, Duration::ZERO, &mut |_| ());
+    let (means, locked) = match lock {
+        Ok(lock) => {
+            workers.hold(lock);
+            (Means::OrVfio, Ok(()))
+        }
+        Err(error) => (Means::Resource, Err(error.to_string())),
+    };
+    let (mut baseline, mut words) = observe(&mut workers, &surveyed.subject, means)?;
     let faults = baseline.faults();
     if !faults.is_empty() {
         return Err(BaselineError::NotWell { device, faults });
@@ -70,8 +79,7 @@ pub fn save(root: &Root, device: DeviceAddress) -> Result<Recorded, BaselineErro
     let said = serial_numbers::of_gpus(root, slice::from_ref(&gpu));
     let identification = Identification::new(&gpu, None, serial_numbers::of(&said, &gpu).number());
     baseline.serial = identification.serial;
-    let mut words = Vec::new();
-    match vbios(root, &mut workers, &surveyed) {
+    match locked.and_then(|()| vbios(&mut workers, &surveyed)) {
         Ok(vbios) => baseline.vbios = Some(vbios),
         Err(why) => words.push(format!("the version of its VBIOS is not known: {why}")),
     }
@@ -79,10 +87,8 @@ pub fn save(root: &Root, device: DeviceAddress) -> Result<Recorded, BaselineErro
     Ok(Recorded { baseline, words })
 }
 
-/// Which VBIOS it has, or why that is not known, in words. Not while somebody else resets it.
-fn vbios(root: &Root, workers: &mut Workers<'_>, surveyed: &Surveyed) -> Result<String, String> {
-    let lock = lock::of_domain(root, surveyed, Duration::ZERO, &mut |_| ());
-    workers.hold(lock.map_err(|error| error.to_string())?);
+/// Which VBIOS it has, or why that is not known, in words. The domain is locked.
+fn vbios(workers: &mut Workers<'_>, surveyed: &Surveyed) -> Result<String, String> {
     match workers.ask(&Task::ReadVbios(surveyed.subject.clone()), LIMIT) {
         Ok(Answer::Vbios(vbios)) => vbios,
         Ok(other) => Err(unexpected(surveyed.subject.device, &other).to_string()),
@@ -126,17 +132,30 @@ fn is_claimed(root: &Root, gpu: &Gpu) -> bool {
     drivers.all(|driver| driver.is_some_and(|driver| variants::is_vfio(root, driver)))
 }
 
-fn observe(workers: &mut Workers<'_>, subject: &Subject) -> Result<Baseline, BaselineError> {
+fn observe(
+    workers: &mut Workers<'_>,
+    subject: &Subject,
+    means: Means,
+) -> Result<(Baseline, Vec<String>), BaselineError> {
     let device = subject.device;
-    match ask(workers, device, &Task::Observe(subject.clone()))? {
-        Answer::Observed(functions) => Ok(Baseline {
-            schema: BASELINE_SCHEMA.to_owned(),
-            device,
-            recorded: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            functions,
-            serial: None,
-            vbios: None,
-        }),
+    if means == Means::OrVfio {
+        match ask(workers, device, &Task::Settle(subject.clone()))? {
+            Answer::Operated(..) => {}
+            other => return Err(unexpected(device, &other)),
+        }
+    }
+    match ask(workers, device, &Task::Observe(subject.clone(), means))? {
+        Answer::Observed(functions, words) => Ok((
+            Baseline {
+                schema: BASELINE_SCHEMA.to_owned(),
+                device,
+                recorded: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                functions,
+                serial: None,
+                vbios: None,
+            },
+            words,
+        )),
         other => Err(unexpected(device, &other)),
     }
 }

@@ -138,6 +138,9 @@ pub fn recover(
     if let Some(why) = climb.chronicle.out_of_service().filter(|_| !options.trial) {
         return Err(RecoverError::OutOfService { gpu: device, why });
     }
+    if !options.dry_run {
+        climb.settle();
+    }
     if options.resume && !options.dry_run {
         climb.put_back(journal.is_some_and(|journal| journal.powered_off));
     }

@@ -8,10 +8,11 @@ use serde::de::DeserializeOwned;
 
 use super::super::Root;
 use super::super::durable::{self, DurableError, Locked};
-use crate::recovery::{BASELINE_SCHEMA, Baseline, JOURNAL_SCHEMA, Journal, Member};
+use crate::recovery::{BASELINE_SCHEMA, Baseline, JOURNAL_SCHEMA, Journal, LOOK_SCHEMA, Look, Member};
 
 /// Gone with the machine's next start, as everything is that a journal speaks of.
 const JOURNALS: &str = "/run/reseat/recovery";
+const LOOKS: &str = "/run/reseat/looks";
 const BASELINES: &str = "/var/lib/reseat/baselines";
 
 /// A file that is not what it has to be.
@@ -52,6 +53,18 @@ pub(super) fn write_journal(root: &Root, journal: &Journal) -> Result<(), Durabl
 
 pub(super) fn remove_journal(root: &Root, device: DeviceAddress) -> Result<(), DurableError> {
     Locked::wait(&root.path(JOURNALS))?.remove(&name(device))
+}
+
+pub(super) fn look(root: &Root, device: DeviceAddress) -> Result<Option<Look>, RecordError> {
+    read(root, LOOKS, device, "record of a look through VFIO", LOOK_SCHEMA)
+}
+
+pub(super) fn write_look(root: &Root, look: &Look) -> Result<(), DurableError> {
+    write(root, LOOKS, look.device, look)
+}
+
+pub(super) fn remove_look(root: &Root, device: DeviceAddress) -> Result<(), DurableError> {
+    Locked::wait(&root.path(LOOKS))?.remove(&name(device))
 }
 
 pub(super) fn baseline(root: &Root, device: DeviceAddress) -> Result<Option<Baseline>, RecordError> {

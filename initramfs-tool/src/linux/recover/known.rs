@@ -8,7 +8,7 @@ use reseat_core::recovery::{Observation, Operation};
 use super::super::kernel_log;
 use super::driver::Options;
 use super::ladder::Ladder;
-use crate::recovery::{Answer, Event, Planned, Task, whole_milliseconds};
+use crate::recovery::{Answer, Event, Means, Planned, Task, whole_milliseconds};
 use crate::report::Tone;
 
 /// Holding a GPU against its baseline before anything is done.
@@ -115,11 +115,17 @@ impl Ladder<'_> {
     fn sickness(&mut self, usage: Use, options: &Options) -> (Sickness, Vec<String>) {
         let mut sickness = Sickness::new();
         let mut words = Vec::new();
+        // Whoever only asks what would be done has nothing taken off its driver.
+        let means = if options.dry_run {
+            Means::Resource
+        } else {
+            Means::OrVfio
+        };
         // What is in use is not looked at: nothing is going to be done to it.
         if usage == Use::Free {
             match self
                 .workers
-                .ask(&Task::Examine(self.surveyed.subject.clone()), EXAMINE_LIMIT)
+                .ask(&Task::Examine(self.surveyed.subject.clone(), means), EXAMINE_LIMIT)
             {
                 Ok(Answer::Examined(examined)) => {
                     sickness = examined.verdict.sickness();

@@ -13,9 +13,9 @@ use super::super::survey::{self, Survey};
 use super::super::{Root, attribute, functions, usage};
 use super::remove::CardRoot;
 use super::trouble::Stop;
-use super::{files, reset, restore};
+use super::{files, look, reset, restore};
 use crate::claim::{Attribute, NOBODY};
-use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Member, Subject, Surveyed};
+use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Means, Member, Subject, Surveyed};
 use crate::usage::{Usage, User};
 
 /// Does an operation, and says what there is to say.
@@ -219,8 +219,8 @@ fn write_journal(root: &Root, subject: &Subject) -> Result<(), Stop> {
         return Ok(());
     }
     let before = subject.members.iter().map(|member| before(root, member));
-    let journal = Journal::new(subject.clone(), before.collect::<Result<_, Stop>>()?);
-    Ok(files::write_journal(root, &journal)?)
+    let mut journal = Journal::new(subject.clone(), before.collect::<Result<_, Stop>>()?);
+    look::hand_over(root, &mut journal, |journal| Ok(files::write_journal(root, journal)?))
 }
 
 fn before(root: &Root, member: &Member) -> Result<Before, Stop> {
@@ -266,13 +266,15 @@ fn verify(root: &Root, subject: &Subject) -> Result<Examined, Stop> {
     let journal = journal(root, subject)?;
     let before = |member: &Member, _: &judged::Observation| journal.errors_of(member.address);
     let counter = |at| journal.counter(at);
-    examine_by(root, subject, before, counter, Patience::ForBoot).map_err(|problem| Stop::failed(Failure::Io, problem))
+    let how = (Patience::ForBoot, Means::OrVfio);
+    examine_by(root, subject, before, counter, how).map_err(|problem| Stop::failed(Failure::Io, problem))
 }
 
 /// Holds every function against its baseline as it is found, its errors against the baseline's.
-pub(super) fn examine(root: &Root, subject: &Subject) -> Result<Examined, String> {
+pub(super) fn examine(root: &Root, subject: &Subject, means: Means) -> Result<Examined, String> {
     let before = |_: &Member, baseline: &judged::Observation| baseline.errors.clone();
-    examine_by(root, subject, before, |_| judged::Counter::Continued, Patience::None)
+    let how = (Patience::None, means);
+    examine_by(root, subject, before, |_| judged::Counter::Continued, how)
 }
 
 fn examine_by(
@@ -280,7 +282,7 @@ fn examine_by(
     subject: &Subject,
     before: impl Fn(&Member, &judged::Observation) -> Reading<Errors>,
     counter: impl Fn(FunctionAddress) -> judged::Counter,
-    patience: Patience,
+    (patience, means): (Patience, Means),
 ) -> Result<Examined, String> {
     if subject.members.is_empty() {
         return Err(format!("{} has no functions to be verified", subject.device));
@@ -294,7 +296,10 @@ fn examine_by(
     for member in &subject.members {
         let known = baseline.as_ref().and_then(|baseline| baseline.of(member));
         let known = known.map_or_else(judged::Observation::unread, |known| known.observation.clone());
-        let now = health::observe(root, subject, member, &counter, patience);
+        let mut now = health::observe(root, subject, member, &counter, patience);
+        if means == Means::OrVfio {
+            look::complete(root, subject, member, &mut now, patience, &mut words);
+        }
         let examination = judged::judge(&known, &before(member, &known), &now);
         let findings = examination
             .findings
@@ -309,15 +314,25 @@ fn examine_by(
     Ok(Examined { verdict, words })
 }
 
-/// Reads all that a baseline holds.
-pub(super) fn observe(root: &Root, subject: &Subject) -> Vec<FunctionBaseline> {
-    let observed = subject.members.iter().map(|member| FunctionBaseline {
-        address: member.address,
-        identity: member.identity,
-        class: member.class,
-        observation: health::observe(root, subject, member, |_| judged::Counter::Continued, Patience::None),
+/// Reads all that a baseline holds. Nobody has looked yet whether the GPU is used.
+pub(super) fn observe(root: &Root, subject: &Subject, means: Means) -> (Vec<FunctionBaseline>, Vec<String>) {
+    let mut words = Vec::new();
+    let observed = subject.members.iter().map(|member| {
+        let patience = Patience::None;
+        let mut now = health::observe(root, subject, member, |_| judged::Counter::Continued, patience);
+        let is_wanted = means == Means::OrVfio && look::is_wanted(&now);
+        if is_wanted && in_use(root, subject, &mut words) == Use::Free {
+            look::complete(root, subject, member, &mut now, patience, &mut words);
+        }
+        FunctionBaseline {
+            address: member.address,
+            identity: member.identity,
+            class: member.class,
+            observation: now,
+        }
     });
-    observed.collect()
+    let observed = observed.collect();
+    (observed, words)
 }
 
 /// Takes the GPU from everybody, for as long as it has its override: no driver is to have it. One that somebody uses is

@@ -200,7 +200,7 @@ pub(super) fn claim_all(root: &Root, subject: &Subject) -> Result<(), Stop> {
 }
 
 /// Takes functions through the claim, each to its driver.
-fn claim(root: &Root, subject: &Subject, claimed: &[(FunctionAddress, String)]) -> Result<(), Stop> {
+pub(super) fn claim(root: &Root, subject: &Subject, claimed: &[(FunctionAddress, String)]) -> Result<(), Stop> {
     if claimed.is_empty() {
         return Ok(());
     }

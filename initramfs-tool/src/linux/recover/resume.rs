@@ -7,6 +7,19 @@ use super::ladder::{Ladder, in_words};
 use crate::recovery::{Answer, Event, Task, whole_milliseconds};
 
 impl Ladder<'_> {
+    /// Puts back what a look through VFIO has left behind whose worker was killed.
+    pub(super) fn settle(&mut self) {
+        let task = Task::Settle(self.surveyed.subject.clone());
+        let words = match self.workers.ask(&task, LOOK_LIMIT) {
+            Ok(Answer::Operated(_, words)) => words,
+            Ok(other) => vec![format!("not put back: {other:?}")],
+            Err(error) => vec![error.to_string()],
+        };
+        if !words.is_empty() {
+            self.tell(&Event::Found { words });
+        }
+    }
+
     /// Puts back what the recovery that was broken off has taken away, as far as it comes back: the functions, for the
     /// ladder to begin anew with them. What fails here fails again on a rung, and counts there.
     pub(super) fn put_back(&mut self, powered_off: bool) {

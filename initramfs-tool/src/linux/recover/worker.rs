@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::super::{Root, vbios};
 use super::remove::CardRoot;
-use super::{collect, operate, restore};
+use super::{collect, look, operate, restore};
 use crate::recovery::{Answer, Task};
 
 /// Does the tasks on standard input, one after the other, until there are no more.
@@ -38,8 +38,18 @@ fn perform(root: &Root, task: &Task) -> Answer {
             Ok(surveyed) => Answer::Surveyed(Box::new(surveyed)),
             Err(problem) => Answer::Failed(problem),
         },
-        Task::Observe(subject) => Answer::Observed(operate::observe(root, subject)),
-        Task::Examine(subject) => match operate::examine(root, subject) {
+        Task::Observe(subject, means) => {
+            let (functions, words) = operate::observe(root, subject, *means);
+            Answer::Observed(functions, words)
+        }
+        Task::Settle(subject) => {
+            let mut words = Vec::new();
+            match look::settle(root, subject, &mut words) {
+                Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, words),
+                Err(problem) => Answer::Failed(problem),
+            }
+        }
+        Task::Examine(subject, means) => match operate::examine(root, subject, *means) {
             Ok(examined) => Answer::Examined(examined),
             Err(problem) => Answer::Failed(problem),
         },
