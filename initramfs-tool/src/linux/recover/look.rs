@@ -170,26 +170,11 @@ fn bind_again(root: &Root, subject: &Subject, look: &Look) -> Result<(), String>
 mod tests {
     use super::*;
     use crate::claim::NOBODY;
+    use crate::linux::recover::operate::tests::subject;
     use crate::linux::test_root::TestRoot;
 
     const CHOICE: &str = "/sys/bus/pci/devices/0000:01:00.0/reset_method";
     const RECORD: &str = "/run/reseat/looks/0000:01:00.json";
-
-    fn subject() -> Subject {
-        let member = |function: u8| Member {
-            address: format!("0000:01:00.{function}").parse().unwrap(),
-            identity: "10de:2489".parse().unwrap(),
-            class: "030000".parse().unwrap(),
-        };
-        Subject {
-            device: "0000:01:00".parse().unwrap(),
-            function: "0000:01:00.0".parse().unwrap(),
-            members: vec![member(0), member(1)],
-            switch: Vec::new(),
-            ports: Vec::new(),
-            card_root: None,
-        }
-    }
 
     /// A machine on which a look was broken off, and `now` is what stands in `reset_method`.
     fn broken_off(now: &str) -> TestRoot {

@@ -399,4 +399,4 @@ pub(super) fn release(root: &Root, subject: &Subject) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -40,7 +40,8 @@ impl Machine {
     }
 }
 
-fn subject() -> Subject {
+/// A GPU of two functions.
+pub(in crate::linux::recover) fn subject() -> Subject {
     let member = |function: u8| Member {
         address: format!("0000:01:00.{function}").parse().unwrap(),
         identity: "10de:2489".parse().unwrap(),
