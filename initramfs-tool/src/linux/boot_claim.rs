@@ -14,7 +14,7 @@ use crate::claim::{Aim, Limits, Target, VFIO_PCI};
 use crate::display::SignKind;
 use crate::inventory::{self, Function, Gpu, Wanted};
 use crate::plan::{self, Machine, Plan};
-use crate::report::{Boot, Findings, ModuleReport, Report, Tone, Verdict};
+use crate::report::{Boot, Findings, ModuleReport, Report, Verdict};
 use crate::rules::{self, CommandLine, Rule, Switch};
 
 /// Where the operator's rules are.
@@ -51,18 +51,12 @@ pub fn run(options: &Options) -> Report {
         report.complete = false;
     }
     if !options.dry_run
-        && let Err(error) = log(&options.root, report.lines())
+        && let Err(error) = kernel_log::log_all(&options.root, &report.lines())
     {
         report.problems.push(format!("cannot write to /dev/kmsg: {error}"));
         report.complete = false;
     }
     report
-}
-
-pub(super) fn log(root: &Root, lines: Vec<(Tone, String)>) -> io::Result<()> {
-    lines
-        .into_iter()
-        .try_for_each(|(tone, line)| kernel_log::log(root, tone, &line))
 }
 
 fn claim(begin: Instant, options: &Options) -> Report {

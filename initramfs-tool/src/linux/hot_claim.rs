@@ -17,8 +17,8 @@ use super::boot_claim::{self, Options};
 use super::out_of_service::OutOfService;
 use super::recover::{self, RecordError, lock};
 use super::{
-    FileError, Listing, Root, details, displays, evidence, functions, module, quarantine_list, report_file, slot,
-    variants, workers,
+    FileError, Listing, Root, details, displays, evidence, functions, kernel_log, module, quarantine_list, report_file,
+    slot, variants, workers,
 };
 use crate::claim::{Aim, FailureKind, Finished, Limits, Target};
 use crate::inventory::{self, Gpu, Wanted};
@@ -305,7 +305,7 @@ impl HotRun<'_> {
             return report;
         }
         let written = report_file::write(root, &to, &report).map_err(|error| error.to_string());
-        let logged = boot_claim::log(root, report.details());
+        let logged = kernel_log::log_all(root, &report.details());
         let logged = logged.map_err(|error| format!("cannot write to /dev/kmsg: {error}"));
         for problem in [written, logged].into_iter().filter_map(Result::err) {
             report.problems.push(problem);

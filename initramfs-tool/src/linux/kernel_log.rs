@@ -17,12 +17,35 @@ pub const PREFIX: &str = "reseat: ";
 /// The kernel cuts a record off at about a thousand bytes.
 const LONGEST_LINE: usize = 900;
 
-/// Writes a line. The kernel drops lines from one open file that come faster than 10 in 5 s, so each is written
-/// through a file of its own: they are few, and the dropped one would be the one that matters.
+/// The kernel drops lines from one open file that come faster than 10 in 5 s, without `printk.devkmsg=on`: the dropped one
+/// would be the one that matters.
+const LINES_A_FILE: usize = 10;
+
+/// Writes a line.
 ///
 /// # Errors
 /// When there is no `/dev/kmsg`, or it takes nothing.
 pub fn log(root: &Root, tone: Tone, line: &str) -> io::Result<()> {
+    log_all(root, &[(tone, line)])
+}
+
+/// Writes lines, each in one write. A file serves for as many of them as the kernel takes through it at once: to open one
+/// costs more than to write a line, since the kernel then looks for the oldest line that it still has.
+///
+/// # Errors
+/// When there is no `/dev/kmsg`, or it takes nothing.
+pub(super) fn log_all(root: &Root, lines: &[(Tone, impl AsRef<str>)]) -> io::Result<()> {
+    for lines in lines.chunks(LINES_A_FILE) {
+        let mut file = OpenOptions::new().append(true).open(root.path("/dev/kmsg"))?;
+        for (tone, line) in lines {
+            file.write_all(record(*tone, line.as_ref()).as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// A line as the kernel takes it, with its priority.
+fn record(tone: Tone, line: &str) -> String {
     let priority = match tone {
         Tone::Notice => 5,
         Tone::Warning => 4,
@@ -33,10 +56,7 @@ pub fn log(root: &Root, tone: Tone, line: &str) -> io::Result<()> {
         .collect();
     let end = line.floor_char_boundary(LONGEST_LINE);
     let (shown, _) = line.split_at(end);
-    OpenOptions::new()
-        .append(true)
-        .open(root.path("/dev/kmsg"))?
-        .write_all(format!("<{priority}>{PREFIX}{shown}\n").as_bytes())
+    format!("<{priority}>{PREFIX}{shown}\n")
 }
 
 /// At most so many lines are kept of what is read, the last ones.
