@@ -88,13 +88,22 @@ fn check_nightly() -> Result<()> {
     Ok(())
 }
 
-/// A `cargo fuzz` command. cargo-fuzz is installed below target where it is missing.
+/// A `cargo fuzz` command. cargo-fuzz is installed below target where it is missing; for what it does, a build that is not
+/// optimised will do.
 fn fuzz(arguments: &[&str]) -> Result<Command> {
     let tools = target()?.join("tools");
     let program = tools.join("bin/cargo-fuzz");
     if !program.exists() {
         println!("installing cargo-fuzz {CARGO_FUZZ} into {}", tools.display());
-        let mut install = cargo(&["install", "--locked", "cargo-fuzz", "--version", CARGO_FUZZ, "--root"]);
+        let mut install = cargo(&[
+            "install",
+            "--debug",
+            "--locked",
+            "cargo-fuzz",
+            "--version",
+            CARGO_FUZZ,
+            "--root",
+        ]);
         must(install.arg(&tools))?;
     }
     // It calls cargo and rustc itself; rustup puts nightly ones in front of those that run this.
