@@ -10,14 +10,17 @@ use serde_json::Value;
 
 /// Where QEMU's display stands.
 const DISPLAY: &str = "0000:00:10";
-const FUNCTION: &str = "0000:00:10.0";
 
-/// A machine whose only display is QEMU's, and what its kernel makes of the picture.
+/// A machine with one display, and what its kernel makes of the picture.
 struct Setting {
     name: &'static str,
     firmware: Firmware,
-    /// QEMU's device.
-    device: &'static str,
+    /// QEMU's device; none where a GPU has the picture.
+    device: Option<&'static str>,
+    /// The device that has the picture.
+    display: &'static str,
+    /// The GPU that shows nothing.
+    idle: &'static str,
     /// For the kernel: what has it made so.
     append: &'static str,
     /// The platform device, and its driver.
@@ -33,7 +36,9 @@ pub(crate) fn is_refused_unless_forced(stage: &Stage) -> Result<()> {
     let setting = Setting {
         name: "only-display",
         firmware: Firmware::Bios,
-        device: "VGA,addr=10.0",
+        device: Some("VGA,addr=10.0"),
+        display: DISPLAY,
+        idle: "0000:01:00.0",
         // 1024x768, which the firmware sets up and hands over.
         append: "vga=0x317",
         framebuffer: "vesa-framebuffer.0 on driver vesa-framebuffer",
@@ -49,7 +54,9 @@ pub(crate) fn of_uefi_is_refused_unless_forced(stage: &Stage) -> Result<()> {
     let setting = Setting {
         name: "only-display-efifb",
         firmware: Firmware::Uefi,
-        device: "VGA,addr=10.0",
+        device: Some("VGA,addr=10.0"),
+        display: DISPLAY,
+        idle: "0000:01:00.0",
         append: "",
         framebuffer: "efi-framebuffer.0 on driver efi-framebuffer",
         shown: "EFI VGA",
@@ -62,21 +69,47 @@ pub(crate) fn of_uefi_is_refused_unless_forced(stage: &Stage) -> Result<()> {
 /// By UEFI, class 0380, of which vfio-pci itself removes nothing, on simpledrm. Debian's kernels have that nowhere, so it is
 /// built from the kernel's source, and a module of the bed has the kernel make the device; from there on all is the kernel's.
 pub(crate) fn on_simpledrm_is_refused_unless_forced(stage: &Stage) -> Result<()> {
-    let stage = &stage.with_kernel(Kernel::Trixie);
     let setting = Setting {
         name: "only-display-simpledrm",
         firmware: Firmware::Uefi,
-        device: "bochs-display,addr=10.0",
+        device: Some("bochs-display,addr=10.0"),
+        display: DISPLAY,
+        idle: "0000:01:00.0",
         // simplefb is what Debian has in its place.
         append: "initcall_blacklist=sysfb_init,simplefb_driver_init",
         framebuffer: "simple-framebuffer.0 on driver simple-framebuffer",
         shown: "simpledrmdrmfb",
         removed: false,
     };
+    on_simpledrm(stage, &setting, "")
+}
+
+/// Class 0302, of which no firmware of the bed shows anything: the module says where a picture begins, and the kernel makes of
+/// that what it makes of a firmware's.
+pub(crate) fn of_a_3d_controller_is_refused_unless_forced(stage: &Stage) -> Result<()> {
+    let setting = Setting {
+        name: "only-display-3d",
+        firmware: Firmware::Bios,
+        device: None,
+        display: "0000:01:00",
+        idle: "0000:02:00.0",
+        append: "initcall_blacklist=simplefb_driver_init",
+        framebuffer: "simple-framebuffer.0 on driver simple-framebuffer",
+        shown: "simpledrmdrmfb",
+        removed: false,
+    };
+    on_simpledrm(stage, &setting, "holder=0000:01:00.0 bar=1")
+}
+
+/// Plays on a kernel with simpledrm, whose device the bed's module has made, by its `parameters`.
+fn on_simpledrm(stage: &Stage, setting: &Setting, parameters: &str) -> Result<()> {
+    let stage = &stage.with_kernel(Kernel::Trixie);
     // Before reseat's script, by name: a kernel that has them has them built in.
     let script = GuestFile::executable(
         "usr/share/initramfs-tools/scripts/init-top/000sysfb",
-        "#!/bin/sh\ncase \"$1\" in prereqs) exit 0 ;; esac\nmodprobe simpledrm && modprobe bed_sysfb\n",
+        format!(
+            "#!/bin/sh\ncase \"$1\" in prereqs) exit 0 ;; esac\nmodprobe simpledrm && modprobe bed_sysfb {parameters}\n"
+        ),
     );
     let spec = ImageSpec {
         modules: vec!["simpledrm".to_owned(), "bed_sysfb".to_owned()],
@@ -84,63 +117,74 @@ pub(crate) fn on_simpledrm_is_refused_unless_forced(stage: &Stage) -> Result<()>
         ..ImageSpec::new(Kernel::Trixie)
     };
     let image = stage.image_of(spec, Rules::None, [script])?;
-    let running = boot(stage, &setting, image)?;
-    play(&running, &setting)
+    let running = boot(stage, setting, image)?;
+    play(&running, setting)
 }
 
 fn boot(stage: &Stage, setting: &Setting, image: Image) -> Result<Running> {
     let mut gpu = BoardDesign::new(Vendor::Nvidia, 1);
     // A 3D controller has no outputs.
     gpu.classes = vec!["0=030200".parse()?];
-    Scene::new(stage, setting.name, image)
-        .gpu(gpu)
-        .arguments(&["-device", setting.device])
+    let scene = Scene::new(stage, setting.name, image).gpu(gpu.clone());
+    let scene = match setting.device {
+        Some(device) => scene.arguments(&["-device", device]),
+        None => scene.gpu(gpu),
+    };
+    scene
         .booted_by(setting.firmware)
         .append(&format!("reseat.claim=gpu {}", setting.append))
         .boot()
 }
 
 fn play(running: &Running, setting: &Setting) -> Result<()> {
-    let framebuffer = setting.framebuffer;
+    let Setting {
+        framebuffer,
+        display,
+        idle,
+        ..
+    } = setting;
+    let function = &format!("{display}.0");
     // The boot: it stays, and the GPU is claimed all the same.
-    let refused = running.line(&format!("reseat: {DISPLAY}: refused: it is the only display"))?;
+    let refused = running.line(&format!("reseat: {display}: refused: it is the only display"))?;
     ensure!(
         refused
             .text
-            .contains(&format!("{framebuffer}) is in the memory of {FUNCTION}")),
+            .contains(&format!("{framebuffer}) is in the memory of {function}")),
         "{refused:?}"
     );
-    running.check_claimed("0000:01:00.0")?;
+    running.check_claimed(idle)?;
     ensure!(
         framebuffers(running)?.contains(setting.shown),
         "nothing is shown: this boot proves nothing"
     );
-    ensure!(driver(running)? == "-", "somebody has the display");
+    ensure!(driver(running, display)? == "-", "somebody has the display");
     let checked = running.shell("reseat rules check || echo status $?")?;
     ensure!(
-        checked.contains(&format!("{DISPLAY}: refused: it is the only display")) && checked.contains("status 1"),
+        checked.contains(&format!("{display}: refused: it is the only display")) && checked.contains("status 1"),
         "{checked}"
     );
 
     // By force: the framebuffer lets go, and vfio-pci has it.
-    let identity = running.attribute(FUNCTION, "device")?;
-    let rules = format!(
-        "[[claim]]\\nselect = \"1234:{}\"\\nforce-display = true\\n",
-        identity.trim_start_matches("0x")
-    );
+    let rules = format!("[[claim]]\\nselect = \"{function}\"\\nforce-display = true\\n");
     let forced = running.shell(&format!(
         "printf '{rules}' > /run/force.toml; reseat-claim --rules /run/force.toml --report /run/forced.json > /dev/null; \
          cat /run/forced.json"
     ))?;
     let report: Value = serde_json::from_str(&forced).with_context(|| forced.clone())?;
     let gpus = report["gpus"].as_array().context("no GPUs")?;
-    let display = gpus.iter().find(|gpu| gpu["device"] == DISPLAY).context("no display")?;
-    let shown = display["display"][0].as_str().unwrap_or_default();
+    let forced = gpus
+        .iter()
+        .find(|gpu| gpu["device"] == *display)
+        .context("no display")?;
+    let shown = forced["display"][0].as_str().unwrap_or_default();
     ensure!(
-        display["verdict"] == "claimed" && shown.contains(framebuffer),
+        forced["verdict"] == "claimed" && shown.contains(framebuffer),
         "{report:#}"
     );
-    ensure!(driver(running)? == "vfio-pci", "the display is not on vfio-pci");
+    ensure!(
+        driver(running, display)? == "vfio-pci",
+        "the display is not on vfio-pci"
+    );
     ensure!(
         framebuffers(running)?.trim().is_empty(),
         "somebody still draws in its memory"
@@ -164,7 +208,10 @@ fn framebuffers(running: &Running) -> Result<String> {
     running.shell("cat /proc/fb")
 }
 
-fn driver(running: &Running) -> Result<String> {
-    let drivers = running.drivers(DISPLAY)?;
-    drivers.get(FUNCTION).cloned().context("the display is gone")
+fn driver(running: &Running, display: &str) -> Result<String> {
+    let drivers = running.drivers(display)?;
+    drivers
+        .get(&format!("{display}.0"))
+        .cloned()
+        .context("the display is gone")
 }

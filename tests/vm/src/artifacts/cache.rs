@@ -83,7 +83,7 @@ impl Layout {
 
     pub(super) fn tree(&self, set: &PackageSet) -> Option<Tree> {
         let manifest = Manifest::load(set, &self.manifest_path(set))?;
-        Tree::open(&self.tree_path(set), &manifest)
+        Tree::open(&self.tree_path(set), &manifest, &additions(set))
     }
 
     /// The sets that every bed has and those of these parts, as far as they are not there.
@@ -174,7 +174,7 @@ impl Layout {
             fs::remove_file(&record).map_err(FileError::of("remove", &record))?;
             return Err(PrepareError::Changed(path));
         }
-        unpack::unpack(&manifest, &debs, &self.tree_path(set), finish)?;
+        unpack::unpack(&manifest, &debs, &self.tree_path(set), &additions(set), finish)?;
         step.done("ready");
         Ok(())
     }
@@ -187,6 +187,14 @@ fn remove(path: &Path) -> Result<(), FileError> {
         fs::remove_file(path)
     };
     removed.map_err(FileError::of("remove", path))
+}
+
+/// What is ours in a set's tree.
+fn additions(set: &PackageSet) -> Vec<&'static str> {
+    match set.name == MODULES.name {
+        true => modules::own().collect(),
+        false => Vec::new(),
+    }
 }
 
 /// Does what the packages' maintainer scripts would and `mkinitramfs` relies on.

@@ -86,6 +86,11 @@ impl BuiltModules {
     }
 }
 
+/// The texts of what is ours.
+pub(super) fn own() -> impl Iterator<Item = &'static str> {
+    OWN.into_iter().map(|(_, text)| text)
+}
+
 /// Builds them in a system that has the kernel's headers and its source, which goes when it is done.
 pub(super) fn build(tree: &Path) -> Result<(), ModulesError> {
     let place = tree.join(PLACE);

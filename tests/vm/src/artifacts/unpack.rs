@@ -49,10 +49,10 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// The tree at `path` if it was unpacked from this manifest, to the end.
-    pub(crate) fn open(path: &Path, manifest: &Manifest) -> Option<Self> {
+    /// The tree at `path` if it was unpacked from this manifest, to the end, and completed with the same `additions`.
+    pub(crate) fn open(path: &Path, manifest: &Manifest, additions: &[&str]) -> Option<Self> {
         let stamp = fs::read_to_string(path.join(STAMP)).ok()?;
-        (stamp == stamp_of(manifest)).then(|| Self { path: path.to_owned() })
+        (stamp == stamp_of(manifest, additions)).then(|| Self { path: path.to_owned() })
     }
 
     /// The hash of what the tree was made from.
@@ -78,11 +78,12 @@ impl Tree {
 }
 
 /// Unpacks a manifest's packages beside `path`, lets `finish` complete the tree, then puts it
-/// in its place.
+/// in its place. `additions` is what `finish` adds that may be another thing next time.
 pub(crate) fn unpack<E: From<UnpackError>>(
     manifest: &Manifest,
     debs: &Path,
     path: &Path,
+    additions: &[&str],
     finish: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<Tree, E> {
     let partial = path.with_extension("partial");
@@ -91,14 +92,16 @@ pub(crate) fn unpack<E: From<UnpackError>>(
     unpack_all(manifest, debs, &partial)?;
     finish(&partial)?;
     let stamp = partial.join(STAMP);
-    fs::write(&stamp, stamp_of(manifest)).map_err(|cause| UnpackError::from(FileError::of("write", &stamp)(cause)))?;
+    fs::write(&stamp, stamp_of(manifest, additions))
+        .map_err(|cause| UnpackError::from(FileError::of("write", &stamp)(cause)))?;
     remove(path)?;
     fs::rename(&partial, path).map_err(|cause| UnpackError::from(FileError::of("put in place", path)(cause)))?;
     Ok(Tree { path: path.to_owned() })
 }
 
-fn stamp_of(manifest: &Manifest) -> String {
-    Fingerprint::new("tree").part(RECIPE).part(manifest.text()).hex()
+fn stamp_of(manifest: &Manifest, additions: &[&str]) -> String {
+    let unpacked = Fingerprint::new("tree").part(RECIPE).part(manifest.text());
+    additions.iter().fold(unpacked, Fingerprint::part).hex()
 }
 
 fn remove(path: &Path) -> Result<(), UnpackError> {
@@ -174,10 +177,15 @@ mod tests {
             let cause = io::ErrorKind::Other.into();
             Err(UnpackError::from(FileError::of("finish", tree)(cause)))
         };
-        assert!(unpack(&manifest, cache.path(), &path, broken).is_err());
-        assert!(Tree::open(&path, &manifest).is_none());
-        unpack(&manifest, cache.path(), &path, |_| Ok::<(), UnpackError>(())).unwrap();
-        assert!(Tree::open(&path, &manifest).is_some());
+        assert!(unpack(&manifest, cache.path(), &path, &[], broken).is_err());
+        assert!(Tree::open(&path, &manifest, &[]).is_none());
+        unpack(&manifest, cache.path(), &path, &["int a;"], |_| {
+            Ok::<(), UnpackError>(())
+        })
+        .unwrap();
+        assert!(Tree::open(&path, &manifest, &["int a;"]).is_some());
+        // What is added to it is another thing since.
+        assert!(Tree::open(&path, &manifest, &["int b;"]).is_none());
         assert!(path.join("bin").is_symlink());
     }
 
@@ -186,12 +194,15 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let path = cache.path().join("tree");
         let manifest = Manifest::default();
-        unpack(&manifest, cache.path(), &path, |_| Ok::<(), UnpackError>(())).unwrap();
+        unpack(&manifest, cache.path(), &path, &["int a;"], |_| {
+            Ok::<(), UnpackError>(())
+        })
+        .unwrap();
         let mut other = manifest.clone();
         other.files.push(Fetched {
             sha256: "00".to_owned(),
             file: "a.deb".to_owned(),
         });
-        assert!(Tree::open(&path, &other).is_none());
+        assert!(Tree::open(&path, &other, &["int a;"]).is_none());
     }
 }
