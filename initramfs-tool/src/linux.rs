@@ -59,9 +59,9 @@ pub use kernel_log::{PREFIX, log};
 pub use quarantine_file::{QuarantineFileError, read as read_quarantine};
 pub use recover::{
     Applied, BaselineError, Isolation, Options as RecoverOptions, QuarantineError, RecordError, Recorded, RecoverError,
-    Return, Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine, identify_all,
-    list_evidence, quarantine, read_evidence, recover, return_to_service, save_baseline, serve as serve_tasks,
-    without_baseline,
+    Return, Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine,
+    forget as forget_quarantined, identify_all, list_evidence, quarantine, read_evidence, recover, return_to_service,
+    save_baseline, serve as serve_tasks, without_baseline,
 };
 pub use report_file::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use root::Root;

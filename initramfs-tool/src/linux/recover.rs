@@ -28,7 +28,7 @@ pub use bundles::{list as list_evidence, read as read_evidence};
 pub use driver::{Options, RecoverError, recover};
 pub use files::RecordError;
 pub use identity::identify_all;
-pub use quarantine::{Applied, Isolation, QuarantineError, accept_loss, apply as apply_quarantine, quarantine};
+pub use quarantine::{Applied, Isolation, QuarantineError, accept_loss, apply as apply_quarantine, forget, quarantine};
 pub use worker::serve;
 
 /// Whether a recovery of the GPU on `device` was broken off, and has to be gone on with before anybody else begins.

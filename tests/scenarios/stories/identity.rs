@@ -103,6 +103,7 @@ pub(crate) fn known_again_in_another_slot(stage: &Stage) -> Result<()> {
     run(&running, "reseat return-to-service 0000:01:00", 1)?;
     run(&running, "reseat recover 0000:01:00 --dry-run", 0)?;
     run(&running, "reseat recover 0000:02:00 --dry-run", 4)?;
+    struck_off_once_it_is_gone(&running, gpu, &ledger)?;
     run(
         &running,
         "reseat return-to-service 0000:02:00 --force --reason repaired",
@@ -110,6 +111,33 @@ pub(crate) fn known_again_in_another_slot(stage: &Stage) -> Result<()> {
     )?;
     let left = run(&running, "reseat quarantine list", 0)?.stdout;
     ensure!(left.contains("no GPU is out of service"), "{left}");
+    Ok(())
+}
+
+/// It is not, as long as the machine has it anywhere. Afterwards all is as it was.
+fn struck_off_once_it_is_gone(running: &Running, gpu: &Gpu, ledger: &str) -> Result<()> {
+    let forget = "reseat quarantine forget 0000:01:00 --reason 'sent back'";
+    let refused = run(running, forget, 1)?;
+    ensure!(
+        refused.stderr.contains("is in this machine, at 0000:02:00"),
+        "{refused:?}"
+    );
+    for function in 0..gpu.functions() {
+        running.shell(&format!(
+            "echo 1 > /sys/bus/pci/devices/{}/remove",
+            gpu.function(function)
+        ))?;
+    }
+    let forgotten = run(running, forget, 0)?;
+    ensure!(
+        forgotten.stdout.contains(SERIALS[0]) && forgotten.stdout.contains("struck off"),
+        "{forgotten:?}"
+    );
+    let left = run(running, "reseat quarantine list", 0)?.stdout;
+    ensure!(left.contains("no GPU is out of service"), "{left}");
+    running.shell(&format!(
+        "printf '%s' '{ledger}' >/var/lib/reseat/quarantine.json; echo 1 > /sys/bus/pci/rescan"
+    ))?;
     Ok(())
 }
 

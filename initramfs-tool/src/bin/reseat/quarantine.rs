@@ -53,6 +53,18 @@ enum Command {
     /// Exit status: 0 if all are out of reach; 1 if so, and the list is damaged or something else is wrong with it; 2 wrong
     /// usage; 6 if one is not.
     Apply,
+    /// Strike off a GPU that is not in this machine any more, and in whose place another one stands. Nothing is done to either.
+    ///
+    /// One that was pulled out of a place that is empty: `reseat return-to-service GPU --force --reason TEXT`.
+    ///
+    /// Exit status: 0 struck off; 1 nothing was changed; 2 wrong usage.
+    Forget {
+        /// The address that it had, as `reseat quarantine list` shows it: 0000:65:00.
+        gpu: GpuName,
+        /// Where it is, or what became of it. It is kept.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// After a damaged list, of which a copy was kept: let what is known count, and every other GPU be in service.
     ///
     /// Exit status: 0 done, or nothing was lost; 1 nothing was changed; 2 wrong usage.
@@ -121,6 +133,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::List { json } => list(&root, *json),
         Command::Add { gpu, reason } => add(&root, *gpu, reason),
         Command::Apply => apply(&root),
+        Command::Forget { gpu, reason } => forget(&root, *gpu, reason),
         Command::AcceptLoss { reason } => accept_loss(&root, reason),
     }
 }
@@ -226,6 +239,14 @@ fn apply(root: &Root) -> anyhow::Result<ExitCode> {
         false if applied.problems.is_empty() => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+fn forget(root: &Root, GpuName(device): GpuName, reason: &str) -> anyhow::Result<ExitCode> {
+    let mut output = io::stdout().lock();
+    for gpu in linux::forget_quarantined(root, device, reason)? {
+        writeln!(output, "{gpu}: struck off; {NEXT_BOOT}")?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn accept_loss(root: &Root, reason: &str) -> anyhow::Result<ExitCode> {

@@ -9,12 +9,11 @@ use super::super::quarantine_file;
 use super::super::{Root, boot_claim, module, variants};
 use super::driver::{self, Options};
 use super::quarantine::{
-    Isolation, LIMIT, QuarantineError, done, find, has_no_driver, isolate, log, survey, with_domain,
+    Isolation, LIMIT, QuarantineError, done, find, has_no_driver, isolate, known, log, survey, with_domain,
 };
 use super::worker::Workers;
 use super::{files, identity};
 use crate::identification::Identification;
-use crate::quarantine::{Ledger, State};
 use crate::recovery::{Event, Task};
 use crate::rules::Contract;
 
@@ -64,11 +63,8 @@ pub fn return_to_service(
     contract: &Contract,
     listener: &mut dyn FnMut(&Event),
 ) -> Result<Returned, QuarantineError> {
-    let ledger = match quarantine_file::read(root) {
-        State::Corrupt { reason } => return Err(QuarantineError::Damaged(reason)),
-        State::Known(Ledger { lost: Some(lost), .. }) => return Err(QuarantineError::Damaged(lost.reason)),
-        State::Known(ledger) => ledger,
-    };
+    let state = quarantine_file::read(root);
+    let ledger = known(&state)?;
     let gpu = find(root, device);
     let identification = match &gpu {
         Some(gpu) => identity::of(root, gpu),
@@ -78,7 +74,6 @@ pub fn return_to_service(
             None => return Err(QuarantineError::NoGpu(device)),
         },
     };
-    let state = State::Known(ledger);
     // The boot may have isolated one that its older list names.
     if !state.standing(&identification).is_quarantined() && !gpu.as_ref().is_some_and(has_no_driver) {
         return Err(QuarantineError::InService(device));

@@ -13,9 +13,9 @@ use super::super::{Root, boot_claim, functions, kernel_log, variants};
 use super::driver::{LOOK_LIMIT, RecoverError};
 use super::worker::{WorkerError, Workers};
 use super::{files, identity, lock};
-use crate::identification::Likeness;
+use crate::identification::{Identification, Likeness};
 use crate::inventory::{self, Gpu};
-use crate::quarantine::{Entry, Standing, State};
+use crate::quarantine::{Entry, Ledger, Standing, State};
 use crate::recovery::{Answer, Subject, Surveyed, Task};
 use crate::report::Tone;
 
@@ -32,6 +32,27 @@ pub enum QuarantineError {
     /// Nothing stands against it.
     #[error("{0} is in service: nothing stands against it")]
     InService(DeviceAddress),
+    /// Nothing stands against any GPU that was there.
+    #[error("nothing stands against a GPU that was at {0}")]
+    NothingNoted(DeviceAddress),
+    /// What is to be struck off stands against a GPU that is in the machine.
+    #[error("{gpu} is in this machine, at {at}: `reseat return-to-service {at}` brings it back")]
+    StillThere {
+        /// As it was noted.
+        gpu: Box<Identification>,
+        /// Where it is now.
+        at: DeviceAddress,
+    },
+    /// What is to be struck off stands against a GPU that is not seen, and none is in its place.
+    #[error(
+        "{gpu} is not seen, and no other stands in its place: it may be there and not answer; if it was pulled out, `reseat \
+         return-to-service {device} --force --reason TEXT` strikes it off",
+        device = gpu.device
+    )]
+    NotSeen {
+        /// As it was noted.
+        gpu: Box<Identification>,
+    },
     /// Nobody knows what stands against it.
     #[error("{0}; every GPU counts as out of service (`reseat quarantine list` tells more)")]
     Damaged(String),
@@ -135,6 +156,50 @@ pub fn apply(root: &Root) -> Applied {
         }
     }
     applied
+}
+
+/// Strikes off what stands against GPUs that were at `device` and in whose place another one stands now, for a reason. Tells
+/// which they are. Nothing is done to any GPU.
+///
+/// # Errors
+/// When nothing stands against one that was there, when it is in the machine or no other is in its place, or when nobody knows.
+/// Nothing was changed then.
+pub fn forget(root: &Root, device: DeviceAddress, reason: &str) -> Result<Vec<Identification>, QuarantineError> {
+    let state = quarantine_file::read(root);
+    let ledger = known(&state)?;
+    let was_there: Vec<&Identification> = ledger.entries.iter().map(|entry| &entry.gpu).collect();
+    let was_there = was_there.into_iter().filter(|gpu| gpu.device == device);
+    let gpus = inventory::gpus(&functions::list(root).functions);
+    let there = identity::identify_all(root, &gpus, &state);
+    let like = |gpu: &Identification, likeness| there.iter().find(|other| gpu.likeness(other) == likeness);
+    let (replaced, others): (Vec<_>, Vec<_>) =
+        was_there.partition(|gpu| like(gpu, Likeness::Same).is_none() && like(gpu, Likeness::Replaced).is_some());
+    if replaced.is_empty() {
+        let Some(gpu) = others.first() else {
+            return Err(QuarantineError::NothingNoted(device));
+        };
+        let at = like(gpu, Likeness::Same).map(|same| same.device);
+        let gpu = Box::new((*gpu).clone());
+        return Err(match at {
+            Some(at) => QuarantineError::StillThere { gpu, at },
+            None => QuarantineError::NotSeen { gpu },
+        });
+    }
+    let why = format!("not in this machine any more: {reason}");
+    for gpu in &replaced {
+        quarantine_file::remove(root, Timestamp::now(), gpu, &why)?;
+        log(root, &format!("{gpu}: struck off the quarantine, {why}"));
+    }
+    Ok(replaced.into_iter().cloned().collect())
+}
+
+/// What is out of service, if that is known.
+pub(super) fn known(state: &State) -> Result<&Ledger, QuarantineError> {
+    match state {
+        State::Corrupt { reason } => Err(QuarantineError::Damaged(reason.clone())),
+        State::Known(Ledger { lost: Some(lost), .. }) => Err(QuarantineError::Damaged(lost.reason.clone())),
+        State::Known(ledger) => Ok(ledger),
+    }
 }
 
 /// Lets what is known of the quarantine count again, for a reason. Tells what was lost; nothing if nothing was.

@@ -91,6 +91,35 @@ fn one_that_was_pulled_out_is_not_there_and_can_be_struck_off() {
 }
 
 #[test]
+fn one_in_whose_place_another_stands_is_forgotten_and_nobody_else() {
+    let forget = |machine: &Machine, bus| forget(&machine.root(), device(bus), "sent back to its maker");
+    // Nobody is in its place: it may be there and not answer.
+    let machine = Machine::new().with_ledger(&ledger());
+    assert!(matches!(forget(&machine, 1), Err(QuarantineError::NotSeen { .. })));
+    assert!(matches!(forget(&machine, 2), Err(QuarantineError::NothingNoted(_))));
+    // It is there.
+    let machine = machine.with_gpu(1, None);
+    let error = forget(&machine, 1).unwrap_err();
+    assert!(
+        error.to_string().contains("`reseat return-to-service 0000:01:00`"),
+        "{error}"
+    );
+    assert_eq!(fs::read_to_string(machine.root().path(LEDGER)).unwrap(), ledger());
+    // Another model stands there.
+    machine.write("/sys/bus/pci/devices/0000:01:00.0/device", "0x2489\n");
+    let forgotten = forget(&machine, 1).unwrap();
+    assert_eq!(forgotten.len(), 1);
+    let State::Known(ledger) = read_quarantine(&machine.root()) else {
+        panic!("the ledger cannot be read")
+    };
+    assert!(ledger.entries.is_empty());
+    assert_eq!(
+        ledger.past.last().unwrap().why,
+        "not in this machine any more: sent back to its maker"
+    );
+}
+
+#[test]
 fn one_in_service_has_nothing_to_return_from() {
     let machine = Machine::new().with_gpu(2, Some("vfio-pci")).with_ledger(&ledger());
     assert!(matches!(
