@@ -137,17 +137,29 @@ pub fn choose<'a>(facts: &'a Facts, which: &Which) -> Result<Vec<(&'a str, &'a I
             version: version.to_owned(),
             places: facts.places.clone(),
         })?;
-        Ok((kernel.version.as_str(), image))
+        let mut others = facts.kernels.iter().filter(|other| other.version != kernel.version);
+        let shares = |other: &&Kernel| other.image.as_ref().is_some_and(|other| other.path == image.path);
+        match others.find(shares) {
+            Some(other) => Err(Refusal::SharedImage {
+                image: image.path.clone(),
+                versions: [kernel.version.clone(), other.version.clone()],
+            }),
+            None => Ok((kernel.version.as_str(), image)),
+        }
     };
     match which {
         Which::Running => Ok(vec![named(facts.running.as_deref().ok_or(Refusal::RunningUnknown)?)?]),
-        Which::Named(versions) => versions.iter().map(|version| named(version)).collect(),
+        Which::Named(versions) => {
+            // One that is named twice is built once.
+            let first = |(at, version): &(usize, &String)| !versions.iter().take(*at).any(|other| other == *version);
+            let versions = versions.iter().enumerate().filter(first);
+            versions.map(|(_, version)| named(version)).collect()
+        }
         Which::All => {
-            let with_image = facts
-                .kernels
-                .iter()
-                .filter_map(|kernel| Some((kernel.version.as_str(), kernel.image.as_ref()?)));
-            let all: Vec<_> = with_image.collect();
+            let with_image = facts.kernels.iter().filter(|kernel| kernel.image.is_some());
+            let all: Vec<_> = with_image
+                .map(|kernel| named(&kernel.version))
+                .collect::<Result<_, _>>()?;
             match all.is_empty() {
                 true => Err(Refusal::NoKernels),
                 false => Ok(all),

@@ -5,7 +5,9 @@ mod disks;
 mod facts;
 mod images;
 mod install;
+mod leftovers;
 mod menu;
+mod presets;
 mod programs;
 mod record_file;
 mod remove;
@@ -54,7 +56,11 @@ pub enum InitramfsError {
     #[error(transparent)]
     Durable(#[from] DurableError),
     /// What was written down of an installation.
-    #[error("{path} cannot be understood: {why}", path = path.display())]
+    #[error(
+        "{path} cannot be understood: {why}; use the version of reseat that wrote it, or move it away: `reseat initramfs \
+         remove` then takes reseat out by building the images anew",
+        path = path.display()
+    )]
     Record {
         /// Which file.
         path: PathBuf,

@@ -38,6 +38,15 @@ pub enum Refusal {
         /// Where it was looked for.
         places: Vec<String>,
     },
+    /// Two kernels have the same image, and it does not show for which it is.
+    SharedImage {
+        /// The image.
+        image: PathBuf,
+        /// The kernels.
+        versions: [String; 2],
+    },
+    /// mkinitcpio is told more than is understood here.
+    PresetUnclear(String),
     /// Two images do not fit.
     NoSpace {
         /// Where.
@@ -110,6 +119,15 @@ impl fmt::Display for Refusal {
                 "kernel {version} has no initramfs at {}",
                 listed(places).replace("VERSION", version)
             ),
+            Self::SharedImage {
+                image,
+                versions: [one, other],
+            } => write!(
+                formatter,
+                "it does not show whether {} is the initramfs of kernel {one} or of {other}",
+                image.display()
+            ),
+            Self::PresetUnclear(why) => formatter.write_str(why),
             Self::NoSpace {
                 directory,
                 needed,
@@ -175,10 +193,27 @@ impl Refusal {
                 "keep the present image: cp /boot/initramfs-linux.img /boot/initramfs-linux.img.before-reseat",
                 "mkinitcpio -P, and look into the images: reseat initramfs status",
             ],
-            Self::RunningUnknown | Self::NoKernels | Self::NoKernel { .. } => {
-                &["name the kernel with --kernel VERSION"]
-            }
-            Self::NoImage { .. } => &["have your distribution make one first"],
+            Self::PresetUnclear(_) => &[
+                "reseat initramfs install --files-only",
+                "keep the present image: cp /boot/initramfs-linux.img /boot/initramfs-linux.img.before-reseat",
+                "mkinitcpio -P, and look into the images: reseat initramfs status",
+            ],
+            Self::RunningUnknown | Self::NoKernels => &[
+                "mount the partition with the kernels (/boot, /efi), if it is not",
+                "name the kernel with --kernel VERSION",
+            ],
+            Self::NoKernel { .. } => &[
+                "if a newer kernel has been installed since the boot: reboot first",
+                "or name the kernel with --kernel VERSION",
+            ],
+            Self::SharedImage { .. } => &["remove what is left of the other kernel in /lib/modules"],
+            Self::NoImage { .. } => &[
+                "mount its partition (/boot, /efi), if it is not",
+                "if a newer kernel has been installed since the boot: reboot first, or name it with --kernel VERSION",
+                "if it lies elsewhere (sdbootutil, limine): reseat initramfs install --files-only, and build it as your \
+                 distribution does; after the boot, `reseat report` says what came of it",
+                "if there is none yet, have your distribution make one first",
+            ],
             Self::NoSpace { .. } => &["remove kernels that you do not need"],
             Self::Deployed(Deployed::Ostree) => &[
                 "nothing in /usr is written here; have the system's builder do it",
@@ -209,7 +244,8 @@ impl Refusal {
             ],
             Self::BindingUnknown { .. } | Self::DisksUnknown(_) => &[
                 "run as root, or find out by hand: `cryptsetup luksDump DISK`",
-                "if it is not bound to the TPM registers 4, 9 or 11, or somebody can enter its passphrase: --force",
+                "if it is not bound to the TPM registers 4, 9 or 11 (with GRUB also 8), or somebody can enter its passphrase: \
+                 --force",
             ],
         }
     }

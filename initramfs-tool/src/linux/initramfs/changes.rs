@@ -10,8 +10,11 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use super::{InitramfsError, failed};
 
 /// What a file is called until it is whole, and what an image is called until nothing can go wrong any more.
-const UNFINISHED: &str = ".reseat-unfinished";
-const OLD: &str = ".reseat-old";
+pub(super) const UNFINISHED: &str = ".reseat-unfinished";
+pub(super) const OLD: &str = ".reseat-old";
+
+/// The permission bits of a file that is new.
+const PLAIN: u32 = 0o644;
 
 /// What has been changed so far, and how it was.
 #[derive(Debug, Default)]
@@ -52,6 +55,12 @@ impl Changes {
         let path = path.to_owned();
         self.0.push(Change::File { path, before });
         Ok(())
+    }
+
+    /// Writes a file that others write to as well: its permissions stay.
+    pub(super) fn rewrite(&mut self, path: &Path, content: &[u8]) -> Result<(), InitramfsError> {
+        let mode = content_and_mode(path)?.map_or(PLAIN, |(_, mode)| mode);
+        self.write(path, content, mode)
     }
 
     /// Removes a file, if it is there.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::changes::{Changes, remove_if_there, with_suffix};
-use super::{InitramfsError, Progress, facts, images, menu, programs, record_file};
-use crate::initramfs::builder::Builder;
+use super::{InitramfsError, Progress, facts, images, leftovers, menu, presets, programs, record_file};
+use crate::initramfs::builder::{Builder, OwnFile};
 use crate::initramfs::contents::{Contents, Digest, Wanted, shortfalls};
 use crate::initramfs::plan::{self, KEPT_SUFFIX, Plan, Request, UNFINISHED_SUFFIX};
 use crate::initramfs::record::{Record, SwitchedImage, WrittenFile};
@@ -47,6 +47,9 @@ pub fn install(
 ) -> Result<Installed, InitramfsError> {
     let facts = facts::gather(root, &options.request);
     let plan = plan::install(&facts, &options.request).map_err(InitramfsError::Refused)?;
+    for (kernel, image) in &plan.kernels {
+        options_of_preset(root, plan.builder, kernel, image)?;
+    }
     let mut notes = plan.notes.clone();
     if !root.path(RULES_FILE).exists() {
         notes.push(format!(
@@ -59,18 +62,19 @@ pub fn install(
     }
     let locked = record_file::lock(root)?;
     let mut installation = Installation::begin(root, &locked, plan.builder)?;
+    installation.forget_kernels(&facts);
     let done = installation.install(&plan, progress);
-    let (record, left) = installation.end(done)?;
-    notes.extend(left);
+    let (record, more) = installation.end(done)?;
+    notes.extend(more);
     let record = Some(record);
     Ok(Installed { plan, record, notes })
 }
 
-/// Only writes the builder's files, for who has images built otherwise.
+/// Only writes the builder's files, for who has images built otherwise. Gives what is to be known beside.
 ///
 /// # Errors
 /// When it is not to be done, or could not be.
-pub fn install_files(root: &Root, request: &Request) -> Result<Record, InitramfsError> {
+pub fn install_files(root: &Root, request: &Request) -> Result<(Record, Vec<String>), InitramfsError> {
     let facts = facts::gather(root, request);
     let refused = |refusal| InitramfsError::Refused(vec![refusal]);
     if let Some(deployed) = facts.deployed {
@@ -80,7 +84,7 @@ pub fn install_files(root: &Root, request: &Request) -> Result<Record, Initramfs
     let locked = record_file::lock(root)?;
     let mut installation = Installation::begin(root, &locked, builder)?;
     let done = installation.write_files();
-    Ok(installation.end(done)?.0)
+    installation.end(done)
 }
 
 /// An installation under way.
@@ -93,6 +97,8 @@ struct Installation<'a> {
     changes: Changes,
     /// The images of which others have been told.
     told: Vec<(String, PathBuf)>,
+    /// What is to be known.
+    notes: Vec<String>,
 }
 
 /// An image that has been built and looked into.
@@ -109,6 +115,7 @@ impl<'a> Installation<'a> {
         let before = record_file::read(root)?;
         let mut record = Record::begin(builder, Timestamp::now());
         if let Some(before) = &before {
+            leftovers::name_kept(root, before)?;
             record.images.clone_from(&before.images);
             record.files.clone_from(&before.files);
         }
@@ -119,7 +126,21 @@ impl<'a> Installation<'a> {
             record,
             changes: Changes::default(),
             told: Vec::new(),
+            notes: Vec::new(),
         })
+    }
+
+    /// What was kept for kernels that have been removed since is of no use any more.
+    fn forget_kernels(&mut self, facts: &plan::Facts) {
+        let is_there = |kernel: &str| facts.kernels.iter().any(|there| there.version == kernel);
+        let images = std::mem::take(&mut self.record.images);
+        for image in images {
+            if is_there(&image.kernel) || self.root.path(&image.image).exists() {
+                self.record.images.push(image);
+            } else {
+                self.changes.is_obsolete(&self.root.path(&image.kept));
+            }
+        }
     }
 
     fn install(&mut self, plan: &Plan, progress: &mut dyn FnMut(Progress)) -> Result<(), InitramfsError> {
@@ -135,6 +156,8 @@ impl<'a> Installation<'a> {
                 "kernel {kernel}: built, and everything is in it"
             )));
         }
+        let keeps: Vec<_> = built.iter().filter_map(|image| image.keep.clone()).collect();
+        let menu = menu::with_entries(self.root, &mut self.record, &keeps)?;
         // Before anything is switched, so that a removal knows after whatever may happen.
         record_file::write(self.locked, &self.record)?;
         let mut linked = Vec::new();
@@ -147,7 +170,7 @@ impl<'a> Installation<'a> {
                 linked.push(kept.clone());
             }
         }
-        menu::add(self.root, &mut self.record, &mut self.changes)?;
+        menu::write(self.root, &menu, &mut self.changes)?;
         for image in &built {
             let before = self
                 .changes
@@ -165,18 +188,38 @@ impl<'a> Installation<'a> {
     }
 
     fn write_files(&mut self) -> Result<(), InitramfsError> {
-        for file in self.record.builder.files() {
+        let files = self.record.builder.files();
+        let changed: Vec<_> = files.iter().filter(|file| self.is_changed(file)).collect();
+        for file in files {
             let path = PathBuf::from(file.path);
             self.record.files.retain(|other| other.path != path);
             let content = Digest::of(file.content.as_bytes());
             self.record.files.push(WrittenFile { path, content });
         }
         record_file::write(self.locked, &self.record)?;
-        for file in self.record.builder.files() {
+        for file in changed {
+            let copy = record_file::copy_aside(self.root, Path::new(file.path))?;
+            let (path, copy) = (file.path, copy.display());
+            self.notes.push(format!("{path} was another one; a copy is {copy}"));
+        }
+        for file in files {
             self.changes
                 .write(&self.root.path(file.path), file.content.as_bytes(), file.mode)?;
         }
         Ok(())
+    }
+
+    /// Whether a file is there, and neither as this version brings it nor as one before has.
+    fn is_changed(&self, file: &OwnFile) -> bool {
+        let written = self
+            .record
+            .files
+            .iter()
+            .find(|written| written.path == Path::new(file.path));
+        let found = images::digest(&self.root.path(file.path));
+        found.is_ok_and(|found| {
+            found != Digest::of(file.content.as_bytes()) && written.is_none_or(|written| written.content != found)
+        })
     }
 
     /// Builds an image beside the present one and looks into it.
@@ -184,7 +227,7 @@ impl<'a> Installation<'a> {
         let builder = self.record.builder;
         let new = with_suffix(image, UNFINISHED_SUFFIX);
         self.changes.makes_image(&self.root.path(&new));
-        let contents = build(self.root, builder, kernel, &new)?;
+        let contents = build(self.root, builder, (kernel, image), &new)?;
         let shortfalls = shortfalls(&contents, &wanted(self.root, builder, kernel)?);
         if !shortfalls.is_empty() {
             let kernel = kernel.to_owned();
@@ -225,7 +268,7 @@ impl<'a> Installation<'a> {
         })
     }
 
-    /// It stays if it was done, or else is undone; with what could not be cleared away.
+    /// It stays if it was done, or else is undone; with what is to be known.
     fn end(mut self, done: Result<(), InitramfsError>) -> Result<(Record, Vec<String>), InitramfsError> {
         self.record.complete = true;
         let error = match done.and_then(|()| record_file::write(self.locked, &self.record)) {
@@ -237,7 +280,8 @@ impl<'a> Installation<'a> {
                     .map(|image| self.root.path(&image.kept))
                     .collect();
                 let kept: Vec<_> = kept.iter().map(PathBuf::as_path).collect();
-                return Ok((self.record, self.changes.finish(&kept)));
+                self.notes.extend(self.changes.finish(&kept));
+                return Ok((self.record, self.notes));
             }
             Err(error) => error,
         };
@@ -258,14 +302,29 @@ impl<'a> Installation<'a> {
     }
 }
 
-/// Has an image built in a new file, and says what is in it.
-pub(super) fn build(root: &Root, builder: Builder, kernel: &str, new: &Path) -> Result<Contents, InitramfsError> {
+/// What the distribution tells the builder beside, when it makes this image.
+fn options_of_preset(root: &Root, builder: Builder, kernel: &str, image: &Path) -> Result<Vec<String>, InitramfsError> {
+    match builder {
+        Builder::Mkinitcpio => presets::options(root, kernel, image)
+            .map_err(|why| InitramfsError::Refused(vec![plan::Refusal::PresetUnclear(why)])),
+        Builder::InitramfsTools | Builder::Dracut => Ok(Vec::new()),
+    }
+}
+
+/// Has a kernel's image built in a new file, and says what is in it.
+pub(super) fn build(
+    root: &Root,
+    builder: Builder,
+    (kernel, image): (&str, &Path),
+    new: &Path,
+) -> Result<Contents, InitramfsError> {
     let refused = |refusal| InitramfsError::Refused(vec![refusal]);
     let program = facts::program(root, builder).ok_or_else(|| refused(plan::Refusal::BuilderNotThere(builder)))?;
     let new = root.path(new);
     remove_if_there(&new)?;
     let mut command = programs::command(&program);
     command.args(builder.arguments(kernel, &new));
+    command.args(options_of_preset(root, builder, kernel, image)?);
     let said = programs::run(&mut command)?;
     if !new.is_file() {
         let how = format!("it made no image:\n{}", programs::last_lines(&said));

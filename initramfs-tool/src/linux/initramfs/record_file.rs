@@ -1,8 +1,10 @@
 //! The record below /var/lib.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use super::InitramfsError;
+use super::changes::with_suffix;
+use super::{InitramfsError, failed};
 use crate::initramfs::record::Record;
 use crate::linux::Root;
 use crate::linux::durable::{self, DurableError, Locked};
@@ -35,4 +37,15 @@ pub(super) fn write(locked: &Locked, record: &Record) -> Result<(), InitramfsErr
 
 pub(super) fn forget(locked: &Locked) -> Result<(), InitramfsError> {
     Ok(locked.remove(NAME)?)
+}
+
+/// Keeps a copy of a file that somebody has changed, beside those that were kept before.
+pub(super) fn copy_aside(root: &Root, path: &Path) -> Result<PathBuf, InitramfsError> {
+    let name = path.display().to_string().trim_start_matches('/').replace('/', "-");
+    let first = Path::new(DIRECTORY).join(name);
+    let numbered = (1_u32..).map(|number| with_suffix(&first, &format!(".{number}")));
+    let mut copies = std::iter::once(first.clone()).chain(numbered);
+    let copy = copies.find(|copy| !root.path(copy).exists()).unwrap_or(first.clone());
+    fs::copy(root.path(path), root.path(&copy)).map_err(failed("copy", path))?;
+    Ok(copy)
 }

@@ -18,6 +18,8 @@ pub struct InitramfsStatus {
     pub builder: Result<Builder, String>,
     /// Whether an installation was cut off.
     pub cut_off: bool,
+    /// Why what was written down of an installation cannot be read, if that is so.
+    pub record_problem: Option<String>,
     /// The builder's files.
     pub files: Vec<OwnFileStatus>,
     /// The images of all kernels.
@@ -70,6 +72,7 @@ impl InitramfsStatus {
     pub fn is_absent(&self) -> bool {
         let without = |image: &ImageStatus| matches!(image.shortfalls.as_deref(), Ok([Shortfall::NoClaim]));
         !self.cut_off
+            && self.record_problem.is_none()
             && self.files.iter().all(|file| file.state == FileState::Missing)
             && self.images.iter().all(without)
     }
@@ -83,18 +86,22 @@ impl InitramfsStatus {
         let some = counting.peek().is_some();
         let whole = counting.all(|image| image.shortfalls.as_ref().is_ok_and(Vec::is_empty));
         let files = self.files.iter().all(|file| file.state == FileState::Present);
-        self.builder.is_ok() && !self.cut_off && files && some && whole
+        self.builder.is_ok() && !self.cut_off && self.record_problem.is_none() && files && some && whole
     }
 }
 
 /// Looks at everything.
 ///
 /// # Errors
-/// When what was written down of an installation cannot be read.
+/// When the file with what was written down of an installation cannot be read.
 pub fn status(root: &Root) -> Result<InitramfsStatus, InitramfsError> {
     let request = Request::default();
     let facts = facts::gather(root, &request);
-    let record = record_file::read(root)?;
+    let (record, record_problem) = match record_file::read(root) {
+        Ok(record) => (record, None),
+        Err(error @ InitramfsError::Record { .. }) => (None, Some(error.to_string())),
+        Err(error) => return Err(error),
+    };
     let builder = record.as_ref().map(|record| record.builder);
     let builder = builder.map_or_else(|| plan::builder(&facts, &request), Ok);
     let files = builder.iter().flat_map(|builder| builder.files()).map(|file| {
@@ -128,6 +135,7 @@ pub fn status(root: &Root) -> Result<InitramfsStatus, InitramfsError> {
     Ok(InitramfsStatus {
         builder: builder.map_err(|refusal| refusal.to_string()),
         cut_off: record.is_some_and(|record| !record.complete),
+        record_problem,
         files,
         images,
     })

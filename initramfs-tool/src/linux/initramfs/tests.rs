@@ -1,5 +1,6 @@
 //! The initramfs of machines made of files, with a builder that is a script.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,13 @@ use super::*;
 use crate::initramfs::archive::tests::archive;
 use crate::initramfs::builder::Builder;
 use crate::initramfs::measured::Binding;
-use crate::initramfs::plan::{Deployed, Facts, KEPT_SUFFIX, Request};
+use crate::initramfs::plan::{Deployed, Facts, KEPT_SUFFIX, Request, Which};
 use crate::linux::Root;
+
+mod arch;
+mod cut_off;
+mod machines;
+mod menus;
 
 const KERNEL: &str = "6.1.0-50-amd64";
 const IMAGE: &str = "/boot/initrd.img-6.1.0-50-amd64";
@@ -74,6 +80,32 @@ impl Machine {
 
     fn remove(&self) -> Result<Removed, InitramfsError> {
         remove_initramfs(&self.root(), false, &mut |_| {})
+    }
+
+    /// A script that the builder, or what comes after it, is.
+    fn script(&self, path: &str, lines: &str) {
+        self.write(path, format!("#!/bin/sh\n{lines}\n"));
+        fs::set_permissions(self.root().path(path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// Every file that an installation may write, with its permission bits; but for what is learned of the machine.
+    fn files(&self) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+        let mut files = BTreeMap::new();
+        let mut directories: Vec<_> = ["/boot", "/efi", "/etc", "/usr"]
+            .map(|path| self.root().path(path))
+            .into();
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                let (path, there) = (entry.path(), entry.metadata().unwrap());
+                if there.is_dir() {
+                    directories.push(path);
+                } else if there.is_file() {
+                    let content = fs::read(&path).unwrap();
+                    files.insert(path, (there.permissions().mode(), content));
+                }
+            }
+        }
+        files
     }
 
     /// The names in /boot.
@@ -328,4 +360,65 @@ fn encrypted_disks_are_found_and_what_cannot_be_read_is_unknown() {
     assert!(matches!(machine.install(), Err(InitramfsError::Refused(refusals)) if refusals.len() == 4));
     fs::remove_dir_all(machine.root().path("/sys")).unwrap();
     assert!(machine.facts().disks_unknown.is_some());
+}
+
+#[test]
+fn a_kernel_that_is_named_twice_is_installed_once() {
+    let machine = Machine::new();
+    let mut options = InitramfsOptions::default();
+    options.request.kernels = Which::Named(vec![KERNEL.to_owned(), KERNEL.to_owned()]);
+    install_initramfs(&machine.root(), &options, &mut |_| {}).unwrap();
+    assert_eq!(machine.read(IMAGE), image(b"program"));
+}
+
+#[test]
+fn what_somebody_has_changed_is_not_lost_by_an_installation() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    let file = Builder::InitramfsTools.files()[0].path;
+    let copy = "/var/lib/reseat/initramfs/usr-share-initramfs-tools-hooks-reseat";
+    for (text, copy) in [("mine", copy.to_owned()), ("mine too", format!("{copy}.1"))] {
+        machine.write(file, text);
+        let notes = machine.install().unwrap().notes;
+        assert!(notes.iter().any(|note| note.ends_with(&copy)), "{notes:?}");
+        assert_eq!(machine.read(&copy), text.as_bytes());
+    }
+    // What an older version has written is nobody's work.
+    assert!(!machine.has(&format!("{copy}.2")));
+    machine.install().unwrap();
+    assert!(!machine.has(&format!("{copy}.2")));
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_said_and_is_no_dead_end() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    machine.write(
+        "/var/lib/reseat/initramfs/record.json",
+        "{\"schema\":\"reseat.initramfs/9\"}",
+    );
+    let status = initramfs_status(&machine.root()).unwrap();
+    assert!(!status.is_in_order() && status.record_problem.unwrap().contains("move it away"));
+    assert!(matches!(machine.remove(), Err(InitramfsError::Record { .. })));
+    fs::remove_file(machine.root().path("/var/lib/reseat/initramfs/record.json")).unwrap();
+    let without = archive(&[("newer", 0o100_644, b"")]);
+    machine.write("/next", &without);
+    let removed = machine.remove().unwrap();
+    // Whose it is nobody knows.
+    assert!(removed.notes[0].contains(KEPT_SUFFIX), "{removed:?}");
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (without, 2));
+}
+
+#[test]
+fn a_builder_that_is_gone_is_no_dead_end() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    machine.write(IMAGE, image(b"by dracut"));
+    fs::remove_file(machine.root().path("/usr/sbin/mkinitramfs")).unwrap();
+    let without = archive(&[("usr/lib/dracut/build-parameter.txt", 0o100_644, b"")]);
+    machine.write("/next", &without);
+    let next = machine.root().path("/next");
+    machine.script("/usr/bin/dracut", &format!("cp {} \"$2\"", next.display()));
+    assert_eq!(machine.remove().unwrap().rebuilt, [KERNEL]);
+    assert_eq!(machine.read(IMAGE), without);
 }
