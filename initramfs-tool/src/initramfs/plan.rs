@@ -38,6 +38,8 @@ pub struct Facts {
     pub deployed: Option<Deployed>,
     /// What speaks for unified kernel images.
     pub unified: Vec<String>,
+    /// Whether openSUSE's sdbootutil puts images on the boot loader's partition, under names of its own.
+    pub by_sdbootutil: bool,
     /// Why mkinitcpio would not read a file that is laid beside its configuration.
     pub no_drop_ins: Option<String>,
     /// Whether the firmware starts only what is signed.
@@ -86,6 +88,8 @@ pub struct Image {
     pub free: u64,
     /// Which file system that is.
     pub file_system: u64,
+    /// Whether nothing can be written there.
+    pub read_only: bool,
 }
 
 /// What is asked for.
@@ -200,11 +204,17 @@ pub fn install(facts: &Facts, request: &Request) -> Result<Plan, Vec<Refusal>> {
         refusals.push(Refusal::NoProgram);
     }
     let builder = builder(facts, request).map_err(|refusal| refusals.push(refusal)).ok();
-    let kernels = choose(facts, &request.kernels)
-        .map_err(|refusal| refusals.push(refusal))
-        .ok();
+    // Who knows no builder does not know where images are either.
+    let kernels = builder.and_then(|_| {
+        let chosen = choose(facts, &request.kernels);
+        chosen.map_err(|refusal| refusals.push(refusal)).ok()
+    });
     if let Some(kernels) = &kernels {
+        refusals.extend(read_only(kernels));
         refusals.extend(no_space(kernels));
+    }
+    if let (Some(Builder::Dracut), true) = (builder, facts.by_sdbootutil) {
+        refusals.push(Refusal::Sdbootutil);
     }
     if let (Some(Builder::Mkinitcpio), Some(why)) = (builder, &facts.no_drop_ins) {
         refusals.push(Refusal::NoDropIns(why.clone()));
@@ -264,6 +274,12 @@ fn measured(facts: &Facts) -> Vec<Refusal> {
         }
     });
     unknown.chain(disks).collect()
+}
+
+fn read_only(kernels: &[(&str, &Image)]) -> Option<Refusal> {
+    let (_, image) = kernels.iter().find(|(_, image)| image.read_only)?;
+    let directory = image.path.parent().unwrap_or(&image.path).to_owned();
+    Some(Refusal::ReadOnly(directory))
 }
 
 /// The previous image stays, so the new ones come beside it.

@@ -1,5 +1,6 @@
 //! The claim in the initramfs: the facts about this machine, and what is done with its files.
 
+mod build;
 mod changes;
 mod disks;
 mod facts;

@@ -360,6 +360,12 @@ fn words(status: &InitramfsStatus) -> String {
         lines.push(format!("{}: {state}", file.path.display()));
     }
     lines.extend(status.images.iter().map(image_in_words));
+    if !status.unified.is_empty() {
+        let signs = status.unified.join("; ");
+        lines.push(format!(
+            "unified kernel images are not looked into ({signs}): see `reseat report` after the boot"
+        ));
+    }
     lines.join("\n") + "\n"
 }
 
@@ -389,8 +395,13 @@ fn image_in_words(image: &ImageStatus) -> String {
             entry.display()
         ),
     };
+    let copies = image.other_copies.iter().map(|copy| {
+        let copy = copy.display();
+        format!("; the boot loader boots {copy}, which is another one: have it copied as your distribution does")
+    });
+    let copies: String = copies.collect();
     format!(
-        "kernel {}{running}: {}: {state}{kept}",
+        "kernel {}{running}: {}: {state}{copies}{kept}",
         image.kernel,
         image.path.display()
     )

@@ -47,6 +47,10 @@ pub enum Refusal {
     },
     /// mkinitcpio is told more than is understood here.
     PresetUnclear(String),
+    /// The images are on the boot loader's partition, where sdbootutil puts them.
+    Sdbootutil,
+    /// Nothing can be written where the images are.
+    ReadOnly(PathBuf),
     /// Two images do not fit.
     NoSpace {
         /// Where.
@@ -128,6 +132,10 @@ impl fmt::Display for Refusal {
                 image.display()
             ),
             Self::PresetUnclear(why) => formatter.write_str(why),
+            Self::Sdbootutil => formatter.write_str(
+                "sdbootutil puts this machine's images on the boot loader's partition, under names of its own",
+            ),
+            Self::ReadOnly(directory) => write!(formatter, "{} is mounted read-only", directory.display()),
             Self::NoSpace {
                 directory,
                 needed,
@@ -184,8 +192,17 @@ impl Refusal {
     pub fn remedy(&self) -> &'static [&'static str] {
         match self {
             Self::NoProgram => &["install all of reseat's files"],
-            Self::NoBuilder => &["install one of them, or have your builder take up /usr/sbin/reseat-claim by hand"],
-            Self::BuilderNotThere(_) | Self::SeveralBuilders(_) => &["say which one with --builder"],
+            Self::NoBuilder => &[
+                "with another one (Alpine's mkinitfs, NixOS): have it take up /usr/sbin/reseat-claim, and run it before udev",
+            ],
+            Self::BuilderNotThere(_) => &["name one that is, or leave out --builder"],
+            Self::SeveralBuilders(_) => &["say which one with --builder"],
+            Self::Sdbootutil => &[
+                "reseat initramfs install --files-only",
+                "sdbootutil mkinitrd",
+                "boot, and see `reseat report`; `reseat=off` on the kernel command line, or the snapshot before, goes back",
+            ],
+            Self::ReadOnly(_) => &["mount it for writing: mount -o remount,rw"],
             Self::NoDropIns(_) => &[
                 "reseat edits no configuration of yours: put `reseat` before `udev` in its HOOKS, or `sd-reseat` behind \
                  `systemd`",
@@ -210,7 +227,7 @@ impl Refusal {
             Self::NoImage { .. } => &[
                 "mount its partition (/boot, /efi), if it is not",
                 "if a newer kernel has been installed since the boot: reboot first, or name it with --kernel VERSION",
-                "if it lies elsewhere (sdbootutil, limine): reseat initramfs install --files-only, and build it as your \
+                "if it lies elsewhere (limine, your own scripts): reseat initramfs install --files-only, and build it as your \
                  distribution does; after the boot, `reseat report` says what came of it",
                 "if there is none yet, have your distribution make one first",
             ],

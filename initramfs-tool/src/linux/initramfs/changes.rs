@@ -33,6 +33,8 @@ enum Change {
     Image { path: PathBuf },
     /// An image has taken the place of another, which lies there meanwhile.
     Switched { image: PathBuf, before: PathBuf },
+    /// A file has another name.
+    SetAside { path: PathBuf, now: PathBuf },
     /// An image will go when all is done.
     Obsolete { path: PathBuf },
 }
@@ -123,6 +125,14 @@ impl Changes {
         Ok(before)
     }
 
+    /// Gives a file another name.
+    pub(super) fn set_aside(&mut self, path: &Path, now: &Path) -> Result<(), InitramfsError> {
+        fs::rename(path, now).map_err(failed("set aside", path))?;
+        let (path, now) = (path.to_owned(), now.to_owned());
+        self.0.push(Change::SetAside { path, now });
+        Ok(())
+    }
+
     /// The image that was switched away lies under another name from now on.
     pub(super) fn moved(&mut self, from: &Path, to: &Path) -> Result<(), InitramfsError> {
         fs::rename(from, to).map_err(failed("keep the image as", to))?;
@@ -145,7 +155,7 @@ impl Changes {
     pub(super) fn finish(self, kept: &[&Path]) -> Vec<String> {
         let leftovers = self.0.iter().filter_map(|change| match change {
             Change::Switched { before: path, .. } | Change::Obsolete { path } => Some(path),
-            Change::File { .. } | Change::Directory { .. } | Change::Image { .. } => None,
+            Change::File { .. } | Change::Directory { .. } | Change::Image { .. } | Change::SetAside { .. } => None,
         });
         let leftovers = leftovers.filter(|path| !kept.contains(&path.as_path()));
         leftovers
@@ -165,6 +175,7 @@ impl Changes {
             Change::Switched { image, before } => fs::rename(&before, &image)
                 .map_err(failed("put back", &image))
                 .and_then(|()| sync_directory(&image)),
+            Change::SetAside { path, now } => fs::rename(&now, &path).map_err(failed("put back", &path)),
             // It may not have been made.
             Change::Directory { path } if !path.exists() => Ok(()),
             Change::Directory { path } => fs::remove_dir(&path).map_err(failed("remove", &path)),
@@ -214,6 +225,10 @@ fn put(path: &Path, content: &[u8], mode: u32) -> Result<(), InitramfsError> {
 }
 
 pub(super) fn remove_if_there(path: &Path) -> Result<(), InitramfsError> {
+    // On a file system that is mounted read-only, even what is not there cannot be removed.
+    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(());
+    }
     match fs::remove_file(path) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(cause)),
         Ok(()) | Err(_) => Ok(()),

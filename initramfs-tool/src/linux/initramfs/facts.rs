@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::statvfs;
+use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use super::{disks, images, menu, presets};
 use crate::initramfs::builder::Builder;
@@ -49,6 +49,7 @@ pub(super) fn gather(root: &Root, request: &Request) -> Facts {
         has_program: root.path(PROGRAM).is_file(),
         deployed: deployed(root),
         unified: unified(root),
+        by_sdbootutil: by_sdbootutil(root),
         no_drop_ins: presets::no_drop_ins(root),
         secure_boot: secure_boot(root),
         disks,
@@ -141,8 +142,19 @@ fn image(root: &Root, version: &str, places: &[String]) -> Option<Image> {
             size: there.len(),
             free: space.f_bavail.saturating_mul(space.f_frsize),
             file_system: there.dev(),
+            read_only: space.f_flag.contains(StatVfsMountFlags::RDONLY),
         })
     })
+}
+
+/// Whether sdbootutil is there, and openSUSE's boot loader is one that it serves.
+fn by_sdbootutil(root: &Root) -> bool {
+    let configuration = attribute::read(&root.path("/etc/sysconfig/bootloader")).unwrap_or_default();
+    let served = |line: &str| {
+        let value = line.strip_prefix("LOADER_TYPE=");
+        value.is_some_and(|value| ["systemd-boot", "grub2-bls"].contains(&value.trim_matches(['"', '\''])))
+    };
+    root.path("/usr/bin/sdbootutil").is_file() && configuration.lines().any(served)
 }
 
 fn deployed(root: &Root) -> Option<Deployed> {
@@ -198,10 +210,10 @@ fn layout_of_unified(root: &Root) -> Option<String> {
         let bare = text.lines().map(|line| line.split_whitespace().collect::<String>());
         let layout = bare
             .filter_map(|line| Some(line.strip_prefix("layout=")?.to_owned()))
-            .last()?;
+            .next_back()?;
         Some((layout, path))
     };
-    let (layout, path) = main.into_iter().chain(beside).filter_map(says).last()?;
+    let (layout, path) = main.into_iter().chain(beside).filter_map(says).next_back()?;
     (layout == "uki").then_some(path)
 }
 
@@ -219,14 +231,14 @@ fn dracut_unifies(root: &Root) -> Option<String> {
         let set = text
             .lines()
             .filter_map(|line| line.trim().strip_prefix("uefi="))
-            .last()?;
+            .next_back()?;
         let value = set.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
         Some((value, path))
     };
     let (value, path) = std::iter::once("/etc/dracut.conf".to_owned())
         .chain(beside)
         .filter_map(says)
-        .last()?;
+        .next_back()?;
     (value == "yes").then_some(path)
 }
 

@@ -1,19 +1,19 @@
 //! Putting the claim into the initramfs.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::changes::{Changes, remove_if_there, with_suffix};
-use super::{InitramfsError, Progress, facts, images, leftovers, menu, presets, programs, record_file};
+use super::build::{build, options_of_preset, tell_again, tell_others, wanted};
+use super::changes::{Changes, OLD, with_suffix};
+use super::{InitramfsError, Progress, facts, images, leftovers, menu, record_file};
 use crate::initramfs::builder::{Builder, OwnFile};
-use crate::initramfs::contents::{Contents, Digest, Wanted, shortfalls};
+use crate::initramfs::contents::{Digest, shortfalls};
 use crate::initramfs::plan::{self, KEPT_SUFFIX, Plan, Request, UNFINISHED_SUFFIX};
 use crate::initramfs::record::{Record, SwitchedImage, WrittenFile};
+use crate::linux::Root;
 use crate::linux::boot_claim::RULES_FILE;
 use crate::linux::durable::Locked;
-use crate::linux::{Root, variants};
 
 /// How to install.
 #[derive(Clone, Debug, Default)]
@@ -161,6 +161,9 @@ impl<'a> Installation<'a> {
         // Before anything is switched, so that a removal knows after whatever may happen.
         record_file::write(self.locked, &self.record)?;
         let mut linked = Vec::new();
+        for kept in &keeps {
+            self.make_way(kept)?;
+        }
         for image in &built {
             if let Some(kept) = &image.keep
                 && self
@@ -183,6 +186,34 @@ impl<'a> Installation<'a> {
         for image in &built {
             self.told.push((image.kernel.clone(), image.image.clone()));
             tell_others(self.root, plan.builder, &image.kernel, &image.image)?;
+        }
+        for image in &built {
+            let copies = menu::other_copies(self.root, &image.image);
+            self.notes
+                .extend(copies.iter().map(|copy| not_yet_copied(copy, &image.kernel)));
+        }
+        Ok(())
+    }
+
+    /// What has the name of an image that is to be kept: an older one of ours goes in the end, one of somebody else's stays.
+    fn make_way(&mut self, kept: &Path) -> Result<(), InitramfsError> {
+        let path = self.root.path(kept);
+        if !path.exists() {
+            return Ok(());
+        }
+        let mut before = self.before.iter().flat_map(|before| &before.images);
+        if before.any(|known| known.kept == kept) {
+            let old = with_suffix(&path, OLD);
+            self.changes.set_aside(&path, &old)?;
+            self.changes.is_obsolete(&old);
+        } else {
+            let name = leftovers::free_name(self.root, kept);
+            self.changes.set_aside(&path, &self.root.path(&name))?;
+            self.notes.push(format!(
+                "{} was there already; it is {} now",
+                kept.display(),
+                name.display()
+            ));
         }
         Ok(())
     }
@@ -233,31 +264,8 @@ impl<'a> Installation<'a> {
             let kernel = kernel.to_owned();
             return Err(InitramfsError::Lacking { kernel, shortfalls });
         }
-        // One that cannot be looked into is kept as it is: it is what boots.
-        let has_claim = images::look_into(self.root, &self.root.path(image)).is_ok_and(|contents| contents.has_claim());
-        let known = self
-            .record
-            .image(kernel)
-            .filter(|known| self.root.path(&known.kept).is_file())
-            .cloned();
         let content = images::digest(&self.root.path(&new))?;
-        let (switched, keep) = match known {
-            // What is kept has no claim in it, and so is worth more than one that has.
-            Some(known) if has_claim => (SwitchedImage { content, ..known }, None),
-            _ => {
-                let kept = with_suffix(image, KEPT_SUFFIX);
-                let switched = SwitchedImage {
-                    kernel: kernel.to_owned(),
-                    image: image.to_owned(),
-                    content,
-                    kept: kept.clone(),
-                    kept_content: images::digest(&self.root.path(image))?,
-                    kept_has_claim: has_claim,
-                    entry: None,
-                };
-                (switched, Some(kept))
-            }
-        };
+        let (switched, keep) = self.with_kept(kernel, image, content)?;
         self.record.put(switched);
         let (kernel, image) = (kernel.to_owned(), image.to_owned());
         Ok(Built {
@@ -266,6 +274,60 @@ impl<'a> Installation<'a> {
             new,
             keep,
         })
+    }
+
+    /// What is there when the image holds `content`, and where the present one goes, if that is the one to keep.
+    fn with_kept(
+        &self,
+        kernel: &str,
+        image: &Path,
+        content: Digest,
+    ) -> Result<(SwitchedImage, Option<PathBuf>), InitramfsError> {
+        let present = images::digest(&self.root.path(image))?;
+        // One that cannot be looked into is kept as it is: it is what boots.
+        let contents = images::look_into(self.root, &self.root.path(image));
+        let has_claim = contents.is_ok_and(|contents| contents.has_claim());
+        let kept = with_suffix(image, KEPT_SUFFIX);
+        let switched = SwitchedImage {
+            kernel: kernel.to_owned(),
+            image: image.to_owned(),
+            content,
+            kept: kept.clone(),
+            kept_content: present.clone(),
+            kept_has_claim: has_claim,
+            kept_is_older: false,
+            entry: None,
+        };
+        let known = self
+            .record
+            .image(image)
+            .filter(|known| self.root.path(&known.kept).is_file());
+        if !has_claim || known.is_some_and(|known| known.kernel != kernel) {
+            return Ok((switched, Some(kept)));
+        }
+        // What is kept has no claim in it, and so is worth more than one that has; if the user has kept it, too.
+        if let Some(known) = known {
+            let switched = SwitchedImage {
+                content: switched.content,
+                kept_is_older: known.kept_is_older || present != known.content,
+                ..known.clone()
+            };
+            return Ok((switched, None));
+        }
+        if self.has_no_claim(&kept) {
+            let switched = SwitchedImage {
+                kept_content: images::digest(&self.root.path(&kept))?,
+                kept_has_claim: false,
+                kept_is_older: true,
+                ..switched
+            };
+            return Ok((switched, None));
+        }
+        Ok((switched, Some(kept)))
+    }
+
+    fn has_no_claim(&self, image: &Path) -> bool {
+        images::look_into(self.root, &self.root.path(image)).is_ok_and(|contents| !contents.has_claim())
     }
 
     /// It stays if it was done, or else is undone; with what is to be known.
@@ -302,97 +364,11 @@ impl<'a> Installation<'a> {
     }
 }
 
-/// What the distribution tells the builder beside, when it makes this image.
-fn options_of_preset(root: &Root, builder: Builder, kernel: &str, image: &Path) -> Result<Vec<String>, InitramfsError> {
-    match builder {
-        Builder::Mkinitcpio => presets::options(root, kernel, image)
-            .map_err(|why| InitramfsError::Refused(vec![plan::Refusal::PresetUnclear(why)])),
-        Builder::InitramfsTools | Builder::Dracut => Ok(Vec::new()),
-    }
-}
-
-/// Has a kernel's image built in a new file, and says what is in it.
-pub(super) fn build(
-    root: &Root,
-    builder: Builder,
-    (kernel, image): (&str, &Path),
-    new: &Path,
-) -> Result<Contents, InitramfsError> {
-    let refused = |refusal| InitramfsError::Refused(vec![refusal]);
-    let program = facts::program(root, builder).ok_or_else(|| refused(plan::Refusal::BuilderNotThere(builder)))?;
-    let new = root.path(new);
-    remove_if_there(&new)?;
-    let mut command = programs::command(&program);
-    command.args(builder.arguments(kernel, &new));
-    command.args(options_of_preset(root, builder, kernel, image)?);
-    let said = programs::run(&mut command)?;
-    if !new.is_file() {
-        let how = format!("it made no image:\n{}", programs::last_lines(&said));
-        let command = program.display().to_string();
-        return Err(InitramfsError::Program { command, how });
-    }
-    images::look_into(root, &new)
-}
-
-/// What an image made now is to have.
-pub(super) fn wanted(root: &Root, builder: Builder, kernel: &str) -> Result<Wanted, InitramfsError> {
-    let digest = |path: &str| {
-        let path = root.path(path);
-        path.exists().then(|| images::digest(&path)).transpose()
-    };
-    let built_in = |directory: &str| {
-        let list = fs::read_to_string(root.path(directory).join(kernel).join("modules.builtin"));
-        list.is_ok_and(|list| list.lines().any(|line| line.ends_with("/vfio-pci.ko")))
-    };
-    Ok(Wanted {
-        builder,
-        kernel: kernel.to_owned(),
-        program: digest(facts::PROGRAM)?,
-        rules: digest(RULES_FILE)?,
-        quarantine: digest("/var/lib/reseat/quarantine.json")?,
-        vfio_built_in: built_in("/lib/modules") || built_in("/usr/lib/modules"),
-        variants: variants::of_this_machine(root, kernel),
-    })
-}
-
-/// Runs what the distribution runs after it has built an image: some boot loaders want a copy of it.
-pub(super) fn tell_others(root: &Root, builder: Builder, kernel: &str, image: &Path) -> Result<(), InitramfsError> {
-    let Some(directory) = builder
-        .after_build()
-        .map(|directory| root.path(directory))
-        .filter(|path| path.is_dir())
-    else {
-        return Ok(());
-    };
-    let entries = fs::read_dir(&directory).map_err(super::failed("list", &directory))?;
-    let mut programs: Vec<_> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| is_run_part(path))
-        .collect();
-    programs.sort();
-    for program in programs {
-        let mut command = programs::command(&program);
-        command.arg(kernel).arg(root.path(image));
-        programs::run(&mut command)?;
-    }
-    Ok(())
-}
-
-/// Tells them that the images from before are back. Gives what went wrong.
-pub(super) fn tell_again(root: &Root, builder: Builder, told: &[(String, PathBuf)]) -> Vec<String> {
-    let told = told
-        .iter()
-        .map(|(kernel, image)| tell_others(root, builder, kernel, image));
-    told.filter_map(|told| told.err().map(|error| error.to_string()))
-        .collect()
-}
-
-/// As `run-parts` has it: an executable whose name is made of letters, digits, `_` and `-`.
-fn is_run_part(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    let named = path.file_name().and_then(|name| name.to_str());
-    let plain = named.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)));
-    let executable = fs::metadata(path).is_ok_and(|there| there.is_file() && there.permissions().mode() & 0o111 != 0);
-    plain && executable
+/// Of a boot loader that has copies of its own.
+fn not_yet_copied(copy: &Path, kernel: &str) -> String {
+    format!(
+        "the boot loader boots {}, which is not the image of kernel {kernel}: have it copied as your distribution does \
+         (`kernel-install add {kernel} /boot/vmlinuz-{kernel}`)",
+        copy.display()
+    )
 }

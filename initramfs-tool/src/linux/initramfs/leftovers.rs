@@ -10,12 +10,21 @@ use crate::initramfs::record::Record;
 use crate::linux::Root;
 
 /// The names beside an image that are of use only until all is done.
-pub(super) fn beside_image(image: &Path) -> [PathBuf; 3] {
+pub(super) fn beside_image(image: &Path) -> [PathBuf; 4] {
+    let kept = with_suffix(image, KEPT_SUFFIX);
     [
         with_suffix(image, UNFINISHED_SUFFIX),
         with_suffix(image, OLD),
-        with_suffix(&with_suffix(image, KEPT_SUFFIX), UNFINISHED),
+        with_suffix(&kept, UNFINISHED),
+        with_suffix(&kept, OLD),
     ]
+}
+
+/// A name beside a file that nobody has.
+pub(super) fn free_name(root: &Root, path: &Path) -> PathBuf {
+    let numbered = (1_u32..).map(|number| with_suffix(path, &format!(".{number}")));
+    let mut free = numbered.filter(|name| !root.path(name).exists());
+    free.next().unwrap_or_else(|| path.to_owned())
 }
 
 /// The name beside a file that is of use only until it is whole.

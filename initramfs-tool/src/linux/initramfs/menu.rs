@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::changes::Changes;
 use super::facts::FIRMWARE_PARTITIONS;
-use super::{InitramfsError, failed};
+use super::{InitramfsError, failed, images};
 use crate::initramfs::menu::{self, GRUB_CUSTOM};
 use crate::initramfs::record::Record;
 use crate::linux::{Root, attribute};
@@ -142,18 +142,38 @@ fn loader_entry(root: &Root, image: &Path) -> Result<Option<(PathBuf, String)>, 
             continue;
         };
         let boots = menu::loader_image(&file, &tail).unwrap_or_default();
-        if !is_a_copy(root, image, &path, boots) {
+        if a_copy(root, image, &path, boots).is_none() {
             return Ok(Some((path.with_file_name(copy), content)));
         }
     }
     Ok(None)
 }
 
-/// Whether the entry boots a copy of the image on its partition, where nobody puts the kept one. What is not there, on GRUB's
+/// What the boot loader boots in the place of an image, if somebody copies that for it and what it has is another one.
+pub(super) fn other_copies(root: &Root, image: &Path) -> Vec<PathBuf> {
+    let tail = menu::tail(image);
+    let content = images::digest(&root.path(image)).ok();
+    let copies = loader_files(root).into_iter().filter_map(|path| {
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        let file = text(&root.path(&path)).filter(|file| !menu::is_own_loader_entry(&name, file))?;
+        a_copy(root, image, &path, menu::loader_image(&file, &tail)?)
+    });
+    let mut copies: Vec<_> = copies.collect();
+    copies.dedup();
+    copies.retain(|copy| images::digest(&root.path(copy)).ok() != content);
+    copies
+}
+
+/// The copy of the image that the entry boots on its partition, where nobody puts the kept one. What is not there, on GRUB's
 /// account of a partition, is taken for the image itself.
-fn is_a_copy(root: &Root, image: &Path, entry: &Path, boots: &str) -> bool {
+fn a_copy(root: &Root, image: &Path, entry: &Path, boots: &str) -> Option<PathBuf> {
     let partition = entry.ancestors().nth(3).unwrap_or(Path::new("/"));
-    let identity = |path: &Path| fs::metadata(path).map(|there| (there.dev(), there.ino())).ok();
-    let there = identity(&root.path(partition).join(boots.trim_start_matches('/')));
-    there.is_some() && there != identity(&root.path(image))
+    let identity = |path: &Path| {
+        fs::metadata(root.path(path))
+            .map(|there| (there.dev(), there.ino()))
+            .ok()
+    };
+    let copy = partition.join(boots.trim_start_matches('/'));
+    let there = identity(&copy);
+    (there.is_some() && there != identity(image)).then_some(copy)
 }

@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::changes::with_suffix;
-use super::{InitramfsError, failed};
+use super::{InitramfsError, failed, leftovers};
 use crate::initramfs::record::Record;
 use crate::linux::Root;
 use crate::linux::durable::{self, DurableError, Locked};
@@ -43,9 +42,10 @@ pub(super) fn forget(locked: &Locked) -> Result<(), InitramfsError> {
 pub(super) fn copy_aside(root: &Root, path: &Path) -> Result<PathBuf, InitramfsError> {
     let name = path.display().to_string().trim_start_matches('/').replace('/', "-");
     let first = Path::new(DIRECTORY).join(name);
-    let numbered = (1_u32..).map(|number| with_suffix(&first, &format!(".{number}")));
-    let mut copies = std::iter::once(first.clone()).chain(numbered);
-    let copy = copies.find(|copy| !root.path(copy).exists()).unwrap_or(first.clone());
+    let copy = match root.path(&first).exists() {
+        true => leftovers::free_name(root, &first),
+        false => first,
+    };
     fs::copy(root.path(path), root.path(&copy)).map_err(failed("copy", path))?;
     Ok(copy)
 }

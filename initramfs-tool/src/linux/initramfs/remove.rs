@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::build::{build, tell_again, tell_others};
 use super::changes::{Changes, with_suffix};
-use super::install::{build, tell_again, tell_others};
 use super::{InitramfsError, Progress, facts, images, leftovers, menu, presets, record_file};
 use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::Digest;
-use crate::initramfs::plan::{self, Facts, KEPT_SUFFIX, Refusal, Request, UNFINISHED_SUFFIX};
+use crate::initramfs::plan::{self, Facts, KEPT_SUFFIX, Kernel, Refusal, Request, UNFINISHED_SUFFIX};
 use crate::initramfs::record::{Record, SwitchedImage};
 use crate::linux::Root;
 
@@ -96,7 +96,16 @@ fn images_of(root: &Root, record: &Record, facts: &Facts) -> Vec<(String, PathBu
     let mut images: Vec<(String, PathBuf)> = record
         .images
         .iter()
-        .map(|image| (image.kernel.clone(), image.image.clone()))
+        .map(|known| {
+            // After an upgrade, the same name may be another kernel's.
+            let is_its = |kernel: &&Kernel| kernel.image.as_ref().is_some_and(|image| image.path == known.image);
+            let kernel = facts
+                .kernels
+                .iter()
+                .find(is_its)
+                .map_or(&known.kernel, |kernel| &kernel.version);
+            (kernel.clone(), known.image.clone())
+        })
         .collect();
     for kernel in &facts.kernels {
         let others = match (record.builder, &kernel.image) {
@@ -177,7 +186,7 @@ impl Removal<'_> {
     ) -> Result<(), InitramfsError> {
         let mut switches = Vec::new();
         for (kernel, image) in kernels {
-            match self.way(kernel, image)? {
+            match self.way(image)? {
                 Way::Leave => {}
                 Way::Restore(known) => {
                     switches.push((kernel, image, known.kept));
@@ -250,13 +259,13 @@ impl Removal<'_> {
         Ok(())
     }
 
-    fn way(&mut self, kernel: &str, image: &Path) -> Result<Way, InitramfsError> {
+    fn way(&mut self, image: &Path) -> Result<Way, InitramfsError> {
         let path = self.root.path(image);
         // The kernel was removed since.
         if !path.is_file() {
             return Ok(Way::Leave);
         }
-        let known = self.record.image(kernel).filter(|known| known.image == image);
+        let known = self.record.image(image);
         if let Some(known) = known {
             let content = images::digest(&path)?;
             if content == known.kept_content && !known.kept_has_claim {
@@ -264,7 +273,7 @@ impl Removal<'_> {
             }
             let kept = self.root.path(&known.kept);
             let kept_is_whole = kept.is_file() && images::digest(&kept)? == known.kept_content;
-            if content == known.content && kept_is_whole && !known.kept_has_claim {
+            if content == known.content && kept_is_whole && !known.kept_has_claim && !known.kept_is_older {
                 return Ok(Way::Restore(known.clone()));
             }
         }

@@ -16,6 +16,7 @@ use crate::linux::Root;
 
 mod arch;
 mod cut_off;
+mod dracut;
 mod machines;
 mod menus;
 
@@ -421,4 +422,63 @@ fn a_builder_that_is_gone_is_no_dead_end() {
     machine.script("/usr/bin/dracut", &format!("cp {} \"$2\"", next.display()));
     assert_eq!(machine.remove().unwrap().rebuilt, [KERNEL]);
     assert_eq!(machine.read(IMAGE), without);
+}
+
+#[test]
+fn an_image_that_the_user_has_kept_is_not_lost() {
+    // By hand, as the steps say that are printed; then by the program.
+    let machine = Machine::new();
+    let original = machine.read(IMAGE);
+    let kept = format!("{IMAGE}{KEPT_SUFFIX}");
+    machine.write(&kept, &original);
+    machine.write(IMAGE, image(b"by hand"));
+    machine.install().unwrap();
+    assert_eq!(machine.read(&kept), original);
+    // How old it is, nobody knows.
+    let without = archive(&[("newer", 0o100_644, b"")]);
+    machine.write("/next", &without);
+    assert_eq!(machine.remove().unwrap().rebuilt, [KERNEL]);
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (without, 1));
+
+    // One of which nobody knows what it is.
+    let machine = Machine::new();
+    machine.write(&kept, "somebody's");
+    let notes = machine.install().unwrap().notes;
+    assert!(
+        notes.iter().any(|note| note.ends_with(".before-reseat.1 now")),
+        "{notes:?}"
+    );
+    assert_eq!(machine.read(&kept), original);
+    assert_eq!(machine.read(&format!("{kept}.1")), b"somebody's");
+}
+
+#[test]
+fn an_installation_that_fails_late_leaves_what_an_earlier_one_has_kept() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    // Built without the claim since, by somebody else.
+    machine.write(IMAGE, archive(&[("newer", 0o100_644, b"")]));
+    let before = machine.files();
+    machine.script("/etc/initramfs/post-update.d/loader", "exit 1");
+    machine.install().unwrap_err();
+    fs::remove_dir_all(machine.root().path("/etc/initramfs")).unwrap();
+    assert_eq!(machine.files(), before);
+    machine.install().unwrap();
+    assert_eq!(machine.boot().len(), 2);
+}
+
+#[test]
+fn an_image_from_before_an_update_does_not_come_back_after_a_second_installation() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    // The distribution's update; then rules change, and it is installed again.
+    machine.write(
+        IMAGE,
+        [image(b"program"), archive(&[("newer", 0o100_644, b"")])].concat(),
+    );
+    machine.install().unwrap();
+    let without = archive(&[("newest", 0o100_644, b"")]);
+    machine.write("/next", &without);
+    assert_eq!(machine.remove().unwrap().rebuilt, [KERNEL]);
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (without, 1));
 }

@@ -100,6 +100,39 @@ fn the_image_of_another_kernel_is_not_built_over() {
     assert_eq!(machine.read(DEFAULT), original);
 }
 
+/// An upgrade of the kernel keeps the image's name, and removes the modules of the one before.
+#[test]
+fn after_an_upgrade_of_the_kernel_it_is_taken_out_of_the_new_ones_image() {
+    for again in [false, true] {
+        let machine = machine();
+        machine.install().unwrap();
+        fs::remove_dir_all(machine.root().path("/usr/lib/modules/6.9-arch1")).unwrap();
+        machine.write("/usr/lib/modules/6.10-arch1/pkgbase", "linux\n");
+        machine.write(
+            "/usr/lib/modules/6.10-arch1/modules.builtin",
+            "kernel/drivers/vfio/pci/vfio-pci.ko\n",
+        );
+        machine.write("/proc/sys/kernel/osrelease", "6.10-arch1");
+        let newer = [with_claim(), archive(&[("newer", 0o100_644, b"")])].concat();
+        machine.write(DEFAULT, &newer);
+        if again {
+            // The image that was kept is the old kernel's.
+            let record = machine.install().unwrap().record.unwrap();
+            assert_eq!(
+                (record.images.len(), record.images[0].kernel.as_str()),
+                (1, "6.10-arch1")
+            );
+            assert_eq!(machine.read(&format!("{DEFAULT}{KEPT_SUFFIX}")), newer);
+        }
+        assert_eq!(machine.remove().unwrap().rebuilt, ["6.10-arch1"]);
+        assert!(calls(&machine).pop().unwrap().starts_with("-k 6.10-arch1 "));
+        assert_eq!(
+            (machine.read(DEFAULT), machine.boot().len()),
+            (machine.read("/without"), 2)
+        );
+    }
+}
+
 /// What mkinitcpio does with the files of its configuration: one behind the other, then an array of what is none.
 fn hooks_of(configuration: &str) -> String {
     let own = Builder::Mkinitcpio

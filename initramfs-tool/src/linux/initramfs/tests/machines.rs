@@ -62,3 +62,17 @@ fn kernel_install_may_call_a_machine_otherwise_than_by_its_id() {
         assert_eq!(kernel.image.unwrap().path, Path::new(&image), "{file}");
     }
 }
+
+#[test]
+fn sdbootutil_counts_where_it_serves_the_boot_loader() {
+    let machine = Machine::new();
+    machine.write("/usr/bin/sdbootutil", "");
+    assert!(!machine.facts().by_sdbootutil);
+    machine.write(
+        "/etc/sysconfig/bootloader",
+        "# LOADER_TYPE=\"systemd-boot\"\nLOADER_TYPE=\"grub2-efi\"\n",
+    );
+    assert!(!machine.facts().by_sdbootutil);
+    machine.write("/etc/sysconfig/bootloader", "LOADER_TYPE=\"grub2-bls\"\n");
+    assert!(machine.facts().by_sdbootutil);
+}

@@ -52,6 +52,31 @@ fn no_entry_is_made_that_would_lead_nowhere() {
 }
 
 #[test]
+fn a_copy_that_nobody_has_made_anew_is_said() {
+    let copied = "/efi/debian/6.1.0-50-amd64/initrd.img-6.1.0-50-amd64";
+    let machine = Machine::new();
+    machine.write(copied, machine.read(IMAGE));
+    let boots = format!("title A\ninitrd {}\n", copied.trim_start_matches("/efi"));
+    machine.write(&format!("{ENTRIES}/a.conf"), boots);
+    let notes = machine.install().unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains(copied)), "{notes:?}");
+    let status = initramfs_status(&machine.root()).unwrap();
+    assert_eq!(status.images[0].other_copies, [Path::new(copied)]);
+    assert!(!status.is_in_order());
+    // As Debian's package of systemd-boot does after a build.
+    let at = |path: &str| machine.root().path(path).display().to_string();
+    machine.script(
+        "/etc/initramfs/post-update.d/systemd-boot",
+        &format!("cp \"$2\" {}", at(copied)),
+    );
+    let notes = machine.install().unwrap().notes;
+    assert!(!notes.iter().any(|note| note.contains(copied)), "{notes:?}");
+    assert!(initramfs_status(&machine.root()).unwrap().is_in_order());
+    machine.remove().unwrap();
+    assert_eq!(machine.read(copied), machine.read(IMAGE));
+}
+
+#[test]
 fn an_entry_in_another_encoding_is_passed_over() {
     let machine = Machine::new();
     machine.write(&format!("{ENTRIES}/a.conf"), b"title caf\xe9\n");
