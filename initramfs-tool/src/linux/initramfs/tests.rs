@@ -43,12 +43,7 @@ impl Machine {
         machine.write("/usr/sbin/reseat-claim", "program");
         machine.write(IMAGE, archive(&[("old", 0o100_644, BEFORE)]));
         let next = machine.root().path("/next");
-        machine.write(
-            "/usr/sbin/mkinitramfs",
-            format!("#!/bin/sh\ncp {} \"$2\"\n", next.display()),
-        );
-        let program = machine.root().path("/usr/sbin/mkinitramfs");
-        fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+        machine.script("/usr/sbin/mkinitramfs", &format!("cp {} \"$2\"", next.display()));
         machine.write("/next", image(b"program"));
         machine
     }
@@ -83,10 +78,14 @@ impl Machine {
         remove_initramfs(&self.root(), false, &mut |_| {})
     }
 
-    /// A script that the builder, or what comes after it, is.
+    /// A script that the builder, or what comes after it, is. Another process writes it: one that this process has open for
+    /// writing while another test starts a program may be too busy to be run.
     fn script(&self, path: &str, lines: &str) {
-        self.write(path, format!("#!/bin/sh\n{lines}\n"));
-        fs::set_permissions(self.root().path(path), fs::Permissions::from_mode(0o755)).unwrap();
+        self.write("/script", format!("#!/bin/sh\n{lines}\n"));
+        let (from, to) = (self.root().path("/script"), self.root().path(path));
+        let mut command = std::process::Command::new("install");
+        command.args(["-D", "-m", "755"]).arg(from).arg(to);
+        assert!(command.status().unwrap().success());
     }
 
     /// Every file that an installation may write, with its permission bits; but for what is learned of the machine.
@@ -161,7 +160,7 @@ fn an_image_that_lacks_something_is_not_switched_to() {
     assert!(matches!(machine.install(), Err(InitramfsError::Lacking { .. })));
     machine.write("/next", b"no archive at all");
     assert!(matches!(machine.install(), Err(InitramfsError::Image { .. })));
-    machine.write("/usr/sbin/mkinitramfs", "#!/bin/sh\nexit 0\n");
+    machine.script("/usr/sbin/mkinitramfs", "exit 0");
     assert!(matches!(machine.install(), Err(InitramfsError::Program { .. })));
     assert_eq!((machine.read(IMAGE), machine.boot().len()), (original, 1));
     let left = Builder::InitramfsTools

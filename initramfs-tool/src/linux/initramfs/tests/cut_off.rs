@@ -40,14 +40,11 @@ fn machine() -> Machine {
 fn one_killed_while_it_builds_leaves_nothing_after_a_removal() {
     let machine = machine();
     let before = machine.files();
-    let build = machine.read("/usr/sbin/mkinitramfs");
-    machine.write(
-        "/usr/sbin/mkinitramfs",
-        "#!/bin/sh\necho half > \"$2\"\nkill -9 $PPID\n",
-    );
+    machine.script("/usr/sbin/mkinitramfs", "echo half > \"$2\"\nkill -9 $PPID");
     install_in_a_process(&machine);
     assert!(initramfs_status(&machine.root()).unwrap().cut_off);
-    machine.write("/usr/sbin/mkinitramfs", build);
+    let next = machine.root().path("/next");
+    machine.script("/usr/sbin/mkinitramfs", &format!("cp {} \"$2\"", next.display()));
     machine.remove().unwrap();
     assert_eq!(machine.files(), before);
 }
