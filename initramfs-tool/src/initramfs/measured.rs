@@ -2,7 +2,8 @@
 //!
 //! A new initramfs changes what is measured into three registers: 4 (the boot loader, and a kernel image that is started by
 //! the firmware), 9 (the kernel's and GRUB's record of the initramfs), and 11 (the parts of a unified kernel image), as the
-//! UAPI group's "Linux TPM PCR Registry" has them. A disk whose key is bound to one of them waits for a passphrase in the
+//! UAPI group's "Linux TPM PCR Registry" has them; and where GRUB's menu gets an entry for the image from before, register 8. A
+//! disk whose key is bound to one of them waits for a passphrase in the
 //! next boot, for ever where nobody sits before the machine.
 
 use std::fmt;
@@ -12,8 +13,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The registers that another initramfs changes.
-const CHANGING: [u64; 3] = [4, 9, 11];
+/// The registers that another initramfs changes; and last, the one that an entry in GRUB's menu changes, since it has every
+/// command of its configuration measured there.
+const CHANGING: [u64; 4] = [4, 9, 11, 8];
+
+/// The registers that an installation changes, with a menu by GRUB or without.
+#[must_use]
+pub fn changing(by_grub: bool) -> &'static [u64] {
+    match CHANGING.split_last() {
+        Some((_, without)) if !by_grub => without,
+        _ => &CHANGING,
+    }
+}
 
 /// Pins of clevis hold others; nobody nests them deeper.
 const DEEPEST: usize = 4;
@@ -90,19 +101,19 @@ struct Metadata {
     tokens: std::collections::BTreeMap<String, Value>,
 }
 
-/// What binds the disk with this LUKS2 head.
+/// What binds the disk with this LUKS2 head, of the registers that are [`changing`].
 ///
 /// # Errors
 /// When that cannot be said, with why.
-pub fn binding(head: &[u8]) -> Result<Binding, String> {
+pub fn binding(head: &[u8], changing: &[u64]) -> Result<Binding, String> {
     let text = head.get(BINARY..).unwrap_or_default();
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
     let metadata: Metadata =
         serde_json::from_slice(text).map_err(|error| format!("the text in its head cannot be read: {error}"))?;
     for token in metadata.tokens.values() {
         let found = match token.get("type").and_then(Value::as_str) {
-            Some("systemd-tpm2") => of_systemd(token)?,
-            Some("clevis") => of_clevis(token.get("jwe").and_then(|jwe| jwe.get("protected")))?,
+            Some("systemd-tpm2") => of_systemd(token, changing)?,
+            Some("clevis") => of_clevis(token.get("jwe").and_then(|jwe| jwe.get("protected")), changing)?,
             // Others (recovery keys, FIDO2, smart cards) know nothing of what was booted.
             _ => Binding::None,
         };
@@ -113,7 +124,28 @@ pub fn binding(head: &[u8]) -> Result<Binding, String> {
     Ok(Binding::None)
 }
 
-fn of_systemd(token: &Value) -> Result<Binding, String> {
+/// What `/etc/crypttab` says of a disk whose head has no token: `tpm2-pcrs=`, and who else brings its key.
+///
+/// # Errors
+/// When that cannot be said, with why.
+pub fn of_options(options: &str, changing: &[u64]) -> Result<Binding, String> {
+    let mut registers = Vec::new();
+    for option in options.split(',') {
+        let Some(list) = option.strip_prefix("tpm2-pcrs=") else {
+            continue;
+        };
+        for register in list.split('+').filter(|register| !register.is_empty()) {
+            registers.push(
+                register
+                    .parse()
+                    .map_err(|_| format!("`{option}` is no list of registers"))?,
+            );
+        }
+    }
+    Ok(bound("/etc/crypttab", registers, changing))
+}
+
+fn of_systemd(token: &Value, changing: &[u64]) -> Result<Binding, String> {
     if token.get("tpm2_pcrlock").and_then(Value::as_bool) == Some(true) {
         return Ok(Binding::Pcrlock);
     }
@@ -130,13 +162,13 @@ fn of_systemd(token: &Value) -> Result<Binding, String> {
                 .ok_or_else(|| format!("`{name}` is no list of registers"))?,
         );
     }
-    Ok(changing("systemd-cryptenroll", registers))
+    Ok(bound("systemd-cryptenroll", registers, changing))
 }
 
-fn changing(by: &'static str, registers: Vec<u64>) -> Binding {
+fn bound(by: &'static str, registers: Vec<u64>, changing: &[u64]) -> Binding {
     let registers: Vec<_> = registers
         .into_iter()
-        .filter(|register| CHANGING.contains(register))
+        .filter(|register| changing.contains(register))
         .collect();
     match registers.is_empty() {
         true => Binding::None,
@@ -144,9 +176,9 @@ fn changing(by: &'static str, registers: Vec<u64>) -> Binding {
     }
 }
 
-fn of_clevis(protected: Option<&Value>) -> Result<Binding, String> {
+fn of_clevis(protected: Option<&Value>, changing: &[u64]) -> Result<Binding, String> {
     let protected = protected.and_then(Value::as_str).ok_or("clevis's token has no head")?;
-    Ok(changing("clevis", clevis_registers(protected, DEEPEST)?))
+    Ok(bound("clevis", clevis_registers(protected, DEEPEST)?, changing))
 }
 
 /// The registers of a pin: its own, or those of the pins within it.
@@ -203,9 +235,8 @@ mod tests {
     }
 
     fn of_token(token: &str) -> Result<Binding, String> {
-        binding(&head(&format!(
-            r#"{{"keyslots":{{}},"tokens":{{"0":{{"type":"systemd-recovery"}},"1":{token}}}}}"#
-        )))
+        let text = format!(r#"{{"keyslots":{{}},"tokens":{{"0":{{"type":"systemd-recovery"}},"1":{token}}}}}"#);
+        binding(&head(&text), changing(true))
     }
 
     fn clevis(head: &str) -> String {
@@ -245,6 +276,23 @@ mod tests {
     }
 
     #[test]
+    fn grubs_commands_bind_where_its_menu_gets_an_entry() {
+        let text = r#"{"tokens":{"0":{"type":"systemd-tpm2","tpm2-pcrs":[7,8]}}}"#;
+        let bound = |by_grub| binding(&head(text), changing(by_grub)).unwrap();
+        assert_eq!(bound(false), Binding::None);
+        assert_eq!(bound(true), Binding::Registers("systemd-cryptenroll", vec![8]));
+    }
+
+    #[test]
+    fn crypttab_names_registers_too() {
+        let of = |options: &str| of_options(options, changing(false));
+        assert_eq!(of("luks,tpm2-device=auto"), Ok(Binding::None));
+        assert_eq!(of("tpm2-device=auto,tpm2-pcrs=7"), Ok(Binding::None));
+        assert_eq!(of("tpm2-pcrs=0+4+7"), Ok(Binding::Registers("/etc/crypttab", vec![4])));
+        assert!(of("tpm2-pcrs=7:sha256").is_err());
+    }
+
+    #[test]
     fn pins_of_clevis_bind_and_those_within_pins() {
         let bound = |head: &str| of_token(&clevis(head)).unwrap();
         assert_eq!(bound(r#"{"clevis":{"pin":"tang","tang":{}}}"#), Binding::None);
@@ -274,7 +322,7 @@ mod tests {
             assert!(of_token(token).is_err(), "{token}");
         }
         assert!(of_token(&clevis("{}")).is_err());
-        assert!(binding(&head("{")).is_err());
-        assert!(binding(&[]).is_err());
+        assert!(binding(&head("{"), changing(true)).is_err());
+        assert!(binding(&[], changing(true)).is_err());
     }
 }

@@ -15,6 +15,10 @@ const BEGIN: &str =
     "# reseat: the image from before `reseat initramfs install`; `reseat initramfs remove` takes this away";
 const END: &str = "# reseat: end";
 
+/// What follows [`BEGIN`] in its line where the file was there and empty, or its last line had no line feed.
+const EMPTY: &str = " (in an empty file)";
+const UNENDED: &str = " (behind a line without a line feed)";
+
 /// GRUB's own file for entries of the user, which its configuration reads if it is there.
 pub const GRUB_CUSTOM: &str = "custom.cfg";
 
@@ -22,10 +26,7 @@ pub const GRUB_CUSTOM: &str = "custom.cfg";
 /// there is none, or if the configuration does not read [`GRUB_CUSTOM`].
 #[must_use]
 pub fn grub_entry(configuration: &str, image: &str) -> Option<String> {
-    if !configuration
-        .lines()
-        .any(|line| line.trim_start().starts_with("source") && line.contains(GRUB_CUSTOM))
-    {
+    if !reads_custom(configuration) {
         return None;
     }
     let lines: Vec<&str> = configuration.lines().collect();
@@ -59,6 +60,13 @@ pub fn grub_entry(configuration: &str, image: &str) -> Option<String> {
         text.push('\n');
     }
     Some(text)
+}
+
+/// Whether GRUB's configuration takes up [`GRUB_CUSTOM`].
+#[must_use]
+pub fn reads_custom(configuration: &str) -> bool {
+    let mut lines = configuration.lines();
+    lines.any(|line| line.trim_start().starts_with("source") && line.contains(GRUB_CUSTOM))
 }
 
 fn words_of(line: &str) -> impl Iterator<Item = &str> {
@@ -100,7 +108,8 @@ fn with_kept(line: &str, image: &str) -> String {
 
 /// The title and the identifier are the first and the last of what stands in quotes.
 fn grub_title(line: &str) -> String {
-    let mut parts: Vec<String> = line.split('\'').map(str::to_owned).collect();
+    let quote = if line.contains('\'') { '\'' } else { '"' };
+    let mut parts: Vec<String> = line.split(quote).map(str::to_owned).collect();
     if let Some(title) = parts.get_mut(1) {
         title.push_str(&format!(" ({TITLE})"));
     }
@@ -108,36 +117,69 @@ fn grub_title(line: &str) -> String {
     if let Some(identifier) = parts.get_mut(last).filter(|_| last > 1) {
         identifier.push_str("-before-reseat");
     }
-    parts.join("'")
+    parts.join(&quote.to_string())
 }
 
-/// A file of the user's with our entries at its end, and with none that stood there before.
+/// A file of the user's, or none, with our entries at its end, and with none that stood there before. Nothing if there is
+/// nothing to be in it.
 #[must_use]
-pub fn with_entries(file: &str, entries: &[String]) -> String {
-    let mut text = without_entries(file);
+pub fn with_entries(file: Option<&[u8]>, entries: &[String]) -> Option<Vec<u8>> {
+    let file = file.and_then(without_entries);
     if entries.is_empty() {
-        return text;
+        return file;
     }
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
+    let before = match file.as_deref() {
+        None => "",
+        Some([]) => EMPTY,
+        Some([.., b'\n']) => "",
+        Some(_) => UNENDED,
+    };
+    let mut text = file.unwrap_or_default();
+    if before == UNENDED {
+        text.push(b'\n');
     }
-    format!("{text}{BEGIN}\n{}{END}\n", entries.concat())
+    text.extend(format!("{BEGIN}{before}\n{}{END}\n", entries.concat()).bytes());
+    Some(text)
 }
 
-/// The file without our entries.
+/// The file without our entries, as it was before them. Nothing if it was not there.
 #[must_use]
-pub fn without_entries(file: &str) -> String {
-    let mut ours = false;
-    let mut text = String::new();
-    for line in file.split_inclusive('\n') {
-        match line.trim_end() {
-            BEGIN => ours = true,
-            END if ours => ours = false,
-            _ if !ours => text.push_str(line),
-            _ => {}
+pub fn without_entries(file: &[u8]) -> Option<Vec<u8>> {
+    let lines: Vec<&[u8]> = file.split_inclusive(|byte| *byte == b'\n').collect();
+    let mut text = Vec::new();
+    let (mut at, mut was_there) = (0, file.is_empty());
+    while let Some(line) = lines.get(at) {
+        at += 1;
+        let Some(before) = line.trim_ascii_end().strip_prefix(BEGIN.as_bytes()) else {
+            text.extend_from_slice(line);
+            continue;
+        };
+        was_there |= before == EMPTY.as_bytes();
+        let rest = lines.get(at..).unwrap_or_default();
+        at += length_of_ours(rest);
+        if before == UNENDED.as_bytes() && at == lines.len() {
+            text.pop();
         }
     }
-    text
+    (was_there || !text.is_empty()).then_some(text)
+}
+
+/// How many of the lines behind [`BEGIN`] are ours: up to [`END`]; or, if somebody has taken that away, our entries.
+fn length_of_ours(lines: &[&[u8]]) -> usize {
+    let is = |line: &&[u8], text: &str| line.trim_ascii() == text.as_bytes();
+    if let Some(end) = lines.iter().position(|line| is(line, END)) {
+        return end + 1;
+    }
+    let title = format!("({TITLE})");
+    let mut length = 0;
+    while let Some(line) = lines.get(length)
+        && line.trim_ascii_start().starts_with(b"menuentry ")
+        && String::from_utf8_lossy(line).contains(&title)
+        && let Some(end) = lines.iter().skip(length).position(|line| is(line, "}"))
+    {
+        length += end + 1;
+    }
+    length
 }
 
 /// A file of the Boot Loader Specification (systemd-boot's entries, and Fedora's for GRUB) with the kept image in the
@@ -161,6 +203,21 @@ pub fn loader_entry(file: &str, image: &str) -> Option<String> {
         text.push('\n');
     }
     Some(text)
+}
+
+/// Where a file of the Boot Loader Specification has the image: the path on its partition.
+#[must_use]
+pub fn loader_image<'a>(file: &'a str, image: &str) -> Option<&'a str> {
+    let mut initrd = file
+        .lines()
+        .filter(|line| line.split_whitespace().next() == Some("initrd"));
+    initrd.find_map(|line| words_of(line).find(|word| is_image(word, image)))
+}
+
+/// Whether a file of the Boot Loader Specification is one that was copied here.
+#[must_use]
+pub fn is_own_loader_entry(name: &str, file: &str) -> bool {
+    name.ends_with("~before-reseat.conf") && file.contains(KEPT_SUFFIX)
 }
 
 /// The name of the copied file: it sorts behind its original, by the specification's order of versions.
@@ -221,16 +278,46 @@ menuentry 'Debian GNU/Linux (before reseat)' --class debian $menuentry_id_option
     }
 
     #[test]
-    fn what_others_wrote_beside_our_entries_stays() {
-        for before in ["", "menuentry 'mine' {\n}\n", "no line feed"] {
-            let once = with_entries(before, &["menuentry 'a' {\n}\n".to_owned()]);
-            let twice = with_entries(&once, &["menuentry 'b' {\n}\n".to_owned()]);
+    fn what_others_wrote_beside_our_entries_stays_byte_for_byte() {
+        let entry = |title: &str| [format!("menuentry '{title} (before reseat)' {{\n\tinitrd /i\n}}\n")];
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let befores: [Option<&[u8]>; 5] = [
+            None,
+            Some(b""),
+            Some(b"menuentry 'mine' {\n}\n"),
+            Some(b"no line feed"),
+            Some(b"# caf\xe9, no UTF-8\n"),
+        ];
+        for before in befores {
+            let once = with_entries(before, &entry("a")).unwrap();
+            let twice = with_entries(Some(&once), &entry("b")).unwrap();
+            let (first, second) = (text(&once), text(&twice));
             assert!(
-                once.contains("'a'") && twice.contains("'b'") && !twice.contains("'a'"),
-                "{twice}"
+                first.contains("'a ") && second.contains("'b ") && !second.contains("'a "),
+                "{second}"
             );
-            assert_eq!(without_entries(&twice).trim_end(), before.trim_end());
+            assert_eq!(without_entries(&twice).as_deref(), before, "{second}");
+            assert_eq!(with_entries(Some(&twice), &[]).as_deref(), before, "{second}");
+            // Somebody goes on behind our entries, and somebody has taken our last line away.
+            let theirs: &[u8] = b"menuentry 'later' {\n}\n";
+            let cut = twice.strip_suffix(b"# reseat: end\n").unwrap();
+            for ours in [&twice, cut] {
+                let left = without_entries(&[ours, theirs].concat()).unwrap();
+                let shown = text(&left);
+                assert!(left.ends_with(theirs) && !shown.contains("before reseat"), "{shown}");
+                assert!(left.starts_with(before.unwrap_or_default()), "{shown}");
+            }
         }
+    }
+
+    #[test]
+    fn a_title_may_stand_in_either_quotes() {
+        let grub = GRUB.replace('\'', "\"");
+        let entry = grub_entry(&grub, IMAGE).unwrap();
+        assert!(
+            entry.starts_with("menuentry \"Debian GNU/Linux (before reseat)\" --class debian"),
+            "{entry}"
+        );
     }
 
     #[test]

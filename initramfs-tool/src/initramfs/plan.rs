@@ -38,6 +38,8 @@ pub struct Facts {
     pub deployed: Option<Deployed>,
     /// What speaks for unified kernel images.
     pub unified: Vec<String>,
+    /// Whether openSUSE's sdbootutil puts images on the boot loader's partition, under names of its own.
+    pub by_sdbootutil: bool,
     /// Why mkinitcpio would not read a file that is laid beside its configuration.
     pub no_drop_ins: Option<String>,
     /// Whether the firmware starts only what is signed.
@@ -86,6 +88,8 @@ pub struct Image {
     pub free: u64,
     /// Which file system that is.
     pub file_system: u64,
+    /// Whether nothing can be written there.
+    pub read_only: bool,
 }
 
 /// What is asked for.
@@ -137,17 +141,29 @@ pub fn choose<'a>(facts: &'a Facts, which: &Which) -> Result<Vec<(&'a str, &'a I
             version: version.to_owned(),
             places: facts.places.clone(),
         })?;
-        Ok((kernel.version.as_str(), image))
+        let mut others = facts.kernels.iter().filter(|other| other.version != kernel.version);
+        let shares = |other: &&Kernel| other.image.as_ref().is_some_and(|other| other.path == image.path);
+        match others.find(shares) {
+            Some(other) => Err(Refusal::SharedImage {
+                image: image.path.clone(),
+                versions: [kernel.version.clone(), other.version.clone()],
+            }),
+            None => Ok((kernel.version.as_str(), image)),
+        }
     };
     match which {
         Which::Running => Ok(vec![named(facts.running.as_deref().ok_or(Refusal::RunningUnknown)?)?]),
-        Which::Named(versions) => versions.iter().map(|version| named(version)).collect(),
+        Which::Named(versions) => {
+            // One that is named twice is built once.
+            let first = |(at, version): &(usize, &String)| !versions.iter().take(*at).any(|other| other == *version);
+            let versions = versions.iter().enumerate().filter(first);
+            versions.map(|(_, version)| named(version)).collect()
+        }
         Which::All => {
-            let with_image = facts
-                .kernels
-                .iter()
-                .filter_map(|kernel| Some((kernel.version.as_str(), kernel.image.as_ref()?)));
-            let all: Vec<_> = with_image.collect();
+            let with_image = facts.kernels.iter().filter(|kernel| kernel.image.is_some());
+            let all: Vec<_> = with_image
+                .map(|kernel| named(&kernel.version))
+                .collect::<Result<_, _>>()?;
             match all.is_empty() {
                 true => Err(Refusal::NoKernels),
                 false => Ok(all),
@@ -188,11 +204,17 @@ pub fn install(facts: &Facts, request: &Request) -> Result<Plan, Vec<Refusal>> {
         refusals.push(Refusal::NoProgram);
     }
     let builder = builder(facts, request).map_err(|refusal| refusals.push(refusal)).ok();
-    let kernels = choose(facts, &request.kernels)
-        .map_err(|refusal| refusals.push(refusal))
-        .ok();
+    // Who knows no builder does not know where images are either.
+    let kernels = builder.and_then(|_| {
+        let chosen = choose(facts, &request.kernels);
+        chosen.map_err(|refusal| refusals.push(refusal)).ok()
+    });
     if let Some(kernels) = &kernels {
+        refusals.extend(read_only(kernels));
         refusals.extend(no_space(kernels));
+    }
+    if let (Some(Builder::Dracut), true) = (builder, facts.by_sdbootutil) {
+        refusals.push(Refusal::Sdbootutil);
     }
     if let (Some(Builder::Mkinitcpio), Some(why)) = (builder, &facts.no_drop_ins) {
         refusals.push(Refusal::NoDropIns(why.clone()));
@@ -252,6 +274,12 @@ fn measured(facts: &Facts) -> Vec<Refusal> {
         }
     });
     unknown.chain(disks).collect()
+}
+
+fn read_only(kernels: &[(&str, &Image)]) -> Option<Refusal> {
+    let (_, image) = kernels.iter().find(|(_, image)| image.read_only)?;
+    let directory = image.path.parent().unwrap_or(&image.path).to_owned();
+    Some(Refusal::ReadOnly(directory))
 }
 
 /// The previous image stays, so the new ones come beside it.

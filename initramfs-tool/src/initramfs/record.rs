@@ -2,7 +2,7 @@
 //!
 //! It is written before anything is changed, so that an installation that was cut off is known as one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,9 @@ pub struct SwitchedImage {
     pub kept_content: Digest,
     /// Whether reseat was in that already, so that it is not what a removal goes back to.
     pub kept_has_claim: bool,
+    /// Whether the image was built anew by somebody else since that was kept, so that it may be too old to go back to.
+    #[serde(default)]
+    pub kept_is_older: bool,
     /// The file with its entry in the boot menu, if there is one: of our own, or one that holds ours among others.
     pub entry: Option<PathBuf>,
 }
@@ -88,15 +91,15 @@ impl Record {
         serde_json::from_slice(bytes).map_err(|error| error.to_string())
     }
 
-    /// The image of a kernel.
+    /// What was done with an image. Arch's have the same name from kernel to kernel.
     #[must_use]
-    pub fn image(&self, kernel: &str) -> Option<&SwitchedImage> {
-        self.images.iter().find(|image| image.kernel == kernel)
+    pub fn image(&self, image: &Path) -> Option<&SwitchedImage> {
+        self.images.iter().find(|known| known.image == image)
     }
 
-    /// Takes an image in, in the place of what was known of that kernel.
+    /// Takes an image in, in the place of what was known of it.
     pub fn put(&mut self, image: SwitchedImage) {
-        self.images.retain(|other| other.kernel != image.kernel);
+        self.images.retain(|other| other.image != image.image);
         self.images.push(image);
     }
 }

@@ -1,11 +1,14 @@
 //! The claim in the initramfs: the facts about this machine, and what is done with its files.
 
+mod build;
 mod changes;
 mod disks;
 mod facts;
 mod images;
 mod install;
+mod leftovers;
 mod menu;
+mod presets;
 mod programs;
 mod record_file;
 mod remove;
@@ -54,7 +57,11 @@ pub enum InitramfsError {
     #[error(transparent)]
     Durable(#[from] DurableError),
     /// What was written down of an installation.
-    #[error("{path} cannot be understood: {why}", path = path.display())]
+    #[error(
+        "{path} cannot be understood: {why}; use the version of reseat that wrote it, or move it away: `reseat initramfs \
+         remove` then takes reseat out by building the images anew",
+        path = path.display()
+    )]
     Record {
         /// Which file.
         path: PathBuf,

@@ -256,7 +256,7 @@ pub(crate) fn what_goes_wrong_changes_nothing(stage: &Stage) -> Result<()> {
         "the rules (/etc/reseat/reseat.toml) are not in it",
     )?;
     breaking(
-        "/etc/initramfs/post-update.d/loader",
+        LOADER,
         // It takes the image from before again.
         "[ -e /run/told ] || { : > /run/told; echo no room here; exit 1; }",
         "no room here",
@@ -281,6 +281,40 @@ pub(crate) fn what_goes_wrong_changes_nothing(stage: &Stage) -> Result<()> {
     machine.reseat(&["install", "--force"], DONE)?;
     machine.reseat(&["status"], DONE).map(drop)
 }
+
+/// Killed behind the switch; then a package's update has the image built anew, by the hook that is there. The removal takes
+/// reseat out of that image, and its entry out of the menu.
+pub(crate) fn cut_off_and_then_updated(stage: &Stage) -> Result<()> {
+    let machine = Machine::with_initramfs_tools(stage)?;
+    let loader = |script: &str| {
+        let script = format!("#!/bin/sh\n{script}\n");
+        machine.system.put(&GuestFile::executable(LOADER, script))
+    };
+    loader("kill -9 $PPID")?;
+    let mut before = machine.files()?;
+    let killed = machine.system.command(&["reseat", "initramfs", "install"])?.output()?;
+    ensure!(!killed.status.success(), "it was to be killed");
+    let status = machine.reseat(&["status"], AS_IT_WAS)?;
+    ensure!(status.contains("an installation was cut off"), "{status}");
+
+    loader("exit 0")?;
+    machine.build()?;
+    machine.boots_and_claims(stage, "install-cut-off")?;
+    let said = machine.reseat(&["remove"], DONE)?;
+    ensure!(said.contains("built a new image, without reseat"), "{said}");
+    machine.reseat(&["status"], ABSENT)?;
+    let list = machine.run(&["lsinitramfs", &machine.image], DONE)?;
+    ensure!(!list.contains("reseat"), "{list}");
+    // What it holds is as new as the update; all else is as it was.
+    let image = machine.system.path(&machine.image).display().to_string();
+    let anew = fs::metadata(&image)?.permissions().mode();
+    before.insert(image.clone(), (anew, fs::read(&image)?));
+    loader("kill -9 $PPID")?;
+    machine.check_unchanged(&before).context("after the removal")
+}
+
+/// What is run when an image was built.
+const LOADER: &str = "/etc/initramfs/post-update.d/loader";
 
 /// The same by dracut. An image with systemd is looked into; that those boot is another story's.
 pub(crate) fn by_dracut_and_back(stage: &Stage) -> Result<()> {

@@ -72,6 +72,7 @@ const STORIES: &[(&str, Story)] = stories![
     install::by_initramfs_tools_and_back,
     install::by_dracut_and_back,
     install::what_goes_wrong_changes_nothing,
+    install::cut_off_and_then_updated,
     asleep::woken_by_the_kernel_under_lockdown,
     rivals::none_is_faster_than_the_claim,
     rivals::without_reseat_they_have_all,

@@ -19,7 +19,8 @@ use serde::Serialize;
 /// Arguments of `reseat initramfs`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The directory that stands for `/`.
+    /// The directory that stands for `/`. The builder is run from there as it is: for a system that is mounted somewhere, use
+    /// `chroot`.
     #[arg(
         long,
         value_name = "DIR",
@@ -146,9 +147,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn refuse(refusals: &[Refusal]) {
-    for refusal in refusals {
+    for (at, refusal) in refusals.iter().enumerate() {
         eprintln!("reseat: {refusal}");
-        for step in refusal.remedy() {
+        let remedy = refusal.remedy();
+        // Of several disks, what helps is the same.
+        if refusals.get(at + 1).is_some_and(|next| next.remedy() == remedy) {
+            continue;
+        }
+        for step in remedy {
             eprintln!("  - {step}");
         }
     }
@@ -166,12 +172,15 @@ fn install(root: &Root, arguments: &Install) -> anyhow::Result<()> {
     };
     let mut output = io::stdout().lock();
     if arguments.files_only {
-        let record = linux::install_initramfs_files(root, &request)?;
+        let (record, notes) = linux::install_initramfs_files(root, &request)?;
         return match arguments.json {
             true => json(&mut output, &record),
             false => {
                 for file in &record.files {
                     writeln!(output, "wrote {}", file.path.display())?;
+                }
+                for note in notes {
+                    writeln!(output, "note: {note}")?;
                 }
                 Ok(writeln!(
                     output,
@@ -223,7 +232,15 @@ fn kept(record: &Record, kernels: &[(String, PathBuf)]) -> Vec<String> {
                      so that it loads this file as the initrd; or boot the new one with `reseat=off`, which does nothing"
                 .to_owned(),
         };
-        format!("kernel {}: the image from before is {}; {menu}", image.kernel, image.kept.display())
+        let has_claim = match image.kept_has_claim {
+            true => "; reseat was in that one already, so boot it with `reseat=off`",
+            false => "",
+        };
+        format!(
+            "kernel {}: the image from before is {}; {menu}{has_claim}",
+            image.kernel,
+            image.kept.display()
+        )
     });
     words.collect()
 }
@@ -332,6 +349,7 @@ fn words(status: &InitramfsStatus) -> String {
             "an installation was cut off: run `reseat initramfs install` or `reseat initramfs remove`".to_owned(),
         );
     }
+    lines.extend(status.record_problem.clone());
     for file in &status.files {
         let state = match file.state {
             FileState::Present => "present",
@@ -342,6 +360,12 @@ fn words(status: &InitramfsStatus) -> String {
         lines.push(format!("{}: {state}", file.path.display()));
     }
     lines.extend(status.images.iter().map(image_in_words));
+    if !status.unified.is_empty() {
+        let signs = status.unified.join("; ");
+        lines.push(format!(
+            "unified kernel images are not looked into ({signs}): see `reseat report` after the boot"
+        ));
+    }
     lines.join("\n") + "\n"
 }
 
@@ -371,8 +395,13 @@ fn image_in_words(image: &ImageStatus) -> String {
             entry.display()
         ),
     };
+    let copies = image.other_copies.iter().map(|copy| {
+        let copy = copy.display();
+        format!("; the boot loader boots {copy}, which is another one: have it copied as your distribution does")
+    });
+    let copies: String = copies.collect();
     format!(
-        "kernel {}{running}: {}: {state}{kept}",
+        "kernel {}{running}: {}: {state}{copies}{kept}",
         image.kernel,
         image.path.display()
     )

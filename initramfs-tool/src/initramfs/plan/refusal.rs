@@ -38,6 +38,19 @@ pub enum Refusal {
         /// Where it was looked for.
         places: Vec<String>,
     },
+    /// Two kernels have the same image, and it does not show for which it is.
+    SharedImage {
+        /// The image.
+        image: PathBuf,
+        /// The kernels.
+        versions: [String; 2],
+    },
+    /// mkinitcpio is told more than is understood here.
+    PresetUnclear(String),
+    /// The images are on the boot loader's partition, where sdbootutil puts them.
+    Sdbootutil,
+    /// Nothing can be written where the images are.
+    ReadOnly(PathBuf),
     /// Two images do not fit.
     NoSpace {
         /// Where.
@@ -110,6 +123,19 @@ impl fmt::Display for Refusal {
                 "kernel {version} has no initramfs at {}",
                 listed(places).replace("VERSION", version)
             ),
+            Self::SharedImage {
+                image,
+                versions: [one, other],
+            } => write!(
+                formatter,
+                "it does not show whether {} is the initramfs of kernel {one} or of {other}",
+                image.display()
+            ),
+            Self::PresetUnclear(why) => formatter.write_str(why),
+            Self::Sdbootutil => formatter.write_str(
+                "sdbootutil puts this machine's images on the boot loader's partition, under names of its own",
+            ),
+            Self::ReadOnly(directory) => write!(formatter, "{} is mounted read-only", directory.display()),
             Self::NoSpace {
                 directory,
                 needed,
@@ -166,8 +192,17 @@ impl Refusal {
     pub fn remedy(&self) -> &'static [&'static str] {
         match self {
             Self::NoProgram => &["install all of reseat's files"],
-            Self::NoBuilder => &["install one of them, or have your builder take up /usr/sbin/reseat-claim by hand"],
-            Self::BuilderNotThere(_) | Self::SeveralBuilders(_) => &["say which one with --builder"],
+            Self::NoBuilder => &[
+                "with another one (Alpine's mkinitfs, NixOS): have it take up /usr/sbin/reseat-claim, and run it before udev",
+            ],
+            Self::BuilderNotThere(_) => &["name one that is, or leave out --builder"],
+            Self::SeveralBuilders(_) => &["say which one with --builder"],
+            Self::Sdbootutil => &[
+                "reseat initramfs install --files-only",
+                "sdbootutil mkinitrd",
+                "boot, and see `reseat report`; `reseat=off` on the kernel command line, or the snapshot before, goes back",
+            ],
+            Self::ReadOnly(_) => &["mount it for writing: mount -o remount,rw"],
             Self::NoDropIns(_) => &[
                 "reseat edits no configuration of yours: put `reseat` before `udev` in its HOOKS, or `sd-reseat` behind \
                  `systemd`",
@@ -175,10 +210,27 @@ impl Refusal {
                 "keep the present image: cp /boot/initramfs-linux.img /boot/initramfs-linux.img.before-reseat",
                 "mkinitcpio -P, and look into the images: reseat initramfs status",
             ],
-            Self::RunningUnknown | Self::NoKernels | Self::NoKernel { .. } => {
-                &["name the kernel with --kernel VERSION"]
-            }
-            Self::NoImage { .. } => &["have your distribution make one first"],
+            Self::PresetUnclear(_) => &[
+                "reseat initramfs install --files-only",
+                "keep the present image: cp /boot/initramfs-linux.img /boot/initramfs-linux.img.before-reseat",
+                "mkinitcpio -P, and look into the images: reseat initramfs status",
+            ],
+            Self::RunningUnknown | Self::NoKernels => &[
+                "mount the partition with the kernels (/boot, /efi), if it is not",
+                "name the kernel with --kernel VERSION",
+            ],
+            Self::NoKernel { .. } => &[
+                "if a newer kernel has been installed since the boot: reboot first",
+                "or name the kernel with --kernel VERSION",
+            ],
+            Self::SharedImage { .. } => &["remove what is left of the other kernel in /lib/modules"],
+            Self::NoImage { .. } => &[
+                "mount its partition (/boot, /efi), if it is not",
+                "if a newer kernel has been installed since the boot: reboot first, or name it with --kernel VERSION",
+                "if it lies elsewhere (limine, your own scripts): reseat initramfs install --files-only, and build it as your \
+                 distribution does; after the boot, `reseat report` says what came of it",
+                "if there is none yet, have your distribution make one first",
+            ],
             Self::NoSpace { .. } => &["remove kernels that you do not need"],
             Self::Deployed(Deployed::Ostree) => &[
                 "nothing in /usr is written here; have the system's builder do it",
@@ -209,7 +261,8 @@ impl Refusal {
             ],
             Self::BindingUnknown { .. } | Self::DisksUnknown(_) => &[
                 "run as root, or find out by hand: `cryptsetup luksDump DISK`",
-                "if it is not bound to the TPM registers 4, 9 or 11, or somebody can enter its passphrase: --force",
+                "if it is not bound to the TPM registers 4, 9 or 11 (with GRUB also 8), or somebody can enter its passphrase: \
+                 --force",
             ],
         }
     }

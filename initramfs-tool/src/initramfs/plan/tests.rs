@@ -10,6 +10,7 @@ fn image(version: &str, size: u64, free: u64) -> Image {
         size,
         free,
         file_system: 1,
+        read_only: false,
     }
 }
 
@@ -231,4 +232,48 @@ fn a_configuration_that_would_have_to_be_edited_is_refused() {
     let mut facts = machine();
     facts.no_drop_ins = Some("it is too old".to_owned());
     assert!(install(&facts, &Request::default()).is_ok());
+}
+
+#[test]
+fn without_a_builder_nothing_is_said_of_images() {
+    let found = refused(
+        |facts| {
+            facts.builders.clear();
+            facts.kernels.clear();
+        },
+        &Request::default(),
+    );
+    assert_eq!(found, [Refusal::NoBuilder]);
+}
+
+#[test]
+fn an_image_that_two_kernels_have_is_nobodys() {
+    let shared = |facts: &mut Facts| {
+        let image = facts.kernels[0].image.clone();
+        facts.kernels[1].image = image;
+    };
+    for kernels in [Which::Running, Which::All, Which::Named(vec![RUNNING.to_owned()])] {
+        let request = Request {
+            kernels,
+            ..Request::default()
+        };
+        assert!(matches!(
+            refused(shared, &request).as_slice(),
+            [Refusal::SharedImage { .. }]
+        ));
+    }
+}
+
+#[test]
+fn where_nothing_can_be_written_or_others_put_the_images_nothing_is_begun() {
+    let read_only = |facts: &mut Facts| facts.kernels[0].image.as_mut().unwrap().read_only = true;
+    assert_eq!(
+        refused(read_only, &forced()),
+        [Refusal::ReadOnly(Path::new("/boot").to_owned())]
+    );
+    let elsewhere = |facts: &mut Facts| {
+        facts.builders = vec![Builder::Dracut];
+        facts.by_sdbootutil = true;
+    };
+    assert_eq!(refused(elsewhere, &forced()), [Refusal::Sdbootutil]);
 }

@@ -10,8 +10,11 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use super::{InitramfsError, failed};
 
 /// What a file is called until it is whole, and what an image is called until nothing can go wrong any more.
-const UNFINISHED: &str = ".reseat-unfinished";
-const OLD: &str = ".reseat-old";
+pub(super) const UNFINISHED: &str = ".reseat-unfinished";
+pub(super) const OLD: &str = ".reseat-old";
+
+/// The permission bits of a file that is new.
+const PLAIN: u32 = 0o644;
 
 /// What has been changed so far, and how it was.
 #[derive(Debug, Default)]
@@ -30,6 +33,8 @@ enum Change {
     Image { path: PathBuf },
     /// An image has taken the place of another, which lies there meanwhile.
     Switched { image: PathBuf, before: PathBuf },
+    /// A file has another name.
+    SetAside { path: PathBuf, now: PathBuf },
     /// An image will go when all is done.
     Obsolete { path: PathBuf },
 }
@@ -52,6 +57,12 @@ impl Changes {
         let path = path.to_owned();
         self.0.push(Change::File { path, before });
         Ok(())
+    }
+
+    /// Writes a file that others write to as well: its permissions stay.
+    pub(super) fn rewrite(&mut self, path: &Path, content: &[u8]) -> Result<(), InitramfsError> {
+        let mode = content_and_mode(path)?.map_or(PLAIN, |(_, mode)| mode);
+        self.write(path, content, mode)
     }
 
     /// Removes a file, if it is there.
@@ -114,6 +125,14 @@ impl Changes {
         Ok(before)
     }
 
+    /// Gives a file another name.
+    pub(super) fn set_aside(&mut self, path: &Path, now: &Path) -> Result<(), InitramfsError> {
+        fs::rename(path, now).map_err(failed("set aside", path))?;
+        let (path, now) = (path.to_owned(), now.to_owned());
+        self.0.push(Change::SetAside { path, now });
+        Ok(())
+    }
+
     /// The image that was switched away lies under another name from now on.
     pub(super) fn moved(&mut self, from: &Path, to: &Path) -> Result<(), InitramfsError> {
         fs::rename(from, to).map_err(failed("keep the image as", to))?;
@@ -136,7 +155,7 @@ impl Changes {
     pub(super) fn finish(self, kept: &[&Path]) -> Vec<String> {
         let leftovers = self.0.iter().filter_map(|change| match change {
             Change::Switched { before: path, .. } | Change::Obsolete { path } => Some(path),
-            Change::File { .. } | Change::Directory { .. } | Change::Image { .. } => None,
+            Change::File { .. } | Change::Directory { .. } | Change::Image { .. } | Change::SetAside { .. } => None,
         });
         let leftovers = leftovers.filter(|path| !kept.contains(&path.as_path()));
         leftovers
@@ -156,6 +175,7 @@ impl Changes {
             Change::Switched { image, before } => fs::rename(&before, &image)
                 .map_err(failed("put back", &image))
                 .and_then(|()| sync_directory(&image)),
+            Change::SetAside { path, now } => fs::rename(&now, &path).map_err(failed("put back", &path)),
             // It may not have been made.
             Change::Directory { path } if !path.exists() => Ok(()),
             Change::Directory { path } => fs::remove_dir(&path).map_err(failed("remove", &path)),
@@ -205,6 +225,10 @@ fn put(path: &Path, content: &[u8], mode: u32) -> Result<(), InitramfsError> {
 }
 
 pub(super) fn remove_if_there(path: &Path) -> Result<(), InitramfsError> {
+    // On a file system that is mounted read-only, even what is not there cannot be removed.
+    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(());
+    }
     match fs::remove_file(path) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(cause)),
         Ok(()) | Err(_) => Ok(()),

@@ -2,7 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
 
 use crate::initramfs::measured::{self, Binding, HEAD, Head};
 use crate::initramfs::plan::Disk;
@@ -15,33 +17,37 @@ use crate::linux::{Root, attribute};
 ///
 /// # Errors
 /// When not even the disks can be listed.
-pub(super) fn bindings(root: &Root) -> Result<Vec<Disk>, String> {
+pub(super) fn bindings(root: &Root, changing: &[u64]) -> Result<Vec<Disk>, String> {
     let blocks = root.path("/sys/class/block");
     let entries = fs::read_dir(&blocks).map_err(|error| format!("cannot list {}: {error}", blocks.display()))?;
     let mut disks = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|error| format!("cannot list {}: {error}", blocks.display()))?;
-        // A drive without a medium, a network disk without a server.
-        if attribute::read(&entry.path().join("size")).is_ok_and(|size| size == "0") {
+        let says = |attribute: &str, value: &str| {
+            attribute::read(&entry.path().join(attribute)).is_ok_and(|there| there == value)
+        };
+        // A drive without a medium, a network disk without a server; and a path of several to an NVMe disk, which has no node.
+        if says("size", "0") || says("hidden", "1") {
             continue;
         }
         let device = Path::new("/dev").join(entry.file_name());
         let node = root.path(Path::new("/dev").join(entry.file_name().to_string_lossy().replace('!', "/")));
-        disks.extend(of(root, &node).map(|binding| Disk { path: device, binding }));
+        disks.extend(of(root, &node, changing).map(|binding| Disk { path: device, binding }));
     }
-    let detached = detached_heads(root)?;
-    disks.extend(detached);
+    disks.extend(listed(root, changing)?);
     disks.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(disks)
 }
 
-fn of(root: &Root, node: &Path) -> Option<Result<Binding, String>> {
+fn of(root: &Root, node: &Path, changing: &[u64]) -> Option<Result<Binding, String>> {
     let mut bytes = [0; HEAD];
     let file = File::open(node).and_then(|mut file| file.read_exact(&mut bytes).map(|()| file));
     let mut file = match file {
         Ok(file) => file,
         // Shorter than any head.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return None,
+        // A floppy drive has a size all the same.
+        Err(error) if no_medium(&error) => return None,
         Err(error) => return Some(Err(format!("cannot read it: {error}"))),
     };
     match Head::of(&bytes) {
@@ -59,28 +65,49 @@ fn of(root: &Root, node: &Path) -> Option<Result<Binding, String>> {
             let read = file
                 .read_exact(rest)
                 .map_err(|error| format!("cannot read its head: {error}"));
-            Some(read.and_then(|()| measured::binding(&head)))
+            Some(read.and_then(|()| measured::binding(&head, changing)))
         }
     }
 }
 
-/// The disks whose heads lie elsewhere, by the list of those that the boot opens.
-fn detached_heads(root: &Root) -> Result<Vec<Disk>, String> {
+fn no_medium(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(number, Some(Errno::NXIO | Errno::NOMEDIUM))
+}
+
+/// What the list of the disks that the boot opens says beyond their heads: that these lie elsewhere, and what binds a key that
+/// does not lie in one.
+fn listed(root: &Root, changing: &[u64]) -> Result<Vec<Disk>, String> {
     const CRYPTTAB: &str = "/etc/crypttab";
     let text = attribute::read_if_there(&root.path(CRYPTTAB)).map_err(|error| error.to_string())?;
     let text = text.unwrap_or_default();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-    let detached = lines.filter_map(|line| {
+    let disks = lines.filter_map(|line| {
         let mut fields = line.split_whitespace();
         let (Some(_), Some(device), _, options) = (fields.next(), fields.next(), fields.next(), fields.next()) else {
             return None;
         };
         let options = options.unwrap_or_default();
-        let detached = options.split(',').any(|option| option.starts_with("header="));
-        detached.then(|| Disk {
-            path: device.into(),
-            binding: Err(format!("{CRYPTTAB} says that its head lies elsewhere")),
-        })
+        let value = |name: &str| options.split(',').find_map(|option| option.strip_prefix(name));
+        let binding = if value("header=").is_some() {
+            Err(format!("{CRYPTTAB} says that its head lies elsewhere"))
+        } else if let Some(script) = value("keyscript=").filter(|script| asks_the_tpm(root, script)) {
+            Err(format!(
+                "{CRYPTTAB} says that its key comes by {script}, which asks the TPM"
+            ))
+        } else {
+            measured::of_options(options, changing)
+        };
+        let path = device.into();
+        (binding != Ok(Binding::None)).then_some(Disk { path, binding })
     });
-    Ok(detached.collect())
+    Ok(disks.collect())
+}
+
+/// Debian's way to have a key brought by a program of one's own.
+fn asks_the_tpm(root: &Root, script: &str) -> bool {
+    let places = [PathBuf::from(script), Path::new("/lib/cryptsetup/scripts").join(script)];
+    let text = places.iter().find_map(|place| fs::read(root.path(place)).ok());
+    let text = text.map(|text| String::from_utf8_lossy(&text).to_lowercase());
+    script.contains("tpm") || text.is_some_and(|text| text.contains("tpm"))
 }

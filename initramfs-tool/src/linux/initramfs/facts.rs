@@ -1,13 +1,15 @@
 //! What matters about this machine.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::statvfs;
+use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::{disks, images};
+use super::{disks, images, menu, presets};
 use crate::initramfs::builder::Builder;
+use crate::initramfs::measured;
 use crate::initramfs::plan::{self, Deployed, Facts, Image, Kernel, Request};
 use crate::linux::{Root, attribute};
 
@@ -15,14 +17,16 @@ use crate::linux::{Root, attribute};
 pub(super) const PROGRAM: &str = "/usr/sbin/reseat-claim";
 
 /// Where images are, as builders and `kernel-install` name them.
-const PLACES: [&str; 6] = [
+const PLACES: [&str; 7] = [
     "/boot/initrd.img-VERSION",
     "/boot/initramfs-VERSION.img",
     "/boot/initrd-VERSION",
-    "/efi/MACHINE/VERSION/initrd",
-    "/boot/efi/MACHINE/VERSION/initrd",
-    "/boot/MACHINE/VERSION/initrd",
+    "/boot/initrd-VERSION.img",
+    "/efi/TOKEN/VERSION/initrd",
+    "/boot/efi/TOKEN/VERSION/initrd",
+    "/boot/TOKEN/VERSION/initrd",
 ];
+const TOKEN: &str = "TOKEN";
 
 /// Where the firmware's partition is mounted.
 pub(super) const FIRMWARE_PARTITIONS: [&str; 3] = ["/efi", "/boot/efi", "/boot"];
@@ -31,18 +35,11 @@ pub(super) const FIRMWARE_PARTITIONS: [&str; 3] = ["/efi", "/boot/efi", "/boot"]
 pub(super) fn gather(root: &Root, request: &Request) -> Facts {
     let builders = Builder::ALL.into_iter();
     let builders = builders.filter(|builder| program(root, *builder).is_some()).collect();
-    let (disks, disks_unknown) = match disks::bindings(root) {
+    let (disks, disks_unknown) = match disks::bindings(root, measured::changing(menu::is_by_grub(root))) {
         Ok(disks) => (disks, None),
         Err(why) => (Vec::new(), Some(why)),
     };
-    let machine = attribute::read(&root.path("/etc/machine-id"))
-        .ok()
-        .filter(|id| !id.is_empty());
-    let places = PLACES.iter().filter_map(|place| match &machine {
-        Some(machine) => Some(place.replace("MACHINE", machine)),
-        None => (!place.contains("MACHINE")).then(|| (*place).to_owned()),
-    });
-    let places: Vec<_> = places.collect();
+    let places = places(root);
     let mut facts = Facts {
         builders,
         made_by: None,
@@ -52,7 +49,8 @@ pub(super) fn gather(root: &Root, request: &Request) -> Facts {
         has_program: root.path(PROGRAM).is_file(),
         deployed: deployed(root),
         unified: unified(root),
-        no_drop_ins: no_drop_ins(root),
+        by_sdbootutil: by_sdbootutil(root),
+        no_drop_ins: presets::no_drop_ins(root),
         secure_boot: secure_boot(root),
         disks,
         disks_unknown,
@@ -72,6 +70,50 @@ pub(super) fn program(root: &Root, builder: Builder) -> Option<PathBuf> {
     places.find(|path| path.is_file())
 }
 
+/// Where images are on this machine.
+fn places(root: &Root) -> Vec<String> {
+    let tokens = entry_tokens(root);
+    let place = |place: &&str| -> Vec<String> {
+        match place.contains(TOKEN) {
+            true => tokens.iter().map(|token| place.replace(TOKEN, token)).collect(),
+            false => vec![(*place).to_owned()],
+        }
+    };
+    PLACES.iter().flat_map(place).collect()
+}
+
+/// What `kernel-install` may call this machine by on the boot partition, as its manual page has the order.
+fn entry_tokens(root: &Root) -> Vec<String> {
+    let line = |path: &str| attribute::read(&root.path(path)).unwrap_or_default();
+    let release = ["/etc/os-release", "/usr/lib/os-release"].map(line);
+    let release = release.iter().find(|text| !text.is_empty());
+    let named = |name: &str| {
+        let mut lines = release?.lines();
+        lines.find_map(|line| {
+            Some(
+                line.strip_prefix(name)?
+                    .strip_prefix('=')?
+                    .trim_matches(['"', '\''])
+                    .to_owned(),
+            )
+        })
+    };
+    let tokens = [
+        Some(line("/etc/kernel/entry-token")),
+        Some(line("/etc/machine-id")),
+        named("IMAGE_ID"),
+        named("ID"),
+    ];
+    let mut tokens: Vec<String> = tokens.into_iter().flatten().filter(|token| !token.is_empty()).collect();
+    let all = tokens.clone();
+    let mut at = 0;
+    tokens.retain(|token| {
+        at += 1;
+        !all.iter().take(at - 1).any(|earlier| earlier == token)
+    });
+    tokens
+}
+
 fn kernels(root: &Root, places: &[String]) -> Vec<Kernel> {
     let mut versions = Vec::new();
     // Where /lib is no link into /usr, both hold some.
@@ -82,7 +124,7 @@ fn kernels(root: &Root, places: &[String]) -> Vec<Kernel> {
     versions.sort();
     versions.dedup();
     let kernel = |version: String| Kernel {
-        image: image(root, &version, &[places, &preset_places(root, &version)].concat()),
+        image: image(root, &version, &[places, &presets::places(root, &version)].concat()),
         version,
     };
     versions.into_iter().map(kernel).collect()
@@ -100,60 +142,19 @@ fn image(root: &Root, version: &str, places: &[String]) -> Option<Image> {
             size: there.len(),
             free: space.f_bavail.saturating_mul(space.f_frsize),
             file_system: there.dev(),
+            read_only: space.f_flag.contains(StatVfsMountFlags::RDONLY),
         })
     })
 }
 
-/// mkinitcpio's presets: each is for a package of kernels, and says what it builds.
-const PRESETS: &str = "/etc/mkinitcpio.d";
-
-/// Where the preset for a kernel has its image built.
-fn preset_places(root: &Root, version: &str) -> Vec<String> {
-    let package = ["/lib/modules", "/usr/lib/modules"]
-        .iter()
-        .find_map(|directory| attribute::read(&root.path(directory).join(version).join("pkgbase")).ok());
-    let Some(package) = package else { return Vec::new() };
-    let preset = attribute::read(&root.path(PRESETS).join(format!("{package}.preset"))).unwrap_or_default();
-    let mut places: Vec<_> = assignments(&preset)
-        .filter(|(name, _)| *name == "default_image")
-        .collect();
-    let usual = format!("/boot/initramfs-{package}.img");
-    places.push(("default_image", &usual));
-    places.into_iter().map(|(_, place)| place.to_owned()).collect()
-}
-
-/// What a preset sets, as far as it is written plainly.
-fn assignments(preset: &str) -> impl Iterator<Item = (&str, &str)> {
-    let plain = preset.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    plain
-        .filter_map(|line| line.split_once('='))
-        .map(|(name, value)| (name, value.trim_matches(['"', '\''])))
-}
-
-fn presets(root: &Root) -> Vec<(String, String)> {
-    let entries = fs::read_dir(root.path(PRESETS)).into_iter().flatten().flatten();
-    let presets = entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "preset"));
-    let presets = presets.map(|entry| {
-        let name = Path::new(PRESETS).join(entry.file_name()).display().to_string();
-        (name, attribute::read(&entry.path()).unwrap_or_default())
-    });
-    presets.collect()
-}
-
-/// Why mkinitcpio would not read `/etc/mkinitcpio.conf.d`. It learnt to in version 38, and does not where a configuration is
-/// named.
-fn no_drop_ins(root: &Root) -> Option<String> {
-    let program = program(root, Builder::Mkinitcpio)?;
-    let text = fs::read_to_string(program).unwrap_or_default();
-    if !text.contains("_d_config") {
-        return Some("it is older than version 38".to_owned());
-    }
-    let presets = presets(root);
-    let naming = presets.iter().find(|(_, preset)| {
-        let named = |(name, value): (&str, &str)| name.ends_with("_config") && !value.is_empty();
-        assignments(preset).any(named)
-    });
-    naming.map(|(name, _)| format!("{name} names a configuration of its own"))
+/// Whether sdbootutil is there, and openSUSE's boot loader is one that it serves.
+fn by_sdbootutil(root: &Root) -> bool {
+    let configuration = attribute::read(&root.path("/etc/sysconfig/bootloader")).unwrap_or_default();
+    let served = |line: &str| {
+        let value = line.strip_prefix("LOADER_TYPE=");
+        value.is_some_and(|value| ["systemd-boot", "grub2-bls"].contains(&value.trim_matches(['"', '\''])))
+    };
+    root.path("/usr/bin/sdbootutil").is_file() && configuration.lines().any(served)
 }
 
 fn deployed(root: &Root) -> Option<Deployed> {
@@ -180,23 +181,13 @@ fn unified(root: &Root) -> Vec<String> {
         });
         signs.extend(images.map(|image| image.display().to_string()));
     }
-    for configuration in ["/etc/kernel/install.conf", "/usr/lib/kernel/install.conf"] {
-        let text = attribute::read(&root.path(configuration)).unwrap_or_default();
-        if text
-            .lines()
-            .any(|line| line.split_whitespace().collect::<String>() == "layout=uki")
-        {
-            signs.push(format!("{configuration} says layout=uki"));
-            break;
-        }
-    }
-    for (name, preset) in presets(root) {
-        let builds =
-            |(name, value): (&str, &str)| (name.ends_with("_uki") || name.ends_with("_efi_image")) && !value.is_empty();
-        if assignments(&preset).any(builds) {
-            signs.push(format!("{name} builds one"));
-        }
-    }
+    signs.extend(layout_of_unified(root).map(|file| format!("{file} says layout=uki")));
+    signs.extend(dracut_unifies(root).map(|file| format!("{file} says uefi=yes")));
+    signs.extend(
+        presets::unified(root)
+            .into_iter()
+            .map(|name| format!("{name} builds one")),
+    );
     // What the stub of such an image leaves behind.
     if firmware_variable(root, "StubInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f").is_some() {
         signs.push("one was booted".to_owned());
@@ -204,6 +195,65 @@ fn unified(root: &Root) -> Vec<String> {
     signs.sort();
     signs.dedup();
     signs
+}
+
+/// The file that has `kernel-install` make unified images: of a name, the first of these directories counts, and what is
+/// beside it comes after.
+fn layout_of_unified(root: &Root) -> Option<String> {
+    const DIRECTORIES: [&str; 3] = ["/etc/kernel", "/run/kernel", "/usr/lib/kernel"];
+    const NAME: &str = "install.conf";
+    let main = DIRECTORIES.iter().map(|directory| format!("{directory}/{NAME}"));
+    let main = main.into_iter().find(|path| root.path(path).exists());
+    let beside = drop_ins(root, &DIRECTORIES.map(|directory| format!("{directory}/{NAME}.d")));
+    let says = |path: String| {
+        let text = attribute::read(&root.path(&path)).unwrap_or_default();
+        let bare = text.lines().map(|line| line.split_whitespace().collect::<String>());
+        let layout = bare
+            .filter_map(|line| Some(line.strip_prefix("layout=")?.to_owned()))
+            .next_back()?;
+        Some((layout, path))
+    };
+    let (layout, path) = main.into_iter().chain(beside).filter_map(says).next_back()?;
+    (layout == "uki").then_some(path)
+}
+
+/// The file that has dracut make unified images.
+fn dracut_unifies(root: &Root) -> Option<String> {
+    let beside = drop_ins(
+        root,
+        &[
+            "/etc/dracut.conf.d".to_owned(),
+            "/usr/lib/dracut/dracut.conf.d".to_owned(),
+        ],
+    );
+    let says = |path: String| {
+        let text = attribute::read(&root.path(&path)).unwrap_or_default();
+        let set = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("uefi="))
+            .next_back()?;
+        let value = set.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
+        Some((value, path))
+    };
+    let (value, path) = std::iter::once("/etc/dracut.conf".to_owned())
+        .chain(beside)
+        .filter_map(says)
+        .next_back()?;
+    (value == "yes").then_some(path)
+}
+
+/// The files `*.conf` of these directories by name; of one name, that of the first directory.
+fn drop_ins(root: &Root, directories: &[String]) -> Vec<String> {
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    for directory in directories {
+        let entries = fs::read_dir(root.path(directory)).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        for name in names.filter(|name| name.ends_with(".conf")) {
+            let path = format!("{directory}/{name}");
+            files.entry(name).or_insert(path);
+        }
+    }
+    files.into_values().collect()
 }
 
 fn secure_boot(root: &Root) -> bool {

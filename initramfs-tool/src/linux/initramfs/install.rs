@@ -1,19 +1,19 @@
 //! Putting the claim into the initramfs.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::changes::{Changes, remove_if_there, with_suffix};
-use super::{InitramfsError, Progress, facts, images, menu, programs, record_file};
-use crate::initramfs::builder::Builder;
-use crate::initramfs::contents::{Contents, Digest, Wanted, shortfalls};
+use super::build::{build, options_of_preset, tell_again, tell_others, wanted};
+use super::changes::{Changes, OLD, with_suffix};
+use super::{InitramfsError, Progress, facts, images, leftovers, menu, record_file};
+use crate::initramfs::builder::{Builder, OwnFile};
+use crate::initramfs::contents::{Digest, shortfalls};
 use crate::initramfs::plan::{self, KEPT_SUFFIX, Plan, Request, UNFINISHED_SUFFIX};
 use crate::initramfs::record::{Record, SwitchedImage, WrittenFile};
+use crate::linux::Root;
 use crate::linux::boot_claim::RULES_FILE;
 use crate::linux::durable::Locked;
-use crate::linux::{Root, variants};
 
 /// How to install.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +47,9 @@ pub fn install(
 ) -> Result<Installed, InitramfsError> {
     let facts = facts::gather(root, &options.request);
     let plan = plan::install(&facts, &options.request).map_err(InitramfsError::Refused)?;
+    for (kernel, image) in &plan.kernels {
+        options_of_preset(root, plan.builder, kernel, image)?;
+    }
     let mut notes = plan.notes.clone();
     if !root.path(RULES_FILE).exists() {
         notes.push(format!(
@@ -59,18 +62,19 @@ pub fn install(
     }
     let locked = record_file::lock(root)?;
     let mut installation = Installation::begin(root, &locked, plan.builder)?;
+    installation.forget_kernels(&facts);
     let done = installation.install(&plan, progress);
-    let (record, left) = installation.end(done)?;
-    notes.extend(left);
+    let (record, more) = installation.end(done)?;
+    notes.extend(more);
     let record = Some(record);
     Ok(Installed { plan, record, notes })
 }
 
-/// Only writes the builder's files, for who has images built otherwise.
+/// Only writes the builder's files, for who has images built otherwise. Gives what is to be known beside.
 ///
 /// # Errors
 /// When it is not to be done, or could not be.
-pub fn install_files(root: &Root, request: &Request) -> Result<Record, InitramfsError> {
+pub fn install_files(root: &Root, request: &Request) -> Result<(Record, Vec<String>), InitramfsError> {
     let facts = facts::gather(root, request);
     let refused = |refusal| InitramfsError::Refused(vec![refusal]);
     if let Some(deployed) = facts.deployed {
@@ -80,7 +84,7 @@ pub fn install_files(root: &Root, request: &Request) -> Result<Record, Initramfs
     let locked = record_file::lock(root)?;
     let mut installation = Installation::begin(root, &locked, builder)?;
     let done = installation.write_files();
-    Ok(installation.end(done)?.0)
+    installation.end(done)
 }
 
 /// An installation under way.
@@ -93,6 +97,8 @@ struct Installation<'a> {
     changes: Changes,
     /// The images of which others have been told.
     told: Vec<(String, PathBuf)>,
+    /// What is to be known.
+    notes: Vec<String>,
 }
 
 /// An image that has been built and looked into.
@@ -109,6 +115,7 @@ impl<'a> Installation<'a> {
         let before = record_file::read(root)?;
         let mut record = Record::begin(builder, Timestamp::now());
         if let Some(before) = &before {
+            leftovers::name_kept(root, before)?;
             record.images.clone_from(&before.images);
             record.files.clone_from(&before.files);
         }
@@ -119,7 +126,21 @@ impl<'a> Installation<'a> {
             record,
             changes: Changes::default(),
             told: Vec::new(),
+            notes: Vec::new(),
         })
+    }
+
+    /// What was kept for kernels that have been removed since is of no use any more.
+    fn forget_kernels(&mut self, facts: &plan::Facts) {
+        let is_there = |kernel: &str| facts.kernels.iter().any(|there| there.version == kernel);
+        let images = std::mem::take(&mut self.record.images);
+        for image in images {
+            if is_there(&image.kernel) || self.root.path(&image.image).exists() {
+                self.record.images.push(image);
+            } else {
+                self.changes.is_obsolete(&self.root.path(&image.kept));
+            }
+        }
     }
 
     fn install(&mut self, plan: &Plan, progress: &mut dyn FnMut(Progress)) -> Result<(), InitramfsError> {
@@ -135,9 +156,14 @@ impl<'a> Installation<'a> {
                 "kernel {kernel}: built, and everything is in it"
             )));
         }
+        let keeps: Vec<_> = built.iter().filter_map(|image| image.keep.clone()).collect();
+        let menu = menu::with_entries(self.root, &mut self.record, &keeps)?;
         // Before anything is switched, so that a removal knows after whatever may happen.
         record_file::write(self.locked, &self.record)?;
         let mut linked = Vec::new();
+        for kept in &keeps {
+            self.make_way(kept)?;
+        }
         for image in &built {
             if let Some(kept) = &image.keep
                 && self
@@ -147,7 +173,7 @@ impl<'a> Installation<'a> {
                 linked.push(kept.clone());
             }
         }
-        menu::add(self.root, &mut self.record, &mut self.changes)?;
+        menu::write(self.root, &menu, &mut self.changes)?;
         for image in &built {
             let before = self
                 .changes
@@ -161,22 +187,70 @@ impl<'a> Installation<'a> {
             self.told.push((image.kernel.clone(), image.image.clone()));
             tell_others(self.root, plan.builder, &image.kernel, &image.image)?;
         }
+        for image in &built {
+            let copies = menu::other_copies(self.root, &image.image);
+            self.notes
+                .extend(copies.iter().map(|copy| not_yet_copied(copy, &image.kernel)));
+        }
+        Ok(())
+    }
+
+    /// What has the name of an image that is to be kept: an older one of ours goes in the end, one of somebody else's stays.
+    fn make_way(&mut self, kept: &Path) -> Result<(), InitramfsError> {
+        let path = self.root.path(kept);
+        if !path.exists() {
+            return Ok(());
+        }
+        let mut before = self.before.iter().flat_map(|before| &before.images);
+        if before.any(|known| known.kept == kept) {
+            let old = with_suffix(&path, OLD);
+            self.changes.set_aside(&path, &old)?;
+            self.changes.is_obsolete(&old);
+        } else {
+            let name = leftovers::free_name(self.root, kept);
+            self.changes.set_aside(&path, &self.root.path(&name))?;
+            self.notes.push(format!(
+                "{} was there already; it is {} now",
+                kept.display(),
+                name.display()
+            ));
+        }
         Ok(())
     }
 
     fn write_files(&mut self) -> Result<(), InitramfsError> {
-        for file in self.record.builder.files() {
+        let files = self.record.builder.files();
+        let changed: Vec<_> = files.iter().filter(|file| self.is_changed(file)).collect();
+        for file in files {
             let path = PathBuf::from(file.path);
             self.record.files.retain(|other| other.path != path);
             let content = Digest::of(file.content.as_bytes());
             self.record.files.push(WrittenFile { path, content });
         }
         record_file::write(self.locked, &self.record)?;
-        for file in self.record.builder.files() {
+        for file in changed {
+            let copy = record_file::copy_aside(self.root, Path::new(file.path))?;
+            let (path, copy) = (file.path, copy.display());
+            self.notes.push(format!("{path} was another one; a copy is {copy}"));
+        }
+        for file in files {
             self.changes
                 .write(&self.root.path(file.path), file.content.as_bytes(), file.mode)?;
         }
         Ok(())
+    }
+
+    /// Whether a file is there, and neither as this version brings it nor as one before has.
+    fn is_changed(&self, file: &OwnFile) -> bool {
+        let written = self
+            .record
+            .files
+            .iter()
+            .find(|written| written.path == Path::new(file.path));
+        let found = images::digest(&self.root.path(file.path));
+        found.is_ok_and(|found| {
+            found != Digest::of(file.content.as_bytes()) && written.is_none_or(|written| written.content != found)
+        })
     }
 
     /// Builds an image beside the present one and looks into it.
@@ -184,37 +258,14 @@ impl<'a> Installation<'a> {
         let builder = self.record.builder;
         let new = with_suffix(image, UNFINISHED_SUFFIX);
         self.changes.makes_image(&self.root.path(&new));
-        let contents = build(self.root, builder, kernel, &new)?;
+        let contents = build(self.root, builder, (kernel, image), &new)?;
         let shortfalls = shortfalls(&contents, &wanted(self.root, builder, kernel)?);
         if !shortfalls.is_empty() {
             let kernel = kernel.to_owned();
             return Err(InitramfsError::Lacking { kernel, shortfalls });
         }
-        // One that cannot be looked into is kept as it is: it is what boots.
-        let has_claim = images::look_into(self.root, &self.root.path(image)).is_ok_and(|contents| contents.has_claim());
-        let known = self
-            .record
-            .image(kernel)
-            .filter(|known| self.root.path(&known.kept).is_file())
-            .cloned();
         let content = images::digest(&self.root.path(&new))?;
-        let (switched, keep) = match known {
-            // What is kept has no claim in it, and so is worth more than one that has.
-            Some(known) if has_claim => (SwitchedImage { content, ..known }, None),
-            _ => {
-                let kept = with_suffix(image, KEPT_SUFFIX);
-                let switched = SwitchedImage {
-                    kernel: kernel.to_owned(),
-                    image: image.to_owned(),
-                    content,
-                    kept: kept.clone(),
-                    kept_content: images::digest(&self.root.path(image))?,
-                    kept_has_claim: has_claim,
-                    entry: None,
-                };
-                (switched, Some(kept))
-            }
-        };
+        let (switched, keep) = self.with_kept(kernel, image, content)?;
         self.record.put(switched);
         let (kernel, image) = (kernel.to_owned(), image.to_owned());
         Ok(Built {
@@ -225,7 +276,61 @@ impl<'a> Installation<'a> {
         })
     }
 
-    /// It stays if it was done, or else is undone; with what could not be cleared away.
+    /// What is there when the image holds `content`, and where the present one goes, if that is the one to keep.
+    fn with_kept(
+        &self,
+        kernel: &str,
+        image: &Path,
+        content: Digest,
+    ) -> Result<(SwitchedImage, Option<PathBuf>), InitramfsError> {
+        let present = images::digest(&self.root.path(image))?;
+        // One that cannot be looked into is kept as it is: it is what boots.
+        let contents = images::look_into(self.root, &self.root.path(image));
+        let has_claim = contents.is_ok_and(|contents| contents.has_claim());
+        let kept = with_suffix(image, KEPT_SUFFIX);
+        let switched = SwitchedImage {
+            kernel: kernel.to_owned(),
+            image: image.to_owned(),
+            content,
+            kept: kept.clone(),
+            kept_content: present.clone(),
+            kept_has_claim: has_claim,
+            kept_is_older: false,
+            entry: None,
+        };
+        let known = self
+            .record
+            .image(image)
+            .filter(|known| self.root.path(&known.kept).is_file());
+        if !has_claim || known.is_some_and(|known| known.kernel != kernel) {
+            return Ok((switched, Some(kept)));
+        }
+        // What is kept has no claim in it, and so is worth more than one that has; if the user has kept it, too.
+        if let Some(known) = known {
+            let switched = SwitchedImage {
+                content: switched.content,
+                kept_is_older: known.kept_is_older || present != known.content,
+                ..known.clone()
+            };
+            return Ok((switched, None));
+        }
+        if self.has_no_claim(&kept) {
+            let switched = SwitchedImage {
+                kept_content: images::digest(&self.root.path(&kept))?,
+                kept_has_claim: false,
+                kept_is_older: true,
+                ..switched
+            };
+            return Ok((switched, None));
+        }
+        Ok((switched, Some(kept)))
+    }
+
+    fn has_no_claim(&self, image: &Path) -> bool {
+        images::look_into(self.root, &self.root.path(image)).is_ok_and(|contents| !contents.has_claim())
+    }
+
+    /// It stays if it was done, or else is undone; with what is to be known.
     fn end(mut self, done: Result<(), InitramfsError>) -> Result<(Record, Vec<String>), InitramfsError> {
         self.record.complete = true;
         let error = match done.and_then(|()| record_file::write(self.locked, &self.record)) {
@@ -237,7 +342,8 @@ impl<'a> Installation<'a> {
                     .map(|image| self.root.path(&image.kept))
                     .collect();
                 let kept: Vec<_> = kept.iter().map(PathBuf::as_path).collect();
-                return Ok((self.record, self.changes.finish(&kept)));
+                self.notes.extend(self.changes.finish(&kept));
+                return Ok((self.record, self.notes));
             }
             Err(error) => error,
         };
@@ -258,82 +364,11 @@ impl<'a> Installation<'a> {
     }
 }
 
-/// Has an image built in a new file, and says what is in it.
-pub(super) fn build(root: &Root, builder: Builder, kernel: &str, new: &Path) -> Result<Contents, InitramfsError> {
-    let refused = |refusal| InitramfsError::Refused(vec![refusal]);
-    let program = facts::program(root, builder).ok_or_else(|| refused(plan::Refusal::BuilderNotThere(builder)))?;
-    let new = root.path(new);
-    remove_if_there(&new)?;
-    let mut command = programs::command(&program);
-    command.args(builder.arguments(kernel, &new));
-    let said = programs::run(&mut command)?;
-    if !new.is_file() {
-        let how = format!("it made no image:\n{}", programs::last_lines(&said));
-        let command = program.display().to_string();
-        return Err(InitramfsError::Program { command, how });
-    }
-    images::look_into(root, &new)
-}
-
-/// What an image made now is to have.
-pub(super) fn wanted(root: &Root, builder: Builder, kernel: &str) -> Result<Wanted, InitramfsError> {
-    let digest = |path: &str| {
-        let path = root.path(path);
-        path.exists().then(|| images::digest(&path)).transpose()
-    };
-    let built_in = |directory: &str| {
-        let list = fs::read_to_string(root.path(directory).join(kernel).join("modules.builtin"));
-        list.is_ok_and(|list| list.lines().any(|line| line.ends_with("/vfio-pci.ko")))
-    };
-    Ok(Wanted {
-        builder,
-        kernel: kernel.to_owned(),
-        program: digest(facts::PROGRAM)?,
-        rules: digest(RULES_FILE)?,
-        quarantine: digest("/var/lib/reseat/quarantine.json")?,
-        vfio_built_in: built_in("/lib/modules") || built_in("/usr/lib/modules"),
-        variants: variants::of_this_machine(root, kernel),
-    })
-}
-
-/// Runs what the distribution runs after it has built an image: some boot loaders want a copy of it.
-pub(super) fn tell_others(root: &Root, builder: Builder, kernel: &str, image: &Path) -> Result<(), InitramfsError> {
-    let Some(directory) = builder
-        .after_build()
-        .map(|directory| root.path(directory))
-        .filter(|path| path.is_dir())
-    else {
-        return Ok(());
-    };
-    let entries = fs::read_dir(&directory).map_err(super::failed("list", &directory))?;
-    let mut programs: Vec<_> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| is_run_part(path))
-        .collect();
-    programs.sort();
-    for program in programs {
-        let mut command = programs::command(&program);
-        command.arg(kernel).arg(root.path(image));
-        programs::run(&mut command)?;
-    }
-    Ok(())
-}
-
-/// Tells them that the images from before are back. Gives what went wrong.
-pub(super) fn tell_again(root: &Root, builder: Builder, told: &[(String, PathBuf)]) -> Vec<String> {
-    let told = told
-        .iter()
-        .map(|(kernel, image)| tell_others(root, builder, kernel, image));
-    told.filter_map(|told| told.err().map(|error| error.to_string()))
-        .collect()
-}
-
-/// As `run-parts` has it: an executable whose name is made of letters, digits, `_` and `-`.
-fn is_run_part(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    let named = path.file_name().and_then(|name| name.to_str());
-    let plain = named.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)));
-    let executable = fs::metadata(path).is_ok_and(|there| there.is_file() && there.permissions().mode() & 0o111 != 0);
-    plain && executable
+/// Of a boot loader that has copies of its own.
+fn not_yet_copied(copy: &Path, kernel: &str) -> String {
+    format!(
+        "the boot loader boots {}, which is not the image of kernel {kernel}: have it copied as your distribution does \
+         (`kernel-install add {kernel} /boot/vmlinuz-{kernel}`)",
+        copy.display()
+    )
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::changes::Changes;
 use super::facts::FIRMWARE_PARTITIONS;
-use super::{InitramfsError, failed};
+use super::{InitramfsError, failed, images};
 use crate::initramfs::menu::{self, GRUB_CUSTOM};
 use crate::initramfs::record::Record;
 use crate::linux::{Root, attribute};
@@ -14,20 +15,35 @@ use crate::linux::{Root, attribute};
 const GRUB: [&str; 2] = ["/boot/grub", "/boot/grub2"];
 const CONFIGURATION: &str = "grub.cfg";
 const ENTRIES: &str = "loader/entries";
-const MODE: u32 = 0o644;
 
-/// Gives the kept image of every kernel in the record an entry, and writes down where.
-pub(super) fn add(root: &Root, record: &mut Record, changes: &mut Changes) -> Result<(), InitramfsError> {
+/// The partitions that Proxmox copies kernels and images to, and boots from: nothing else of ours gets there.
+const PROXMOX_PARTITIONS: &str = "/etc/kernel/proxmox-boot-uuids";
+
+/// Files as they are to be; nothing for one that is to go.
+pub(super) type Files = BTreeMap<PathBuf, Option<Vec<u8>>>;
+
+/// The files that give the kept image of every kernel in the record an entry, which is written down there. What an earlier
+/// installation has written and is not needed goes. `keeps` are about to be kept.
+pub(super) fn with_entries(root: &Root, record: &mut Record, keeps: &[PathBuf]) -> Result<Files, InitramfsError> {
+    let mut files = without_entries(root)?;
     let mut custom: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    let boots_copies = !attribute::read(&root.path(PROXMOX_PARTITIONS))
+        .unwrap_or_default()
+        .is_empty();
     for image in &mut record.images {
-        let tail = menu::tail(&image.image);
-        if let Some((path, content)) = loader_entry(root, &tail)? {
-            changes.write(&root.path(&path), content.as_bytes(), MODE)?;
+        image.entry = None;
+        let is_kept = keeps.contains(&image.kept) || root.path(&image.kept).exists();
+        if boots_copies || !is_kept {
+            continue;
+        }
+        if let Some((path, content)) = loader_entry(root, &image.image)? {
+            files.insert(path.clone(), Some(content.into_bytes()));
             image.entry = Some(path);
             continue;
         }
+        let tail = menu::tail(&image.image);
         let entry = GRUB.iter().find_map(|directory| {
-            let configuration = attribute::read(&root.path(directory).join(CONFIGURATION)).ok()?;
+            let configuration = grub_configuration(root, directory)?;
             Some((directory, menu::grub_entry(&configuration, &tail)?))
         });
         image.entry = entry.map(|(directory, entry)| {
@@ -38,60 +54,126 @@ pub(super) fn add(root: &Root, record: &mut Record, changes: &mut Changes) -> Re
     }
     for (path, entries) in custom {
         let before = read(&root.path(&path))?;
-        changes.write(
-            &root.path(&path),
-            menu::with_entries(&before, &entries).as_bytes(),
-            MODE,
-        )?;
+        let content = menu::with_entries(before.as_deref(), &entries);
+        files.insert(path, content);
     }
-    Ok(())
+    Ok(files)
 }
 
-/// Takes the record's entries away.
-pub(super) fn remove(root: &Root, record: &Record, changes: &mut Changes) -> Result<(), InitramfsError> {
-    for entry in record.images.iter().filter_map(|image| image.entry.as_ref()) {
-        let path = root.path(entry);
-        let content = read(&path)?;
-        let left = match entry.ends_with(GRUB_CUSTOM) {
-            true => menu::without_entries(&content),
-            false => String::new(),
+/// The files in which entries of ours are, without them.
+pub(super) fn without_entries(root: &Root) -> Result<Files, InitramfsError> {
+    let mut files = Files::new();
+    for directory in GRUB {
+        let path = Path::new(directory).join(GRUB_CUSTOM);
+        let Some(content) = read(&root.path(&path))? else {
+            continue;
         };
-        match left.is_empty() {
-            true => changes.remove(&path)?,
-            false => changes.write(&path, left.as_bytes(), MODE)?,
+        let left = menu::without_entries(&content);
+        if left.as_ref() != Some(&content) {
+            files.insert(path, left);
+        }
+    }
+    for path in loader_files(root) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if menu::is_own_loader_entry(&name, &text(&root.path(&path)).unwrap_or_default()) {
+            files.insert(path.clone(), None);
+        }
+    }
+    Ok(files)
+}
+
+/// Writes them.
+pub(super) fn write(root: &Root, files: &Files, changes: &mut Changes) -> Result<(), InitramfsError> {
+    for (path, content) in files {
+        let path = root.path(path);
+        match content {
+            Some(content) => changes.rewrite(&path, content)?,
+            None => changes.remove(&path)?,
         }
     }
     Ok(())
 }
 
-fn read(path: &Path) -> Result<String, InitramfsError> {
-    match fs::read_to_string(path) {
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        read => read.map_err(failed("read", path)),
+/// Whether GRUB's menu takes up entries that are laid beside it: then its commands, which are measured, become others.
+pub(super) fn is_by_grub(root: &Root) -> bool {
+    let mut configurations = GRUB.iter().filter_map(|directory| grub_configuration(root, directory));
+    configurations.any(|configuration| menu::reads_custom(&configuration))
+}
+
+fn grub_configuration(root: &Root, directory: &str) -> Option<String> {
+    text(&root.path(directory).join(CONFIGURATION))
+}
+
+/// Menus may name things in any encoding; of those no entry is copied.
+fn text(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, InitramfsError> {
+    match fs::read(path) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(failed("read", path)),
     }
+}
+
+/// The files of the Boot Loader Specification, in the order of their names.
+fn loader_files(root: &Root) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for partition in FIRMWARE_PARTITIONS {
+        let directory = Path::new(partition).join(ENTRIES);
+        let entries = fs::read_dir(root.path(&directory)).into_iter().flatten().flatten();
+        let mut paths: Vec<_> = entries.map(|entry| directory.join(entry.file_name())).collect();
+        paths.sort();
+        files.extend(paths);
+    }
+    files
 }
 
 /// The entry of systemd-boot, or of a GRUB that reads the same, that boots the image: copied, and under its new name.
-fn loader_entry(root: &Root, tail: &str) -> Result<Option<(PathBuf, String)>, InitramfsError> {
-    for partition in FIRMWARE_PARTITIONS {
-        let directory = Path::new(partition).join(ENTRIES);
-        let Ok(entries) = fs::read_dir(root.path(&directory)) else {
+fn loader_entry(root: &Root, image: &Path) -> Result<Option<(PathBuf, String)>, InitramfsError> {
+    let tail = menu::tail(image);
+    for path in loader_files(root) {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(copy) = name.and_then(menu::loader_entry_name) else {
             continue;
         };
-        let mut names: Vec<_> = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .collect();
-        names.sort();
-        for name in names {
-            let Some(copy) = menu::loader_entry_name(&name) else {
-                continue;
-            };
-            let file = read(&root.path(&directory).join(&name))?;
-            if let Some(content) = menu::loader_entry(&file, tail) {
-                return Ok(Some((directory.join(copy), content)));
-            }
+        let Some(file) = text(&root.path(&path)) else { continue };
+        let Some(content) = menu::loader_entry(&file, &tail) else {
+            continue;
+        };
+        let boots = menu::loader_image(&file, &tail).unwrap_or_default();
+        if a_copy(root, image, &path, boots).is_none() {
+            return Ok(Some((path.with_file_name(copy), content)));
         }
     }
     Ok(None)
+}
+
+/// What the boot loader boots in the place of an image, if somebody copies that for it and what it has is another one.
+pub(super) fn other_copies(root: &Root, image: &Path) -> Vec<PathBuf> {
+    let tail = menu::tail(image);
+    let content = images::digest(&root.path(image)).ok();
+    let copies = loader_files(root).into_iter().filter_map(|path| {
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        let file = text(&root.path(&path)).filter(|file| !menu::is_own_loader_entry(&name, file))?;
+        a_copy(root, image, &path, menu::loader_image(&file, &tail)?)
+    });
+    let mut copies: Vec<_> = copies.collect();
+    copies.dedup();
+    copies.retain(|copy| images::digest(&root.path(copy)).ok() != content);
+    copies
+}
+
+/// The copy of the image that the entry boots on its partition, where nobody puts the kept one. What is not there, on GRUB's
+/// account of a partition, is taken for the image itself.
+fn a_copy(root: &Root, image: &Path, entry: &Path, boots: &str) -> Option<PathBuf> {
+    let partition = entry.ancestors().nth(3).unwrap_or(Path::new("/"));
+    let identity = |path: &Path| {
+        fs::metadata(root.path(path))
+            .map(|there| (there.dev(), there.ino()))
+            .ok()
+    };
+    let copy = partition.join(boots.trim_start_matches('/'));
+    let there = identity(&copy);
+    (there.is_some() && there != identity(image)).then_some(copy)
 }

@@ -1,8 +1,9 @@
 //! The record below /var/lib.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use super::InitramfsError;
+use super::{InitramfsError, failed, leftovers};
 use crate::initramfs::record::Record;
 use crate::linux::Root;
 use crate::linux::durable::{self, DurableError, Locked};
@@ -35,4 +36,16 @@ pub(super) fn write(locked: &Locked, record: &Record) -> Result<(), InitramfsErr
 
 pub(super) fn forget(locked: &Locked) -> Result<(), InitramfsError> {
     Ok(locked.remove(NAME)?)
+}
+
+/// Keeps a copy of a file that somebody has changed, beside those that were kept before.
+pub(super) fn copy_aside(root: &Root, path: &Path) -> Result<PathBuf, InitramfsError> {
+    let name = path.display().to_string().trim_start_matches('/').replace('/', "-");
+    let first = Path::new(DIRECTORY).join(name);
+    let copy = match root.path(&first).exists() {
+        true => leftovers::free_name(root, &first),
+        false => first,
+    };
+    fs::copy(root.path(path), root.path(&copy)).map_err(failed("copy", path))?;
+    Ok(copy)
 }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::build::{build, tell_again, tell_others};
 use super::changes::{Changes, with_suffix};
-use super::install::{build, tell_again, tell_others};
-use super::{InitramfsError, Progress, facts, failed, images, menu, record_file};
+use super::{InitramfsError, Progress, facts, images, leftovers, menu, presets, record_file};
 use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::Digest;
-use crate::initramfs::plan::{Refusal, Request, UNFINISHED_SUFFIX};
+use crate::initramfs::plan::{self, Facts, KEPT_SUFFIX, Kernel, Refusal, Request, UNFINISHED_SUFFIX};
 use crate::initramfs::record::{Record, SwitchedImage};
 use crate::linux::Root;
 
@@ -52,7 +52,7 @@ pub fn remove(root: &Root, force: bool, progress: &mut dyn FnMut(Progress)) -> R
     let locked = record_file::lock(root)?;
     let known = record_file::read(root)?;
     let nothing_known = known.is_none();
-    let record = known.unwrap_or_else(|| {
+    let mut record = known.unwrap_or_else(|| {
         // Laid out by hand or by a package.
         let builder = facts.made_by.or_else(|| facts.builders.first().copied());
         Record::begin(builder.unwrap_or(Builder::InitramfsTools), Timestamp::now())
@@ -64,28 +64,62 @@ pub fn remove(root: &Root, force: bool, progress: &mut dyn FnMut(Progress)) -> R
     if let Some(deployed) = facts.deployed {
         return Err(InitramfsError::Refused(vec![Refusal::Deployed(deployed)]));
     }
-    let mut kernels: Vec<(String, PathBuf)> = record
-        .images
-        .iter()
-        .map(|image| (image.kernel.clone(), image.image.clone()))
-        .collect();
-    for kernel in &facts.kernels {
-        if let (Some(image), None) = (&kernel.image, record.image(&kernel.version)) {
-            kernels.push((kernel.version.clone(), image.path.clone()));
-        }
+    if !facts.builders.contains(&record.builder) {
+        // The machine has been given another one since.
+        record.builder = plan::builder(&facts, &Request::default()).unwrap_or(record.builder);
     }
+    leftovers::name_kept(root, &record)?;
+    let kernels = images_of(root, &record, &facts);
     let mut removal = Removal {
         root,
         record,
         changes: Changes::default(),
         removed: Removed::default(),
+        installed: facts.kernels.iter().map(|kernel| kernel.version.clone()).collect(),
         told: Vec::new(),
     };
+    if !facts.unified.is_empty() {
+        removal.removed.notes.push(format!(
+            "unified kernel images are not looked into ({}): build them anew as your distribution does",
+            facts.unified.join("; ")
+        ));
+    }
     let done = removal
         .remove_files(&there, force)
         .and_then(|()| removal.images(&kernels, progress))
         .and_then(|()| record_file::forget(&locked));
     removal.end(done)
+}
+
+/// Every image that reseat may be in, with its kernel.
+fn images_of(root: &Root, record: &Record, facts: &Facts) -> Vec<(String, PathBuf)> {
+    let mut images: Vec<(String, PathBuf)> = record
+        .images
+        .iter()
+        .map(|known| {
+            // After an upgrade, the same name may be another kernel's.
+            let is_its = |kernel: &&Kernel| kernel.image.as_ref().is_some_and(|image| image.path == known.image);
+            let kernel = facts
+                .kernels
+                .iter()
+                .find(is_its)
+                .map_or(&known.kernel, |kernel| &kernel.version);
+            (kernel.clone(), known.image.clone())
+        })
+        .collect();
+    for kernel in &facts.kernels {
+        let others = match (record.builder, &kernel.image) {
+            (Builder::Mkinitcpio, Some(_)) => presets::other_images(root, &kernel.version),
+            _ => Vec::new(),
+        };
+        let found = kernel.image.iter().map(|image| image.path.clone()).chain(others);
+        for image in found {
+            if !images.iter().any(|(_, other)| *other == image) {
+                images.push((kernel.version.clone(), image));
+            }
+        }
+    }
+    images
 }
 
 /// Our files that are there, each with whether it is as it was written.
@@ -119,6 +153,8 @@ struct Removal<'a> {
     record: Record,
     changes: Changes,
     removed: Removed,
+    /// The kernels that are installed.
+    installed: Vec<String>,
     /// The images of which others have been told.
     told: Vec<(String, PathBuf)>,
 }
@@ -130,7 +166,7 @@ impl Removal<'_> {
                 if !force {
                     return Err(InitramfsError::Changed(path.clone()));
                 }
-                let copy = self.copy_aside(path)?;
+                let copy = record_file::copy_aside(self.root, path)?;
                 self.removed.notes.push(format!(
                     "{} had been changed; a copy is {}",
                     path.display(),
@@ -143,13 +179,6 @@ impl Removal<'_> {
         Ok(())
     }
 
-    fn copy_aside(&self, path: &Path) -> Result<PathBuf, InitramfsError> {
-        let name = path.display().to_string().trim_start_matches('/').replace('/', "-");
-        let copy = Path::new(record_file::DIRECTORY).join(name);
-        fs::copy(self.root.path(path), self.root.path(&copy)).map_err(failed("copy", path))?;
-        Ok(copy)
-    }
-
     fn images(
         &mut self,
         kernels: &[(String, PathBuf)],
@@ -157,7 +186,7 @@ impl Removal<'_> {
     ) -> Result<(), InitramfsError> {
         let mut switches = Vec::new();
         for (kernel, image) in kernels {
-            match self.way(kernel, image)? {
+            match self.way(image)? {
                 Way::Leave => {}
                 Way::Restore(known) => {
                     switches.push((kernel, image, known.kept));
@@ -169,17 +198,24 @@ impl Removal<'_> {
                         "building the image for kernel {kernel} with {builder}"
                     )));
                     self.changes.makes_image(&self.root.path(&new));
-                    if build(self.root, builder, kernel, &new)?.has_claim() {
+                    if build(self.root, builder, (kernel, image), &new)?.has_claim() {
                         let (kernel, builder) = (kernel.clone(), builder.to_string());
                         return Err(InitramfsError::StillThere { kernel, builder });
                     }
                     progress(Progress::Done(format!("kernel {kernel}: built, without reseat")));
                     switches.push((kernel, image, new));
-                    self.removed.rebuilt.push(kernel.clone());
+                    match self.removed.rebuilt.contains(kernel) || self.removed.restored.contains(kernel) {
+                        true => self
+                            .removed
+                            .notes
+                            .push(format!("{} was built anew as well", image.display())),
+                        false => self.removed.rebuilt.push(kernel.clone()),
+                    }
                 }
             }
         }
-        menu::remove(self.root, &self.record, &mut self.changes)?;
+        let menu = menu::without_entries(self.root)?;
+        menu::write(self.root, &menu, &mut self.changes)?;
         for (_, image, new) in &switches {
             self.changes.switch(&self.root.path(image), &self.root.path(new))?;
         }
@@ -187,29 +223,57 @@ impl Removal<'_> {
             self.told.push(((*kernel).clone(), (*image).clone()));
             tell_others(self.root, self.record.builder, kernel, image)?;
         }
-        for image in &self.record.images {
-            self.changes.is_obsolete(&self.root.path(&image.kept));
-            // Of one that was cut off.
-            self.changes
-                .is_obsolete(&self.root.path(with_suffix(&image.image, UNFINISHED_SUFFIX)));
+        for SwitchedImage {
+            kernel, image, kept, ..
+        } in &self.record.images
+        {
+            let is_installed = self.installed.contains(kernel);
+            // Somebody has lost it: then the kept one is all there is.
+            if is_installed && !self.root.path(image).exists() && self.root.path(kept).exists() {
+                let (image, kept) = (image.display(), kept.display());
+                self.removed
+                    .notes
+                    .push(format!("{image} is not there; {kept}, the one from before, stays"));
+            } else {
+                self.changes.is_obsolete(&self.root.path(kept));
+            }
+        }
+        // Of one that was cut off.
+        for (_, image) in kernels {
+            for leftover in leftovers::beside_image(image) {
+                self.changes.is_obsolete(&self.root.path(leftover));
+            }
+            let kept = with_suffix(image, KEPT_SUFFIX);
+            let known = self.record.images.iter().any(|image| image.kept == kept);
+            if !known && self.root.path(&kept).exists() {
+                let kept = kept.display();
+                self.removed
+                    .notes
+                    .push(format!("{kept} is not known from an installation, and stays"));
+            }
+        }
+        let brought = Builder::ALL.iter().flat_map(|builder| builder.files());
+        for file in brought.map(|file| PathBuf::from(file.path)).chain(menu.into_keys()) {
+            self.changes.is_obsolete(&self.root.path(leftovers::beside_file(&file)));
         }
         Ok(())
     }
 
-    fn way(&mut self, kernel: &str, image: &Path) -> Result<Way, InitramfsError> {
+    fn way(&mut self, image: &Path) -> Result<Way, InitramfsError> {
         let path = self.root.path(image);
         // The kernel was removed since.
         if !path.is_file() {
             return Ok(Way::Leave);
         }
-        if let Some(known) = self.record.image(kernel) {
+        let known = self.record.image(image);
+        if let Some(known) = known {
             let content = images::digest(&path)?;
             if content == known.kept_content && !known.kept_has_claim {
                 return Ok(Way::Leave);
             }
             let kept = self.root.path(&known.kept);
             let kept_is_whole = kept.is_file() && images::digest(&kept)? == known.kept_content;
-            if content == known.content && kept_is_whole && !known.kept_has_claim {
+            if content == known.content && kept_is_whole && !known.kept_has_claim && !known.kept_is_older {
                 return Ok(Way::Restore(known.clone()));
             }
         }
@@ -217,7 +281,7 @@ impl Removal<'_> {
             Ok(contents) if contents.has_claim() => Ok(Way::Rebuild(with_suffix(image, UNFINISHED_SUFFIX))),
             Ok(_) => Ok(Way::Leave),
             // One that nobody has installed into is no reason to leave the others.
-            Err(error) if self.record.image(kernel).is_none() => {
+            Err(error) if known.is_none() => {
                 self.removed.notes.push(format!("{error}; it is left as it is"));
                 Ok(Way::Leave)
             }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::install::wanted;
-use super::{InitramfsError, facts, images, record_file};
+use super::build::wanted;
+use super::{InitramfsError, facts, images, menu, record_file};
 use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::{Digest, Shortfall, shortfalls};
 use crate::initramfs::plan::{self, Request};
@@ -18,10 +18,14 @@ pub struct InitramfsStatus {
     pub builder: Result<Builder, String>,
     /// Whether an installation was cut off.
     pub cut_off: bool,
+    /// Why what was written down of an installation cannot be read, if that is so.
+    pub record_problem: Option<String>,
     /// The builder's files.
     pub files: Vec<OwnFileStatus>,
     /// The images of all kernels.
     pub images: Vec<ImageStatus>,
+    /// What speaks for unified kernel images, which are not looked into.
+    pub unified: Vec<String>,
 }
 
 /// How a file of ours is.
@@ -58,6 +62,8 @@ pub struct ImageStatus {
     pub path: PathBuf,
     /// What it lacks, or why it cannot be looked into.
     pub shortfalls: Result<Vec<Shortfall>, String>,
+    /// What the boot loader boots in its place, if somebody copies it for that and it is another one.
+    pub other_copies: Vec<PathBuf>,
     /// The image from before, if it is there.
     pub kept: Option<PathBuf>,
     /// The file with its entry in the boot menu, if that is there.
@@ -70,6 +76,7 @@ impl InitramfsStatus {
     pub fn is_absent(&self) -> bool {
         let without = |image: &ImageStatus| matches!(image.shortfalls.as_deref(), Ok([Shortfall::NoClaim]));
         !self.cut_off
+            && self.record_problem.is_none()
             && self.files.iter().all(|file| file.state == FileState::Missing)
             && self.images.iter().all(without)
     }
@@ -81,20 +88,25 @@ impl InitramfsStatus {
         let one_runs = self.images.iter().any(|image| image.running);
         let mut counting = self.images.iter().filter(|image| image.running || !one_runs).peekable();
         let some = counting.peek().is_some();
-        let whole = counting.all(|image| image.shortfalls.as_ref().is_ok_and(Vec::is_empty));
+        let whole =
+            counting.all(|image| image.shortfalls.as_ref().is_ok_and(Vec::is_empty) && image.other_copies.is_empty());
         let files = self.files.iter().all(|file| file.state == FileState::Present);
-        self.builder.is_ok() && !self.cut_off && files && some && whole
+        self.builder.is_ok() && !self.cut_off && self.record_problem.is_none() && files && some && whole
     }
 }
 
 /// Looks at everything.
 ///
 /// # Errors
-/// When what was written down of an installation cannot be read.
+/// When the file with what was written down of an installation cannot be read.
 pub fn status(root: &Root) -> Result<InitramfsStatus, InitramfsError> {
     let request = Request::default();
     let facts = facts::gather(root, &request);
-    let record = record_file::read(root)?;
+    let (record, record_problem) = match record_file::read(root) {
+        Ok(record) => (record, None),
+        Err(error @ InitramfsError::Record { .. }) => (None, Some(error.to_string())),
+        Err(error) => return Err(error),
+    };
     let builder = record.as_ref().map(|record| record.builder);
     let builder = builder.map_or_else(|| plan::builder(&facts, &request), Ok);
     let files = builder.iter().flat_map(|builder| builder.files()).map(|file| {
@@ -114,13 +126,14 @@ pub fn status(root: &Root) -> Result<InitramfsStatus, InitramfsError> {
     let mut images = Vec::new();
     for kernel in &facts.kernels {
         let Some(image) = &kernel.image else { continue };
-        let known = record.as_ref().and_then(|record| record.image(&kernel.version));
+        let known = record.as_ref().and_then(|record| record.image(&image.path));
         let there = |path: &Path| root.path(path).is_file().then(|| path.to_owned());
         images.push(ImageStatus {
             kernel: kernel.version.clone(),
             running: facts.running.as_deref() == Some(kernel.version.as_str()),
             path: image.path.clone(),
             shortfalls: lacks(root, builder.as_ref().ok().copied(), &kernel.version, &image.path),
+            other_copies: menu::other_copies(root, &image.path),
             kept: known.and_then(|known| there(&known.kept)),
             entry: known.and_then(|known| there(known.entry.as_ref()?)),
         });
@@ -128,8 +141,10 @@ pub fn status(root: &Root) -> Result<InitramfsStatus, InitramfsError> {
     Ok(InitramfsStatus {
         builder: builder.map_err(|refusal| refusal.to_string()),
         cut_off: record.is_some_and(|record| !record.complete),
+        record_problem,
         files,
         images,
+        unified: facts.unified,
     })
 }
 

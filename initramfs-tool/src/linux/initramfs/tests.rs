@@ -1,5 +1,6 @@
 //! The initramfs of machines made of files, with a builder that is a script.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,14 @@ use super::*;
 use crate::initramfs::archive::tests::archive;
 use crate::initramfs::builder::Builder;
 use crate::initramfs::measured::Binding;
-use crate::initramfs::plan::{Deployed, Facts, KEPT_SUFFIX, Request};
+use crate::initramfs::plan::{Deployed, Facts, KEPT_SUFFIX, Request, Which};
 use crate::linux::Root;
+
+mod arch;
+mod cut_off;
+mod dracut;
+mod machines;
+mod menus;
 
 const KERNEL: &str = "6.1.0-50-amd64";
 const IMAGE: &str = "/boot/initrd.img-6.1.0-50-amd64";
@@ -36,12 +43,7 @@ impl Machine {
         machine.write("/usr/sbin/reseat-claim", "program");
         machine.write(IMAGE, archive(&[("old", 0o100_644, BEFORE)]));
         let next = machine.root().path("/next");
-        machine.write(
-            "/usr/sbin/mkinitramfs",
-            format!("#!/bin/sh\ncp {} \"$2\"\n", next.display()),
-        );
-        let program = machine.root().path("/usr/sbin/mkinitramfs");
-        fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+        machine.script("/usr/sbin/mkinitramfs", &format!("cp {} \"$2\"", next.display()));
         machine.write("/next", image(b"program"));
         machine
     }
@@ -74,6 +76,36 @@ impl Machine {
 
     fn remove(&self) -> Result<Removed, InitramfsError> {
         remove_initramfs(&self.root(), false, &mut |_| {})
+    }
+
+    /// A script that the builder, or what comes after it, is. Another process writes it: one that this process has open for
+    /// writing while another test starts a program may be too busy to be run.
+    fn script(&self, path: &str, lines: &str) {
+        self.write("/script", format!("#!/bin/sh\n{lines}\n"));
+        let (from, to) = (self.root().path("/script"), self.root().path(path));
+        let mut command = std::process::Command::new("install");
+        command.args(["-D", "-m", "755"]).arg(from).arg(to);
+        assert!(command.status().unwrap().success());
+    }
+
+    /// Every file that an installation may write, with its permission bits; but for what is learned of the machine.
+    fn files(&self) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+        let mut files = BTreeMap::new();
+        let mut directories: Vec<_> = ["/boot", "/efi", "/etc", "/usr"]
+            .map(|path| self.root().path(path))
+            .into();
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                let (path, there) = (entry.path(), entry.metadata().unwrap());
+                if there.is_dir() {
+                    directories.push(path);
+                } else if there.is_file() {
+                    let content = fs::read(&path).unwrap();
+                    files.insert(path, (there.permissions().mode(), content));
+                }
+            }
+        }
+        files
     }
 
     /// The names in /boot.
@@ -128,7 +160,7 @@ fn an_image_that_lacks_something_is_not_switched_to() {
     assert!(matches!(machine.install(), Err(InitramfsError::Lacking { .. })));
     machine.write("/next", b"no archive at all");
     assert!(matches!(machine.install(), Err(InitramfsError::Image { .. })));
-    machine.write("/usr/sbin/mkinitramfs", "#!/bin/sh\nexit 0\n");
+    machine.script("/usr/sbin/mkinitramfs", "exit 0");
     assert!(matches!(machine.install(), Err(InitramfsError::Program { .. })));
     assert_eq!((machine.read(IMAGE), machine.boot().len()), (original, 1));
     let left = Builder::InitramfsTools
@@ -328,4 +360,124 @@ fn encrypted_disks_are_found_and_what_cannot_be_read_is_unknown() {
     assert!(matches!(machine.install(), Err(InitramfsError::Refused(refusals)) if refusals.len() == 4));
     fs::remove_dir_all(machine.root().path("/sys")).unwrap();
     assert!(machine.facts().disks_unknown.is_some());
+}
+
+#[test]
+fn a_kernel_that_is_named_twice_is_installed_once() {
+    let machine = Machine::new();
+    let mut options = InitramfsOptions::default();
+    options.request.kernels = Which::Named(vec![KERNEL.to_owned(), KERNEL.to_owned()]);
+    install_initramfs(&machine.root(), &options, &mut |_| {}).unwrap();
+    assert_eq!(machine.read(IMAGE), image(b"program"));
+}
+
+#[test]
+fn what_somebody_has_changed_is_not_lost_by_an_installation() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    let file = Builder::InitramfsTools.files()[0].path;
+    let copy = "/var/lib/reseat/initramfs/usr-share-initramfs-tools-hooks-reseat";
+    for (text, copy) in [("mine", copy.to_owned()), ("mine too", format!("{copy}.1"))] {
+        machine.write(file, text);
+        let notes = machine.install().unwrap().notes;
+        assert!(notes.iter().any(|note| note.ends_with(&copy)), "{notes:?}");
+        assert_eq!(machine.read(&copy), text.as_bytes());
+    }
+    // What an older version has written is nobody's work.
+    assert!(!machine.has(&format!("{copy}.2")));
+    machine.install().unwrap();
+    assert!(!machine.has(&format!("{copy}.2")));
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_said_and_is_no_dead_end() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    machine.write(
+        "/var/lib/reseat/initramfs/record.json",
+        "{\"schema\":\"reseat.initramfs/9\"}",
+    );
+    let status = initramfs_status(&machine.root()).unwrap();
+    assert!(!status.is_in_order() && status.record_problem.unwrap().contains("move it away"));
+    assert!(matches!(machine.remove(), Err(InitramfsError::Record { .. })));
+    fs::remove_file(machine.root().path("/var/lib/reseat/initramfs/record.json")).unwrap();
+    let without = archive(&[("newer", 0o100_644, b"")]);
+    machine.write("/next", &without);
+    let removed = machine.remove().unwrap();
+    // Whose it is nobody knows.
+    assert!(removed.notes[0].contains(KEPT_SUFFIX), "{removed:?}");
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (without, 2));
+}
+
+#[test]
+fn a_builder_that_is_gone_is_no_dead_end() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    machine.write(IMAGE, image(b"by dracut"));
+    fs::remove_file(machine.root().path("/usr/sbin/mkinitramfs")).unwrap();
+    let without = archive(&[("usr/lib/dracut/build-parameter.txt", 0o100_644, b"")]);
+    machine.write("/next", &without);
+    let next = machine.root().path("/next");
+    machine.script("/usr/bin/dracut", &format!("cp {} \"$2\"", next.display()));
+    assert_eq!(machine.remove().unwrap().rebuilt, [KERNEL]);
+    assert_eq!(machine.read(IMAGE), without);
+}
+
+#[test]
+fn an_image_that_the_user_has_kept_is_not_lost() {
+    // By hand, as the steps say that are printed; then by the program.
+    let machine = Machine::new();
+    let original = machine.read(IMAGE);
+    let kept = format!("{IMAGE}{KEPT_SUFFIX}");
+    machine.write(&kept, &original);
+    machine.write(IMAGE, image(b"by hand"));
+    machine.install().unwrap();
+    assert_eq!(machine.read(&kept), original);
+    // How old it is, nobody knows.
+    let without = archive(&[("newer", 0o100_644, b"")]);
+    machine.write("/next", &without);
+    assert_eq!(machine.remove().unwrap().rebuilt, [KERNEL]);
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (without, 1));
+
+    // One of which nobody knows what it is.
+    let machine = Machine::new();
+    machine.write(&kept, "somebody's");
+    let notes = machine.install().unwrap().notes;
+    assert!(
+        notes.iter().any(|note| note.ends_with(".before-reseat.1 now")),
+        "{notes:?}"
+    );
+    assert_eq!(machine.read(&kept), original);
+    assert_eq!(machine.read(&format!("{kept}.1")), b"somebody's");
+}
+
+#[test]
+fn an_installation_that_fails_late_leaves_what_an_earlier_one_has_kept() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    // Built without the claim since, by somebody else.
+    machine.write(IMAGE, archive(&[("newer", 0o100_644, b"")]));
+    let before = machine.files();
+    machine.script("/etc/initramfs/post-update.d/loader", "exit 1");
+    machine.install().unwrap_err();
+    fs::remove_dir_all(machine.root().path("/etc/initramfs")).unwrap();
+    assert_eq!(machine.files(), before);
+    machine.install().unwrap();
+    assert_eq!(machine.boot().len(), 2);
+}
+
+#[test]
+fn an_image_from_before_an_update_does_not_come_back_after_a_second_installation() {
+    let machine = Machine::new();
+    machine.install().unwrap();
+    // The distribution's update; then rules change, and it is installed again.
+    machine.write(
+        IMAGE,
+        [image(b"program"), archive(&[("newer", 0o100_644, b"")])].concat(),
+    );
+    machine.install().unwrap();
+    let without = archive(&[("newest", 0o100_644, b"")]);
+    machine.write("/next", &without);
+    assert_eq!(machine.remove().unwrap().rebuilt, [KERNEL]);
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (without, 1));
 }

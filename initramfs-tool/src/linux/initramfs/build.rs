@@ -1,0 +1,112 @@
+//! Having images built, by whom the distribution does it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::changes::remove_if_there;
+use super::{InitramfsError, facts, failed, images, presets, programs};
+use crate::initramfs::builder::Builder;
+use crate::initramfs::contents::{Contents, Wanted};
+use crate::initramfs::plan;
+use crate::linux::boot_claim::RULES_FILE;
+use crate::linux::{Root, variants};
+
+/// What the distribution tells the builder beside, when it makes this image.
+pub(super) fn options_of_preset(
+    root: &Root,
+    builder: Builder,
+    kernel: &str,
+    image: &Path,
+) -> Result<Vec<String>, InitramfsError> {
+    match builder {
+        Builder::Mkinitcpio => presets::options(root, kernel, image)
+            .map_err(|why| InitramfsError::Refused(vec![plan::Refusal::PresetUnclear(why)])),
+        Builder::InitramfsTools | Builder::Dracut => Ok(Vec::new()),
+    }
+}
+
+/// Has a kernel's image built in a new file, and says what is in it.
+pub(super) fn build(
+    root: &Root,
+    builder: Builder,
+    (kernel, image): (&str, &Path),
+    new: &Path,
+) -> Result<Contents, InitramfsError> {
+    let refused = |refusal| InitramfsError::Refused(vec![refusal]);
+    let program = facts::program(root, builder).ok_or_else(|| refused(plan::Refusal::BuilderNotThere(builder)))?;
+    let new = root.path(new);
+    remove_if_there(&new)?;
+    let mut command = programs::command(&program);
+    command.args(builder.arguments(kernel, &new));
+    command.args(options_of_preset(root, builder, kernel, image)?);
+    let said = programs::run(&mut command)?;
+    if !new.is_file() {
+        let how = format!("it made no image:\n{}", programs::last_lines(&said));
+        let command = program.display().to_string();
+        return Err(InitramfsError::Program { command, how });
+    }
+    images::look_into(root, &new)
+}
+
+/// What an image made now is to have.
+pub(super) fn wanted(root: &Root, builder: Builder, kernel: &str) -> Result<Wanted, InitramfsError> {
+    let digest = |path: &str| {
+        let path = root.path(path);
+        path.exists().then(|| images::digest(&path)).transpose()
+    };
+    let built_in = |directory: &str| {
+        let list = fs::read_to_string(root.path(directory).join(kernel).join("modules.builtin"));
+        list.is_ok_and(|list| list.lines().any(|line| line.ends_with("/vfio-pci.ko")))
+    };
+    Ok(Wanted {
+        builder,
+        kernel: kernel.to_owned(),
+        program: digest(facts::PROGRAM)?,
+        rules: digest(RULES_FILE)?,
+        quarantine: digest("/var/lib/reseat/quarantine.json")?,
+        vfio_built_in: built_in("/lib/modules") || built_in("/usr/lib/modules"),
+        variants: variants::of_this_machine(root, kernel),
+    })
+}
+
+/// Runs what the distribution runs after it has built an image: some boot loaders want a copy of it.
+pub(super) fn tell_others(root: &Root, builder: Builder, kernel: &str, image: &Path) -> Result<(), InitramfsError> {
+    let Some(directory) = builder
+        .after_build()
+        .map(|directory| root.path(directory))
+        .filter(|path| path.is_dir())
+    else {
+        return Ok(());
+    };
+    let entries = fs::read_dir(&directory).map_err(failed("list", &directory))?;
+    let mut programs: Vec<_> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| is_run_part(path))
+        .collect();
+    programs.sort();
+    for program in programs {
+        let mut command = programs::command(&program);
+        command.arg(kernel).arg(root.path(image));
+        programs::run(&mut command)?;
+    }
+    Ok(())
+}
+
+/// Tells them that the images from before are back. Gives what went wrong.
+pub(super) fn tell_again(root: &Root, builder: Builder, told: &[(String, PathBuf)]) -> Vec<String> {
+    let told = told
+        .iter()
+        .map(|(kernel, image)| tell_others(root, builder, kernel, image));
+    told.filter_map(|told| told.err().map(|error| error.to_string()))
+        .collect()
+}
+
+/// As `run-parts` has it: an executable whose name is made of letters, digits, `_` and `-`.
+fn is_run_part(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let named = path.file_name().and_then(|name| name.to_str());
+    let plain = named.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c)));
+    let executable = fs::metadata(path).is_ok_and(|there| there.is_file() && there.permissions().mode() & 0o111 != 0);
+    plain && executable
+}
