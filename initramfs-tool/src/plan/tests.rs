@@ -468,3 +468,57 @@ fn a_function_with_virtual_ones_is_refused() {
     let why = plan.refused[0].1.to_string();
     assert!(why.starts_with("0000:01:00.0 has 1 virtual functions"), "{why}");
 }
+
+/// A network card in the group of the second twin, with a virtual function that is in a group of its own or in that one.
+fn with_a_virtual_peer(group: &str) -> Vec<Function> {
+    let mut functions = with_peers();
+    functions.push(Function {
+        physical: Some("0000:04:00.0".parse().unwrap()),
+        iommu_group: Some(group.to_owned()),
+        ..function("0000:04:10.0", "8086:10ed", "020000")
+    });
+    functions
+}
+
+#[test]
+fn virtual_functions_are_not_taken_with_a_group_nor_lost_by_it() {
+    let taking = "[[claim]]\nselect = \"gpu\"\ngroup-peers = true\n";
+    for (group, why) in [
+        ("40", "0000:04:00.0 has 1 virtual functions, which would be gone"),
+        ("2", "0000:04:00.0 has 1 virtual functions, which would be gone"),
+    ] {
+        let plan = planned_by_file(taking, &with_a_virtual_peer(group), &[]);
+        assert_eq!(claimed(&plan), ["0000:01:00"], "group {group}");
+        let refused = plan.refused[0].1.to_string();
+        assert!(refused.starts_with(why), "{refused}");
+    }
+    // Its physical function is elsewhere, and stays there.
+    let mut functions = with_a_virtual_peer("2");
+    functions.retain(|it| it.address.to_string() != "0000:04:00.0");
+    let plan = planned_by_file(taking, &functions, &[]);
+    assert_eq!(claimed(&plan), ["0000:01:00"]);
+    let refused = plan.refused[0].1.to_string();
+    assert!(refused.starts_with("0000:04:10.0, a virtual function"), "{refused}");
+    // Left alone, they are nobody's matter.
+    let leaving = "[[claim]]\nselect = \"gpu\"\n";
+    let plan = planned_by_file(leaving, &with_a_virtual_peer("2"), &[]);
+    assert_eq!(claimed(&plan), ["0000:01:00", "0000:02:00"]);
+    assert_eq!(peers_of(&plan), ["0000:04:00.0", "0000:04:10.0"]);
+}
+
+#[test]
+fn one_that_is_out_of_service_shows_no_picture_in_the_place_of_another() {
+    let aside = |text: &str| {
+        let mut plan = planned_by_file(text, &twins(), &[sign()]);
+        plan.set_aside(&twins(), |gpu, _| {
+            (gpu.device.to_string() == "0000:02:00").then(|| "sick".to_owned())
+        });
+        plan
+    };
+    let plan = aside("[[claim]]\nselect = \"slot=3\"\n");
+    assert!(plan.claim.is_empty() && plan.signs.is_empty(), "{plan:?}");
+    let why = plan.refused[0].1.to_string();
+    assert!(why.starts_with("it is the only display of this machine"), "{why}");
+    let plan = aside("[[claim]]\nselect = \"slot=3\"\nforce-display = true\n");
+    assert_eq!((claimed(&plan).len(), plan.signs.len()), (1, 1));
+}
