@@ -386,3 +386,88 @@ fn vfio_pci_that_is_built_in_without_its_parameter_is_told() {
     let (_, said) = machine.check(&[]);
     assert!(said.contains("options vfio-pci disable_idle_d3=1"), "{said}");
 }
+
+#[test]
+fn many_rules_are_all_told_to_people_and_not_all_to_the_kernel() {
+    let rules = |range: std::ops::Range<u8>| -> String {
+        range
+            .map(|bus| format!("[[claim]]\nselect = \"0000:{bus:02x}:00.0\"\n"))
+            .collect()
+    };
+    let machine = Machine::new(&rules(0x20..0x60));
+    let last = "rule `0000:5f:00.0` (/etc/reseat/reseat.toml:128): no function at 0000:5f:00.0\n";
+    for (_, said) in [machine.check(&[]), machine.claim(&["--dry-run"]), machine.claim(&[])] {
+        assert!(said.contains(last), "{said}");
+    }
+    let report = Command::new(env!("CARGO_BIN_EXE_reseat"))
+        .arg("report")
+        .arg(machine.path("run/reseat/claim.json"))
+        .output()
+        .unwrap();
+    let (_, said) = said(report);
+    assert!(said.contains(last), "{said}");
+    let log = machine.read("dev/kmsg");
+    assert!(log.contains("24 more lines are in the report\n"), "{log}");
+    assert_eq!(log.lines().count(), 42, "{log}");
+}
+
+#[test]
+fn a_function_that_cannot_be_read_is_told_whatever_the_rules_name() {
+    for selector in ["gpu", "slot=1", "10de:2489"] {
+        let machine = Machine::new(&format!("[[claim]]\nselect = \"{selector}\"\n"));
+        machine.write("sys/bus/pci/devices/0000:02:00.0/class", "0x03");
+        let (status, said) = machine.check(&[]);
+        assert_eq!(status, Some(1), "{said}");
+        assert!(said.contains("0000:02:00.0/class holds `0x03`"), "{selector}: {said}");
+        assert!(
+            said.contains("0000:01:00: would claim 1 function"),
+            "{selector}: {said}"
+        );
+    }
+    // A GPU that is refused for it says so itself.
+    let machine = Machine::new("[[claim]]\nselect = \"gpu\"\n");
+    machine.write("sys/bus/pci/devices/0000:02:00.1/vendor", "");
+    let (_, said) = machine.check(&[]);
+    assert_eq!(said.matches("0000:02:00.1/vendor holds").count(), 1, "{said}");
+}
+
+/// Nobody waits for who never writes, and nobody reads for ever.
+#[test]
+fn rules_that_are_no_file_are_refused_at_once() {
+    let rules = "etc/reseat/reseat.toml";
+    let make_pipe = |machine: &Machine| {
+        let made = Command::new("mkfifo").arg(machine.path(rules)).status().unwrap();
+        assert!(made.success());
+    };
+    let link = |to: &'static str| move |machine: &Machine| symlink(to, machine.path(rules)).unwrap();
+    let cases: [(&dyn Fn(&Machine), &str); 4] = [
+        (&make_pipe, "cannot read /etc/reseat/reseat.toml: it is no regular file"),
+        (
+            &link("/dev/zero"),
+            "cannot read /etc/reseat/reseat.toml: it is no regular file",
+        ),
+        (&link("reseat.toml"), "cannot read /etc/reseat/reseat.toml: "),
+        (&link("/nowhere/reseat.toml"), "cannot read /etc/reseat/reseat.toml: "),
+    ];
+    for (make, part) in cases {
+        let machine = Machine::new("");
+        fs::remove_file(machine.path(rules)).unwrap();
+        make(&machine);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_reseat"))
+            .args(["rules", "check", "--root"])
+            .arg(machine.directory.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let begin = std::time::Instant::now();
+        while child.try_wait().unwrap().is_none() && begin.elapsed().as_secs() < 10 {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        // One that still waits is a failure, and is not to be left behind.
+        child.kill().unwrap();
+        let (status, said) = said(child.wait_with_output().unwrap());
+        assert_eq!(status, Some(2), "{said}");
+        assert!(said.contains(part), "{said}");
+        assert!(!said.contains("the boot goes on"), "{said}");
+    }
+}

@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
-use super::boot_claim::{self, Options};
+use super::boot_claim;
 use super::out_of_service::OutOfService;
 use super::recover::{self, RecordError, lock};
 use super::{
-    FileError, Listing, Root, details, displays, evidence, functions, module, quarantine_list, report_file, slot,
-    variants, workers,
+    FileError, Listing, Root, details, displays, evidence, functions, module, quarantine_list, report_file, rules_file,
+    slot, variants, workers,
 };
 use crate::claim::{Aim, FailureKind, Finished, Limits, Target};
 use crate::inventory::{self, Gpu, Wanted};
@@ -218,13 +218,7 @@ impl HotRun<'_> {
     fn attempt(&self, parameters: &CommandLine) -> Option<Findings> {
         let root = &self.options.root;
         let mut problems = Vec::new();
-        let of_boot = Options {
-            root: root.clone(),
-            rules: None,
-            report: None,
-            dry_run: self.dry_run,
-        };
-        let rules = boot_claim::rules_from_file(&of_boot).unwrap_or_else(|problem| {
+        let rules = rules_file::rules_from_file(root, None).unwrap_or_else(|problem| {
             problems.push(problem);
             Vec::new()
         });
@@ -305,7 +299,7 @@ impl HotRun<'_> {
             return report;
         }
         let written = report_file::write(root, &to, &report).map_err(|error| error.to_string());
-        let logged = boot_claim::log(root, report.details());
+        let logged = boot_claim::log(root, report.log_details());
         let logged = logged.map_err(|error| format!("cannot write to /dev/kmsg: {error}"));
         for problem in [written, logged].into_iter().filter_map(Result::err) {
             report.problems.push(problem);
