@@ -135,7 +135,10 @@ impl Claim {
             functions: Vec::new(),
             changes: Vec::new(),
             shortfall: None,
-            state: State::Undoing(rollback, Script::new(change::undo_script(changes))),
+            state: {
+                let script = Script::new(change::undo_script(changes, rollback.function));
+                State::Undoing(rollback, script)
+            },
         }
     }
 
@@ -352,7 +355,7 @@ impl Claim {
             failure,
             leftovers: Vec::new(),
         };
-        self.state = State::Undoing(rollback, Script::new(change::undo_script(&self.changes)));
+        self.state = State::Undoing(rollback, Script::new(change::undo_script(&self.changes, None)));
     }
 
     fn outcome(&self, rollback: Option<Rollback>) -> Outcome {

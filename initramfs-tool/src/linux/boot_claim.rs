@@ -41,8 +41,6 @@ pub struct Options {
 pub fn run(options: &Options) -> Report {
     let begin = Instant::now();
     let mut report = claim(begin, options);
-    let masked = mask::blocked(&options.root, &report);
-    report.problems.extend(masked);
     let usual = Path::new(report_file::CLAIM_REPORT);
     let to = options
         .report
@@ -122,7 +120,7 @@ fn read_command_line(root: &Root) -> Result<String, String> {
 }
 
 /// What is addressed to reseat and means nothing, in words.
-fn unknown(parameters: &CommandLine) -> Vec<String> {
+pub(super) fn unknown(parameters: &CommandLine) -> Vec<String> {
     let unknown = parameters.unknown.iter();
     unknown
         .map(|parameter| format!("unknown kernel parameter `{parameter}`"))
@@ -204,7 +202,8 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
     plan.set_aside(&listing.functions, |gpu, chosen| out_of_service.against(gpu, chosen));
     plan.replaced = out_of_service.replaced;
     problems.extend(out_of_service.problems);
-    plan.variants = variants::choose(root, &plan.claim, &mut problems);
+    let until = begin + Limits::BOOT.loading_ends;
+    plan.variants = variants::choose(root, &plan.claim, &mut problems, until);
     let mut findings = Findings {
         plan,
         problems,
@@ -214,16 +213,18 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
         newest_function: listing.newest,
     };
     if findings.dry_run {
-        findings.vfio_pci = module::look(root).filter(|_| !findings.plan.claim.is_empty());
+        if !findings.plan.claim.is_empty() {
+            findings.vfio_pci = module::look(root, &variants::running(root), until);
+        }
     } else {
         let mut targets: Vec<Target> = Vec::new();
         if !findings.plan.claim.is_empty() {
-            let module = module::provide_vfio_pci(root);
+            let module = module::provide_vfio_pci(root, until);
             findings
                 .problems
                 .extend(taken_by_loading(root, &module, &findings.plan, &listing.functions));
             if module.problem.is_none() {
-                variants::provide(root, &mut findings.plan.variants, &mut findings.problems);
+                variants::provide(root, &mut findings.plan.variants, &mut findings.problems, until);
                 targets.extend(findings.plan.claim.iter().map(|gpu| target(gpu, &findings.plan)));
             }
             findings.vfio_pci = Some(module);
@@ -231,7 +232,9 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
         // After those that are well, which are not to wait for one that hangs.
         let out_of_service = findings.plan.out_of_service.iter();
         targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));
-        findings.finished = workers::claim(root, begin, Limits::BOOT, targets);
+        let ended = workers::claim(root, begin, Limits::BOOT, targets);
+        findings.finished = ended.finished;
+        findings.problems.extend(mask::held(root, &ended.held));
         learn_groups(root, &mut findings.plan);
     }
     // A link that cannot be read is no vfio-pci: the report then says that the function has no driver.

@@ -226,9 +226,13 @@ impl HotRun<'_> {
         let listing = functions::list(root);
         let mut plan = self.plan(rules, &listing, &mut problems);
         plan.narrow_to(self.device);
-        plan.variants = variants::choose(&self.options.root, &plan.claim, &mut problems);
+        plan.variants = variants::choose(root, &plan.claim, &mut problems, self.loading_ends());
         if plan.is_empty() && problems.is_empty() {
             return None;
+        }
+        // Whoever has misspelt a parameter is to know why this is a dry run. Others were told at boot.
+        if parameters.switch == Switch::DryRun {
+            problems.extend(boot_claim::unknown(parameters));
         }
         let mut findings = Findings {
             plan,
@@ -240,6 +244,8 @@ impl HotRun<'_> {
         };
         if !self.dry_run {
             self.claim(&listing, &mut findings);
+        } else if !findings.plan.claim.is_empty() {
+            findings.vfio_pci = module::look(root, &variants::running(root), self.loading_ends());
         }
         Some(findings)
     }
@@ -270,11 +276,12 @@ impl HotRun<'_> {
         let root = &self.options.root;
         let mut targets: Vec<Target> = Vec::new();
         if !findings.plan.claim.is_empty() {
-            let module = module::provide_vfio_pci(root);
+            let module = module::provide_vfio_pci(root, self.loading_ends());
             let taken = boot_claim::taken_by_loading(root, &module, &findings.plan, &listing.functions);
             findings.problems.extend(taken);
             if module.problem.is_none() {
-                variants::provide(root, &mut findings.plan.variants, &mut findings.problems);
+                let until = self.loading_ends();
+                variants::provide(root, &mut findings.plan.variants, &mut findings.problems, until);
                 let plan = &findings.plan;
                 targets.extend(plan.claim.iter().map(|gpu| boot_claim::target(gpu, plan)));
             }
@@ -282,8 +289,12 @@ impl HotRun<'_> {
         }
         let out_of_service = findings.plan.out_of_service.iter();
         targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));
-        findings.finished = workers::claim(root, self.begin, Limits::RUNNING, targets);
+        findings.finished = workers::claim(root, self.begin, Limits::RUNNING, targets).finished;
         boot_claim::learn_groups(root, &mut findings.plan);
+    }
+
+    fn loading_ends(&self) -> Instant {
+        self.begin + Limits::RUNNING.loading_ends
     }
 
     /// Puts it into the report's form, and writes that down.

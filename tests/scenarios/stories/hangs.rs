@@ -107,6 +107,53 @@ pub(crate) fn an_unbind_that_never_returns(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
+/// Gives the audio functions to their driver, and holds the files of the first two.
+const HOLD_TWO: &str = "#!/bin/sh
+case \"$1\" in prereqs) exit 0;; esac
+modprobe snd_hda_intel
+n=0
+until [ -e /dev/snd/controlC2 ] || [ $n = 20 ]; do sleep 1; n=$((n + 1)); done
+sleep 1000 </dev/snd/controlC0 &
+sleep 1000 </dev/snd/controlC1 &
+";
+
+/// vfio-pci takes its time, one GPU hangs, and when the others are taken up by workers of their own the next one does: it has
+/// not been silent for long enough to count as blocked when the time for claiming is over. The third is claimed all the same,
+/// what can be is taken back, and udev waits for neither.
+pub(crate) fn a_second_hang_when_the_time_is_over(stage: &Stage) -> Result<()> {
+    let hold = GuestFile::executable("etc/initramfs-tools/scripts/init-top/000hold", HOLD_TWO);
+    let slow = "install vfio-pci /bin/sleep 3; /sbin/modprobe --ignore-install vfio-pci $CMDLINE_OPTS\n";
+    let slow = GuestFile::new("etc/modprobe.d/slow.conf", slow);
+    let image = stage.image_with_modules(&["snd_hda_intel"], Rules::None, [hold, slow])?;
+    let running = Scene::new(stage, "two-hang", image)
+        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
+        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
+        .gpu(BoardDesign::new(Vendor::Nvidia, 4))
+        .append("reseat.claim=gpu")
+        .boot()?;
+    check_in_time(&running)?;
+    let report = running.report()?;
+    for (gpu, why) in [
+        (0, "it has not come back after"),
+        (1, "the time for the claim was over"),
+    ] {
+        let gpu = &report["gpus"][gpu];
+        let problem = gpu["problem"].as_str().context("no problem in the report")?;
+        ensure!(problem.contains(why), "{report:#}");
+        let held = gpu["failure"]["function"].as_str().context("no function")?;
+        running.line(&format!("/dev/null is mounted over /sys/bus/pci/devices/{held}/uevent"))?;
+    }
+    for function in ["0000:01:00.0", "0000:02:00.0"] {
+        let left = running.attribute(function, "driver_override")?;
+        ensure!(left == "(null)", "driver_override of {function} is `{left}`");
+    }
+    for function in 0..4 {
+        running.check_claimed(&format!("0000:03:00.{function}"))?;
+    }
+    running.shell("kill $(pidof sleep)")?;
+    Ok(())
+}
+
 /// The first GPU is in the middle of a reset that it does not survive: for a minute, the kernel lets nobody read its
 /// configuration space, and whoever tries cannot be killed. The second one is claimed all the same.
 pub(crate) fn a_reset_that_does_not_end(stage: &Stage) -> Result<()> {
