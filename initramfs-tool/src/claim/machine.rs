@@ -314,9 +314,7 @@ impl Claim {
                     attribute: Attribute::D3coldAllowed | Attribute::PowerControl,
                     ..
                 } => Judgement::Good,
-                _ => Judgement::Bad(Failure::other(format!(
-                    "{operation}: this kernel has no such attribute"
-                ))),
+                _ => Judgement::Bad(Failure::other("this kernel has no such attribute")),
             },
             Answer::Written { .. } | Answer::Accepted => Judgement::Good,
         }

@@ -570,3 +570,26 @@ fn the_way_back_comes_last_to_the_function_that_may_be_held() {
     }
     assert_eq!(order, [(first, false), (first, true), (second, false), (second, true)]);
 }
+
+#[test]
+fn what_this_kernel_lacks_is_said_once() {
+    let function = FunctionAddress::new(0, 1, 0, 0).unwrap();
+    let mut claim = Claim::new(&Target {
+        aim: Aim::Claim,
+        device: function.device_address(),
+        functions: vec![TargetFunction::new(function, GPU)],
+    });
+    let present = Answer::Present {
+        identity: GPU,
+        driver: None,
+        power_control: None,
+    };
+    for answer in [present, Answer::NoSuchAttribute] {
+        assert!(matches!(claim.next(Duration::ZERO), Step::Do(_)));
+        claim.tell(Duration::ZERO, Ok(answer));
+    }
+    assert_eq!(
+        claim.rollback().unwrap().to_string(),
+        "write vfio-pci to driver_override of 0000:01:00.0: this kernel has no such attribute"
+    );
+}
