@@ -522,3 +522,28 @@ fn one_that_is_out_of_service_shows_no_picture_in_the_place_of_another() {
     let plan = aside("[[claim]]\nselect = \"slot=3\"\nforce-display = true\n");
     assert_eq!((claimed(&plan).len(), plan.signs.len()), (1, 1));
 }
+
+#[test]
+fn one_of_which_it_is_not_known_whether_it_is_to_be_left_out_is_not_claimed() {
+    let functions = twins();
+    let detail = |function: &Function| {
+        let subsystem = match function.address.bus() {
+            1 => None,
+            _ => "10de:1482".parse().ok(),
+        };
+        let detail = Detail {
+            subsystem,
+            ..Detail::default()
+        };
+        (function.address, detail)
+    };
+    let details: Details = functions.iter().map(detail).collect();
+    let planned = |not: &str| {
+        let command_line = format!("reseat.claim=gpu reseat.not={not}");
+        planned_by(&command_line, &functions, &[], &details)
+    };
+    assert_eq!(claimed(&planned("subsystem=1458:4077")), ["0000:02:00"]);
+    assert_eq!(claimed(&planned("10de:2231@subsystem=1458:4077")), ["0000:02:00"]);
+    // It cannot be this one, whatever its subsystem is.
+    assert_eq!(claimed(&planned("10de:1eb8@subsystem=1458:4077")).len(), 2);
+}
