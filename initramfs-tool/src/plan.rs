@@ -60,7 +60,8 @@ pub enum RuleOutcome {
 /// Why a chosen GPU is not claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// One of its functions cannot be read, so it is not known whether that could be claimed with it.
+    /// One of its functions, or one beside a peer that a rule takes, cannot be read, so it is not known whether that could be
+    /// claimed with it.
     CannotRead {
         /// Which.
         function: FunctionAddress,
@@ -169,10 +170,13 @@ impl Plan {
     fn peers_refused(&self, gpu: &Gpu, machine: Machine<'_>, gpus: &[Gpu]) -> Option<Refusal> {
         let (taken, _) = self.peers_of(gpu, machine, gpus);
         let is_virtual = |peer: &Function| peer.physical.is_some().then_some(Refusal::VirtualPeer(peer.address));
-        let mut refusals = taken
-            .iter()
-            .filter_map(|peer| has_virtual_functions(peer, machine).or_else(|| is_virtual(peer)));
-        refusals.next()
+        let refusal = |peer: &Function| {
+            let unread = cannot_read(peer.address.device_address(), machine);
+            unread
+                .or_else(|| has_virtual_functions(peer, machine))
+                .or_else(|| is_virtual(peer))
+        };
+        taken.iter().find_map(refusal)
     }
 
     /// Who else is in the groups of a GPU: those that a rule takes, and those that stay. What a rule leaves out it does not
@@ -328,6 +332,16 @@ fn is_stranger(function: &Function) -> bool {
     !inventory::belongs_to_a_gpu(function.class)
 }
 
+/// A function of this device number cannot be read.
+fn cannot_read(device: DeviceAddress, machine: Machine<'_>) -> Option<Refusal> {
+    let mut unreadable = machine.unreadable.iter();
+    let (function, problem) = unreadable.find(|(address, _)| address.device_address() == device)?;
+    Some(Refusal::CannotRead {
+        function: *function,
+        problem: problem.clone(),
+    })
+}
+
 /// Its virtual functions would be gone with its driver.
 fn has_virtual_functions(function: &Function, machine: Machine<'_>) -> Option<Refusal> {
     let all = machine.functions.iter();
@@ -337,15 +351,8 @@ fn has_virtual_functions(function: &Function, machine: Machine<'_>) -> Option<Re
 }
 
 fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<Refusal> {
-    let unreadable = machine
-        .unreadable
-        .iter()
-        .find(|(address, _)| address.device_address() == gpu.device);
-    if let Some((function, problem)) = unreadable {
-        return Some(Refusal::CannotRead {
-            function: *function,
-            problem: problem.clone(),
-        });
+    if let Some(refusal) = cannot_read(gpu.device, machine) {
+        return Some(refusal);
     }
     if let Some(function) = gpu.functions.iter().find(|function| is_stranger(function)) {
         return Some(Refusal::Stranger {

@@ -547,3 +547,21 @@ fn one_of_which_it_is_not_known_whether_it_is_to_be_left_out_is_not_claimed() {
     // It cannot be this one, whatever its subsystem is.
     assert_eq!(claimed(&planned("10de:1eb8@subsystem=1458:4077")).len(), 2);
 }
+
+#[test]
+fn a_peer_beside_which_something_cannot_be_read_is_not_taken() {
+    let functions = with_peers();
+    let unreadable = [("0000:04:00.1".parse().unwrap(), "its class is missing".to_owned())];
+    let mut rules = CommandLine::parse("reseat.claim=gpu").join(Vec::new());
+    rules[0].group_peers = GroupPeers::Claim;
+    let machine = Machine {
+        functions: &functions,
+        unreadable: &unreadable,
+        details: &Details::default(),
+        signs: &[],
+        iommu: &iommu::Evidence::default(),
+    };
+    let plan = plan(rules, machine);
+    assert_eq!(claimed(&plan), ["0000:01:00"]);
+    assert_eq!(plan.refused[0].1.to_string(), "its class is missing");
+}
