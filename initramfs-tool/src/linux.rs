@@ -29,6 +29,7 @@ mod quarantine_list;
 mod recover;
 mod report_file;
 mod root;
+mod rules_file;
 mod serial_numbers;
 mod slot;
 mod space;

@@ -6,6 +6,7 @@ pub use choice::Nothing;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::mem;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::ClassCode;
@@ -59,7 +60,8 @@ pub enum RuleOutcome {
 /// Why a chosen GPU is not claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// One of its functions cannot be read, so it is not known whether that could be claimed with it.
+    /// One of its functions, or one beside a peer that a rule takes, cannot be read, so it is not known whether that could be
+    /// claimed with it.
     CannotRead {
         /// Which.
         function: FunctionAddress,
@@ -73,7 +75,7 @@ pub enum Refusal {
         /// What it says it is.
         class: ClassCode,
     },
-    /// Of its virtual functions, which would be gone, somebody may have one.
+    /// Of its virtual functions, or of those of a peer that a rule takes, which would be gone, somebody may have one.
     VirtualFunctions {
         /// The physical function.
         function: FunctionAddress,
@@ -91,6 +93,8 @@ pub enum Refusal {
     },
     /// A rule takes who is in its groups, and nobody knows yet who that is.
     PeersUnknown(FunctionAddress),
+    /// A rule takes who is in its groups, and this is a virtual function, which is never claimed.
+    VirtualPeer(FunctionAddress),
 }
 
 /// The machine that the rules are held against.
@@ -132,13 +136,14 @@ pub fn plan(rules: Vec<Rule>, machine: Machine<'_>) -> Plan {
         if plan.rules_for(gpu.device).next().is_none() {
             continue;
         }
-        match refusal(gpu, machine).or_else(|| plan.peers_unknown(gpu)) {
+        let refusal = refusal(gpu, machine).or_else(|| plan.peers_unknown(gpu));
+        match refusal.or_else(|| plan.peers_refused(gpu, machine, &gpus)) {
             None => plan.claim.push(gpu.clone()),
             Some(refusal) => plan.refused.push((gpu.clone(), refusal)),
         }
     }
     plan.take_peers(machine, &gpus);
-    plan.keep_a_display(machine, &gpus);
+    plan.keep_a_display(machine.signs, &gpus);
     plan
 }
 
@@ -161,24 +166,44 @@ impl Plan {
         is_asked_for.then_some(Refusal::PeersUnknown(function.address))
     }
 
-    /// Looks at who else is in the groups of the GPUs to claim, and takes those that a rule takes. What a rule leaves out it
-    /// does not take as a peer either.
+    /// Who is taken with the GPU has to be one that may lose its driver.
+    fn peers_refused(&self, gpu: &Gpu, machine: Machine<'_>, gpus: &[Gpu]) -> Option<Refusal> {
+        let (taken, _) = self.peers_of(gpu, machine, gpus);
+        let is_virtual = |peer: &Function| peer.physical.is_some().then_some(Refusal::VirtualPeer(peer.address));
+        let refusal = |peer: &Function| {
+            let unread = cannot_read(peer.address.device_address(), machine);
+            unread
+                .or_else(|| has_virtual_functions(peer, machine))
+                .or_else(|| is_virtual(peer))
+        };
+        taken.iter().find_map(refusal)
+    }
+
+    /// Who else is in the groups of a GPU: those that a rule takes, and those that stay. What a rule leaves out it does not
+    /// take as a peer either.
+    fn peers_of(&self, gpu: &Gpu, machine: Machine<'_>, gpus: &[Gpu]) -> (Vec<Function>, Vec<Function>) {
+        let takes = |rule: &&Rule| rule.group_peers == GroupPeers::Claim;
+        let left_out: Option<Vec<DeviceAddress>> = self
+            .rules_for(gpu.device)
+            .find(takes)
+            .map(|rule| choice::left_out(rule, machine, gpus));
+        peers(gpu, machine).cloned().partition(|function| {
+            let left_out = left_out.as_ref();
+            left_out.is_some_and(|devices| !devices.contains(&function.address.device_address()))
+        })
+    }
+
+    /// Looks at who else is in the groups of the GPUs to claim, and takes those that a rule takes.
     fn take_peers(&mut self, machine: Machine<'_>, gpus: &[Gpu]) {
         let mut taken: Vec<FunctionAddress> = self.claim.iter().flat_map(addresses).collect();
         for index in 0..self.claim.len() {
             let Some(gpu) = self.claim.get(index).cloned() else {
                 continue;
             };
-            let takes = |rule: &&Rule| rule.group_peers == GroupPeers::Claim;
-            let left_out: Option<Vec<DeviceAddress>> = self
-                .rules_for(gpu.device)
-                .find(takes)
-                .map(|rule| choice::left_out(rule, machine, gpus));
-            let peers = peers(&gpu, machine).filter(|function| !taken.contains(&function.address));
-            let (take, leave): (Vec<Function>, Vec<Function>) = peers.cloned().partition(|function| {
-                let left_out = left_out.as_ref();
-                left_out.is_some_and(|devices| !devices.contains(&function.address.device_address()))
-            });
+            let (mut take, mut leave) = self.peers_of(&gpu, machine, gpus);
+            for peers in [&mut take, &mut leave] {
+                peers.retain(|function| !taken.contains(&function.address));
+            }
             taken.extend(take.iter().map(|function| function.address));
             if let Some(gpu) = self.claim.get_mut(index) {
                 gpu.functions.extend(take);
@@ -194,16 +219,18 @@ impl Plan {
         self.peers.retain(|(_, peers)| !peers.is_empty());
     }
 
-    /// Refuses GPUs through which something is shown, if no other would be left that can show anything.
-    fn keep_a_display(&mut self, machine: Machine<'_>, gpus: &[Gpu]) {
-        let claimed: Vec<FunctionAddress> = self.claim.iter().flat_map(addresses).collect();
+    /// Refuses GPUs through which something is shown, if no other would be left that can show anything. One that is out of
+    /// service cannot.
+    fn keep_a_display(&mut self, signs: &[Sign], gpus: &[Gpu]) {
+        let isolated = self.out_of_service.iter().map(|(gpu, _)| gpu);
+        let gone: Vec<FunctionAddress> = self.claim.iter().chain(isolated).flat_map(addresses).collect();
         let sign_on = |gpu: &Gpu| {
-            let mut signs = machine.signs.iter();
+            let mut signs = signs.iter();
             signs.find(|sign| gpu.function(sign.function).is_some()).cloned()
         };
         let stays = gpus.iter().any(|gpu| {
             let mut functions = gpu.functions.iter();
-            functions.any(|it| display::may_have_outputs(it.class) && !claimed.contains(&it.address))
+            functions.any(|it| display::may_have_outputs(it.class) && !gone.contains(&it.address))
         });
         let is_kept = |gpu: &Gpu| !stays && !self.rules_for(gpu.device).any(|rule| rule.display == Display::Force);
         let refused: Vec<(Gpu, Refusal)> = self
@@ -218,7 +245,7 @@ impl Plan {
         }
         self.refused.extend(refused);
         let is_claimed = |sign: &&Sign| self.claim.iter().any(|gpu| gpu.function(sign.function).is_some());
-        self.signs = machine.signs.iter().filter(is_claimed).cloned().collect();
+        self.signs = signs.iter().filter(is_claimed).cloned().collect();
     }
 
     /// Leaves of the plan what is about the GPU on `device`: it, the rules that choose it, and those that name an address on
@@ -243,7 +270,8 @@ impl Plan {
     ///
     /// Strangers beside one are left where they are.
     pub fn set_aside(&mut self, functions: &[Function], mut against: impl FnMut(&Gpu, Chosen) -> Option<String>) {
-        for mut gpu in inventory::gpus(functions) {
+        let gpus = inventory::gpus(functions);
+        for mut gpu in gpus.iter().cloned() {
             let chosen = match self.claim.iter().any(|claim| claim.device == gpu.device) {
                 true => Chosen::Yes,
                 false => Chosen::No,
@@ -260,6 +288,8 @@ impl Plan {
             self.refused.retain(|(refused, _)| refused.device != gpu.device);
             self.out_of_service.push((gpu, why));
         }
+        let signs = mem::take(&mut self.signs);
+        self.keep_a_display(&signs, &gpus);
     }
 }
 
@@ -302,16 +332,27 @@ fn is_stranger(function: &Function) -> bool {
     !inventory::belongs_to_a_gpu(function.class)
 }
 
+/// A function of this device number cannot be read.
+fn cannot_read(device: DeviceAddress, machine: Machine<'_>) -> Option<Refusal> {
+    let mut unreadable = machine.unreadable.iter();
+    let (function, problem) = unreadable.find(|(address, _)| address.device_address() == device)?;
+    Some(Refusal::CannotRead {
+        function: *function,
+        problem: problem.clone(),
+    })
+}
+
+/// Its virtual functions would be gone with its driver.
+fn has_virtual_functions(function: &Function, machine: Machine<'_>) -> Option<Refusal> {
+    let all = machine.functions.iter();
+    let count = all.filter(|it| it.physical == Some(function.address)).count();
+    let function = function.address;
+    (count > 0).then_some(Refusal::VirtualFunctions { function, count })
+}
+
 fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<Refusal> {
-    let unreadable = machine
-        .unreadable
-        .iter()
-        .find(|(address, _)| address.device_address() == gpu.device);
-    if let Some((function, problem)) = unreadable {
-        return Some(Refusal::CannotRead {
-            function: *function,
-            problem: problem.clone(),
-        });
+    if let Some(refusal) = cannot_read(gpu.device, machine) {
+        return Some(refusal);
     }
     if let Some(function) = gpu.functions.iter().find(|function| is_stranger(function)) {
         return Some(Refusal::Stranger {
@@ -319,19 +360,9 @@ fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<Refusal> {
             class: function.class,
         });
     }
-    let virtual_functions = |function: &Function| {
-        let all = machine.functions.iter();
-        all.filter(|it| it.physical == Some(function.address)).count()
-    };
-    let mut physical = gpu
-        .functions
-        .iter()
-        .map(|function| (function, virtual_functions(function)));
-    if let Some((function, count)) = physical.find(|(_, count)| *count > 0) {
-        return Some(Refusal::VirtualFunctions {
-            function: function.address,
-            count,
-        });
+    let mut functions = gpu.functions.iter();
+    if let Some(refusal) = functions.find_map(|function| has_virtual_functions(function, machine)) {
+        return Some(refusal);
     }
     // The claim sees whether one has come.
     if machine.iommu.groups_come_with_drivers() {
@@ -365,6 +396,10 @@ impl fmt::Display for Refusal {
             Self::PeersUnknown(function) => write!(
                 formatter,
                 "{function}: this kernel knows its IOMMU group only once it has a driver, so `group-peers` cannot be met"
+            ),
+            Self::VirtualPeer(function) => write!(
+                formatter,
+                "{function}, a virtual function, is in its IOMMU group and is never claimed, so `group-peers` cannot be met"
             ),
         }
     }

@@ -168,12 +168,8 @@ impl Report {
         }
         gpus.sort_by_key(|gpu| gpu.device);
         let rules: Vec<RuleReport> = findings.plan.rules.iter().map(RuleReport::from).collect();
-        let module_failed = findings
-            .vfio_pci
-            .as_ref()
-            .is_some_and(|module| module.problem.is_some());
         let complete = findings.problems.is_empty()
-            && !module_failed
+            && !module_failed(&findings)
             && rules.iter().all(|rule| rule.problem.is_none())
             && gpus.iter().all(GpuReport::is_as_asked);
         let verdict = match (complete, findings.dry_run) {
@@ -216,6 +212,11 @@ impl From<&(crate::rules::Rule, RuleOutcome)> for RuleReport {
     }
 }
 
+fn module_failed(findings: &Findings) -> bool {
+    let module = findings.vfio_pci.as_ref();
+    module.is_some_and(|module| module.problem.is_some())
+}
+
 fn gpu_reports(findings: &Findings) -> Vec<GpuReport> {
     let refused = findings
         .plan
@@ -226,7 +227,7 @@ fn gpu_reports(findings: &Findings) -> Vec<GpuReport> {
         let finished = findings.finished.iter().find(|finished| finished.device == gpu.device);
         let mut report = match finished {
             Some(finished) => GpuReport::finished(gpu, finished),
-            None if findings.dry_run => GpuReport::new(gpu, GpuVerdict::WouldClaim, None),
+            None if findings.dry_run && !module_failed(findings) => GpuReport::new(gpu, GpuVerdict::WouldClaim, None),
             None => GpuReport::new(
                 gpu,
                 GpuVerdict::Refused,

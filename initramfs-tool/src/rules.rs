@@ -9,7 +9,7 @@ mod recover;
 mod selector;
 
 pub use command_line::{CommandLine, Switch};
-pub use file::{RulesFileError, parse as parse_file};
+pub use file::{LARGEST as LARGEST_FILE, RulesFileError, parse as parse_file};
 pub use recover::{Contract, Reboot, parse as parse_contract};
 pub use selector::{Selector, SelectorError, Term};
 

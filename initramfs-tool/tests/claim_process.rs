@@ -218,6 +218,46 @@ fn the_time_is_over_however_much_a_worker_has_to_say() {
     }
 }
 
+/// A GPU for each of these variants, none of which ever comes: plain vfio-pci takes its place in time.
+#[test]
+fn modules_that_never_come_cost_no_more_than_their_time() {
+    let machine = Machine::new("reseat.claim=gpu");
+    machine.write("proc/sys/kernel/osrelease", "6.12.0");
+    fs::create_dir_all(machine.path("sbin")).unwrap();
+    let modprobe = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/modprobe-hangs.sh");
+    symlink(modprobe, machine.path("sbin/modprobe")).unwrap();
+    let mut aliases = String::new();
+    for bus in 1..=4 {
+        machine.gpu(bus, "active");
+        let directory = format!("sys/bus/pci/devices/0000:{bus:02x}:00.0");
+        machine.write(&format!("{directory}/power/control"), "on");
+        machine.write(&format!("{directory}/subsystem_vendor"), "0x1458");
+        machine.write(&format!("{directory}/subsystem_device"), format!("0x{bus:04x}"));
+        aliases += &format!("alias vfio_pci:v*d*sv00001458sd{bus:08X}bc*sc*i* made_for_{bus}\n");
+    }
+    machine.write("lib/modules/6.12.0/modules.alias", aliases);
+    let begin = Instant::now();
+    machine.claim(&[]);
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    let report = machine.report();
+    for gpu in report["gpus"].as_array().unwrap() {
+        assert_eq!(gpu["verdict"], "claimed", "{report:#}");
+    }
+    let problems: Vec<&str> = report["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it.as_str().unwrap())
+        .collect();
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    assert!(problems[0].ends_with("it has not come back after 5 s and was left behind: vfio-pci takes its place"));
+    assert!(
+        problems[3].ends_with("not tried, the time for it was over: vfio-pci takes its place"),
+        "{problems:?}"
+    );
+}
+
 #[test]
 fn a_dry_run_prints_and_leaves_the_boots_report_alone() {
     let machine = Machine::new("");
@@ -255,6 +295,20 @@ fn a_report_goes_where_the_user_stands() {
         .output()
         .unwrap();
     assert!(here.path().join(report).is_file(), "{output:?}");
+}
+
+#[test]
+fn a_root_that_is_not_there_is_named_and_not_made() {
+    let here = tempfile::tempdir().unwrap();
+    let root = here.path().join("rot");
+    let output = reseat_claim().arg("--root").arg(&root).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("rot is no directory")
+    );
+    assert!(!root.exists());
 }
 
 #[test]

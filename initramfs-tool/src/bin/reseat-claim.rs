@@ -109,7 +109,7 @@ fn arguments() -> Result<Request, lexopt::Error> {
             Long("rules") => options.rules = Some(path(&mut parser)?),
             Long("report") => options.report = Some(path(&mut parser)?),
             Long("dry-run") => options.dry_run = true,
-            Long("root") => options.root = Root::at(path(&mut parser)?),
+            Long("root") => options.root = Root::at(directory(&mut parser)?),
             Long(name) if WORKER_ARGUMENT.strip_prefix("--") == Some(name) => {
                 return Ok(Request::Work(Root::at(path(&mut parser)?)));
             }
@@ -131,6 +131,15 @@ fn arguments() -> Result<Request, lexopt::Error> {
         }
     }
     Ok(Request::Claim(options))
+}
+
+/// A directory that is there: nothing is to be made below a misspelt one.
+fn directory(parser: &mut lexopt::Parser) -> Result<PathBuf, lexopt::Error> {
+    let path = path(parser)?;
+    match path.is_dir() {
+        true => Ok(path),
+        false => Err(format!("{} is no directory", path.display()).into()),
+    }
 }
 
 /// A path as the user means it: from where he stands.

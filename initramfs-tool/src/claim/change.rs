@@ -63,8 +63,9 @@ impl Change {
 }
 
 /// What takes `changes` back, in an order that works: a function leaves vfio-pci before its attributes are restored,
-/// since that driver writes `power/control` itself, and its former driver gets it only when the override is gone.
-pub(super) fn undo_script(changes: &[Change]) -> Vec<Operation> {
+/// since that driver writes `power/control` itself, and its former driver gets it only when the override is gone. All that is
+/// about the function `last` comes after the rest: who touches it may block.
+pub(super) fn undo_script(changes: &[Change], last: Option<FunctionAddress>) -> Vec<Operation> {
     let mut script: Vec<Operation> = Vec::new();
     for change in changes.iter().rev() {
         let operation = Operation {
@@ -75,10 +76,13 @@ pub(super) fn undo_script(changes: &[Change]) -> Vec<Operation> {
             script.push(operation);
         }
     }
-    script.sort_by_key(|operation| match operation.verb {
-        Verb::Unbind { .. } => 0,
-        Verb::Bind { .. } => 2,
-        _ => 1,
+    script.sort_by_key(|operation| {
+        let turn = match operation.verb {
+            Verb::Unbind { .. } => 0,
+            Verb::Bind { .. } => 2,
+            _ => 1,
+        };
+        (Some(operation.function) == last, turn)
     });
     script
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 /// How long a claim may take, whatever hangs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// No module is waited for after this time: the claims are to have theirs.
+    pub loading_ends: Duration,
     /// An operation that takes longer than this counts as blocked.
     pub stall: Duration,
     /// No claim goes on after this time; what is then unfinished is taken back.
@@ -18,6 +20,7 @@ pub struct Limits {
 impl Limits {
     /// At boot, which waits for the claim.
     pub const BOOT: Self = Self {
+        loading_ends: Duration::from_secs(8),
         stall: Duration::from_secs(5),
         claiming_ends: Duration::from_secs(11),
         undoing_ends: Duration::from_secs(14),
@@ -27,6 +30,7 @@ impl Limits {
     /// On a running machine. A driver that is loaded may be at work on a GPU that has just appeared, and until its probe
     /// ends the kernel lets nobody take the GPU from it; some need many seconds.
     pub const RUNNING: Self = Self {
+        loading_ends: Duration::from_secs(30),
         stall: Duration::from_secs(30),
         claiming_ends: Duration::from_secs(45),
         undoing_ends: Duration::from_secs(58),

@@ -135,7 +135,10 @@ impl Claim {
             functions: Vec::new(),
             changes: Vec::new(),
             shortfall: None,
-            state: State::Undoing(rollback, Script::new(change::undo_script(changes))),
+            state: {
+                let script = Script::new(change::undo_script(changes, rollback.function));
+                State::Undoing(rollback, script)
+            },
         }
     }
 
@@ -311,9 +314,7 @@ impl Claim {
                     attribute: Attribute::D3coldAllowed | Attribute::PowerControl,
                     ..
                 } => Judgement::Good,
-                _ => Judgement::Bad(Failure::other(format!(
-                    "{operation}: this kernel has no such attribute"
-                ))),
+                _ => Judgement::Bad(Failure::other("this kernel has no such attribute")),
             },
             Answer::Written { .. } | Answer::Accepted => Judgement::Good,
         }
@@ -352,7 +353,7 @@ impl Claim {
             failure,
             leftovers: Vec::new(),
         };
-        self.state = State::Undoing(rollback, Script::new(change::undo_script(&self.changes)));
+        self.state = State::Undoing(rollback, Script::new(change::undo_script(&self.changes, None)));
     }
 
     fn outcome(&self, rollback: Option<Rollback>) -> Outcome {

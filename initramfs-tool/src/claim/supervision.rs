@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use reseat_core::address::DeviceAddress;
+use reseat_core::address::{DeviceAddress, FunctionAddress};
 use serde::{Deserialize, Serialize};
 
 use super::change::{self, Change};
@@ -78,6 +78,8 @@ pub struct Supervision {
     limits: Limits,
     workers: Vec<Worker>,
     finished: Vec<Finished>,
+    /// Of each worker that was abandoned within an operation, the function.
+    unreturned: Vec<(WorkerId, FunctionAddress)>,
     started: u32,
 }
 
@@ -118,6 +120,7 @@ impl Supervision {
             limits,
             workers: Vec::new(),
             finished: Vec::new(),
+            unreturned: Vec::new(),
             started: 0,
         }
     }
@@ -203,6 +206,12 @@ impl Supervision {
         deadlines.min()
     }
 
+    /// Of each worker that was abandoned within an operation, on the way there or back, the function. If it cannot be killed
+    /// either, the kernel holds that function.
+    pub fn unreturned(&self) -> &[(WorkerId, FunctionAddress)] {
+        &self.unreturned
+    }
+
     /// The GPUs that have ended, in the order in which they did.
     pub fn into_finished(self) -> Vec<Finished> {
         self.finished
@@ -239,6 +248,9 @@ impl Supervision {
     /// Ends a worker's work: its GPU is taken back as far as it can be, the others go on without it.
     fn set_aside(&mut self, now: Duration, position: usize, failure: &Failure) -> Vec<Command> {
         let worker = self.workers.remove(position);
+        let in_flight = worker.attempt.in_flight.iter();
+        self.unreturned
+            .extend(in_flight.map(|operation| (worker.id, operation.function)));
         let mut commands = vec![Command::Abandon(worker.id)];
         commands.extend(self.take_back(now, worker.purpose, &worker.attempt, failure));
         for target in worker.waiting {
@@ -275,11 +287,11 @@ impl Supervision {
             .filter(|change| !is_pending(change))
             .cloned()
             .partition(is_held);
-        for operation in change::undo_script(&lost) {
+        for operation in change::undo_script(&lost, None) {
             rollback.leave_untried(&operation);
         }
         if changes.is_empty() || purpose == Purpose::Undo {
-            for operation in change::undo_script(&changes) {
+            for operation in change::undo_script(&changes, None) {
                 rollback.leave(&operation, failure);
             }
             self.finish(now, attempt, rollback);

@@ -1,21 +1,22 @@
 //! One run of the boot claim, from the kernel command line to the report.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use reseat_core::address::FunctionAddress;
 
 use super::out_of_service::OutOfService;
 use super::{
     Root, attribute, details, displays, evidence, functions, kernel_log, mask, module, quarantine_list, report_file,
-    variants, workers,
+    rules_file, variants, workers,
 };
 use crate::claim::{Aim, Limits, Target, VFIO_PCI};
 use crate::display::SignKind;
 use crate::inventory::{self, Function, Gpu, Wanted};
-use crate::plan::{self, Machine, Plan};
+use crate::plan::{self, Machine, Nothing, Plan, RuleOutcome};
 use crate::report::{Boot, Findings, ModuleReport, Report, Verdict};
-use crate::rules::{self, CommandLine, Rule, Switch};
+use crate::rules::{CommandLine, Rule, Switch};
 
 /// Where the operator's rules are.
 pub(super) const RULES_FILE: &str = "/etc/reseat/reseat.toml";
@@ -39,8 +40,6 @@ pub struct Options {
 pub fn run(options: &Options) -> Report {
     let begin = Instant::now();
     let mut report = claim(begin, options);
-    let masked = mask::blocked(&options.root, &report);
-    report.problems.extend(masked);
     let usual = Path::new(report_file::CLAIM_REPORT);
     let to = options
         .report
@@ -51,7 +50,7 @@ pub fn run(options: &Options) -> Report {
         report.complete = false;
     }
     if !options.dry_run
-        && let Err(error) = kernel_log::log_all(&options.root, &report.lines())
+        && let Err(error) = kernel_log::log_all(&options.root, &report.log_lines())
     {
         report.problems.push(format!("cannot write to /dev/kmsg: {error}"));
         report.complete = false;
@@ -114,7 +113,7 @@ fn read_command_line(root: &Root) -> Result<String, String> {
 }
 
 /// What is addressed to reseat and means nothing, in words.
-fn unknown(parameters: &CommandLine) -> Vec<String> {
+pub(super) fn unknown(parameters: &CommandLine) -> Vec<String> {
     let unknown = parameters.unknown.iter();
     unknown
         .map(|parameter| format!("unknown kernel parameter `{parameter}`"))
@@ -135,7 +134,7 @@ impl Request {
     fn gather(options: &Options, command_line: String) -> Self {
         let parameters = CommandLine::parse(&command_line);
         let mut problems = unknown(&parameters);
-        let (rules, bad_file) = match rules_from_file(options) {
+        let (rules, bad_file) = match rules_file::rules_from_file(&options.root, options.rules.as_deref()) {
             Ok(rules) => (rules, None),
             Err(problem) => (Vec::new(), Some(problem)),
         };
@@ -172,8 +171,13 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
             "the quarantine: {why}; every GPU that the rules choose counts as out of service"
         ));
     }
+    let dry_run = options.dry_run || parameters.switch == Switch::DryRun;
     if rules.is_empty() && quarantine.is_empty() {
-        return Report::idle(Verdict::NoRules, problems, boot, begin.elapsed());
+        let verdict = match dry_run && !problems.is_empty() {
+            true => Verdict::DryRun,
+            false => Verdict::NoRules,
+        };
+        return Report::idle(verdict, problems, boot, begin.elapsed());
     }
 
     let listing = functions::list(root);
@@ -186,30 +190,34 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
         iommu: &evidence::gather(root, &listing.functions, &command_line),
     };
     let mut plan = plan::plan(rules, machine);
+    problems.extend(untold(&listing.unreadable, &plan));
     let mut out_of_service = OutOfService::new(root, quarantine, &inventory::gpus(&listing.functions));
     plan.set_aside(&listing.functions, |gpu, chosen| out_of_service.against(gpu, chosen));
     plan.replaced = out_of_service.replaced;
     problems.extend(out_of_service.problems);
-    plan.variants = variants::choose(root, &plan.claim, &mut problems);
+    let until = begin + Limits::BOOT.loading_ends;
+    plan.variants = variants::choose(root, &plan.claim, &mut problems, until);
     let mut findings = Findings {
         plan,
         problems,
         vfio_pci: None,
         finished: Vec::new(),
-        dry_run: options.dry_run || parameters.switch == Switch::DryRun,
+        dry_run,
         newest_function: listing.newest,
     };
     if findings.dry_run {
-        findings.vfio_pci = module::look(root).filter(|_| !findings.plan.claim.is_empty());
+        if !findings.plan.claim.is_empty() {
+            findings.vfio_pci = module::look(root, &variants::running(root), until);
+        }
     } else {
         let mut targets: Vec<Target> = Vec::new();
         if !findings.plan.claim.is_empty() {
-            let module = module::provide_vfio_pci(root);
+            let module = module::provide_vfio_pci(root, until);
             findings
                 .problems
                 .extend(taken_by_loading(root, &module, &findings.plan, &listing.functions));
             if module.problem.is_none() {
-                variants::provide(root, &mut findings.plan.variants, &mut findings.problems);
+                variants::provide(root, &mut findings.plan.variants, &mut findings.problems, until);
                 targets.extend(findings.plan.claim.iter().map(|gpu| target(gpu, &findings.plan)));
             }
             findings.vfio_pci = Some(module);
@@ -217,12 +225,28 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
         // After those that are well, which are not to wait for one that hangs.
         let out_of_service = findings.plan.out_of_service.iter();
         targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));
-        findings.finished = workers::claim(root, begin, Limits::BOOT, targets);
+        let ended = workers::claim(root, begin, Limits::BOOT, targets);
+        findings.finished = ended.finished;
+        findings.problems.extend(mask::held(root, &ended.held));
         learn_groups(root, &mut findings.plan);
     }
     // A link that cannot be read is no vfio-pci: the report then says that the function has no driver.
     let driver_now = |address| functions::driver_of(root, address).ok().flatten();
     Report::new(findings, boot, driver_now, begin.elapsed())
+}
+
+/// What could not be read, and is said of no GPU and of no rule: it may be what a rule was to choose.
+fn untold(unreadable: &[(FunctionAddress, String)], plan: &Plan) -> Vec<String> {
+    let is_told = |address: &FunctionAddress| {
+        let device = address.device_address();
+        let mut outcomes = plan.rules.iter().map(|(_, outcome)| outcome);
+        plan.refused.iter().any(|(gpu, _)| gpu.device == device)
+            || outcomes.any(|outcome| {
+                matches!(outcome, RuleOutcome::Nothing(Nothing::CannotRead { address: told, .. }) if told == address)
+            })
+    };
+    let untold = unreadable.iter().filter(|(address, _)| !is_told(address));
+    untold.map(|(_, problem)| problem.clone()).collect()
 }
 
 /// Finds out the groups that came with the drivers of a claim. One that cannot be read is said to be none.
@@ -313,21 +337,5 @@ pub(super) fn boot(root: &Root) -> Boot {
     Boot {
         kernel: read("/proc/sys/kernel/osrelease"),
         boot_id: read("/proc/sys/kernel/random/boot_id"),
-    }
-}
-
-/// The rules of the file, or why there are none to be had of it.
-pub(super) fn rules_from_file(options: &Options) -> Result<Vec<Rule>, String> {
-    let (path, must_be_there) = match &options.rules {
-        Some(path) => (path.as_path(), true),
-        None => (Path::new(RULES_FILE), false),
-    };
-    let shown = path.display().to_string();
-    match fs::read(options.root.path(path)) {
-        Ok(content) => {
-            rules::parse_file(&shown, &content).map_err(|error| format!("{error}: none of its rules is used"))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !must_be_there => Ok(Vec::new()),
-        Err(error) => Err(format!("cannot read {shown}: {error}")),
     }
 }

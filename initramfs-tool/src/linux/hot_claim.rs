@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
-use super::boot_claim::{self, Options};
+use super::boot_claim;
 use super::out_of_service::OutOfService;
 use super::recover::{self, RecordError, lock};
 use super::{
     FileError, Listing, Root, details, displays, evidence, functions, kernel_log, module, quarantine_list, report_file,
-    slot, variants, workers,
+    rules_file, slot, variants, workers,
 };
 use crate::claim::{Aim, FailureKind, Finished, Limits, Target};
 use crate::inventory::{self, Gpu, Wanted};
@@ -218,13 +218,7 @@ impl HotRun<'_> {
     fn attempt(&self, parameters: &CommandLine) -> Option<Findings> {
         let root = &self.options.root;
         let mut problems = Vec::new();
-        let of_boot = Options {
-            root: root.clone(),
-            rules: None,
-            report: None,
-            dry_run: self.dry_run,
-        };
-        let rules = boot_claim::rules_from_file(&of_boot).unwrap_or_else(|problem| {
+        let rules = rules_file::rules_from_file(root, None).unwrap_or_else(|problem| {
             problems.push(problem);
             Vec::new()
         });
@@ -232,9 +226,13 @@ impl HotRun<'_> {
         let listing = functions::list(root);
         let mut plan = self.plan(rules, &listing, &mut problems);
         plan.narrow_to(self.device);
-        plan.variants = variants::choose(&self.options.root, &plan.claim, &mut problems);
+        plan.variants = variants::choose(root, &plan.claim, &mut problems, self.loading_ends());
         if plan.is_empty() && problems.is_empty() {
             return None;
+        }
+        // Whoever has misspelt a parameter is to know why this is a dry run. Others were told at boot.
+        if parameters.switch == Switch::DryRun {
+            problems.extend(boot_claim::unknown(parameters));
         }
         let mut findings = Findings {
             plan,
@@ -246,6 +244,8 @@ impl HotRun<'_> {
         };
         if !self.dry_run {
             self.claim(&listing, &mut findings);
+        } else if !findings.plan.claim.is_empty() {
+            findings.vfio_pci = module::look(root, &variants::running(root), self.loading_ends());
         }
         Some(findings)
     }
@@ -276,11 +276,12 @@ impl HotRun<'_> {
         let root = &self.options.root;
         let mut targets: Vec<Target> = Vec::new();
         if !findings.plan.claim.is_empty() {
-            let module = module::provide_vfio_pci(root);
+            let module = module::provide_vfio_pci(root, self.loading_ends());
             let taken = boot_claim::taken_by_loading(root, &module, &findings.plan, &listing.functions);
             findings.problems.extend(taken);
             if module.problem.is_none() {
-                variants::provide(root, &mut findings.plan.variants, &mut findings.problems);
+                let until = self.loading_ends();
+                variants::provide(root, &mut findings.plan.variants, &mut findings.problems, until);
                 let plan = &findings.plan;
                 targets.extend(plan.claim.iter().map(|gpu| boot_claim::target(gpu, plan)));
             }
@@ -288,8 +289,12 @@ impl HotRun<'_> {
         }
         let out_of_service = findings.plan.out_of_service.iter();
         targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));
-        findings.finished = workers::claim(root, self.begin, Limits::RUNNING, targets);
+        findings.finished = workers::claim(root, self.begin, Limits::RUNNING, targets).finished;
         boot_claim::learn_groups(root, &mut findings.plan);
+    }
+
+    fn loading_ends(&self) -> Instant {
+        self.begin + Limits::RUNNING.loading_ends
     }
 
     /// Puts it into the report's form, and writes that down.
@@ -305,7 +310,7 @@ impl HotRun<'_> {
             return report;
         }
         let written = report_file::write(root, &to, &report).map_err(|error| error.to_string());
-        let logged = kernel_log::log_all(root, &report.details());
+        let logged = kernel_log::log_all(root, &report.log_details());
         let logged = logged.map_err(|error| format!("cannot write to /dev/kmsg: {error}"));
         for problem in [written, logged].into_iter().filter_map(Result::err) {
             report.problems.push(problem);

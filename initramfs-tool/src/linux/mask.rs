@@ -6,27 +6,20 @@ use reseat_core::address::FunctionAddress;
 use rustix::mount::mount_bind;
 
 use super::Root;
-use crate::claim::FailureKind;
-use crate::report::Report;
 
 /// What is laid over a function's `uevent`: it takes what is written to it and has nothing to read.
 const NOTHING: &str = "/dev/null";
 
-/// Masks the functions whose claim is blocked, and tells of each.
+/// Masks the functions that the kernel holds, and tells of each.
 ///
 /// An unbind or a reset that does not end has the device's lock, and to read `uevent` is to wait for that. The boot's next
 /// step has udev read it of every device and waits two minutes for the one that does not answer.
-pub(super) fn blocked(root: &Root, report: &Report) -> Vec<String> {
+pub(super) fn held(root: &Root, functions: &[FunctionAddress]) -> Vec<String> {
     // In tests the root is a folder, which nothing is to be mounted over.
     if root.as_path() != Path::new("/") {
         return Vec::new();
     }
-    let failures = report.gpus.iter().filter_map(|gpu| gpu.failure.as_ref());
-    let blocked = failures.filter(|failure| failure.kind == FailureKind::Blocked);
-    blocked
-        .filter_map(|failure| failure.function)
-        .map(|function| mask(root, function))
-        .collect()
+    functions.iter().map(|function| mask(root, *function)).collect()
 }
 
 fn mask(root: &Root, function: FunctionAddress) -> String {

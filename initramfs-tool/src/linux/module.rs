@@ -22,11 +22,12 @@ const USUAL_MODPROBES: [&str; 3] = ["/sbin/modprobe", "/usr/sbin/modprobe", "/us
 /// Sees to it that vfio-pci is there, loaded so that it leaves unused functions in D0.
 ///
 /// Later is too late for that: the driver copies the parameter when it starts.
-pub(super) fn provide_vfio_pci(root: &Root) -> ModuleReport {
+/// Nobody is waited for after `until`.
+pub(super) fn provide_vfio_pci(root: &Root, until: Instant) -> ModuleReport {
     let begin = Instant::now();
     let is_there = || root.driver(VFIO_PCI).is_dir();
     let was_there = is_there();
-    let load = || modprobe(root, &[VFIO_PCI, "disable_idle_d3=1"]).err();
+    let load = || modprobe(root, &[VFIO_PCI, "disable_idle_d3=1"], until).err();
     let problem = if was_there { None } else { load() };
     let problem = problem.or_else(|| (!is_there()).then(|| format!("loaded {VFIO_PCI}, and no such driver appeared")));
     let disable_idle_d3 = disable_idle_d3(root);
@@ -40,9 +41,20 @@ pub(super) fn provide_vfio_pci(root: &Root) -> ModuleReport {
     }
 }
 
-/// How vfio-pci is there already, for who is not to load it; nothing if it is not.
-pub(super) fn look(root: &Root) -> Option<ModuleReport> {
-    root.driver(VFIO_PCI).is_dir().then(|| provide_vfio_pci(root))
+/// How vfio-pci is there already, or why it cannot be had, for who is not to load it; nothing if it could be loaded.
+pub(super) fn look(root: &Root, kernel: &str, until: Instant) -> Option<ModuleReport> {
+    if root.driver(VFIO_PCI).is_dir() {
+        return Some(provide_vfio_pci(root, until));
+    }
+    let begin = Instant::now();
+    let problem = depends(root, kernel, VFIO_PCI, until).err()?;
+    Some(ModuleReport {
+        loaded: false,
+        disable_idle_d3: None,
+        duration_ms: milliseconds(begin.elapsed()),
+        warning: None,
+        problem: Some(problem),
+    })
 }
 
 /// Not the claim's failure: the pin holds all the same.
@@ -73,14 +85,14 @@ fn disable_idle_d3(root: &Root) -> Option<bool> {
 }
 
 /// Runs modprobe with a module and its parameters.
-pub(super) fn modprobe(root: &Root, arguments: &[&str]) -> Result<(), String> {
-    run(root, arguments, Listen::ToComplaints).map(drop)
+pub(super) fn modprobe(root: &Root, arguments: &[&str], until: Instant) -> Result<(), String> {
+    run(root, arguments, Listen::ToComplaints, until).map(drop)
 }
 
 /// The modules that modprobe would load with `module`, itself included, if none of them were there.
-pub(super) fn depends(root: &Root, kernel: &str, module: &str) -> Result<Vec<String>, String> {
+pub(super) fn depends(root: &Root, kernel: &str, module: &str, until: Instant) -> Result<Vec<String>, String> {
     let arguments = ["--set-version", kernel, "--show-depends", module];
-    let said = run(root, &arguments, Listen::ToAnswers)?;
+    let said = run(root, &arguments, Listen::ToAnswers, until)?;
     Ok(variants::loads(&String::from_utf8_lossy(&said)))
 }
 
@@ -91,10 +103,15 @@ enum Listen {
     ToAnswers,
 }
 
-/// Runs modprobe to its end, and gives what was heard.
-fn run(root: &Root, arguments: &[&str], listen: Listen) -> Result<Vec<u8>, String> {
+/// Runs modprobe to its end, and gives what was heard. Each of several may take [`LOAD_LIMIT`], and all of them together as
+/// long as `until`.
+fn run(root: &Root, arguments: &[&str], listen: Listen, until: Instant) -> Result<Vec<u8>, String> {
     let modprobe = find_modprobe(root).map_err(|why| format!("cannot run modprobe {}: {why}", arguments.join(" ")))?;
     let named = format!("{} {}", modprobe.display(), arguments.join(" "));
+    let limit = LOAD_LIMIT.min(until.saturating_duration_since(Instant::now()));
+    if limit.is_zero() {
+        return Err(format!("{named}: not tried, the time for it was over"));
+    }
     let (ours, theirs) = io::pipe().map_err(|error| format!("cannot run {named}: {error}"))?;
     let (output, errors) = match listen {
         Listen::ToComplaints => (Stdio::null(), Stdio::from(theirs)),
@@ -110,13 +127,13 @@ fn run(root: &Root, arguments: &[&str], listen: Listen) -> Result<Vec<u8>, Strin
         .spawn()
         .map_err(|error| format!("cannot run {named}: {error}"))?;
     let failed = |error: &dyn std::fmt::Display| format!("{named}: {error}");
-    let heard = program::hear(&mut child, ours.into(), LOAD_LIMIT).map_err(|error| failed(&error))?;
+    let heard = program::hear(&mut child, ours.into(), limit).map_err(|error| failed(&error))?;
     let Some(status) = heard.status else {
         // The kill takes effect once the kernel lets go of whom it holds; there is nobody to wait for that.
         kill_process_group(Pid::from_child(&child), Signal::KILL).ok();
-        let limit = LOAD_LIMIT.as_secs();
+        let limit = limit.as_secs_f64();
         return Err(format!(
-            "{named}: it has not come back after {limit} s and was left behind"
+            "{named}: it has not come back after {limit:.0} s and was left behind"
         ));
     };
     if status.success() {

@@ -241,6 +241,7 @@ fn off_reads_nothing_and_leaves_a_report() {
 fn a_dry_run_says_what_it_would_do_and_changes_nothing() {
     let machine = Machine::with_gpu();
     machine.write("/proc/cmdline", "reseat.dry-run reseat.claim=gpu");
+    machine.write("/sys/bus/pci/drivers/vfio-pci/bind", "");
     let report = machine.claim();
     assert_eq!(report.verdict, Verdict::DryRun);
     assert_eq!(report.gpus[0].verdict, GpuVerdict::WouldClaim);

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Instant;
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::header::{ClassCode, Identity};
 
 use super::{Root, attribute, details, functions, module};
-use crate::claim::VFIO_PCI;
+use crate::claim::{Limits, VFIO_PCI};
 use crate::inventory::{self, Gpu};
 use crate::variants::{self, Subject, VFIO_PCI_MODULE, Variant, Variants};
 
@@ -15,8 +16,13 @@ use crate::variants::{self, Subject, VFIO_PCI_MODULE, Variant, Variants};
 const KEPT_ALIASES: &str = "/etc/reseat/vfio.alias";
 
 /// The variants that are made for functions of `gpus`. Where no list can be read there are none: plain vfio-pci takes every
-/// function. So it does where a variant would bring more along than itself.
-pub(super) fn choose(root: &Root, gpus: &[Gpu], problems: &mut Vec<String>) -> BTreeMap<FunctionAddress, Variant> {
+/// function. So it does where a variant would bring more along than itself, and where that is not known at `until`.
+pub(super) fn choose(
+    root: &Root,
+    gpus: &[Gpu],
+    problems: &mut Vec<String>,
+    until: Instant,
+) -> BTreeMap<FunctionAddress, Variant> {
     let kernel = running(root);
     let mut chosen = made_for(root, &kernel, gpus, problems);
     let mut known: Vec<(String, bool)> = Vec::new();
@@ -24,7 +30,7 @@ pub(super) fn choose(root: &Root, gpus: &[Gpu], problems: &mut Vec<String>) -> B
         if let Some((_, alone)) = known.iter().find(|(module, _)| *module == variant.module) {
             return *alone;
         }
-        let alone = comes_alone(root, &kernel, &variant.module).unwrap_or_else(|problem| {
+        let alone = comes_alone(root, &kernel, &variant.module, until).unwrap_or_else(|problem| {
             problems.push(format!("{problem}: vfio-pci takes its place"));
             false
         });
@@ -41,7 +47,8 @@ pub(super) fn of_this_machine(root: &Root, kernel: &str) -> Vec<String> {
     let mut modules: Vec<String> = chosen.map(|variant| variant.module).collect();
     modules.sort();
     modules.dedup();
-    modules.retain(|module| comes_alone(root, kernel, module) == Ok(true));
+    let until = Instant::now() + Limits::RUNNING.loading_ends;
+    modules.retain(|module| comes_alone(root, kernel, module, until) == Ok(true));
     modules
 }
 
@@ -97,7 +104,8 @@ fn module_for(
     Ok(variants.module_for(subject).map(str::to_owned))
 }
 
-fn running(root: &Root) -> String {
+/// The release of the kernel that runs; empty where it does not say.
+pub(super) fn running(root: &Root) -> String {
     attribute::read(&root.path("/proc/sys/kernel/osrelease")).unwrap_or_default()
 }
 
@@ -108,9 +116,9 @@ fn known(root: &Root, kernel: &str) -> Variants {
 }
 
 /// Whether loading a variant loads nothing else that is not in the kernel, or comes with vfio-pci.
-fn comes_alone(root: &Root, kernel: &str, module: &str) -> Result<bool, String> {
-    let with_vfio_pci = module::depends(root, kernel, VFIO_PCI_MODULE)?;
-    let loads = module::depends(root, kernel, module)?;
+fn comes_alone(root: &Root, kernel: &str, module: &str, until: Instant) -> Result<bool, String> {
+    let with_vfio_pci = module::depends(root, kernel, VFIO_PCI_MODULE, until)?;
+    let loads = module::depends(root, kernel, module, until)?;
     let is_there = |module: &str| {
         let modules = root.path("/sys/module");
         with_vfio_pci.iter().any(|other| other == module) || modules.join(module).exists()
@@ -119,12 +127,17 @@ fn comes_alone(root: &Root, kernel: &str, module: &str) -> Result<bool, String> 
 }
 
 /// Loads the chosen variants, after vfio-pci, of which they take `disable_idle_d3`. One that cannot be had is given up for
-/// plain vfio-pci.
-pub(super) fn provide(root: &Root, variants: &mut BTreeMap<FunctionAddress, Variant>, problems: &mut Vec<String>) {
+/// plain vfio-pci, and so is one that has not come at `until`.
+pub(super) fn provide(
+    root: &Root,
+    variants: &mut BTreeMap<FunctionAddress, Variant>,
+    problems: &mut Vec<String>,
+    until: Instant,
+) {
     let mut drivers: BTreeMap<String, Option<String>> = BTreeMap::new();
     for variant in variants.values_mut() {
         let driver = drivers.entry(variant.module.clone()).or_insert_with(|| {
-            load(root, &variant.module)
+            load(root, &variant.module, until)
                 .map_err(|problem| problems.push(format!("{problem}: vfio-pci takes its place")))
                 .ok()
         });
@@ -133,8 +146,8 @@ pub(super) fn provide(root: &Root, variants: &mut BTreeMap<FunctionAddress, Vari
     variants.retain(|_, variant| variant.driver.is_some());
 }
 
-fn load(root: &Root, module: &str) -> Result<String, String> {
-    module::modprobe(root, &[module])?;
+fn load(root: &Root, module: &str, until: Instant) -> Result<String, String> {
+    module::modprobe(root, &[module], until)?;
     driver_of(root, module)
 }
 
@@ -183,7 +196,8 @@ alias vfio_pci:v00008086d0000E20Bsv*sd*bc03sc*i* xe_vfio_pci
 
     fn chosen(machine: &TestRoot, gpus: &[Gpu]) -> (Vec<(String, String)>, Vec<String>) {
         let mut problems = Vec::new();
-        let chosen = choose(&machine.root(), gpus, &mut problems).into_iter();
+        let until = Instant::now() + Limits::RUNNING.loading_ends;
+        let chosen = choose(&machine.root(), gpus, &mut problems, until).into_iter();
         let chosen = chosen.map(|(function, variant)| (function.to_string(), variant.module));
         (chosen.collect(), problems)
     }

@@ -118,3 +118,82 @@ impl<W: Write> Reporter<W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claim::{Aim, TargetFunction, VFIO_PCI};
+    use crate::linux::fixtures::{IN_D0, config_space};
+    use crate::linux::test_root::TestRoot;
+
+    /// Each write by itself.
+    #[derive(Default)]
+    struct Writes(Vec<Vec<u8>>);
+
+    impl Write for &mut Writes {
+        fn write(&mut self, words: &[u8]) -> io::Result<usize> {
+            self.0.push(words.to_vec());
+            Ok(words.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn events(mut words: &[u8]) -> Vec<Event> {
+        std::iter::from_fn(|| frame::take(&mut words).unwrap()).collect()
+    }
+
+    /// Whoever blocks says nothing more: what may block is the last word before it is begun, and all that was changed until then
+    /// stands before that. A look at a link is worth no word.
+    #[test]
+    fn what_may_block_is_announced_with_all_before_it_and_a_look_at_a_link_is_not() {
+        let machine = TestRoot::new();
+        let directory = "/sys/bus/pci/devices/0000:01:00.0";
+        for (file, content) in [
+            ("driver_override", "(null)\n"),
+            ("d3cold_allowed", "1\n"),
+            ("power/control", "on\n"),
+        ] {
+            machine.write(&format!("{directory}/{file}"), content);
+        }
+        let root = machine.root();
+        std::fs::write(root.path(directory).join("config"), config_space(IN_D0)).unwrap();
+        machine.write("/sys/bus/pci/drivers/vfio-pci/bind", "");
+        machine.link(&format!("{directory}/driver"), "../../drivers/vfio-pci");
+        let target = Target {
+            aim: Aim::Claim,
+            device: "0000:01:00".parse().unwrap(),
+            functions: vec![TargetFunction::new(
+                "0000:01:00.0".parse().unwrap(),
+                "10de:2489".parse().unwrap(),
+            )],
+        };
+        let mut writes = Writes::default();
+        carry_out(&root, Claim::new(&target), &mut Reporter::new(&mut writes));
+        let mut last = Vec::new();
+        for words in &writes.0 {
+            let mut events = events(words);
+            last.push(match events.pop().unwrap() {
+                Event::Began(operation) => operation.to_string(),
+                Event::Ended(outcome, _) => format!("ended: {:?}", outcome.rollback),
+                other => panic!("{other:?}"),
+            });
+            assert!(
+                events.iter().all(|event| matches!(event, Event::Changed(_))),
+                "{events:?}"
+            );
+        }
+        let of = |what: &str| format!("{what} of 0000:01:00.0");
+        let expected = [
+            of("read config"),
+            of(&format!("write {VFIO_PCI} to driver_override")),
+            of("write 0 to d3cold_allowed"),
+            of("write on to power/control"),
+            of("read the power state"),
+            "ended: None".to_owned(),
+        ];
+        assert_eq!(last, expected);
+    }
+}

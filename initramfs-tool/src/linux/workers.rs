@@ -12,6 +12,7 @@ use std::process::{Child, Command as Program, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reseat_core::address::FunctionAddress;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
 
@@ -25,6 +26,10 @@ pub const WORKER_ARGUMENT: &str = "--worker";
 const PAUSE: Duration = Duration::from_millis(50);
 /// As much is heard of a worker before it is another's turn, or a deadline's.
 const EARFUL: u64 = 64 * 1024;
+
+/// One that is killed and not held by the kernel has ended within this time.
+const FAREWELL: Duration = Duration::from_millis(100);
+const FAREWELL_PAUSE: Duration = Duration::from_millis(1);
 
 /// What a worker that claims a handful of GPUs says, in bytes: room for it that need not grow bit by bit.
 const TALK: usize = 16 * 1024;
@@ -50,8 +55,16 @@ struct News {
     gone: Option<String>,
 }
 
+/// What the workers came to.
+pub(super) struct Ended {
+    /// The GPUs, in the order in which they ended.
+    pub finished: Vec<Finished>,
+    /// The functions that the kernel holds: whoever began something with one cannot even be killed.
+    pub held: Vec<FunctionAddress>,
+}
+
 /// Claims `targets` through workers; `begin` is when the claim's time began to run.
-pub(super) fn claim(root: &Root, begin: Instant, limits: Limits, targets: Vec<Target>) -> Vec<Finished> {
+pub(super) fn claim(root: &Root, begin: Instant, limits: Limits, targets: Vec<Target>) -> Ended {
     let mut workers = Workers {
         root,
         workers: BTreeMap::new(),
@@ -67,7 +80,9 @@ pub(super) fn claim(root: &Root, begin: Instant, limits: Limits, targets: Vec<Ta
         }
         next.extend(workers.hear(begin, &mut supervision));
         let Some(deadline) = supervision.deadline() else {
-            return supervision.into_finished();
+            let held = workers.held(supervision.unreturned());
+            let finished = supervision.into_finished();
+            return Ended { finished, held };
         };
         // Once it is over it counts, however much there is to be heard.
         let left = deadline.saturating_sub(begin.elapsed());
@@ -97,6 +112,25 @@ impl Workers<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Those of the functions whose workers have not ended by their kill.
+    fn held(&mut self, unreturned: &[(WorkerId, FunctionAddress)]) -> Vec<FunctionAddress> {
+        let begin = Instant::now();
+        let mut held = Vec::new();
+        for (id, function) in unreturned {
+            let Some(worker) = self.workers.get_mut(id) else {
+                continue;
+            };
+            let mut still_runs = || matches!(worker.child.try_wait(), Ok(None));
+            while still_runs() && begin.elapsed() < FAREWELL {
+                thread::sleep(FAREWELL_PAUSE);
+            }
+            if still_runs() && !held.contains(function) {
+                held.push(*function);
+            }
+        }
+        held
     }
 
     fn start(&self, assignment: &Assignment) -> io::Result<Worker> {

@@ -81,18 +81,10 @@ pub enum Nothing {
 pub(super) fn of_rule(rule: &Rule, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
     let mut chosen = of_choice(&rule.choice, machine, gpus)?;
     for not in &rule.not {
-        let left_out = match of_choice(not, machine, gpus) {
-            Ok(left_out) => left_out,
-            // A model that this machine does not have.
-            Err(_) if not.selector.as_ref().is_ok_and(|selector| !selector.names_one()) => continue,
-            // Whatever has moved, somebody wants a GPU kept: which one is not to be guessed.
-            Err(why) => {
-                return Err(Nothing::CannotLeaveOut {
-                    not: Box::new(not.clone()),
-                    why: Box::new(why),
-                });
-            }
-        };
+        let left_out = left_out_by(not, machine, gpus).map_err(|why| Nothing::CannotLeaveOut {
+            not: Box::new(not.clone()),
+            why: Box::new(why),
+        })?;
         chosen.retain(|device| !left_out.contains(device));
         if chosen.is_empty() {
             return Err(Nothing::AllLeftOut(Box::new(not.clone())));
@@ -105,9 +97,27 @@ pub(super) fn of_rule(rule: &Rule, machine: Machine<'_>, gpus: &[Gpu]) -> Result
 pub(super) fn left_out(rule: &Rule, machine: Machine<'_>, gpus: &[Gpu]) -> Vec<DeviceAddress> {
     let choices = rule.not.iter();
     choices
-        .filter_map(|not| of_choice(not, machine, gpus).ok())
+        .filter_map(|not| left_out_by(not, machine, gpus).ok())
         .flatten()
         .collect()
+}
+
+/// What is left out by one selector: also what cannot be told from that.
+fn left_out_by(not: &Choice, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
+    let mut left_out = match (of_choice(not, machine, gpus), &not.selector) {
+        (Ok(left_out), _) => left_out,
+        // A model that this machine does not have.
+        (Err(_), Ok(selector)) if !selector.names_one() => Vec::new(),
+        // Whatever has moved, somebody wants a GPU kept: which one is not to be guessed.
+        (Err(why), _) => return Err(why),
+    };
+    let may_be = |candidate: &Candidate<'_>| {
+        let mut terms = not.selector.iter().flat_map(Selector::terms);
+        terms.all(|term| meets(term, candidate, machine) || is_unknown(term, candidate, machine))
+    };
+    let all = candidates(gpus).into_iter().filter(may_be);
+    left_out.extend(all.map(|(gpu, _)| gpu.device));
+    Ok(left_out)
 }
 
 fn of_choice(choice: &Choice, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
@@ -119,11 +129,21 @@ fn of_choice(choice: &Choice, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<
 
 type Candidate<'a> = (&'a Gpu, &'a Function);
 
-fn of_selector(selector: &Selector, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
+fn candidates(gpus: &[Gpu]) -> Vec<Candidate<'_>> {
     let all = gpus
         .iter()
         .flat_map(|gpu| gpu.functions.iter().map(move |function| (gpu, function)));
-    let mut candidates: Vec<Candidate<'_>> = all.collect();
+    all.collect()
+}
+
+/// Whether nobody knows if a term is true of a function. Who names a place or a GPU has to find it, and so is not asked.
+fn is_unknown(term: &Term, (_, function): &Candidate<'_>, machine: Machine<'_>) -> bool {
+    let detail = machine.details.of(function.address);
+    matches!(term, Term::Subsystem(_)) && detail.is_none_or(|detail| detail.subsystem.is_none())
+}
+
+fn of_selector(selector: &Selector, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
+    let mut candidates = candidates(gpus);
     for (index, term) in selector.terms().iter().enumerate() {
         let meeting = candidates.iter().filter(|candidate| meets(term, candidate, machine));
         let meeting: Vec<Candidate<'_>> = meeting.copied().collect();

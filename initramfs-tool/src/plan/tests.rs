@@ -468,3 +468,100 @@ fn a_function_with_virtual_ones_is_refused() {
     let why = plan.refused[0].1.to_string();
     assert!(why.starts_with("0000:01:00.0 has 1 virtual functions"), "{why}");
 }
+
+/// A network card in the group of the second twin, with a virtual function that is in a group of its own or in that one.
+fn with_a_virtual_peer(group: &str) -> Vec<Function> {
+    let mut functions = with_peers();
+    functions.push(Function {
+        physical: Some("0000:04:00.0".parse().unwrap()),
+        iommu_group: Some(group.to_owned()),
+        ..function("0000:04:10.0", "8086:10ed", "020000")
+    });
+    functions
+}
+
+#[test]
+fn virtual_functions_are_not_taken_with_a_group_nor_lost_by_it() {
+    let taking = "[[claim]]\nselect = \"gpu\"\ngroup-peers = true\n";
+    for (group, why) in [
+        ("40", "0000:04:00.0 has 1 virtual functions, which would be gone"),
+        ("2", "0000:04:00.0 has 1 virtual functions, which would be gone"),
+    ] {
+        let plan = planned_by_file(taking, &with_a_virtual_peer(group), &[]);
+        assert_eq!(claimed(&plan), ["0000:01:00"], "group {group}");
+        let refused = plan.refused[0].1.to_string();
+        assert!(refused.starts_with(why), "{refused}");
+    }
+    // Its physical function is elsewhere, and stays there.
+    let mut functions = with_a_virtual_peer("2");
+    functions.retain(|it| it.address.to_string() != "0000:04:00.0");
+    let plan = planned_by_file(taking, &functions, &[]);
+    assert_eq!(claimed(&plan), ["0000:01:00"]);
+    let refused = plan.refused[0].1.to_string();
+    assert!(refused.starts_with("0000:04:10.0, a virtual function"), "{refused}");
+    // Left alone, they are nobody's matter.
+    let leaving = "[[claim]]\nselect = \"gpu\"\n";
+    let plan = planned_by_file(leaving, &with_a_virtual_peer("2"), &[]);
+    assert_eq!(claimed(&plan), ["0000:01:00", "0000:02:00"]);
+    assert_eq!(peers_of(&plan), ["0000:04:00.0", "0000:04:10.0"]);
+}
+
+#[test]
+fn one_that_is_out_of_service_shows_no_picture_in_the_place_of_another() {
+    let aside = |text: &str| {
+        let mut plan = planned_by_file(text, &twins(), &[sign()]);
+        plan.set_aside(&twins(), |gpu, _| {
+            (gpu.device.to_string() == "0000:02:00").then(|| "sick".to_owned())
+        });
+        plan
+    };
+    let plan = aside("[[claim]]\nselect = \"slot=3\"\n");
+    assert!(plan.claim.is_empty() && plan.signs.is_empty(), "{plan:?}");
+    let why = plan.refused[0].1.to_string();
+    assert!(why.starts_with("it is the only display of this machine"), "{why}");
+    let plan = aside("[[claim]]\nselect = \"slot=3\"\nforce-display = true\n");
+    assert_eq!((claimed(&plan).len(), plan.signs.len()), (1, 1));
+}
+
+#[test]
+fn one_of_which_it_is_not_known_whether_it_is_to_be_left_out_is_not_claimed() {
+    let functions = twins();
+    let detail = |function: &Function| {
+        let subsystem = match function.address.bus() {
+            1 => None,
+            _ => "10de:1482".parse().ok(),
+        };
+        let detail = Detail {
+            subsystem,
+            ..Detail::default()
+        };
+        (function.address, detail)
+    };
+    let details: Details = functions.iter().map(detail).collect();
+    let planned = |not: &str| {
+        let command_line = format!("reseat.claim=gpu reseat.not={not}");
+        planned_by(&command_line, &functions, &[], &details)
+    };
+    assert_eq!(claimed(&planned("subsystem=1458:4077")), ["0000:02:00"]);
+    assert_eq!(claimed(&planned("10de:2231@subsystem=1458:4077")), ["0000:02:00"]);
+    // It cannot be this one, whatever its subsystem is.
+    assert_eq!(claimed(&planned("10de:1eb8@subsystem=1458:4077")).len(), 2);
+}
+
+#[test]
+fn a_peer_beside_which_something_cannot_be_read_is_not_taken() {
+    let functions = with_peers();
+    let unreadable = [("0000:04:00.1".parse().unwrap(), "its class is missing".to_owned())];
+    let mut rules = CommandLine::parse("reseat.claim=gpu").join(Vec::new());
+    rules[0].group_peers = GroupPeers::Claim;
+    let machine = Machine {
+        functions: &functions,
+        unreadable: &unreadable,
+        details: &Details::default(),
+        signs: &[],
+        iommu: &iommu::Evidence::default(),
+    };
+    let plan = plan(rules, machine);
+    assert_eq!(claimed(&plan), ["0000:01:00"]);
+    assert_eq!(plan.refused[0].1.to_string(), "its class is missing");
+}

@@ -18,14 +18,32 @@ pub enum Tone {
 const MOST_LINES: usize = 40;
 
 impl Report {
-    /// The report in lines for the kernel log and for people: what is wrong first, the whole in the last one.
+    /// The report in lines for people: what is wrong first, the whole in the last one.
     pub fn lines(&self) -> Vec<(Tone, String)> {
         let mut lines = self.details();
         lines.push(self.last_line());
         lines
     }
 
-    /// The same without the whole: of a run that was about one GPU its lines say it all.
+    /// The same for the kernel log, which is to be short.
+    pub fn log_lines(&self) -> Vec<(Tone, String)> {
+        let mut lines = self.log_details();
+        lines.push(self.last_line());
+        lines
+    }
+
+    /// [`Report::details`] for the kernel log.
+    pub fn log_details(&self) -> Vec<(Tone, String)> {
+        let mut lines = self.details();
+        let more = lines.len().saturating_sub(MOST_LINES);
+        if more > 0 {
+            lines.truncate(MOST_LINES);
+            lines.push((Tone::Warning, format!("{more} more lines are in the report")));
+        }
+        lines
+    }
+
+    /// [`Report::lines`] without the whole: of a run that was about one GPU its lines say it all.
     pub fn details(&self) -> Vec<(Tone, String)> {
         let bad = |line: String| (Tone::Warning, line);
         let mut lines: Vec<(Tone, String)> = self.problems.iter().cloned().map(bad).collect();
@@ -61,11 +79,6 @@ impl Report {
                     .iter()
                     .map(|left| bad(format!("{}: left behind: {left}", gpu.device))),
             );
-        }
-        let more = lines.len().saturating_sub(MOST_LINES);
-        if more > 0 {
-            lines.truncate(MOST_LINES);
-            lines.push(bad(format!("{more} more lines are in the report")));
         }
         lines
     }

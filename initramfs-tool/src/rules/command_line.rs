@@ -24,7 +24,8 @@ pub enum Switch {
     /// Claim.
     #[default]
     On,
-    /// Say what would be claimed and touch nothing: `reseat.dry-run`.
+    /// Say what would be claimed and touch nothing: `reseat.dry-run`, or what is addressed to reseat and no claim, and says
+    /// nothing that it knows.
     DryRun,
     /// Do nothing: `reseat=off`, or `rd.reseat=0` as dracut names what is the initramfs's.
     Off,
@@ -89,15 +90,35 @@ impl CommandLine {
                 let understood = matches!(value, None | Some("on" | "1" | "yes" | "true"));
                 (Switch::DryRun, understood && name == "reseat.dry-run")
             }
-            (name, _) => (
-                Switch::On,
-                !name.starts_with("reseat.") && !name.starts_with("rd.reseat."),
-            ),
+            (name, _) => match addressed_to_us(name) {
+                None => (Switch::On, true),
+                // What may be a misspelt claim claims nothing; what may be anything else was to keep something from it.
+                Some(rest) if rest.starts_with('c') => (Switch::On, false),
+                Some(_) => (Switch::DryRun, false),
+            },
         };
         self.switch = self.switch.max(switch);
         if !understood {
             self.unknown.push(parameter.to_owned());
         }
+    }
+}
+
+/// What follows `reseat` in the name of a parameter that is meant for it, in whatever spelling; nothing for one that is
+/// somebody else's.
+fn addressed_to_us(name: &str) -> Option<String> {
+    let name = name.to_ascii_lowercase();
+    let name = ["rd.", "rd-", "no"]
+        .iter()
+        .find_map(|before| name.strip_prefix(before))
+        .unwrap_or(&name);
+    let rest = name.strip_prefix("reseat")?;
+    match rest.chars().next() {
+        Some(letter) if letter.is_alphanumeric() => None,
+        _ => Some(
+            rest.trim_start_matches(|letter: char| !letter.is_alphanumeric())
+                .to_owned(),
+        ),
     }
 }
 
@@ -228,6 +249,46 @@ mod tests {
         }
         assert_eq!(CommandLine::parse("reseat=of").unknown, ["reseat=of"]);
         assert_eq!(CommandLine::parse("reseat=False").unknown, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_switch_that_nobody_knows_lets_nothing_be_touched() {
+        for text in [
+            "reseat.off",
+            "rd.reseat.off",
+            "reseat.disable=1",
+            "reseat.dry",
+            "reseat.dry-rum=yes",
+            "reseat.dry-rnu",
+            "reseat.force-dispaly",
+            "reseat-off",
+            "rd_reseat=0",
+            "reseat:off",
+            "RESEAT=off",
+            "Reseat.Dry-Run",
+            "reseat.",
+        ] {
+            let line = CommandLine::parse(&format!("reseat.claim=gpu {text}"));
+            assert!(line.switch >= Switch::DryRun, "{text}");
+            assert_eq!((line.rules.len(), line.unknown), (1, vec![text.to_owned()]));
+        }
+    }
+
+    #[test]
+    fn a_claim_that_nobody_understands_claims_nothing_and_stops_no_other() {
+        for text in [
+            "reseat.clam=gpu",
+            "Reseat.claim=gpu",
+            "reseat_claim=gpu",
+            "reseat.claim",
+        ] {
+            let line = CommandLine::parse(&format!("reseat.claim=10de:2231 {text}"));
+            assert_eq!(line.switch, Switch::On, "{text}");
+            assert_eq!(
+                (texts(&line), &line.unknown),
+                (vec!["10de:2231"], &vec![text.to_owned()])
+            );
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 use super::{Choice, Display, GroupPeers, Rule, Source};
 
 /// More is no list of a machine's GPUs. In bytes.
-const LARGEST: usize = 64 * 1024;
+pub const LARGEST: usize = 64 * 1024;
 
 /// A rules file that cannot be read as one. None of its rules counts then: half a file may lack the half that matters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,18 +65,18 @@ struct File<'a> {
 
 impl<'a> File<'a> {
     fn new(path: &'a str, content: &'a [u8]) -> Result<Self, RulesFileError> {
-        let failed = |at: usize, message: &str| error(path, content, at, message);
         if content.len() > LARGEST {
-            return Err(failed(
-                LARGEST,
-                &format!("the file is larger than {} KiB", LARGEST / 1024),
-            ));
+            let message = format!("the file is larger than {} KiB", LARGEST / 1024);
+            return Err(error(path, content, LARGEST, &message));
         }
         // What some editors put in front.
         let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
         match std::str::from_utf8(content) {
             Ok(text) => Ok(Self { path, text }),
-            Err(cut) => Err(failed(cut.valid_up_to(), "the text is not UTF-8 from here on")),
+            Err(cut) => {
+                let message = "the text is not UTF-8 from here on";
+                Err(error(path, content, cut.valid_up_to(), message))
+            }
         }
     }
 
@@ -90,10 +90,10 @@ impl<'a> File<'a> {
                 ("select", other) => return Err(self.is_no(value, other, "a string")),
                 ("not", DeValue::Array(list)) => {
                     for one in list {
-                        not.push(self.choice(value.span().start, one)?);
+                        not.push(self.choice(one)?);
                     }
                 }
-                ("not", DeValue::String(_)) => not.push(self.choice(value.span().start, value)?),
+                ("not", DeValue::String(_)) => not.push(self.choice(value)?),
                 ("not", other) => return Err(self.is_no(value, other, "a selector or a list of them")),
                 ("group-peers", DeValue::Boolean(true)) => group_peers = GroupPeers::Claim,
                 ("force-display", DeValue::Boolean(true)) => display = Display::Force,
@@ -113,10 +113,9 @@ impl<'a> File<'a> {
         })
     }
 
-    /// A selector of the list that begins at `at`.
-    fn choice(&self, at: usize, value: &Spanned<DeValue<'_>>) -> Result<Choice, RulesFileError> {
+    fn choice(&self, value: &Spanned<DeValue<'_>>) -> Result<Choice, RulesFileError> {
         match value.get_ref() {
-            DeValue::String(text) => Ok(Choice::new(self.source(at), text)),
+            DeValue::String(text) => Ok(Choice::new(self.source(value.span().start), text)),
             other => Err(self.is_no(value, other, "a string")),
         }
     }
@@ -202,7 +201,7 @@ mod tests {
             (rules[0].group_peers, rules[0].display),
             (GroupPeers::Claim, Display::Keep)
         );
-        assert_eq!(not(&rules[1]), ["`10de:1eb8` (r.toml:7)", "`bay=3` (r.toml:7)"]);
+        assert_eq!(not(&rules[1]), ["`10de:1eb8` (r.toml:7)", "`bay=3` (r.toml:8)"]);
         assert!(rules[1].not[0].selector.is_ok() && rules[1].not[1].selector.is_err());
         assert_eq!(
             (rules[1].group_peers, rules[1].display),
@@ -266,6 +265,12 @@ mod tests {
     fn marks_and_line_ends_of_other_systems_are_fine() {
         let rules = parse("r.toml", b"\xef\xbb\xbf[[claim]]\r\nselect = \" gpu \"\r\n").unwrap();
         assert!(selects_gpus(&rules[0]));
+    }
+
+    #[test]
+    fn a_mark_in_front_moves_no_line() {
+        let error = parse("r.toml", b"\xef\xbb\xbf#\n\xff").unwrap_err();
+        assert_eq!(error.line, 2, "{error}");
     }
 
     #[test]

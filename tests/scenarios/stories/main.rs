@@ -82,6 +82,7 @@ const STORIES: &[(&str, Story)] = stories![
     hot::back_from_a_power_cycle_on_the_newest,
     hangs::a_modprobe_that_never_returns,
     hangs::an_unbind_that_never_returns,
+    hangs::a_second_hang_when_the_time_is_over,
     hangs::a_reset_that_does_not_end,
     recover::table_on_6_1,
     recover::table_on_6_12,

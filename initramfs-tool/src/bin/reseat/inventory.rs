@@ -1,6 +1,7 @@
 //! `reseat inventory`.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use reseat::inventory::{self, Gpu, Serial, Wanted};
@@ -23,6 +24,9 @@ pub(crate) struct Arguments {
     /// Asks each GPU for its serial number, but for those that are asleep; only root may.
     #[arg(long, conflicts_with = "json")]
     selectors: bool,
+    /// The directory that stands for `/`.
+    #[arg(long, value_name = "DIR", hide = true)]
+    root: Option<PathBuf>,
 }
 
 /// The schema of the JSON form: fields may be added under the same name.
@@ -54,7 +58,8 @@ struct FunctionRow {
 
 /// Prints the inventory. Fails where a part of it could not be read, after printing the rest.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let root = Root::system();
+    let root = arguments.root.as_deref().map(std::path::absolute).transpose()?;
+    let root = root.map_or_else(Root::system, Root::at);
     let listing = linux::list(&root);
     if arguments.selectors {
         return show_selectors(&root, &listing);
@@ -62,10 +67,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut inventory = Inventory {
         schema: SCHEMA,
         gpus: Vec::new(),
-        problems: listing.problems,
+        problems: problems(&listing),
     };
-    let unreadable = listing.unreadable.into_iter();
-    inventory.problems.extend(unreadable.map(|(_, problem)| problem));
     for gpu in inventory::gpus(&listing.functions) {
         let row = gpu_row(&root, &gpu, &mut inventory.problems);
         inventory.gpus.push(row);
@@ -87,9 +90,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     })
 }
 
+fn problems(listing: &Listing) -> Vec<String> {
+    let unreadable = listing.unreadable.iter().map(|(_, problem)| problem);
+    listing.problems.iter().chain(unreadable).cloned().collect()
+}
+
 /// Prints what selectors there are for each GPU itself. Its other functions are of the same place.
 fn show_selectors(root: &Root, listing: &Listing) -> anyhow::Result<ExitCode> {
-    let mut problems = listing.problems.clone();
+    let mut problems = problems(listing);
     let details = linux::details(root, &listing.functions, Wanted::ALL, &mut problems);
     let mut rows = Vec::new();
     for gpu in inventory::gpus(&listing.functions) {
@@ -116,7 +124,11 @@ fn show_selectors(root: &Root, listing: &Listing) -> anyhow::Result<ExitCode> {
         ]);
     }
     let head = ["ADDRESS AND IDENTITY", "PATH", "SLOT", "SUBSYSTEM", "SERIAL NUMBER"];
-    writeln!(io::stdout().lock(), "{}", table(head, rows.into_iter()))?;
+    let mut output = io::stdout().lock();
+    match rows.is_empty() {
+        true => writeln!(output, "no GPU")?,
+        false => writeln!(output, "{}", table(head, rows.into_iter()))?,
+    }
     for problem in &problems {
         eprintln!("reseat: {problem}");
     }

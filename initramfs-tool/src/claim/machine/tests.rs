@@ -537,3 +537,59 @@ fn a_variant_gets_its_function_and_vfio_pci_the_others() {
     assert_eq!((on(0), on(1)), (Some("nvgrace_gpu_vfio_pci"), Some("vfio-pci")));
     assert_eq!(kernel.devices[&address(0)].driver_override, "nvgrace_gpu_vfio_pci");
 }
+
+/// What was begun on a function when the time was over may still hold it: whoever touches it may block as well.
+#[test]
+fn the_way_back_comes_last_to_the_function_that_may_be_held() {
+    let [first, second] = [0, 1].map(|function| FunctionAddress::new(0, 1, 0, function).unwrap());
+    let cleared = |function| Change {
+        function,
+        undo: Verb::Write {
+            attribute: Attribute::DriverOverride,
+            value: String::new(),
+        },
+    };
+    let bound = |function| Change {
+        function,
+        undo: Verb::Bind {
+            driver: "nouveau".to_owned(),
+        },
+    };
+    let changes = [cleared(first), cleared(second), bound(first), bound(second)];
+    let rollback = Rollback {
+        function: Some(second),
+        during: None,
+        failure: Failure::other("the time for the claim was over"),
+        leftovers: Vec::new(),
+    };
+    let mut claim = Claim::undo(&changes, rollback);
+    let mut order = Vec::new();
+    while let Step::Do(operation) = claim.next(Duration::ZERO) {
+        order.push((operation.function, matches!(operation.verb, Verb::Bind { .. })));
+        claim.tell(Duration::ZERO, Ok(Answer::Accepted));
+    }
+    assert_eq!(order, [(first, false), (first, true), (second, false), (second, true)]);
+}
+
+#[test]
+fn what_this_kernel_lacks_is_said_once() {
+    let function = FunctionAddress::new(0, 1, 0, 0).unwrap();
+    let mut claim = Claim::new(&Target {
+        aim: Aim::Claim,
+        device: function.device_address(),
+        functions: vec![TargetFunction::new(function, GPU)],
+    });
+    let present = Answer::Present {
+        identity: GPU,
+        driver: None,
+        power_control: None,
+    };
+    for answer in [present, Answer::NoSuchAttribute] {
+        assert!(matches!(claim.next(Duration::ZERO), Step::Do(_)));
+        claim.tell(Duration::ZERO, Ok(answer));
+    }
+    assert_eq!(
+        claim.rollback().unwrap().to_string(),
+        "write vfio-pci to driver_override of 0000:01:00.0: this kernel has no such attribute"
+    );
+}

@@ -1,7 +1,6 @@
 //! The supervisor with a mock clock, and workers that are only talked about.
 
 use super::*;
-use reseat_core::address::FunctionAddress;
 
 use crate::claim::{Aim, Attribute, TargetFunction};
 
@@ -91,6 +90,7 @@ fn one_worker_serves_all_while_all_goes_well() {
     }
     assert_eq!(supervision.gone(seconds(2.0), id, "end of its output"), []);
     assert_eq!(supervision.deadline(), None);
+    assert_eq!(supervision.unreturned(), []);
     assert_eq!(
         devices(supervision),
         [("0000:01:00".to_owned(), true), ("0000:02:00".to_owned(), true)]
@@ -143,6 +143,7 @@ fn a_blocked_worker_is_abandoned_its_gpu_taken_back_and_the_others_claimed() {
     assert_eq!(*claim_3, Assignment::Claim(vec![target(3)]));
 
     // What the abandoned one still says changes nothing.
+    assert_eq!(supervision.unreturned(), [(first, function(1, 1))]);
     supervision.event(seconds(5.1), first, Event::Ended(success(), seconds(0.1)));
     let rolled_back = Outcome {
         begun: true,
@@ -252,6 +253,11 @@ fn a_busy_worker_that_runs_out_of_time_holds_nothing_and_is_taken_back_whole() {
     assert_eq!(*changes, [overridden(function(1, 0))]);
     assert_eq!(rollback.failure.kind, FailureKind::OutOfTime);
     assert_eq!(
+        supervision.unreturned(),
+        [(id, function(1, 0))],
+        "it may be held all the same"
+    );
+    assert_eq!(
         rollback.leftovers,
         ["unbind 0000:01:00.0 from nouveau: not known whether it took effect, or still will"]
     );
@@ -280,6 +286,7 @@ fn a_worker_that_blocks_on_its_way_back_leaves_the_rest_and_the_first_cause_stan
     };
     supervision.event(seconds(0.3), id, Event::Began(way_back));
     assert_eq!(supervision.tick(seconds(5.3)), [Command::Abandon(id)]);
+    assert_eq!(supervision.unreturned(), [(id, function(1, 0))]);
     let rollback = supervision.into_finished().remove(0).outcome.rollback.unwrap();
     assert_eq!(rollback.failure.message, "EINVAL");
     assert_eq!(

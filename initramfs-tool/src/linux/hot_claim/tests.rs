@@ -20,6 +20,7 @@ impl Machine {
             directory: tempfile::tempdir().unwrap(),
         };
         machine.write("proc/cmdline", command_line);
+        machine.write("sys/bus/pci/drivers/vfio-pci/bind", "");
         machine.function(0, "0x030000");
         machine.function(1, "0x040300");
         for function in ["00.0", "00.1"] {
@@ -184,4 +185,16 @@ fn functions_that_the_kernel_is_still_adding_are_waited_for() {
         (waited, claim.join().unwrap())
     });
     assert!(matches!(added, (true, Ok(HotClaim::Done(_)))), "{added:?}");
+}
+
+#[test]
+fn a_run_that_is_dry_for_a_misspelt_parameter_says_so() {
+    let HotClaim::Done(report) = Machine::new("reseat.claim=gpu reseat.dry")
+        .claim("0000:01:00.0")
+        .unwrap()
+    else {
+        panic!("nothing was done");
+    };
+    assert_eq!(report.problems, ["unknown kernel parameter `reseat.dry`"]);
+    assert_eq!((report.verdict, report.complete), (Verdict::DryRun, false));
 }

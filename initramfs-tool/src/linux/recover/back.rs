@@ -1,5 +1,7 @@
 //! Back into service: by verified resets, or by somebody's word.
 
+use std::time::Instant;
+
 use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 use reseat_core::decision::{Preference, Rung};
@@ -13,6 +15,7 @@ use super::quarantine::{
 };
 use super::worker::Workers;
 use super::{files, identity};
+use crate::claim::Limits;
 use crate::identification::Identification;
 use crate::recovery::{Event, Task};
 use crate::rules::Contract;
@@ -194,12 +197,13 @@ fn hand_over(root: &Root, device: DeviceAddress) -> Result<(), Vec<String>> {
         .iter()
         .any(|chosen| chosen.device == gpu.device);
     if is_chosen {
-        if let Some(problem) = module::provide_vfio_pci(root).problem {
+        let until = Instant::now() + Limits::RUNNING.loading_ends;
+        if let Some(problem) = module::provide_vfio_pci(root, until).problem {
             return Err(vec![problem]);
         }
         // Where one cannot be had, plain vfio-pci takes its place, as at boot.
-        let mut variants = variants::choose(root, std::slice::from_ref(&gpu), &mut Vec::new());
-        variants::provide(root, &mut variants, &mut Vec::new());
+        let mut variants = variants::choose(root, std::slice::from_ref(&gpu), &mut Vec::new(), until);
+        variants::provide(root, &mut variants, &mut Vec::new(), until);
     }
     let mut workers = Workers::new(root);
     let subject = survey(root, &mut workers, device)?.subject;
