@@ -35,7 +35,7 @@ reseat_variants() {
 check() {
     [[ $mount_needs ]] && return 1
     # The kernel that saves the memory of a crashed one is to do that and nothing else.
-    [[ " $add_dracutmodules $force_add_dracutmodules " == *" kdumpbase "* ]] && return 1
+    [[ " ${add_dracutmodules-} ${force_add_dracutmodules-} " == *" kdumpbase "* ]] && return 1
     require_binaries /usr/sbin/reseat-claim || return 1
     return 0
 }
