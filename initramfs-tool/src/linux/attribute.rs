@@ -59,6 +59,13 @@ pub(super) fn read_untrimmed(path: &Path) -> Result<String, FileError> {
     })
 }
 
+/// The text of somebody's configuration, whose comments may be in any encoding: what is no UTF-8 is replaced. Nothing for a
+/// file that is not there or cannot be read.
+pub(super) fn read_configuration(path: &Path) -> String {
+    let bytes = fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
+
 /// [`read`], with nothing for a file that is not there.
 pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, FileError> {
     if_there(read(path))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::iter;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -84,7 +85,7 @@ fn places(root: &Root) -> Vec<String> {
 
 /// What `kernel-install` may call this machine by on the boot partition, as its manual page has the order.
 fn entry_tokens(root: &Root) -> Vec<String> {
-    let line = |path: &str| attribute::read(&root.path(path)).unwrap_or_default();
+    let line = |path: &str| attribute::read_configuration(&root.path(path));
     let release = ["/etc/os-release", "/usr/lib/os-release"].map(line);
     let release = release.iter().find(|text| !text.is_empty());
     let named = |name: &str| {
@@ -104,14 +105,13 @@ fn entry_tokens(root: &Root) -> Vec<String> {
         named("IMAGE_ID"),
         named("ID"),
     ];
-    let mut tokens: Vec<String> = tokens.into_iter().flatten().filter(|token| !token.is_empty()).collect();
-    let all = tokens.clone();
-    let mut at = 0;
-    tokens.retain(|token| {
-        at += 1;
-        !all.iter().take(at - 1).any(|earlier| earlier == token)
-    });
-    tokens
+    let mut different: Vec<String> = Vec::new();
+    for token in tokens.into_iter().flatten() {
+        if !token.is_empty() && !different.contains(&token) {
+            different.push(token);
+        }
+    }
+    different
 }
 
 fn kernels(root: &Root, places: &[String]) -> Vec<Kernel> {
@@ -149,7 +149,7 @@ fn image(root: &Root, version: &str, places: &[String]) -> Option<Image> {
 
 /// Whether sdbootutil is there, and openSUSE's boot loader is one that it serves.
 fn by_sdbootutil(root: &Root) -> bool {
-    let configuration = attribute::read(&root.path("/etc/sysconfig/bootloader")).unwrap_or_default();
+    let configuration = attribute::read_configuration(&root.path("/etc/sysconfig/bootloader"));
     let served = |line: &str| {
         let value = line.strip_prefix("LOADER_TYPE=");
         value.is_some_and(|value| ["systemd-boot", "grub2-bls"].contains(&value.trim_matches(['"', '\''])))
@@ -205,15 +205,11 @@ fn layout_of_unified(root: &Root) -> Option<String> {
     let main = DIRECTORIES.iter().map(|directory| format!("{directory}/{NAME}"));
     let main = main.into_iter().find(|path| root.path(path).exists());
     let beside = drop_ins(root, &DIRECTORIES.map(|directory| format!("{directory}/{NAME}.d")));
-    let says = |path: String| {
-        let text = attribute::read(&root.path(&path)).unwrap_or_default();
-        let bare = text.lines().map(|line| line.split_whitespace().collect::<String>());
-        let layout = bare
-            .filter_map(|line| Some(line.strip_prefix("layout=")?.to_owned()))
-            .next_back()?;
-        Some((layout, path))
+    let layout = |line: &str| {
+        let bare: String = line.split_whitespace().collect();
+        bare.strip_prefix("layout=").map(str::to_owned)
     };
-    let (layout, path) = main.into_iter().chain(beside).filter_map(says).next_back()?;
+    let (layout, path) = last_setting(root, main.into_iter().chain(beside), layout)?;
     (layout == "uki").then_some(path)
 }
 
@@ -226,20 +222,27 @@ fn dracut_unifies(root: &Root) -> Option<String> {
             "/usr/lib/dracut/dracut.conf.d".to_owned(),
         ],
     );
-    let says = |path: String| {
-        let text = attribute::read(&root.path(&path)).unwrap_or_default();
-        let set = text
-            .lines()
-            .filter_map(|line| line.trim().strip_prefix("uefi="))
-            .next_back()?;
-        let value = set.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
-        Some((value, path))
+    let value = |line: &str| {
+        let set = line.trim().strip_prefix("uefi=")?;
+        Some(set.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned())
     };
-    let (value, path) = std::iter::once("/etc/dracut.conf".to_owned())
-        .chain(beside)
-        .filter_map(says)
-        .next_back()?;
+    let files = iter::once("/etc/dracut.conf".to_owned()).chain(beside);
+    let (value, path) = last_setting(root, files, value)?;
     (value == "yes").then_some(path)
+}
+
+/// What the last line that sets something sets it to, and the file that it is in. `value` is what a line sets it to.
+fn last_setting(
+    root: &Root,
+    files: impl Iterator<Item = String>,
+    value: impl Fn(&str) -> Option<String>,
+) -> Option<(String, String)> {
+    let set = files.filter_map(|path| {
+        let text = attribute::read_configuration(&root.path(&path));
+        let value = text.lines().filter_map(&value).last()?;
+        Some((value, path))
+    });
+    set.last()
 }
 
 /// The files `*.conf` of these directories by name; of one name, that of the first directory.

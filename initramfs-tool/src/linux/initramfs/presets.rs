@@ -73,7 +73,7 @@ fn all(root: &Root) -> Vec<(String, Preset)> {
     let presets = entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "preset"));
     let presets = presets.map(|entry| {
         let name = Path::new(PRESETS).join(entry.file_name()).display().to_string();
-        (name, Preset::parse(&attribute::read(&entry.path()).unwrap_or_default()))
+        (name, Preset::parse(&attribute::read_configuration(&entry.path())))
     });
     presets.collect()
 }
@@ -83,7 +83,7 @@ fn of_kernel(root: &Root, version: &str) -> Option<(String, Preset)> {
     let package = ["/lib/modules", "/usr/lib/modules"]
         .iter()
         .find_map(|directory| attribute::read(&root.path(directory).join(version).join("pkgbase")).ok())?;
-    let preset = attribute::read(&root.path(PRESETS).join(format!("{package}.preset"))).unwrap_or_default();
+    let preset = attribute::read_configuration(&root.path(PRESETS).join(format!("{package}.preset")));
     Some((package, Preset::parse(&preset)))
 }
 

@@ -46,6 +46,26 @@ fn what_unifies_images_is_found_where_it_counts() {
     assert_eq!(machine.facts().unified, [""; 0]);
 }
 
+/// A comment in somebody's own encoding is no reason to overlook what stands beside it.
+#[test]
+fn what_unifies_images_is_found_in_files_of_any_encoding() {
+    for (file, text) in [
+        ("/etc/kernel/install.conf", "layout=uki\n"),
+        ("/etc/dracut.conf.d/uki.conf", "uefi=yes\n"),
+        (
+            "/etc/mkinitcpio.d/linux.preset",
+            "default_uki=/efi/EFI/Linux/arch.efi\n",
+        ),
+    ] {
+        let machine = Machine::new();
+        machine.write(file, "");
+        let text = [b"# caf\xe9\n", text.as_bytes()].concat();
+        fs::write(machine.root().path(file), text).unwrap();
+        let found = machine.facts().unified;
+        assert!(found.iter().any(|sign| sign.starts_with(file)), "{file}: {found:?}");
+    }
+}
+
 #[test]
 fn kernel_install_may_call_a_machine_otherwise_than_by_its_id() {
     for (file, text) in [
