@@ -3,8 +3,8 @@
 //! A new initramfs changes what is measured into three registers: 4 (the boot loader, and a kernel image that is started by
 //! the firmware), 9 (the kernel's and GRUB's record of the initramfs), and 11 (the parts of a unified kernel image), as the
 //! UAPI group's "Linux TPM PCR Registry" has them; and where GRUB's menu gets an entry for the image from before, register 8. A
-//! disk whose key is bound to one of them waits for a passphrase in the
-//! next boot, for ever where nobody sits before the machine.
+//! disk whose key is bound to one of them waits for a passphrase in the next boot, for ever where nobody sits before the
+//! machine.
 
 use std::fmt;
 
@@ -13,16 +13,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The registers that another initramfs changes; and last, the one that an entry in GRUB's menu changes, since it has every
-/// command of its configuration measured there.
-const CHANGING: [u64; 4] = [4, 9, 11, 8];
+/// The registers that another initramfs changes.
+const BY_INITRAMFS: &[u64] = &[4, 9, 11];
+/// Those, and the one that an entry in GRUB's menu changes: GRUB has every command of its configuration measured there.
+const WITH_MENU_BY_GRUB: &[u64] = &[4, 8, 9, 11];
 
 /// The registers that an installation changes, with a menu by GRUB or without.
 #[must_use]
 pub fn changing(by_grub: bool) -> &'static [u64] {
-    match CHANGING.split_last() {
-        Some((_, without)) if !by_grub => without,
-        _ => &CHANGING,
+    match by_grub {
+        true => WITH_MENU_BY_GRUB,
+        false => BY_INITRAMFS,
     }
 }
 
@@ -265,7 +266,7 @@ mod tests {
             |registers: &str| of_token(&format!(r#"{{"type":"systemd-tpm2","tpm2-pcrs":{registers}}}"#)).unwrap();
         assert_eq!(bound("[7]"), Binding::None);
         assert_eq!(bound("[]"), Binding::None);
-        for register in CHANGING {
+        for &register in changing(true) {
             let expected = Binding::Registers("systemd-cryptenroll", vec![register]);
             assert_eq!(bound(&format!("[7,{register}]")), expected);
         }

@@ -154,10 +154,14 @@ pub fn choose<'a>(facts: &'a Facts, which: &Which) -> Result<Vec<(&'a str, &'a I
     match which {
         Which::Running => Ok(vec![named(facts.running.as_deref().ok_or(Refusal::RunningUnknown)?)?]),
         Which::Named(versions) => {
-            // One that is named twice is built once.
-            let first = |(at, version): &(usize, &String)| !versions.iter().take(*at).any(|other| other == *version);
-            let versions = versions.iter().enumerate().filter(first);
-            versions.map(|(_, version)| named(version)).collect()
+            let mut chosen: Vec<(&str, &Image)> = Vec::new();
+            for version in versions {
+                // One that is named twice is built once.
+                if !chosen.iter().any(|(known, _)| known == version) {
+                    chosen.push(named(version)?);
+                }
+            }
+            Ok(chosen)
         }
         Which::All => {
             let with_image = facts.kernels.iter().filter(|kernel| kernel.image.is_some());
