@@ -223,6 +223,14 @@ impl Removal<'_> {
             self.told.push(((*kernel).clone(), (*image).clone()));
             tell_others(self.root, self.record.builder, kernel, image)?;
         }
+        self.forget_kept();
+        let images: Vec<&PathBuf> = kernels.iter().map(|(_, image)| image).collect();
+        self.forget_leftovers(&images, menu.into_keys());
+        Ok(())
+    }
+
+    /// The images that were kept have done their duty, but for those that are all there is.
+    fn forget_kept(&mut self) {
         for SwitchedImage {
             kernel, image, kept, ..
         } in &self.record.images
@@ -238,8 +246,11 @@ impl Removal<'_> {
                 self.changes.is_obsolete(&self.root.path(kept));
             }
         }
-        // Of one that was cut off.
-        for (_, image) in kernels {
+    }
+
+    /// What an installation or a removal has left behind that was cut off.
+    fn forget_leftovers(&mut self, images: &[&PathBuf], menu: impl Iterator<Item = PathBuf>) {
+        for image in images {
             for leftover in leftovers::beside_image(image) {
                 self.changes.is_obsolete(&self.root.path(leftover));
             }
@@ -253,10 +264,9 @@ impl Removal<'_> {
             }
         }
         let brought = Builder::ALL.iter().flat_map(|builder| builder.files());
-        for file in brought.map(|file| PathBuf::from(file.path)).chain(menu.into_keys()) {
+        for file in brought.map(|file| PathBuf::from(file.path)).chain(menu) {
             self.changes.is_obsolete(&self.root.path(leftovers::beside_file(&file)));
         }
-        Ok(())
     }
 
     fn way(&mut self, image: &Path) -> Result<Way, InitramfsError> {
