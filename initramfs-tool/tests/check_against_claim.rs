@@ -3,19 +3,20 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+#[allow(dead_code, reason = "not all of it is for here")]
+mod files;
 #[allow(dead_code, reason = "not every fixture is for here")]
 #[path = "../src/linux/fixtures.rs"]
 mod fixtures;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Deref;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 use std::process::Command;
 
+use files::Files;
 use serde_json::Value;
-use tempfile::TempDir;
-
 const MACHINES: u64 = 100;
 
 /// The same numbers every time (xorshift64, Marsaglia 2003): what fails can be looked at again.
@@ -36,15 +37,23 @@ impl Numbers {
 
 /// A machine made of files, whose functions are on vfio-pci already, so that a claim of files comes to its end.
 struct Machine {
-    directory: TempDir,
+    files: Files,
     /// What stands in each function's `class`, and whether it is a virtual one.
     functions: BTreeMap<String, (String, bool)>,
+}
+
+impl Deref for Machine {
+    type Target = Files;
+
+    fn deref(&self) -> &Files {
+        &self.files
+    }
 }
 
 impl Machine {
     fn new(numbers: &mut Numbers) -> Self {
         let mut machine = Self {
-            directory: tempfile::tempdir().unwrap(),
+            files: Files::new(),
             functions: BTreeMap::new(),
         };
         for (file, content) in [
@@ -122,16 +131,6 @@ impl Machine {
         self.functions.insert(address.to_owned(), (written, physical.is_some()));
     }
 
-    fn path(&self, path: &str) -> PathBuf {
-        self.directory.path().join(path)
-    }
-
-    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
     /// The functions that were touched.
     fn touched(&self) -> Vec<String> {
         let is_touched = |address: &&String| {
@@ -144,9 +143,7 @@ impl Machine {
     /// The exit status and the report of `reseat rules check`.
     fn check(&self) -> (Option<i32>, Value) {
         let mut check = Command::new(env!("CARGO_BIN_EXE_reseat"));
-        let check = check
-            .args(["rules", "check", "--json", "--root"])
-            .arg(self.directory.path());
+        let check = check.args(["rules", "check", "--json", "--root"]).arg(self.root());
         let output = check.output().unwrap();
         (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
     }
@@ -154,7 +151,7 @@ impl Machine {
     /// The exit status and the report of `reseat-claim`.
     fn claim(&self) -> (Option<i32>, Value) {
         let mut claim = Command::new(env!("CARGO_BIN_EXE_reseat-claim"));
-        let status = claim.arg("--root").arg(self.directory.path()).output().unwrap().status;
+        let status = claim.arg("--root").arg(self.root()).output().unwrap().status;
         let report = fs::read(self.path("run/reseat/claim.json")).unwrap();
         (status.code(), serde_json::from_slice(&report).unwrap())
     }

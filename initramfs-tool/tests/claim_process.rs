@@ -2,28 +2,37 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+#[allow(dead_code, reason = "not all of it is for here")]
+mod files;
 #[allow(dead_code, reason = "not every fixture is for here")]
 #[path = "../src/linux/fixtures.rs"]
 mod fixtures;
 
 use std::fs;
+use std::ops::Deref;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
+use files::Files;
 
 /// A machine made of files, whose functions are on vfio-pci already.
 struct Machine {
-    directory: TempDir,
+    files: Files,
+}
+
+impl Deref for Machine {
+    type Target = Files;
+
+    fn deref(&self) -> &Files {
+        &self.files
+    }
 }
 
 impl Machine {
     fn new(command_line: &str) -> Self {
-        let machine = Self {
-            directory: tempfile::tempdir().unwrap(),
-        };
+        let machine = Self { files: Files::new() };
         machine.write("proc/cmdline", command_line);
         machine.write("dev/kmsg", "");
         machine.write("sys/module/vfio_pci/parameters/disable_idle_d3", "Y\n");
@@ -52,24 +61,10 @@ impl Machine {
         self.write(&format!("{directory}/config"), fixtures::config_space(fixtures::IN_D0));
     }
 
-    fn path(&self, path: &str) -> PathBuf {
-        self.directory.path().join(path)
-    }
-
-    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
-    fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.path(path)).unwrap()
-    }
-
     fn claim(&self, arguments: &[&str]) -> Output {
         reseat_claim()
             .arg("--root")
-            .arg(self.directory.path())
+            .arg(self.root())
             .args(arguments)
             .output()
             .unwrap()

@@ -67,7 +67,7 @@ fn refused_at_once(make: impl FnOnce(&Machine), why: &str) {
     make(&machine);
     let mut child = Command::new(env!("CARGO_BIN_EXE_reseat"))
         .args(["rules", "check", "--root"])
-        .arg(machine.directory.path())
+        .arg(machine.root())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -128,7 +128,7 @@ fn the_inventory_names_what_it_cannot_read_in_every_form() {
     machine.write("sys/bus/pci/devices/0000:02:00.0/class", "0x03");
     let inventory = |arguments: &[&str]| {
         let mut inventory = Command::new(env!("CARGO_BIN_EXE_reseat"));
-        let inventory = inventory.args(["inventory", "--root"]).arg(machine.directory.path());
+        let inventory = inventory.args(["inventory", "--root"]).arg(machine.root());
         said(inventory.args(arguments).output().unwrap())
     };
     for arguments in [&[][..], &["--json"], &["--selectors"]] {

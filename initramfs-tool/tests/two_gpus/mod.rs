@@ -1,19 +1,22 @@
 //! A directory that stands for `/`: two identical GPUs in slots, behind root ports.
 
+#[allow(dead_code, reason = "not all of it is for here")]
+#[path = "../files/mod.rs"]
+mod files;
 #[allow(dead_code, reason = "not every fixture is for here")]
 #[path = "../../src/linux/fixtures.rs"]
 mod fixtures;
 
 use std::fs;
+use std::ops::Deref;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use tempfile::TempDir;
+use files::Files;
 
 /// The machine. Gone when it is dropped.
 pub(crate) struct Machine {
-    pub(crate) directory: TempDir,
+    files: Files,
 }
 
 /// A PCI Express capability at 40, linked behind the one at 60, and a serial number at 100.
@@ -47,11 +50,17 @@ pub(crate) fn port_space(link: LinkSays) -> Vec<u8> {
     bytes
 }
 
+impl Deref for Machine {
+    type Target = Files;
+
+    fn deref(&self) -> &Files {
+        &self.files
+    }
+}
+
 impl Machine {
     pub(crate) fn new(rules: &str) -> Self {
-        let machine = Self {
-            directory: tempfile::tempdir().unwrap(),
-        };
+        let machine = Self { files: Files::new() };
         machine.write("proc/cmdline", "quiet");
         machine.write("proc/sys/kernel/osrelease", "6.12.0");
         machine.write("dev/kmsg", "");
@@ -121,26 +130,12 @@ impl Machine {
         format!("sys/devices/pci0000:00/0000:00:{bus:02x}.0/0000:{bus:02x}:00.0")
     }
 
-    pub(crate) fn path(&self, path: &str) -> PathBuf {
-        self.directory.path().join(path)
-    }
-
-    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
-    pub(crate) fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.path(path)).unwrap()
-    }
-
     /// The exit status and the output of `reseat rules check`.
     pub(crate) fn check(&self, arguments: &[&str]) -> (Option<i32>, String) {
         said(
             Command::new(env!("CARGO_BIN_EXE_reseat"))
                 .args(["rules", "check", "--root"])
-                .arg(self.directory.path())
+                .arg(self.root())
                 .args(arguments)
                 .output()
                 .unwrap(),
@@ -151,7 +146,7 @@ impl Machine {
         said(
             Command::new(env!("CARGO_BIN_EXE_reseat-claim"))
                 .arg("--root")
-                .arg(self.directory.path())
+                .arg(self.root())
                 .args(arguments)
                 .output()
                 .unwrap(),
