@@ -220,6 +220,16 @@ mod tests {
     }
 
     #[test]
+    fn more_lines_than_one_open_file_may_take_are_all_written_in_order() {
+        let (_directory, root) = machine([]);
+        let lines: Vec<(Tone, String)> = (0..25).map(|number| (Tone::Notice, format!("line {number}"))).collect();
+        log_all(&root, &lines).unwrap();
+        let written = fs::read_to_string(root.path("/dev/kmsg")).unwrap();
+        let expected: String = (0..25).map(|number| format!("<5>reseat: line {number}\n")).collect();
+        assert_eq!(written, expected);
+    }
+
+    #[test]
     fn without_a_log_it_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         assert!(Reader::open(&Root::at(directory.path())).is_err());
