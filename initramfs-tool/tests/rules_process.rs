@@ -7,7 +7,7 @@ mod two_gpus;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use two_gpus::{LinkSays, Machine, config_space, port_space};
+use two_gpus::{LinkSays, Machine, config_space, fixtures, port_space};
 
 /// Without the time, which is never twice the same.
 fn words(text: &str) -> Vec<&str> {
@@ -102,6 +102,29 @@ fn below_a_port_that_sleeps_or_has_no_link_nobody_is_asked_for_a_serial_number()
     machine.write(&format!("{port}/config"), port_space(LinkSays::Active));
     let (status, said) = machine.check(&[]);
     assert_eq!(status, Some(0), "{said}");
+}
+
+/// A server's management controller shows its picture by a function without PCI Express, which has no room for a number: that
+/// is no reason to keep silent on the numbers that there are.
+#[test]
+fn a_function_of_conventional_pci_has_no_serial_number_and_that_is_known() {
+    let machine = Machine::new("[[claim]]\nselect = \"serial=00-00-00-00-00-00-00-07\"\n");
+    let conventional = fixtures::config_space(fixtures::IN_D0);
+    machine.write("sys/bus/pci/devices/0000:02:00.0/config", &conventional);
+    let (status, said) = machine.check(&[]);
+    assert_eq!(status, Some(1), "{said}");
+    let there = "no GPU has serial=00-00-00-00-00-00-00-07: there is serial=00-00-00-00-00-00-00-01\n";
+    assert!(said.contains(there), "{said}");
+    let (status, shown) = machine.inventory(&["--selectors"]);
+    assert_eq!(status, Some(0), "{shown}");
+
+    // One whose list is not told to its end may have had the capability behind.
+    let mut damaged = conventional;
+    damaged[0x61] = 0x60;
+    machine.write("sys/bus/pci/devices/0000:02:00.0/config", damaged);
+    let (_, said) = machine.check(&[]);
+    let why = "the serial number of 0000:02:00.0 is not known: only 256 bytes are readable";
+    assert!(said.contains(why), "{said}");
 }
 
 /// The quarantine of the GPU that says the number 1, in slot 1 when that was written.

@@ -126,13 +126,8 @@ fn a_kernel_without_vfio_pci_would_claim_nothing() {
 fn the_inventory_names_what_it_cannot_read_in_every_form() {
     let machine = Machine::new("");
     machine.write("sys/bus/pci/devices/0000:02:00.0/class", "0x03");
-    let inventory = |arguments: &[&str]| {
-        let mut inventory = Command::new(env!("CARGO_BIN_EXE_reseat"));
-        let inventory = inventory.args(["inventory", "--root"]).arg(machine.root());
-        said(inventory.args(arguments).output().unwrap())
-    };
     for arguments in [&[][..], &["--json"], &["--selectors"]] {
-        let (status, said) = inventory(arguments);
+        let (status, said) = machine.inventory(arguments);
         assert_eq!(status, Some(1), "{arguments:?}: {said}");
         assert!(said.contains("0000:01:00.0"), "{arguments:?}: {said}");
         assert!(

@@ -9,8 +9,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use reseat_core::address::FunctionAddress;
-use reseat_core::capability::extended_space::ExtendedSpace;
+use reseat_core::capability::StandardId;
+use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
 use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
+use reseat_core::capability::walk::{End, Walk};
 use reseat_core::header::CapabilityPointer;
 
 use super::config::ConfigFile;
@@ -110,13 +112,26 @@ fn number_of(root: &Root, function: FunctionAddress) -> Result<Option<SerialNumb
     let mut config = ConfigFile::open(root, function).map_err(|error| because(&error.to_string()))?;
     // One that does not answer reads all-ones, which is no pointer.
     let pointer = CapabilityPointer::read(&mut config).map_err(|error| because(&error.to_string()))?;
-    let extended = ExtendedSpace::search(&mut config, pointer.unwrap_or(CapabilityPointer::None));
-    let extended = extended.map_err(|error| because(&error.to_string()))?;
+    let extended = match ExtendedSpace::search(&mut config, pointer.unwrap_or(CapabilityPointer::None)) {
+        Ok(extended) => extended,
+        Err(NoExtendedSpace::NotReadable(_)) if pointer.is_some_and(|it| is_conventional(&mut config, it)) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(because(&error.to_string())),
+    };
     match DeviceSerialNumber::search(&mut config, extended) {
         Ok(Some(mut found)) => found.number().map(Some).map_err(|error| because(&error.to_string())),
         Ok(None) => Ok(None),
         Err(end) => Err(because(&format!("its extended list is {end}"))),
     }
+}
+
+/// Whether a function has no place for a number: its list, told to its end, has neither PCI Express nor PCI-X. Who is not root
+/// sees 64 bytes, in which no list ends.
+fn is_conventional(config: &mut ConfigFile, pointer: CapabilityPointer) -> bool {
+    let mut walk = Walk::standard(config, pointer);
+    let has_place = walk.any(|capability| [StandardId::EXPRESS, StandardId::PCI_X].contains(&capability.id()));
+    !has_place && matches!(walk.end(), Some(End::Complete))
 }
 
 /// Whether a read wakes nobody and comes to a function, or why not. Below a port that sleeps, the kernel wakes that first;

@@ -5,7 +5,7 @@
 mod files;
 #[allow(dead_code, reason = "not every fixture is for here")]
 #[path = "../../src/linux/fixtures.rs"]
-mod fixtures;
+pub(crate) mod fixtures;
 
 use std::fs;
 use std::ops::Deref;
@@ -142,6 +142,14 @@ impl Machine {
         )
     }
 
+    /// The same of `reseat inventory`.
+    pub(crate) fn inventory(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut inventory = Command::new(env!("CARGO_BIN_EXE_reseat"));
+        let inventory = inventory.args(["inventory", "--root"]).arg(self.root());
+        said(inventory.args(arguments).output().unwrap())
+    }
+
+    /// The same of `reseat-claim`.
     pub(crate) fn claim(&self, arguments: &[&str]) -> (Option<i32>, String) {
         said(
             Command::new(env!("CARGO_BIN_EXE_reseat-claim"))
