@@ -217,6 +217,24 @@ mod tests {
         assert_eq!(CommandLine::parse("rd.reseat=1").switch, Switch::On);
     }
 
+    /// What systemd starts on the real root heeds the same words.
+    #[test]
+    fn units_know_every_word_that_switches_off() {
+        for unit in [
+            include_str!("../../systemd/reseat-baseline.service"),
+            include_str!("../../systemd/reseat-quarantine.service"),
+        ] {
+            for name in ["reseat", "rd.reseat"] {
+                for value in ["off", "0", "no", "false"] {
+                    let switch = format!("{name}={value}");
+                    assert_eq!(CommandLine::parse(&switch).switch, Switch::Off, "{switch}");
+                    let condition = format!("ConditionKernelCommandLine=!{switch}");
+                    assert!(unit.lines().any(|line| line == condition), "{condition}:\n{unit}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_misspelt_parameter_is_kept_for_the_report() {
         let line = CommandLine::parse("reseat.clam=gpu reseat.claim rd.reseat.claim=gpu");
