@@ -123,6 +123,15 @@ impl Contents {
         }
     }
 
+    /// Whether modprobe finds modules: one by kmod wants the list in one of these forms, that of busybox the former.
+    fn has_module_list(&self, kernel: &str) -> bool {
+        let has = |name: &str| {
+            let path = format!("lib/modules/{kernel}/{name}");
+            self.files.contains_key(&path) || self.files.contains_key(&format!("usr/{path}"))
+        };
+        has("modules.dep") || has("modules.dep.bin")
+    }
+
     fn has_module(&self, kernel: &str, module: &str) -> bool {
         let directory = format!("lib/modules/{kernel}/");
         let is_it = |name: &String| {
@@ -174,6 +183,8 @@ pub enum Shortfall {
     NoModule(String),
     /// There is nothing that could load a module.
     NoModprobe,
+    /// There is no list by which a module is found.
+    NoModuleList,
 }
 
 impl Shortfall {
@@ -200,6 +211,8 @@ impl fmt::Display for Shortfall {
             }
             Self::NoModule(module) => write!(formatter, "the module {module} is not in it"),
             Self::NoModprobe => formatter.write_str("modprobe is not in it"),
+            Self::NoModuleList => formatter
+                .write_str("modules.dep is not in it, without which modprobe finds no module: is depmod there?"),
         }
     }
 }
@@ -228,6 +241,8 @@ pub fn shortfalls(contents: &Contents, wanted: &Wanted) -> Vec<Shortfall> {
     if !wanted.vfio_built_in {
         if !contents.has_module(&wanted.kernel, "vfio_pci") {
             found.push(Shortfall::NoModule("vfio-pci".to_owned()));
+        } else if !contents.has_module_list(&wanted.kernel) {
+            found.push(Shortfall::NoModuleList);
         }
         if contents.program("modprobe").is_none() {
             found.push(Shortfall::NoModprobe);

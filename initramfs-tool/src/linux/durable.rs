@@ -154,6 +154,10 @@ impl Locked {
     /// Removes the file, if it is there.
     pub(super) fn remove(&self, name: &str) -> Result<(), DurableError> {
         let path = self.path.join(name);
+        // On a file system that is mounted read-only, even what is not there cannot be removed.
+        if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Ok(());
+        }
         match fs::remove_file(&path) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(failed("remove", &path)(cause)),
             Ok(()) | Err(_) => self.sync(),

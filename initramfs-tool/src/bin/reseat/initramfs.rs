@@ -1,19 +1,18 @@
 //! `reseat initramfs`.
 
+mod words;
+
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use reseat::initramfs::builder;
-use reseat::initramfs::contents::Shortfall;
-use reseat::initramfs::plan::{Refusal, Request, Which};
+use reseat::initramfs::plan::{Plan, Refusal, Request, Which};
 use reseat::initramfs::record::Record;
-use reseat::linux::{
-    self, CLAIM_REPORT, FileState, ImageStatus, InitramfsError, InitramfsOptions, InitramfsStatus, Progress, Root,
-};
+use reseat::linux::{self, CLAIM_REPORT, InitramfsError, InitramfsOptions, InitramfsStatus, Progress, Root};
 use serde::Serialize;
 
 /// Arguments of `reseat initramfs`.
@@ -26,7 +25,8 @@ pub(crate) struct Arguments {
         value_name = "DIR",
         default_value = "/",
         global = true,
-        hide_default_value = true
+        hide_default_value = true,
+        value_parser = directory
     )]
     root: PathBuf,
     #[command(subcommand)]
@@ -63,6 +63,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// A directory that is there: nothing is to be made below a misspelt one.
+fn directory(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.is_dir() {
+        true => Ok(path),
+        false => Err("it is no directory".to_owned()),
+    }
 }
 
 const STATUSES: &str = "Exit status: 0 done; 1 it went wrong, and all is as it was; 2 wrong usage; 4 refused, with what helps; \
@@ -200,6 +209,9 @@ fn install(root: &Root, arguments: &Install) -> anyhow::Result<()> {
         return json(&mut output, record);
     }
     let plan = &installed.plan;
+    if arguments.json {
+        return json(&mut output, &Planned::new(plan, &installed.notes));
+    }
     let (write, build) = match installed.record {
         Some(_) => ("wrote", "switched to a new image:"),
         None => ("would write", "would build with it and switch to a new image:"),
@@ -217,6 +229,36 @@ fn install(root: &Root, arguments: &Install) -> anyhow::Result<()> {
         writeln!(output, "note: {note}")?;
     }
     Ok(())
+}
+
+/// What a dry run comes to, for programs.
+#[derive(Serialize)]
+struct Planned<'a> {
+    builder: builder::Builder,
+    files: Vec<&'static str>,
+    kernels: Vec<PlannedKernel<'a>>,
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct PlannedKernel<'a> {
+    kernel: &'a str,
+    image: &'a Path,
+}
+
+impl<'a> Planned<'a> {
+    fn new(plan: &'a Plan, notes: &'a [String]) -> Self {
+        let kernels = plan
+            .kernels
+            .iter()
+            .map(|(kernel, image)| PlannedKernel { kernel, image });
+        Self {
+            builder: plan.builder,
+            files: plan.builder.files().iter().map(|file| file.path).collect(),
+            kernels: kernels.collect(),
+            notes,
+        }
+    }
 }
 
 /// Where the images from before are, and how they boot.
@@ -324,7 +366,7 @@ fn status(root: &Root, as_json: bool) -> anyhow::Result<ExitCode> {
             )?;
         }
         false => {
-            write!(output, "{}", words(&status))?;
+            write!(output, "{}", words::of(&status))?;
             match &last_boot {
                 Some(line) => writeln!(output, "last boot: {line}")?,
                 None => writeln!(output, "last boot: no report ({CLAIM_REPORT})")?,
@@ -336,73 +378,4 @@ fn status(root: &Root, as_json: bool) -> anyhow::Result<ExitCode> {
         (false, true) => ExitCode::SUCCESS,
         (false, false) => ExitCode::FAILURE,
     })
-}
-
-fn words(status: &InitramfsStatus) -> String {
-    let mut lines = Vec::new();
-    lines.push(match &status.builder {
-        Ok(builder) => format!("builder: {builder}"),
-        Err(why) => format!("builder: {why}"),
-    });
-    if status.cut_off {
-        lines.push(
-            "an installation was cut off: run `reseat initramfs install` or `reseat initramfs remove`".to_owned(),
-        );
-    }
-    lines.extend(status.record_problem.clone());
-    for file in &status.files {
-        let state = match file.state {
-            FileState::Present => "present",
-            FileState::OtherVersion => "of another version: run `reseat initramfs install`",
-            FileState::Changed => "changed by somebody",
-            FileState::Missing => "missing",
-        };
-        lines.push(format!("{}: {state}", file.path.display()));
-    }
-    lines.extend(status.images.iter().map(image_in_words));
-    if !status.unified.is_empty() {
-        let signs = status.unified.join("; ");
-        lines.push(format!(
-            "unified kernel images are not looked into ({signs}): see `reseat report` after the boot"
-        ));
-    }
-    lines.join("\n") + "\n"
-}
-
-fn image_in_words(image: &ImageStatus) -> String {
-    let running = if image.running { " (running)" } else { "" };
-    let state = match &image.shortfalls {
-        Err(why) => format!("cannot be looked into: {why}"),
-        Ok(shortfalls) if shortfalls.is_empty() => "has the claim, with what is on this machine".to_owned(),
-        Ok(shortfalls) => {
-            let words: Vec<_> = shortfalls.iter().map(ToString::to_string).collect();
-            let anew = match shortfalls.iter().any(Shortfall::is_stale) {
-                true => "; build it anew (`reseat initramfs install`)",
-                false => "",
-            };
-            format!("{}{anew}", words.join("; "))
-        }
-    };
-    let kept = match (&image.kept, &image.entry) {
-        (None, _) => String::new(),
-        (Some(kept), None) => format!(
-            "; the image from before is {}, without an entry in the boot menu",
-            kept.display()
-        ),
-        (Some(kept), Some(entry)) => format!(
-            "; the image from before is {}, in the boot menu by {}",
-            kept.display(),
-            entry.display()
-        ),
-    };
-    let copies = image.other_copies.iter().map(|copy| {
-        let copy = copy.display();
-        format!("; the boot loader boots {copy}, which is another one: have it copied as your distribution does")
-    });
-    let copies: String = copies.collect();
-    format!(
-        "kernel {}{running}: {}: {state}{copies}{kept}",
-        image.kernel,
-        image.path.display()
-    )
 }

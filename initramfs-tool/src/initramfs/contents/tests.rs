@@ -8,7 +8,7 @@ const ORDER_FILE: &[u8] = b"/scripts/init-top/00reseat \"$@\"\n[ -e /conf/param.
 
 type File<'a> = (&'a str, u32, &'a [u8]);
 
-const GOOD: [File<'static>; 7] = [
+const GOOD: [File<'static>; 8] = [
     ("usr/sbin/reseat-claim", 0o100_755, b"program"),
     ("scripts/init-top/00reseat", 0o100_755, b"#!/bin/sh"),
     ("scripts/init-top/ORDER", 0o100_644, ORDER_FILE),
@@ -20,6 +20,7 @@ const GOOD: [File<'static>; 7] = [
         b"module",
     ),
     ("usr/sbin/modprobe", 0o120_777, b"../bin/kmod"),
+    ("usr/lib/modules/6.1.0-50-amd64/modules.dep", 0o100_644, b"list"),
 ];
 
 fn contents(files: &[File<'_>]) -> Contents {
@@ -64,7 +65,9 @@ fn a_whole_image_lacks_nothing() {
 
 #[test]
 fn each_part_that_is_gone_or_changed_is_named() {
-    use Shortfall::{NoClaim, NoModprobe, NoModule, NoRules, NotRun, OtherProgram, OtherQuarantine, OtherRules};
+    use Shortfall::{
+        NoClaim, NoModprobe, NoModule, NoModuleList, NoRules, NotRun, OtherProgram, OtherQuarantine, OtherRules,
+    };
     let not_run = |why: &str| [NotRun(why.to_owned())];
     assert_eq!(with(GOOD[0].0, None), [NoClaim]);
     assert_eq!(with(GOOD[0].0, Some((0o100_755, b"older"))), [OtherProgram]);
@@ -84,6 +87,7 @@ fn each_part_that_is_gone_or_changed_is_named() {
     assert_eq!(with(GOOD[4].0, None), [OtherQuarantine]);
     assert_eq!(with(GOOD[5].0, None), [NoModule("vfio-pci".to_owned())]);
     assert_eq!(with(GOOD[6].0, None), [NoModprobe]);
+    assert_eq!(with(GOOD[7].0, None), [NoModuleList]);
 }
 
 #[test]

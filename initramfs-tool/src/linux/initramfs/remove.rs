@@ -58,7 +58,7 @@ pub fn remove(root: &Root, force: bool, progress: &mut dyn FnMut(Progress)) -> R
         Record::begin(builder.unwrap_or(Builder::InitramfsTools), Timestamp::now())
     });
     let there = own_files(root, &record);
-    if nothing_known && there.is_empty() {
+    if nothing_known && there.is_empty() && !is_in_an_image(root, &images_of(root, &record, &facts)) {
         return Err(InitramfsError::NothingThere);
     }
     if let Some(deployed) = facts.deployed {
@@ -120,6 +120,14 @@ fn images_of(root: &Root, record: &Record, facts: &Facts) -> Vec<(String, PathBu
         }
     }
     images
+}
+
+/// Whether an image has the claim. One that cannot be looked into tells of none.
+fn is_in_an_image(root: &Root, images: &[(String, PathBuf)]) -> bool {
+    let mut images = images
+        .iter()
+        .map(|(_, image)| images::look_into(root, &root.path(image)));
+    images.any(|contents| contents.is_ok_and(|contents| contents.has_claim()))
 }
 
 /// Our files that are there, each with whether it is as it was written.

@@ -8,7 +8,7 @@ use super::build::wanted;
 use super::{InitramfsError, facts, images, menu, record_file};
 use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::{Digest, Shortfall, shortfalls};
-use crate::initramfs::plan::{self, Request};
+use crate::initramfs::plan::{self, Request, Which};
 use crate::linux::Root;
 
 /// How the claim stands in the initramfs.
@@ -24,6 +24,8 @@ pub struct InitramfsStatus {
     pub files: Vec<OwnFileStatus>,
     /// The images of all kernels.
     pub images: Vec<ImageStatus>,
+    /// Why the image of the kernel that runs is not among them.
+    pub running_problem: Option<String>,
     /// What speaks for unified kernel images, which are not looked into.
     pub unified: Vec<String>,
 }
@@ -138,7 +140,11 @@ pub fn status(root: &Root) -> Result<InitramfsStatus, InitramfsError> {
             entry: known.and_then(|known| there(known.entry.as_ref()?)),
         });
     }
+    // Where kernel and image are one file, or are deployed together, the image is nowhere else.
+    let is_elsewhere = facts.deployed.is_some() || !facts.unified.is_empty();
+    let not_found = plan::choose(&facts, &Which::Running).err().filter(|_| !is_elsewhere);
     Ok(InitramfsStatus {
+        running_problem: not_found.map(|refusal| refusal.to_string()),
         builder: builder.map_err(|refusal| refusal.to_string()),
         cut_off: record.is_some_and(|record| !record.complete),
         record_problem,

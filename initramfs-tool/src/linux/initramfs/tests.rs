@@ -423,6 +423,18 @@ fn a_builder_that_is_gone_is_no_dead_end() {
     assert_eq!(machine.read(IMAGE), without);
 }
 
+/// Somebody has removed the files by hand, and what was written down of an installation: the image has the claim all the same.
+#[test]
+fn an_image_with_a_claim_of_which_nothing_else_is_left_is_built_anew() {
+    let machine = Machine::new();
+    machine.write(IMAGE, image(b"program"));
+    let without = archive(&[("newer", 0o100_644, b"")]);
+    machine.write("/next", &without);
+    assert_eq!(machine.remove().unwrap().rebuilt, [KERNEL]);
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (without, 1));
+    assert!(matches!(machine.remove(), Err(InitramfsError::NothingThere)));
+}
+
 #[test]
 fn an_image_that_the_user_has_kept_is_not_lost() {
     // By hand, as the steps say that are printed; then by the program.

@@ -1,0 +1,170 @@
+//! What `reseat initramfs` tells of machines, on a directory that stands for `/`.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+#[allow(dead_code, reason = "not all of it is for here")]
+mod files;
+
+use std::fs;
+use std::process::Command;
+
+use files::Files;
+use serde_json::Value;
+
+const RUNNING: &str = "6.12.9";
+const OTHER: &str = "6.1.0";
+
+/// With initramfs-tools, and images of two kernels that have nothing of reseat in them.
+fn machine() -> Files {
+    let machine = Files::new();
+    for (file, content) in [
+        ("proc/sys/kernel/osrelease", RUNNING),
+        ("usr/sbin/mkinitramfs", ""),
+        ("usr/sbin/reseat-claim", "program"),
+        ("sys/class/block/none/size", "0"),
+    ] {
+        machine.write(file, content);
+    }
+    for kernel in [RUNNING, OTHER] {
+        machine.write(&format!("lib/modules/{kernel}/modules.dep"), "");
+        machine.write(&image(kernel), archive(&[("init", b"")]));
+    }
+    machine
+}
+
+fn image(kernel: &str) -> String {
+    format!("boot/initrd.img-{kernel}")
+}
+
+/// In the form that the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst` describes.
+fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (name, content) in files.iter().chain(&[("TRAILER!!!", &b""[..])]) {
+        let (size, name_size) = (content.len(), name.len() + 1);
+        // inode, mode, …, links, …, size, …, the name's size, checksum
+        let header = format!(
+            "070701{:08X}000081ED{:016X}00000001{:08X}{size:08X}{:032X}{name_size:08X}{:08X}",
+            1, 0, 0, 0, 0
+        );
+        for part in [header.as_bytes(), name.as_bytes(), &[0]] {
+            bytes.extend(part);
+        }
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes.extend(*content);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    }
+    bytes
+}
+
+/// The exit status, and what is said on standard output and on standard error.
+fn initramfs(machine: &Files, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reseat"));
+    let command = command
+        .arg("initramfs")
+        .args(arguments)
+        .arg("--root")
+        .arg(machine.root());
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn line<'a>(said: &'a str, kernel: &str) -> &'a str {
+    let mut lines = said.lines();
+    lines
+        .find(|line| line.starts_with(&format!("kernel {kernel}")))
+        .unwrap()
+}
+
+/// What puts it into the image of the kernel that runs does nothing for another.
+#[test]
+fn the_status_says_of_each_kernel_what_helps_that_one() {
+    let machine = machine();
+    let (status, said, _) = initramfs(&machine, &["status"]);
+    assert_eq!(status, Some(3), "{said}");
+    let lacking = "reseat-claim is not in it; put it there (`reseat initramfs install";
+    assert!(line(&said, RUNNING).ends_with(&format!("{lacking}`)")), "{said}");
+    assert!(
+        line(&said, OTHER).ends_with(&format!("{lacking} --kernel {OTHER}`)")),
+        "{said}"
+    );
+
+    let stale = archive(&[("usr/sbin/reseat-claim", b"older"), ("usr/sbin/modprobe", b"")]);
+    for kernel in [RUNNING, OTHER] {
+        machine.write(&image(kernel), &stale);
+    }
+    let (_, said, _) = initramfs(&machine, &["status"]);
+    let anew = "build it anew (`reseat initramfs install";
+    assert!(line(&said, RUNNING).ends_with(&format!("{anew}`)")), "{said}");
+    assert!(
+        line(&said, OTHER).ends_with(&format!("{anew} --kernel {OTHER}`)")),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_status_says_that_the_running_kernel_has_no_image() {
+    let machine = machine();
+    let missing = format!("kernel {RUNNING} has no initramfs at /boot/initrd.img-{RUNNING}, ");
+    let (_, said, _) = initramfs(&machine, &["status"]);
+    assert!(!said.contains(&missing), "{said}");
+    fs::remove_file(machine.path(&image(RUNNING))).unwrap();
+    let (_, said, _) = initramfs(&machine, &["status"]);
+    assert!(said.contains(&missing), "{said}");
+    let (_, said, _) = initramfs(&machine, &["status", "--json"]);
+    let status: Value = serde_json::from_str(&said).unwrap();
+    assert!(
+        status["running_problem"].as_str().unwrap().starts_with(&missing),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_dry_run_is_json_where_that_is_asked_for() {
+    let (status, said, _) = initramfs(&machine(), &["install", "--dry-run", "--json", "--all"]);
+    assert_eq!(status, Some(0), "{said}");
+    let plan: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(plan["builder"], "initramfs-tools", "{said}");
+    let images: Vec<_> = plan["kernels"].as_array().unwrap().iter().collect();
+    assert_eq!(images.len(), 2, "{said}");
+    assert_eq!(images[0]["image"], format!("/boot/initrd.img-{OTHER}"), "{said}");
+    assert_eq!(plan["files"][0], "/usr/share/initramfs-tools/hooks/reseat", "{said}");
+}
+
+#[test]
+fn nothing_is_made_below_a_root_that_is_misspelt() {
+    let machine = machine();
+    let nowhere = machine.path("mnt/nowhere");
+    for command in ["install", "status", "remove"] {
+        let mut reseat = Command::new(env!("CARGO_BIN_EXE_reseat"));
+        let output = reseat
+            .args(["initramfs", command, "--root"])
+            .arg(&nowhere)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{command}: {said}");
+        assert!(said.contains("is no directory"), "{command}: {said}");
+        assert!(!nowhere.exists(), "{command}");
+    }
+}
+
+/// Where nothing could be written, there is nothing to be put back.
+#[test]
+fn with_a_var_that_cannot_be_written_all_is_as_it_was() {
+    let machine = machine();
+    fs::create_dir_all(machine.path("var/lib/reseat/initramfs")).unwrap();
+    // In mount points of its own, as whoever may have some.
+    let script = "mount --bind \"$0/var\" \"$0/var\" && mount -o remount,bind,ro \"$0/var\" && exec \"$1\" initramfs install \
+                  --root \"$0\"";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--map-root-user", "--mount", "sh", "-c", script]);
+    let output = unshare
+        .arg(machine.root())
+        .arg(env!("CARGO_BIN_EXE_reseat"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(said.contains("record.json.new: Read-only file system"), "{said}");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+}
