@@ -137,7 +137,80 @@ fn the_inventory_names_what_it_cannot_read_in_every_form() {
     }
     machine.write("sys/bus/pci/devices/0000:01:00.0/class", "0x020000");
     for arguments in [&[][..], &["--selectors"]] {
-        let (_, said) = inventory(arguments);
+        let (_, said) = machine.inventory(arguments);
         assert!(said.starts_with("no GPU\n"), "{arguments:?}: {said}");
     }
+}
+
+/// A boot with these switches would claim nothing, whatever the rules say.
+#[test]
+fn the_check_names_a_switch_of_this_boot() {
+    for (command_line, told) in [
+        ("quiet", None),
+        ("quiet reseat.claim=gpu reseat=off", Some("is switched off")),
+        ("rd.reseat=0", Some("is switched off")),
+        ("reseat.dry-run", Some("is a dry run")),
+        ("reseat.dry", Some("is a dry run")),
+    ] {
+        let machine = Machine::new("[[claim]]\nselect = \"gpu\"\n");
+        machine.write("proc/cmdline", command_line);
+        let (_, said) = machine.check(&[]);
+        assert!(said.contains("0000:01:00: would claim 1 function\n"), "{said}");
+        let note = said.lines().find(|line| line.starts_with("note: "));
+        assert_eq!(note.is_some(), told.is_some(), "{command_line}: {said}");
+        assert!(
+            told.is_none_or(|told| note.unwrap().contains(told)),
+            "{command_line}: {said}"
+        );
+    }
+}
+
+/// Or it would be found out when a GPU is to be recovered.
+#[test]
+fn the_check_names_a_mistake_in_the_contract_of_recovery() {
+    let rules = "[[claim]]\nselect = \"gpu\"\n\n[recover]\nhighest = \"warm\"\n";
+    let machine = Machine::new(rules);
+    let (status, said) = machine.check(&[]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("0000:01:00: would claim 1 function\n"), "{said}");
+    assert!(
+        said.contains("/etc/reseat/reseat.toml:5: unknown variant `warm`"),
+        "{said}"
+    );
+    // To the claim it is nothing.
+    assert_eq!(machine.claim(&[]).0, Some(0));
+    machine.write("etc/reseat/reseat.toml", rules.replace("warm", "flr"));
+    assert_eq!(machine.check(&[]).0, Some(0));
+    // Where no rule is understood, that is what is told, and once.
+    machine.write("etc/reseat/reseat.toml", "[[claim]\n");
+    let (status, said) = machine.check(&[]);
+    assert_eq!((status, said.matches("reseat.toml:1").count()), (Some(2), 1), "{said}");
+}
+
+#[test]
+fn a_parameter_that_nobody_knows_is_told_with_what_came_of_it() {
+    let machine = Machine::new("[[claim]]\nselect = \"gpu\"\n");
+    for (parameter, consequence) in [
+        ("reseat.debug", "so nothing is touched"),
+        ("reseat=1,off", "so nothing is touched"),
+        ("reseat.clam=gpu", "so it claims nothing"),
+    ] {
+        machine.write("proc/cmdline", format!("quiet {parameter}"));
+        let (_, said) = machine.claim(&[]);
+        let line = format!("unknown kernel parameter `{parameter}`, {consequence}\n");
+        assert!(said.contains(&line), "{said}");
+    }
+}
+
+#[test]
+fn no_report_means_that_no_claim_has_run() {
+    let machine = Machine::new("");
+    let mut report = Command::new(env!("CARGO_BIN_EXE_reseat"));
+    let report = report.arg("report").arg(machine.path("run/reseat/claim.json"));
+    let (status, said) = said(report.output().unwrap());
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        said.contains("no claim has run") && said.contains("`reseat initramfs status`"),
+        "{said}"
+    );
 }

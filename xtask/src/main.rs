@@ -45,7 +45,8 @@ enum Command {
     Test(test::Arguments),
     /// Check everything that a change has to pass: format, lints, documentation, dependencies, tests, fuzz targets.
     Ci,
-    /// Lay out in target/dist what is installed on a machine: static programs, and the files for initramfs-tools.
+    /// Lay out in target/dist what is installed on a machine: static programs, manual pages, and what builders of an
+    /// initramfs, systemd and udev take up.
     ///
     /// For a small reseat-claim it wants `rustup target add x86_64-unknown-linux-musl`; without, and as root, it installs
     /// Debian's compiler and musl on this machine; without that too, reseat-claim is larger.

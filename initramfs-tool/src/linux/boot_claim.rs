@@ -82,6 +82,10 @@ pub struct Checked {
     pub report: Report,
     /// Whether every rule says something.
     pub understood: bool,
+    /// How far this boot's kernel command line lets a claim go.
+    pub switch: Switch,
+    /// What is wrong with what the file says of recovery. To a claim that is nothing.
+    pub contract: Option<String>,
 }
 
 /// What the rules would claim now: those of the usual file or of another, and those of this boot, even if that was one with
@@ -98,10 +102,17 @@ pub fn check_rules(root: &Root, rules: Option<PathBuf>) -> Checked {
     let unread = command_line.as_ref().err().cloned();
     let mut request = Request::gather(&options, command_line.unwrap_or_default());
     request.problems.extend(unread);
-    let understood = request.understood();
+    let (understood, switch) = (request.understood(), request.parameters.switch);
+    let contract = match request.file_is_good {
+        true => rules_file::problem_of_contract(root, options.rules.as_deref()),
+        // That it is none is told already.
+        false => None,
+    };
     Checked {
         report: carry_out(begin, &options, request),
         understood,
+        switch,
+        contract,
     }
 }
 
@@ -112,12 +123,16 @@ fn read_command_line(root: &Root) -> Result<String, String> {
     }
 }
 
-/// What is addressed to reseat and means nothing, in words.
+/// What is addressed to reseat and means nothing, in words, with what comes of it.
 pub(super) fn unknown(parameters: &CommandLine) -> Vec<String> {
-    let unknown = parameters.unknown.iter();
-    unknown
-        .map(|parameter| format!("unknown kernel parameter `{parameter}`"))
-        .collect()
+    let unknown = parameters.unknown.iter().map(|parameter| {
+        let so = match CommandLine::parse(parameter).switch {
+            Switch::On => "it claims nothing",
+            Switch::DryRun | Switch::Off => "nothing is touched",
+        };
+        format!("unknown kernel parameter `{parameter}`, so {so}")
+    });
+    unknown.collect()
 }
 
 /// What is asked for.

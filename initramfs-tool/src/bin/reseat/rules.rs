@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use reseat::linux::{self, Checked, Root};
+use reseat::rules::Switch;
 
 /// Arguments of `reseat rules`.
 #[derive(clap::Args)]
@@ -18,11 +19,11 @@ pub(crate) struct Arguments {
 enum Command {
     /// Say what each rule would claim on this machine, as it is now. Nothing is touched.
     ///
-    /// The rules are those of the file and those of this boot's kernel command line, as in a boot. A user who is not root
-    /// sees the same, but for serial numbers, which only root may read.
+    /// The rules are those of the file and those of this boot's kernel command line, as in a boot; a switch that stands there
+    /// (`reseat=off`) is named. A user who is not root sees the same, but for serial numbers, which only root may read.
     ///
     /// Exit status: 0 if everything would be claimed as the rules say; 1 if a rule comes to nothing, a GPU would be refused,
-    /// or something else is not in order; 2 if a rule cannot be understood, the file cannot be read, or the arguments make
+    /// or something else is not in order, what the file says of recovery included; 2 if a rule cannot be understood, the file cannot be read, or the arguments make
     /// no sense.
     Check(Check),
 }
@@ -48,7 +49,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Command::Check(check) = &arguments.command;
     let rules = check.rules.as_deref().map(std::path::absolute).transpose()?;
     let root = check.root.as_deref().map(std::path::absolute).transpose()?;
-    let Checked { report, understood } = linux::check_rules(&root.map_or_else(Root::system, Root::at), rules);
+    let Checked {
+        report,
+        understood,
+        switch,
+        contract,
+    } = linux::check_rules(&root.map_or_else(Root::system, Root::at), rules);
     let mut output = io::stdout().lock();
     if check.json {
         writeln!(output, "{}", serde_json::to_string_pretty(&report)?)?;
@@ -56,10 +62,30 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         for (_, line) in report.lines() {
             writeln!(output, "{line}")?;
         }
+        if let Some(what) = in_words(switch) {
+            writeln!(
+                output,
+                "note: by this boot's kernel command line reseat {what}: such a boot claims nothing"
+            )?;
+        }
     }
-    Ok(match (understood, report.complete) {
+    if let Some(problem) = &contract {
+        eprintln!(
+            "reseat: {problem}: the claim does not mind, but `reseat recover` does nothing until that is corrected"
+        );
+    }
+    Ok(match (understood, report.complete && contract.is_none()) {
         (false, _) => ExitCode::from(NOT_UNDERSTOOD),
         (true, false) => ExitCode::from(NOT_IN_ORDER),
         (true, true) => ExitCode::SUCCESS,
     })
+}
+
+/// What keeps a boot from claiming, if anything does.
+fn in_words(switch: Switch) -> Option<&'static str> {
+    match switch {
+        Switch::On => None,
+        Switch::DryRun => Some("is a dry run"),
+        Switch::Off => Some("is switched off"),
+    }
 }

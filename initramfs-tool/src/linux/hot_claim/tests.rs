@@ -195,6 +195,9 @@ fn a_run_that_is_dry_for_a_misspelt_parameter_says_so() {
     else {
         panic!("nothing was done");
     };
-    assert_eq!(report.problems, ["unknown kernel parameter `reseat.dry`"]);
+    assert_eq!(
+        report.problems,
+        ["unknown kernel parameter `reseat.dry`, so nothing is touched"]
+    );
     assert_eq!((report.verdict, report.complete), (Verdict::DryRun, false));
 }
