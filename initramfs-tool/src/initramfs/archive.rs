@@ -82,6 +82,10 @@ impl Compression {
     }
 }
 
+/// The bits of an entry's mode that say of which type it is, as `inode(7)` has them, and a link's.
+const TYPE: u32 = 0o170_000;
+const LINK: u32 = 0o120_000;
+
 /// An entry of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -93,8 +97,16 @@ pub struct Entry {
     pub file: (u32, u32, u32),
     /// How many names it has.
     pub links: u32,
-    /// What it holds; nothing for what was not asked for.
+    /// What it holds, or where it leads if it is a link; nothing for other files that were not asked for.
     pub content: Option<Vec<u8>>,
+}
+
+impl Entry {
+    /// Whether entries with these type and permission bits are links.
+    #[must_use]
+    pub fn is_link(mode: u32) -> bool {
+        mode & TYPE == LINK
+    }
 }
 
 /// Where reading came to its end.
@@ -106,8 +118,8 @@ pub enum End {
     Compressed(Compression, u64),
 }
 
-/// Reads archives until the file ends or a compressed part begins. `wanted` says of which names the content is kept, `visit`
-/// gets every entry.
+/// Reads archives until the file ends or a compressed part begins. `wanted` says of which names the content is kept, beside
+/// links; `visit` gets every entry.
 ///
 /// # Errors
 /// When the file cannot be read, ends within an archive, or holds something else.
@@ -189,7 +201,7 @@ impl<R: Read> Reader<'_, R> {
                 .unwrap_or(&name)
                 .trim_start_matches('/')
                 .to_owned();
-            let content = match wanted(&name) && size <= LARGEST_KEPT {
+            let content = match (wanted(&name) || Entry::is_link(*mode)) && size <= LARGEST_KEPT {
                 true => Some(self.take(size)?),
                 false => {
                     self.skip(size)?;

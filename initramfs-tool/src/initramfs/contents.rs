@@ -1,6 +1,6 @@
 //! What of ours is in an image, and what is not as it should be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,9 @@ fn is_program(name: &str, program: &str) -> bool {
     in_directory.is_some_and(|(directory, _)| matches!(directory, "sbin" | "bin" | "usr/sbin" | "usr/bin"))
 }
 
+/// As many links on one way as the kernel follows (`path_resolution(7)`).
+const MOST_LINKS: usize = 40;
+
 /// What is in an image, as far as it matters here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
@@ -94,13 +97,61 @@ impl Contents {
         }
     }
 
+    /// The files that what is [wanted](is_wanted) leads to by links, and whose content was not kept: nobody knew when they were
+    /// passed.
+    #[must_use]
+    pub fn behind_links(&self) -> BTreeSet<String> {
+        let wanted = self.files.keys().map(String::as_str).filter(|name| is_wanted(name));
+        let behind = wanted.chain([RULES, QUARANTINE]).filter_map(|name| self.real(name));
+        let is_unread = |name: &String| self.files.get(name).is_some_and(|(content, _)| content.is_none());
+        behind.filter(is_unread).collect()
+    }
+
+    /// Where a name leads, by the links on its way; nothing if that never ends.
+    fn real(&self, name: &str) -> Option<String> {
+        let parts = |path: &str| -> Vec<String> { path.split('/').rev().map(str::to_owned).collect() };
+        let (mut way, mut left): (Vec<String>, Vec<String>) = (Vec::new(), parts(name));
+        let mut links = 0;
+        while let Some(part) = left.pop() {
+            match part.as_str() {
+                "" | "." => continue,
+                ".." => {
+                    way.pop();
+                    continue;
+                }
+                _ => way.push(part),
+            }
+            let Some((Some(target), mode)) = self.files.get(&way.join("/")) else {
+                continue;
+            };
+            if !Entry::is_link(*mode) {
+                continue;
+            }
+            links += 1;
+            if links > MOST_LINKS {
+                return None;
+            }
+            let target = String::from_utf8_lossy(target);
+            match target.starts_with('/') {
+                true => way.clear(),
+                false => drop(way.pop()),
+            }
+            left.extend(parts(&target));
+        }
+        Some(way.join("/"))
+    }
+
     fn content(&self, name: &str) -> Option<&[u8]> {
-        self.files.get(name)?.0.as_deref()
+        let (content, mode) = self.files.get(&self.real(name)?)?;
+        content.as_deref().filter(|_| !Entry::is_link(*mode))
     }
 
     fn program(&self, program: &str) -> Option<&(Option<Vec<u8>>, u32)> {
         let mut named = self.files.iter().filter(|(name, _)| is_program(name, program));
-        Some(named.next()?.1)
+        let (name, found) = named.next()?;
+        let behind = self.real(name).and_then(|real| self.files.get(&real));
+        // One that leads nowhere is there, and is none that could be run.
+        Some(behind.unwrap_or(found))
     }
 
     /// Whether it would claim anything, or tries to.

@@ -1,5 +1,6 @@
 //! Looking into an image.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -14,6 +15,19 @@ use crate::linux::Root;
 
 /// What is in it.
 pub(super) fn look_into(root: &Root, path: &Path) -> Result<Contents, InitramfsError> {
+    let mut behind_links = BTreeSet::new();
+    loop {
+        let contents = read(root, path, &|name| is_wanted(name) || behind_links.contains(name))?;
+        let more = contents.behind_links();
+        // What is too large to be kept was not kept again.
+        if more.is_subset(&behind_links) {
+            return Ok(contents);
+        }
+        behind_links.extend(more);
+    }
+}
+
+fn read(root: &Root, path: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Contents, InitramfsError> {
     let image = |cause| InitramfsError::Image {
         path: path.to_owned(),
         cause,
@@ -21,12 +35,10 @@ pub(super) fn look_into(root: &Root, path: &Path) -> Result<Contents, InitramfsE
     let file = File::open(path).map_err(failed("open", path))?;
     let mut entries = Vec::new();
     let mut plain = BufReader::new(file);
-    let end = archive::read(&mut plain, &is_wanted, &mut |entry| entries.push(entry)).map_err(image)?;
+    let end = archive::read(&mut plain, wanted, &mut |entry| entries.push(entry)).map_err(image)?;
     if let End::Compressed(compression, at) = end {
-        unpack(root, plain.into_inner(), compression, at, &mut |entry| {
-            entries.push(entry);
-        })
-        .map_err(image)?;
+        let rest = (plain.into_inner(), compression, at);
+        unpack(root, rest, wanted, &mut |entry| entries.push(entry)).map_err(image)?;
     }
     Ok(Contents::collect(entries))
 }
@@ -34,9 +46,8 @@ pub(super) fn look_into(root: &Root, path: &Path) -> Result<Contents, InitramfsE
 /// Has the rest of the file unpacked by the program that packed it, which is there where images are built.
 fn unpack(
     root: &Root,
-    mut file: File,
-    compression: Compression,
-    at: u64,
+    (mut file, compression, at): (File, Compression, u64),
+    wanted: &dyn Fn(&str) -> bool,
     visit: &mut dyn FnMut(Entry),
 ) -> Result<(), ArchiveError> {
     file.seek(SeekFrom::Start(at))?;
@@ -52,7 +63,7 @@ fn unpack(
         .stderr(Stdio::null());
     let mut child = command.spawn()?;
     let mut output = BufReader::new(child.stdout.take().ok_or_else(|| io::Error::other("no output"))?);
-    let read = archive::read(&mut output, &is_wanted, visit);
+    let read = archive::read(&mut output, wanted, visit);
     // Whoever does not read to the end leaves it waiting.
     let rest = io::copy(&mut output, &mut io::sink());
     let status = child.wait()?;

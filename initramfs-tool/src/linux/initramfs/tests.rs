@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::initramfs::archive::tests::archive;
 use crate::initramfs::builder::Builder;
+use crate::initramfs::contents::Shortfall;
 use crate::initramfs::measured::Binding;
 use crate::initramfs::plan::{Deployed, Facts, KEPT_SUFFIX, Request, Which};
 use crate::linux::Root;
@@ -492,4 +493,45 @@ fn an_image_from_before_an_update_does_not_come_back_after_a_second_installation
     machine.write("/next", &without);
     assert_eq!(machine.remove().unwrap().rebuilt, [KERNEL]);
     assert_eq!((machine.read(IMAGE), machine.boot().len()), (without, 1));
+}
+
+/// Who has the rules or the program elsewhere, and a link to them, has an image with that link: by initramfs-tools and dracut.
+#[test]
+fn what_an_image_has_behind_links_counts() {
+    let machine = Machine::new();
+    machine.write("/etc/reseat/reseat.toml", "rules");
+    machine.write("/var/lib/reseat/quarantine.json", "quarantine");
+    let with_links = |rules: &[u8]| {
+        archive(&[
+            ("srv/rules.toml", 0o100_644, rules),
+            ("etc/reseat/reseat.toml", 0o120_777, b"../../srv/rules.toml"),
+            // A link to a link, and a directory that is one.
+            ("usr/sbin/reseat-claim", 0o120_777, b"/opt/reseat-claim"),
+            ("opt", 0o120_777, b"usr/local"),
+            ("usr/local/reseat-claim", 0o100_755, b"program"),
+            ("etc/reseat/quarantine.json", 0o120_777, b"/srv/q"),
+            ("srv/q", 0o100_644, b"quarantine"),
+            ("scripts/init-top/00reseat", 0o100_755, b"#!/bin/sh"),
+            (
+                "scripts/init-top/ORDER",
+                0o100_644,
+                b"/scripts/init-top/00reseat \"$@\"\n",
+            ),
+        ])
+    };
+    machine.write("/next", with_links(b"older rules"));
+    let refused = machine.install().unwrap_err();
+    assert!(matches!(refused, InitramfsError::Lacking { shortfalls, .. } if shortfalls == [Shortfall::OtherRules]));
+    machine.write("/next", with_links(b"rules"));
+    machine.install().unwrap();
+    assert!(initramfs_status(&machine.root()).unwrap().is_in_order());
+
+    // A link in a circle is no rules, and no dead end.
+    let circle = [
+        image(b"program"),
+        archive(&[("etc/reseat/reseat.toml", 0o120_777, b"reseat.toml")]),
+    ];
+    machine.write("/next", circle.concat());
+    let refused = machine.install().unwrap_err();
+    assert!(matches!(refused, InitramfsError::Lacking { .. }));
 }
