@@ -224,9 +224,17 @@ pub fn is_own_loader_entry(name: &str, file: &str) -> bool {
 #[must_use]
 pub fn loader_entry_name(original: &str) -> Option<String> {
     let name = original.strip_suffix(".conf")?;
-    // A counter of tries belongs to the original.
-    let name = name.split_once('+').map_or(name, |(name, _)| name);
+    let name = without_counter(name);
     (!name.ends_with("~before-reseat")).then(|| format!("{name}~before-reseat.conf"))
+}
+
+/// Without the counter of tries, `+LEFT` or `+LEFT-DONE`, which belongs to the original. Versions may have a plus as well.
+fn without_counter(name: &str) -> &str {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match name.rsplit_once('+') {
+        Some((before, counter)) if counter.splitn(2, '-').all(is_number) => before,
+        _ => name,
+    }
 }
 
 #[cfg(test)]
@@ -337,6 +345,22 @@ menuentry 'Debian GNU/Linux (before reseat)' --class debian $menuentry_id_option
             loader_entry_name("fedora-6.1+3-0.conf").unwrap(),
             "fedora-6.1~before-reseat.conf"
         );
+        assert_eq!(
+            loader_entry_name("fedora-6.1+3.conf").unwrap(),
+            "fedora-6.1~before-reseat.conf"
+        );
         assert_eq!(loader_entry_name("fedora-6.1~before-reseat.conf"), None);
+    }
+
+    /// Debian's have a plus in their versions: two of them would share a name.
+    #[test]
+    fn a_plus_in_a_version_is_no_counter_of_tries() {
+        for kernel in ["6.12.117+deb13-amd64", "6.12.117+deb13-rt-amd64", "6.1+3-rc1", "6.1+", "6.1+-1", "6.1+1-"] {
+            let copy = format!("debian-{kernel}~before-reseat.conf");
+            for counter in ["", "+3", "+2-1"] {
+                let name = format!("debian-{kernel}{counter}.conf");
+                assert_eq!(loader_entry_name(&name).unwrap(), copy, "{name}");
+            }
+        }
     }
 }
