@@ -168,3 +168,53 @@ fn with_a_var_that_cannot_be_written_all_is_as_it_was() {
     assert!(said.contains("record.json.new: Read-only file system"), "{said}");
     assert_eq!(output.status.code(), Some(1), "{said}");
 }
+
+/// A builder that makes the same image whatever it is asked for.
+fn builds(machine: &Files, files: &[(&str, &[u8])]) {
+    machine.write("next", archive(files));
+    let script = format!("#!/bin/sh\nexec cp \"{}\" \"$2\"\n", machine.path("next").display());
+    machine.write("script", script);
+    // By another process: one that this process has open for writing while another test starts a program may be too busy.
+    let mut install = Command::new("install");
+    let install = install.args(["-m", "755"]).arg(machine.path("script"));
+    assert!(
+        install
+            .arg(machine.path("usr/sbin/mkinitramfs"))
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+#[test]
+fn what_is_to_be_known_is_in_the_json_too() {
+    let machine = machine();
+    builds(
+        &machine,
+        &[
+            ("usr/sbin/reseat-claim", b"program"),
+            ("scripts/init-top/00reseat", b"#!/bin/sh"),
+            ("scripts/init-top/ORDER", b"/scripts/init-top/00reseat \"$@\"\n"),
+        ],
+    );
+    let built_in = format!("lib/modules/{RUNNING}/modules.builtin");
+    machine.write(&built_in, "kernel/drivers/vfio/pci/vfio-pci.ko\n");
+    let (status, said, _) = initramfs(&machine, &["install", "--json"]);
+    assert_eq!(status, Some(0), "{said}");
+    let done: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(
+        (&done["schema"], &done["complete"]),
+        (&"reseat.initramfs/1".into(), &true.into())
+    );
+    let notes = done["notes"].as_array().unwrap_or_else(|| panic!("{said}"));
+    let other = format!("the images of {OTHER} stay as they are");
+    assert!(
+        notes.iter().any(|note| note.as_str().unwrap().starts_with(&other)),
+        "{said}"
+    );
+
+    machine.write("usr/share/initramfs-tools/hooks/reseat", "mine");
+    let (_, said, _) = initramfs(&machine, &["install", "--files-only", "--json"]);
+    let done: Value = serde_json::from_str(&said).unwrap();
+    assert!(done["notes"][0].as_str().unwrap().contains("a copy is"), "{said}");
+}

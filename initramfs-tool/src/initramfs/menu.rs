@@ -355,7 +355,14 @@ menuentry 'Debian GNU/Linux (before reseat)' --class debian $menuentry_id_option
     /// Debian's have a plus in their versions: two of them would share a name.
     #[test]
     fn a_plus_in_a_version_is_no_counter_of_tries() {
-        for kernel in ["6.12.117+deb13-amd64", "6.12.117+deb13-rt-amd64", "6.1+3-rc1", "6.1+", "6.1+-1", "6.1+1-"] {
+        for kernel in [
+            "6.12.117+deb13-amd64",
+            "6.12.117+deb13-rt-amd64",
+            "6.1+3-rc1",
+            "6.1+",
+            "6.1+-1",
+            "6.1+1-",
+        ] {
             let copy = format!("debian-{kernel}~before-reseat.conf");
             for counter in ["", "+3", "+2-1"] {
                 let name = format!("debian-{kernel}{counter}.conf");

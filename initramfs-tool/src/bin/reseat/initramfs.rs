@@ -183,7 +183,7 @@ fn install(root: &Root, arguments: &Install) -> anyhow::Result<()> {
     if arguments.files_only {
         let (record, notes) = linux::install_initramfs_files(root, &request)?;
         return match arguments.json {
-            true => json(&mut output, &record),
+            true => json(&mut output, &Done::new(&record, &notes)),
             false => {
                 for file in &record.files {
                     writeln!(output, "wrote {}", file.path.display())?;
@@ -206,7 +206,7 @@ fn install(root: &Root, arguments: &Install) -> anyhow::Result<()> {
         linux::install_initramfs(root, &options, progress)
     })?;
     if let (Some(record), true) = (&installed.record, arguments.json) {
-        return json(&mut output, record);
+        return json(&mut output, &Done::new(record, &installed.notes));
     }
     let plan = &installed.plan;
     if arguments.json {
@@ -229,6 +229,20 @@ fn install(root: &Root, arguments: &Install) -> anyhow::Result<()> {
         writeln!(output, "note: {note}")?;
     }
     Ok(())
+}
+
+/// What was done, for programs.
+#[derive(Serialize)]
+struct Done<'a> {
+    #[serde(flatten)]
+    record: &'a Record,
+    notes: &'a [String],
+}
+
+impl<'a> Done<'a> {
+    fn new(record: &'a Record, notes: &'a [String]) -> Self {
+        Self { record, notes }
+    }
 }
 
 /// What a dry run comes to, for programs.
