@@ -186,8 +186,8 @@ fn builds(machine: &Files, files: &[(&str, &[u8])]) {
     );
 }
 
-#[test]
-fn what_is_to_be_known_is_in_the_json_too() {
+/// A machine on which an installation comes to its end.
+fn machine_that_builds() -> Files {
     let machine = machine();
     builds(
         &machine,
@@ -199,6 +199,37 @@ fn what_is_to_be_known_is_in_the_json_too() {
     );
     let built_in = format!("lib/modules/{RUNNING}/modules.builtin");
     machine.write(&built_in, "kernel/drivers/vfio/pci/vfio-pci.ko\n");
+    machine
+}
+
+/// No boot loader can load a file that nobody brings to where it reads.
+#[test]
+fn where_the_boot_loader_has_copies_nobody_is_told_to_boot_the_kept_image() {
+    for (file, content) in [
+        ("etc/kernel/proxmox-boot-uuids", "1234-ABCD\n"),
+        ("efi/loader/entries/a.conf", "title A\ninitrd /a/initrd.img-6.12.9\n"),
+    ] {
+        let machine = machine_that_builds();
+        let (_, said, _) = initramfs(&machine, &["install"]);
+        assert!(said.contains("edit an entry"), "{said}");
+        let machine = machine_that_builds();
+        machine.write(file, content);
+        machine.write(
+            "efi/a/initrd.img-6.12.9",
+            fs::read(machine.path(&image(RUNNING))).unwrap(),
+        );
+        let (status, said, _) = initramfs(&machine, &["install"]);
+        assert_eq!(status, Some(0), "{said}");
+        assert!(
+            said.contains("boots copies of images") && !said.contains("edit an entry"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn what_is_to_be_known_is_in_the_json_too() {
+    let machine = machine_that_builds();
     let (status, said, _) = initramfs(&machine, &["install", "--json"]);
     assert_eq!(status, Some(0), "{said}");
     let done: Value = serde_json::from_str(&said).unwrap();

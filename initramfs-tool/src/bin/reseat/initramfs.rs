@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use reseat::initramfs::builder;
 use reseat::initramfs::plan::{Plan, Refusal, Request, Which};
 use reseat::initramfs::record::Record;
-use reseat::linux::{self, CLAIM_REPORT, InitramfsError, InitramfsOptions, InitramfsStatus, Progress, Root};
+use reseat::linux::{self, CLAIM_REPORT, InitramfsError, InitramfsOptions, InitramfsStatus, Installed, Progress, Root};
 use serde::Serialize;
 
 /// Arguments of `reseat initramfs`.
@@ -222,7 +222,7 @@ fn install(root: &Root, arguments: &Install) -> anyhow::Result<()> {
     for (kernel, image) in &plan.kernels {
         writeln!(output, "kernel {kernel}: {build} {}", image.display())?;
     }
-    for kept in installed.record.iter().flat_map(|record| kept(record, &plan.kernels)) {
+    for kept in installed.record.iter().flat_map(|record| kept(record, &installed)) {
         writeln!(output, "{kept}")?;
     }
     for note in &installed.notes {
@@ -276,14 +276,17 @@ impl<'a> Planned<'a> {
 }
 
 /// Where the images from before are, and how they boot.
-fn kept(record: &Record, kernels: &[(String, PathBuf)]) -> Vec<String> {
+fn kept(record: &Record, installed: &Installed) -> Vec<String> {
     let done = record
         .images
         .iter()
-        .filter(|image| kernels.iter().any(|(kernel, _)| *kernel == image.kernel));
+        .filter(|image| installed.plan.kernels.iter().any(|(kernel, _)| *kernel == image.kernel));
     let words = done.map(|image| {
         let menu = match &image.entry {
             Some(entry) => format!("it is in the boot menu as \"… (before reseat)\" ({})", entry.display()),
+            None if installed.copied.contains(&image.image) => "the boot loader boots copies of images, and has none of \
+                     this one: to go back, boot with `reseat=off`, which does nothing"
+                .to_owned(),
             None => "the boot menu has no entry that could be copied for it: to boot it, edit an entry in the boot loader \
                      so that it loads this file as the initrd; or boot the new one with `reseat=off`, which does nothing"
                 .to_owned(),

@@ -31,6 +31,8 @@ pub struct Installed {
     pub plan: Plan,
     /// What is there now; of a dry run nothing.
     pub record: Option<Record>,
+    /// The images of which the boot loader boots copies.
+    pub copied: Vec<PathBuf>,
     /// What is to be known all the same.
     pub notes: Vec<String>,
 }
@@ -56,9 +58,16 @@ pub fn install(
             "there is no {RULES_FILE}: only what the kernel command line names will be claimed"
         ));
     }
+    let images = plan.kernels.iter().map(|(_, image)| image);
+    let copied = images.filter(|image| menu::is_copied(root, image)).cloned().collect();
+    let installed = |record, notes| Installed {
+        plan: plan.clone(),
+        record,
+        copied,
+        notes,
+    };
     if options.dry_run {
-        let record = None;
-        return Ok(Installed { plan, record, notes });
+        return Ok(installed(None, notes));
     }
     let locked = record_file::lock(root)?;
     let mut installation = Installation::begin(root, &locked, plan.builder)?;
@@ -66,8 +75,7 @@ pub fn install(
     let done = installation.install(&plan, progress);
     let (record, more) = installation.end(done)?;
     notes.extend(more);
-    let record = Some(record);
-    Ok(Installed { plan, record, notes })
+    Ok(installed(Some(record), notes))
 }
 
 /// Only writes the builder's files, for who has images built otherwise. Gives what is to be known beside.

@@ -27,9 +27,7 @@ pub(super) type Files = BTreeMap<PathBuf, Option<Vec<u8>>>;
 pub(super) fn with_entries(root: &Root, record: &mut Record, keeps: &[PathBuf]) -> Result<Files, InitramfsError> {
     let mut files = without_entries(root)?;
     let mut custom: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
-    let boots_copies = !attribute::read(&root.path(PROXMOX_PARTITIONS))
-        .unwrap_or_default()
-        .is_empty();
+    let boots_copies = is_by_proxmox(root);
     for image in &mut record.images {
         image.entry = None;
         let is_kept = keeps.contains(&image.kept) || root.path(&image.kept).exists();
@@ -98,6 +96,22 @@ pub(super) fn write(root: &Root, files: &Files, changes: &mut Changes) -> Result
 pub(super) fn is_by_grub(root: &Root) -> bool {
     let mut configurations = GRUB.iter().filter_map(|directory| grub_configuration(root, directory));
     configurations.any(|configuration| menu::reads_custom(&configuration))
+}
+
+fn is_by_proxmox(root: &Root) -> bool {
+    let partitions = attribute::read(&root.path(PROXMOX_PARTITIONS));
+    partitions.is_ok_and(|partitions| !partitions.is_empty())
+}
+
+/// Whether the boot loader boots copies of an image, and so nothing that lies beside it.
+pub(super) fn is_copied(root: &Root, image: &Path) -> bool {
+    let tail = menu::tail(image);
+    let boots_a_copy = |path: &PathBuf| {
+        let file = text(&root.path(path)).unwrap_or_default();
+        let boots = menu::loader_image(&file, &tail);
+        boots.is_some_and(|boots| a_copy(root, image, path, boots).is_some())
+    };
+    is_by_proxmox(root) || loader_files(root).iter().any(boots_a_copy)
 }
 
 fn grub_configuration(root: &Root, directory: &str) -> Option<String> {
