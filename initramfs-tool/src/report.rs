@@ -59,6 +59,8 @@ pub struct Report {
 pub enum Verdict {
     /// `reseat=off`: nothing was looked at.
     Off,
+    /// This kernel is there to save the memory of one that has crashed: nothing was looked at.
+    CrashKernel,
     /// There are no rules, and nothing was wrong.
     NoRules,
     /// A dry run: nothing was touched.

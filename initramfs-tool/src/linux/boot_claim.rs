@@ -64,6 +64,9 @@ fn claim(begin: Instant, options: &Options) -> Report {
             let parameters = CommandLine::parse(&text);
             match parameters.switch {
                 Switch::Off => Report::idle(Verdict::Off, unknown(&parameters), boot(&options.root), begin.elapsed()),
+                Switch::On | Switch::DryRun if is_crash_kernel(&options.root) => {
+                    Report::idle(Verdict::CrashKernel, Vec::new(), boot(&options.root), begin.elapsed())
+                }
                 Switch::On | Switch::DryRun => carry_out(begin, options, Request::gather(options, text)),
             }
         }
@@ -114,6 +117,12 @@ pub fn check_rules(root: &Root, rules: Option<PathBuf>) -> Checked {
         switch,
         contract,
     }
+}
+
+/// Whether this kernel was started to save the memory of one that has crashed. That is all it is to do: it has little memory
+/// and one processor, the devices are as the crash left them, and it restarts the machine in the end.
+pub(super) fn is_crash_kernel(root: &Root) -> bool {
+    root.path("/proc/vmcore").exists()
 }
 
 fn read_command_line(root: &Root) -> Result<String, String> {

@@ -109,6 +109,9 @@ pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
     if parameters.switch == Switch::Off {
         return left("off by the kernel command line");
     }
+    if boot_claim::is_crash_kernel(root) {
+        return left("this kernel saves the memory of a crashed one");
+    }
     if options.if_new
         && let Some(why) = is_not_new(root, options.function)
     {

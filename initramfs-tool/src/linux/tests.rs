@@ -225,6 +225,19 @@ fn a_function_that_is_gone_is_said_to_be_gone() {
 }
 
 #[test]
+fn the_kernel_that_saves_the_memory_of_a_crashed_one_claims_nothing() {
+    let machine = Machine::with_gpu();
+    machine.write("/proc/cmdline", "reset_devices reseat.claim=gpu");
+    machine.write("/proc/vmcore", "");
+    let report = machine.claim();
+    assert_eq!((report.verdict, report.complete), (Verdict::CrashKernel, true));
+    assert_eq!(
+        machine.kernel_log(),
+        "<5>reseat: this kernel saves the memory of a crashed one: nothing was touched\n"
+    );
+}
+
+#[test]
 fn off_reads_nothing_and_leaves_a_report() {
     let machine = Machine::with_gpu();
     machine.write("/proc/cmdline", "reseat=off reseat.claim=gpu");

@@ -93,6 +93,7 @@ impl Report {
         let tone = if self.complete { Tone::Notice } else { Tone::Warning };
         let line = match self.verdict {
             Verdict::Off => "off by the kernel command line: nothing was touched".to_owned(),
+            Verdict::CrashKernel => "this kernel saves the memory of a crashed one: nothing was touched".to_owned(),
             Verdict::NoRules => "no rules: nothing to claim".to_owned(),
             Verdict::DryRun => {
                 let would = gpus(count(GpuVerdict::WouldClaim));

@@ -109,6 +109,14 @@ fn all_functions_of_a_chosen_gpu_would_be_claimed_and_a_dry_run_writes_no_report
 }
 
 #[test]
+fn nothing_is_claimed_while_the_memory_of_a_crashed_kernel_is_saved() {
+    let machine = Machine::new("reseat.claim=0000:01:00.0");
+    machine.write("proc/vmcore", "");
+    let why = machine.left("0000:01:00.1");
+    assert_eq!(why, "0000:01:00: this kernel saves the memory of a crashed one");
+}
+
+#[test]
 fn what_is_not_chosen_is_left_and_why() {
     for (command_line, why) in [
         ("", "0000:01:00: no rule chooses it"),
