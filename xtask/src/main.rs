@@ -128,7 +128,7 @@ fn run(command: &Command) -> Result<()> {
 const KERNELS: [Kernel; 2] = [Kernel::Bookworm, Kernel::Trixie];
 
 /// What the stories need.
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     Part::Kernel(Kernel::Bookworm),
     Part::Kernel(Kernel::Trixie),
     Part::Kernel(Kernel::TrixieBackports),
@@ -136,6 +136,7 @@ const PARTS: [Part; 7] = [
     Part::Dracut,
     Part::Uefi,
     Part::Modules,
+    Part::CrashTools,
 ];
 
 fn fetch_bed() -> Result<Bed> {

@@ -47,6 +47,7 @@ pub struct Scene<'a> {
     firmware: Option<Firmware>,
     counted: bool,
     on_the_root: Vec<GuestFile>,
+    memory_mib: Option<u32>,
 }
 
 impl<'a> Scene<'a> {
@@ -64,6 +65,7 @@ impl<'a> Scene<'a> {
             firmware: None,
             counted: false,
             on_the_root: Vec::new(),
+            memory_mib: None,
         }
     }
 
@@ -106,6 +108,13 @@ impl<'a> Scene<'a> {
     #[must_use]
     pub fn on_the_root(mut self, files: impl IntoIterator<Item = GuestFile>) -> Self {
         self.on_the_root.extend(files);
+        self
+    }
+
+    /// Gives the machine so much memory, in MiB, in place of what is enough for the others.
+    #[must_use]
+    pub fn memory_mib(mut self, memory: u32) -> Self {
+        self.memory_mib = Some(memory);
         self
     }
 
@@ -156,6 +165,9 @@ impl<'a> Scene<'a> {
             Some(Firmware::Uefi) => spec.uefi_boots(&self.stage.bed)?,
             None => spec,
         };
+        if let Some(memory) = self.memory_mib {
+            spec = spec.memory_mib(memory);
+        }
         if self.counted {
             spec = spec.count_instructions();
         }

@@ -265,6 +265,14 @@ impl Stage {
         self.bed.udev().context("cannot collect udev")
     }
 
+    /// The files that the real root needs to load a kernel, with this image, for the case that the running one crashes.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn kexec(&self, image: &Image) -> Result<Vec<GuestFile>> {
+        self.bed.kexec(self.kernel, image).context("cannot collect kexec")
+    }
+
     /// The files of an installed reseat.
     fn installed(&self) -> Result<Vec<GuestFile>> {
         let mut files = Vec::new();

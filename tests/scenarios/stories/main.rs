@@ -6,6 +6,7 @@ mod asleep;
 mod bad_rules;
 mod campaign;
 mod config_reads;
+mod crash_kernel;
 mod dracut;
 mod dry_run;
 mod evidence;
@@ -80,6 +81,7 @@ const STORIES: &[(&str, Story)] = stories![
     rivals::on_6_12_without_reseat_they_have_all,
     hot::back_from_a_power_cycle_on_6_1,
     hot::back_from_a_power_cycle_on_the_newest,
+    crash_kernel::claims_nothing,
     hangs::a_modprobe_that_never_returns,
     hangs::an_unbind_that_never_returns,
     hangs::a_second_hang_when_the_time_is_over,

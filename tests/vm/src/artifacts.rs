@@ -35,7 +35,7 @@ pub use self::unpack::UnpackError;
 
 use self::cache::Layout;
 pub use self::packages::Architecture;
-use self::packages::{BUSYBOX, BUSYBOX_ARM64, DRACUT, MODULES, OVMF, PackageSet, QEMU, QEMU_ARM, TOOLS};
+use self::packages::{BUSYBOX, BUSYBOX_ARM64, CRASH_TOOLS, DRACUT, MODULES, OVMF, PackageSet, QEMU, QEMU_ARM, TOOLS};
 use crate::files::FileError;
 use crate::progress::Progress;
 
@@ -95,6 +95,8 @@ pub enum Part {
     Uefi,
     /// Modules that Debian 13's kernel lacks, built from its own source.
     Modules,
+    /// What loads the kernel that is started when the running one crashes.
+    CrashTools,
 }
 
 impl Part {
@@ -108,6 +110,7 @@ impl Part {
             Self::Dracut => vec![DRACUT],
             Self::Uefi => vec![OVMF],
             Self::Modules => vec![MODULES],
+            Self::CrashTools => vec![CRASH_TOOLS],
         }
     }
 }
@@ -187,6 +190,14 @@ impl Bed {
     /// When it has not been fetched.
     pub(crate) fn dracut(&self) -> Result<Tree, Missing> {
         self.layout.require(&DRACUT)
+    }
+
+    /// The system with the program that loads a crash kernel.
+    ///
+    /// # Errors
+    /// When it has not been fetched.
+    pub(crate) fn crash_tools(&self) -> Result<Tree, Missing> {
+        self.layout.require(&CRASH_TOOLS)
     }
 
     /// The emulator of machines with this processor.

@@ -165,6 +165,13 @@ pub(crate) const DRACUT: PackageSet = PackageSet {
     scope: Scope::WithDependencies,
 };
 
+/// What loads the kernel that is started when the running one crashes.
+pub(crate) const CRASH_TOOLS: PackageSet = PackageSet {
+    name: "crash-tools",
+    packages: &["kexec-tools", "libc6"],
+    ..TOOLS
+};
+
 /// Firmware that boots by UEFI: a flash image.
 pub(crate) const OVMF: PackageSet = PackageSet {
     name: "ovmf",
