@@ -58,6 +58,7 @@ const STORIES: &[(&str, Story)] = stories![
     only_display::of_uefi_is_refused_unless_forced,
     only_display::on_simpledrm_is_refused_unless_forced,
     only_display::of_a_3d_controller_is_refused_unless_forced,
+    only_display::in_text_mode_is_refused_though_the_console_is_busy,
     dracut::without_systemd,
     dracut::with_systemd,
     dracut::the_switch_leaves_it_to_the_rival,
