@@ -27,6 +27,7 @@ mod recovery_bed;
 mod rivals;
 mod rollback;
 mod selectors;
+mod sr_iov;
 mod twins;
 mod variants;
 mod virt;
@@ -55,6 +56,7 @@ const STORIES: &[(&str, Story)] = stories![
     selectors::five_identical_gpus,
     group_peers::claimed_only_where_a_rule_says_so,
     amd_switch::claimed_and_recovered_as_one_card,
+    sr_iov::none_is_claimed_and_none_is_lost,
     no_iommu::the_firmware_setting_is_named,
     no_iommu::the_parameter_that_turns_it_off_is_named,
     off::nothing_is_touched,
