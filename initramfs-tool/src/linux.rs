@@ -48,6 +48,7 @@ pub use boot_claim::{Checked, Options, check_rules, run as boot_claim};
 pub use class::class_of;
 pub use contract::{ContractError, contract};
 pub use details::gather as details;
+pub use displays::{CONSOLE_COMMAND, say_console};
 pub use durable::DurableError;
 pub use functions::{Listing, list, power_of};
 pub use history::{append as append_history, read as read_history};

@@ -158,11 +158,15 @@ impl Plan {
             .map(|(rule, _)| rule)
     }
 
+    /// Whether a rule takes who is in the groups of this GPU.
+    pub(crate) fn takes_peers_of(&self, device: DeviceAddress) -> bool {
+        self.rules_for(device).any(|rule| rule.group_peers == GroupPeers::Claim)
+    }
+
     /// A rule that takes who is in the GPU's groups has them claimed with it or not at all.
     fn peers_unknown(&self, gpu: &Gpu) -> Option<Refusal> {
-        let takes = |rule: &Rule| rule.group_peers == GroupPeers::Claim;
         let function = gpu.functions.iter().find(|function| function.iommu_group.is_none())?;
-        let is_asked_for = self.rules_for(gpu.device).any(takes);
+        let is_asked_for = self.takes_peers_of(gpu.device);
         is_asked_for.then_some(Refusal::PeersUnknown(function.address))
     }
 

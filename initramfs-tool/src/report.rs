@@ -6,7 +6,9 @@
 mod gpu;
 mod words;
 
-pub use gpu::{FailureReport, FunctionReport, GpuReport, GpuVerdict, PeerReport, QuarantineReport, VariantReport};
+pub use gpu::{
+    FailureReport, FunctionReport, GpuReport, GpuVerdict, Kept, PeerReport, QuarantineReport, VariantReport,
+};
 pub use words::Tone;
 
 use std::time::Duration;

@@ -6,6 +6,8 @@ mod two_gpus;
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use two_gpus::{LinkSays, Machine, config_space, fixtures, port_space};
 
@@ -212,6 +214,36 @@ fn the_only_display_is_claimed_when_forced_and_its_framebuffer_let_go() {
     let report: serde_json::Value = serde_json::from_str(&machine.read("run/reseat/claim.json")).unwrap();
     let shown = report["gpus"][0]["display"][0].as_str().unwrap();
     assert!(shown.contains("efi-framebuffer.0"), "{report:#}");
+}
+
+#[test]
+fn the_text_console_is_a_picture_where_it_is_or_may_be() {
+    const CONSOLE: &str = "sys/class/vtconsole/vtcon0";
+    let machine = Machine::new("[[claim]]\nselect = \"gpu\"\n");
+    let why =
+        "0000:01:00: refused: it is the only display of this machine (the kernel's text console is on 0000:01:00.0)";
+    let refused = || {
+        let (status, said) = machine.check(&[]);
+        assert_eq!(status == Some(1), said.contains(why), "{said}");
+        said.contains(why)
+    };
+    for (name, bind, refuses) in [
+        ("(S) VGA+", "1\n", true),
+        ("(S) VGA+", "0\n", false),
+        ("(S) dummy device", "1\n", false),
+    ] {
+        machine.write(&format!("{CONSOLE}/name"), name);
+        machine.write(&format!("{CONSOLE}/bind"), bind);
+        assert_eq!(refused(), refuses, "{name}, bind {bind}");
+    }
+    // A pipe into which nobody writes: whoever opens it waits, as for the lock of the consoles.
+    machine.write(&format!("{CONSOLE}/name"), "(S) VGA+");
+    let bind = machine.path(&format!("{CONSOLE}/bind"));
+    fs::remove_file(&bind).unwrap();
+    assert!(Command::new("mkfifo").arg(&bind).status().unwrap().success());
+    let begin = Instant::now();
+    assert!(refused());
+    assert!(begin.elapsed() < Duration::from_secs(20));
 }
 
 #[test]

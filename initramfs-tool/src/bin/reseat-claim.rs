@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use dlmalloc::GlobalDlmalloc;
 use lexopt::ValueExt;
 use lexopt::prelude::{Long, Short, Value};
-use reseat::linux::{self, Options, Root, SERIALS_COMMAND, WORKER_ARGUMENT};
+use reseat::linux::{self, CONSOLE_COMMAND, Options, Root, SERIALS_COMMAND, WORKER_ARGUMENT};
 use reseat_core::address::FunctionAddress;
 
 /// Asks the kernel for memory a few times in all; musl's own does so for every few pages, which is a tenth of the claim's time.
@@ -52,20 +52,16 @@ enum Request {
     Claim(Options),
     Work(Root),
     SaySerialNumbers(Root, Vec<FunctionAddress>),
+    SayConsole(PathBuf),
     Print(String),
 }
 
 fn main() -> ExitCode {
     match arguments() {
         Ok(Request::Claim(options)) => claim(&options),
-        Ok(Request::Work(root)) => match linux::work(&root) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
-        Ok(Request::SaySerialNumbers(root, functions)) => match linux::say_serial_numbers(&root, &functions) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
+        Ok(Request::Work(root)) => status_of(&linux::work(&root)),
+        Ok(Request::SaySerialNumbers(root, functions)) => status_of(&linux::say_serial_numbers(&root, &functions)),
+        Ok(Request::SayConsole(console)) => status_of(&linux::say_console(&console)),
         Ok(Request::Print(text)) => {
             say(&mut io::stdout(), &text);
             ExitCode::SUCCESS
@@ -77,6 +73,14 @@ fn main() -> ExitCode {
             );
             ExitCode::from(2)
         }
+    }
+}
+
+/// Of what is done for another process of this program, which says the rest.
+fn status_of<T>(outcome: &io::Result<T>) -> ExitCode {
+    match outcome {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
@@ -121,6 +125,7 @@ fn arguments() -> Result<Request, lexopt::Error> {
                 }
                 return Ok(Request::SaySerialNumbers(root, functions));
             }
+            Value(name) if name == CONSOLE_COMMAND => return Ok(Request::SayConsole(path(&mut parser)?)),
             Short('h') | Long("help") => return Ok(Request::Print(HELP.to_owned())),
             Short('V') | Long("version") => {
                 return Ok(Request::Print(

@@ -1,14 +1,25 @@
 //! Who shows a picture: the firmware's framebuffers, the VGA text console, and the framebuffers of drivers.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use reseat_core::address::FunctionAddress;
 
 use super::slot::names_of;
-use super::{Root, attribute};
+use super::{Root, attribute, program};
 use crate::display::{Framebuffer, Sign, SignKind, may_have_outputs};
 use crate::inventory::Function;
+
+/// What the process is started with that asks what a console is bound to, before the console's directory.
+pub const CONSOLE_COMMAND: &str = "read-console";
+
+/// The kernel answers at once, unless somebody has the lock of its consoles, and that one may be stuck.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// What a console says on which nothing is shown.
+const UNBOUND: &[u8] = b"0";
 
 /// As the kernel names the platform devices that it makes of what the firmware left: sysfb's, by kind of firmware.
 const FRAMEBUFFERS: [&str; 3] = ["efi-framebuffer", "simple-framebuffer", "vesa-framebuffer"];
@@ -16,7 +27,8 @@ const FRAMEBUFFERS: [&str; 3] = ["efi-framebuffer", "simple-framebuffer", "vesa-
 /// What claims the memory of a framebuffer in `/proc/iomem`: sysfb itself, and the drivers that may have it.
 const IN_MEMORY: [&str; 5] = ["BOOTFB", "efifb", "simplefb", "simpledrm", "vesafb"];
 
-/// The signs on `functions`. What cannot be read is no sign: it only ever keeps a GPU from being claimed.
+/// The signs on `functions`. What cannot be read is no sign, but for the kernel's text console: signs only ever keep a GPU from
+/// being claimed.
 pub(super) fn signs(root: &Root, functions: &[Function]) -> Vec<Sign> {
     let is_display = |address: FunctionAddress| {
         let found = functions.iter().find(|function| function.address == address);
@@ -96,13 +108,30 @@ fn holder_of_framebuffer(in_memory: &str) -> Option<FunctionAddress> {
     None
 }
 
-/// Whether the console of the kernel is text on a VGA device: neither a framebuffer's nor a dummy.
+/// Whether the console of the kernel is text on a VGA device: neither a framebuffer's nor a dummy. One that cannot be asked
+/// counts as one: it is worse to take the last picture than to leave it.
 fn text_console(root: &Root) -> bool {
     let directory = root.path("/sys/class/vtconsole");
-    names_in(&directory).iter().any(|console| {
-        let read = |file| attribute::read(&directory.join(console).join(file)).unwrap_or_default();
-        read("name").contains("VGA+") && read("bind") == "1"
-    })
+    let consoles = names_in(&directory).into_iter().map(|console| directory.join(console));
+    let is_vga = |console: &Path| attribute::read(&console.join("name")).is_ok_and(|name| name.contains("VGA+"));
+    consoles
+        .filter(|console| is_vga(console))
+        .any(|console| is_bound(&console))
+}
+
+/// Asks in a process of its own: for this answer the kernel takes the lock of its consoles.
+fn is_bound(console: &Path) -> bool {
+    let heard = program::ask_self(&[CONSOLE_COMMAND.into(), console.into()], LIMIT);
+    !heard.is_ok_and(|heard| heard.said == UNBOUND)
+}
+
+/// Says on standard output what the console in this directory answers.
+///
+/// # Errors
+/// When it cannot be asked, or nobody listens.
+pub fn say_console(console: &Path) -> io::Result<()> {
+    let bound = attribute::read(&console.join("bind")).map_err(io::Error::other)?;
+    io::stdout().write_all(bound.as_bytes())
 }
 
 fn is_boot_vga(root: &Root, function: FunctionAddress) -> bool {

@@ -1,9 +1,11 @@
 //! Programs that are waited for no longer than they are worth.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,28 @@ pub(super) struct Heard {
     pub status: Option<ExitStatus>,
     /// What it wrote into the pipe.
     pub said: Vec<u8>,
+}
+
+/// What this very program says in another process, which may be blocked in the kernel where this one may not. One that has
+/// not come to its end within `limit` is killed, and not waited for: it ends when the kernel lets go of it.
+///
+/// # Errors
+/// When it cannot be started or waited for.
+pub(super) fn ask_self(arguments: &[OsString], limit: Duration) -> io::Result<Heard> {
+    let mut child = Command::new(env::current_exe()?)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let Some(output) = child.stdout.take() else {
+        return Err(io::Error::other("it has no standard output"));
+    };
+    let heard = hear(&mut child, output.into(), limit)?;
+    if heard.status.is_none() {
+        child.kill().ok();
+    }
+    Ok(heard)
 }
 
 /// Waits for a program's end, for as long as `limit`, and hears what it says in `pipe`. What it has started itself may have
@@ -80,8 +104,6 @@ fn has_ended(pipe: &mut File, said: &mut Vec<u8>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, Stdio};
-
     use super::*;
 
     fn heard(script: &str, limit: Duration) -> (Heard, Child) {

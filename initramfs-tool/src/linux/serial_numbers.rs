@@ -3,9 +3,8 @@
 //! Only the function itself knows its number, and a read of configuration space can block for as long as a reset that
 //! somebody else does: so a process of its own asks, the same program, and what it has not said in time is not known.
 
-use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use reseat_core::address::FunctionAddress;
@@ -71,22 +70,9 @@ fn read(root: &Root, functions: Vec<FunctionAddress>) -> Vec<(FunctionAddress, S
 }
 
 fn ask(root: &Root, functions: &[FunctionAddress], said: &mut Vec<Said>) -> io::Result<()> {
-    let mut child = Command::new(env::current_exe()?)
-        .arg(SERIALS_COMMAND)
-        .arg(root.as_path())
-        .args(functions.iter().map(ToString::to_string))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let Some(output) = child.stdout.take() else {
-        return Err(io::Error::other("it has no standard output"));
-    };
-    let heard = program::hear(&mut child, output.into(), LIMIT)?;
-    if heard.status.is_none() {
-        // One that is blocked in the kernel ends when that lets go of it; there is nobody to wait for it.
-        child.kill().ok();
-    }
+    let mut arguments = vec![OsString::from(SERIALS_COMMAND), root.as_path().into()];
+    arguments.extend(functions.iter().map(|function| function.to_string().into()));
+    let heard = program::ask_self(&arguments, LIMIT)?;
     let lines = heard.said.split(|byte| *byte == b'\n');
     said.extend(lines.map_while(|line| serde_json::from_slice::<Said>(line).ok()));
     Ok(())

@@ -51,6 +51,19 @@ pub struct PeerReport {
     pub class: ClassCode,
     /// The driver that has it at the end.
     pub driver: Option<String>,
+    /// What keeps it even from a rule with `group-peers`; absent where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+}
+
+/// Why a function in an IOMMU group of a chosen GPU is not claimed by a rule with `group-peers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kept {
+    /// The rule has that, and leaves this one out by `not`.
+    LeftOut,
+    /// It is a virtual function (SR-IOV).
+    Virtual,
 }
 
 /// What a run made of a GPU that is out of service.
@@ -187,8 +200,10 @@ impl GpuReport {
                 driver: variant.driver.clone(),
             });
         }
+        let takes_peers = plan.takes_peers_of(self.device);
         let peers = plan.peers.iter().filter(|(device, _)| *device == self.device);
-        self.peers = peers.flat_map(|(_, peers)| peers).map(PeerReport::from).collect();
+        let peers = peers.flat_map(|(_, peers)| peers);
+        self.peers = peers.map(|peer| PeerReport::new(peer, takes_peers)).collect();
         let has = |function| self.functions.iter().any(|it| it.address == function);
         let signs = plan.signs.iter().filter(|sign| has(sign.function));
         self.display = signs.map(ToString::to_string).collect();
@@ -272,13 +287,20 @@ impl From<&Function> for FunctionReport {
     }
 }
 
-impl From<&Function> for PeerReport {
-    fn from(function: &Function) -> Self {
+impl PeerReport {
+    /// One that was left alone, whether or not a rule takes the GPU's peers.
+    fn new(function: &Function, takes_peers: bool) -> Self {
+        let kept = match (takes_peers, function.physical) {
+            (true, _) => Some(Kept::LeftOut),
+            (false, Some(_)) => Some(Kept::Virtual),
+            (false, None) => None,
+        };
         Self {
             address: function.address,
             identity: function.identity,
             class: function.class,
             driver: None,
+            kept,
         }
     }
 }

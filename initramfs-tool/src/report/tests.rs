@@ -4,24 +4,28 @@ use super::*;
 use crate::claim::{Failure, FunctionPower, Outcome, PowerReading, PowerState, Rollback};
 use crate::display::{Framebuffer, Sign, SignKind};
 use crate::inventory;
-use crate::inventory::Details;
-use crate::inventory::tests::twins;
+use crate::inventory::tests::{function, twins};
+use crate::inventory::{Details, Function};
 use crate::iommu::Evidence;
 use crate::plan::{self, Machine};
-use crate::rules::CommandLine;
+use crate::rules::{self, CommandLine, Rule};
 use crate::variants::Variant;
 
 fn findings(claims: &str) -> Findings {
-    let functions = twins();
+    let rules = CommandLine::parse(&format!("reseat.claim={claims}")).rules;
+    findings_of(rules, &twins())
+}
+
+fn findings_of(rules: Vec<Rule>, functions: &[Function]) -> Findings {
     let machine = Machine {
-        functions: &functions,
+        functions,
         unreadable: &[],
         details: &Details::default(),
         signs: &[],
         iommu: &Evidence::default(),
     };
     Findings {
-        plan: plan::plan(CommandLine::parse(&format!("reseat.claim={claims}")).rules, machine),
+        plan: plan::plan(rules, machine),
         problems: Vec::new(),
         vfio_pci: Some(ModuleReport {
             loaded: true,
@@ -142,6 +146,54 @@ fn what_shares_the_group_and_what_was_shown_is_said_and_kept() {
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
     assert_eq!(report.gpus[0].peers.len(), 2);
+}
+
+/// What a dry run says of rules in a file, where a network card is in the twins' group.
+fn dry_run(rules: &str) -> (Report, Vec<String>) {
+    let mut functions = twins();
+    functions.push(function("0000:04:00.0", "8086:10fb", "020000"));
+    functions.sort_by_key(|function| function.address);
+    let mut findings = findings_of(rules::parse_file("f", rules.as_bytes()).unwrap(), &functions);
+    findings.dry_run = true;
+    let report = report(findings, |_| None);
+    let lines = report.lines().into_iter().map(|(_, line)| line).collect();
+    (report, lines)
+}
+
+#[test]
+fn who_is_claimed_with_a_gpu_is_named() {
+    let (_, lines) = dry_run("[[claim]]\nselect = \"0000:01:00.0\"\ngroup-peers = true\n");
+    assert_eq!(
+        lines[1],
+        "0000:01:00: would claim 5 functions (with 0000:02:00.0 [10de:2231], 0000:02:00.1 [10de:1aef], 0000:04:00.0 \
+         [8086:10fb] of its IOMMU group)"
+    );
+}
+
+#[test]
+fn who_is_left_though_the_rule_takes_peers_is_told_why() {
+    let rule = "[[claim]]\nselect = \"0000:01:00.0\"\ngroup-peers = true\nnot = \"0000:02:00.0\"\n";
+    let (report, lines) = dry_run(rule);
+    assert!(
+        lines[2].ends_with("while a host driver has it (left out by `not`)"),
+        "{lines:#?}"
+    );
+    let json = serde_json::to_string(&report).unwrap();
+    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+}
+
+#[test]
+fn a_virtual_function_in_the_group_is_not_promised_to_any_rule() {
+    let mut functions = twins();
+    functions.push(Function {
+        physical: Some("0000:05:00.0".parse().unwrap()),
+        ..function("0000:05:10.0", "8086:10ed", "020000")
+    });
+    let rules = CommandLine::parse("reseat.claim=gpu").rules;
+    let lines = report(findings_of(rules, &functions), |_| None).lines();
+    let mut peers = lines.iter().filter(|(_, line)| line.contains("0000:05:10.0"));
+    let (_, line) = peers.next().unwrap();
+    assert!(line.ends_with("(a virtual function is never claimed)"), "{line}");
 }
 
 #[test]

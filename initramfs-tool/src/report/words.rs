@@ -2,7 +2,7 @@
 
 use reseat_core::address::DeviceAddress;
 
-use super::{GpuReport, GpuVerdict, PeerReport, Report, Verdict};
+use super::{GpuReport, GpuVerdict, Kept, PeerReport, Report, Verdict};
 use crate::claim::VFIO_PCI;
 
 /// How a line is meant.
@@ -125,7 +125,7 @@ impl GpuReport {
     fn line(&self) -> (Tone, String) {
         let functions = match self.functions.len() {
             1 => "1 function".to_owned(),
-            several => format!("{several} functions"),
+            several => format!("{several} functions{}", self.with_peers()),
         };
         let device = self.device;
         let why = self.problem.as_deref().unwrap_or("no reason recorded");
@@ -159,6 +159,25 @@ impl GpuReport {
 }
 
 impl GpuReport {
+    /// Which functions of others are claimed with it, since a rule takes who is in its groups.
+    fn with_peers(&self) -> String {
+        const MOST: usize = 8;
+        let peers = self
+            .functions
+            .iter()
+            .filter(|function| function.address.device_address() != self.device);
+        let mut peers: Vec<String> = peers
+            .map(|peer| format!("{} [{}]", peer.address, peer.identity))
+            .collect();
+        let more = peers.len().saturating_sub(MOST);
+        peers.truncate(MOST);
+        match (peers.is_empty(), more) {
+            (true, _) => String::new(),
+            (false, 0) => format!(" (with {} of its IOMMU group)", peers.join(", ")),
+            (false, more) => format!(" (with {} and {more} more of its IOMMU group)", peers.join(", ")),
+        }
+    }
+
     /// Which functions a variant of vfio-pci takes.
     fn by_variants(&self) -> String {
         let variants = self.functions.iter().filter_map(|function| {
@@ -178,9 +197,14 @@ impl GpuReport {
             Some(driver) => format!("on driver {driver}"),
             None => "without a driver".to_owned(),
         };
+        let advice = match peer.kept {
+            None => "`group-peers = true` in the rule claims it too",
+            Some(Kept::LeftOut) => "left out by `not`",
+            Some(Kept::Virtual) => "a virtual function is never claimed",
+        };
         format!(
             "{}: {} [{}], {driver}, is in the same IOMMU group and left alone: nobody can open the group while a host \
-             driver has it (`group-peers = true` in the rule claims it too)",
+             driver has it ({advice})",
             self.device, peer.address, peer.identity
         )
     }

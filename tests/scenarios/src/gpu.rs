@@ -7,7 +7,9 @@ use anyhow::{Context, Result};
 use fake_gpu::process::FakeGpu;
 use fake_gpu::profile::BoardDesign;
 use reseat_vm::files::temporary_directory;
-use reseat_vm::machine::{DownstreamPort, KeptSlot, MachineSpec, Nvme, RootPort, Siblings, Switch, VfioUser};
+use reseat_vm::machine::{
+    Among, DownstreamPort, KeptSlot, MachineSpec, Nvme, PartOf, RootPort, Siblings, Switch, VfioUser,
+};
 use tempfile::TempDir;
 
 use crate::Stage;
@@ -101,20 +103,39 @@ impl Gpu {
     /// Adds it to a machine, with its port and its neighbour.
     pub(crate) fn install(&self, spec: MachineSpec) -> MachineSpec {
         let site = &self.site;
+        let shares = site.place == Place::InOneGroup;
         let mut spec = spec.root_port(RootPort {
             id: site.root_port(),
             slot: site.slot,
             device: site.root_device,
+            among: if shares { Among::Others(0) } else { Among::Alone },
         });
-        if site.place == Place::BehindSwitch {
-            let port = |id, slot| DownstreamPort { id, slot };
-            spec = spec.switch(Switch {
-                id: site.switch(),
-                port: site.root_port(),
-                downstream: vec![
+        if shares {
+            spec = spec.root_port(RootPort {
+                id: site.disk_port(),
+                slot: site.slot + 1,
+                device: site.root_device,
+                among: Among::Others(1),
+            });
+        }
+        let port = |id, slot| DownstreamPort { id, slot };
+        let below = match site.place {
+            Place::BehindSwitch => Some((
+                PartOf::Machine,
+                vec![
                     port(site.gpu_port(), site.gpu_slot()),
                     port(site.disk_port(), site.gpu_slot() + 1),
                 ],
+            )),
+            Place::OwnSwitch => Some((PartOf::AmdCard, vec![port(site.gpu_port(), site.slot + 1)])),
+            Place::Alone | Place::BesideDisk | Place::InOneGroup => None,
+        };
+        if let Some((part_of, downstream)) = below {
+            spec = spec.switch(Switch {
+                id: site.switch(),
+                port: site.root_port(),
+                downstream,
+                part_of,
             });
         }
         for plug in self.plugs() {

@@ -13,6 +13,11 @@ pub enum Place {
     /// Behind one port of a switch that has a disk behind the other: a reset by the GPU's own port spares the disk, one by
     /// the root port does not.
     BehindSwitch,
+    /// Behind one of two root ports of one device, with a disk behind the other: in one IOMMU group, since these ports do not
+    /// hold back what goes from one to the other. So it is on many desktop machines.
+    InOneGroup,
+    /// Behind the switch of its own card, as AMD's cards have one.
+    OwnSwitch,
 }
 
 /// The disk's function number in [`Place::BesideDisk`].
@@ -64,6 +69,9 @@ impl Layout {
         let (slots, buses) = match place {
             Place::Alone | Place::BesideDisk => (1, 1),
             Place::BehindSwitch => (3, 4),
+            Place::InOneGroup => (2, 2),
+            // The card is in the root port's slot; the port within has a number, and no slot.
+            Place::OwnSwitch => (2, 3),
         };
         self.index += 1;
         self.slot += slots;
@@ -84,23 +92,24 @@ impl Site {
     /// The port above the GPU, in QEMU's words.
     pub(crate) fn gpu_port(&self) -> String {
         match self.place {
-            Place::Alone | Place::BesideDisk => self.root_port(),
-            Place::BehindSwitch => format!("dp{}gpu", self.index),
+            Place::Alone | Place::BesideDisk | Place::InOneGroup => self.root_port(),
+            Place::BehindSwitch | Place::OwnSwitch => format!("dp{}gpu", self.index),
         }
     }
 
     /// The port above the disk, in QEMU's words.
     pub(crate) fn disk_port(&self) -> String {
         match self.place {
-            Place::Alone | Place::BesideDisk => self.root_port(),
+            Place::Alone | Place::BesideDisk | Place::OwnSwitch => self.root_port(),
             Place::BehindSwitch => format!("dp{}disk", self.index),
+            Place::InOneGroup => format!("rp{}disk", self.index),
         }
     }
 
     /// The slot that the GPU is in.
     pub(crate) fn gpu_slot(&self) -> u8 {
         match self.place {
-            Place::Alone | Place::BesideDisk => self.slot,
+            Place::Alone | Place::BesideDisk | Place::InOneGroup | Place::OwnSwitch => self.slot,
             Place::BehindSwitch => self.slot + 1,
         }
     }
@@ -108,8 +117,8 @@ impl Site {
     /// The GPU's device in the guest.
     pub(crate) fn device(&self) -> String {
         let bus = match self.place {
-            Place::Alone | Place::BesideDisk => self.bus,
-            Place::BehindSwitch => self.bus + 2,
+            Place::Alone | Place::BesideDisk | Place::InOneGroup => self.bus,
+            Place::BehindSwitch | Place::OwnSwitch => self.bus + 2,
         };
         format!("0000:{bus:02x}:00")
     }
@@ -122,8 +131,8 @@ impl Site {
 
     pub(crate) fn port_place(&self) -> PortPlace {
         let (bus, device) = match self.place {
-            Place::Alone | Place::BesideDisk => (0, self.root_device),
-            Place::BehindSwitch => (self.bus + 1, 0),
+            Place::Alone | Place::BesideDisk | Place::InOneGroup => (0, self.root_device),
+            Place::BehindSwitch | Place::OwnSwitch => (self.bus + 1, 0),
         };
         PortPlace { bus, device }
     }
@@ -131,9 +140,10 @@ impl Site {
     /// The disk's function in the guest.
     pub(crate) fn disk(&self) -> Option<String> {
         match self.place {
-            Place::Alone => None,
+            Place::Alone | Place::OwnSwitch => None,
             Place::BesideDisk => Some(format!("{}.{BESIDE}", self.device())),
             Place::BehindSwitch => Some(format!("0000:{:02x}:00.0", self.bus + 3)),
+            Place::InOneGroup => Some(format!("0000:{:02x}:00.0", self.bus + 1)),
         }
     }
 }
@@ -141,6 +151,33 @@ impl Site {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_ports_of_one_device_take_two_buses_and_slots() {
+        let mut layout = Layout::default();
+        let (shared, last) = (layout.next(Place::InOneGroup), layout.next(Place::Alone));
+        assert_eq!(
+            (shared.device(), shared.port()),
+            ("0000:01:00".into(), "0000:00:03.0".into())
+        );
+        assert_eq!(shared.disk().as_deref(), Some("0000:02:00.0"));
+        assert_eq!(
+            (last.device(), last.port(), last.gpu_slot()),
+            ("0000:03:00".into(), "0000:00:04.0".into(), 3)
+        );
+    }
+
+    #[test]
+    fn a_card_with_a_switch_takes_three_buses_and_is_in_one_slot() {
+        let mut layout = Layout::default();
+        let (card, last) = (layout.next(Place::OwnSwitch), layout.next(Place::Alone));
+        assert_eq!(
+            (card.device(), card.port(), card.gpu_slot()),
+            ("0000:03:00".into(), "0000:02:00.0".into(), 1)
+        );
+        assert_eq!(card.disk(), None);
+        assert_eq!((last.device(), last.gpu_slot()), ("0000:04:00".into(), 3));
+    }
 
     #[test]
     fn a_switch_takes_four_buses_and_three_slots() {

@@ -15,7 +15,7 @@ const BRIDGE_CONTROL_DWORD: u32 = 0x3c;
 const SECONDARY_BUS_RESET: u32 = 0x40;
 
 /// The names that QEMU has for the bed's ports.
-const PORTS: [&str; 3] = ["pcie-root-port", "x3130-upstream", "xio3130-downstream"];
+const PORTS: [&str; 4] = ["pcie-root-port", "ioh3420", "x3130-upstream", "xio3130-downstream"];
 
 /// A port that was told to reset what is below it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -132,7 +132,7 @@ fn expected(case: &Case, board: usize) -> i32 {
         _ if is_one_of(case, &POWERLESS) => 5,
         // Nothing above FLR, for the disk's sake.
         Place::BesideDisk if !is_one_of(case, &by_flr) => 5,
-        Place::Alone | Place::BehindSwitch | Place::BesideDisk => 0,
+        Place::Alone | Place::BehindSwitch | Place::BesideDisk | Place::InOneGroup | Place::OwnSwitch => 0,
     }
 }
 

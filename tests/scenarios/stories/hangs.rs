@@ -77,7 +77,7 @@ const HOLD: &str = "#!/bin/sh
 case \"$1\" in prereqs) exit 0;; esac
 modprobe snd_hda_intel
 n=0
-until [ -e /dev/snd/controlC0 ] || [ $n = 20 ]; do sleep 1; n=$((n + 1)); done
+until [ -e /dev/snd/controlC0 ] || [ $n = 60 ]; do sleep 1; n=$((n + 1)); done
 exec 8</dev/snd/controlC0 || exit
 sleep 1000 &
 echo 'it is held' >/dev/kmsg
@@ -121,7 +121,7 @@ case \"$1\" in prereqs) exit 0;; esac
 modprobe snd_hda_intel
 for card in 0 1; do
     n=0
-    until [ -e /dev/snd/controlC$card ] || [ $n = 20 ]; do sleep 1; n=$((n + 1)); done
+    until [ -e /dev/snd/controlC$card ] || [ $n = 60 ]; do sleep 1; n=$((n + 1)); done
 done
 exec 8</dev/snd/controlC0 9</dev/snd/controlC1 || exit
 sleep 1000 &

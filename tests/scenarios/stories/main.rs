@@ -2,6 +2,7 @@
 //! same; under `cargo xtask test` and in CI (`RESEAT_REQUIRE_STAGE` or `CI` set) they fail in any case. Those on aarch64 are
 //! ignored where only their part of the stage is missing, but in CI.
 
+mod amd_switch;
 mod asleep;
 mod bad_rules;
 mod campaign;
@@ -11,6 +12,7 @@ mod dracut;
 mod dry_run;
 mod evidence;
 mod four_functions;
+mod group_peers;
 mod guard;
 mod hangs;
 mod hot;
@@ -26,6 +28,7 @@ mod recovery_bed;
 mod rivals;
 mod rollback;
 mod selectors;
+mod sr_iov;
 mod twins;
 mod variants;
 mod virt;
@@ -52,6 +55,9 @@ const STORIES: &[(&str, Story)] = stories![
     guard::a_mismatch_refuses,
     rollback::one_function_that_cannot_bind,
     selectors::five_identical_gpus,
+    group_peers::claimed_only_where_a_rule_says_so,
+    amd_switch::claimed_and_recovered_as_one_card,
+    sr_iov::none_is_claimed_and_none_is_lost,
     no_iommu::the_firmware_setting_is_named,
     no_iommu::the_parameter_that_turns_it_off_is_named,
     off::nothing_is_touched,
@@ -59,6 +65,7 @@ const STORIES: &[(&str, Story)] = stories![
     only_display::of_uefi_is_refused_unless_forced,
     only_display::on_simpledrm_is_refused_unless_forced,
     only_display::of_a_3d_controller_is_refused_unless_forced,
+    only_display::in_text_mode_is_refused_though_the_console_is_busy,
     dracut::without_systemd,
     dracut::with_systemd,
     dracut::the_switch_leaves_it_to_the_rival,

@@ -121,6 +121,56 @@ fn on_simpledrm(stage: &Stage, setting: &Setting, parameters: &str) -> Result<()
     play(&running, setting)
 }
 
+/// How long the console is busy, in seconds: for longer than any claim takes.
+const BUSY_S: u32 = 20;
+
+/// By a BIOS, in text mode: no framebuffer, but the kernel's own text console. Somebody has the console's lock while the boot
+/// claims, as a driver does that is stuck in taking the console over, and whoever asks what the console is bound to waits for
+/// that one. The claim does not; what it could not ask counts as bound.
+pub(crate) fn in_text_mode_is_refused_though_the_console_is_busy(stage: &Stage) -> Result<()> {
+    const SAYS: &str = "0000:00:10: refused: it is the only display of this machine (the kernel's text console is on";
+    let stage = &stage.with_kernel(Kernel::Trixie);
+    let script = GuestFile::executable(
+        "usr/share/initramfs-tools/scripts/init-top/000console",
+        format!(
+            "#!/bin/sh\ncase \"$1\" in prereqs) exit 0 ;; esac\nmodprobe bed_console seconds={BUSY_S}\n\
+             cut -d ' ' -f 1 /proc/uptime > /run/busy\n"
+        ),
+    );
+    let spec = ImageSpec {
+        modules: vec!["bed_console".to_owned()],
+        built_modules: true,
+        ..ImageSpec::new(Kernel::Trixie)
+    };
+    let image = stage.image_of(spec, Rules::None, [script])?;
+    let running = Scene::new(stage, "only-display-text", image)
+        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
+        .arguments(&["-device", "VGA,addr=10.0"])
+        .booted_by(Firmware::Bios)
+        .append("reseat.claim=gpu")
+        .boot()?;
+    let report = running.report()?;
+    let took = report["duration_ms"].as_f64().context("no duration in the report")?;
+    ensure!(took < 10_000.0, "the claim took {took} ms");
+    running.line(SAYS)?;
+    for function in ["0000:01:00.0", "0000:01:00.1"] {
+        running.check_claimed(function)?;
+    }
+
+    // The console is there to be asked again.
+    let passed = running.shell("cat /run/busy; cut -d ' ' -f 1 /proc/uptime")?;
+    let passed: Vec<f64> = passed.split_whitespace().flat_map(str::parse).collect();
+    let [since, now] = passed.as_slice() else {
+        anyhow::bail!("these are not two times: {passed:?}");
+    };
+    let left = (f64::from(BUSY_S) - (now - since)).max(0.0);
+    let checked = running.shell(&format!(
+        "sleep {left:.0}; sleep 1; reseat rules check || echo status $?"
+    ))?;
+    ensure!(checked.contains(SAYS) && checked.contains("status 1"), "{checked}");
+    Ok(())
+}
+
 fn boot(stage: &Stage, setting: &Setting, image: Image) -> Result<Running> {
     let mut gpu = BoardDesign::new(Vendor::Nvidia, 1);
     // A 3D controller has no outputs.

@@ -422,7 +422,7 @@ pub(crate) fn killed_at_any_point_it_is_resumed(stage: &Stage) -> Result<()> {
     let (gpu, bystander) = (running.gpu(0)?, running.gpu(1)?);
     let begin = now();
     // One in four is killed in an FLR. A point is so many lines of what is told, and a little time: the first dozen come
-    // before anything is changed.
+    // before anything is changed. A worker outlives whoever started it, and may be about to write the journal.
     let script = format!(
         "cd /sys/bus/pci/devices; d={device}; resumed=0; n=0\n\
          while [ $n -lt {POINTS} ]; do\n\
@@ -430,6 +430,7 @@ pub(crate) fn killed_at_any_point_it_is_resumed(stage: &Stage) -> Result<()> {
          reseat recover $d --prefer $p --json >/tmp/first & pid=$!\n\
          while [ $(wc -l </tmp/first) -lt $((10 + n % 34)) ] && kill -0 $pid 2>/dev/null; do :; done\n\
          usleep $((n / 34 * 3000)); kill -9 $pid 2>/dev/null; wait $pid\n\
+         [ -e /run/reseat/recovery/$d.json ] || while pidof reseat >/dev/null; do usleep 10000; done\n\
          if [ -e /run/reseat/recovery/$d.json ]; then\n\
          resumed=$((resumed + 1))\n\
          reseat recover $d && {{ echo point $n: begun anew; exit 1; }}\n\

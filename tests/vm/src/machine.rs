@@ -1,5 +1,6 @@
 //! A machine: QEMU as a child process, its console, its shell and its monitor.
 
+mod amd_switch;
 mod device_tree;
 mod devices;
 mod platform;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-pub use self::devices::{DownstreamPort, Nvme, RootPort, Siblings, Switch, VfioUser};
+pub use self::devices::{Among, DownstreamPort, Nvme, PartOf, RootPort, Siblings, Switch, VfioUser};
 pub use self::ports::PortPlace;
 pub use self::slots::{KeptSlot, Refill, SlotKeeper};
 pub use self::spec::{Iommu, MachineSpec};
@@ -45,6 +46,17 @@ pub enum MachineError {
     /// QEMU wrote down something other than its device tree.
     #[error("{} is no device tree", .0.display())]
     DeviceTree(PathBuf),
+    /// Switches of a machine and of cards: their IDs are QEMU's, or the cards'.
+    #[error("a machine cannot have both switches of its own and switches of cards")]
+    Switches,
+    /// QEMU's switch does not have its IDs where they can be exchanged.
+    #[error("qemu has the ids {id} {found} times, not once: its switch cannot be given others")]
+    SwitchIds {
+        /// Vendor and device.
+        id: String,
+        /// How often they were found.
+        found: usize,
+    },
     /// QEMU ended before it was connected.
     #[error("qemu ended with {status}: {said}")]
     Ended {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reseat_vm::artifacts::{Architecture, Bed, Kernel};
 use reseat_vm::files::GuestFile;
 use reseat_vm::initramfs::ImageSpec;
-use reseat_vm::machine::{MachineError, MachineSpec, RootPort, Siblings, VfioUser};
+use reseat_vm::machine::{Among, MachineError, MachineSpec, RootPort, Siblings, VfioUser};
 
 const BOOT: Duration = Duration::from_secs(90);
 const SOON: Duration = Duration::from_secs(20);
@@ -31,6 +31,7 @@ fn a_stock_kernel_boots_through_its_initramfs_to_a_shell() {
         id: "rp0".to_owned(),
         slot: 1,
         device: 3,
+        among: Among::Alone,
     };
     let spec = MachineSpec::new(&bed, "boot", Kernel::Bookworm, &image, &root).unwrap();
     let started = Instant::now();
@@ -94,6 +95,7 @@ fn a_function_that_nobody_serves_is_named_by_qemu() {
         id: "rp0".to_owned(),
         slot: 1,
         device: 3,
+        among: Among::Alone,
     };
     let error = spec.root_port(port).function(function).start().unwrap_err();
     assert!(matches!(error, MachineError::Ended { .. }), "{error}");

@@ -99,6 +99,12 @@ enum Command {
         /// Whose.
         functions: Vec<FunctionAddress>,
     },
+    /// Say what a console is bound to: how a claim gets to know what may never be answered.
+    #[command(name = linux::CONSOLE_COMMAND, hide = true)]
+    SayConsole {
+        /// Its directory.
+        console: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -133,6 +139,9 @@ fn main() -> ExitCode {
             Err(error) => Err(error.into()),
         },
         Command::SaySerialNumbers { root, functions } => linux::say_serial_numbers(&Root::at(root), &functions)
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(Into::into),
+        Command::SayConsole { console } => linux::say_console(&console)
             .map(|()| ExitCode::SUCCESS)
             .map_err(Into::into),
     };

@@ -1,5 +1,5 @@
 //! AMD: a Navi 23 (1002:73ef, ab28). Neither function has FLR. Both sit behind the card's own
-//! switch on a real board; here they are served alone.
+//! switch on a real board; here they are served alone, since no bridge can be served.
 //!
 //! Scaled for a VM: BAR0 is 256 MiB (of 8 GiB), BAR2 2 MiB (of 256 MiB). Left out: the expansion
 //! ROM. Values that the public text gives only in words are put into bits here.

@@ -1,5 +1,5 @@
 //! Modules that Debian's kernel lacks, built from its own source by the compiler that built it: simpledrm, and a variant of
-//! vfio-pci for a GPU. No kernel of Debian has either of the two.
+//! vfio-pci for a GPU, which no kernel of Debian has, and what the bed itself wants of a kernel.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,12 +21,18 @@ const SOURCES: [(&str, &str); 3] = [
 ];
 
 /// What is ours.
-const OWN: [(&str, &str); 2] = [
+const OWN: [(&str, &str); 3] = [
+    ("bed_console.c", include_str!("../../assets/modules/bed_console.c")),
     ("bed_sysfb.c", include_str!("../../assets/modules/bed_sysfb.c")),
     ("Makefile", include_str!("../../assets/modules/Makefile")),
 ];
 
-const MODULES: [&str; 3] = ["bed_sysfb.ko", "nvgrace_gpu_vfio_pci.ko", "simpledrm.ko"];
+const MODULES: [&str; 4] = [
+    "bed_console.ko",
+    "bed_sysfb.ko",
+    "nvgrace_gpu_vfio_pci.ko",
+    "simpledrm.ko",
+];
 
 /// Unpacks what is needed of the source in `$1`, builds in `$2` against the headers in `$3`, and leaves out what is only
 /// for debuggers.

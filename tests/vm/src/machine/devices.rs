@@ -13,18 +13,38 @@ pub struct RootPort {
     pub slot: u8,
     /// Its device number on the root bus.
     pub device: u8,
+    /// What other root ports there are of its device.
+    pub among: Among,
+}
+
+/// Whether a root port is one of several on its device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// It is the only one, and holds back what is not to go past the IOMMU (ACS).
+    Alone,
+    /// It is this function of a device, none of which holds that back: all that is below is one IOMMU group.
+    Others(u8),
 }
 
 impl RootPort {
     pub(super) fn arguments(&self) -> Value {
-        json!({
-            "driver": "pcie-root-port",
+        // Of QEMU's root ports this one has no ACS.
+        let (driver, function) = match self.among {
+            Among::Alone => ("pcie-root-port", 0),
+            Among::Others(function) => ("ioh3420", function),
+        };
+        let mut arguments = json!({
+            "driver": driver,
             "id": self.id,
             "bus": "pcie.0",
-            "addr": format!("{:02x}.0", self.device),
+            "addr": format!("{:02x}.{function}", self.device),
             "chassis": self.slot,
             "slot": self.slot,
-        })
+        });
+        if self.among != Among::Alone {
+            arguments["multifunction"] = json!(true);
+        }
+        arguments
     }
 }
 
@@ -79,6 +99,17 @@ pub struct Switch {
     pub port: String,
     /// Its downstream ports.
     pub downstream: Vec<DownstreamPort>,
+    /// Whose it is.
+    pub part_of: PartOf,
+}
+
+/// What a switch is a part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartOf {
+    /// The machine: there are slots behind it.
+    Machine,
+    /// An AMD card, by its IDs; nothing can be plugged behind it. All switches of a machine are of one kind.
+    AmdCard,
 }
 
 /// A downstream port of a switch, with a slot.
@@ -102,6 +133,7 @@ impl Switch {
                 "addr": format!("{number:02x}.0"),
                 "chassis": port.slot,
                 "slot": port.slot,
+                "hotplug": self.part_of == PartOf::Machine,
             })
         });
         std::iter::once(upstream).chain(downstream).collect()

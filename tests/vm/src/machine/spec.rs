@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::devices::{Nvme, RootPort, Switch, VfioUser};
+use super::devices::{Nvme, PartOf, RootPort, Switch, VfioUser};
 use super::platform::{Platform, Translation};
 use super::start::{QMP_SOCKET, SHELL_SOCKET};
-use super::{Machine, MachineError, trace};
+use super::{Machine, MachineError, amd_switch, trace};
 use crate::artifacts::{Bed, Kernel, KernelFiles, Missing, Tree};
 use crate::initramfs::Image;
 
@@ -255,7 +255,7 @@ impl MachineSpec {
 
     /// A QEMU that writes down the device tree of this machine, with its ports for the console and the shell, and ends.
     pub(super) fn dump_device_tree(&self, to: &Path) -> Command {
-        let mut command = self.qemu();
+        let mut command = self.qemu(Path::new(self.platform.program()));
         command.args(["-nodefaults", "-display", "none", "-serial", "null", "-serial", "null"]);
         for (option, value) in self.platform.options(self.iommu, Translation::Real) {
             command.arg(option).arg(value);
@@ -300,15 +300,27 @@ impl MachineSpec {
         options
     }
 
-    pub(super) fn command(&self, directory: &Path) -> Command {
-        let mut command = self.qemu();
+    pub(super) fn command(&self, directory: &Path) -> Result<Command, MachineError> {
+        let mut program = PathBuf::from(self.platform.program());
+        let of_cards = self.switches.iter().filter(|switch| switch.part_of == PartOf::AmdCard);
+        match of_cards.count() {
+            0 => {}
+            all if all == self.switches.len() => {
+                let copy = directory.join("qemu");
+                amd_switch::write(&self.qemu.path.join(program), &copy)?;
+                program = copy;
+            }
+            _ => return Err(MachineError::Switches),
+        }
+        let mut command = self.qemu(&program);
         command.args(self.qemu_arguments(directory));
-        command
+        Ok(command)
     }
 
-    fn qemu(&self) -> Command {
+    /// A program of the tree, or a copy of one.
+    fn qemu(&self, program: &Path) -> Command {
         let tree = &self.qemu.path;
-        let mut command = self.qemu.command(self.platform.program());
+        let mut command = self.qemu.command(&program.to_string_lossy());
         for data in ["usr/share/qemu", "usr/share/seabios"] {
             command.arg("-L").arg(tree.join(data));
         }
@@ -343,7 +355,7 @@ fn connections(sockets: &Path) -> Vec<QemuOption> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{DownstreamPort, Siblings};
+    use crate::machine::{Among, DownstreamPort, Siblings};
 
     fn function(siblings: Siblings) -> VfioUser {
         VfioUser {
@@ -388,6 +400,7 @@ mod tests {
             id: "rp0".to_owned(),
             slot: 1,
             device: 16,
+            among: Among::Alone,
         };
         let line = line(&spec().function(function(Siblings::None)).root_port(port));
         let at = |text: &str| line.find(text).unwrap_or_else(|| panic!("no {text}: {line}"));
@@ -396,11 +409,28 @@ mod tests {
     }
 
     #[test]
+    fn root_ports_of_one_device_say_that_there_are_others() {
+        let port = |function| RootPort {
+            id: format!("rp{function}"),
+            slot: 1 + function,
+            device: 3,
+            among: Among::Others(function),
+        };
+        let line = line(&spec().root_port(port(0)).root_port(port(1)));
+        assert!(
+            line.contains(r#""addr":"03.0""#) && line.contains(r#""addr":"03.1""#),
+            "{line}"
+        );
+        assert_eq!(line.matches(r#""multifunction":true"#).count(), 2, "{line}");
+    }
+
+    #[test]
     fn a_switch_stands_between_its_root_port_and_the_disk_below() {
         let port = RootPort {
             id: "rp0".to_owned(),
             slot: 1,
             device: 3,
+            among: Among::Alone,
         };
         let below = DownstreamPort {
             id: "dp0".to_owned(),
@@ -410,6 +440,7 @@ mod tests {
             id: "sw0".to_owned(),
             port: "rp0".to_owned(),
             downstream: vec![below],
+            part_of: PartOf::Machine,
         };
         let disk = Nvme {
             id: "disk0".to_owned(),

@@ -72,7 +72,7 @@ impl Process {
         }
         let errors = directory.path().join(STDERR);
         let stderr = File::create(&errors).map_err(FileError::of("create", &errors))?;
-        let mut command = spec.command(directory.path());
+        let mut command = spec.command(directory.path())?;
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let child = command.stderr(stderr).spawn();
         let child = child.map_err(|cause| process::could_not_start(&command, cause))?;
