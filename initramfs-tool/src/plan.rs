@@ -1,19 +1,19 @@
 //! From rules to GPUs: which are claimed, which are refused and why, and which rules came to nothing.
 
 mod choice;
+mod refusal;
 
 pub use choice::Nothing;
+pub use refusal::Refusal;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::mem;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::header::ClassCode;
 
 use crate::display::{self, Sign};
 use crate::inventory::{self, Details, Function, Gpu};
-use crate::iommu::{self, Missing};
+use crate::iommu;
 use crate::rules::{Display, GroupPeers, Rule};
 use crate::variants::Variant;
 
@@ -55,46 +55,6 @@ pub enum RuleOutcome {
     Chose(Vec<DeviceAddress>),
     /// It chose none.
     Nothing(Nothing),
-}
-
-/// Why a chosen GPU is not claimed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// One of its functions, or one beside a peer that a rule takes, cannot be read, so it is not known whether that could be
-    /// claimed with it.
-    CannotRead {
-        /// Which.
-        function: FunctionAddress,
-        /// Which file and why.
-        problem: String,
-    },
-    /// On its device number stands what is no part of a GPU and has to stay where it is.
-    Stranger {
-        /// Which function.
-        function: FunctionAddress,
-        /// What it says it is.
-        class: ClassCode,
-    },
-    /// Of its virtual functions, or of those of a peer that a rule takes, which would be gone, somebody may have one.
-    VirtualFunctions {
-        /// The physical function.
-        function: FunctionAddress,
-        /// How many there are.
-        count: usize,
-    },
-    /// Nothing in the machine would show a picture any more.
-    OnlyDisplay(Sign),
-    /// A function's DMA would not be isolated.
-    NoIommu {
-        /// The function without a group.
-        function: FunctionAddress,
-        /// Why it has none.
-        missing: Missing,
-    },
-    /// A rule takes who is in its groups, and nobody knows yet who that is.
-    PeersUnknown(FunctionAddress),
-    /// A rule takes who is in its groups, and this is a virtual function, which is never claimed.
-    VirtualPeer(FunctionAddress),
 }
 
 /// The machine that the rules are held against.
@@ -177,7 +137,7 @@ impl Plan {
         let refusal = |peer: &Function| {
             let unread = cannot_read(peer.address.device_address(), machine);
             unread
-                .or_else(|| has_virtual_functions(peer, machine))
+                .or_else(|| has_virtual_functions(peer, machine.functions))
                 .or_else(|| is_virtual(peer))
         };
         taken.iter().find_map(refusal)
@@ -272,7 +232,7 @@ impl Plan {
 
     /// Sets GPUs aside that are out of service: those of the machine's `functions` that `against` has words against.
     ///
-    /// Strangers beside one are left where they are.
+    /// Strangers beside one are left where they are. One with virtual functions is refused: somebody may have one of them.
     pub fn set_aside(&mut self, functions: &[Function], mut against: impl FnMut(&Gpu, Chosen) -> Option<String>) {
         let gpus = inventory::gpus(functions);
         for mut gpu in gpus.iter().cloned() {
@@ -290,7 +250,15 @@ impl Plan {
                 claim.functions.retain(|peer| gpu.function(peer.address).is_none());
             }
             self.refused.retain(|(refused, _)| refused.device != gpu.device);
-            self.out_of_service.push((gpu, why));
+            let mut of_gpu = gpu.functions.iter();
+            let occupied = of_gpu.find_map(|it| Some((it.address, virtual_functions(it, functions)?)));
+            match occupied {
+                Some((function, count)) => {
+                    let refusal = Refusal::NotIsolated { why, function, count };
+                    self.refused.push((gpu, refusal));
+                }
+                None => self.out_of_service.push((gpu, why)),
+            }
         }
         let signs = mem::take(&mut self.signs);
         self.keep_a_display(&signs, &gpus);
@@ -347,11 +315,17 @@ fn cannot_read(device: DeviceAddress, machine: Machine<'_>) -> Option<Refusal> {
 }
 
 /// Its virtual functions would be gone with its driver.
-fn has_virtual_functions(function: &Function, machine: Machine<'_>) -> Option<Refusal> {
-    let all = machine.functions.iter();
-    let count = all.filter(|it| it.physical == Some(function.address)).count();
+fn has_virtual_functions(function: &Function, functions: &[Function]) -> Option<Refusal> {
+    let count = virtual_functions(function, functions)?;
     let function = function.address;
-    (count > 0).then_some(Refusal::VirtualFunctions { function, count })
+    Some(Refusal::VirtualFunctions { function, count })
+}
+
+/// How many a physical function has, if any.
+fn virtual_functions(function: &Function, functions: &[Function]) -> Option<usize> {
+    let all = functions.iter();
+    let count = all.filter(|it| it.physical == Some(function.address)).count();
+    (count > 0).then_some(count)
 }
 
 fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<Refusal> {
@@ -365,7 +339,7 @@ fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<Refusal> {
         });
     }
     let mut functions = gpu.functions.iter();
-    if let Some(refusal) = functions.find_map(|function| has_virtual_functions(function, machine)) {
+    if let Some(refusal) = functions.find_map(|function| has_virtual_functions(function, machine.functions)) {
         return Some(refusal);
     }
     // The claim sees whether one has come.
@@ -377,36 +351,6 @@ fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<Refusal> {
         function: function.address,
         missing: iommu::diagnose(machine.iommu),
     })
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CannotRead { problem, .. } => formatter.write_str(problem),
-            Self::Stranger { function, class } => write!(
-                formatter,
-                "{function} stands on its device number and is no part of a GPU (its class is {class})"
-            ),
-            Self::VirtualFunctions { function, count } => write!(
-                formatter,
-                "{function} has {count} virtual functions, which would be gone: write 0 to its sriov_numvfs first"
-            ),
-            Self::OnlyDisplay(sign) => write!(
-                formatter,
-                "it is the only display of this machine ({sign}): `force-display = true` in its rule, or \
-                 reseat.force-display on the kernel command line, takes it all the same"
-            ),
-            Self::NoIommu { function, missing } => write!(formatter, "{function}: {missing}"),
-            Self::PeersUnknown(function) => write!(
-                formatter,
-                "{function}: this kernel knows its IOMMU group only once it has a driver, so `group-peers` cannot be met"
-            ),
-            Self::VirtualPeer(function) => write!(
-                formatter,
-                "{function}, a virtual function, is in its IOMMU group and is never claimed, so `group-peers` cannot be met"
-            ),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -189,6 +189,25 @@ fn narrowed_to_a_gpu_only_what_is_about_it_is_left() {
 }
 
 #[test]
+fn what_is_out_of_service_and_has_virtual_functions_is_not_isolated() {
+    let mut functions = twins();
+    functions.push(Function {
+        physical: Some("0000:01:00.0".parse().unwrap()),
+        ..function("0000:01:00.4", "10de:2231", "030200")
+    });
+    let mut plan = planned_on(&functions, &[], "0000:02:00.0");
+    plan.set_aside(&functions, |gpu, _| {
+        (gpu.device.to_string() == "0000:01:00").then(|| "by the operator".to_owned())
+    });
+    assert!(plan.out_of_service.is_empty());
+    assert_eq!(
+        plan.refused[0].1.to_string(),
+        "it is out of service (by the operator) and not isolated: 0000:01:00.0 has a virtual function, which would be gone"
+    );
+    assert_eq!(claimed(&plan), ["0000:02:00"]);
+}
+
+#[test]
 fn where_nobody_knows_only_what_would_be_claimed_is_set_aside() {
     let mut plan = planned("0000:02:00.0");
     plan.set_aside(&twins(), |_, chosen| {
@@ -466,7 +485,7 @@ fn a_function_with_virtual_ones_is_refused() {
     let plan = planned_on(&functions, &[], "gpu");
     assert_eq!(claimed(&plan), ["0000:02:00"]);
     let why = plan.refused[0].1.to_string();
-    assert!(why.starts_with("0000:01:00.0 has 1 virtual functions"), "{why}");
+    assert!(why.starts_with("0000:01:00.0 has a virtual function, which"), "{why}");
 }
 
 /// A network card in the group of the second twin, with a virtual function that is in a group of its own or in that one.
@@ -484,8 +503,8 @@ fn with_a_virtual_peer(group: &str) -> Vec<Function> {
 fn virtual_functions_are_not_taken_with_a_group_nor_lost_by_it() {
     let taking = "[[claim]]\nselect = \"gpu\"\ngroup-peers = true\n";
     for (group, why) in [
-        ("40", "0000:04:00.0 has 1 virtual functions, which would be gone"),
-        ("2", "0000:04:00.0 has 1 virtual functions, which would be gone"),
+        ("40", "0000:04:00.0 has a virtual function, which would be gone"),
+        ("2", "0000:04:00.0 has a virtual function, which would be gone"),
     ] {
         let plan = planned_by_file(taking, &with_a_virtual_peer(group), &[]);
         assert_eq!(claimed(&plan), ["0000:01:00"], "group {group}");

@@ -90,6 +90,7 @@ pub(crate) fn none_is_claimed_and_none_is_lost(stage: &Stage) -> Result<()> {
     check_all_are_there(&running)?;
     check_left(&running)?;
     check_not_recovered(&running)?;
+    check_not_isolated(&running)?;
     check_all_are_there(&running)?;
     check_way_out(&running)
 }
@@ -167,6 +168,17 @@ fn check_not_recovered(running: &Running) -> Result<()> {
         recovery.status == 4 && recovery.stdout.contains("0000:05:00.0 has 2 virtual functions"),
         "{recovery:?}"
     );
+    Ok(())
+}
+
+/// Nor is one isolated that is out of service.
+fn check_not_isolated(running: &Running) -> Result<()> {
+    running.run("reseat quarantine add 0000:05:00 --reason trial", Duration::from_secs(60))?;
+    let claim = running.run("reseat claim --function 0000:05:00.0", Duration::from_secs(60))?;
+    let why = "and not isolated: 0000:05:00.0 has 2 virtual functions, which would be gone";
+    ensure!(claim.status == 1 && claim.stdout.contains(why), "{claim:?}");
+    // As if nobody had taken it out of service.
+    running.shell("rm /var/lib/reseat/quarantine.json")?;
     Ok(())
 }
 
