@@ -23,8 +23,8 @@ enum Command {
     /// (`reseat=off`) is named. A user who is not root sees the same, but for serial numbers, which only root may read.
     ///
     /// Exit status: 0 if everything would be claimed as the rules say; 1 if a rule comes to nothing, a GPU would be refused,
-    /// or something else is not in order, what the file says of recovery included; 2 if a rule cannot be understood, the file cannot be read, or the arguments make
-    /// no sense.
+    /// or something else is not in order, what the file says of recovery included; 2 if a rule cannot be understood, the file
+    /// cannot be read, or the arguments make no sense.
     Check(Check),
 }
 
