@@ -173,7 +173,10 @@ fn check_not_recovered(running: &Running) -> Result<()> {
 
 /// Nor is one isolated that is out of service.
 fn check_not_isolated(running: &Running) -> Result<()> {
-    running.run("reseat quarantine add 0000:05:00 --reason trial", Duration::from_secs(60))?;
+    running.run(
+        "reseat quarantine add 0000:05:00 --reason trial",
+        Duration::from_secs(60),
+    )?;
     let claim = running.run("reseat claim --function 0000:05:00.0", Duration::from_secs(60))?;
     let why = "and not isolated: 0000:05:00.0 has 2 virtual functions, which would be gone";
     ensure!(claim.status == 1 && claim.stdout.contains(why), "{claim:?}");
