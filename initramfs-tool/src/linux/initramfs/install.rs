@@ -266,11 +266,15 @@ impl<'a> Installation<'a> {
         let builder = self.record.builder;
         let new = with_suffix(image, UNFINISHED_SUFFIX);
         self.changes.makes_image(&self.root.path(&new));
-        let contents = build(self.root, builder, (kernel, image), &new)?;
+        let (contents, warnings) = build(self.root, builder, (kernel, image), &new)?;
         let shortfalls = shortfalls(&contents, &wanted(self.root, builder, kernel)?);
         if !shortfalls.is_empty() {
             let kernel = kernel.to_owned();
-            return Err(InitramfsError::Lacking { kernel, shortfalls });
+            return Err(InitramfsError::Lacking {
+                kernel,
+                shortfalls,
+                warnings,
+            });
         }
         let content = images::digest(&self.root.path(&new))?;
         let (switched, keep) = self.with_kept(kernel, image, content)?;
