@@ -149,6 +149,34 @@ fn nothing_is_made_below_a_root_that_is_misspelt() {
     }
 }
 
+/// An image may hold all that is on the machine, and claim nothing by it.
+#[test]
+fn rules_that_mean_nothing_are_told_before_they_are_in_the_image() {
+    for (rules, told) in [
+        ("[[claim]]\nselect = \"10de:2231\"\nnot = \"slot=3\"\n", None),
+        (
+            "[[claim]]\nselct = \"gpu\"\n",
+            Some("/etc/reseat/reseat.toml:2: unknown field `selct`"),
+        ),
+        (
+            "[[claim]]\nselect = \"GPU\"\n",
+            Some("rule `GPU` (/etc/reseat/reseat.toml:2): not a selector"),
+        ),
+        (
+            "[[claim]]\nselect = \"gpu\"\nnot = \"bay=3\"\n",
+            Some("rule `bay=3` (/etc/reseat/reseat.toml:3): `bay=` is not known"),
+        ),
+    ] {
+        let machine = machine();
+        machine.write("etc/reseat/reseat.toml", rules);
+        let (status, said, _) = initramfs(&machine, &["install", "--dry-run", "--all"]);
+        assert_eq!(status, Some(0), "{said}");
+        let notes: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("note: ")).collect();
+        assert_eq!(notes.len(), usize::from(told.is_some()), "{said}");
+        assert!(told.is_none_or(|told| notes[0].starts_with(told)), "{said}");
+    }
+}
+
 /// Where nothing could be written, there is nothing to be put back.
 #[test]
 fn with_a_var_that_cannot_be_written_all_is_as_it_was() {
