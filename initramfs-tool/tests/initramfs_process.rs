@@ -117,6 +117,12 @@ fn the_status_says_that_the_running_kernel_has_no_image() {
         status["running_problem"].as_str().unwrap().starts_with(&missing),
         "{said}"
     );
+
+    // Where a builder that is not known makes the images (NixOS, Alpine), nobody knows where they are.
+    fs::remove_file(machine.path("usr/sbin/mkinitramfs")).unwrap();
+    let (_, said, _) = initramfs(&machine, &["status"]);
+    assert!(said.starts_with("builder: no program is found"), "{said}");
+    assert!(!said.contains(&missing), "{said}");
 }
 
 #[test]
