@@ -117,6 +117,12 @@ fn the_status_says_that_the_running_kernel_has_no_image() {
         status["running_problem"].as_str().unwrap().starts_with(&missing),
         "{said}"
     );
+
+    // Where a builder that is not known makes the images (NixOS, Alpine), nobody knows where they are.
+    fs::remove_file(machine.path("usr/sbin/mkinitramfs")).unwrap();
+    let (_, said, _) = initramfs(&machine, &["status"]);
+    assert!(said.starts_with("builder: no program is found"), "{said}");
+    assert!(!said.contains(&missing), "{said}");
 }
 
 #[test]
@@ -146,6 +152,34 @@ fn nothing_is_made_below_a_root_that_is_misspelt() {
         assert_eq!(output.status.code(), Some(2), "{command}: {said}");
         assert!(said.contains("is no directory"), "{command}: {said}");
         assert!(!nowhere.exists(), "{command}");
+    }
+}
+
+/// An image may hold all that is on the machine, and claim nothing by it.
+#[test]
+fn rules_that_mean_nothing_are_told_before_they_are_in_the_image() {
+    for (rules, told) in [
+        ("[[claim]]\nselect = \"10de:2231\"\nnot = \"slot=3\"\n", None),
+        (
+            "[[claim]]\nselct = \"gpu\"\n",
+            Some("/etc/reseat/reseat.toml:2: unknown field `selct`"),
+        ),
+        (
+            "[[claim]]\nselect = \"GPU\"\n",
+            Some("rule `GPU` (/etc/reseat/reseat.toml:2): not a selector"),
+        ),
+        (
+            "[[claim]]\nselect = \"gpu\"\nnot = \"bay=3\"\n",
+            Some("rule `bay=3` (/etc/reseat/reseat.toml:3): `bay=` is not known"),
+        ),
+    ] {
+        let machine = machine();
+        machine.write("etc/reseat/reseat.toml", rules);
+        let (status, said, _) = initramfs(&machine, &["install", "--dry-run", "--all"]);
+        assert_eq!(status, Some(0), "{said}");
+        let notes: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("note: ")).collect();
+        assert_eq!(notes.len(), usize::from(told.is_some()), "{said}");
+        assert!(told.is_none_or(|told| notes[0].starts_with(told)), "{said}");
     }
 }
 

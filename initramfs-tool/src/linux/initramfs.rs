@@ -85,12 +85,14 @@ pub enum InitramfsError {
         cause: ArchiveError,
     },
     /// The new image is not as it has to be.
-    #[error("the new image for kernel {kernel} is not as it has to be: {}", .shortfalls.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("the new image for kernel {kernel} is not as it has to be: {}", lacking(.shortfalls, .warnings))]
     Lacking {
         /// For which kernel.
         kernel: String,
         /// In what.
         shortfalls: Vec<Shortfall>,
+        /// The lines in which its builder has warned.
+        warnings: String,
     },
     /// An image that is to be without reseat has it all the same.
     #[error(
@@ -116,6 +118,14 @@ pub enum InitramfsError {
         /// What is left.
         left: Vec<String>,
     },
+}
+
+fn lacking(shortfalls: &[Shortfall], warnings: &str) -> String {
+    let shortfalls: Vec<_> = shortfalls.iter().map(ToString::to_string).collect();
+    match warnings.is_empty() {
+        true => shortfalls.join("; "),
+        false => format!("{}; its builder has warned:\n{warnings}", shortfalls.join("; ")),
+    }
 }
 
 /// An [`InitramfsError::File`] for `map_err`.

@@ -25,13 +25,13 @@ pub(super) fn options_of_preset(
     }
 }
 
-/// Has a kernel's image built in a new file, and says what is in it.
+/// Has a kernel's image built in a new file, and says what is in it and of what the builder has warned.
 pub(super) fn build(
     root: &Root,
     builder: Builder,
     (kernel, image): (&str, &Path),
     new: &Path,
-) -> Result<Contents, InitramfsError> {
+) -> Result<(Contents, String), InitramfsError> {
     let refused = |refusal| InitramfsError::Refused(vec![refusal]);
     let program = facts::program(root, builder).ok_or_else(|| refused(plan::Refusal::BuilderNotThere(builder)))?;
     let new = root.path(new);
@@ -45,7 +45,7 @@ pub(super) fn build(
         let command = program.display().to_string();
         return Err(InitramfsError::Program { command, how });
     }
-    images::look_into(root, &new)
+    Ok((images::look_into(root, &new)?, programs::warnings(&said)))
 }
 
 /// What an image made now is to have.

@@ -223,7 +223,8 @@ fn dracut_unifies(root: &Root) -> Option<String> {
         ],
     );
     let value = |line: &str| {
-        let set = line.trim().strip_prefix("uefi=")?;
+        // A comment or another command may follow.
+        let set = line.trim().strip_prefix("uefi=")?.split([' ', '\t', ';']).next()?;
         Some(set.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned())
     };
     let files = iter::once("/etc/dracut.conf".to_owned()).chain(beside);

@@ -11,9 +11,9 @@ use crate::initramfs::builder::{Builder, OwnFile};
 use crate::initramfs::contents::{Digest, shortfalls};
 use crate::initramfs::plan::{self, KEPT_SUFFIX, Plan, Request, UNFINISHED_SUFFIX};
 use crate::initramfs::record::{Record, SwitchedImage, WrittenFile};
-use crate::linux::Root;
 use crate::linux::boot_claim::RULES_FILE;
 use crate::linux::durable::Locked;
+use crate::linux::{Root, rules_file};
 
 /// How to install.
 #[derive(Clone, Debug, Default)]
@@ -53,11 +53,7 @@ pub fn install(
         options_of_preset(root, plan.builder, kernel, image)?;
     }
     let mut notes = plan.notes.clone();
-    if !root.path(RULES_FILE).exists() {
-        notes.push(format!(
-            "there is no {RULES_FILE}: only what the kernel command line names will be claimed"
-        ));
-    }
+    notes.extend(about_rules(root));
     let images = plan.kernels.iter().map(|(_, image)| image);
     let copied = images.filter(|image| menu::is_copied(root, image)).cloned().collect();
     let installed = |record, notes| Installed {
@@ -76,6 +72,23 @@ pub fn install(
     let (record, more) = installation.end(done)?;
     notes.extend(more);
     Ok(installed(Some(record), notes))
+}
+
+/// What is to be known of the rules that go into the image.
+fn about_rules(root: &Root) -> Vec<String> {
+    if !root.path(RULES_FILE).exists() {
+        let missing = format!("there is no {RULES_FILE}: only what the kernel command line names will be claimed");
+        return vec![missing];
+    }
+    let rules = match rules_file::rules_from_file(root, None) {
+        Ok(rules) => rules,
+        Err(problem) => return vec![problem],
+    };
+    let choices = rules
+        .iter()
+        .flat_map(|rule| [&rule.choice].into_iter().chain(&rule.not));
+    let wrong = choices.filter_map(|choice| Some((choice, choice.selector.as_ref().err()?)));
+    wrong.map(|(choice, error)| format!("rule {choice}: {error}")).collect()
 }
 
 /// Only writes the builder's files, for who has images built otherwise. Gives what is to be known beside.
@@ -266,11 +279,15 @@ impl<'a> Installation<'a> {
         let builder = self.record.builder;
         let new = with_suffix(image, UNFINISHED_SUFFIX);
         self.changes.makes_image(&self.root.path(&new));
-        let contents = build(self.root, builder, (kernel, image), &new)?;
+        let (contents, warnings) = build(self.root, builder, (kernel, image), &new)?;
         let shortfalls = shortfalls(&contents, &wanted(self.root, builder, kernel)?);
         if !shortfalls.is_empty() {
             let kernel = kernel.to_owned();
-            return Err(InitramfsError::Lacking { kernel, shortfalls });
+            return Err(InitramfsError::Lacking {
+                kernel,
+                shortfalls,
+                warnings,
+            });
         }
         let content = images::digest(&self.root.path(&new))?;
         let (switched, keep) = self.with_kept(kernel, image, content)?;

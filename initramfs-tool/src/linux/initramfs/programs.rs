@@ -56,6 +56,19 @@ pub(super) fn last_lines(text: &str) -> String {
         .join("\n")
 }
 
+/// The last of the lines in which a builder of images warns, each as it marks them: initramfs-tools, dracut, mkinitcpio; and
+/// those of our own hooks.
+pub(super) fn warnings(text: &str) -> String {
+    let is_warning = |line: &&str| {
+        ["W: ", "E: "].iter().any(|mark| line.starts_with(mark))
+            || ["[W]: ", "[E]: ", "WARNING: ", "ERROR: ", "reseat: "]
+                .iter()
+                .any(|mark| line.contains(mark))
+    };
+    let warnings: Vec<&str> = text.lines().filter(is_warning).collect();
+    last_lines(&warnings.join("\n"))
+}
+
 fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")

@@ -206,7 +206,8 @@ impl Removal<'_> {
                         "building the image for kernel {kernel} with {builder}"
                     )));
                     self.changes.makes_image(&self.root.path(&new));
-                    if build(self.root, builder, (kernel, image), &new)?.has_claim() {
+                    let (contents, _) = build(self.root, builder, (kernel, image), &new)?;
+                    if contents.has_claim() {
                         let (kernel, builder) = (kernel.clone(), builder.to_string());
                         return Err(InitramfsError::StillThere { kernel, builder });
                     }

@@ -140,8 +140,9 @@ pub fn status(root: &Root) -> Result<InitramfsStatus, InitramfsError> {
             entry: known.and_then(|known| there(known.entry.as_ref()?)),
         });
     }
-    // Where kernel and image are one file, or are deployed together, the image is nowhere else.
-    let is_elsewhere = facts.deployed.is_some() || !facts.unified.is_empty();
+    // Where kernel and image are one file, or are deployed together, or nobody knows who makes them, it is nowhere to be
+    // expected.
+    let is_elsewhere = facts.deployed.is_some() || !facts.unified.is_empty() || builder.is_err();
     let not_found = plan::choose(&facts, &Which::Running).err().filter(|_| !is_elsewhere);
     Ok(InitramfsStatus {
         running_problem: not_found.map(|refusal| refusal.to_string()),

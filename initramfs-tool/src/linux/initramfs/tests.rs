@@ -172,6 +172,35 @@ fn an_image_that_lacks_something_is_not_switched_to() {
     assert!(!machine.has("/usr/share"), "directories were left behind");
 }
 
+/// It has said why, and nobody has seen it.
+#[test]
+fn what_the_builder_warned_of_is_told_of_an_image_that_lacks_something() {
+    let machine = Machine::new();
+    machine.write("/next", image(b"another program"));
+    let next = machine.root().path("/next");
+    let lines = [
+        "echo 'dracut[I]: *** Including modules ***'",
+        "echo 'W: reseat: kernel 6.1 has no vfio-pci' >&2",
+        "echo '==> WARNING: sd-reseat: it has to stand after systemd'",
+        "for line in $(seq 100); do echo \"dracut[I]: more $line\"; done",
+    ];
+    machine.script(
+        "/usr/sbin/mkinitramfs",
+        &format!("{}\ncp {} \"$2\"", lines.join("\n"), next.display()),
+    );
+    let said = machine.install().unwrap_err().to_string();
+    // What comes on standard output comes first.
+    let warnings = "\n==> WARNING: sd-reseat: it has to stand after systemd\nW: reseat: kernel 6.1 has no vfio-pci";
+    assert!(said.ends_with(warnings), "{said}");
+    // One that says nothing of the kind is not quoted.
+    machine.script(
+        "/usr/sbin/mkinitramfs",
+        &format!("echo 'dracut[I]: all is well'\ncp {} \"$2\"", next.display()),
+    );
+    let said = machine.install().unwrap_err().to_string();
+    assert!(said.ends_with("is not the one on this machine"), "{said}");
+}
+
 #[test]
 fn whatever_an_installation_was_cut_off_at_it_is_taken_back() {
     // As far as everything but the switch; the new image lies beside.

@@ -44,6 +44,16 @@ fn what_unifies_images_is_found_where_it_counts() {
     );
     machine.write("/etc/dracut.conf.d/uki.conf", "uefi=\"no\"\n");
     assert_eq!(machine.facts().unified, [""; 0]);
+    // It is a script, in which anything may follow.
+    for setting in [
+        "uefi=yes # sbctl signs it",
+        "uefi='yes'; hostonly=yes",
+        "\tuefi=\"yes\"\t# one file",
+    ] {
+        machine.write("/etc/dracut.conf.d/uki.conf", format!("{setting}\n"));
+        let expected = ["/etc/dracut.conf.d/uki.conf says uefi=yes"];
+        assert_eq!(machine.facts().unified, expected, "{setting}");
+    }
 }
 
 /// A comment in somebody's own encoding is no reason to overlook what stands beside it.
