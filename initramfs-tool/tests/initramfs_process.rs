@@ -157,7 +157,7 @@ fn nothing_is_made_below_a_root_that_is_misspelt() {
 
 /// An image may hold all that is on the machine, and claim nothing by it.
 #[test]
-fn rules_that_mean_nothing_are_told_before_they_are_in_the_image() {
+fn rules_that_mean_nothing_are_told_before_they_are_in_the_image_and_after() {
     for (rules, told) in [
         ("[[claim]]\nselect = \"10de:2231\"\nnot = \"slot=3\"\n", None),
         (
@@ -180,6 +180,10 @@ fn rules_that_mean_nothing_are_told_before_they_are_in_the_image() {
         let notes: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("note: ")).collect();
         assert_eq!(notes.len(), usize::from(told.is_some()), "{said}");
         assert!(told.is_none_or(|told| notes[0].starts_with(told)), "{said}");
+        let (_, said, _) = initramfs(&machine, &["status"]);
+        let problems: Vec<_> = said.lines().filter(|line| line.contains("reseat.toml:")).collect();
+        assert_eq!(problems.len(), usize::from(told.is_some()), "{said}");
+        assert!(told.is_none_or(|told| problems[0].starts_with(told)), "{said}");
     }
 }
 

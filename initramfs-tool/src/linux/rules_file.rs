@@ -28,6 +28,19 @@ pub(super) fn rules_from_file(root: &Root, named: Option<&Path>) -> Result<Vec<R
     }
 }
 
+/// What in the usual file no boot understands, in words; nothing for a file that is not there.
+pub(super) fn meaning_nothing(root: &Root) -> Vec<String> {
+    let rules = match rules_from_file(root, None) {
+        Ok(rules) => rules,
+        Err(problem) => return vec![problem],
+    };
+    let choices = rules
+        .iter()
+        .flat_map(|rule| [&rule.choice].into_iter().chain(&rule.not));
+    let wrong = choices.filter_map(|choice| Some((choice, choice.selector.as_ref().err()?)));
+    wrong.map(|(choice, error)| format!("rule {choice}: {error}")).collect()
+}
+
 /// What is wrong with what the file says of recovery, if it can be read.
 pub(super) fn problem_of_contract(root: &Root, named: Option<&Path>) -> Option<String> {
     let path = named.unwrap_or(Path::new(RULES_FILE));

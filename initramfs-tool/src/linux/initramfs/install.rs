@@ -76,19 +76,11 @@ pub fn install(
 
 /// What is to be known of the rules that go into the image.
 fn about_rules(root: &Root) -> Vec<String> {
-    if !root.path(RULES_FILE).exists() {
-        let missing = format!("there is no {RULES_FILE}: only what the kernel command line names will be claimed");
-        return vec![missing];
+    if root.path(RULES_FILE).exists() {
+        return rules_file::meaning_nothing(root);
     }
-    let rules = match rules_file::rules_from_file(root, None) {
-        Ok(rules) => rules,
-        Err(problem) => return vec![problem],
-    };
-    let choices = rules
-        .iter()
-        .flat_map(|rule| [&rule.choice].into_iter().chain(&rule.not));
-    let wrong = choices.filter_map(|choice| Some((choice, choice.selector.as_ref().err()?)));
-    wrong.map(|(choice, error)| format!("rule {choice}: {error}")).collect()
+    let missing = format!("there is no {RULES_FILE}: only what the kernel command line names will be claimed");
+    vec![missing]
 }
 
 /// Only writes the builder's files, for who has images built otherwise. Gives what is to be known beside.

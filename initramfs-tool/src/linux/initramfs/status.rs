@@ -9,7 +9,7 @@ use super::{InitramfsError, facts, images, menu, record_file};
 use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::{Digest, Shortfall, shortfalls};
 use crate::initramfs::plan::{self, Request, Which};
-use crate::linux::Root;
+use crate::linux::{Root, rules_file};
 
 /// How the claim stands in the initramfs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +26,8 @@ pub struct InitramfsStatus {
     pub images: Vec<ImageStatus>,
     /// Why the image of the kernel that runs is not among them.
     pub running_problem: Option<String>,
+    /// What in the rules means nothing, and so claims nothing from any image.
+    pub rules_problems: Vec<String>,
     /// What speaks for unified kernel images, which are not looked into.
     pub unified: Vec<String>,
 }
@@ -84,7 +86,7 @@ impl InitramfsStatus {
     }
 
     /// Whether the files are there and the image of the running kernel, or where that is not known every image, has all that
-    /// it is to have.
+    /// it is to have, and all rules say something.
     #[must_use]
     pub fn is_in_order(&self) -> bool {
         let one_runs = self.images.iter().any(|image| image.running);
@@ -93,7 +95,8 @@ impl InitramfsStatus {
         let whole =
             counting.all(|image| image.shortfalls.as_ref().is_ok_and(Vec::is_empty) && image.other_copies.is_empty());
         let files = self.files.iter().all(|file| file.state == FileState::Present);
-        self.builder.is_ok() && !self.cut_off && self.record_problem.is_none() && files && some && whole
+        let known = self.builder.is_ok() && !self.cut_off && self.record_problem.is_none();
+        known && files && some && whole && self.rules_problems.is_empty()
     }
 }
 
@@ -145,6 +148,7 @@ pub fn status(root: &Root) -> Result<InitramfsStatus, InitramfsError> {
     let is_elsewhere = facts.deployed.is_some() || !facts.unified.is_empty() || builder.is_err();
     let not_found = plan::choose(&facts, &Which::Running).err().filter(|_| !is_elsewhere);
     Ok(InitramfsStatus {
+        rules_problems: rules_file::meaning_nothing(root),
         running_problem: not_found.map(|refusal| refusal.to_string()),
         builder: builder.map_err(|refusal| refusal.to_string()),
         cut_off: record.is_some_and(|record| !record.complete),
