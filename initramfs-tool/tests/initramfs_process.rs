@@ -210,8 +210,15 @@ fn with_a_var_that_cannot_be_written_all_is_as_it_was() {
 /// A builder that makes the same image whatever it is asked for.
 fn builds(machine: &Files, files: &[(&str, &[u8])]) {
     machine.write("next", archive(files));
-    let script = format!("#!/bin/sh\nexec cp \"{}\" \"$2\"\n", machine.path("next").display());
-    machine.write("script", script);
+    builds_by(
+        machine,
+        &format!("exec cp \"{}\" \"$2\"", machine.path("next").display()),
+    );
+}
+
+/// A builder that is this script.
+fn builds_by(machine: &Files, script: &str) {
+    machine.write("script", format!("#!/bin/sh\n{script}\n"));
     // By another process: one that this process has open for writing while another test starts a program may be too busy.
     let mut install = Command::new("install");
     let install = install.args(["-m", "755"]).arg(machine.path("script"));
@@ -238,6 +245,18 @@ fn machine_that_builds() -> Files {
     let built_in = format!("lib/modules/{RUNNING}/modules.builtin");
     machine.write(&built_in, "kernel/drivers/vfio/pci/vfio-pci.ko\n");
     machine
+}
+
+/// A `/var/tmp` that is too small is no reason to give up.
+#[test]
+fn where_temporary_files_go_is_the_users_to_say() {
+    let machine = machine();
+    builds_by(&machine, "echo \"room in $TMPDIR, home in '$HOME'\" >&2; exit 1");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reseat"));
+    command.args(["initramfs", "install", "--root"]).arg(machine.root());
+    let output = command.env("TMPDIR", "/large").env("HOME", "/root").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("room in /large, home in ''"), "{said}");
 }
 
 /// No boot loader can load a file that nobody brings to where it reads.

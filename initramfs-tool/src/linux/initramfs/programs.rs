@@ -1,5 +1,6 @@
 //! Running the distribution's own programs.
 
+use std::env;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -10,6 +11,8 @@ use crate::linux::Root;
 /// Where programs are; what is not named by its whole path is looked for here.
 const DIRECTORIES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
+const TEMPORARY: &str = "TMPDIR";
+
 /// The lines of a failed program's output that an error repeats.
 const LAST_LINES: usize = 20;
 
@@ -19,11 +22,13 @@ pub(super) fn find(root: &Root, name: &str) -> Option<PathBuf> {
     places.into_iter().find(|path| path.is_file())
 }
 
-/// A program as it runs in a boot script: with a plain environment, and nothing on its standard input.
+/// A program as it runs in a boot script: with a plain environment, and nothing on its standard input. Only where temporary
+/// files go is the caller's to say: builders need much room there.
 pub(super) fn command(program: &PathBuf) -> Command {
     let mut command = Command::new(program);
     command.env_clear();
     command.env("PATH", DIRECTORIES.join(":")).env("LC_ALL", "C.UTF-8");
+    command.envs(env::var_os(TEMPORARY).map(|directory| (TEMPORARY, directory)));
     command.stdin(Stdio::null());
     command
 }
