@@ -1,7 +1,7 @@
 //! The test bed: a stock Debian kernel in QEMU, an initramfs built by Debian's own
 //! initramfs-tools, a small real root, and functions that other processes serve.
 //!
-//! In reading order: [`artifacts`] fetches the parts, [`initramfs`] and [`root`] build what
+//! In reading order: [`artifacts`] fetches the parts, [`initramfs`], [`root`] and [`on_the_root`] build what
 //! boots, [`machine`] runs it, [`console`], [`shell`] and [`qmp`] talk to it.
 
 pub mod artifacts;
