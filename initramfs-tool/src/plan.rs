@@ -203,13 +203,35 @@ impl Plan {
             .filter(|gpu| is_kept(gpu))
             .filter_map(|gpu| Some((gpu.clone(), Refusal::OnlyDisplay(sign_on(gpu)?))))
             .collect();
+        self.refuse(refused);
+        let is_claimed = |sign: &&Sign| self.claim.iter().any(|gpu| gpu.function(sign.function).is_some());
+        self.signs = signs.iter().filter(is_claimed).cloned().collect();
+    }
+
+    fn refuse(&mut self, refused: Vec<(Gpu, Refusal)>) {
         for (gpu, _) in &refused {
             self.claim.retain(|claim| claim.device != gpu.device);
             self.peers.retain(|(device, _)| *device != gpu.device);
+            self.signs.retain(|sign| gpu.function(sign.function).is_none());
         }
         self.refused.extend(refused);
-        let is_claimed = |sign: &&Sign| self.claim.iter().any(|gpu| gpu.function(sign.function).is_some());
-        self.signs = signs.iter().filter(is_claimed).cloned().collect();
+    }
+
+    /// Refuses GPUs of which a peer would be taken from a driver of the host's: on a running machine somebody may be at work
+    /// with it, as with a mounted disk, and nobody can see that. `is_vfio` says of a driver that it is not the host's.
+    pub fn spare_peers_at_work(&mut self, is_vfio: impl Fn(&str) -> bool) {
+        let at_work = |gpu: &Gpu| {
+            let peers = gpu.functions.iter();
+            let mut peers = peers.filter(|function| function.address.device_address() != gpu.device);
+            peers.find_map(|peer| {
+                let driver = peer.driver.clone().filter(|driver| !is_vfio(driver))?;
+                let function = peer.address;
+                Some(Refusal::PeerAtWork { function, driver })
+            })
+        };
+        let claim = self.claim.iter();
+        let refused = claim.filter_map(|gpu| Some((gpu.clone(), at_work(gpu)?)));
+        self.refuse(refused.collect());
     }
 
     /// Leaves of the plan what is about the GPU on `device`: it, the rules that choose it, and those that name an address on

@@ -229,6 +229,7 @@ impl HotRun<'_> {
         let listing = functions::list(root);
         let mut plan = self.plan(rules, &listing, &mut problems);
         plan.narrow_to(self.device);
+        plan.spare_peers_at_work(|driver| variants::is_vfio(root, driver));
         plan.variants = variants::choose(root, &plan.claim, &mut problems, self.loading_ends());
         if plan.is_empty() && problems.is_empty() {
             return None;

@@ -55,6 +55,13 @@ pub enum Refusal {
     PeersUnknown(FunctionAddress),
     /// A rule takes who is in its groups, and this is a virtual function, which is never claimed.
     VirtualPeer(FunctionAddress),
+    /// A rule takes who is in its groups, and of these one may be at work on the running machine.
+    PeerAtWork {
+        /// Which.
+        function: FunctionAddress,
+        /// The driver that has it.
+        driver: String,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -84,6 +91,11 @@ impl fmt::Display for Refusal {
             Self::PeersUnknown(function) => write!(
                 formatter,
                 "{function}: this kernel knows its IOMMU group only once it has a driver, so `group-peers` cannot be met"
+            ),
+            Self::PeerAtWork { function, driver } => write!(
+                formatter,
+                "{function}, in its IOMMU group, is on driver {driver}, and somebody may be at work with it: unbind it, then \
+                 claim the GPU by `reseat claim --function`"
             ),
             Self::VirtualPeer(function) => write!(
                 formatter,

@@ -189,6 +189,37 @@ fn narrowed_to_a_gpu_only_what_is_about_it_is_left() {
 }
 
 #[test]
+fn on_a_running_machine_no_peer_is_taken_from_a_driver_of_the_hosts() {
+    let taking = "[[claim]]\nselect = \"gpu\"\ngroup-peers = true\n";
+    for (driver, refused) in [(None, false), (Some("vfio-pci"), false), (Some("nvme"), true)] {
+        let mut functions = with_peers();
+        for function in &mut functions {
+            function.driver = match function.address.to_string().as_str() {
+                "0000:04:00.0" => driver.map(str::to_owned),
+                // A GPU's own are what it is about.
+                _ => Some("nouveau".to_owned()),
+            };
+        }
+        let mut plan = planned_by_file(taking, &functions, &[]);
+        plan.spare_peers_at_work(|driver| driver == "vfio-pci");
+        assert_eq!(
+            claimed(&plan).contains(&"0000:02:00".to_owned()),
+            !refused,
+            "{driver:?}"
+        );
+        assert!(claimed(&plan).contains(&"0000:01:00".to_owned()), "{driver:?}");
+        assert_eq!(plan.refused.len(), usize::from(refused), "{driver:?}");
+        if let Some((_, refusal)) = plan.refused.first() {
+            let why = refusal.to_string();
+            assert!(
+                why.starts_with("0000:04:00.0, in its IOMMU group, is on driver nvme"),
+                "{why}"
+            );
+        }
+    }
+}
+
+#[test]
 fn what_is_out_of_service_and_has_virtual_functions_is_not_isolated() {
     let mut functions = twins();
     functions.push(Function {

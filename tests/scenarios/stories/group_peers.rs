@@ -3,6 +3,7 @@
 //! one group.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
@@ -88,7 +89,8 @@ pub(crate) fn claimed_only_where_a_rule_says_so(stage: &Stage) -> Result<()> {
     }
     check_others(&running)?;
     check_words(&running)?;
-    check_again(&running)
+    check_again(&running)?;
+    check_at_work(&running)
 }
 
 /// Checks that their own drivers have those that no rule takes, and had none of the others before the claim.
@@ -167,6 +169,25 @@ fn check_again(running: &Running) -> Result<()> {
         .collect();
     ensure!(before == [&json!("vfio-pci"); 2], "{report:#}");
     Ok(())
+}
+
+/// The first GPU goes and comes back, and now its rule takes the disk, which is at work: it stays so, and the GPU with it until
+/// somebody has unbound the disk.
+fn check_at_work(running: &Running) -> Result<()> {
+    let again = "mount -o bind /etc/with-the-disk.toml /etc/reseat/reseat.toml; cd /sys/bus/pci; \
+                 for f in 0 1; do echo 1 >devices/0000:01:00.$f/remove; done; echo 1 >rescan; \
+                 reseat claim --function 0000:01:00.0";
+    let refused = running.run(again, Duration::from_secs(90))?;
+    let why = format!("0000:01:00: refused: {LEFT}, in its IOMMU group, is on driver nvme");
+    ensure!(refused.status == 1 && refused.stdout.contains(&why), "{refused:?}");
+    ensure!(running.drivers("0000:02:00")?[LEFT] == "nvme", "the disk was taken");
+    running.shell(&format!(
+        "echo {LEFT} >/sys/bus/pci/drivers/nvme/unbind; reseat claim --function 0000:01:00.0"
+    ))?;
+    for function in ["0000:01:00.0", "0000:01:00.1"] {
+        running.check_pinned(function)?;
+    }
+    check_taken(running, LEFT)
 }
 
 /// What the report has of a GPU.
