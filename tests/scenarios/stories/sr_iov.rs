@@ -185,10 +185,14 @@ fn check_not_isolated(running: &Running) -> Result<()> {
     Ok(())
 }
 
-/// Without virtual functions both are claimed, the network card with the one beside it.
+/// Without virtual functions both are claimed, the network card with the one beside it, once its driver and the disk's have let
+/// go of them.
 fn check_way_out(running: &Running) -> Result<()> {
     for (physical, ..) in PHYSICAL {
         running.shell(&format!("echo 0 >/sys/bus/pci/devices/{physical}/sriov_numvfs"))?;
+    }
+    for (driver, function) in [("nvme", DISK), ("igb", PHYSICAL[0].0)] {
+        running.shell(&format!("echo {function} >/sys/bus/pci/drivers/{driver}/unbind"))?;
     }
     for function in ["0000:05:00.0", "0000:02:00.0"] {
         running.shell(&format!("reseat claim --function {function}"))?;

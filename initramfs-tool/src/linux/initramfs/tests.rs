@@ -527,8 +527,9 @@ fn an_image_from_before_an_update_does_not_come_back_after_a_second_installation
 /// Who has the rules or the program elsewhere, and a link to them, has an image with that link: by initramfs-tools and dracut.
 #[test]
 fn what_an_image_has_behind_links_counts() {
+    const RULES: &str = "[[claim]]\nselect = \"gpu\"\n";
     let machine = Machine::new();
-    machine.write("/etc/reseat/reseat.toml", "rules");
+    machine.write("/etc/reseat/reseat.toml", RULES);
     machine.write("/var/lib/reseat/quarantine.json", "quarantine");
     let with_links = |rules: &[u8]| {
         archive(&[
@@ -551,7 +552,7 @@ fn what_an_image_has_behind_links_counts() {
     machine.write("/next", with_links(b"older rules"));
     let refused = machine.install().unwrap_err();
     assert!(matches!(refused, InitramfsError::Lacking { shortfalls, .. } if shortfalls == [Shortfall::OtherRules]));
-    machine.write("/next", with_links(b"rules"));
+    machine.write("/next", with_links(RULES.as_bytes()));
     machine.install().unwrap();
     assert!(initramfs_status(&machine.root()).unwrap().is_in_order());
 
