@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{Gpu, Job, Running};
 
 const END_TIMEOUT: Duration = Duration::from_secs(90);
-const START_TIMEOUT: Duration = Duration::from_secs(10);
+/// The kernel looks for a disk behind its controller while the boot goes on, and a busy host makes that long.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A controller that was reset is noticed only after its driver's thirty seconds.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -46,8 +47,13 @@ impl Running {
         let files = files_of(&function);
         let script = format!(
             "rm -f {files}.stop {files}.begun\n\
-             d=$(ls /sys/bus/pci/devices/{function}/nvme/nvme*/ | grep 'nvme[0-9]*n[0-9]*$' | head -n 1)\n\
-             [ -b /dev/$d ] || {{ echo no block device at {function} >&2; exit 1; }}\n\
+             n=0\n\
+             until d=$(ls /sys/bus/pci/devices/{function}/nvme/nvme*/ | grep 'nvme[0-9]*n[0-9]*$' | head -n 1)\n\
+             [ -n \"$d\" ] && [ -b /dev/$d ]\n\
+             do\n\
+             [ $n -lt 200 ] || {{ echo no block device at {function} >&2; exit 1; }}\n\
+             n=$((n + 1)); usleep 100000\n\
+             done\n\
              done=0 failed=0 longest=0 at=0\n\
              while [ ! -e {files}.stop ]; do\n\
              read a _ </proc/uptime\n\
