@@ -17,10 +17,10 @@ mod status;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::durable::DurableError;
 use crate::initramfs::archive::ArchiveError;
 use crate::initramfs::contents::Shortfall;
 use crate::initramfs::plan::Refusal;
+use crate::linux::state::durable::DurableError;
 
 pub use install::{
     InitramfsOptions, Installed, install as install_initramfs, install_files as install_initramfs_files,

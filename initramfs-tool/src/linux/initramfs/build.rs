@@ -3,13 +3,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::InitramfsError;
 use super::changes::remove_if_there;
-use super::{InitramfsError, facts, failed, images, presets, programs};
+use super::facts;
+use super::failed;
+use super::images;
+use super::presets;
+use super::programs;
 use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::{Contents, Wanted};
 use crate::initramfs::plan;
-use crate::linux::boot_claim::RULES_FILE;
-use crate::linux::{Root, variants};
+use crate::linux::claim::boot::RULES_FILE;
+use crate::linux::claim::variants;
+use crate::linux::sysfs::root::Root;
 
 /// What the distribution tells the builder beside, when it makes this image.
 pub(super) fn options_of_preset(

@@ -8,7 +8,8 @@ use rustix::io::Errno;
 
 use crate::initramfs::measured::{self, Binding, HEAD, Head};
 use crate::initramfs::plan::Disk;
-use crate::linux::{Root, attribute};
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::root::Root;
 
 /// Each encrypted disk with what binds it.
 ///
@@ -24,7 +25,7 @@ pub(super) fn bindings(root: &Root, changing: &[u64]) -> Result<Vec<Disk>, Strin
     for entry in entries {
         let entry = entry.map_err(|error| format!("cannot list {}: {error}", blocks.display()))?;
         let says = |attribute: &str, value: &str| {
-            attribute::read(&entry.path().join(attribute)).is_ok_and(|there| there == value)
+            attributes::read(&entry.path().join(attribute)).is_ok_and(|there| there == value)
         };
         // A drive without a medium, a network disk without a server; and a path of several to an NVMe disk, which has no node.
         if says("size", "0") || says("hidden", "1") {
@@ -79,7 +80,7 @@ fn no_medium(error: &io::Error) -> bool {
 /// does not lie in one.
 fn listed(root: &Root, changing: &[u64]) -> Result<Vec<Disk>, String> {
     const CRYPTTAB: &str = "/etc/crypttab";
-    let text = attribute::read_if_there(&root.path(CRYPTTAB)).map_err(|error| error.to_string())?;
+    let text = attributes::read_if_there(&root.path(CRYPTTAB)).map_err(|error| error.to_string())?;
     let text = text.unwrap_or_default();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let disks = lines.filter_map(|line| {

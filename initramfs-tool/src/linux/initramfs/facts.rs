@@ -8,11 +8,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::{disks, images, menu, presets};
+use super::disks;
+use super::images;
+use super::menu;
+use super::presets;
 use crate::initramfs::builder::Builder;
 use crate::initramfs::measured;
 use crate::initramfs::plan::{self, Deployed, Facts, Image, Kernel, Request};
-use crate::linux::{Root, attribute};
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::root::Root;
 
 /// The program for the image.
 pub(super) const PROGRAM: &str = "/usr/sbin/reseat-claim";
@@ -44,7 +48,7 @@ pub(super) fn gather(root: &Root, request: &Request) -> Facts {
     let mut facts = Facts {
         builders,
         made_by: None,
-        running: attribute::read(&root.path("/proc/sys/kernel/osrelease")).ok(),
+        running: attributes::read(&root.path("/proc/sys/kernel/osrelease")).ok(),
         kernels: kernels(root, &places),
         places,
         has_program: root.path(PROGRAM).is_file(),
@@ -85,7 +89,7 @@ fn places(root: &Root) -> Vec<String> {
 
 /// What `kernel-install` may call this machine by on the boot partition, as its manual page has the order.
 fn entry_tokens(root: &Root) -> Vec<String> {
-    let line = |path: &str| attribute::read_configuration(&root.path(path));
+    let line = |path: &str| attributes::read_configuration(&root.path(path));
     let release = ["/etc/os-release", "/usr/lib/os-release"].map(line);
     let release = release.iter().find(|text| !text.is_empty());
     let named = |name: &str| {
@@ -149,7 +153,7 @@ fn image(root: &Root, version: &str, places: &[String]) -> Option<Image> {
 
 /// Whether sdbootutil is there, and openSUSE's boot loader is one that it serves.
 fn by_sdbootutil(root: &Root) -> bool {
-    let configuration = attribute::read_configuration(&root.path("/etc/sysconfig/bootloader"));
+    let configuration = attributes::read_configuration(&root.path("/etc/sysconfig/bootloader"));
     let served = |line: &str| {
         let value = line.strip_prefix("LOADER_TYPE=");
         value.is_some_and(|value| ["systemd-boot", "grub2-bls"].contains(&value.trim_matches(['"', '\''])))
@@ -239,7 +243,7 @@ fn last_setting(
     value: impl Fn(&str) -> Option<String>,
 ) -> Option<(String, String)> {
     let set = files.filter_map(|path| {
-        let text = attribute::read_configuration(&root.path(&path));
+        let text = attributes::read_configuration(&root.path(&path));
         let value = text.lines().filter_map(&value).last()?;
         Some((value, path))
     });

@@ -8,10 +8,12 @@ use std::process::Stdio;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{InitramfsError, failed, programs};
+use super::InitramfsError;
+use super::failed;
+use super::programs;
 use crate::initramfs::archive::{self, ArchiveError, Compression, End, Entry};
 use crate::initramfs::contents::{Contents, Digest, is_wanted};
-use crate::linux::Root;
+use crate::linux::sysfs::root::Root;
 
 /// What is in it.
 pub(super) fn look_into(root: &Root, path: &Path) -> Result<Contents, InitramfsError> {

@@ -3,11 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::changes::{OLD, UNFINISHED, with_suffix};
-use super::{InitramfsError, failed, images};
+use super::InitramfsError;
+use super::changes::OLD;
+use super::changes::UNFINISHED;
+use super::changes::with_suffix;
+use super::failed;
+use super::images;
 use crate::initramfs::plan::{KEPT_SUFFIX, UNFINISHED_SUFFIX};
 use crate::initramfs::record::Record;
-use crate::linux::Root;
+use crate::linux::sysfs::root::Root;
 
 /// The names beside an image that are of use only until all is done.
 pub(super) fn beside_image(image: &Path) -> [PathBuf; 4] {

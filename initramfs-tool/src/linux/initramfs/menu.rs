@@ -5,12 +5,15 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::InitramfsError;
 use super::changes::Changes;
 use super::facts::FIRMWARE_PARTITIONS;
-use super::{InitramfsError, failed, images};
+use super::failed;
+use super::images;
 use crate::initramfs::menu::{self, GRUB_CUSTOM};
 use crate::initramfs::record::Record;
-use crate::linux::{Root, attribute};
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::root::Root;
 
 const GRUB: [&str; 2] = ["/boot/grub", "/boot/grub2"];
 const CONFIGURATION: &str = "grub.cfg";
@@ -99,7 +102,7 @@ pub(super) fn is_by_grub(root: &Root) -> bool {
 }
 
 fn is_by_proxmox(root: &Root) -> bool {
-    let partitions = attribute::read(&root.path(PROXMOX_PARTITIONS));
+    let partitions = attributes::read(&root.path(PROXMOX_PARTITIONS));
     partitions.is_ok_and(|partitions| !partitions.is_empty())
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::facts;
 use crate::initramfs::builder::Builder;
-use crate::linux::{Root, attribute};
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::root::Root;
 
 const PRESETS: &str = "/etc/mkinitcpio.d";
 
@@ -73,7 +74,7 @@ fn all(root: &Root) -> Vec<(String, Preset)> {
     let presets = entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "preset"));
     let presets = presets.map(|entry| {
         let name = Path::new(PRESETS).join(entry.file_name()).display().to_string();
-        (name, Preset::parse(&attribute::read_configuration(&entry.path())))
+        (name, Preset::parse(&attributes::read_configuration(&entry.path())))
     });
     presets.collect()
 }
@@ -82,8 +83,8 @@ fn all(root: &Root) -> Vec<(String, Preset)> {
 fn of_kernel(root: &Root, version: &str) -> Option<(String, Preset)> {
     let package = ["/lib/modules", "/usr/lib/modules"]
         .iter()
-        .find_map(|directory| attribute::read(&root.path(directory).join(version).join("pkgbase")).ok())?;
-    let preset = attribute::read_configuration(&root.path(PRESETS).join(format!("{package}.preset")));
+        .find_map(|directory| attributes::read(&root.path(directory).join(version).join("pkgbase")).ok())?;
+    let preset = attributes::read_configuration(&root.path(PRESETS).join(format!("{package}.preset")));
     Some((package, Preset::parse(&preset)))
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use super::InitramfsError;
-use crate::linux::Root;
+use crate::linux::sysfs::root::Root;
 
 /// Where programs are; what is not named by its whole path is looked for here.
 const DIRECTORIES: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];

@@ -6,14 +6,24 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::build::{build, tell_again, tell_others};
-use super::changes::{Changes, with_suffix};
-use super::{InitramfsError, Progress, facts, images, leftovers, menu, presets, record_file};
+use super::InitramfsError;
+use super::Progress;
+use super::build::build;
+use super::build::tell_again;
+use super::build::tell_others;
+use super::changes::Changes;
+use super::changes::with_suffix;
+use super::facts;
+use super::images;
+use super::leftovers;
+use super::menu;
+use super::presets;
+use super::record_file;
 use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::Digest;
 use crate::initramfs::plan::{self, Facts, KEPT_SUFFIX, Kernel, Refusal, Request, UNFINISHED_SUFFIX};
 use crate::initramfs::record::{Record, SwitchedImage};
-use crate::linux::Root;
+use crate::linux::sysfs::root::Root;
 
 /// What has been done.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

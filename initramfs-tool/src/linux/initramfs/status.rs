@@ -4,12 +4,17 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::InitramfsError;
 use super::build::wanted;
-use super::{InitramfsError, facts, images, menu, record_file};
+use super::facts;
+use super::images;
+use super::menu;
+use super::record_file;
 use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::{Digest, Shortfall, shortfalls};
 use crate::initramfs::plan::{self, Request, Which};
-use crate::linux::{Root, rules_file};
+use crate::linux::state::rules;
+use crate::linux::sysfs::root::Root;
 
 /// How the claim stands in the initramfs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -148,7 +153,7 @@ pub fn status(root: &Root) -> Result<InitramfsStatus, InitramfsError> {
     let is_elsewhere = facts.deployed.is_some() || !facts.unified.is_empty() || builder.is_err();
     let not_found = plan::choose(&facts, &Which::Running).err().filter(|_| !is_elsewhere);
     Ok(InitramfsStatus {
-        rules_problems: rules_file::meaning_nothing(root),
+        rules_problems: rules::meaning_nothing(root),
         running_problem: not_found.map(|refusal| refusal.to_string()),
         builder: builder.map_err(|refusal| refusal.to_string()),
         cut_off: record.is_some_and(|record| !record.complete),

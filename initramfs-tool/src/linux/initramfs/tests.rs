@@ -13,7 +13,7 @@ use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::Shortfall;
 use crate::initramfs::measured::Binding;
 use crate::initramfs::plan::{Deployed, Facts, KEPT_SUFFIX, Request, Which};
-use crate::linux::Root;
+use crate::linux::sysfs::root::Root;
 
 mod arch;
 mod cut_off;

@@ -6,13 +6,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 
-use super::super::durable::DurableError;
-use super::super::{Root, functions, serial_numbers, variants};
-use super::files::{self, RecordError};
-use super::lock;
-use super::worker::{WorkerError, Workers};
+use super::worker::WorkerError;
+use super::worker::Workers;
 use crate::identification::Identification;
 use crate::inventory::{self, Function, Gpu};
+use crate::linux::claim::variants;
+use crate::linux::state::durable::DurableError;
+use crate::linux::state::locks;
+use crate::linux::state::recovery_files;
+use crate::linux::state::recovery_files::RecordError;
+use crate::linux::survey::serial_numbers;
+use crate::linux::sysfs::functions;
+use crate::linux::sysfs::root::Root;
 use crate::recovery::{Answer, BASELINE_SCHEMA, Baseline, Means, Subject, Surveyed, Task};
 
 /// Reading takes milliseconds; a reset that somebody else does holds it up.
@@ -62,7 +67,7 @@ pub fn save(root: &Root, device: DeviceAddress) -> Result<Recorded, BaselineErro
         other => return Err(unexpected(device, &other)),
     };
     // Not while somebody else resets it: then, what may be read beside him.
-    let lock = lock::of_domain(root, &surveyed, Duration::ZERO, &mut |_| ());
+    let lock = locks::of_domain(root, &surveyed, Duration::ZERO, &mut |_| ());
     let (means, locked) = match lock {
         Ok(lock) => {
             workers.hold(lock);
@@ -83,7 +88,7 @@ pub fn save(root: &Root, device: DeviceAddress) -> Result<Recorded, BaselineErro
         Ok(vbios) => baseline.vbios = Some(vbios),
         Err(why) => words.push(format!("the version of its VBIOS is not known: {why}")),
     }
-    files::write_baseline(root, &baseline)?;
+    recovery_files::write_baseline(root, &baseline)?;
     Ok(Recorded { baseline, words })
 }
 
@@ -108,7 +113,7 @@ pub fn without_baseline(root: &Root) -> Result<Vec<DeviceAddress>, RecordError> 
     let mut devices = Vec::new();
     for gpu in gpus {
         let now = Identification::new(&gpu, None, serial_numbers::of(&said, &gpu).number());
-        let baseline = files::baseline(root, gpu.device)?;
+        let baseline = recovery_files::baseline(root, gpu.device)?;
         let baseline = baseline.filter(|baseline| baseline.is_of(&now));
         let is_known = |function: &Function| {
             let mut known = baseline.iter().flat_map(|baseline| &baseline.functions);

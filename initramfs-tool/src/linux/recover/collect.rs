@@ -11,9 +11,14 @@ use reseat_core::config::{ConfigRead, Offset, ReadableSize};
 use reseat_core::presence::Readiness;
 use reseat_core::snapshot::{Full, Register};
 
-use super::super::config::ConfigFile;
-use super::super::{Root, attribute, health, space, survey, usage};
 use crate::evidence::{Collected, FunctionEvidence, Part, Space, functions_of};
+use crate::linux::survey::health;
+use crate::linux::survey::machine;
+use crate::linux::survey::usage;
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::capabilities;
+use crate::linux::sysfs::config_space::ConfigFile;
+use crate::linux::sysfs::root::Root;
 use crate::recovery::Subject;
 
 /// Files of a function that neither wait for its lock nor wake it.
@@ -95,7 +100,7 @@ pub(super) fn collect(root: &Root, part: Part, subject: &Subject) -> Collected {
 fn attributes(directory: &Path, files: &[&str], not_read: &mut Vec<String>) -> BTreeMap<String, String> {
     let mut attributes = BTreeMap::new();
     for file in files {
-        match attribute::read_if_there(&directory.join(file)) {
+        match attributes::read_if_there(&directory.join(file)) {
             Ok(Some(mut text)) => {
                 text.truncate(text.floor_char_boundary(LONGEST_ATTRIBUTE));
                 attributes.insert((*file).to_owned(), text);
@@ -110,7 +115,7 @@ fn attributes(directory: &Path, files: &[&str], not_read: &mut Vec<String>) -> B
 fn links(directory: &Path, not_read: &mut Vec<String>) -> Vec<(String, String)> {
     let mut links = Vec::new();
     for file in LINKS {
-        match attribute::link_name(&directory.join(file)) {
+        match attributes::link_name(&directory.join(file)) {
             Ok(name) => links.extend(name.map(|name| (file.to_owned(), name))),
             Err(error) => not_read.push(error.to_string()),
         }
@@ -120,7 +125,7 @@ fn links(directory: &Path, not_read: &mut Vec<String>) -> Vec<(String, String)> 
 
 /// In what power state a function is from which reading its registers would wake it, or the port above it.
 fn asleep(root: &Root, function: FunctionAddress) -> Option<String> {
-    let read = |file: &str| attribute::read(&root.function(function).join(file)).ok();
+    let read = |file: &str| attributes::read(&root.function(function).join(file)).ok();
     let state = read("power_state").filter(|state| state == "D3cold");
     state.or_else(|| read("power/runtime_status").filter(|status| status.starts_with("suspend")))
 }
@@ -136,14 +141,14 @@ fn space_of(root: &Root, subject: &Subject, function: FunctionAddress) -> Result
     };
     let readiness = match health::admission(root, &ports) {
         Ok(admission) => {
-            let rrs = survey::rrs_visibility(root, subject.ports.first().copied());
-            survey::readiness(root, function, admission, rrs)?
+            let rrs = machine::rrs_visibility(root, subject.ports.first().copied());
+            machine::readiness(root, function, admission, rrs)?
         }
         Err(readiness) => readiness,
     };
     let snapshot = match readiness {
         Readiness::Ready(_) | Readiness::HalfInitialised(_) => {
-            let mut space = space::Space::open(root, function)?;
+            let mut space = capabilities::Space::open(root, function)?;
             let registers = registers(&mut space);
             read(&mut space.config, function, &registers)
         }
@@ -175,7 +180,7 @@ fn ports_above(root: &Root, subject: &Subject, function: FunctionAddress) -> Opt
 }
 
 /// The registers worth reading: the header, and what the lists say is there.
-fn registers(space: &mut space::Space) -> BTreeSet<Offset> {
+fn registers(space: &mut capabilities::Space) -> BTreeSet<Offset> {
     let mut registers = BTreeSet::new();
     let mut add = |first: u16, length: u16| {
         let offsets = (first..first.saturating_add(length)).step_by(usize::from(Offset::WIDTH));

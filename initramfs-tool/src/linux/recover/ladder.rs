@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use reseat_core::decision::{Decision, Exclusivity, Use};
 use reseat_core::recovery::{Action, Awaited, End, Observation, Operation, Order, Progress, Reason, Record, Recovery};
 
-use super::super::Root;
-use super::chronicle::Chronicle;
-use super::files;
-use super::recorder::Recorder;
-use super::worker::{WorkerError, Workers};
+use super::bookkeeping::Chronicle;
+use super::evidence::Recorder;
+use super::worker::WorkerError;
+use super::worker::Workers;
+use crate::linux::state::recovery_files;
+use crate::linux::sysfs::root::Root;
 use crate::recovery::{Answer, Event, Surveyed, Task, advice, whole_milliseconds};
 use crate::rules::Reboot;
 
@@ -178,7 +179,7 @@ impl Ladder<'_> {
 
     fn end(&mut self, end: End) -> End {
         // What is put back needs no journal; neither does what is out of service.
-        if let Err(error) = files::remove_journal(self.root, self.surveyed.subject.device) {
+        if let Err(error) = recovery_files::remove_journal(self.root, self.surveyed.subject.device) {
             let words = vec![error.to_string()];
             self.tell(&Event::Found { words });
         }

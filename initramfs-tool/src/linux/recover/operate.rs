@@ -8,13 +8,21 @@ use reseat_core::recovery::{Failure, Observation, Operation};
 use reseat_core::topology::Place;
 use reseat_core::topology::function::Function;
 
-use super::super::health::{self, Patience};
-use super::super::survey::{self, Survey};
-use super::super::{Root, attribute, functions, usage};
 use super::remove::CardRoot;
+use super::reset;
+use super::restore;
 use super::trouble::Stop;
-use super::{files, look, reset, restore};
+use super::vfio_registers;
 use crate::claim::{Attribute, NOBODY};
+use crate::linux::state::recovery_files;
+use crate::linux::survey::health;
+use crate::linux::survey::health::Patience;
+use crate::linux::survey::machine;
+use crate::linux::survey::machine::Survey;
+use crate::linux::survey::usage;
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::functions;
+use crate::linux::sysfs::root::Root;
 use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Means, Member, Subject, Surveyed};
 use crate::usage::{Usage, User};
 
@@ -162,7 +170,7 @@ pub(super) fn survey_of(root: &Root, device: DeviceAddress, known: &[Member]) ->
 /// Whether a function is bound to a confidential VM, as kernels say that have device security. What cannot be read is.
 fn tdi(root: &Root, subject: &Subject) -> Tdi {
     let is_free = |function: &FunctionAddress| {
-        let bound = attribute::read_if_there(&root.function(*function).join("tsm/bound"));
+        let bound = attributes::read_if_there(&root.function(*function).join("tsm/bound"));
         bound.is_ok_and(|bound| bound.is_none_or(|by| by.is_empty()))
     };
     match subject.functions().iter().all(is_free) {
@@ -184,12 +192,12 @@ fn link(root: &Root, subject: &Subject) -> PortLink {
 
 /// The readiness of all functions together. One that the kernel does not list is absent.
 fn look(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Result<Readiness, Stop> {
-    let rrs = survey::rrs_visibility(root, subject.ports.first().copied());
+    let rrs = machine::rrs_visibility(root, subject.ports.first().copied());
     let mut together: Option<Readiness> = None;
     for function in subject.functions() {
         let readiness = if root.function(function).exists() {
             match health::admission(root, &subject.ports) {
-                Ok(admission) => survey::readiness(root, function, admission, rrs)
+                Ok(admission) => machine::readiness(root, function, admission, rrs)
                     .map_err(|problem| Stop::failed(Failure::Io, problem))?,
                 Err(readiness) => readiness,
             }
@@ -205,7 +213,7 @@ fn look(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Result<Readi
 }
 
 fn journal(root: &Root, subject: &Subject) -> Result<Journal, Stop> {
-    match files::journal(root, subject.device) {
+    match recovery_files::journal(root, subject.device) {
         Ok(Some(journal)) => Ok(journal),
         Ok(None) => Err(Stop::failed(Failure::Other(0), "there is no journal")),
         Err(error) => Err(Stop::failed(Failure::Io, error.to_string())),
@@ -214,13 +222,16 @@ fn journal(root: &Root, subject: &Subject) -> Result<Journal, Stop> {
 
 /// Writes down each function as it is, unless an earlier rung has done so.
 fn write_journal(root: &Root, subject: &Subject) -> Result<(), Stop> {
-    let known = files::journal(root, subject.device).map_err(|error| Stop::failed(Failure::Io, error.to_string()))?;
+    let known =
+        recovery_files::journal(root, subject.device).map_err(|error| Stop::failed(Failure::Io, error.to_string()))?;
     if known.is_some_and(|journal| journal.subject == *subject) {
         return Ok(());
     }
     let before = subject.members.iter().map(|member| before(root, member));
     let mut journal = Journal::new(subject.clone(), before.collect::<Result<_, Stop>>()?);
-    look::hand_over(root, &mut journal, |journal| Ok(files::write_journal(root, journal)?))
+    vfio_registers::hand_over(root, &mut journal, |journal| {
+        Ok(recovery_files::write_journal(root, journal)?)
+    })
 }
 
 fn before(root: &Root, member: &Member) -> Result<Before, Stop> {
@@ -232,13 +243,13 @@ fn before(root: &Root, member: &Member) -> Result<Before, Stop> {
             format!("the BAR sizes of {} cannot be read", member.address),
         )
     };
-    let driver_override = attribute::read_if_there(&directory.join(Attribute::DriverOverride.file()))?;
+    let driver_override = attributes::read_if_there(&directory.join(Attribute::DriverOverride.file()))?;
     Ok(Before {
         address: member.address,
         driver: functions::driver_of(root, member.address)?,
-        iommu_group: attribute::link_name(&directory.join("iommu_group"))?,
+        iommu_group: attributes::link_name(&directory.join("iommu_group"))?,
         driver_override: driver_override.filter(|name| name != "(null)" && !name.is_empty()),
-        reset_method: attribute::read_if_there(&directory.join("reset_method"))?,
+        reset_method: attributes::read_if_there(&directory.join("reset_method"))?,
         bar_sizes: sizes.ok_or_else(unread)?,
     })
 }
@@ -258,7 +269,7 @@ fn record_errors(root: &Root, subject: &Subject) -> Result<(), Stop> {
 fn note(root: &Root, subject: &Subject, change: impl FnOnce(&mut Journal)) -> Result<(), Stop> {
     let mut journal = journal(root, subject)?;
     change(&mut journal);
-    Ok(files::write_journal(root, &journal)?)
+    Ok(recovery_files::write_journal(root, &journal)?)
 }
 
 /// Holds every function against its baseline, its errors against those from just before the reset.
@@ -287,7 +298,7 @@ fn examine_by(
     if subject.members.is_empty() {
         return Err(format!("{} has no functions to be verified", subject.device));
     }
-    let baseline = files::baseline(root, subject.device).map_err(|error| error.to_string())?;
+    let baseline = recovery_files::baseline(root, subject.device).map_err(|error| error.to_string())?;
     let mut verdict = Verdict::Verified;
     let mut words = Vec::new();
     if baseline.is_none() {
@@ -298,7 +309,7 @@ fn examine_by(
         let known = known.map_or_else(judged::Observation::unread, |known| known.observation.clone());
         let mut now = health::observe(root, subject, member, &counter, patience);
         if means == Means::OrVfio {
-            look::complete(root, subject, member, &mut now, patience, &mut words);
+            vfio_registers::complete(root, subject, member, &mut now, patience, &mut words);
         }
         let examination = judged::judge(&known, &before(member, &known), &now);
         let findings = examination
@@ -320,9 +331,9 @@ pub(super) fn observe(root: &Root, subject: &Subject, means: Means) -> (Vec<Func
     let observed = subject.members.iter().map(|member| {
         let patience = Patience::None;
         let mut now = health::observe(root, subject, member, |_| judged::Counter::Continued, patience);
-        let is_wanted = means == Means::OrVfio && look::is_wanted(&now);
+        let is_wanted = means == Means::OrVfio && vfio_registers::is_wanted(&now);
         if is_wanted && in_use(root, subject, &mut words) == Use::Free {
-            look::complete(root, subject, member, &mut now, patience, &mut words);
+            vfio_registers::complete(root, subject, member, &mut now, patience, &mut words);
         }
         FunctionBaseline {
             address: member.address,
@@ -349,7 +360,7 @@ pub(super) fn isolate(root: &Root, subject: &Subject) -> (Observation, Vec<Strin
         for function in subject.functions() {
             if root.function(function).exists() {
                 let path = root.function(function).join(Attribute::DriverOverride.file());
-                attribute::write(&path, NOBODY)?;
+                attributes::write(&path, NOBODY)?;
                 restore::unbind(root, function)?;
             }
         }
@@ -372,7 +383,7 @@ pub(super) fn isolate(root: &Root, subject: &Subject) -> (Observation, Vec<Strin
 fn is_isolated(root: &Root, subject: &Subject) -> Result<bool, Stop> {
     for function in subject.functions() {
         let path = root.function(function).join(Attribute::DriverOverride.file());
-        let isolated = match attribute::read_if_there(&path)? {
+        let isolated = match attributes::read_if_there(&path)? {
             Some(driver) => driver == NOBODY && functions::driver_of(root, function)?.is_none(),
             None => !root.function(function).exists(),
         };
@@ -387,11 +398,11 @@ fn is_isolated(root: &Root, subject: &Subject) -> Result<bool, Stop> {
 pub(super) fn release(root: &Root, subject: &Subject) -> Result<(), String> {
     for function in subject.functions() {
         let path = root.function(function).join(Attribute::DriverOverride.file());
-        let now = attribute::read_if_there(&path).map_err(|error| error.to_string())?;
+        let now = attributes::read_if_there(&path).map_err(|error| error.to_string())?;
         if now.as_deref() == Some(NOBODY) {
-            attribute::write(&path, "").map_err(|error| error.to_string())?;
+            attributes::write(&path, "").map_err(|error| error.to_string())?;
             // That none wants it is no error; the kernel says the same either way.
-            attribute::write(&root.path("/sys/bus/pci/drivers_probe"), &function.to_string())
+            attributes::write(&root.path("/sys/bus/pci/drivers_probe"), &function.to_string())
                 .map_err(|error| error.to_string())?;
         }
     }

@@ -7,14 +7,24 @@ use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 use reseat_core::recovery::Observation;
 
-use super::super::quarantine_file::{self, QuarantineFileError};
-use super::super::report_file::{self, CLAIM_REPORT};
-use super::super::{Root, boot_claim, functions, kernel_log, variants};
-use super::driver::{LOOK_LIMIT, RecoverError};
-use super::worker::{WorkerError, Workers};
-use super::{files, identity, lock};
+use super::run::LOOK_LIMIT;
+use super::run::RecoverError;
+use super::worker::WorkerError;
+use super::worker::Workers;
 use crate::identification::{Identification, Likeness};
 use crate::inventory::{self, Gpu};
+use crate::linux::claim::boot;
+use crate::linux::claim::variants;
+use crate::linux::state::kernel_log;
+use crate::linux::state::locks;
+use crate::linux::state::quarantine;
+use crate::linux::state::quarantine::QuarantineFileError;
+use crate::linux::state::recovery_files;
+use crate::linux::state::report;
+use crate::linux::state::report::CLAIM_REPORT;
+use crate::linux::survey::identity;
+use crate::linux::sysfs::functions;
+use crate::linux::sysfs::root::Root;
 use crate::quarantine::{Entry, Ledger, Standing, State};
 use crate::recovery::{Answer, Subject, Surveyed, Task};
 use crate::report::Tone;
@@ -97,7 +107,7 @@ pub fn quarantine(root: &Root, device: DeviceAddress, reason: &str) -> Result<Is
         since: now,
         attempts: Vec::new(),
     };
-    quarantine_file::add(root, now, entry)?;
+    quarantine::add(root, now, entry)?;
     log(root, &format!("{device}: taken out of service: {reason}"));
     Ok(isolate(root, device))
 }
@@ -106,13 +116,13 @@ pub fn quarantine(root: &Root, device: DeviceAddress, reason: &str) -> Result<Is
 /// that are on vfio-pci; a machine's display is not.
 pub fn apply(root: &Root) -> Applied {
     let mut applied = Applied::default();
-    let state = quarantine_file::read(root);
+    let state = quarantine::read(root);
     let nobody_knows = match &state {
         State::Corrupt { reason } => Some(reason.as_str()),
         State::Known(ledger) => ledger.lost.as_ref().map(|lost| lost.reason.as_str()),
     };
     applied.problems.extend(nobody_knows.map(str::to_owned));
-    let chosen = boot_claim::chosen(root);
+    let chosen = boot::chosen(root);
     let at_boot = isolated_at_boot(root);
     let listing = functions::list(root);
     applied.problems.extend(listing.problems);
@@ -165,7 +175,7 @@ pub fn apply(root: &Root) -> Applied {
 /// When nothing stands against one that was there, when it is in the machine or no other is in its place, or when nobody knows.
 /// Nothing was changed then.
 pub fn forget(root: &Root, device: DeviceAddress, reason: &str) -> Result<Vec<Identification>, QuarantineError> {
-    let state = quarantine_file::read(root);
+    let state = quarantine::read(root);
     let ledger = known(&state)?;
     let was_there: Vec<&Identification> = ledger.entries.iter().map(|entry| &entry.gpu).collect();
     let was_there = was_there.into_iter().filter(|gpu| gpu.device == device);
@@ -187,7 +197,7 @@ pub fn forget(root: &Root, device: DeviceAddress, reason: &str) -> Result<Vec<Id
     }
     let why = format!("not in this machine any more: {reason}");
     for gpu in &replaced {
-        quarantine_file::remove(root, Timestamp::now(), gpu, &why)?;
+        quarantine::remove(root, Timestamp::now(), gpu, &why)?;
         log(root, &format!("{gpu}: struck off the quarantine, {why}"));
     }
     Ok(replaced.into_iter().cloned().collect())
@@ -207,7 +217,7 @@ pub(super) fn known(state: &State) -> Result<&Ledger, QuarantineError> {
 /// # Errors
 /// When that is not on the disk.
 pub fn accept_loss(root: &Root, reason: &str) -> Result<Option<String>, QuarantineError> {
-    let lost = quarantine_file::accept_loss(root, Timestamp::now(), reason)?;
+    let lost = quarantine::accept_loss(root, Timestamp::now(), reason)?;
     if lost.is_some() {
         log(
             root,
@@ -239,14 +249,14 @@ pub(super) fn with_domain(
 ) -> Result<(), Vec<String>> {
     let mut workers = Workers::new(root);
     let surveyed = survey(root, &mut workers, device)?;
-    let held = lock::of_domain(root, &surveyed, Duration::ZERO, &mut |_| ());
+    let held = locks::of_domain(root, &surveyed, Duration::ZERO, &mut |_| ());
     workers.hold(held.map_err(|error| vec![error.to_string()])?);
     act(&mut workers, surveyed.subject)
 }
 
 pub(super) fn survey(root: &Root, workers: &mut Workers<'_>, device: DeviceAddress) -> Result<Surveyed, Vec<String>> {
     // What is there is taken from everybody though its baseline cannot be read; a recovery says that it cannot.
-    let known = files::members(root, device).unwrap_or_default();
+    let known = recovery_files::members(root, device).unwrap_or_default();
     match workers.ask(&Task::Survey(device, known), LOOK_LIMIT) {
         Ok(Answer::Surveyed(surveyed)) => Ok(*surveyed),
         Ok(Answer::Failed(problem)) => Err(vec![problem]),
@@ -278,7 +288,7 @@ pub(super) fn has_no_driver(gpu: &Gpu) -> bool {
 /// The GPUs that this boot has isolated.
 fn isolated_at_boot(root: &Root) -> Vec<DeviceAddress> {
     // Without a report there was no claim, and nothing was isolated.
-    let report = report_file::read(root, Path::new(CLAIM_REPORT));
+    let report = report::read(root, Path::new(CLAIM_REPORT));
     let gpus = report.map(|report| report.gpus).unwrap_or_default();
     let isolated = gpus
         .iter()

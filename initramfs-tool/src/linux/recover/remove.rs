@@ -3,8 +3,11 @@
 use reseat_core::address::FunctionAddress;
 use reseat_core::recovery::Failure;
 
-use super::super::{Root, attribute, functions, survey};
 use super::trouble::Stop;
+use crate::linux::survey::machine;
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::functions;
+use crate::linux::sysfs::root::Root;
 use crate::recovery::Subject;
 
 /// The card root, and the buses below it.
@@ -21,7 +24,7 @@ impl CardRoot {
         };
         let number = |file: &str| -> Result<u8, Stop> {
             let path = root.function(port).join(file);
-            let text = attribute::read(&path)?;
+            let text = attributes::read(&path)?;
             let problem = || {
                 Stop::failed(
                     Failure::Io,
@@ -67,7 +70,7 @@ impl CardRoot {
         // The GPU itself last: what is beside it may need it.
         let functions = subject.members.iter().rev().map(|member| member.address);
         for function in functions.chain(subject.switch.iter().copied()) {
-            let removed = attribute::write(&root.function(function).join("remove"), "1");
+            let removed = attributes::write(&root.function(function).join("remove"), "1");
             match removed.map_err(Stop::from) {
                 Err(stop) if stop.observation == reseat_core::recovery::Observation::Vanished => {}
                 removed => removed?,
@@ -89,7 +92,7 @@ impl CardRoot {
     /// Secondary bus reset on the empty bus.
     pub(super) fn reset_empty_bus(&self, root: &Root) -> Result<(), Stop> {
         self.check_empty(root)?;
-        attribute::write(&root.function(self.port).join("reset_subordinate"), "1").map_err(|error| {
+        attributes::write(&root.function(self.port).join("reset_subordinate"), "1").map_err(|error| {
             match error.cause().kind() {
                 std::io::ErrorKind::NotFound => Stop::failed(Failure::NotSupported, error.to_string()),
                 _ => error.into(),
@@ -105,20 +108,20 @@ impl CardRoot {
             true => of_bus,
             false => root.function(self.port).join("rescan"),
         };
-        Ok(attribute::write(&path, "1")?)
+        Ok(attributes::write(&path, "1")?)
     }
 
     /// Switches the slot's power, unless it is so already.
     pub(super) fn switch_power(&self, root: &Root, value: &str) -> Result<(), Stop> {
-        let Some(slot) = survey::slot_below(root, self.port, self.secondary) else {
+        let Some(slot) = machine::slot_below(root, self.port, self.secondary) else {
             let words = format!("there is no slot below {}", self.port);
             return Err(Stop::failed(Failure::NotSupported, words));
         };
         let path = root.path("/sys/bus/pci/slots").join(slot).join("power");
-        if attribute::read(&path)? == value {
+        if attributes::read(&path)? == value {
             return Ok(());
         }
-        attribute::write(&path, value).map_err(|error| Stop::of_slot(&error))
+        attributes::write(&path, value).map_err(|error| Stop::of_slot(&error))
     }
 }
 

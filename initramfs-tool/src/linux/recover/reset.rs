@@ -5,8 +5,9 @@ use std::path::Path;
 use reseat_core::address::FunctionAddress;
 use reseat_core::recovery::Failure;
 
-use super::super::{Root, attribute};
 use super::trouble::Stop;
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::root::Root;
 
 /// The kernel's names for FLR, by PCI Express and by Advanced Features.
 pub(super) const FLR: &[&str] = &["flr", "af_flr"];
@@ -23,7 +24,7 @@ pub(super) fn function(
 ) -> Result<(), Stop> {
     let directory = root.function(function);
     let choice = directory.join("reset_method");
-    let Some(before) = attribute::read_if_there(&choice)? else {
+    let Some(before) = attributes::read_if_there(&choice)? else {
         let missing = format!(
             "{} is not there: this kernel cannot be told which reset to do",
             choice.display()
@@ -32,7 +33,7 @@ pub(super) fn function(
     };
     let mut refusal = None;
     for method in methods {
-        match attribute::write(&choice, method) {
+        match attributes::write(&choice, method) {
             Ok(()) => {
                 refusal = None;
                 break;
@@ -46,7 +47,7 @@ pub(super) fn function(
     }
     let reset = match refusal {
         Some(refusal) => Err(refusal),
-        None => attribute::write(&directory.join("reset"), "1").map_err(Stop::from),
+        None => attributes::write(&directory.join("reset"), "1").map_err(Stop::from),
     };
     put_back(&choice, &before, words);
     reset
@@ -55,13 +56,13 @@ pub(super) fn function(
 /// Puts the list of methods back. The kernel refuses a list with one that it would not take now, such as `bus` of a
 /// function that has a sibling since: then, all the others.
 pub(super) fn put_back(choice: &Path, before: &str, words: &mut Vec<String>) {
-    let Err(error) = attribute::write(choice, before) else {
+    let Err(error) = attributes::write(choice, before) else {
         return;
     };
     let mut taken: Vec<&str> = before.split_whitespace().collect();
-    taken.retain(|method| attribute::write(choice, method).is_ok());
+    taken.retain(|method| attributes::write(choice, method).is_ok());
     let taken = taken.join(" ");
-    words.push(match attribute::write(choice, &taken) {
+    words.push(match attributes::write(choice, &taken) {
         Ok(()) => format!("reset_method was `{before}` and is `{taken}`: the kernel does not take the rest any more"),
         Err(_) => format!("reset_method was `{before}` and could not be put back: {error}"),
     });

@@ -3,11 +3,15 @@
 use reseat_core::address::FunctionAddress;
 use reseat_core::recovery::Failure;
 
-use super::super::worker::claim_here;
-use super::super::{Root, attribute, functions, health, variants};
 use super::reset;
 use super::trouble::Stop;
 use crate::claim::{Aim, Attribute, FailureKind, NOBODY, Target, TargetFunction};
+use crate::linux::claim::variants;
+use crate::linux::claim::worker::claim_here;
+use crate::linux::survey::health;
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::functions;
+use crate::linux::sysfs::root::Root;
 use crate::recovery::{Before, Journal, Member, Subject};
 
 /// The exponent of the smallest size that `resourceN_resize` knows: 1 MiB.
@@ -49,7 +53,7 @@ impl<'a> Wanted<'a> {
 /// Takes a function from its driver, if it has one.
 pub(super) fn unbind(root: &Root, function: FunctionAddress) -> Result<(), Stop> {
     match functions::driver_of(root, function)? {
-        Some(driver) => Ok(attribute::write(
+        Some(driver) => Ok(attributes::write(
             &root.driver(&driver).join("unbind"),
             &function.to_string(),
         )?),
@@ -76,7 +80,7 @@ pub(super) fn bar_sizes(root: &Root, journal: &Journal, words: &mut Vec<String>)
             // The kernel resizes no BAR of a function that a driver has.
             unbind(root, before.address)?;
             let exponent = was.ilog2().saturating_sub(SMALLEST_RESIZABLE);
-            attribute::write(&path, &exponent.to_string())?;
+            attributes::write(&path, &exponent.to_string())?;
             words.push(format!("{}: BAR {bar} back from {is} to {was} bytes", before.address));
         }
     }
@@ -88,13 +92,13 @@ pub(super) fn overrides(root: &Root, journal: &Journal, words: &mut Vec<String>)
     for before in &journal.before {
         let path = root.function(before.address).join(Attribute::DriverOverride.file());
         let value = before.driver_override.as_deref().unwrap_or("");
-        let now = attribute::read(&path)?;
+        let now = attributes::read(&path)?;
         if now != value && !(value.is_empty() && now == "(null)") {
-            attribute::write(&path, value)?;
+            attributes::write(&path, value)?;
         }
         if let Some(methods) = &before.reset_method {
             let choice = root.function(before.address).join("reset_method");
-            if attribute::read_if_there(&choice)?.is_some_and(|now| now != *methods) {
+            if attributes::read_if_there(&choice)?.is_some_and(|now| now != *methods) {
                 reset::put_back(&choice, methods, words);
             }
         }
@@ -152,7 +156,7 @@ pub(super) fn since_start_ms() -> u64 {
 /// Whoever was to open `/dev/vfio/N` has to know that there is another N.
 fn tell_groups(root: &Root, journal: &Journal, words: &mut Vec<String>) -> Result<(), Stop> {
     for before in &journal.before {
-        let now = attribute::link_name(&root.function(before.address).join("iommu_group"))?;
+        let now = attributes::link_name(&root.function(before.address).join("iommu_group"))?;
         if now != before.iommu_group {
             let or_none = |group: &Option<String>| group.clone().unwrap_or_else(|| "none".to_owned());
             let (was, is) = (or_none(&before.iommu_group), or_none(&now));
@@ -169,9 +173,9 @@ fn enable(root: &Root, function: FunctionAddress, words: &mut Vec<String>) {
     let path = directory.join("enable");
     // Awake first: waking puts back the registers as they were when it went to sleep. And off again takes back that
     // somebody wants it; the decode stays.
-    let enabled = attribute::write(&directory.join(Attribute::PowerControl.file()), "on")
-        .and_then(|()| attribute::write(&path, "1"))
-        .and_then(|()| attribute::write(&path, "0"));
+    let enabled = attributes::write(&directory.join(Attribute::PowerControl.file()), "on")
+        .and_then(|()| attributes::write(&path, "1"))
+        .and_then(|()| attributes::write(&path, "0"));
     if let Err(error) = enabled {
         words.push(error.to_string());
     }
@@ -179,7 +183,7 @@ fn enable(root: &Root, function: FunctionAddress, words: &mut Vec<String>) {
 
 fn bind(root: &Root, function: FunctionAddress, driver: &str) -> Result<(), Stop> {
     if functions::driver_of(root, function)?.as_deref() != Some(driver) {
-        attribute::write(&root.driver(driver).join("bind"), &function.to_string())?;
+        attributes::write(&root.driver(driver).join("bind"), &function.to_string())?;
     }
     match functions::driver_of(root, function)?.as_deref() {
         Some(has) if has == driver => Ok(()),
@@ -242,8 +246,8 @@ pub(super) fn pin(root: &Root, journal: &Journal) -> Result<(), Stop> {
         let directory = root.function(before.address);
         for (pin, value) in [(Attribute::D3coldAllowed, "0"), (Attribute::PowerControl, "on")] {
             let path = directory.join(pin.file());
-            match attribute::read_if_there(&path)? {
-                Some(now) if now != value => attribute::write(&path, value)?,
+            match attributes::read_if_there(&path)? {
+                Some(now) if now != value => attributes::write(&path, value)?,
                 Some(_) | None => {}
             }
         }
@@ -255,8 +259,8 @@ pub(super) fn pin(root: &Root, journal: &Journal) -> Result<(), Stop> {
 pub(super) fn wake(root: &Root, subject: &Subject) -> Result<(), Stop> {
     for function in subject.functions() {
         let path = root.function(function).join(Attribute::PowerControl.file());
-        if attribute::read_if_there(&path)?.is_some_and(|now| now != "on") {
-            attribute::write(&path, "on")?;
+        if attributes::read_if_there(&path)?.is_some_and(|now| now != "on") {
+            attributes::write(&path, "on")?;
         }
     }
     Ok(())

@@ -4,8 +4,8 @@ use std::io;
 
 use reseat_core::recovery::{Failure, Observation};
 
-use super::super::attribute::FileError;
-use super::super::durable::DurableError;
+use crate::linux::state::durable::DurableError;
+use crate::linux::sysfs::attributes::FileError;
 
 /// Why an operation was not done: what the ladder is told, and words.
 #[derive(Debug)]

@@ -11,9 +11,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::super::{Root, vbios};
+use super::collect;
+use super::operate;
 use super::remove::CardRoot;
-use super::{collect, look, operate, restore};
+use super::restore;
+use super::vfio_registers;
+use crate::linux::survey::vbios;
+use crate::linux::sysfs::root::Root;
 use crate::recovery::{Answer, Task};
 
 /// Does the tasks on standard input, one after the other, until there are no more.
@@ -44,7 +48,7 @@ fn perform(root: &Root, task: &Task) -> Answer {
         }
         Task::Settle(subject) => {
             let mut words = Vec::new();
-            match look::settle(root, subject, &mut words) {
+            match vfio_registers::settle(root, subject, &mut words) {
                 Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, words),
                 Err(problem) => Answer::Failed(problem),
             }

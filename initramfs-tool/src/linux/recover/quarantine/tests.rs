@@ -4,9 +4,11 @@ use std::fs;
 use std::ops::Deref;
 use std::os::unix::fs::symlink;
 
-use super::super::back::{Return, Returned, return_to_service};
 use super::*;
 use crate::linux::read_quarantine;
+use crate::linux::recover::return_to_service::Return;
+use crate::linux::recover::return_to_service::Returned;
+use crate::linux::recover::return_to_service::return_to_service;
 use crate::linux::test_root::TestRoot;
 use crate::rules::Contract;
 

@@ -1,0 +1,13 @@
+//! The claim, done: at boot, and of a GPU that appears on a running machine.
+
+pub(crate) mod boot;
+pub(crate) mod displays;
+pub(crate) mod effects;
+pub(crate) mod hot_plug;
+pub(crate) mod iommu;
+pub(crate) mod mask;
+pub(crate) mod modprobe;
+pub(crate) mod out_of_service;
+pub(crate) mod variants;
+pub(crate) mod worker;
+pub(crate) mod workers;

@@ -1,0 +1,235 @@
+//! One operation of a claim, done.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io;
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::capability::power_management::{self, PowerManagement};
+use reseat_core::capability::view::ViewError;
+use reseat_core::config::RegisterError;
+use reseat_core::header::CapabilityPointer;
+use reseat_core::presence::{Presence, RrsVisibility};
+
+use super::variants;
+use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PowerReading, PowerState, Verb};
+use crate::display::Framebuffer;
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::attributes::Directory;
+use crate::linux::sysfs::attributes::FileError;
+use crate::linux::sysfs::config_space::ConfigError;
+use crate::linux::sysfs::config_space::ConfigFile;
+use crate::linux::sysfs::root::Root;
+
+// As asm-generic/errno-base.h has them.
+const EAGAIN: i32 = 11;
+const EBUSY: i32 = 16;
+const ENODEV: i32 = 19;
+const EINVAL: i32 = 22;
+
+/// Does operations, and remembers of each function where its files and its registers are.
+pub(crate) struct Effects<'a> {
+    root: &'a Root,
+    directories: BTreeMap<FunctionAddress, Directory>,
+    /// None for a function that has no such registers.
+    power: BTreeMap<FunctionAddress, Option<PowerManagement<ConfigFile>>>,
+}
+
+impl<'a> Effects<'a> {
+    pub(crate) fn new(root: &'a Root) -> Self {
+        Self {
+            root,
+            directories: BTreeMap::new(),
+            power: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn perform(&mut self, operation: &Operation) -> Result<Answer, Failure> {
+        let function = operation.function;
+        let answer = match &operation.verb {
+            Verb::Probe => self.probe(function),
+            Verb::Write { attribute, value } => self.write(function, *attribute, value),
+            Verb::Unbind { driver } => self.hand_over(function, driver, "unbind"),
+            Verb::Bind { driver } => self.hand_over(function, driver, "bind"),
+            Verb::ReleaseFramebuffer(framebuffer) => self.draw(framebuffer, "unbind"),
+            Verb::RestoreFramebuffer(framebuffer) => self.draw(framebuffer, "bind"),
+            Verb::ReadDriver => self.link(function, "driver").map(Answer::Driver),
+            Verb::ReadIommu => self.link(function, "iommu").map(Answer::Iommu),
+            Verb::ReadPower => self.read_power(function).map(Answer::Power),
+        };
+        // Whatever is missing or went wrong at a function that is no longer there is so for that reason.
+        let missing = match &answer {
+            Ok(Answer::NoSuchAttribute | Answer::Driver(None) | Answer::Iommu(None)) => String::new(),
+            Ok(_) => return answer,
+            Err(failure) => format!(": {failure}"),
+        };
+        if self.root.function(function).exists() {
+            return answer;
+        }
+        Err(Failure {
+            kind: FailureKind::Vanished,
+            message: format!("{function} is gone{missing}"),
+        })
+    }
+
+    fn directory(&mut self, function: FunctionAddress) -> Result<&mut Directory, Failure> {
+        match self.directories.entry(function) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let directory = Directory::open(self.root.function(function)).map_err(|error| file_failure(&error))?;
+                Ok(place.insert(directory))
+            }
+        }
+    }
+
+    /// The last part of what a link of the function points to; none where there is no such link.
+    fn link(&mut self, function: FunctionAddress, name: &str) -> Result<Option<String>, Failure> {
+        let directory = self.directory(function)?;
+        directory.link_name(name).map_err(|error| file_failure(&error))
+    }
+
+    fn probe(&mut self, function: FunctionAddress) -> Result<Answer, Failure> {
+        let directory = self.directory(function)?;
+        let mut config = ConfigFile::open_in(directory).map_err(|error| Failure::other(error.to_string()))?;
+        // Whether the root port above lets RRS be seen is not known here; no GPU's vendor is 0001.
+        let presence = Presence::read(&mut config, RrsVisibility::Enabled);
+        let identity = match presence.map_err(|error| Failure::other(error.to_string()))? {
+            Presence::Ready(identity) => identity,
+            Presence::Absent => {
+                return Err(Failure::other(format!(
+                    "{function} does not answer: its config reads all-ones"
+                )));
+            }
+            Presence::NotReady => {
+                return Err(Failure::other(format!(
+                    "{function} is not ready: it asks for retries (RRS)"
+                )));
+            }
+            Presence::Zero => {
+                return Err(Failure::other(format!(
+                    "{function} does not answer as a function: its config reads 0"
+                )));
+            }
+        };
+        let in_header = |error: RegisterError<ConfigError>| {
+            Failure::other(format!("cannot read the header of {function}: {error}"))
+        };
+        let pointer = CapabilityPointer::read(&mut config).map_err(in_header)?;
+        // Where the power state cannot be verified, nothing is begun.
+        let power = PowerManagement::search(config, pointer.unwrap_or(CapabilityPointer::None)).map_err(|end| {
+            Failure::other(format!(
+                "the power state of {function} cannot be verified: its capability list is {end}"
+            ))
+        })?;
+        let control = directory.read_to_write(Attribute::PowerControl.file());
+        let answer = Answer::Present {
+            identity,
+            driver: directory.link_name("driver").map_err(|error| file_failure(&error))?,
+            power_control: control.map_err(|error| file_failure(&error))?,
+        };
+        self.power.insert(function, power);
+        Ok(answer)
+    }
+
+    fn write(&mut self, function: FunctionAddress, attribute: Attribute, value: &str) -> Result<Answer, Failure> {
+        let directory = self.directory(function)?;
+        let before = directory.replace(attribute.file(), value);
+        Ok(match before.map_err(|error| file_failure(&error))? {
+            Some(before) => Answer::Written { before },
+            None => Answer::NoSuchAttribute,
+        })
+    }
+
+    /// Writes the function's address to the driver's `bind` or `unbind`.
+    fn hand_over(&self, function: FunctionAddress, driver: &str, file: &str) -> Result<Answer, Failure> {
+        let path = self.root.driver(driver).join(file);
+        match attributes::write(&path, &function.to_string()) {
+            Ok(()) => Ok(Answer::Accepted),
+            Err(error) => {
+                let mut failure = file_failure(&error);
+                if let (Some(meaning), "bind") = (meaning_of_bind_error(error.cause()), file)
+                    && variants::is_vfio(self.root, driver)
+                {
+                    failure.message = format!("{failure}: {meaning}");
+                    // No driver matches a function that the kernel is still adding, whatever its override says.
+                    if error.cause().raw_os_error() == Some(ENODEV) {
+                        failure.kind = FailureKind::Again;
+                    }
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Writes a framebuffer's name to its driver's `bind` or `unbind`. Where no driver draws there is nothing to do.
+    fn draw(&self, framebuffer: &Framebuffer, file: &str) -> Result<Answer, Failure> {
+        let Some(driver) = &framebuffer.driver else {
+            return Ok(Answer::Accepted);
+        };
+        let path = self.root.path("/sys/bus/platform/drivers").join(driver).join(file);
+        attributes::write(&path, &framebuffer.device).map_err(|error| file_failure(&error))?;
+        Ok(Answer::Accepted)
+    }
+
+    fn read_power(&mut self, function: FunctionAddress) -> Result<PowerReading, Failure> {
+        let pmcsr = self.read_pmcsr(function)?;
+        let directory = self.directory(function)?;
+        let read = |file: &str| directory.read_if_there(file).map_err(|error| file_failure(&error));
+        Ok(PowerReading {
+            power_state: read("power_state")?,
+            pmcsr,
+            runtime_status: read("power/runtime_status")?,
+            control: read(Attribute::PowerControl.file())?,
+            d3cold_allowed: read(Attribute::D3coldAllowed.file())?,
+        })
+    }
+
+    /// The state in PMCSR; none where the function has no such register, which is then always in D0.
+    fn read_pmcsr(&mut self, function: FunctionAddress) -> Result<Option<PowerState>, Failure> {
+        let power_management = match self.power.get_mut(&function) {
+            Some(Some(power_management)) => power_management,
+            Some(None) => return Ok(None),
+            None => {
+                return Err(Failure::other(format!(
+                    "{function} was never asked whether it is there"
+                )));
+            }
+        };
+        match power_management.control_status() {
+            Ok(control_status) => Ok(Some(match control_status.power_state() {
+                power_management::PowerState::D0 => PowerState::D0,
+                power_management::PowerState::D1 => PowerState::D1,
+                power_management::PowerState::D2 => PowerState::D2,
+                power_management::PowerState::D3hot => PowerState::D3hot,
+            })),
+            Err(ViewError::Register(RegisterError::AllOnes { .. })) => Ok(Some(PowerState::AllOnes)),
+            Err(error) => Err(Failure::other(format!("cannot read PMCSR of {function}: {error}"))),
+        }
+    }
+}
+
+/// What the driver core or vfio-pci means by the error of a bind to it.
+fn meaning_of_bind_error(error: &io::Error) -> Option<&'static str> {
+    match error.raw_os_error()? {
+        ENODEV => Some("the driver does not match the function, its driver_override was not taken"),
+        EBUSY => Some("it has a driver already, or it has virtual functions"),
+        EINVAL => Some(
+            "the driver refuses this function: vfio-pci does so for bridges, for what is on its deny list, and for what \
+                 is in no IOMMU group",
+        ),
+        EAGAIN => Some("the kernel has put the bind off"),
+        _ => None,
+    }
+}
+
+fn file_failure(error: &FileError) -> Failure {
+    let kind = match error.cause().raw_os_error() {
+        Some(EBUSY) => FailureKind::Busy,
+        Some(EAGAIN) => FailureKind::Again,
+        _ => FailureKind::Other,
+    };
+    Failure {
+        kind,
+        message: error.to_string(),
+    }
+}

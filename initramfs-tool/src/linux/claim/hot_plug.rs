@@ -1,0 +1,346 @@
+//! The claim of a GPU that has appeared on a running machine: put in, or back from a power cycle.
+//!
+//! udev tells of every function by itself, and of the first one before the kernel has listed the next. But the kernel lists
+//! all functions of a slot before it adds the first of them to the bus, and only what was added can get a driver. So each
+//! event waits until every function that is listed was added, and claims all of the GPU; whoever comes second finds
+//! nothing left to do. What a recovery has removed, it claims itself when it is back.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reseat_core::address::{DeviceAddress, FunctionAddress};
+
+use super::boot;
+use super::displays;
+use super::iommu;
+use super::modprobe;
+use super::out_of_service::OutOfService;
+use super::variants;
+use super::workers;
+use crate::claim::{Aim, FailureKind, Finished, Limits, Target};
+use crate::inventory::{self, Gpu, Wanted};
+use crate::linux::FileError;
+use crate::linux::Listing;
+use crate::linux::state::boot_quarantine;
+use crate::linux::state::kernel_log;
+use crate::linux::state::locks;
+use crate::linux::state::recovery_files::{self, RecordError};
+use crate::linux::state::report;
+use crate::linux::state::rules;
+use crate::linux::survey::details;
+use crate::linux::sysfs::functions;
+use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::slots;
+use crate::plan::{self, Machine, Plan};
+use crate::report::{Findings, Report};
+use crate::rules::{CommandLine, Rule, Switch};
+
+/// How long the kernel may take to add what it has found: it gives each function of the same scan a minute to answer.
+const ADDING_LIMIT: Duration = Duration::from_secs(60);
+/// How long the claim for a sibling is waited for, which has all functions of the GPU. With what follows it is less than the
+/// three minutes that udev gives a program.
+const LOCK_LIMIT: Duration = Duration::from_secs(30);
+const ADDING_PAUSE: Duration = Duration::from_millis(5);
+
+/// A driver that is given the function just when it is claimed is faster; the next attempt takes it from that one.
+const ATTEMPTS: u32 = 3;
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What a claim of one GPU works on.
+#[derive(Clone, Debug)]
+pub struct HotOptions {
+    /// The directory that stands for `/`.
+    pub root: Root,
+    /// A function of the GPU.
+    pub function: FunctionAddress,
+    /// Whether to touch nothing.
+    pub dry_run: bool,
+    /// Whether to leave alone a function that was there when the boot's claim looked, or the last one of its GPU.
+    pub if_new: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HotClaim {
+    /// What was done, which is also written down.
+    Done(Box<Report>),
+    /// Nothing was to be done, and why.
+    Left(String),
+}
+
+/// Why nothing could be done.
+#[derive(Debug, thiserror::Error)]
+pub enum HotClaimError {
+    /// The off switch might stand in it.
+    #[error("cannot read /proc/cmdline, so nothing is claimed: {0}")]
+    CommandLine(#[source] io::Error),
+    /// It is not there, or no longer.
+    #[error("no function at {0}")]
+    NoFunction(FunctionAddress),
+    /// The kernel is still at it.
+    #[error("the kernel has not added {0} to its bus after {limit} s", limit = ADDING_LIMIT.as_secs())]
+    NotAdded(FunctionAddress),
+    /// Another claim of the same GPU does not end.
+    #[error("another claim of {0} is under way, and does not end")]
+    UnderWay(DeviceAddress),
+    /// A recovery has to be gone on with first.
+    #[error("a recovery of {0} was broken off: `reseat recover {0} --resume` goes on with it, and claims it")]
+    BrokenOff(DeviceAddress),
+    /// A lock cannot be had.
+    #[error("cannot lock the GPU: {0}")]
+    Lock(#[source] io::Error),
+    /// Where the function is.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// What a recovery has left.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// Where the report of the claim of a GPU that has appeared is: beside the boot's. The last one that found something to do
+/// counts.
+pub fn report_of(device: DeviceAddress) -> PathBuf {
+    PathBuf::from(format!("/run/reseat/claim-{device}.json"))
+}
+
+/// Claims the GPU that `options.function` belongs to if the rules choose it, all of it or nothing; writes a report and lines
+/// for the kernel log. One that is out of service is isolated.
+///
+/// # Errors
+/// [`HotClaimError`]: nothing was touched then.
+pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
+    let begin = Instant::now();
+    let (root, device) = (&options.root, options.function.device_address());
+    let left = |why: &str| Ok(HotClaim::Left(format!("{device}: {why}")));
+    let bytes = fs::read(root.path("/proc/cmdline")).map_err(HotClaimError::CommandLine)?;
+    let command_line = String::from_utf8_lossy(&bytes).into_owned();
+    let parameters = CommandLine::parse(&command_line);
+    if parameters.switch == Switch::Off {
+        return left("off by the kernel command line");
+    }
+    if boot::is_crash_kernel(root) {
+        return left("this kernel saves the memory of a crashed one");
+    }
+    if options.if_new
+        && let Some(why) = is_not_new(root, options.function)
+    {
+        return left(&why);
+    }
+    if gpu_at(options).is_none() {
+        if !root.function(options.function).exists() {
+            return Err(HotClaimError::NoFunction(options.function));
+        }
+        return left("there is no GPU");
+    }
+    let _claim = match locks::of_claim(root, device, LOCK_LIMIT) {
+        Ok(Some(lock)) => lock,
+        Ok(None) => return Err(HotClaimError::UnderWay(device)),
+        Err(error) => return Err(HotClaimError::Lock(error)),
+    };
+    let gpu = wait_until_added(options)?;
+    let mut way = slots::way_to(root, options.function)?;
+    way.retain(|function| function.device_address() != device);
+    way.extend(gpu.functions.iter().map(|function| function.address));
+    let Some(_domain) = locks::of_way(root, &way).map_err(HotClaimError::Lock)? else {
+        return left("a recovery is under way, and claims what it brings back");
+    };
+    if recovery_files::is_interrupted(root, device)? {
+        return Err(HotClaimError::BrokenOff(device));
+    }
+    let claim = HotRun {
+        options,
+        device,
+        command_line: &command_line,
+        dry_run: options.dry_run || parameters.switch == Switch::DryRun,
+        begin: Instant::now(),
+    };
+    match claim.attempts(&parameters) {
+        None => left("no rule chooses it"),
+        Some(findings) => Ok(HotClaim::Done(Box::new(claim.report(findings, begin)))),
+    }
+}
+
+/// Why a function is not one that has appeared since the last claim, or cannot be told from one that was there.
+fn is_not_new(root: &Root, function: FunctionAddress) -> Option<String> {
+    let reports = [
+        PathBuf::from(report::CLAIM_REPORT),
+        report_of(function.device_address()),
+    ];
+    let reports = reports.iter().filter_map(|at| report::read(root, at).ok());
+    let Some(newest) = reports.filter_map(|report| report.newest_function).max() else {
+        return Some("no report tells which functions the boot's claim saw".to_owned());
+    };
+    let is_new = functions::instance(root, function).is_some_and(|instance| instance > newest);
+    (!is_new).then(|| format!("{function} has been there since the last claim"))
+}
+
+fn gpu_at(options: &HotOptions) -> Option<Gpu> {
+    let gpus = inventory::gpus(&functions::list(&options.root).functions);
+    gpus.into_iter().find(|gpu| gpu.function(options.function).is_some())
+}
+
+/// The GPU, once each of its functions may be given a driver.
+fn wait_until_added(options: &HotOptions) -> Result<Gpu, HotClaimError> {
+    let begin = Instant::now();
+    loop {
+        let Some(gpu) = gpu_at(options) else {
+            return Err(HotClaimError::NoFunction(options.function));
+        };
+        let missing = gpu.functions.iter().map(|function| function.address);
+        match missing.clone().find(|function| !is_added(&options.root, *function)) {
+            None => return Ok(gpu),
+            Some(function) if begin.elapsed() > ADDING_LIMIT => return Err(HotClaimError::NotAdded(function)),
+            Some(_) => thread::sleep(ADDING_PAUSE),
+        }
+    }
+}
+
+/// Whether the kernel has added a function to its bus: the last that it makes before it looks for a driver is the entry in
+/// /proc, which bears the segment's number only on some architectures.
+fn is_added(root: &Root, function: FunctionAddress) -> bool {
+    let (segment, bus) = (function.segment(), function.bus());
+    let entry = format!("{:02x}.{:x}", function.device(), function.function());
+    let with_segment = root.path(format!("/proc/bus/pci/{segment:04x}:{bus:02x}/{entry}"));
+    let without = root.path(format!("/proc/bus/pci/{bus:02x}/{entry}"));
+    with_segment.exists() || (segment == 0 && without.exists())
+}
+
+struct HotRun<'a> {
+    options: &'a HotOptions,
+    device: DeviceAddress,
+    command_line: &'a str,
+    dry_run: bool,
+    /// When the claim's time began to run.
+    begin: Instant,
+}
+
+impl HotRun<'_> {
+    /// What was found and done; nothing if nothing is asked for.
+    fn attempts(&self, parameters: &CommandLine) -> Option<Findings> {
+        for _ in 1..ATTEMPTS {
+            let findings = self.attempt(parameters)?;
+            if !findings.finished.iter().any(was_too_late) {
+                return Some(findings);
+            }
+            thread::sleep(ATTEMPT_PAUSE);
+        }
+        self.attempt(parameters)
+    }
+
+    fn attempt(&self, parameters: &CommandLine) -> Option<Findings> {
+        let root = &self.options.root;
+        let mut problems = Vec::new();
+        let rules = rules::rules_from_file(root, None).unwrap_or_else(|problem| {
+            problems.push(problem);
+            Vec::new()
+        });
+        let rules = parameters.join(rules);
+        let listing = functions::list(root);
+        let mut plan = self.plan(rules, &listing, &mut problems);
+        plan.narrow_to(self.device);
+        plan.spare_peers_at_work(|driver| variants::is_vfio(root, driver));
+        plan.variants = variants::choose(root, &plan.claim, &mut problems, self.loading_ends());
+        if plan.is_empty() && problems.is_empty() {
+            return None;
+        }
+        // Whoever has misspelt a parameter is to know why this is a dry run. Others were told at boot.
+        if parameters.switch == Switch::DryRun {
+            problems.extend(boot::unknown(parameters));
+        }
+        let mut findings = Findings {
+            plan,
+            problems,
+            vfio_pci: None,
+            finished: Vec::new(),
+            dry_run: self.dry_run,
+            newest_function: listing.newest,
+        };
+        if !self.dry_run {
+            self.claim(&listing, &mut findings);
+        } else if !findings.plan.claim.is_empty() {
+            findings.vfio_pci = modprobe::look(root, &variants::running(root), self.loading_ends());
+        }
+        Some(findings)
+    }
+
+    fn plan(&self, rules: Vec<Rule>, listing: &Listing, problems: &mut Vec<String>) -> Plan {
+        let root = &self.options.root;
+        let machine = Machine {
+            functions: &listing.functions,
+            unreadable: &listing.unreadable,
+            details: &details::gather(root, &listing.functions, Wanted::by(&rules), problems),
+            signs: &displays::signs(root, &listing.functions),
+            iommu: &iommu::gather(root, &listing.functions, self.command_line),
+        };
+        let mut plan = plan::plan(rules, machine);
+        let mut gpus = inventory::gpus(&listing.functions);
+        gpus.retain(|gpu| gpu.device == self.device);
+        let mut out_of_service = OutOfService::new(root, boot_quarantine::read(root), &gpus);
+        plan.set_aside(&listing.functions, |gpu, chosen| match gpu.device == self.device {
+            true => out_of_service.against(gpu, chosen),
+            false => None,
+        });
+        plan.replaced = out_of_service.replaced;
+        problems.extend(out_of_service.problems);
+        plan
+    }
+
+    fn claim(&self, listing: &Listing, findings: &mut Findings) {
+        let root = &self.options.root;
+        let mut targets: Vec<Target> = Vec::new();
+        if !findings.plan.claim.is_empty() {
+            let module = modprobe::provide_vfio_pci(root, self.loading_ends());
+            let taken = boot::taken_by_loading(root, &module, &findings.plan, &listing.functions);
+            findings.problems.extend(taken);
+            if module.problem.is_none() {
+                let until = self.loading_ends();
+                variants::provide(root, &mut findings.plan.variants, &mut findings.problems, until);
+                let plan = &findings.plan;
+                targets.extend(plan.claim.iter().map(|gpu| boot::target(gpu, plan)));
+            }
+            findings.vfio_pci = Some(module);
+        }
+        let out_of_service = findings.plan.out_of_service.iter();
+        targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));
+        findings.finished = workers::claim(root, self.begin, Limits::RUNNING, targets).finished;
+        boot::learn_groups(root, &mut findings.plan);
+    }
+
+    fn loading_ends(&self) -> Instant {
+        self.begin + Limits::RUNNING.loading_ends
+    }
+
+    /// Puts it into the report's form, and writes that down.
+    fn report(&self, findings: Findings, begin: Instant) -> Report {
+        let root = &self.options.root;
+        let driver_now = |address| functions::driver_of(root, address).ok().flatten();
+        let mut report = Report::new(findings, boot::boot(root), driver_now, begin.elapsed());
+        report.limit_ms = u64::try_from(Limits::RUNNING.whole.as_millis()).unwrap_or(u64::MAX);
+        let to = report_of(self.device);
+        // A GPU has as many events as functions: what the first one did is not to be lost.
+        let was_done = report.found_it_claimed() && root.path(&to).exists();
+        if self.dry_run || was_done {
+            return report;
+        }
+        let written = report::write(root, &to, &report).map_err(|error| error.to_string());
+        let logged = kernel_log::log_all(root, &report.log_details());
+        let logged = logged.map_err(|error| format!("cannot write to /dev/kmsg: {error}"));
+        for problem in [written, logged].into_iter().filter_map(Result::err) {
+            report.problems.push(problem);
+            report.complete = false;
+        }
+        report
+    }
+}
+
+/// Whether a driver had a function just before the claim would have: that one can be unbound.
+fn was_too_late(finished: &Finished) -> bool {
+    let rollback = finished.outcome.rollback.as_ref();
+    rollback.is_some_and(|rollback| rollback.failure.kind == FailureKind::Busy && rollback.leftovers.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

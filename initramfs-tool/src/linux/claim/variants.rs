@@ -1,0 +1,285 @@
+//! Which variants of vfio-pci the kernel has, and getting them into it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Instant;
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::header::{ClassCode, Identity};
+
+use super::modprobe;
+use crate::claim::{Limits, VFIO_PCI};
+use crate::inventory::{self, Gpu};
+use crate::linux::survey::details;
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::functions;
+use crate::linux::sysfs::root::Root;
+use crate::variants::{self, Subject, VFIO_PCI_MODULE, Variant, Variants};
+
+/// Where mkinitcpio's image has the lines about variants: it keeps none of the kernel's own lists that are text.
+const KEPT_ALIASES: &str = "/etc/reseat/vfio.alias";
+
+/// The variants that are made for functions of `gpus`. Where no list can be read there are none: plain vfio-pci takes every
+/// function. So it does where a variant would bring more along than itself, and where that is not known at `until`.
+pub(crate) fn choose(
+    root: &Root,
+    gpus: &[Gpu],
+    problems: &mut Vec<String>,
+    until: Instant,
+) -> BTreeMap<FunctionAddress, Variant> {
+    let kernel = running(root);
+    let mut chosen = made_for(root, &kernel, gpus, problems);
+    let mut known: Vec<(String, bool)> = Vec::new();
+    chosen.retain(|_, variant| {
+        if let Some((_, alone)) = known.iter().find(|(module, _)| *module == variant.module) {
+            return *alone;
+        }
+        let alone = comes_alone(root, &kernel, &variant.module, until).unwrap_or_else(|problem| {
+            problems.push(format!("{problem}: vfio-pci takes its place"));
+            false
+        });
+        known.push((variant.module.clone(), alone));
+        alone
+    });
+    chosen
+}
+
+/// The modules of the variants that an image for a kernel is to have on this machine.
+pub(crate) fn of_this_machine(root: &Root, kernel: &str) -> Vec<String> {
+    let gpus = inventory::gpus(&functions::list(root).functions);
+    let chosen = made_for(root, kernel, &gpus, &mut Vec::new()).into_values();
+    let mut modules: Vec<String> = chosen.map(|variant| variant.module).collect();
+    modules.sort();
+    modules.dedup();
+    let until = Instant::now() + Limits::RUNNING.loading_ends;
+    modules.retain(|module| comes_alone(root, kernel, module, until) == Ok(true));
+    modules
+}
+
+/// Whether a driver is vfio-pci or a variant of it: the kernel has all of them in modules that use vfio's core for PCI.
+pub(crate) fn is_vfio(root: &Root, driver: &str) -> bool {
+    if driver == VFIO_PCI {
+        return true;
+    }
+    let module = attributes::link_name(&root.driver(driver).join("module"))
+        .ok()
+        .flatten();
+    let users = root.path("/sys/module/vfio_pci_core/holders");
+    module.is_some_and(|module| users.join(module).exists())
+}
+
+/// The driver that a claim gives a function, of what is in the kernel now.
+pub(crate) fn driver_for(root: &Root, function: FunctionAddress, identity: Identity, class: ClassCode) -> String {
+    let variants = known(root, &running(root));
+    let module = module_for(root, &variants, function, identity, class).ok().flatten();
+    let driver = module.and_then(|module| driver_of(root, &module).ok());
+    driver.unwrap_or_else(|| VFIO_PCI.to_owned())
+}
+
+/// The variant for each function that one is made for.
+fn made_for(root: &Root, kernel: &str, gpus: &[Gpu], problems: &mut Vec<String>) -> BTreeMap<FunctionAddress, Variant> {
+    let variants = known(root, kernel);
+    let functions = gpus.iter().flat_map(|gpu| &gpu.functions);
+    let variant = functions.filter_map(|function| {
+        let module = module_for(root, &variants, function.address, function.identity, function.class);
+        let module = module.unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        })?;
+        Some((function.address, Variant { module, driver: None }))
+    });
+    variant.collect()
+}
+
+fn module_for(
+    root: &Root,
+    variants: &Variants,
+    function: FunctionAddress,
+    identity: Identity,
+    class: ClassCode,
+) -> Result<Option<String>, String> {
+    if variants.is_empty() {
+        return Ok(None);
+    }
+    let subsystem = details::subsystem(root, function)?;
+    let subject = Subject {
+        identity,
+        subsystem,
+        class,
+    };
+    Ok(variants.module_for(subject).map(str::to_owned))
+}
+
+/// The release of the kernel that runs; empty where it does not say.
+pub(crate) fn running(root: &Root) -> String {
+    attributes::read(&root.path("/proc/sys/kernel/osrelease")).unwrap_or_default()
+}
+
+fn known(root: &Root, kernel: &str) -> Variants {
+    let list = root.path("/lib/modules").join(kernel).join("modules.alias");
+    let text = attributes::read_untrimmed(&list).or_else(|_| attributes::read_untrimmed(&root.path(KEPT_ALIASES)));
+    Variants::parse(&text.unwrap_or_default())
+}
+
+/// Whether loading a variant loads nothing else that is not in the kernel, or comes with vfio-pci.
+fn comes_alone(root: &Root, kernel: &str, module: &str, until: Instant) -> Result<bool, String> {
+    let with_vfio_pci = modprobe::depends(root, kernel, VFIO_PCI_MODULE, until)?;
+    let loads = modprobe::depends(root, kernel, module, until)?;
+    let is_there = |module: &str| {
+        let modules = root.path("/sys/module");
+        with_vfio_pci.iter().any(|other| other == module) || modules.join(module).exists()
+    };
+    Ok(variants::brings(module, &loads, is_there).is_empty())
+}
+
+/// Loads the chosen variants, after vfio-pci, of which they take `disable_idle_d3`. One that cannot be had is given up for
+/// plain vfio-pci, and so is one that has not come at `until`.
+pub(crate) fn provide(
+    root: &Root,
+    variants: &mut BTreeMap<FunctionAddress, Variant>,
+    problems: &mut Vec<String>,
+    until: Instant,
+) {
+    let mut drivers: BTreeMap<String, Option<String>> = BTreeMap::new();
+    for variant in variants.values_mut() {
+        let driver = drivers.entry(variant.module.clone()).or_insert_with(|| {
+            load(root, &variant.module, until)
+                .map_err(|problem| problems.push(format!("{problem}: vfio-pci takes its place")))
+                .ok()
+        });
+        variant.driver = driver.clone();
+    }
+    variants.retain(|_, variant| variant.driver.is_some());
+}
+
+fn load(root: &Root, module: &str, until: Instant) -> Result<String, String> {
+    modprobe::modprobe(root, &[module], until)?;
+    driver_of(root, module)
+}
+
+/// The name of a loaded module's PCI driver, which need not be the module's.
+fn driver_of(root: &Root, module: &str) -> Result<String, String> {
+    let directory = root.path("/sys/module").join(module).join("drivers");
+    let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
+    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names
+        .find_map(|name| name.strip_prefix("pci:").map(str::to_owned))
+        .ok_or_else(|| format!("loaded {module}, and no driver appeared in {}", directory.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::tests::function;
+    use crate::linux::test_root::TestRoot;
+
+    const ALIASES: &str = "\
+alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci
+alias vfio_pci:v000010DEd00002342sv*sd*bc*sc*i* nvgrace_gpu_vfio_pci
+alias vfio_pci:v00008086d0000E20Bsv*sd*bc03sc*i* xe_vfio_pci
+";
+
+    /// Answers as kmod does. A file of the source, since one that a test has only just written may be too busy to be run.
+    const MODPROBE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/modprobe.sh");
+
+    /// NVIDIA's for which there is a variant, with audio, and Intel's.
+    fn machine() -> (TestRoot, Vec<Gpu>) {
+        let machine = TestRoot::new();
+        machine.write("/proc/sys/kernel/osrelease", "7.3\n");
+        machine.write("/lib/modules/7.3/modules.alias", ALIASES);
+        let functions = [
+            function("0000:01:00.0", "10de:2342", "030200"),
+            function("0000:01:00.1", "10de:1aef", "040300"),
+            function("0000:02:00.0", "8086:e20b", "030000"),
+        ];
+        for function in &functions {
+            let directory = format!("/sys/bus/pci/devices/{}", function.address);
+            machine.write(&format!("{directory}/subsystem_vendor"), "0x10de\n");
+            machine.write(&format!("{directory}/subsystem_device"), "0x1809\n");
+        }
+        (machine, inventory::gpus(&functions))
+    }
+
+    fn chosen(machine: &TestRoot, gpus: &[Gpu]) -> (Vec<(String, String)>, Vec<String>) {
+        let mut problems = Vec::new();
+        let until = Instant::now() + Limits::RUNNING.loading_ends;
+        let chosen = choose(&machine.root(), gpus, &mut problems, until).into_iter();
+        let chosen = chosen.map(|(function, variant)| (function.to_string(), variant.module));
+        (chosen.collect(), problems)
+    }
+
+    #[test]
+    fn one_that_would_bring_a_driver_along_is_not_chosen() {
+        let (machine, gpus) = machine();
+        machine.link("/sbin/modprobe", MODPROBE);
+        let nvidia = ("0000:01:00.0".to_owned(), "nvgrace_gpu_vfio_pci".to_owned());
+        assert_eq!(chosen(&machine, &gpus), (vec![nvidia.clone()], Vec::new()));
+        // It is there already: nothing changes by it.
+        machine.write("/sys/module/xe/initstate", "live\n");
+        let intel = ("0000:02:00.0".to_owned(), "xe_vfio_pci".to_owned());
+        assert_eq!(chosen(&machine, &gpus), (vec![nvidia, intel], Vec::new()));
+    }
+
+    #[test]
+    fn of_which_nobody_can_tell_what_it_brings_is_not_chosen() {
+        let (machine, gpus) = machine();
+        let (chosen, problems) = chosen(&machine, &gpus);
+        assert_eq!(chosen, []);
+        assert!(
+            problems.len() == 2
+                && problems
+                    .iter()
+                    .all(|problem| problem.ends_with("vfio-pci takes its place")),
+            "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn an_image_without_the_kernels_list_has_one_of_its_own() {
+        let (machine, gpus) = machine();
+        machine.link("/sbin/modprobe", MODPROBE);
+        fs::remove_file(machine.root().path("/lib/modules/7.3/modules.alias")).unwrap();
+        assert_eq!(chosen(&machine, &gpus).0, []);
+        machine.write(KEPT_ALIASES, ALIASES);
+        assert_eq!(chosen(&machine, &gpus).0.len(), 1);
+    }
+
+    #[test]
+    fn a_driver_is_vfios_by_whom_its_module_uses() {
+        let machine = TestRoot::new();
+        let root = machine.root();
+        machine.write(
+            "/sys/module/vfio_pci_core/holders/nvgrace_gpu_vfio_pci/initstate",
+            "live\n",
+        );
+        for (driver, module) in [("nvgrace-gpu", "nvgrace_gpu_vfio_pci"), ("nouveau", "nouveau")] {
+            machine.link(
+                &format!("/sys/bus/pci/drivers/{driver}/module"),
+                &format!("../../../../module/{module}"),
+            );
+        }
+        // Built in.
+        machine.write("/sys/bus/pci/drivers/pcieport/bind", "");
+        for (driver, is) in [
+            ("vfio-pci", true),
+            ("nvgrace-gpu", true),
+            ("nouveau", false),
+            ("pcieport", false),
+        ] {
+            assert_eq!(is_vfio(&root, driver), is, "{driver}");
+        }
+    }
+
+    #[test]
+    fn a_claim_gives_the_variant_only_where_it_is_loaded() {
+        let (machine, gpus) = machine();
+        let function = gpus[0].functions[0].clone();
+        let driver = || driver_for(&machine.root(), function.address, function.identity, function.class);
+        assert_eq!(driver(), VFIO_PCI);
+        machine.link(
+            "/sys/module/nvgrace_gpu_vfio_pci/drivers/pci:nvgrace-gpu",
+            "../../../bus/pci/drivers/nvgrace-gpu",
+        );
+        assert_eq!(driver(), "nvgrace-gpu");
+    }
+}

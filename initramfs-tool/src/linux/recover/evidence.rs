@@ -1,0 +1,291 @@
+//! What is seen in a recovery, kept until its end, and written down then.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use reseat_core::decision::{Next, Rung};
+use reseat_core::recovery::End;
+
+use super::worker::WorkerError;
+use super::worker::Workers;
+use crate::evidence::{Bundle, Evidence, Machine, Part, SCHEMA, Told, When, functions_of};
+use crate::linux::state::bundles;
+use crate::linux::state::durable::DurableError;
+use crate::linux::state::kernel_log::Reader;
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::root::Root;
+use crate::recovery::{Answer, Event, Subject, Task, whole_milliseconds};
+
+/// What is not read by then is not read: a GPU is not kept waiting for its evidence.
+const LIMIT: Duration = Duration::from_secs(2);
+/// What one part may take of that.
+const PART_LIMIT: Duration = Duration::from_secs(1);
+/// Evidence of more than a ladder's worth of events is not read by anybody.
+const MOST_TOLD: usize = 1000;
+
+/// Has a task done in a limited time.
+type Ask<'a> = dyn FnMut(&Task, Duration) -> Result<Answer, WorkerError> + 'a;
+
+/// The bundle of a recovery that goes on.
+pub(super) struct Recorder<'a> {
+    root: &'a Root,
+    begin: Instant,
+    bundle: Bundle,
+    log: io::Result<Reader>,
+    /// Since the last moment, something was changed.
+    changed: bool,
+    /// Since the last moment, the GPU was reset.
+    reset: bool,
+    /// How many events are not in the bundle.
+    untold: usize,
+}
+
+impl<'a> Recorder<'a> {
+    pub(super) fn new(root: &'a Root, subject: &Subject) -> Self {
+        Self {
+            root,
+            begin: Instant::now(),
+            bundle: Bundle {
+                schema: SCHEMA.to_owned(),
+                device: subject.device,
+                begun: Timestamp::now(),
+                took_ms: 0,
+                end: String::new(),
+                machine: machine(root),
+                subject: subject.clone(),
+                told: Vec::new(),
+                moments: Vec::new(),
+                left_out: Vec::new(),
+            },
+            log: Reader::open(root),
+            changed: false,
+            reset: false,
+            untold: 0,
+        }
+    }
+
+    /// Takes note of what is told.
+    pub(super) fn hear(&mut self, event: &Event) {
+        if let Event::Began { operation, .. } = event {
+            self.changed |= !operation.only_looks();
+            self.reset |= operation.resets();
+        }
+        if self.bundle.told.len() >= MOST_TOLD {
+            self.untold += 1;
+            return;
+        }
+        self.bundle.told.push(Told {
+            after_ms: whole_milliseconds(self.begin.elapsed()),
+            event: serde_json::to_value(event).unwrap_or_default(),
+            text: event.to_string(),
+        });
+    }
+
+    /// Looks before the first thing is done. Where nothing is going to be, nobody is looked at.
+    pub(super) fn before(&mut self, workers: &mut Workers<'_>, next: Next) {
+        if self.bundle.moments.is_empty() && !matches!(next, Next::Refuse(_)) {
+            self.look(&mut |task, limit| workers.ask(task, limit), When::Before);
+        }
+    }
+
+    /// Looks after a rung, if it has reset anything.
+    pub(super) fn after(&mut self, workers: &mut Workers<'_>, rung: Rung) {
+        if self.reset {
+            self.look(&mut |task, limit| workers.ask(task, limit), When::After(rung));
+        }
+    }
+
+    /// Looks once more, if something was done since, and writes the bundle; none of a recovery that has done nothing.
+    pub(super) fn finish(&mut self, workers: &mut Workers<'_>, end: End) -> Option<Result<PathBuf, DurableError>> {
+        if self.bundle.moments.is_empty() {
+            return None;
+        }
+        if self.changed || matches!(end, End::OutOfService { .. }) {
+            self.look(&mut |task, limit| workers.ask(task, limit), When::End);
+        }
+        self.bundle.end = end.to_string();
+        self.bundle.took_ms = whole_milliseconds(self.begin.elapsed());
+        if self.untold > 0 {
+            self.bundle.left_out.push(format!("{} events", self.untold));
+        }
+        Some(bundles::write(self.root, self.bundle.clone()))
+    }
+
+    /// Reads, part by part, what can be read in time.
+    fn look(&mut self, ask: &mut Ask<'_>, when: When) {
+        let begin = Instant::now();
+        (self.changed, self.reset) = (false, false);
+        let after = begin.saturating_duration_since(self.begin);
+        let mut evidence = Evidence::new(when, whole_milliseconds(after));
+        // Before anything that could hang: it says why.
+        match self.log.as_mut().map(Reader::read) {
+            Ok(Ok(excerpt)) => evidence.kernel_log = excerpt,
+            Ok(Err(error)) => evidence.not_read.push(format!("the kernel log: {error}")),
+            Err(error) => evidence.not_read.push(format!("the kernel log: {error}")),
+        }
+        let subject = &self.bundle.subject;
+        let functions = functions_of(subject).into_iter().map(Part::Function);
+        let parts = [Part::Remembered].into_iter().chain(functions).chain([Part::Users]);
+        let mut blocked = false;
+        for part in parts {
+            let left = LIMIT.saturating_sub(begin.elapsed());
+            let why = match part {
+                _ if left.is_zero() => "out of time".to_owned(),
+                // Whatever it is that holds one function may hold the next, and each costs a worker.
+                Part::Function(_) if blocked => "another one was blocked".to_owned(),
+                _ => match ask(&Task::Collect(part, subject.clone()), left.min(PART_LIMIT)) {
+                    Ok(Answer::Collected(collected)) => {
+                        evidence.add(collected);
+                        continue;
+                    }
+                    Ok(other) => format!("an answer that nobody asked for: {other:?}"),
+                    Err(WorkerError::Blocked) => {
+                        blocked |= matches!(part, Part::Function(_));
+                        "blocked: a reset may be in progress".to_owned()
+                    }
+                    Err(error @ WorkerError::Gone(_)) => error.to_string(),
+                },
+            };
+            evidence.not_read.push(match part {
+                Part::Remembered => format!("what the kernel remembers: {why}"),
+                Part::Users => format!("who uses it: {why}"),
+                Part::Function(function) => format!("{function}: {why}"),
+            });
+        }
+        evidence.took_ms = whole_milliseconds(begin.elapsed());
+        self.bundle.moments.push(evidence);
+    }
+}
+
+fn machine(root: &Root) -> Machine {
+    let read = |path| attributes::read(&root.path(path)).ok();
+    Machine {
+        reseat: env!("CARGO_PKG_VERSION").to_owned(),
+        kernel: read("/proc/sys/kernel/osrelease"),
+        command_line: read("/proc/cmdline"),
+        boot_id: read("/proc/sys/kernel/random/boot_id"),
+        uptime: read("/proc/uptime").and_then(|text| text.split(' ').next().map(str::to_owned)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use reseat_core::recovery::Operation;
+
+    use super::*;
+    use crate::evidence::{Collected, fixture};
+
+    fn machine() -> (tempfile::TempDir, Root) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::at(directory.path());
+        fs::create_dir_all(root.path("/dev")).unwrap();
+        fs::write(root.path("/dev/kmsg"), "6,0,1000000,-;why\n").unwrap();
+        (directory, root)
+    }
+
+    fn answer(task: &Task, _: Duration) -> Result<Answer, WorkerError> {
+        let Task::Collect(part, _) = task else {
+            panic!("{task:?}")
+        };
+        let mut collected = Collected::default();
+        if *part == Part::Users {
+            collected.users = Some("free".to_owned());
+        }
+        Ok(Answer::Collected(collected))
+    }
+
+    fn begin(operation: Operation) -> Event {
+        Event::Began {
+            rung: None,
+            operation,
+            limit_ms: 0,
+        }
+    }
+
+    #[test]
+    fn what_is_blocked_takes_its_part_along_and_no_other() {
+        let (_directory, root) = machine();
+        let mut recorder = Recorder::new(&root, &fixture().subject);
+        let mut asked = Vec::new();
+        let mut ask = |task: &Task, limit| {
+            if let Task::Collect(Part::Function(function), _) = task {
+                asked.push(*function);
+                return Err(WorkerError::Blocked);
+            }
+            answer(task, limit)
+        };
+        recorder.look(&mut ask, When::Before);
+        let evidence = &recorder.bundle.moments[0];
+        assert_eq!(
+            evidence.not_read,
+            [
+                "0000:00:03.0: blocked: a reset may be in progress",
+                "0000:01:00.0: another one was blocked"
+            ]
+        );
+        assert_eq!(evidence.users.as_deref(), Some("free"));
+        assert_eq!(evidence.kernel_log.lines, ["[    1.000000] why"]);
+        assert_eq!(asked.len(), 1);
+    }
+
+    #[test]
+    fn what_is_out_of_time_is_named() {
+        let (_directory, root) = machine();
+        let mut recorder = Recorder::new(&root, &fixture().subject);
+        let mut limits = Vec::new();
+        let mut ask = |_: &Task, limit| {
+            limits.push(limit);
+            std::thread::sleep(limit);
+            Err(WorkerError::Gone("it has ended".to_owned()))
+        };
+        recorder.look(&mut ask, When::Before);
+        let evidence = &recorder.bundle.moments[0];
+        assert_eq!(evidence.not_read.last().unwrap(), "who uses it: out of time");
+        assert!(limits.iter().sum::<Duration>() <= LIMIT, "{limits:?}");
+    }
+
+    #[test]
+    fn a_moment_is_read_where_something_was_done_and_nothing_is_written_of_nothing() {
+        let (_directory, root) = machine();
+        let subject = fixture().subject;
+        let mut workers = Workers::new(&root);
+        let mut recorder = Recorder::new(&root, &subject);
+        recorder.before(&mut workers, Next::Refuse(reseat_core::decision::Refusal::InUse));
+        let end = End::Refused(reseat_core::decision::Refusal::InUse);
+        assert!(recorder.finish(&mut workers, end).is_none());
+        recorder.look(&mut answer, When::Before);
+        recorder.hear(&begin(Operation::CheckUse));
+        recorder.after(&mut workers, Rung::DetachSbr);
+        assert_eq!(recorder.bundle.moments.len(), 1);
+        assert!(!recorder.changed && !recorder.reset);
+        recorder.hear(&begin(Operation::Journal));
+        assert!(recorder.changed && !recorder.reset);
+        recorder.hear(&begin(Operation::ResetEmptyBus));
+        assert!(recorder.reset);
+        recorder.look(&mut answer, When::After(Rung::DetachSbr));
+        let end = End::Recovered { by: Rung::DetachSbr };
+        let path = recorder.finish(&mut workers, end).unwrap().unwrap();
+        let bundle = bundles::read(&root, &path).unwrap();
+        assert_eq!(bundle.end, "recovered by detach-SBR, verified");
+        assert_eq!((bundle.moments.len(), bundle.told.len()), (2, 3));
+    }
+
+    #[test]
+    fn events_without_end_are_not_all_kept() {
+        let (_directory, root) = machine();
+        let mut recorder = Recorder::new(&root, &fixture().subject);
+        recorder.look(&mut answer, When::Before);
+        (0..MOST_TOLD + 5).for_each(|_| recorder.hear(&begin(Operation::ReadLink)));
+        let end = End::Recovered { by: Rung::DetachSbr };
+        let path = recorder.finish(&mut Workers::new(&root), end).unwrap().unwrap();
+        let bundle = bundles::read(&root, &path).unwrap();
+        assert_eq!(
+            (bundle.told.len(), bundle.left_out),
+            (MOST_TOLD, vec!["5 events".to_owned()])
+        );
+    }
+}

@@ -1,0 +1,31 @@
+//! The contract of recovery, from the rules file.
+
+use std::fs;
+use std::io;
+
+use crate::linux::claim::boot::RULES_FILE;
+use crate::linux::sysfs::root::Root;
+use crate::rules::{Contract, RulesFileError, parse_contract};
+
+/// A contract that cannot be read. Nothing is assumed in its place.
+#[derive(Debug, thiserror::Error)]
+pub enum ContractError {
+    /// The file is there and cannot be read.
+    #[error("cannot read {RULES_FILE}: {0}")]
+    Read(#[source] io::Error),
+    /// It says something that no contract has.
+    #[error(transparent)]
+    Form(#[from] RulesFileError),
+}
+
+/// The contract of this machine; without a rules file, one that says nothing.
+///
+/// # Errors
+/// When the file is there and is not to be read.
+pub fn contract(root: &Root) -> Result<Contract, ContractError> {
+    match fs::read(root.path(RULES_FILE)) {
+        Ok(content) => Ok(parse_contract(RULES_FILE, &content)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Contract::default()),
+        Err(error) => Err(ContractError::Read(error)),
+    }
+}

@@ -1,0 +1,106 @@
+//! The report in `/run`, which `switch_root` carries over to the real root.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::linux::sysfs::root::Root;
+use crate::report::{Report, SCHEMA};
+
+/// Where the boot claim's report is.
+pub const CLAIM_REPORT: &str = "/run/reseat/claim.json";
+
+/// A report of a handful of GPUs, in bytes: room for it that need not grow bit by bit.
+const USUAL_SIZE: usize = 16 * 1024;
+
+/// A report that could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportFileError {
+    /// The file system refused.
+    #[error("cannot {action} {path}: {cause}", path = path.display())]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The kernel's reason.
+        cause: io::Error,
+    },
+    /// The file is no report.
+    #[error("{path} is no claim report: {cause}", path = path.display())]
+    Form {
+        /// Which file.
+        path: PathBuf,
+        /// Where it goes wrong.
+        cause: serde_json::Error,
+    },
+    /// The file is a report of another form.
+    #[error("{path} has the schema `{found}`, this version reads `{SCHEMA}`", path = path.display())]
+    Schema {
+        /// Which file.
+        path: PathBuf,
+        /// What it says it is.
+        found: String,
+    },
+}
+
+/// Writes the report to the absolute path `at`: whole or not at all.
+///
+/// # Errors
+/// When the directory or the file cannot be made, or something else than a file is there already.
+pub fn write(root: &Root, at: &Path, report: &Report) -> Result<(), ReportFileError> {
+    let path = root.path(at);
+    let failed = |action, path: &Path| {
+        let path = path.to_owned();
+        move |cause| ReportFileError::File { action, path, cause }
+    };
+    // A rename would put a file in the place of a device or a link.
+    if fs::symlink_metadata(&path).is_ok_and(|there| !there.is_file()) {
+        let cause = io::Error::other("it is there and is no regular file");
+        return Err(failed("replace", &path)(cause));
+    }
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory).map_err(failed("create", directory))?;
+    }
+    let mut text = Vec::with_capacity(USUAL_SIZE);
+    serde_json::to_writer_pretty(&mut text, report).map_err(|cause| ReportFileError::Form {
+        path: path.clone(),
+        cause,
+    })?;
+    text.push(b'\n');
+    let unfinished = path.with_extension("json.new");
+    let written = fs::write(&unfinished, text)
+        .map_err(failed("write", &unfinished))
+        .and_then(|()| fs::rename(&unfinished, &path).map_err(failed("replace", &path)));
+    if written.is_err() {
+        // Half a report helps nobody; that it is there may be a full file system's doing.
+        fs::remove_file(&unfinished).ok();
+    }
+    written
+}
+
+/// Reads the report at the absolute path `at`.
+///
+/// # Errors
+/// When it is not there, is no report, or one of another schema.
+pub fn read(root: &Root, at: &Path) -> Result<Report, ReportFileError> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        schema: String,
+    }
+    let path = root.path(at);
+    let text = fs::read_to_string(&path).map_err(|cause| ReportFileError::File {
+        action: "read",
+        path: path.clone(),
+        cause,
+    })?;
+    let form = |cause| ReportFileError::Form {
+        path: path.clone(),
+        cause,
+    };
+    let Head { schema: found } = serde_json::from_str(&text).map_err(form)?;
+    if found != SCHEMA {
+        return Err(ReportFileError::Schema { path, found });
+    }
+    serde_json::from_str(&text).map_err(form)
+}

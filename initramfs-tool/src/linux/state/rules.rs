@@ -1,0 +1,66 @@
+//! The rules file, read.
+//!
+//! The boot waits for it: so nobody is waited for who has not written it yet, and nobody is read without end.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+use crate::linux::claim::boot::RULES_FILE;
+use crate::linux::sysfs::root::Root;
+use crate::rules::{self, LARGEST_FILE, Rule};
+
+/// The rules of the file, or why there are none to be had of it. Without a path, the usual file is read if it is there.
+pub(crate) fn rules_from_file(root: &Root, named: Option<&Path>) -> Result<Vec<Rule>, String> {
+    let path = named.unwrap_or(Path::new(RULES_FILE));
+    let at = root.path(path);
+    let shown = path.display().to_string();
+    match read(&at) {
+        Ok(content) => {
+            rules::parse_file(&shown, &content).map_err(|error| format!("{error}: none of its rules is used"))
+        }
+        // A link that leads nowhere was meant to lead to rules.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() && !at.is_symlink() => Ok(Vec::new()),
+        Err(error) => Err(format!("cannot read {shown}: {error}")),
+    }
+}
+
+/// What in the usual file no boot understands, in words; nothing for a file that is not there.
+pub(crate) fn meaning_nothing(root: &Root) -> Vec<String> {
+    let rules = match rules_from_file(root, None) {
+        Ok(rules) => rules,
+        Err(problem) => return vec![problem],
+    };
+    let choices = rules
+        .iter()
+        .flat_map(|rule| [&rule.choice].into_iter().chain(&rule.not));
+    let wrong = choices.filter_map(|choice| Some((choice, choice.selector.as_ref().err()?)));
+    wrong.map(|(choice, error)| format!("rule {choice}: {error}")).collect()
+}
+
+/// What is wrong with what the file says of recovery, if it can be read.
+pub(crate) fn problem_of_contract(root: &Root, named: Option<&Path>) -> Option<String> {
+    let path = named.unwrap_or(Path::new(RULES_FILE));
+    let content = read(&root.path(path)).ok()?;
+    let contract = rules::parse_contract(&path.display().to_string(), &content);
+    contract.err().map(|error| error.to_string())
+}
+
+/// As much of a file as rules may be, and a byte more, by which it is told to be too large.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut content = Vec::new();
+    let most = u64::try_from(LARGEST_FILE).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(most).read_to_end(&mut content)?;
+    Ok(content)
+}

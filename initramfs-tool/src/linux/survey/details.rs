@@ -1,0 +1,64 @@
+//! What rules ask of a GPU's functions beyond the listing.
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::header::Identity;
+
+use super::serial_numbers;
+use crate::inventory::{self, Detail, Details, Function, Serial, Wanted};
+use crate::linux::sysfs::attributes::Directory;
+use crate::linux::sysfs::functions;
+use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::slots::Slots;
+use crate::linux::sysfs::slots::directories_to;
+use crate::topology_path::TopologyPath;
+
+/// Finds out what is `wanted` of all GPUs' functions. Only for serial numbers is a function touched. What cannot be found out
+/// is said in `problems`, and a rule that asks for it then matches nothing.
+pub fn gather(root: &Root, functions: &[Function], wanted: Wanted, problems: &mut Vec<String>) -> Details {
+    if wanted == Wanted::default() {
+        return Details::default();
+    }
+    let gpus = inventory::gpus(functions);
+    let slots = match wanted.place.then(|| Slots::read(root)).transpose() {
+        Ok(slots) => slots,
+        Err(error) => {
+            problems.push(error.to_string());
+            None
+        }
+    };
+    let mut serials = match wanted.serial {
+        true => serial_numbers::of_gpus(root, &gpus),
+        false => Vec::new(),
+    };
+    let mut detail = |function: &Function| {
+        let mut detail = Detail::default();
+        if wanted.subsystem {
+            detail.subsystem = subsystem(root, function.address)
+                .map_err(|problem| problems.push(problem))
+                .ok();
+        }
+        if wanted.place {
+            match directories_to(root, function.address) {
+                Ok(way) => {
+                    detail.path = TopologyPath::from_directories(way.iter().map(String::as_str));
+                    let way: Vec<FunctionAddress> = way.iter().filter_map(|name| name.parse().ok()).collect();
+                    detail.slot = slots.as_ref().and_then(|slots| slots.slot_on(&way));
+                }
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        let serial = serials.iter_mut().find(|(address, _)| *address == function.address);
+        detail.serial = serial.map_or(Serial::NotAsked, |(_, serial)| std::mem::take(serial));
+        (function.address, detail)
+    };
+    gpus.iter().flat_map(|gpu| &gpu.functions).map(&mut detail).collect()
+}
+
+pub(crate) fn subsystem(root: &Root, function: FunctionAddress) -> Result<Identity, String> {
+    let directory = Directory::open(root.function(function)).map_err(|error| error.to_string())?;
+    let number = |file| functions::number(&directory, file, 4, |digits| u16::from_str_radix(digits, 16).ok());
+    Ok(Identity {
+        vendor: number("subsystem_vendor")?,
+        device: number("subsystem_device")?,
+    })
+}

@@ -1,0 +1,325 @@
+//! How a function is: everything that a verdict is made of.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::health::{Boot, Counter, Errors, ErrorsAt, LinkReading, NotRead, Observation, Reading};
+use reseat_core::presence::{Admission, PortLink, Readiness};
+use reseat_core::vendor::{BOOT_TIME, Check, Register};
+
+use crate::linux::claim::variants;
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::capabilities::Space;
+use crate::linux::sysfs::config_space::ConfigFile;
+use crate::linux::sysfs::functions;
+use crate::linux::sysfs::resources;
+use crate::linux::sysfs::root::Root;
+use crate::recovery::{Member, Subject};
+
+/// Whether a GPU's firmware is given its time to boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// It was reset just now.
+    ForBoot,
+    /// It was not.
+    None,
+}
+
+const BOOT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Leave to read what is below `ports`, which are those above it from the root port on; or what is to be said instead.
+pub(crate) fn admission(root: &Root, ports: &[FunctionAddress]) -> Result<Admission, Readiness> {
+    let mut admission = Admission::on_root_bus();
+    for port in ports {
+        admission = link_of(root, *port, admission).admit()?;
+    }
+    Ok(admission)
+}
+
+/// What the last of `ports` says about its link, each port asked after the one above it.
+pub(crate) fn link_below(root: &Root, ports: &[FunctionAddress]) -> PortLink {
+    let Some((last, above)) = ports.split_last() else {
+        return PortLink::NotReported;
+    };
+    match admission(root, above) {
+        Ok(admission) => link_of(root, *last, admission),
+        Err(Readiness::LinkInactive) => PortLink::Inactive,
+        Err(_) => PortLink::Unreadable,
+    }
+}
+
+/// What a port says about its link.
+pub(crate) fn link_of(root: &Root, port: FunctionAddress, admission: Admission) -> PortLink {
+    let Ok(mut space) = Space::open(root, port) else {
+        return PortLink::Unreadable;
+    };
+    let is_complete = space.is_complete();
+    match space.express() {
+        Some(mut express) => admission.link(&mut express),
+        None if is_complete => PortLink::NotReported,
+        None => PortLink::Unreadable,
+    }
+}
+
+/// Reads all that there is to know of one function. `counter` says since when the counters of a function or port count.
+pub(crate) fn observe(
+    root: &Root,
+    subject: &Subject,
+    member: &Member,
+    counter: impl Fn(FunctionAddress) -> Counter,
+    patience: Patience,
+) -> Observation {
+    let function = member.address;
+    let mut observation = match (admission(root, &subject.ports), ConfigFile::open(root, function)) {
+        (Ok(admission), Ok(config)) => Observation::read(admission, config),
+        // Below a link that is not active nothing is read.
+        (Err(_), _) | (_, Err(_)) => Observation::unread(),
+    };
+    observation.link = link(root, subject);
+    observation.errors = errors(root, function, &subject.ports, counter);
+    if matches!(observation.identity, Reading::Value(_)) {
+        observation.bar_sizes = bar_sizes(root, function);
+        (observation.vendor_register, observation.boot) = vendor(root, member, &observation, patience);
+    }
+    observation
+}
+
+fn link(root: &Root, subject: &Subject) -> Reading<LinkReading> {
+    let Some((port, above)) = subject.ports.split_last() else {
+        return Reading::None;
+    };
+    if admission(root, above).is_err() {
+        return Reading::NotRead(NotRead::Failed);
+    }
+    let Ok(mut space) = Space::open(root, *port) else {
+        return Reading::NotRead(NotRead::Failed);
+    };
+    let is_complete = space.is_complete();
+    match space.express() {
+        Some(mut express) => LinkReading::read(&mut express),
+        None if is_complete => Reading::None,
+        None => Reading::NotRead(NotRead::Failed),
+    }
+}
+
+/// What a function and the ports above it have counted of uncorrectable errors.
+pub(crate) fn errors(
+    root: &Root,
+    function: FunctionAddress,
+    ports: &[FunctionAddress],
+    counter: impl Fn(FunctionAddress) -> Counter,
+) -> Reading<Errors> {
+    let mut errors = Errors::new();
+    let path = ports.iter().copied().chain([function]);
+    for at in path.clone() {
+        let total = |file: &str, key: &str| -> Result<Option<u64>, ()> {
+            let text = attributes::read_if_there(&root.function(at).join(file)).map_err(|_| ())?;
+            text.map(|text| total(&text, key).ok_or(())).transpose()
+        };
+        let counts = (
+            total("aer_dev_fatal", "TOTAL_ERR_FATAL"),
+            total("aer_dev_nonfatal", "TOTAL_ERR_NONFATAL"),
+        );
+        let (fatal, non_fatal) = match counts {
+            (Ok(Some(fatal)), Ok(Some(non_fatal))) => (fatal, non_fatal),
+            (Ok(None), Ok(None)) => continue,
+            _ => return Reading::NotRead(NotRead::Failed),
+        };
+        let counted = ErrorsAt {
+            at,
+            counter: counter(at),
+            fatal,
+            non_fatal,
+        };
+        if errors.push(counted).is_err() {
+            return Reading::NotRead(NotRead::Failed);
+        }
+    }
+    if !errors.is_empty() {
+        return Reading::Value(errors);
+    }
+    // Who could count and does not is read by firmware first.
+    let could = path
+        .into_iter()
+        .any(|at| Space::open(root, at).is_ok_and(|mut space| space.has_aer()));
+    if could {
+        Reading::NotRead(NotRead::FirmwareOwns)
+    } else {
+        Reading::None
+    }
+}
+
+/// The number behind `key`, one line each.
+fn total(text: &str, key: &str) -> Option<u64> {
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.find(|(name, _)| *name == key)?.1.trim().parse().ok()
+}
+
+/// The sizes of a function's BARs as powers of two, 0 for none.
+fn bar_sizes(root: &Root, function: FunctionAddress) -> Reading<[u8; 6]> {
+    match bar_bytes(root, function) {
+        Some(bytes) => Reading::Value(bytes.map(|bytes| match bytes {
+            0 => 0,
+            bytes => u8::try_from(bytes.ilog2()).unwrap_or(u8::MAX),
+        })),
+        None => Reading::NotRead(NotRead::Failed),
+    }
+}
+
+/// The sizes of a function's BARs in bytes, 0 for none, as the kernel has them.
+pub(crate) fn bar_bytes(root: &Root, function: FunctionAddress) -> Option<[u64; 6]> {
+    let text = attributes::read(&root.function(function).join("resource")).ok()?;
+    let mut sizes = [0; 6];
+    let mut lines = text.lines();
+    for size in &mut sizes {
+        let mut numbers = lines.next()?.split_whitespace().map(|number| {
+            let digits = number.strip_prefix("0x")?;
+            u64::from_str_radix(digits, 16).ok()
+        });
+        let (start, end) = (numbers.next()??, numbers.next()??);
+        *size = match (start, end) {
+            (_, 0) => 0,
+            (start, end) => end.checked_sub(start)?.checked_add(1)?,
+        };
+    }
+    Some(sizes)
+}
+
+/// What the vendor's registers say. They are behind a BAR, so they answer only in D0 and with memory decode, and are read
+/// only while nobody else works with them.
+fn vendor(root: &Root, member: &Member, now: &Observation, patience: Patience) -> (Reading<u32>, Reading<Boot>) {
+    let may_read = match functions::driver_of(root, member.address) {
+        Ok(None) => Ok(()),
+        Ok(Some(driver)) if variants::is_vfio(root, &driver) => Ok(()),
+        // Its driver works with them, and no reset changes that.
+        Ok(Some(_)) => Err(NotRead::Forbidden),
+        Err(_) => Err(NotRead::Failed),
+    };
+    let answers = now.memory_decode == Reading::Value(true);
+    inquire(member, patience, |register| match may_read {
+        Ok(()) if answers => resources::read(root, member.address, register),
+        Ok(()) => Err(NotRead::Untried),
+        Err(why) => Err(why),
+    })
+}
+
+/// Asks a function's vendor registers by `read`, again while it may still be booting.
+pub(crate) fn inquire(
+    member: &Member,
+    patience: Patience,
+    mut read: impl FnMut(Register) -> Result<u32, NotRead>,
+) -> (Reading<u32>, Reading<Boot>) {
+    let check = Check::of(member.identity, member.class);
+    let begin = Instant::now();
+    loop {
+        let mut inquiry = check.begin();
+        while let Some(register) = inquiry.next_register() {
+            inquiry.tell(read(register));
+        }
+        let result = inquiry.result();
+        if patience == Patience::None || !may_be_booting(result) || begin.elapsed() >= BOOT_TIME {
+            return result;
+        }
+        thread::sleep(BOOT_PAUSE);
+    }
+}
+
+/// Whether a GPU that was reset may only need more time: until its firmware has booted, a bad first register says nothing
+/// either.
+fn may_be_booting(result: (Reading<u32>, Reading<Boot>)) -> bool {
+    match result {
+        (Reading::AllOnes, _) | (_, Reading::Value(Boot::Incomplete)) => true,
+        // The first register names no chip whose firmware could be asked.
+        (Reading::Value(_), boot) => boot == Reading::NotRead(NotRead::Untried),
+        (Reading::None | Reading::NotRead(_), _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn gpu() -> FunctionAddress {
+        "0000:01:00.0".parse().unwrap()
+    }
+
+    fn machine() -> (tempfile::TempDir, Root) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root::at(directory.path());
+        fs::create_dir_all(root.function(gpu())).unwrap();
+        (directory, root)
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_first_six_resources() {
+        let (_directory, root) = machine();
+        let lines = [
+            "0x00000000fb000000 0x00000000fbffffff 0x0000000000040200",
+            "0x0000000020000000 0x000000002fffffff 0x000000000014220c",
+            "0x0000000000000000 0x0000000000000000 0x0000000000000000",
+            "0x0000000030000000 0x0000000031ffffff 0x000000000014220c",
+            "0x0000000000000000 0x0000000000000000 0x0000000000000000",
+            "0x000000000000d000 0x000000000000d07f 0x0000000000040101",
+            "0x00000000000c0000 0x00000000000dffff 0x0000000000000212",
+        ];
+        let resource = root.function(gpu()).join("resource");
+        fs::write(&resource, lines.join("\n")).unwrap();
+        assert_eq!(bar_bytes(&root, gpu()), Some([1 << 24, 1 << 28, 0, 1 << 25, 0, 128]));
+        assert_eq!(bar_sizes(&root, gpu()), Reading::Value([24, 28, 0, 25, 0, 7]));
+        // Half a file is none.
+        fs::write(&resource, lines[..3].join("\n")).unwrap();
+        assert_eq!(bar_bytes(&root, gpu()), None);
+    }
+
+    #[test]
+    fn errors_are_the_totals_of_each_on_the_path() {
+        let (_directory, root) = machine();
+        let port: FunctionAddress = "0000:00:03.0".parse().unwrap();
+        fs::create_dir_all(root.function(port)).unwrap();
+        let none = errors(&root, gpu(), &[port], |_| Counter::Continued);
+        assert_eq!(none, Reading::None);
+        for (at, fatal) in [(port, 0), (gpu(), 2)] {
+            let write = |file: &str, text: String| fs::write(root.function(at).join(file), text).unwrap();
+            write(
+                "aer_dev_fatal",
+                format!("Undefined 0\nDLP {fatal}\nTOTAL_ERR_FATAL {fatal}\n"),
+            );
+            write("aer_dev_nonfatal", "Undefined 0\nTOTAL_ERR_NONFATAL 1\n".to_owned());
+        }
+        let Reading::Value(counted) = errors(&root, gpu(), &[port], |_| Counter::Anew) else {
+            panic!();
+        };
+        let seen: Vec<_> = counted.iter().map(|at| (at.at, at.fatal, at.non_fatal)).collect();
+        assert_eq!(seen, [(port, 0, 1), (gpu(), 2, 1)]);
+        // A file without its total is not one without errors.
+        fs::write(root.function(gpu()).join("aer_dev_fatal"), "Undefined 0\n").unwrap();
+        let unread = errors(&root, gpu(), &[port], |_| Counter::Continued);
+        assert_eq!(unread, Reading::NotRead(NotRead::Failed));
+    }
+
+    #[test]
+    fn only_a_gpu_that_may_still_boot_is_waited_for() {
+        let boot_0 = Reading::Value(0x1750_00a1);
+        for (result, waits) in [
+            ((Reading::AllOnes, Reading::NotRead(NotRead::Untried)), true),
+            ((boot_0, Reading::Value(Boot::Incomplete)), true),
+            ((Reading::Value(0xbadf_5040), Reading::NotRead(NotRead::Untried)), true),
+            ((boot_0, Reading::Value(Boot::Complete)), false),
+            ((boot_0, Reading::None), false),
+            ((boot_0, Reading::NotRead(NotRead::NoCheckKnown)), false),
+            (
+                (
+                    Reading::NotRead(NotRead::Forbidden),
+                    Reading::NotRead(NotRead::Forbidden),
+                ),
+                false,
+            ),
+            ((Reading::None, Reading::None), false),
+        ] {
+            assert_eq!(may_be_booting(result), waits, "{result:?}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The search for whoever uses a GPU.
+//!
+//! | user | seen by |
+//! | --- | --- |
+//! | VFIO | the group's file, and the function's own where the kernel has such |
+//! | a host driver's clients | every device file below the function in sysfs: DRM, sound, USB, I2C, accelerators |
+//! | NVIDIA's clients | `/dev/nvidia*` by the minor number that the driver names |
+//! | amdgpu's clients | `/dev/kfd`, which names no GPU: of a function on amdgpu, whoever has it open is a user |
+//! | a program without a driver | the files of the BARs |
+//! | virtual functions, mediated devices | sysfs |
+//!
+//! `/dev/iommu`, `/dev/nvidiactl` and `/dev/nvidia-uvm` name no GPU, and whoever uses one holds a file that does as well.
+//!
+//! Of each process the files of all threads are looked at, though most share them: a thread may have its own, and the
+//! first one may have ended. That costs a system call for each file of each thread, in a search that comes before
+//! something as rare as a reset.
+
+mod devices;
+mod group;
+mod processes;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use reseat_core::address::FunctionAddress;
+
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::root::Root;
+use crate::usage::{Findings, Holds, Usage};
+
+/// A process that hangs in the kernel can hold up whoever looks at its memory, and a file system whose server is gone
+/// whoever looks at its files.
+///
+/// Less than the [limit](reseat_core::recovery::Operation::limit) of the order, so that the words are still heard.
+const LIMIT: Duration = Duration::from_secs(8);
+
+/// The initial PID namespace, `PROC_PID_INIT_INO` in the kernel's `include/linux/proc_ns.h`.
+const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
+
+/// Who uses any of the functions: all of one GPU, as a rule. Comes back within 8 s.
+///
+/// A function that is not there is unknown use. Files that the calling process and its children hold count as well. What
+/// was so when it was looked at may be so no longer: a file can be passed on to a process that was looked at before. To be
+/// sure, take the functions off their drivers.
+pub fn of(root: &Root, functions: &[FunctionAddress]) -> Usage {
+    within(LIMIT, root, functions)
+}
+
+fn within(limit: Duration, root: &Root, functions: &[FunctionAddress]) -> Usage {
+    let at = Arc::new(AtomicU32::new(0));
+    let (sender, receiver) = mpsc::channel();
+    let search = Search {
+        root: root.clone(),
+        at: Arc::clone(&at),
+    };
+    let functions = functions.to_owned();
+    // A thread that hangs is left behind; nothing it does changes anything.
+    let spawned = thread::Builder::new().spawn(move || sender.send(search.run(&functions)).ok());
+    if let Err(error) = spawned {
+        return Usage::Unknown(vec![format!("cannot start the search: {error}")]);
+    }
+    receiver.recv_timeout(limit).unwrap_or_else(|_| {
+        let at = at.load(Ordering::Relaxed);
+        Usage::Unknown(vec![format!(
+            "the search did not end within {limit:?}; it was at process {at}"
+        )])
+    })
+}
+
+/// One search.
+struct Search {
+    root: Root,
+    /// The process that is looked at.
+    at: Arc<AtomicU32>,
+}
+
+impl Search {
+    fn run(&self, functions: &[FunctionAddress]) -> Usage {
+        let mut findings = Findings::default();
+        let watch = devices::of(&self.root, functions, &mut findings);
+        if let Some(obstacle) = hidden_processes(&self.root) {
+            findings.obstacles.push(obstacle);
+        }
+        self.look_at_processes(&watch, Holds::Open, &mut findings);
+        // Memory comes second: only there can a process that hangs hold up the search.
+        if findings.users.is_empty() {
+            self.look_at_processes(&watch, Holds::Mapped, &mut findings);
+        }
+        // And this last: for a moment nobody else could open the group.
+        if findings.users.is_empty() {
+            group::look(&self.root, functions, &mut findings);
+        }
+        findings.into()
+    }
+}
+
+/// Why /proc does not show all processes, unless it does. Whoever may not look at the first one may not look at others
+/// either, nor does he see them where /proc hides them from the unprivileged.
+fn hidden_processes(root: &Root) -> Option<String> {
+    match attributes::link_name(&root.path("/proc/1/ns/pid")) {
+        Ok(Some(namespace)) if namespace == INITIAL_PID_NAMESPACE => None,
+        Ok(Some(namespace)) => Some(format!(
+            "/proc shows the processes of the namespace {namespace} only, not all of the machine"
+        )),
+        Ok(None) => Some("/proc does not show process 1".to_owned()),
+        Err(error) => Some(format!("not all processes can be seen: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

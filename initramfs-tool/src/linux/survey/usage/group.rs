@@ -1,0 +1,82 @@
+//! What the kernel says about a VFIO group that no process shows.
+//!
+//! A process can close the group's file and keep the device's, which names no device; it can send either to another, and
+//! meanwhile nobody has it; and an `io_uring` keeps files that no process lists. In each case the kernel holds on to the group,
+//! lets nobody else open it, and says so: EBUSY. Opening a group that is free touches no device.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+
+use reseat_core::address::FunctionAddress;
+use rustix::fs::{OFlags, major, minor};
+
+use super::devices;
+use crate::linux::sysfs::root::Root;
+use crate::usage::{DeviceNumber, Findings, User};
+
+/// Opens the groups of the functions, and closes them again.
+pub(super) fn look(root: &Root, functions: &[FunctionAddress], findings: &mut Findings) {
+    let mut seen = Vec::new();
+    for function in functions {
+        match devices::groups_of(root, *function) {
+            Ok(groups) => {
+                for (name, number) in groups {
+                    if !seen.contains(&name) {
+                        note(*function, &name, open(root, &name, number), findings);
+                        seen.push(name);
+                    }
+                }
+            }
+            Err(problem) => findings.obstacles.push(format!("{function}: {problem}")),
+        }
+    }
+}
+
+fn open(root: &Root, name: &str, number: DeviceNumber) -> io::Result<()> {
+    let path = root.path("/dev/vfio").join(name);
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file: File = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(flags)
+        .open(path)?;
+    let found = file.metadata()?.rdev();
+    match (major(found), minor(found)) == (number.major, number.minor) {
+        true => Ok(()),
+        false => Err(io::Error::other("it is another device")),
+    }
+}
+
+fn note(function: FunctionAddress, name: &str, opened: io::Result<()>, findings: &mut Findings) {
+    let file = format!("/dev/vfio/{name}");
+    match opened {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+            findings.users.push(User::Hidden { file, function });
+        }
+        Err(error) => {
+            let obstacle = format!("{function}: cannot see whether {file} is open: {error}");
+            findings.obstacles.push(obstacle);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usage::Usage;
+
+    #[test]
+    fn a_busy_group_is_in_use_and_one_that_cannot_be_opened_is_unknown() {
+        let usage = |opened| {
+            let mut findings = Findings::default();
+            note("0000:01:00.0".parse().unwrap(), "7", opened, &mut findings);
+            Usage::from(findings)
+        };
+        let error = |kind| Err(io::Error::from(kind));
+        assert_eq!(usage(Ok(())), Usage::Free);
+        assert!(matches!(usage(error(io::ErrorKind::ResourceBusy)), Usage::Used(_)));
+        assert!(matches!(usage(error(io::ErrorKind::NotFound)), Usage::Unknown(_)));
+    }
+}

@@ -1,0 +1,156 @@
+//! Which VBIOS a GPU has: as its driver says, or by the ROM of one that no driver of its own has.
+//!
+//! The ROM is read through the kernel's `rom` attribute, which has its BAR decoded for as long as a page is copied; that is
+//! what QEMU does by way of VFIO when it gives a GPU to a virtual machine. Cards may share a decoder between the ROM and their
+//! other BARs, so nobody may use the GPU meanwhile. The kernel reads whether or not the function answers: that is for us to
+//! look at, and a power state or a decoder that is off stays as it is.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use reseat_core::capability::power_management::PowerState;
+use reseat_core::health::{Observation, Reading};
+
+use super::health;
+use super::usage;
+use crate::claim::VFIO_PCI;
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::config_space::ConfigFile;
+use crate::linux::sysfs::functions;
+use crate::linux::sysfs::root::Root;
+use crate::recovery::{Member, Subject, vbios};
+use crate::usage::Usage;
+
+/// The largest ROM that is read. In bytes; those of GPUs have a half of it.
+const LARGEST: u64 = 1 << 20;
+/// The ROM's line among a function's resources.
+const ROM: usize = 6;
+/// In its flags: what is read there is the copy that the boot has made, and may have changed.
+const SHADOW: u64 = 0x2;
+/// In its flags: it has no address, and the kernel would give it one.
+const UNSET: u64 = 0x2000_0000;
+
+/// The VBIOS of the GPU itself, or why it is not known, in words.
+pub(crate) fn of(root: &Root, subject: &Subject) -> Result<String, String> {
+    let member = subject.members.iter().find(|member| member.address == subject.function);
+    let member = member.ok_or_else(|| format!("{} is no function of it", subject.function))?;
+    let directory = root.function(member.address);
+    let driver = functions::driver_of(root, member.address).map_err(|error| error.to_string())?;
+    let said = match driver.as_deref() {
+        None | Some(VFIO_PCI) => return by_rom(root, subject, member),
+        Some("amdgpu") => attributes::read_if_there(&directory.join("vbios_version")),
+        Some("nvidia") => {
+            let file = format!("/proc/driver/nvidia/gpus/{}/information", member.address);
+            let text = attributes::read_if_there(&root.path(file));
+            text.map(|text| text.as_deref().and_then(video_bios).map(str::to_owned))
+        }
+        Some(other) => return Err(format!("{other} has it, and is not known to tell")),
+    };
+    let said = said.map_err(|error| error.to_string())?;
+    let version = said.as_deref().and_then(vbios::of_driver);
+    version.ok_or_else(|| "its driver does not tell".to_owned())
+}
+
+/// What stands behind `Video BIOS:`.
+fn video_bios(information: &str) -> Option<&str> {
+    information.lines().find_map(|line| line.strip_prefix("Video BIOS:"))
+}
+
+fn by_rom(root: &Root, subject: &Subject, member: &Member) -> Result<String, String> {
+    let directory = root.function(member.address);
+    if !directory.join("rom").exists() {
+        return Err("it has no ROM".to_owned());
+    }
+    may_be_read(flags(&directory)?, &observe(root, subject, member)?)?;
+    match usage::of(root, &subject.functions()) {
+        Usage::Free => {}
+        Usage::Used(users) => {
+            let users: Vec<String> = users.iter().map(ToString::to_string).collect();
+            return Err(format!("its ROM is not read while it is in use: {}", users.join("; ")));
+        }
+        Usage::Unknown(obstacles) => {
+            return Err(format!("nobody knows whether it is in use: {}", obstacles.join("; ")));
+        }
+    }
+    let rom = read(&directory.join("rom"))?;
+    vbios::of_rom(member.identity.vendor, &rom).map_err(|error| error.to_string())
+}
+
+fn observe(root: &Root, subject: &Subject, member: &Member) -> Result<Observation, String> {
+    let admission = health::admission(root, &subject.ports).map_err(|readiness| readiness.to_string())?;
+    let config = ConfigFile::open(root, member.address).map_err(|error| error.to_string())?;
+    Ok(Observation::read(admission, config))
+}
+
+/// The flags of the ROM's resource.
+fn flags(directory: &Path) -> Result<u64, String> {
+    let text = attributes::read(&directory.join("resource")).map_err(|error| error.to_string())?;
+    let flags = text.lines().nth(ROM).and_then(|line| {
+        let digits = line.split_whitespace().nth(2)?.strip_prefix("0x")?;
+        u64::from_str_radix(digits, 16).ok()
+    });
+    flags.ok_or_else(|| "the kernel does not say where its ROM is".to_owned())
+}
+
+/// Whether a ROM with these flags is read of a function that is so.
+fn may_be_read(flags: u64, now: &Observation) -> Result<(), String> {
+    let why = match (now.power, now.memory_decode) {
+        _ if flags & SHADOW != 0 => "its ROM is seen through the copy that the boot has made",
+        _ if flags & UNSET != 0 => "its ROM has no address",
+        (Reading::Value(PowerState::D0) | Reading::None, Reading::Value(true)) => return Ok(()),
+        (Reading::Value(PowerState::D0) | Reading::None, _) => "its memory decode is off",
+        _ => "it is not in D0",
+    };
+    Err(why.to_owned())
+}
+
+/// The content of the ROM, with its decoder off again.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    attributes::write(path, "1").map_err(|error| error.to_string())?;
+    let mut content = Vec::new();
+    let opened = File::open(path);
+    let read = opened.and_then(|file| file.take(LARGEST + 1).read_to_end(&mut content));
+    attributes::write(path, "0").map_err(|error| error.to_string())?;
+    read.map_err(|cause| format!("cannot read {}: {cause}", path.display()))?;
+    match u64::try_from(content.len()) {
+        Ok(length) if length <= LARGEST => Ok(content),
+        _ => Err(format!("its ROM has more than {LARGEST} bytes")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_in_d0_with_decode_and_no_copy_is_a_rom_read() {
+        let now = |power, memory_decode| Observation {
+            power,
+            memory_decode,
+            ..Observation::unread()
+        };
+        let (d0, on) = (Reading::Value(PowerState::D0), Reading::Value(true));
+        let plain = 0x4_6200;
+        assert_eq!(may_be_read(plain, &now(d0, on)), Ok(()));
+        for (flags, now) in [
+            (plain | SHADOW, now(d0, on)),
+            (plain | UNSET, now(d0, on)),
+            (plain, now(Reading::Value(PowerState::D3hot), on)),
+            (plain, now(Reading::AllOnes, on)),
+            (plain, now(d0, Reading::Value(false))),
+            (plain, Observation::unread()),
+        ] {
+            assert!(may_be_read(flags, &now).is_err(), "{flags:x} {now:?}");
+        }
+    }
+
+    #[test]
+    fn nvidias_driver_says_it_in_a_line() {
+        let text =
+            "Model: \t\t NVIDIA RTX A4000\nGPU UUID: \t GPU-0\nVideo BIOS: \t 94.04.53.00.0f\nBus Type: \t PCIe\n";
+        let said = video_bios(text).and_then(vbios::of_driver);
+        assert_eq!(said.as_deref(), Some("94.04.53.00.0f"));
+        assert_eq!(video_bios("Model: x"), None);
+    }
+}

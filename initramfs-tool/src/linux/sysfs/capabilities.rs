@@ -1,0 +1,71 @@
+//! A function's configuration space, with its lists walked once.
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::capability::advanced_features::AdvancedFeatures;
+use reseat_core::capability::express::Express;
+use reseat_core::capability::extended_space::ExtendedSpace;
+use reseat_core::capability::list::{ExtendedList, ListEnd, StandardList};
+use reseat_core::capability::power_management::PowerManagement;
+use reseat_core::capability::walk::End;
+use reseat_core::capability::{ExtendedId, StandardId};
+use reseat_core::header::CapabilityPointer;
+
+use super::config_space::ConfigError;
+use super::config_space::ConfigFile;
+use super::root::Root;
+
+/// The longest extended list seen has 16.
+pub(crate) type Extended = ExtendedList<ConfigError, 48>;
+
+/// An open configuration space of a function that answers.
+pub(crate) struct Space {
+    pub(crate) config: ConfigFile,
+    pub(crate) standard: StandardList<ConfigError>,
+}
+
+impl Space {
+    /// Opens it and walks the list of standard capabilities.
+    ///
+    /// # Errors
+    /// In words: what could not be read.
+    pub(crate) fn open(root: &Root, function: FunctionAddress) -> Result<Self, String> {
+        let mut config = ConfigFile::open(root, function).map_err(|error| error.to_string())?;
+        let pointer = CapabilityPointer::read(&mut config)
+            .map_err(|error| format!("cannot read the header of {function}: {error}"))?;
+        let standard = StandardList::read(&mut config, pointer.unwrap_or(CapabilityPointer::None));
+        Ok(Self { config, standard })
+    }
+
+    /// Whether what is not in the list of standard capabilities is not there.
+    pub(crate) fn is_complete(&self) -> bool {
+        matches!(self.standard.end(), ListEnd::Walked(End::Complete))
+    }
+
+    pub(crate) fn has(&self, id: StandardId) -> bool {
+        self.standard.find(id).is_some()
+    }
+
+    pub(crate) fn express(&mut self) -> Option<Express<&mut ConfigFile>> {
+        Express::find(&self.standard, &mut self.config)
+    }
+
+    pub(crate) fn power_management(&mut self) -> Option<PowerManagement<&mut ConfigFile>> {
+        PowerManagement::find(&self.standard, &mut self.config)
+    }
+
+    pub(crate) fn advanced_features(&mut self) -> Option<AdvancedFeatures<&mut ConfigFile>> {
+        AdvancedFeatures::find(&self.standard, &mut self.config)
+    }
+
+    /// The list of extended capabilities, walked now; none where there is no extended space.
+    pub(crate) fn extended(&mut self) -> Option<Extended> {
+        let proof = ExtendedSpace::detect(&self.standard, &mut self.config).ok()?;
+        Some(ExtendedList::read(&mut self.config, proof))
+    }
+
+    /// Whether it has AER.
+    pub(crate) fn has_aer(&mut self) -> bool {
+        let extended = self.extended();
+        extended.is_some_and(|list| list.find(ExtendedId::AER).is_some())
+    }
+}
