@@ -3,6 +3,7 @@
 pub(crate) mod attributes;
 pub(crate) mod capabilities;
 pub(crate) mod config_space;
+pub(crate) mod drivers;
 pub(crate) mod functions;
 pub(crate) mod resources;
 pub(crate) mod root;

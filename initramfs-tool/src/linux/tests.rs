@@ -9,10 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::claim::{Answer, Attribute, FailureKind, Operation, PowerState, Verb};
 use crate::linux::claim::effects::Effects;
-use crate::linux::fixtures::IN_D0;
-use crate::linux::fixtures::IN_D3HOT;
-use crate::linux::fixtures::WITH_A_CYCLE;
-use crate::linux::fixtures::config_space;
+use crate::linux::fixtures::{IN_D0, IN_D3HOT, WITH_A_CYCLE, config_space};
 use crate::report::{GpuVerdict, Report, Verdict};
 
 /// A machine made of files.

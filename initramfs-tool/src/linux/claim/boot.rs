@@ -6,30 +6,18 @@ use std::time::Instant;
 
 use reseat_core::address::FunctionAddress;
 
-use super::displays;
-use super::iommu;
-use super::mask;
-use super::modprobe;
 use super::out_of_service::OutOfService;
-use super::variants;
-use super::workers;
+use super::{displays, iommu, mask, modprobe, variants, workers};
 use crate::claim::{Aim, Limits, Target, VFIO_PCI};
 use crate::display::SignKind;
 use crate::inventory::{self, Function, Gpu, Wanted};
-use crate::linux::state::boot_quarantine;
-use crate::linux::state::kernel_log;
-use crate::linux::state::report;
-use crate::linux::state::rules;
+use crate::linux::state::{boot_quarantine, kernel_log, report, rules};
 use crate::linux::survey::details;
-use crate::linux::sysfs::attributes;
-use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{attributes, functions};
 use crate::plan::{self, Machine, Nothing, Plan, RuleOutcome};
 use crate::report::{Boot, Findings, ModuleReport, Report, Verdict};
 use crate::rules::{CommandLine, Rule, Switch};
-
-/// Where the operator's rules are.
-pub(crate) const RULES_FILE: &str = "/etc/reseat/reseat.toml";
 
 /// What a run works on.
 #[derive(Clone, Debug)]

@@ -11,15 +11,12 @@ use reseat_core::config::RegisterError;
 use reseat_core::header::CapabilityPointer;
 use reseat_core::presence::{Presence, RrsVisibility};
 
-use super::variants;
 use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PowerReading, PowerState, Verb};
 use crate::display::Framebuffer;
-use crate::linux::sysfs::attributes;
-use crate::linux::sysfs::attributes::Directory;
-use crate::linux::sysfs::attributes::FileError;
-use crate::linux::sysfs::config_space::ConfigError;
-use crate::linux::sysfs::config_space::ConfigFile;
+use crate::linux::sysfs::attributes::{Directory, FileError};
+use crate::linux::sysfs::config_space::{ConfigError, ConfigFile};
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{attributes, drivers};
 
 // As asm-generic/errno-base.h has them.
 const EAGAIN: i32 = 11;
@@ -148,7 +145,7 @@ impl<'a> Effects<'a> {
             Err(error) => {
                 let mut failure = file_failure(&error);
                 if let (Some(meaning), "bind") = (meaning_of_bind_error(error.cause()), file)
-                    && variants::is_vfio(self.root, driver)
+                    && drivers::is_vfio(self.root, driver)
                 {
                     failure.message = format!("{failure}: {meaning}");
                     // No driver matches a function that the kernel is still adding, whatever its override says.

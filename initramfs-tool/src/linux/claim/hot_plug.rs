@@ -5,35 +5,22 @@
 //! event waits until every function that is listed was added, and claims all of the GPU; whoever comes second finds
 //! nothing left to do. What a recovery has removed, it claims itself when it is back.
 
-use std::fs;
-use std::io;
 use std::path::PathBuf;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
-use super::boot;
-use super::displays;
-use super::iommu;
-use super::modprobe;
 use super::out_of_service::OutOfService;
-use super::variants;
-use super::workers;
+use super::{boot, displays, iommu, modprobe, variants, workers};
 use crate::claim::{Aim, FailureKind, Finished, Limits, Target};
 use crate::inventory::{self, Gpu, Wanted};
-use crate::linux::FileError;
-use crate::linux::Listing;
-use crate::linux::state::boot_quarantine;
-use crate::linux::state::kernel_log;
-use crate::linux::state::locks;
 use crate::linux::state::recovery_files::{self, RecordError};
-use crate::linux::state::report;
-use crate::linux::state::rules;
+use crate::linux::state::{boot_quarantine, kernel_log, locks, report, rules};
 use crate::linux::survey::details;
-use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
-use crate::linux::sysfs::slots;
+use crate::linux::sysfs::{drivers, functions, slots};
+use crate::linux::{FileError, Listing};
 use crate::plan::{self, Machine, Plan};
 use crate::report::{Findings, Report};
 use crate::rules::{CommandLine, Rule, Switch};
@@ -241,7 +228,7 @@ impl HotRun<'_> {
         let listing = functions::list(root);
         let mut plan = self.plan(rules, &listing, &mut problems);
         plan.narrow_to(self.device);
-        plan.spare_peers_at_work(|driver| variants::is_vfio(root, driver));
+        plan.spare_peers_at_work(|driver| drivers::is_vfio(root, driver));
         plan.variants = variants::choose(root, &plan.claim, &mut problems, self.loading_ends());
         if plan.is_empty() && problems.is_empty() {
             return None;

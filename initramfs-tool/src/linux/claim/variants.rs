@@ -10,10 +10,8 @@ use reseat_core::header::{ClassCode, Identity};
 use super::modprobe;
 use crate::claim::{Limits, VFIO_PCI};
 use crate::inventory::{self, Gpu};
-use crate::linux::survey::details;
-use crate::linux::sysfs::attributes;
-use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{attributes, functions};
 use crate::variants::{self, Subject, VFIO_PCI_MODULE, Variant, Variants};
 
 /// Where mkinitcpio's image has the lines about variants: it keeps none of the kernel's own lists that are text.
@@ -56,18 +54,6 @@ pub(crate) fn of_this_machine(root: &Root, kernel: &str) -> Vec<String> {
     modules
 }
 
-/// Whether a driver is vfio-pci or a variant of it: the kernel has all of them in modules that use vfio's core for PCI.
-pub(crate) fn is_vfio(root: &Root, driver: &str) -> bool {
-    if driver == VFIO_PCI {
-        return true;
-    }
-    let module = attributes::link_name(&root.driver(driver).join("module"))
-        .ok()
-        .flatten();
-    let users = root.path("/sys/module/vfio_pci_core/holders");
-    module.is_some_and(|module| users.join(module).exists())
-}
-
 /// The driver that a claim gives a function, of what is in the kernel now.
 pub(crate) fn driver_for(root: &Root, function: FunctionAddress, identity: Identity, class: ClassCode) -> String {
     let variants = known(root, &running(root));
@@ -101,7 +87,7 @@ fn module_for(
     if variants.is_empty() {
         return Ok(None);
     }
-    let subsystem = details::subsystem(root, function)?;
+    let subsystem = functions::subsystem(root, function)?;
     let subject = Subject {
         identity,
         subsystem,
@@ -242,32 +228,6 @@ alias vfio_pci:v00008086d0000E20Bsv*sd*bc03sc*i* xe_vfio_pci
         assert_eq!(chosen(&machine, &gpus).0, []);
         machine.write(KEPT_ALIASES, ALIASES);
         assert_eq!(chosen(&machine, &gpus).0.len(), 1);
-    }
-
-    #[test]
-    fn a_driver_is_vfios_by_whom_its_module_uses() {
-        let machine = TestRoot::new();
-        let root = machine.root();
-        machine.write(
-            "/sys/module/vfio_pci_core/holders/nvgrace_gpu_vfio_pci/initstate",
-            "live\n",
-        );
-        for (driver, module) in [("nvgrace-gpu", "nvgrace_gpu_vfio_pci"), ("nouveau", "nouveau")] {
-            machine.link(
-                &format!("/sys/bus/pci/drivers/{driver}/module"),
-                &format!("../../../../module/{module}"),
-            );
-        }
-        // Built in.
-        machine.write("/sys/bus/pci/drivers/pcieport/bind", "");
-        for (driver, is) in [
-            ("vfio-pci", true),
-            ("nvgrace-gpu", true),
-            ("nouveau", false),
-            ("pcieport", false),
-        ] {
-            assert_eq!(is_vfio(&root, driver), is, "{driver}");
-        }
     }
 
     #[test]

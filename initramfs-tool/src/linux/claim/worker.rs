@@ -124,8 +124,7 @@ impl<W: Write> Reporter<W> {
 mod tests {
     use super::*;
     use crate::claim::{Aim, TargetFunction, VFIO_PCI};
-    use crate::linux::fixtures::IN_D0;
-    use crate::linux::fixtures::config_space;
+    use crate::linux::fixtures::{IN_D0, config_space};
     use crate::linux::test_root::TestRoot;
 
     /// Each write by itself.

@@ -4,13 +4,12 @@
 //! well, only by its end, and now and then, long before any deadline.
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::process::{Child, Command as Program, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, thread};
 
 use reseat_core::address::FunctionAddress;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -3,18 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::InitramfsError;
 use super::changes::remove_if_there;
-use super::facts;
-use super::failed;
-use super::images;
-use super::presets;
-use super::programs;
+use super::{InitramfsError, facts, failed, images, presets, programs};
 use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::{Contents, Wanted};
 use crate::initramfs::plan;
-use crate::linux::claim::boot::RULES_FILE;
 use crate::linux::claim::variants;
+use crate::linux::state::rules::RULES_FILE;
 use crate::linux::sysfs::root::Root;
 
 /// What the distribution tells the builder beside, when it makes this image.
@@ -39,7 +34,8 @@ pub(super) fn build(
     new: &Path,
 ) -> Result<(Contents, String), InitramfsError> {
     let refused = |refusal| InitramfsError::Refused(vec![refusal]);
-    let program = facts::program(root, builder).ok_or_else(|| refused(plan::Refusal::BuilderNotThere(builder)))?;
+    let program =
+        programs::of_builder(root, builder).ok_or_else(|| refused(plan::Refusal::BuilderNotThere(builder)))?;
     let new = root.path(new);
     remove_if_there(&new)?;
     let mut command = programs::command(&program);

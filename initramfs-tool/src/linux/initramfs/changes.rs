@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::InitramfsError;
-use super::failed;
+use super::{InitramfsError, failed};
 
 /// What a file is called until it is whole, and what an image is called until nothing can go wrong any more.
 pub(super) const UNFINISHED: &str = ".reseat-unfinished";

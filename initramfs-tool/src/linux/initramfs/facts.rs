@@ -1,17 +1,14 @@
 //! What matters about this machine.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::iter;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{fs, iter};
 
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
-use super::disks;
-use super::images;
-use super::menu;
-use super::presets;
+use super::images::{self, FIRMWARE_PARTITIONS};
+use super::{disks, menu, presets, programs};
 use crate::initramfs::builder::Builder;
 use crate::initramfs::measured;
 use crate::initramfs::plan::{self, Deployed, Facts, Image, Kernel, Request};
@@ -33,13 +30,12 @@ const PLACES: [&str; 7] = [
 ];
 const TOKEN: &str = "TOKEN";
 
-/// Where the firmware's partition is mounted.
-pub(super) const FIRMWARE_PARTITIONS: [&str; 3] = ["/efi", "/boot/efi", "/boot"];
-
 /// What matters about this machine, for this request.
 pub(super) fn gather(root: &Root, request: &Request) -> Facts {
     let builders = Builder::ALL.into_iter();
-    let builders = builders.filter(|builder| program(root, *builder).is_some()).collect();
+    let builders = builders
+        .filter(|builder| programs::of_builder(root, *builder).is_some())
+        .collect();
     let (disks, disks_unknown) = match disks::bindings(root, measured::changing(menu::is_by_grub(root))) {
         Ok(disks) => (disks, None),
         Err(why) => (Vec::new(), Some(why)),
@@ -67,12 +63,6 @@ pub(super) fn gather(root: &Root, request: &Request) -> Facts {
         facts.made_by = first.and_then(|image| images::look_into(root, &root.path(image)).ok()?.made_by());
     }
     facts
-}
-
-/// Where a builder's program is.
-pub(super) fn program(root: &Root, builder: Builder) -> Option<PathBuf> {
-    let mut places = builder.programs().iter().map(|path| root.path(path));
-    places.find(|path| path.is_file())
 }
 
 /// Where images are on this machine.

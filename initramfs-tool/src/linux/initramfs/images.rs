@@ -8,12 +8,13 @@ use std::process::Stdio;
 
 use sha2::{Digest as _, Sha256};
 
-use super::InitramfsError;
-use super::failed;
-use super::programs;
+use super::{InitramfsError, failed, programs};
 use crate::initramfs::archive::{self, ArchiveError, Compression, End, Entry};
 use crate::initramfs::contents::{Contents, Digest, is_wanted};
 use crate::linux::sysfs::root::Root;
+
+/// Where the firmware's partition is mounted.
+pub(super) const FIRMWARE_PARTITIONS: [&str; 3] = ["/efi", "/boot/efi", "/boot"];
 
 /// What is in it.
 pub(super) fn look_into(root: &Root, path: &Path) -> Result<Contents, InitramfsError> {

@@ -4,28 +4,16 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::InitramfsError;
-use super::Progress;
-use super::build::build;
-use super::build::options_of_preset;
-use super::build::tell_again;
-use super::build::tell_others;
-use super::build::wanted;
-use super::changes::Changes;
-use super::changes::OLD;
-use super::changes::with_suffix;
-use super::facts;
-use super::images;
-use super::leftovers;
-use super::menu;
-use super::record_file;
+use super::build::{build, options_of_preset, tell_again, tell_others, wanted};
+use super::changes::{Changes, OLD, with_suffix};
+use super::{InitramfsError, Progress, facts, images, leftovers, menu, record_file};
 use crate::initramfs::builder::{Builder, OwnFile};
 use crate::initramfs::contents::{Digest, shortfalls};
 use crate::initramfs::plan::{self, KEPT_SUFFIX, Plan, Request, UNFINISHED_SUFFIX};
 use crate::initramfs::record::{Record, SwitchedImage, WrittenFile};
-use crate::linux::claim::boot::RULES_FILE;
 use crate::linux::state::durable::Locked;
 use crate::linux::state::rules;
+use crate::linux::state::rules::RULES_FILE;
 use crate::linux::sysfs::root::Root;
 
 /// How to install.

@@ -3,12 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::InitramfsError;
-use super::changes::OLD;
-use super::changes::UNFINISHED;
-use super::changes::with_suffix;
-use super::failed;
-use super::images;
+use super::changes::{OLD, UNFINISHED, with_suffix};
+use super::{InitramfsError, failed, images};
 use crate::initramfs::plan::{KEPT_SUFFIX, UNFINISHED_SUFFIX};
 use crate::initramfs::record::Record;
 use crate::linux::sysfs::root::Root;

@@ -5,11 +5,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::InitramfsError;
 use super::changes::Changes;
-use super::facts::FIRMWARE_PARTITIONS;
-use super::failed;
-use super::images;
+use super::images::{self, FIRMWARE_PARTITIONS};
+use super::{InitramfsError, failed};
 use crate::initramfs::menu::{self, GRUB_CUSTOM};
 use crate::initramfs::record::Record;
 use crate::linux::sysfs::attributes;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::facts;
+use super::programs;
 use crate::initramfs::builder::Builder;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
@@ -149,7 +149,7 @@ pub(super) fn options(root: &Root, version: &str, image: &Path) -> Result<Vec<St
 /// Why mkinitcpio would not read `/etc/mkinitcpio.conf.d`. It learnt to in version 38, and does not where a configuration is
 /// named.
 pub(super) fn no_drop_ins(root: &Root) -> Option<String> {
-    let program = facts::program(root, Builder::Mkinitcpio)?;
+    let program = programs::of_builder(root, Builder::Mkinitcpio)?;
     let text = fs::read_to_string(program).unwrap_or_default();
     if !text.contains("_d_config") {
         return Some("it is older than version 38".to_owned());

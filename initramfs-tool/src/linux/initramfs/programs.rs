@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use super::InitramfsError;
+use crate::initramfs::builder::Builder;
 use crate::linux::sysfs::root::Root;
 
 /// Where programs are; what is not named by its whole path is looked for here.
@@ -77,4 +78,10 @@ pub(super) fn warnings(text: &str) -> String {
 fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+}
+
+/// Where a builder's program is.
+pub(super) fn of_builder(root: &Root, builder: Builder) -> Option<PathBuf> {
+    let mut places = builder.programs().iter().map(|path| root.path(path));
+    places.find(|path| path.is_file())
 }

@@ -3,13 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::InitramfsError;
-use super::failed;
-use super::leftovers;
+use super::{InitramfsError, failed, leftovers};
 use crate::initramfs::record::Record;
 use crate::linux::state::durable;
-use crate::linux::state::durable::DurableError;
-use crate::linux::state::durable::Locked;
+use crate::linux::state::durable::{DurableError, Locked};
 use crate::linux::sysfs::root::Root;
 
 /// A directory of its own: its lock is held as long as images are built.

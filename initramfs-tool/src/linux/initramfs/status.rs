@@ -4,12 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::InitramfsError;
 use super::build::wanted;
-use super::facts;
-use super::images;
-use super::menu;
-use super::record_file;
+use super::{InitramfsError, facts, images, menu, record_file};
 use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::{Digest, Shortfall, shortfalls};
 use crate::initramfs::plan::{self, Request, Which};

@@ -6,18 +6,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 
-use super::worker::WorkerError;
-use super::worker::Workers;
+use super::worker::{WorkerError, Workers};
 use crate::identification::Identification;
 use crate::inventory::{self, Function, Gpu};
-use crate::linux::claim::variants;
 use crate::linux::state::durable::DurableError;
-use crate::linux::state::locks;
-use crate::linux::state::recovery_files;
 use crate::linux::state::recovery_files::RecordError;
+use crate::linux::state::{locks, recovery_files};
 use crate::linux::survey::serial_numbers;
-use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{drivers, functions};
 use crate::recovery::{Answer, BASELINE_SCHEMA, Baseline, Means, Subject, Surveyed, Task};
 
 /// Reading takes milliseconds; a reset that somebody else does holds it up.
@@ -134,7 +131,7 @@ fn own_functions(gpu: &Gpu) -> impl Iterator<Item = &Function> {
 
 fn is_claimed(root: &Root, gpu: &Gpu) -> bool {
     let mut drivers = own_functions(gpu).map(|function| function.driver.as_deref());
-    drivers.all(|driver| driver.is_some_and(|driver| variants::is_vfio(root, driver)))
+    drivers.all(|driver| driver.is_some_and(|driver| drivers::is_vfio(root, driver)))
 }
 
 fn observe(

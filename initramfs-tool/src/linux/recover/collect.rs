@@ -12,13 +12,10 @@ use reseat_core::presence::Readiness;
 use reseat_core::snapshot::{Full, Register};
 
 use crate::evidence::{Collected, FunctionEvidence, Part, Space, functions_of};
-use crate::linux::survey::health;
-use crate::linux::survey::machine;
-use crate::linux::survey::usage;
-use crate::linux::sysfs::attributes;
-use crate::linux::sysfs::capabilities;
+use crate::linux::survey::{health, machine, usage};
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{attributes, capabilities};
 use crate::recovery::Subject;
 
 /// Files of a function that neither wait for its lock nor wake it.

@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use reseat_core::decision::{Next, Rung};
 use reseat_core::recovery::End;
 
-use super::worker::WorkerError;
-use super::worker::Workers;
+use super::worker::{WorkerError, Workers};
 use crate::evidence::{Bundle, Evidence, Machine, Part, SCHEMA, Told, When, functions_of};
 use crate::linux::state::bundles;
 use crate::linux::state::durable::DurableError;

@@ -8,8 +8,7 @@ use reseat_core::recovery::{Action, Awaited, End, Observation, Operation, Order,
 
 use super::bookkeeping::Chronicle;
 use super::evidence::Recorder;
-use super::worker::WorkerError;
-use super::worker::Workers;
+use super::worker::{WorkerError, Workers};
 use crate::linux::state::recovery_files;
 use crate::linux::sysfs::root::Root;
 use crate::recovery::{Answer, Event, Surveyed, Task, advice, whole_milliseconds};

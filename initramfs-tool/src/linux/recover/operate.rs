@@ -9,20 +9,15 @@ use reseat_core::topology::Place;
 use reseat_core::topology::function::Function;
 
 use super::remove::CardRoot;
-use super::reset;
-use super::restore;
 use super::trouble::Stop;
-use super::vfio_registers;
+use super::{reset, restore, vfio_registers};
 use crate::claim::{Attribute, NOBODY};
 use crate::linux::state::recovery_files;
-use crate::linux::survey::health;
 use crate::linux::survey::health::Patience;
-use crate::linux::survey::machine;
 use crate::linux::survey::machine::Survey;
-use crate::linux::survey::usage;
-use crate::linux::sysfs::attributes;
-use crate::linux::sysfs::functions;
+use crate::linux::survey::{health, machine, usage};
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{attributes, functions};
 use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Means, Member, Subject, Surveyed};
 use crate::usage::{Usage, User};
 

@@ -7,24 +7,17 @@ use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 use reseat_core::recovery::Observation;
 
-use super::run::LOOK_LIMIT;
-use super::run::RecoverError;
-use super::worker::WorkerError;
-use super::worker::Workers;
+use super::run::{LOOK_LIMIT, RecoverError};
+use super::worker::{WorkerError, Workers};
 use crate::identification::{Identification, Likeness};
 use crate::inventory::{self, Gpu};
 use crate::linux::claim::boot;
-use crate::linux::claim::variants;
-use crate::linux::state::kernel_log;
-use crate::linux::state::locks;
-use crate::linux::state::quarantine;
 use crate::linux::state::quarantine::QuarantineFileError;
-use crate::linux::state::recovery_files;
-use crate::linux::state::report;
 use crate::linux::state::report::CLAIM_REPORT;
+use crate::linux::state::{kernel_log, locks, quarantine, recovery_files, report};
 use crate::linux::survey::identity;
-use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{drivers, functions};
 use crate::quarantine::{Entry, Ledger, Standing, State};
 use crate::recovery::{Answer, Subject, Surveyed, Task};
 use crate::report::Tone;
@@ -132,7 +125,7 @@ pub fn apply(root: &Root) -> Applied {
         let device = gpu.device;
         let is_ours = || {
             let mut drivers = gpu.functions.iter().filter_map(|function| function.driver.as_deref());
-            drivers.any(|driver| variants::is_vfio(root, driver))
+            drivers.any(|driver| drivers::is_vfio(root, driver))
                 || at_boot.contains(&device)
                 || chosen.iter().any(|chosen| chosen.device == device)
         };

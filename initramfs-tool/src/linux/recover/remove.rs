@@ -5,9 +5,8 @@ use reseat_core::recovery::Failure;
 
 use super::trouble::Stop;
 use crate::linux::survey::machine;
-use crate::linux::sysfs::attributes;
-use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{attributes, functions};
 use crate::recovery::Subject;
 
 /// The card root, and the buses below it.

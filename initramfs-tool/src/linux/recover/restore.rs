@@ -9,9 +9,8 @@ use crate::claim::{Aim, Attribute, FailureKind, NOBODY, Target, TargetFunction};
 use crate::linux::claim::variants;
 use crate::linux::claim::worker::claim_here;
 use crate::linux::survey::health;
-use crate::linux::sysfs::attributes;
-use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{attributes, drivers, functions};
 use crate::recovery::{Before, Journal, Member, Subject};
 
 /// The exponent of the smallest size that `resourceN_resize` knows: 1 MiB.
@@ -112,7 +111,7 @@ pub(super) fn drivers(root: &Root, journal: &Journal, words: &mut Vec<String>) -
     for before in &journal.before {
         let function = before.address;
         let has = functions::driver_of(root, function)?;
-        let wanted = Wanted::of(before, |driver| variants::is_vfio(root, driver));
+        let wanted = Wanted::of(before, |driver| drivers::is_vfio(root, driver));
         if let Some(driver) = has.as_deref().filter(|driver| Some(*driver) != wanted.driver()) {
             words.push(had_it_first(driver, function, wanted.driver(), journal));
             unbind(root, function)?;
@@ -239,7 +238,7 @@ pub(super) fn claim(root: &Root, subject: &Subject, claimed: &[(FunctionAddress,
 /// Keeps every function in D0, now that it is bound.
 pub(super) fn pin(root: &Root, journal: &Journal) -> Result<(), Stop> {
     let is_claimed = |before: &&Before| {
-        let wanted = Wanted::of(before, |driver| variants::is_vfio(root, driver));
+        let wanted = Wanted::of(before, |driver| drivers::is_vfio(root, driver));
         matches!(wanted, Wanted::Claim(_))
     };
     for before in journal.before.iter().filter(is_claimed) {

@@ -2,8 +2,7 @@
 
 use reseat_core::recovery::{Observation, Operation};
 
-use super::ladder::Ladder;
-use super::ladder::in_words;
+use super::ladder::{Ladder, in_words};
 use super::run::LOOK_LIMIT;
 use crate::recovery::{Answer, Event, Task, whole_milliseconds};
 

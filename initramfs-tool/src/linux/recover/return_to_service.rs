@@ -7,27 +7,16 @@ use reseat_core::address::DeviceAddress;
 use reseat_core::decision::{Preference, Rung};
 use reseat_core::recovery::{End, Operation};
 
-use super::quarantine::Isolation;
-use super::quarantine::LIMIT;
-use super::quarantine::QuarantineError;
-use super::quarantine::done;
-use super::quarantine::find;
-use super::quarantine::has_no_driver;
-use super::quarantine::isolate;
-use super::quarantine::known;
-use super::quarantine::log;
-use super::quarantine::survey;
-use super::quarantine::with_domain;
+use super::quarantine::{
+    Isolation, LIMIT, QuarantineError, done, find, has_no_driver, isolate, known, log, survey, with_domain,
+};
 use super::run;
 use super::run::Options;
 use super::worker::Workers;
 use crate::claim::Limits;
 use crate::identification::Identification;
-use crate::linux::claim::boot;
-use crate::linux::claim::modprobe;
-use crate::linux::claim::variants;
-use crate::linux::state::quarantine;
-use crate::linux::state::recovery_files;
+use crate::linux::claim::{boot, modprobe, variants};
+use crate::linux::state::{quarantine, recovery_files};
 use crate::linux::survey::identity;
 use crate::linux::sysfs::root::Root;
 use crate::recovery::{Event, Task};

@@ -5,17 +5,15 @@ use std::path::Path;
 use reseat_core::health::{Boot, NotRead, Observation, Reading};
 use reseat_core::recovery::Failure;
 
-use super::reset;
-use super::restore;
 use super::trouble::Stop;
+use super::{reset, restore};
 use crate::claim::{Attribute, VFIO_PCI};
 use crate::linux::state::recovery_files;
 use crate::linux::survey::health;
 use crate::linux::survey::health::Patience;
-use crate::linux::sysfs::attributes;
-use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::vfio::Device;
+use crate::linux::sysfs::{attributes, functions};
 use crate::recovery::{Journal, LOOK_SCHEMA, Look, Member, Sibling, Subject, to_be_unbound};
 
 const RESET_METHOD: &str = "reset_method";

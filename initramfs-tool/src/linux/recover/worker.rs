@@ -3,19 +3,15 @@
 //! A worker is the same program in a process of its own: it reads a task a line, and answers each with a line. What
 //! blocks in the kernel blocks the worker; it is left behind then, and the next task gets another one.
 
-use std::env;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, thread};
 
-use super::collect;
-use super::operate;
 use super::remove::CardRoot;
-use super::restore;
-use super::vfio_registers;
+use super::{collect, operate, restore, vfio_registers};
 use crate::linux::survey::vbios;
 use crate::linux::sysfs::root::Root;
 use crate::recovery::{Answer, Task};

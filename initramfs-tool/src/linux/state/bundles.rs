@@ -5,8 +5,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::durable::DurableError;
-use super::durable::Locked;
+use super::durable::{DurableError, Locked};
 use super::recovery_files;
 use super::recovery_files::RecordError;
 use crate::evidence::{Bundle, LARGEST, SCHEMA, encode};

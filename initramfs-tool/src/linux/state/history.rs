@@ -1,8 +1,7 @@
 //! The history in /var/lib.
 
 use super::durable;
-use super::durable::DurableError;
-use super::durable::Locked;
+use super::durable::{DurableError, Locked};
 use crate::checked_lines::{self, Content};
 use crate::history::Entry;
 use crate::linux::sysfs::root::Root;

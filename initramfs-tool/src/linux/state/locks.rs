@@ -1,10 +1,9 @@
 //! One ladder per reset domain.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{io, thread};
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 

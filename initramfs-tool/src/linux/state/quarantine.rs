@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 
 use super::durable;
-use super::durable::DurableError;
-use super::durable::Locked;
+use super::durable::{DurableError, Locked};
 use super::history::STATE_DIRECTORY;
 use crate::identification::Identification;
 use crate::linux::sysfs::root::Root;

@@ -7,8 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::durable;
-use super::durable::DurableError;
-use super::durable::Locked;
+use super::durable::{DurableError, Locked};
 use crate::linux::sysfs::root::Root;
 use crate::recovery::{BASELINE_SCHEMA, Baseline, JOURNAL_SCHEMA, Journal, LOOK_SCHEMA, Look, Member};
 

@@ -1,9 +1,8 @@
 //! The contract of recovery, from the rules file.
 
-use std::fs;
-use std::io;
+use std::{fs, io};
 
-use crate::linux::claim::boot::RULES_FILE;
+use super::rules::RULES_FILE;
 use crate::linux::sysfs::root::Root;
 use crate::rules::{Contract, RulesFileError, parse_contract};
 

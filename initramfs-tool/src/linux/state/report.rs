@@ -1,8 +1,7 @@
 //! The report in `/run`, which `switch_root` carries over to the real root.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::linux::sysfs::root::Root;
 use crate::report::{Report, SCHEMA};

@@ -9,9 +9,11 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use crate::linux::claim::boot::RULES_FILE;
 use crate::linux::sysfs::root::Root;
 use crate::rules::{self, LARGEST_FILE, Rule};
+
+/// The operator's rules.
+pub(crate) const RULES_FILE: &str = "/etc/reseat/reseat.toml";
 
 /// The rules of the file, or why there are none to be had of it. Without a path, the usual file is read if it is there.
 pub(crate) fn rules_from_file(root: &Root, named: Option<&Path>) -> Result<Vec<Rule>, String> {

@@ -1,15 +1,12 @@
 //! What rules ask of a GPU's functions beyond the listing.
 
 use reseat_core::address::FunctionAddress;
-use reseat_core::header::Identity;
 
 use super::serial_numbers;
 use crate::inventory::{self, Detail, Details, Function, Serial, Wanted};
-use crate::linux::sysfs::attributes::Directory;
 use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
-use crate::linux::sysfs::slots::Slots;
-use crate::linux::sysfs::slots::directories_to;
+use crate::linux::sysfs::slots::{Slots, directories_to};
 use crate::topology_path::TopologyPath;
 
 /// Finds out what is `wanted` of all GPUs' functions. Only for serial numbers is a function touched. What cannot be found out
@@ -33,7 +30,7 @@ pub fn gather(root: &Root, functions: &[Function], wanted: Wanted, problems: &mu
     let mut detail = |function: &Function| {
         let mut detail = Detail::default();
         if wanted.subsystem {
-            detail.subsystem = subsystem(root, function.address)
+            detail.subsystem = functions::subsystem(root, function.address)
                 .map_err(|problem| problems.push(problem))
                 .ok();
         }
@@ -52,13 +49,4 @@ pub fn gather(root: &Root, functions: &[Function], wanted: Wanted, problems: &mu
         (function.address, detail)
     };
     gpus.iter().flat_map(|gpu| &gpu.functions).map(&mut detail).collect()
-}
-
-pub(crate) fn subsystem(root: &Root, function: FunctionAddress) -> Result<Identity, String> {
-    let directory = Directory::open(root.function(function)).map_err(|error| error.to_string())?;
-    let number = |file| functions::number(&directory, file, 4, |digits| u16::from_str_radix(digits, 16).ok());
-    Ok(Identity {
-        vendor: number("subsystem_vendor")?,
-        device: number("subsystem_device")?,
-    })
 }

@@ -8,13 +8,10 @@ use reseat_core::health::{Boot, Counter, Errors, ErrorsAt, LinkReading, NotRead,
 use reseat_core::presence::{Admission, PortLink, Readiness};
 use reseat_core::vendor::{BOOT_TIME, Check, Register};
 
-use crate::linux::claim::variants;
-use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::capabilities::Space;
 use crate::linux::sysfs::config_space::ConfigFile;
-use crate::linux::sysfs::functions;
-use crate::linux::sysfs::resources;
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{attributes, drivers, functions, resources};
 use crate::recovery::{Member, Subject};
 
 /// Whether a GPU's firmware is given its time to boot.
@@ -191,7 +188,7 @@ pub(crate) fn bar_bytes(root: &Root, function: FunctionAddress) -> Option<[u64; 
 fn vendor(root: &Root, member: &Member, now: &Observation, patience: Patience) -> (Reading<u32>, Reading<Boot>) {
     let may_read = match functions::driver_of(root, member.address) {
         Ok(None) => Ok(()),
-        Ok(Some(driver)) if variants::is_vfio(root, &driver) => Ok(()),
+        Ok(Some(driver)) if drivers::is_vfio(root, &driver) => Ok(()),
         // Its driver works with them, and no reset changes that.
         Ok(Some(_)) => Err(NotRead::Forbidden),
         Err(_) => Err(NotRead::Failed),

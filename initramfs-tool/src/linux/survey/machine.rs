@@ -16,11 +16,10 @@ use reseat_core::topology::{Node, Place, Topology, TopologyError};
 
 use super::health;
 use crate::inventory;
-use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::capabilities::Space;
 use crate::linux::sysfs::config_space::ConfigFile;
-use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{attributes, functions};
 use crate::recovery::Member;
 
 /// What was found out about a machine for the sake of one GPU.

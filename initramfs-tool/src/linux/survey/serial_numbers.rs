@@ -17,10 +17,9 @@ use reseat_core::header::CapabilityPointer;
 use super::health;
 use crate::inventory::{self, Gpu, Serial};
 use crate::linux::process::program;
-use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
-use crate::linux::sysfs::slots;
+use crate::linux::sysfs::{attributes, slots};
 
 /// What the process is started with, before the root and the functions to ask, and nobody else.
 pub const SERIALS_COMMAND: &str = "read-serial-numbers";

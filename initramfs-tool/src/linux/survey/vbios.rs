@@ -12,13 +12,11 @@ use std::path::Path;
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::health::{Observation, Reading};
 
-use super::health;
-use super::usage;
+use super::{health, usage};
 use crate::claim::VFIO_PCI;
-use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::config_space::ConfigFile;
-use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{attributes, functions};
 use crate::recovery::{Member, Subject, vbios};
 use crate::usage::Usage;
 

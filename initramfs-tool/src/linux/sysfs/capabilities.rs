@@ -10,8 +10,7 @@ use reseat_core::capability::walk::End;
 use reseat_core::capability::{ExtendedId, StandardId};
 use reseat_core::header::CapabilityPointer;
 
-use super::config_space::ConfigError;
-use super::config_space::ConfigFile;
+use super::config_space::{ConfigError, ConfigFile};
 use super::root::Root;
 
 /// The longest extended list seen has 16.

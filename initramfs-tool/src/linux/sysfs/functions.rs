@@ -10,8 +10,7 @@ use reseat_core::address::FunctionAddress;
 use reseat_core::header::Identity;
 
 use super::attributes;
-use super::attributes::Directory;
-use super::attributes::FileError;
+use super::attributes::{Directory, FileError};
 use super::root::Root;
 use crate::inventory::Function;
 
@@ -140,4 +139,14 @@ pub fn power_of(root: &Root, address: FunctionAddress) -> Result<(Option<String>
         attributes::read_if_there(&function.join("power_state"))?,
         attributes::read_if_there(&function.join("power/control"))?,
     ))
+}
+
+/// The subsystem vendor and subsystem ID of a function.
+pub(crate) fn subsystem(root: &Root, function: FunctionAddress) -> Result<Identity, String> {
+    let directory = Directory::open(root.function(function)).map_err(|error| error.to_string())?;
+    let number = |file| number(&directory, file, 4, |digits| u16::from_str_radix(digits, 16).ok());
+    Ok(Identity {
+        vendor: number("subsystem_vendor")?,
+        device: number("subsystem_device")?,
+    })
 }

@@ -1,9 +1,8 @@
 //! Where a function is: its physical slot, and the way to it.
 
 use std::borrow::Cow;
-use std::fs;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::capability::serial_number::SerialNumber;

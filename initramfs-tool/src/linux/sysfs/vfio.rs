@@ -13,9 +13,7 @@ mod group {
 
     use vfio_ioctls::{VfioContainer, VfioDevice, VfioError};
 
-    use super::NotRead;
-    use super::Path;
-    use super::Register;
+    use super::{NotRead, Path, Register};
 
     /// A function that is open.
     pub(crate) struct Device(VfioDevice);
@@ -55,9 +53,7 @@ mod group {
 
 #[cfg(not(feature = "operator"))]
 mod group {
-    use super::NotRead;
-    use super::Path;
-    use super::Register;
+    use super::{NotRead, Path, Register};
 
     /// A function that is never open.
     pub(crate) enum Device {}

@@ -6,9 +6,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::linux::read_quarantine;
-use crate::linux::recover::return_to_service::Return;
-use crate::linux::recover::return_to_service::Returned;
-use crate::linux::recover::return_to_service::return_to_service;
+use crate::linux::recover::return_to_service::{Return, Returned, return_to_service};
 use crate::linux::test_root::TestRoot;
 use crate::rules::Contract;
 

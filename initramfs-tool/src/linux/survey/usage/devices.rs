@@ -1,14 +1,12 @@
 //! The device files through which functions are used, by their numbers.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use reseat_core::address::FunctionAddress;
 
-use crate::linux::sysfs::attributes;
-use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{attributes, functions};
 use crate::usage::{DeviceKind, DeviceNumber, Findings, Interface, User, Watch, WatchedDevice, nvidia_minor};
 
 /// A USB device's disk is nine directories below the function. More is no device of any kind known.

@@ -1,9 +1,8 @@
 //! The files that processes hold, by /proc.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::{fs, io};
 
 use reseat_core::address::FunctionAddress;
 use rustix::fs::{AtFlags, CWD, FileType, StatxFlags, statx};
