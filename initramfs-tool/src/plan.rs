@@ -11,11 +11,11 @@ use std::mem;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
-use crate::display::{self, Sign};
-use crate::inventory::{self, Details, Function, Gpu};
-use crate::iommu;
+use crate::model::display::{self, Sign};
+use crate::model::inventory::{self, Details, Function, Gpu};
+use crate::model::iommu;
+use crate::model::variants::Variant;
 use crate::rules::{Display, GroupPeers, Rule};
-use crate::variants::Variant;
 
 /// What the rules ask for on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]

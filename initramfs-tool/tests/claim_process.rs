@@ -98,7 +98,7 @@ fn a_worker_pins_and_the_report_says_so() {
     assert!(machine.read("dev/kmsg").contains("<5>reseat: 1 GPU claimed in "));
 }
 
-const QUARANTINE: &str = include_str!("../src/quarantine/quarantine-1.json");
+const QUARANTINE: &str = include_str!("../src/records/quarantine/quarantine-1.json");
 
 /// The frozen file, with nothing lost, and of this machine's model.
 fn quarantine() -> String {

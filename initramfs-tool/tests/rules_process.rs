@@ -131,7 +131,7 @@ fn a_function_of_conventional_pci_has_no_serial_number_and_that_is_known() {
 
 /// The quarantine of the GPU that says the number 1, in slot 1 when that was written.
 fn quarantine() -> String {
-    let text = include_str!("../src/quarantine/quarantine-1.json");
+    let text = include_str!("../src/records/quarantine/quarantine-1.json");
     let mut file: serde_json::Value = serde_json::from_str(text).unwrap();
     file["lost"] = serde_json::Value::Null;
     let gpu = &mut file["entries"][0]["gpu"];

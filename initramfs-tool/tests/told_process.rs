@@ -6,11 +6,10 @@
 #[allow(dead_code, reason = "not all of it is for here")]
 mod two_gpus;
 
-use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use two_gpus::{Machine, said};
 

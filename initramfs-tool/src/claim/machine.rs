@@ -19,7 +19,7 @@ use super::operation::{Answer, Attribute, Operation, Verb};
 use super::outcome::{FunctionPower, Outcome, Rollback};
 use super::power::PowerReading;
 use super::{Aim, Isolation, NOBODY, Target};
-use crate::display::Framebuffer;
+use crate::model::display::Framebuffer;
 
 /// How long a bind that the kernel puts off (EAGAIN) is tried again.
 const BIND_RETRY_LIMIT: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use reseat_core::header::Identity;
 use serde::{Deserialize, Serialize};
 
 use super::power::PowerReading;
-use crate::display::Framebuffer;
+use crate::model::display::Framebuffer;
 
 /// One effect on one function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

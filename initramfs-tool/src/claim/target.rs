@@ -5,8 +5,8 @@ use reseat_core::header::Identity;
 use serde::{Deserialize, Serialize};
 
 use super::VFIO_PCI;
-use crate::display::Framebuffer;
-use crate::inventory::Gpu;
+use crate::model::display::Framebuffer;
+use crate::model::inventory::Gpu;
 
 /// A GPU and what is to become of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

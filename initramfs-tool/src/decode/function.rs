@@ -7,8 +7,9 @@ use reseat_core::capability::list::{ExtendedList, List, ListEnd, StandardList};
 use reseat_core::capability::walk::End;
 use reseat_core::capability::{Capability, CapabilityId};
 use reseat_core::config::ConfigRead;
-use reseat_core::header::{BarKind, Bars, BusNumbers, CapabilityPointer, ClassCode, Common};
-use reseat_core::header::{Header, Identity, InterruptPin, Layout, LayoutCode};
+use reseat_core::header::{
+    BarKind, Bars, BusNumbers, CapabilityPointer, ClassCode, Common, Header, Identity, InterruptPin, Layout, LayoutCode,
+};
 use serde::Serialize;
 
 use super::hex::{Cause, DumpedFunction, NotDumped, Problem, Space};

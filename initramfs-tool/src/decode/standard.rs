@@ -1,11 +1,10 @@
 //! The registers of the standard capabilities.
 
-use reseat_core::capability::Capability;
-use reseat_core::capability::StandardId;
 use reseat_core::capability::advanced_features::AdvancedFeatures;
 use reseat_core::capability::express::Express;
 use reseat_core::capability::list::StandardList;
 use reseat_core::capability::power_management::PowerManagement;
+use reseat_core::capability::{Capability, StandardId};
 
 use super::hex::{NotDumped, Space};
 use super::register::{Registers, content};

@@ -6,7 +6,7 @@ use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
 
 use super::Machine;
-use crate::inventory::{Detail, Function, Gpu, Serial};
+use crate::model::inventory::{Detail, Function, Gpu, Serial};
 use crate::rules::{Choice, Rule, Selector, SelectorError, Term};
 
 /// Why a rule chose nothing.

@@ -5,8 +5,8 @@ use std::fmt;
 use reseat_core::address::FunctionAddress;
 use reseat_core::header::ClassCode;
 
-use crate::display::Sign;
-use crate::iommu::Missing;
+use crate::model::display::Sign;
+use crate::model::iommu::Missing;
 
 /// Why a chosen GPU is not claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]

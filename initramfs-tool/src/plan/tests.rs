@@ -1,9 +1,9 @@
 use reseat_core::capability::serial_number::SerialNumber;
 
 use super::*;
-use crate::display::SignKind;
-use crate::inventory::tests::{function, twins};
-use crate::inventory::{Detail, Serial};
+use crate::model::display::SignKind;
+use crate::model::inventory::tests::{function, twins};
+use crate::model::inventory::{Detail, Serial};
 use crate::rules::{self, CommandLine};
 
 fn planned_on(functions: &[Function], unreadable: &[(FunctionAddress, String)], selectors: &str) -> Plan {

@@ -6,7 +6,7 @@ use reseat_core::health::{Aspects, Observation, judge};
 use serde::{Deserialize, Serialize};
 
 use super::Member;
-use crate::identification::{FunctionIdentity, Identification, Likeness};
+use crate::model::identification::{FunctionIdentity, Identification, Likeness};
 
 /// The form of a baseline; another form has another name.
 pub const SCHEMA: &str = "reseat.baseline/1";
@@ -114,7 +114,7 @@ impl Baseline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identification::tests::{first, second};
+    use crate::model::identification::tests::{first, second};
 
     /// As versions before wrote it, with what came since behind.
     const FROZEN: &str = include_str!("baseline-1.json");

@@ -5,7 +5,7 @@ use reseat_core::header::{ClassCode, Identity};
 use reseat_core::topology::Place;
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::{Function, Gpu, belongs_to_a_gpu, is_gpu};
+use crate::model::inventory::{Function, Gpu, belongs_to_a_gpu, is_gpu};
 
 /// A GPU, and what is reset with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use reseat_core::recovery::{Observation, Operation};
 use serde::{Deserialize, Serialize};
 
 use super::{FunctionBaseline, Member, Subject};
-use crate::evidence::{Collected, Part};
+use crate::records::evidence::{Collected, Part};
 
 /// Something that may never come back, so that a worker does it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::milliseconds;
 use crate::claim::{FailureKind, Finished, PowerReading, Rollback, VFIO_PCI};
-use crate::inventory::{Function, Gpu};
+use crate::model::inventory::{Function, Gpu};
 use crate::plan::Plan;
 
 /// A chosen GPU and what became of it.

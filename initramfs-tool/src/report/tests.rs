@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::claim::{Failure, FunctionPower, Outcome, PowerReading, PowerState, Rollback};
-use crate::display::{Framebuffer, Sign, SignKind};
-use crate::inventory;
-use crate::inventory::tests::{function, twins};
-use crate::inventory::{Details, Function};
-use crate::iommu::Evidence;
+use crate::model::display::{Framebuffer, Sign, SignKind};
+use crate::model::inventory;
+use crate::model::inventory::tests::{function, twins};
+use crate::model::inventory::{Details, Function};
+use crate::model::iommu::Evidence;
+use crate::model::variants::Variant;
 use crate::plan::{self, Machine};
 use crate::rules::{self, CommandLine, Rule};
-use crate::variants::Variant;
 
 fn findings(claims: &str) -> Findings {
     let rules = CommandLine::parse(&format!("reseat.claim={claims}")).rules;

@@ -7,7 +7,7 @@ use reseat_core::address::{FunctionAddress, ParseAddressError};
 use reseat_core::capability::serial_number::{ParseSerialNumberError, SerialNumber};
 use reseat_core::header::{Identity, ParseIdentityError};
 
-use crate::topology_path::{ParsePathError, TopologyPath};
+use crate::model::topology_path::{ParsePathError, TopologyPath};
 
 /// The functions that a rule means: those of which every term is true. Any function of a GPU stands for the whole GPU.
 ///

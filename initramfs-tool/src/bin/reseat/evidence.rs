@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Subcommand;
 use jiff::Timestamp;
-use reseat::evidence::{Bundle, hex_of, summary};
 use reseat::linux::{self, Root};
+use reseat::records::evidence::{Bundle, hex_of, summary};
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
 

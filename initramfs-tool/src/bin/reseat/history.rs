@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use reseat::checked_lines::{Content, DamagedLine};
-use reseat::history::{Entry, Standing, standings};
 use reseat::linux::{self, Root};
+use reseat::records::checked_lines::{Content, DamagedLine};
+use reseat::records::history::{Entry, Standing, standings};
 use reseat_core::recovery::ClassChange;
 use serde::Serialize;
 
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_table_of_resets_and_what_is_known_of_classes() {
-        let entry: Entry = serde_json::from_str(include_str!("../../history/entry-1.json")).unwrap();
+        let entry: Entry = serde_json::from_str(include_str!("../../records/history/entry-1.json")).unwrap();
         let mut history = Content {
             records: vec![entry],
             damaged: Vec::new(),

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use reseat::inventory::{self, Gpu, Serial, Wanted};
 use reseat::linux::{self, Listing, Root};
+use reseat::model::inventory::{self, Gpu, Serial, Wanted};
 use reseat::rules::Term;
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};

@@ -17,10 +17,9 @@ mod return_to_service;
 mod rules;
 mod table;
 
-use std::env;
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::{env, io};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use reseat::linux::{self, Root, WORKER_ARGUMENT};

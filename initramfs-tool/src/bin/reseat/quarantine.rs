@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use reseat::identification::{Identification, Likeness};
-use reseat::inventory;
 use reseat::linux::{self, Isolation, Root};
-use reseat::quarantine::{Entry, Ledger, Lost, Past, State};
+use reseat::model::identification::{Identification, Likeness};
+use reseat::model::inventory;
+use reseat::records::quarantine::{Entry, Ledger, Lost, Past, State};
 use reseat::recovery::ExitStatus;
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;

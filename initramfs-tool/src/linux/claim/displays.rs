@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use reseat_core::address::FunctionAddress;
 
-use crate::display::{Framebuffer, Sign, SignKind, may_have_outputs};
-use crate::inventory::Function;
 use crate::linux::process::program;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::slots::names_of;
+use crate::model::display::{Framebuffer, Sign, SignKind, may_have_outputs};
+use crate::model::inventory::Function;
 
 /// What the process is started with that asks what a console is bound to, before the console's directory.
 pub const CONSOLE_COMMAND: &str = "read-console";
@@ -152,8 +152,8 @@ fn names_in(directory: &Path) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::tests::function;
     use crate::linux::test_root::TestRoot;
+    use crate::model::inventory::tests::function;
 
     const IOMEM: &str = "\
 00000000-00000000 : PCI Bus 0000:00

@@ -12,11 +12,11 @@ use reseat_core::header::CapabilityPointer;
 use reseat_core::presence::{Presence, RrsVisibility};
 
 use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PowerReading, PowerState, Verb};
-use crate::display::Framebuffer;
 use crate::linux::sysfs::attributes::{Directory, FileError};
 use crate::linux::sysfs::config_space::{ConfigError, ConfigFile};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, drivers};
+use crate::model::display::Framebuffer;
 
 // As asm-generic/errno-base.h has them.
 const EAGAIN: i32 = 11;

@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use crate::inventory::{self, Function};
-use crate::iommu::{Evidence, Processor, Table};
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
+use crate::model::inventory::{self, Function};
+use crate::model::iommu::{Evidence, Processor, Table};
 
 /// Gathers it, if one of the functions is in no group; else nobody asks for it. What cannot be read counts as not there: this
 /// only words a refusal that is certain already.

@@ -12,8 +12,8 @@ use crate::claim::VFIO_PCI;
 use crate::linux::process::program;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
+use crate::model::variants;
 use crate::report::{ModuleReport, milliseconds};
-use crate::variants;
 
 /// Loading that takes longer than this counts as blocked; the boot goes on without a claim.
 const LOAD_LIMIT: Duration = Duration::from_secs(5);

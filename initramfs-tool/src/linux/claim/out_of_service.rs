@@ -3,13 +3,13 @@
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::capability::serial_number::SerialNumber;
 
-use crate::identification::Identification;
-use crate::inventory::{Gpu, Serial};
 use crate::linux::survey::serial_numbers;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::slots;
+use crate::model::identification::Identification;
+use crate::model::inventory::{Gpu, Serial};
 use crate::plan::Chosen;
-use crate::quarantine::AtBoot;
+use crate::records::quarantine::AtBoot;
 
 /// What stands against GPUs, and what there is to say of that.
 pub(crate) struct OutOfService<'a> {

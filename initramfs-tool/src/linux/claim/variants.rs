@@ -9,10 +9,10 @@ use reseat_core::header::{ClassCode, Identity};
 
 use super::modprobe;
 use crate::claim::{Limits, VFIO_PCI};
-use crate::inventory::{self, Gpu};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
-use crate::variants::{self, Subject, VFIO_PCI_MODULE, Variant, Variants};
+use crate::model::inventory::{self, Gpu};
+use crate::model::variants::{self, Subject, VFIO_PCI_MODULE, Variant, Variants};
 
 /// Where mkinitcpio's image has the lines about variants: it keeps none of the kernel's own lists that are text.
 const KEPT_ALIASES: &str = "/etc/reseat/vfio.alias";
@@ -156,8 +156,8 @@ fn driver_of(root: &Root, module: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::tests::function;
     use crate::linux::test_root::TestRoot;
+    use crate::model::inventory::tests::function;
 
     const ALIASES: &str = "\
 alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 
 use super::worker::{WorkerError, Workers};
-use crate::identification::Identification;
-use crate::inventory::{self, Function, Gpu};
 use crate::linux::state::durable::DurableError;
 use crate::linux::state::recovery_files::RecordError;
 use crate::linux::state::{locks, recovery_files};
 use crate::linux::survey::serial_numbers;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{drivers, functions};
+use crate::model::identification::Identification;
+use crate::model::inventory::{self, Function, Gpu};
 use crate::recovery::{Answer, BASELINE_SCHEMA, Baseline, Means, Subject, Surveyed, Task};
 
 /// Reading takes milliseconds; a reset that somebody else does holds it up.

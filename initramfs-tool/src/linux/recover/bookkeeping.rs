@@ -7,8 +7,6 @@ use reseat_core::decision::ClassHistory;
 use reseat_core::health::Verdict;
 use reseat_core::recovery::{Outcome, Record};
 
-use crate::history::{ClassKey, Entry, class_history};
-use crate::identification::{Identification, Likeness};
 use crate::linux::state;
 use crate::linux::state::durable::DurableError;
 use crate::linux::state::history;
@@ -16,7 +14,9 @@ use crate::linux::state::quarantine::QuarantineFileError;
 use crate::linux::survey::identity;
 use crate::linux::survey::reset_class::class_of;
 use crate::linux::sysfs::root::Root;
-use crate::quarantine;
+use crate::model::identification::{Identification, Likeness};
+use crate::records::history::{ClassKey, Entry, class_history};
+use crate::records::quarantine;
 use crate::recovery::{Baseline, Subject};
 
 /// The books, open at one GPU.

@@ -11,11 +11,11 @@ use reseat_core::config::{ConfigRead, Offset, ReadableSize};
 use reseat_core::presence::Readiness;
 use reseat_core::snapshot::{Full, Register};
 
-use crate::evidence::{Collected, FunctionEvidence, Part, Space, functions_of};
 use crate::linux::survey::{health, machine, usage};
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, capabilities};
+use crate::records::evidence::{Collected, FunctionEvidence, Part, Space, functions_of};
 use crate::recovery::Subject;
 
 /// Files of a function that neither wait for its lock nor wake it.

@@ -9,12 +9,12 @@ use reseat_core::decision::{Next, Rung};
 use reseat_core::recovery::End;
 
 use super::worker::{WorkerError, Workers};
-use crate::evidence::{Bundle, Evidence, Machine, Part, SCHEMA, Told, When, functions_of};
 use crate::linux::state::bundles;
 use crate::linux::state::durable::DurableError;
 use crate::linux::state::kernel_log::Reader;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
+use crate::records::evidence::{Bundle, Evidence, Machine, Part, SCHEMA, Told, When, functions_of};
 use crate::recovery::{Answer, Event, Subject, Task, whole_milliseconds};
 
 /// What is not read by then is not read: a GPU is not kept waiting for its evidence.
@@ -176,7 +176,7 @@ mod tests {
     use reseat_core::recovery::Operation;
 
     use super::*;
-    use crate::evidence::{Collected, fixture};
+    use crate::records::evidence::{Collected, fixture};
 
     fn machine() -> (tempfile::TempDir, Root) {
         let directory = tempfile::tempdir().unwrap();

@@ -18,8 +18,8 @@ use crate::linux::survey::machine::Survey;
 use crate::linux::survey::{health, machine, usage};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
+use crate::model::usage::{Usage, User};
 use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Means, Member, Subject, Surveyed};
-use crate::usage::{Usage, User};
 
 /// Does an operation, and says what there is to say.
 pub(super) fn operate(root: &Root, operation: Operation, subject: &Subject) -> (Observation, Vec<String>) {

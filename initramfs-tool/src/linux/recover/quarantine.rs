@@ -9,8 +9,6 @@ use reseat_core::recovery::Observation;
 
 use super::run::{LOOK_LIMIT, RecoverError};
 use super::worker::{WorkerError, Workers};
-use crate::identification::{Identification, Likeness};
-use crate::inventory::{self, Gpu};
 use crate::linux::claim::boot;
 use crate::linux::state::quarantine::QuarantineFileError;
 use crate::linux::state::report::CLAIM_REPORT;
@@ -18,7 +16,9 @@ use crate::linux::state::{kernel_log, locks, quarantine, recovery_files, report}
 use crate::linux::survey::identity;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{drivers, functions};
-use crate::quarantine::{Entry, Ledger, Standing, State};
+use crate::model::identification::{Identification, Likeness};
+use crate::model::inventory::{self, Gpu};
+use crate::records::quarantine::{Entry, Ledger, Standing, State};
 use crate::recovery::{Answer, Subject, Surveyed, Task};
 use crate::report::Tone;
 

@@ -14,11 +14,11 @@ use super::run;
 use super::run::Options;
 use super::worker::Workers;
 use crate::claim::Limits;
-use crate::identification::Identification;
 use crate::linux::claim::{boot, modprobe, variants};
 use crate::linux::state::{quarantine, recovery_files};
 use crate::linux::survey::identity;
 use crate::linux::sysfs::root::Root;
+use crate::model::identification::Identification;
 use crate::recovery::{Event, Task};
 use crate::rules::Contract;
 

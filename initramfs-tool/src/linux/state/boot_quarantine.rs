@@ -2,7 +2,7 @@
 
 use super::durable;
 use crate::linux::sysfs::root::Root;
-use crate::quarantine::AtBoot;
+use crate::records::quarantine::AtBoot;
 
 /// On the real root the file itself, in the initramfs the copy that the hook has put there when the image was made.
 const PLACES: [&str; 2] = ["/var/lib/reseat/quarantine.json", "/etc/reseat/quarantine.json"];

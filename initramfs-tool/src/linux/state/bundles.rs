@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::durable::{DurableError, Locked};
 use super::recovery_files;
 use super::recovery_files::RecordError;
-use crate::evidence::{Bundle, LARGEST, SCHEMA, encode};
 use crate::linux::sysfs::root::Root;
+use crate::records::evidence::{Bundle, LARGEST, SCHEMA, encode};
 
 /// Where they are.
 const BUNDLES: &str = "/var/lib/reseat/evidence";
@@ -117,7 +117,7 @@ fn names(directory: &Path) -> Result<(Vec<String>, Vec<String>), DurableError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::fixture;
+    use crate::records::evidence::fixture;
 
     fn root() -> (tempfile::TempDir, Root) {
         let directory = tempfile::tempdir().unwrap();

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 use serde::Serialize;
 
-use crate::checked_lines;
+use crate::records::checked_lines;
 
 /// How long a writer waits for another one, who has a few small files to write.
 const LOCK_LIMIT: Duration = Duration::from_secs(5);

@@ -2,9 +2,9 @@
 
 use super::durable;
 use super::durable::{DurableError, Locked};
-use crate::checked_lines::{self, Content};
-use crate::history::Entry;
 use crate::linux::sysfs::root::Root;
+use crate::records::checked_lines::{self, Content};
+use crate::records::history::Entry;
 
 /// Where what outlives a boot is.
 pub(crate) const STATE_DIRECTORY: &str = "/var/lib/reseat";
@@ -33,7 +33,7 @@ mod tests {
 
     use super::*;
 
-    const ENTRY: &str = include_str!("../../history/entry-1.json");
+    const ENTRY: &str = include_str!("../../records/history/entry-1.json");
 
     fn entry(milliseconds: u64) -> Entry {
         let mut entry: Entry = serde_json::from_str(ENTRY).unwrap();

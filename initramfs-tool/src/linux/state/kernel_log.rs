@@ -7,8 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use rustix::fs::OFlags;
 
-use crate::evidence::Excerpt;
 use crate::linux::sysfs::root::Root;
+use crate::records::evidence::Excerpt;
 use crate::report::Tone;
 
 /// What every line begins with.

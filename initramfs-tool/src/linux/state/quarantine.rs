@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::durable;
 use super::durable::{DurableError, Locked};
 use super::history::STATE_DIRECTORY;
-use crate::identification::Identification;
 use crate::linux::sysfs::root::Root;
-use crate::quarantine::{Entry, Ledger, LedgerError, Lost, State};
+use crate::model::identification::Identification;
+use crate::records::quarantine::{Entry, Ledger, LedgerError, Lost, State};
 
 const NAME: &str = "quarantine.json";
 
@@ -101,7 +101,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::identification::tests::{first, second};
+    use crate::model::identification::tests::{first, second};
 
     struct Machine {
         directory: TempDir,

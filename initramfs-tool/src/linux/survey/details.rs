@@ -3,11 +3,11 @@
 use reseat_core::address::FunctionAddress;
 
 use super::serial_numbers;
-use crate::inventory::{self, Detail, Details, Function, Serial, Wanted};
 use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::slots::{Slots, directories_to};
-use crate::topology_path::TopologyPath;
+use crate::model::inventory::{self, Detail, Details, Function, Serial, Wanted};
+use crate::model::topology_path::TopologyPath;
 
 /// Finds out what is `wanted` of all GPUs' functions. Only for serial numbers is a function touched. What cannot be found out
 /// is said in `problems`, and a rule that asks for it then matches nothing.

@@ -7,12 +7,12 @@ use std::slice;
 use reseat_core::address::FunctionAddress;
 
 use super::serial_numbers;
-use crate::identification::Identification;
-use crate::inventory::{Gpu, Serial};
 use crate::linux::state::recovery_files;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::slots;
-use crate::quarantine::State;
+use crate::model::identification::Identification;
+use crate::model::inventory::{Gpu, Serial};
+use crate::records::quarantine::State;
 use crate::recovery::Baseline;
 
 /// What is known of a GPU. Its number is asked of itself, since it may be another one than was recorded in its place; only

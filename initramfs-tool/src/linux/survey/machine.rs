@@ -15,11 +15,11 @@ use reseat_core::topology::function::{Bridge, Cxl, Fact, Function, HotplugOwner,
 use reseat_core::topology::{Node, Place, Topology, TopologyError};
 
 use super::health;
-use crate::inventory;
 use crate::linux::sysfs::capabilities::Space;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
+use crate::model::inventory;
 use crate::recovery::Member;
 
 /// What was found out about a machine for the sake of one GPU.

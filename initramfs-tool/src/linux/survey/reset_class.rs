@@ -2,11 +2,11 @@
 
 use reseat_core::header::Identity;
 
-use crate::history::ClassKey;
-use crate::inventory::Function;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::attributes::FileError;
 use crate::linux::sysfs::root::Root;
+use crate::model::inventory::Function;
+use crate::records::history::ClassKey;
 
 /// The class of a function, from what the kernel remembers of it. Only a driver, or the function's ROM, knows the VBIOS.
 ///
@@ -33,7 +33,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::inventory::tests::twins;
+    use crate::model::inventory::tests::twins;
 
     #[test]
     fn a_class_is_model_board_firmware_and_kernel() {

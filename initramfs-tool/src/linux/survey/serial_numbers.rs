@@ -15,11 +15,11 @@ use reseat_core::capability::walk::{End, Walk};
 use reseat_core::header::CapabilityPointer;
 
 use super::health;
-use crate::inventory::{self, Gpu, Serial};
 use crate::linux::process::program;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, slots};
+use crate::model::inventory::{self, Gpu, Serial};
 
 /// What the process is started with, before the root and the functions to ask, and nobody else.
 pub const SERIALS_COMMAND: &str = "read-serial-numbers";

@@ -28,7 +28,7 @@ use reseat_core::address::FunctionAddress;
 
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
-use crate::usage::{Findings, Holds, Usage};
+use crate::model::usage::{Findings, Holds, Usage};
 
 /// A process that hangs in the kernel can hold up whoever looks at its memory, and a file system whose server is gone
 /// whoever looks at its files.

@@ -17,8 +17,8 @@ use crate::claim::VFIO_PCI;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
+use crate::model::usage::Usage;
 use crate::recovery::{Member, Subject, vbios};
-use crate::usage::Usage;
 
 /// The largest ROM that is read. In bytes; those of GPUs have a half of it.
 const LARGEST: u64 = 1 << 20;

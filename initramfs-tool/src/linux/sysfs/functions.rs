@@ -12,7 +12,7 @@ use reseat_core::header::Identity;
 use super::attributes;
 use super::attributes::{Directory, FileError};
 use super::root::Root;
-use crate::inventory::Function;
+use crate::model::inventory::Function;
 
 /// The functions that could be read, and words on those that could not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

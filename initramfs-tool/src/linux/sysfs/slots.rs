@@ -10,8 +10,8 @@ use reseat_core::capability::serial_number::SerialNumber;
 use super::attributes;
 use super::attributes::FileError;
 use super::root::Root;
-use crate::identification::Identification;
-use crate::inventory::Gpu;
+use crate::model::identification::Identification;
+use crate::model::inventory::Gpu;
 
 /// What is known of a GPU's place and of itself. Touches no function: its serial number is for the caller to read.
 ///

@@ -2,7 +2,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::decode::{self, hex};
-use crate::evidence::{Role, hex_of};
+use crate::records::evidence::{Role, hex_of};
 use crate::recovery::Member;
 
 const GPU_SPACE: &str = include_str!("../../../../../core/tests/fixtures/nvidia-rtx-3060-ti-2489.hex");

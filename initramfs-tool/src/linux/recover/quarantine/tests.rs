@@ -11,7 +11,7 @@ use crate::linux::test_root::TestRoot;
 use crate::rules::Contract;
 
 const LEDGER: &str = "/var/lib/reseat/quarantine.json";
-const FROZEN: &str = include_str!("../../../quarantine/quarantine-1.json");
+const FROZEN: &str = include_str!("../../../records/quarantine/quarantine-1.json");
 
 /// A machine whose rules choose the GPU at 0000:01:00.
 struct Machine(TestRoot);

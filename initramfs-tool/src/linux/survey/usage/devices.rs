@@ -7,7 +7,7 @@ use reseat_core::address::FunctionAddress;
 
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
-use crate::usage::{DeviceKind, DeviceNumber, Findings, Interface, User, Watch, WatchedDevice, nvidia_minor};
+use crate::model::usage::{DeviceKind, DeviceNumber, Findings, Interface, User, Watch, WatchedDevice, nvidia_minor};
 
 /// A USB device's disk is nine directories below the function. More is no device of any kind known.
 const DEEPEST: usize = 24;

@@ -13,7 +13,7 @@ use rustix::fs::{OFlags, major, minor};
 
 use super::devices;
 use crate::linux::sysfs::root::Root;
-use crate::usage::{DeviceNumber, Findings, User};
+use crate::model::usage::{DeviceNumber, Findings, User};
 
 /// Opens the groups of the functions, and closes them again.
 pub(super) fn look(root: &Root, functions: &[FunctionAddress], findings: &mut Findings) {
@@ -65,7 +65,7 @@ fn note(function: FunctionAddress, name: &str, opened: io::Result<()>, findings:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::usage::Usage;
+    use crate::model::usage::Usage;
 
     #[test]
     fn a_busy_group_is_in_use_and_one_that_cannot_be_opened_is_unknown() {

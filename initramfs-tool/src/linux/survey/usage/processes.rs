@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, CWD, FileType, StatxFlags, statx};
 
 use super::Search;
 use crate::linux::sysfs::attributes;
-use crate::usage::{DeviceKind, DeviceNumber, Findings, Holds, Interface, User, Watch};
+use crate::model::usage::{DeviceKind, DeviceNumber, Findings, Holds, Interface, User, Watch};
 
 /// A process that is looked at.
 struct Process<'a> {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::*;
 use crate::linux::test_root::TestRoot;
-use crate::usage::{DeviceKind, DeviceNumber, Interface, User, Watch, WatchedDevice};
+use crate::model::usage::{DeviceKind, DeviceNumber, Interface, User, Watch, WatchedDevice};
 
 const GPU: &str = "/sys/bus/pci/devices/0000:01:00.0";
 const ZERO: &str = "1:5\n";

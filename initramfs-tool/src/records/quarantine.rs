@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use reseat_core::recovery::Record;
 use serde::{Deserialize, Serialize};
 
-use crate::identification::{Identification, Likeness};
+use crate::model::identification::{Identification, Likeness};
 
 /// The version of the file's form.
 pub const SCHEMA: &str = "reseat.quarantine/1";

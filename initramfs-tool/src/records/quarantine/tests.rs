@@ -4,7 +4,7 @@ use reseat_core::decision::Rung;
 use reseat_core::recovery::{ClassChange, Outcome};
 
 use super::*;
-use crate::identification::tests::{first, second};
+use crate::model::identification::tests::{first, second};
 
 fn entry(gpu: Identification, since: i64) -> Entry {
     let record = Record {

@@ -6,8 +6,8 @@ use reseat_core::address::FunctionAddress;
 use reseat_core::capability::serial_number::SerialNumber;
 use reseat_core::header::Identity;
 
+use crate::model::topology_path::TopologyPath;
 use crate::rules::{Rule, Selector, Term};
-use crate::topology_path::TopologyPath;
 
 /// By function. Only what rules ask for is found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

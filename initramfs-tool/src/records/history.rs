@@ -11,7 +11,7 @@ use reseat_core::header::Identity;
 use reseat_core::recovery::{ClassChange, Record};
 use serde::{Deserialize, Serialize};
 
-use crate::identification::Identification;
+use crate::model::identification::Identification;
 
 /// The version of an entry's form.
 pub const SCHEMA: &str = "reseat.history/1";

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::SCHEMA;
-use crate::identification::{Identification, Likeness};
+use crate::model::identification::{Identification, Likeness};
 
 /// What the boot knows of the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl AtBoot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identification::tests::{first, second};
+    use crate::model::identification::tests::{first, second};
 
     const FROZEN: &str = include_str!("quarantine-1.json");
 

@@ -5,8 +5,8 @@ use reseat_core::health::Verdict;
 use reseat_core::recovery::{Operation, Outcome, Trouble};
 
 use super::*;
-use crate::checked_lines;
-use crate::identification::tests::first;
+use crate::model::identification::tests::first;
+use crate::records::checked_lines;
 
 fn class(kernel: &str) -> ClassKey {
     ClassKey {

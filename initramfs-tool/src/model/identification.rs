@@ -7,7 +7,7 @@ use reseat_core::capability::serial_number::SerialNumber;
 use reseat_core::header::Identity;
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::Gpu;
+use crate::model::inventory::Gpu;
 
 /// What is known of a GPU's place and of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,8 +113,8 @@ impl fmt::Display for Identification {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::inventory;
-    use crate::inventory::tests::twins;
+    use crate::model::inventory;
+    use crate::model::inventory::tests::twins;
 
     /// The GPU at 0000:01:00 of the tests' machine.
     pub(crate) fn first() -> Identification {

@@ -1,0 +1,9 @@
+//! Facts about a machine, as types: its GPUs, who uses them, how one is recognised.
+
+pub mod display;
+pub mod identification;
+pub mod inventory;
+pub mod iommu;
+pub mod topology_path;
+pub mod usage;
+pub mod variants;
