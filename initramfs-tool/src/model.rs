@@ -1,6 +1,7 @@
 //! Facts about a machine, as types: its GPUs, who uses them, how one is recognised.
 
 pub mod display;
+pub mod finding;
 pub mod identification;
 pub mod inventory;
 pub mod iommu;

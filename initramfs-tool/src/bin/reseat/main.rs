@@ -16,6 +16,8 @@ mod report;
 mod return_to_service;
 mod rules;
 mod table;
+#[path = "../words/mod.rs"]
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,0 +1,7 @@
+//! `reseat initramfs`.
+
+use super::{Sentence, Steps};
+
+pub(super) const SENTENCES: &[Sentence] = &[];
+
+pub(super) const STEPS: &[Steps] = &[];

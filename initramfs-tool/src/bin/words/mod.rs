@@ -1,0 +1,174 @@
+//! Sentences of findings: the only place where a finding becomes text. Both programs include this module.
+//!
+//! A sentence is a template: `{subject}` is the finding's subject, `{cause}` the fact of that name, and
+//! `{count|virtual function}` that number with its noun, in the plural where it is not one.
+
+#![allow(dead_code, reason = "each of the two programs needs a part of it")]
+
+mod claim;
+mod initramfs;
+mod machine;
+mod recovery;
+
+use reseat::model::finding::{Finding, Subject, SubjectKind};
+
+/// The sentence of a kind of findings, by id: lower case, no full stop.
+type Sentence = (&'static str, &'static str);
+/// The steps of a way out, by its name.
+type Steps = (&'static str, &'static [&'static str]);
+
+const SENTENCES: &[&[Sentence]] = &[
+    machine::SENTENCES,
+    claim::SENTENCES,
+    #[cfg(feature = "operator")]
+    recovery::SENTENCES,
+    #[cfg(feature = "operator")]
+    initramfs::SENTENCES,
+];
+const STEPS: &[&[Steps]] = &[
+    machine::STEPS,
+    claim::STEPS,
+    #[cfg(feature = "operator")]
+    recovery::STEPS,
+    #[cfg(feature = "operator")]
+    initramfs::STEPS,
+];
+
+/// The finding in words. One of another version, whose sentence is not known here, shows its id and facts.
+pub(crate) fn sentence(finding: &Finding) -> String {
+    match find(SENTENCES, finding.id.as_str()) {
+        Some(template) => fill(template, finding),
+        None => {
+            let facts = finding.evidence.iter().map(|(name, value)| format!(" {name}={value}"));
+            format!(
+                "{}: {}{}",
+                subject(&finding.subject),
+                finding.id,
+                facts.collect::<String>()
+            )
+        }
+    }
+}
+
+/// The steps that help, in order; none where no way out is known.
+pub(crate) fn steps(finding: &Finding) -> Vec<String> {
+    let remedy = finding.remedy.as_ref();
+    let steps = remedy
+        .and_then(|remedy| find(STEPS, remedy.as_str()))
+        .unwrap_or_default();
+    steps.iter().map(|template| fill(template, finding)).collect()
+}
+
+/// The sentence, and the steps that help behind a semicolon.
+pub(crate) fn line(finding: &Finding) -> String {
+    let mut parts = vec![sentence(finding)];
+    parts.extend(steps(finding));
+    parts.join("; ")
+}
+
+/// The name of a subject in a sentence.
+pub(crate) fn subject(subject: &Subject) -> &str {
+    match subject.kind {
+        SubjectKind::Machine => "this machine",
+        SubjectKind::Gpu
+        | SubjectKind::Function
+        | SubjectKind::File
+        | SubjectKind::Rule
+        | SubjectKind::Parameter
+        | SubjectKind::Module
+        | SubjectKind::Kernel
+        | SubjectKind::Program
+        | SubjectKind::Process => &subject.name,
+    }
+}
+
+fn find<T: Copy>(tables: &[&[(&'static str, T)]], name: &str) -> Option<T> {
+    let mut rows = tables.iter().flat_map(|table| table.iter());
+    rows.find(|(known, _)| *known == name).map(|(_, row)| *row)
+}
+
+fn fill(template: &str, finding: &Finding) -> String {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, behind)) = rest.split_once('{') {
+        let (placeholder, behind) = behind.split_once('}').unwrap_or((behind, ""));
+        text.push_str(before);
+        text.push_str(&value(placeholder, finding));
+        rest = behind;
+    }
+    text.push_str(rest);
+    text
+}
+
+fn value(placeholder: &str, finding: &Finding) -> String {
+    let (name, noun) = match placeholder.split_once('|') {
+        Some((name, noun)) => (name, Some(noun)),
+        None => (placeholder, None),
+    };
+    let value = match name {
+        "subject" => subject(&finding.subject),
+        // A fact that is missing shows: a sentence without it would say something else.
+        _ => finding.evidence.get(name).unwrap_or("(unknown)"),
+    };
+    match noun {
+        None => value.to_owned(),
+        Some(noun) if value == "1" => format!("1 {noun}"),
+        Some(noun) => format!("{value} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reseat::model::finding::id;
+
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_filled_with_subject_and_facts() {
+        let finding =
+            Finding::error(id::FILE_UNREADABLE, Subject::file("/proc/cmdline")).with("cause", "permission denied");
+        assert_eq!(sentence(&finding), "cannot read /proc/cmdline: permission denied");
+        assert_eq!(
+            line(&finding.remedy(id::RUN_AS_ROOT)),
+            "cannot read /proc/cmdline: permission denied; run as root"
+        );
+        let counted = |count| {
+            fill(
+                "{count|virtual function}",
+                &Finding::note(id::FILE_UNREADABLE, Subject::machine()).with("count", count),
+            )
+        };
+        assert_eq!(
+            (counted(1), counted(2)),
+            ("1 virtual function".to_owned(), "2 virtual functions".to_owned())
+        );
+    }
+
+    #[cfg(feature = "operator")]
+    #[test]
+    fn every_finding_has_a_sentence_and_every_way_out_its_steps() {
+        for id in id::ALL.iter().flat_map(|area| area.iter()) {
+            assert!(find(SENTENCES, id.as_str()).is_some(), "{id} has no sentence");
+        }
+        for way in id::REMEDIES.iter().flat_map(|area| area.iter()) {
+            assert!(
+                find(STEPS, way.as_str()).is_some_and(|steps| !steps.is_empty()),
+                "{way:?} has no steps"
+            );
+        }
+    }
+
+    #[cfg(feature = "operator")]
+    #[test]
+    fn every_finding_and_every_way_out_is_in_the_documentation() {
+        let page = include_str!("../../../docs/findings.md");
+        let ids = id::ALL.iter().flat_map(|area| area.iter()).map(|id| id.as_str());
+        let ways = id::REMEDIES.iter().flat_map(|area| area.iter()).map(|way| way.as_str());
+        for name in ids.chain(ways) {
+            assert!(
+                page.contains(&format!("| `{name}` |")),
+                "docs/findings.md has no row for `{name}`"
+            );
+        }
+    }
+}

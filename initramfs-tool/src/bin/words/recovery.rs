@@ -1,0 +1,7 @@
+//! Recovery, quarantine and return to service.
+
+use super::{Sentence, Steps};
+
+pub(super) const SENTENCES: &[Sentence] = &[];
+
+pub(super) const STEPS: &[Steps] = &[];

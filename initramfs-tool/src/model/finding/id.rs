@@ -1,0 +1,38 @@
+//! The kinds of findings, and the ways out of them, by area.
+//!
+//! An id never changes its meaning and is never used again for another. A new one gets a row in its area here, a sentence in
+//! `bin/words`, and a line in `docs/findings.md`.
+
+/// Declares the ids of an area, the ways out, and the lists of both.
+macro_rules! findings {
+    (
+        ids { $($(#[doc = $doc:literal])+ $name:ident = $text:literal;)* }
+        ways { $($(#[doc = $way_doc:literal])+ $way:ident = $way_text:literal;)* }
+    ) => {
+        $($(#[doc = $doc])+ pub const $name: $crate::model::finding::Id = $crate::model::finding::Id::new($text);)*
+        $($(#[doc = $way_doc])+ pub const $way: $crate::model::finding::Remedy = $crate::model::finding::Remedy::new($way_text);)*
+
+        pub(super) const IDS: &[$crate::model::finding::Id] = &[$($name),*];
+        pub(super) const WAYS: &[$crate::model::finding::Remedy] = &[$($way),*];
+    };
+}
+
+use findings;
+
+mod claim;
+mod initramfs;
+mod machine;
+mod recovery;
+
+pub use claim::*;
+pub use initramfs::*;
+pub use machine::*;
+pub use recovery::*;
+
+use super::{Id, Remedy};
+
+/// Every id, by area.
+pub const ALL: &[&[Id]] = &[machine::IDS, claim::IDS, recovery::IDS, initramfs::IDS];
+
+/// Every way out, by area.
+pub const REMEDIES: &[&[Remedy]] = &[machine::WAYS, claim::WAYS, recovery::WAYS, initramfs::WAYS];

@@ -1,0 +1,6 @@
+//! Findings of `reseat initramfs`.
+
+super::findings! {
+    ids {}
+    ways {}
+}

@@ -1,0 +1,6 @@
+//! Findings of a recovery, of quarantine and return to service.
+
+super::findings! {
+    ids {}
+    ways {}
+}
