@@ -45,7 +45,7 @@ fuzz_target!(|bytes: &[u8]| {
         || matches!(facts.slot_power, SlotPower::Controller { .. })
         || facts.fabric == Fabric::Unknown
         || facts.tdi == Tdi::Locked
-        || facts.highest < Rung::Bmc;
+        || facts.highest < Rung::BmcPower;
     let forbidden = [
         (sbr_forbidden, Operation::ResetEmptyBus),
         (power_forbidden, Operation::PowerOff),

@@ -282,7 +282,7 @@ fn bmc_gives_the_power_that_no_slot_switches() {
     let mut world = World::new();
     world.here = false;
     world.sbr = Effect::Nothing;
-    assert_eq!(world.recover(facts).0, recovered(Rung::Bmc));
+    assert_eq!(world.recover(facts).0, recovered(Rung::BmcPower));
     assert_eq!((world.did(Op::CyclePower), world.did(Op::PowerOff)), (1, 0));
 
     // Who comes to the domain before it is not hit, and what the BMC refuses is put back as far as it comes back.
@@ -290,7 +290,7 @@ fn bmc_gives_the_power_that_no_slot_switches() {
     let mut world = World::new().failing(Op::CheckDomain, shared, 1);
     world.here = false;
     let mut only = facts;
-    only.only = Some(Rung::Bmc);
+    only.only = Some(Rung::BmcPower);
     assert_eq!(world.recover(only).0, quarantined(Reason::Exhausted));
     assert_eq!((world.did(Op::CyclePower), world.did(Op::RemoveBelowCardRoot)), (0, 0));
     let refused = Observation::Failed(Failure::Denied);

@@ -46,13 +46,7 @@ fn availability() -> impl Strategy<Value = Availability> {
 }
 
 fn rung() -> impl Strategy<Value = Rung> {
-    one_of(&[
-        Rung::KernelPm,
-        Rung::KernelFlr,
-        Rung::DetachSbr,
-        Rung::SlotPower,
-        Rung::Bmc,
-    ])
+    one_of(&Rung::ALL)
 }
 
 prop_compose! {
@@ -333,7 +327,7 @@ fn forbidden(facts: &Facts) -> Vec<Operation> {
         || !matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
         || facts.bmc != Bmc::Configured { domain }
         || matches!(facts.slot_power, SlotPower::Controller { .. })
-        || facts.highest < Rung::Bmc;
+        || facts.highest < Rung::BmcPower;
     let resets = [
         (bus_reset, Operation::ResetEmptyBus),
         (power, Operation::PowerOff),
@@ -477,7 +471,7 @@ proptest! {
                 let domain = Exclusivity::Exclusive;
                 prop_assert_eq!(facts.slot_power, SlotPower::Controller { domain });
             }
-            Rung::Bmc => {
+            Rung::BmcPower => {
                 prop_assert!(matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
                 let domain = Exclusivity::Exclusive;
                 prop_assert_eq!((facts.exclusivity, facts.bmc), (domain, Bmc::Configured { domain }));

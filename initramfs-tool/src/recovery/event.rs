@@ -217,7 +217,7 @@ mod tests {
                 limit_ms: Some(80_000),
             }],
             skipped: vec![Skipped {
-                rung: Rung::Bmc,
+                rung: Rung::BmcPower,
                 why: Why::NotConfigured,
             }],
             then: Next::Quarantine,

@@ -127,7 +127,7 @@ fn prove(
         });
         let options = Options {
             dry_run: false,
-            highest: contract.highest.unwrap_or(Rung::Bmc),
+            highest: contract.highest.unwrap_or(Rung::HIGHEST),
             only: None,
             waits: contract.waits,
             reboot: None,
