@@ -107,7 +107,7 @@ rungs! {
         domain: ResetDomain::Function,
         cuts_power: false,
         deadline: Some(KERNEL_RESET_LIMIT),
-        own: &[Step::Do(Operation::KernelPm)],
+        own: &[Step::Do(Operation::PmReset)],
     };
     /// FLR, by the kernel.
     KernelFlr = "kernel-flr", formerly "KernelFlr" => Row {
@@ -117,7 +117,7 @@ rungs! {
         domain: ResetDomain::Function,
         cuts_power: false,
         deadline: Some(KERNEL_RESET_LIMIT),
-        own: &[Step::Do(Operation::KernelFlr)],
+        own: &[Step::Do(Operation::Flr)],
     };
     /// Everything below the card root removed, a secondary bus reset on the empty bus, a rescan. The kernel neither saves
     /// nor restores on an empty bus, and does not wait a minute for a function that is dead.
@@ -129,7 +129,7 @@ rungs! {
         domain: ResetDomain::BelowCardRoot,
         cuts_power: false,
         deadline: None,
-        own: &[Step::Do(Operation::RemoveBelowCardRoot), Step::Do(Operation::ResetEmptyBus)],
+        own: &[Step::Do(Operation::Detach), Step::Do(Operation::SecondaryBusReset)],
     };
     /// The slot's power off and on, by the kernel, which removes what is below the slot before that.
     SlotPower = "slot-power", formerly "SlotPower" => Row {
@@ -150,7 +150,7 @@ rungs! {
         domain: ResetDomain::Powered,
         cuts_power: true,
         deadline: None,
-        own: &[Step::Do(Operation::RemoveBelowCardRoot), Step::Do(Operation::CyclePower)],
+        own: &[Step::Do(Operation::Detach), Step::Do(Operation::CyclePower)],
     };
 }
 

@@ -79,7 +79,7 @@ impl Climb {
     fn note(&mut self, operation: Operation, observation: Observation) {
         let done = observation == Observation::Done;
         // Of several functions some may be gone, whatever is said of the one that was not removed.
-        if operation == Operation::RemoveBelowCardRoot {
+        if operation == Operation::Detach {
             self.removed = Removed::Functions;
         }
         if done || Trouble::of(observation).may_have_acted() {
@@ -93,7 +93,7 @@ impl Climb {
         if done {
             match operation {
                 Operation::PowerOn => self.removed = Removed::Functions,
-                Operation::RestoreOverride => self.removed = Removed::Nothing,
+                Operation::Restore => self.removed = Removed::Nothing,
                 _ => {}
             }
         }
@@ -197,9 +197,7 @@ impl Recovery {
             (Operation::ReadLink, _) => self.again(now, climb, operation, trouble),
             (Operation::LookAtFunctions, _) => self.looked(now, climb, observation),
             (Operation::Verify, Observation::Health(verdict)) => self.verified(climb, verdict),
-            (Operation::KernelFlr | Operation::KernelPm, Observation::Failed(failure))
-                if reset_timed_out(failure, took) =>
-            {
+            (Operation::Flr | Operation::PmReset, Observation::Failed(failure)) if reset_timed_out(failure, took) => {
                 climb.reach = Reach::Reset;
                 self.conclude(climb, Outcome::TimedOut)
             }

@@ -93,7 +93,7 @@ impl ClassChange {
                 trouble: Trouble::TimedOut | Trouble::Vanished,
             }
             | Outcome::Failed {
-                operation: Operation::KernelFlr,
+                operation: Operation::Flr,
                 trouble: Trouble::Blocked,
             } => Self::Demote,
             Outcome::Judged(Verdict::Unverified { .. }) | Outcome::Failed { .. } => Self::None,

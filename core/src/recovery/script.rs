@@ -24,22 +24,22 @@ const REAPPEARANCE: Step = Step::Until {
 /// What comes before a reset of one function.
 const BEFORE_A_FUNCTION: &[Step] = &[
     Step::Do(Op::CheckUse),
-    Step::Do(Op::Journal),
+    Step::Do(Op::Save),
     LINK,
     Step::Try(Op::Wake),
-    Step::Do(Op::Unbind),
+    Step::Do(Op::Release),
     READY,
     Step::Try(Op::RecordErrors),
 ];
 
 /// What comes after a reset of one function.
-const AFTER_A_FUNCTION: &[Step] = &[READY, Step::Do(Op::Claim), Step::Do(Op::PinD0), Step::Do(Op::Verify)];
+const AFTER_A_FUNCTION: &[Step] = &[READY, Step::Do(Op::HandBack), Step::Do(Op::Verify)];
 
 /// What comes before a reset of more than the function.
 const BEFORE_A_CARD: &[Step] = &[
     Step::Do(Op::CheckUse),
     Step::Do(Op::CheckDomain),
-    Step::Do(Op::Journal),
+    Step::Do(Op::Save),
     Step::Try(Op::RecordErrors),
 ];
 
@@ -49,10 +49,8 @@ const AFTER_A_CARD: &[Step] = &[
     LINK,
     Step::Settle,
     REAPPEARANCE,
-    Step::Do(Op::RestoreBarSizes),
-    Step::Do(Op::RestoreOverride),
-    Step::Do(Op::Claim),
-    Step::Do(Op::PinD0),
+    Step::Do(Op::Restore),
+    Step::Do(Op::HandBack),
     Step::Do(Op::Verify),
 ];
 
@@ -64,8 +62,7 @@ pub(super) const PUT_BACK: &[Step] = &[
     LINK,
     Step::Settle,
     Step::Try(Op::Rescan),
-    Step::Try(Op::RestoreBarSizes),
-    Step::Try(Op::RestoreOverride),
+    Step::Try(Op::Restore),
 ];
 
 /// A step of a rung. [`Op::Verify`] is the last of every rung.

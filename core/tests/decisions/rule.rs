@@ -408,7 +408,7 @@ fn long_resets_are_announced() {
     assert_eq!(KERNEL_RESET_TIME.as_secs(), 70);
     assert_eq!(Rung::KernelFlr.deadline(), Some(KERNEL_RESET_LIMIT));
     // What is announced is what is waited for.
-    assert_eq!(Operation::KernelFlr.limit(), KERNEL_RESET_LIMIT);
+    assert_eq!(Operation::Flr.limit(), KERNEL_RESET_LIMIT);
     assert_eq!(Rung::DetachSbr.deadline(), None);
 }
 

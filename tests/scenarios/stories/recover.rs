@@ -180,7 +180,7 @@ pub(crate) fn a_disk_with_its_io_running_is_spared(stage: &Stage) -> Result<()> 
             let disk = gpu.disk.as_deref().context("there is no disk")?;
             ensure!(recovery.says(disk), "the disk is not named: {}", recovery.told());
             ensure!(
-                !recovery.did("RemoveBelowCardRoot") && !recovery.did("PowerOff"),
+                !recovery.did("remove-below-card-root") && !recovery.did("power-off"),
                 "{}",
                 recovery.told()
             );

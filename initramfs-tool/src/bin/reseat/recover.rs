@@ -9,9 +9,8 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use reseat::linux::{self, RecoverError, RecoverOptions, Root};
-use reseat::recovery::{Event, ExitStatus};
+use reseat::recovery::{Event, ExitStatus, Step};
 use reseat_core::decision::{self, Rung};
-use reseat_core::recovery::Operation;
 
 use crate::gpu::GpuName;
 
@@ -117,8 +116,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 pub(crate) struct Teller {
     json: bool,
     bar: ProgressBar,
-    /// Of each operation on this rung, what was said last: what is looked at again and again is said once.
-    said: HashMap<Operation, String>,
+    /// Of each step of this rung, what was said last: what is looked at again and again is said once.
+    said: HashMap<Step, String>,
     /// The first thing that went wrong in telling.
     failed: io::Result<()>,
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 use reseat_core::decision::{Preference, Rung};
-use reseat_core::recovery::{End, Operation};
+use reseat_core::recovery::End;
 
 use super::super::quarantine_file;
 use super::super::{Root, boot_claim, module, variants};
@@ -17,7 +17,7 @@ use super::worker::Workers;
 use super::{files, identity};
 use crate::claim::Limits;
 use crate::identification::Identification;
-use crate::recovery::{Event, Task};
+use crate::recovery::{Event, Step, Task};
 use crate::rules::Contract;
 
 /// How a GPU is to come back.
@@ -177,7 +177,7 @@ fn bring_back(root: &Root, device: DeviceAddress) -> Vec<String> {
         return Vec::new();
     }
     let scanned = with_domain(root, device, |workers, subject| {
-        done(workers, &Task::Rescan(subject), Operation::Rescan.limit())
+        done(workers, &Task::Rescan(subject), Step::Rescan.limit())
     });
     let left = missing();
     let mut words = vec![match left.is_empty() {
