@@ -34,9 +34,9 @@ pub use initramfs::{
     Removed, initramfs_status, install_initramfs, install_initramfs_files, remove_initramfs,
 };
 pub use recover::{
-    Applied, BaselineError, Isolation, Options as RecoverOptions, QuarantineError, Recorded, RecoverError, Return,
-    Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine, forget as forget_quarantined,
-    quarantine, recover, return_to_service, save_baseline, serve as serve_tasks, without_baseline,
+    Applied, BaselineError, IsolationResult, QuarantineError, Recorded, RecoverError, RecoverOptions, Return, Returned,
+    WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine, forget as forget_quarantined, quarantine,
+    recover, return_to_service, save_baseline, serve as serve_tasks, without_baseline,
 };
 pub use state::bundles::{list as list_evidence, read as read_evidence};
 pub use state::durable::DurableError;
@@ -49,7 +49,7 @@ pub use state::recovery_policy::{ContractError, contract};
 pub use state::report::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use survey::details::gather as details;
 pub use survey::identity::identify_all;
-pub use survey::reset_class::class_of;
+pub use survey::reset_class::reset_class_of;
 pub use survey::serial_numbers::{SERIALS_COMMAND, say_serial_numbers};
 pub use survey::usage::of as usage_of;
 pub use sysfs::attributes::FileError;

@@ -5,6 +5,7 @@ pub mod finding;
 pub mod identification;
 pub mod inventory;
 pub mod iommu;
+pub mod subject;
 pub mod topology_path;
 pub mod usage;
 pub mod variants;

@@ -4,3 +4,7 @@ pub mod checked_lines;
 pub mod evidence;
 pub mod history;
 pub mod quarantine;
+pub(crate) mod versioned;
+pub(crate) mod wire;
+
+pub use versioned::VersionError;

@@ -5,10 +5,14 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use reseat::linux::{self, Recorded, Root};
+use reseat::model::finding::{Finding, SubjectKind};
 use reseat::recovery::Baseline;
 use reseat_core::address::DeviceAddress;
+use serde::Serialize;
 
 use crate::gpu::GpuName;
+use crate::reasons::Reasons;
+use crate::words;
 
 /// Arguments of `reseat baseline`.
 #[derive(clap::Args)]
@@ -32,12 +36,70 @@ enum Command {
         /// Every GPU that the boot has claimed and that has no baseline yet, or one of another card that stood there.
         #[arg(long)]
         missing: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
+}
+
+/// The schema of the JSON form: fields may be added under the same name.
+const SCHEMA: &str = "reseat.baselines/2";
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    gpus: &'a [Row],
+}
+
+/// A GPU whose baseline was to be recorded.
+#[derive(Serialize)]
+struct Row {
+    device: DeviceAddress,
+    /// Nothing if it was not recorded.
+    baseline: Option<Baseline>,
+    /// What is not in it, or why there is none.
+    findings: Vec<Finding>,
+}
+
+impl Row {
+    fn record(root: &Root, device: DeviceAddress) -> Self {
+        match linux::save_baseline(root, device) {
+            Ok(Recorded { baseline, mut findings }) => {
+                findings.extend(baseline.unknown());
+                Self {
+                    device,
+                    baseline: Some(baseline),
+                    findings,
+                }
+            }
+            Err(error) => Self {
+                device,
+                baseline: None,
+                findings: error.findings(),
+            },
+        }
+    }
+
+    fn print(&self, output: &mut impl Write) -> io::Result<()> {
+        match &self.baseline {
+            Some(baseline) => {
+                writeln!(output, "{}: baseline recorded, {}", self.device, in_words(baseline))?;
+                for finding in &self.findings {
+                    match finding.subject.kind {
+                        SubjectKind::Function => writeln!(output, "{}", words::line(finding))?,
+                        _ => writeln!(output, "{}: {}", self.device, words::line(finding))?,
+                    }
+                }
+            }
+            None => eprintln!("reseat: {}", Reasons(self.findings.clone())),
+        }
+        Ok(())
+    }
 }
 
 /// Records baselines. One that fails does not keep the others from being recorded.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let Command::Save { gpus, missing } = &arguments.command;
+    let Command::Save { gpus, missing, json } = &arguments.command;
     let root = Root::system();
     let mut devices: Vec<DeviceAddress> = gpus.iter().map(|GpuName(device)| *device).collect();
     if *missing {
@@ -45,29 +107,26 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         devices.sort();
         devices.dedup();
     }
-    let mut status = ExitCode::SUCCESS;
+    let mut rows = Vec::new();
     let mut output = io::stdout().lock();
     for device in devices {
-        match linux::save_baseline(&root, device) {
-            Ok(Recorded { baseline, words }) => {
-                writeln!(output, "{device}: baseline recorded, {}", in_words(&baseline))?;
-                for words in words {
-                    writeln!(output, "{device}: {words}")?;
-                }
-                for (function, unknown) in baseline.unknown() {
-                    writeln!(
-                        output,
-                        "{function}: cannot be read, so that after a reset it will be unverified: {unknown}"
-                    )?;
-                }
-            }
-            Err(error) => {
-                eprintln!("reseat: {error}");
-                status = ExitCode::FAILURE;
-            }
+        let row = Row::record(&root, device);
+        if !json {
+            row.print(&mut output)?;
         }
+        rows.push(row);
     }
-    Ok(status)
+    if *json {
+        let document = Document {
+            schema: SCHEMA,
+            gpus: &rows,
+        };
+        crate::json::document(&mut output, &document)?;
+    }
+    Ok(match rows.iter().all(|row| row.baseline.is_some()) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 fn in_words(baseline: &Baseline) -> String {

@@ -8,11 +8,13 @@ use anyhow::Context;
 use clap::Subcommand;
 use jiff::Timestamp;
 use reseat::linux::{self, Root};
-use reseat::records::evidence::{Bundle, hex_of, summary};
+use reseat::model::finding::{Finding, Subject, id};
+use reseat::records::evidence::{Bundle, EndOfBundle, hex_of};
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
 
 use crate::table::table;
+use crate::{json, words};
 
 /// Arguments of `reseat evidence`.
 #[derive(clap::Args)]
@@ -48,7 +50,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let root = Root::system();
     match &arguments.command {
         Command::List { json } => list(&root, *json),
-        Command::Show { file, json, hex } => {
+        Command::Show {
+            file,
+            json: is_json,
+            hex,
+        } => {
             let file = if file == "latest" {
                 let newest = linux::list_evidence(&root)?.pop();
                 newest.context("no recovery has left any evidence")?
@@ -57,10 +63,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             };
             let bundle = linux::read_evidence(&root, &file)?;
             let mut output = io::stdout().lock();
-            match (json, hex) {
-                (true, _) => writeln!(output, "{}", serde_json::to_string_pretty(&bundle)?)?,
+            match (is_json, hex) {
+                (true, _) => json::document(&mut output, &bundle)?,
                 (false, true) => write!(output, "{}", dump(&bundle))?,
-                (false, false) => write!(output, "{}", summary(&bundle))?,
+                (false, false) => write!(output, "{}", words::bundle::summary(&bundle))?,
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -68,14 +74,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The schema of the list's JSON form: fields may be added under the same name.
-const LIST_SCHEMA: &str = "reseat.evidence-list/1";
+const LIST_SCHEMA: &str = "reseat.evidence-list/2";
 
 #[derive(Serialize)]
 struct Listing {
     schema: &'static str,
     bundles: Vec<Listed>,
-    /// What cannot be read, and why.
-    damaged: Vec<String>,
+    /// The bundles that cannot be read.
+    findings: Vec<Finding>,
 }
 
 #[derive(Serialize)]
@@ -84,15 +90,17 @@ struct Listed {
     device: DeviceAddress,
     begun: Timestamp,
     took_ms: u64,
-    end: String,
+    end: EndOfBundle,
+    #[serde(skip)]
+    text: String,
 }
 
 /// Lists the bundles. Fails where one cannot be read, after listing the others.
-fn list(root: &Root, json: bool) -> anyhow::Result<ExitCode> {
+fn list(root: &Root, is_json: bool) -> anyhow::Result<ExitCode> {
     let mut listing = Listing {
         schema: LIST_SCHEMA,
         bundles: Vec::new(),
-        damaged: Vec::new(),
+        findings: Vec::new(),
     };
     for path in linux::list_evidence(root)? {
         match linux::read_evidence(root, &path) {
@@ -103,28 +111,31 @@ fn list(root: &Root, json: bool) -> anyhow::Result<ExitCode> {
                     device: bundle.device,
                     begun: bundle.begun,
                     took_ms: bundle.took_ms,
-                    end: bundle.end,
+                    text: words::bundle::end(&bundle),
+                    end: bundle.end(),
                 });
             }
-            Err(error) => listing.damaged.push(error.to_string()),
+            Err(error) => {
+                let unreadable = Finding::error(id::RECORD_UNREADABLE, Subject::file(&path));
+                listing.findings.push(unreadable.with("cause", error));
+            }
         }
     }
     let mut output = io::stdout().lock();
-    if json {
-        writeln!(output, "{}", serde_json::to_string_pretty(&listing)?)?;
-    } else {
-        writeln!(output, "{}", words(&listing.bundles))?;
+    match is_json {
+        true => json::document(&mut output, &listing)?,
+        false => writeln!(output, "{}", text(&listing.bundles))?,
     }
-    for error in &listing.damaged {
-        eprintln!("reseat: {error}");
+    for finding in &listing.findings {
+        eprintln!("reseat: {}", words::line(finding));
     }
-    Ok(match listing.damaged.is_empty() {
+    Ok(match listing.findings.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
 }
 
-fn words(bundles: &[Listed]) -> String {
+fn text(bundles: &[Listed]) -> String {
     if bundles.is_empty() {
         return "no evidence".to_owned();
     }
@@ -134,7 +145,7 @@ fn words(bundles: &[Listed]) -> String {
             bundle.file.clone(),
             bundle.device.to_string(),
             format!("{seconds:.2} s"),
-            bundle.end.clone(),
+            bundle.text.clone(),
         ]
     };
     table(["FILE", "GPU", "TOOK", "END"], bundles.iter().map(row))
@@ -147,7 +158,11 @@ fn dump(bundle: &Bundle) -> String {
             let space = function.space.as_ref().filter(|space| !space.hex.is_empty())?;
             Some(hex_of(
                 function.address,
-                &format!("{}, {}", moment.when, function.role),
+                &format!(
+                    "{}, {}",
+                    words::bundle::when(moment.when),
+                    words::bundle::role(function.role)
+                ),
                 space,
             ))
         });

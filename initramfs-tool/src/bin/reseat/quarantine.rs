@@ -4,16 +4,20 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use reseat::linux::{self, Isolation, Root};
+use reseat::linux::{self, IsolationResult, QuarantineError, Root};
+use reseat::model::finding::{Finding, Subject, id};
 use reseat::model::identification::{Identification, Likeness};
 use reseat::model::inventory;
-use reseat::records::quarantine::{Entry, Ledger, Lost, Past, State};
+use reseat::records::quarantine::{Attempt, Ledger, Lost, Past, QuarantineEntry, State};
 use reseat::recovery::ExitStatus;
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
 
 use crate::gpu::GpuName;
+use crate::reasons::Reasons;
+use crate::recover::log;
 use crate::table::table;
+use crate::{json, words};
 
 /// What is to be said of the list in the initramfs.
 pub(crate) const NEXT_BOOT: &str = "make the initramfs anew (`reseat initramfs install` looks into it, too) so that the next boot knows from its beginning";
@@ -76,13 +80,13 @@ enum Command {
 }
 
 /// The schema of the list's JSON form: fields may be added under the same name.
-const SCHEMA: &str = "reseat.quarantine-list/1";
+const SCHEMA: &str = "reseat.quarantine-list/2";
 
 #[derive(Serialize)]
 struct Listing<'a> {
     schema: &'static str,
-    /// Why nothing can be said; every GPU counts as out of service then.
-    corrupt: Option<&'a str>,
+    /// What is damaged: every GPU counts as out of service then.
+    findings: Vec<Finding>,
     lost: Option<&'a Lost>,
     entries: Vec<Row<'a>>,
     past: &'a [Past],
@@ -91,39 +95,43 @@ struct Listing<'a> {
 #[derive(Serialize)]
 struct Row<'a> {
     #[serde(flatten)]
-    entry: &'a Entry,
+    entry: &'a QuarantineEntry,
     now: Now,
     /// Where it is now.
-    #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<DeviceAddress>,
     /// The other GPU that stands in its place.
-    #[serde(skip_serializing_if = "Option::is_none")]
     replacement: Option<Identification>,
 }
 
 impl Row<'_> {
-    /// Who has it, and where that is if it was moved.
+    /// Its drivers, and where it is if it was moved.
     fn now(&self) -> String {
-        let who = match &self.now {
-            Now::NotThere => "not there".to_owned(),
-            Now::Nobody => "nobody".to_owned(),
-            Now::Drivers(drivers) => drivers.join(", "),
+        let drivers = match self.now.kind {
+            NowKind::NotThere => "not there".to_owned(),
+            NowKind::NoDriver => "nobody".to_owned(),
+            NowKind::Bound => self.now.drivers.join(", "),
         };
         let moved = self.at.filter(|at| *at != self.entry.gpu.device);
         let moved = moved.map_or_else(String::new, |at| format!(", at {at}"));
         let replacement = self.replacement.as_ref();
         let replacement = replacement.map_or_else(String::new, |gpu| format!(", in its place {gpu}"));
-        format!("{who}{moved}{replacement}")
+        format!("{drivers}{moved}{replacement}")
     }
 }
 
-/// Who has a GPU that is out of service.
+/// The drivers of a GPU that is out of service.
 #[derive(Serialize)]
+struct Now {
+    kind: NowKind,
+    drivers: Vec<String>,
+}
+
+#[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Now {
+enum NowKind {
     NotThere,
-    Nobody,
-    Drivers(Vec<String>),
+    NoDriver,
+    Bound,
 }
 
 /// Does what is asked.
@@ -138,35 +146,38 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn list(root: &Root, json: bool) -> anyhow::Result<ExitCode> {
+fn list(root: &Root, is_json: bool) -> anyhow::Result<ExitCode> {
     let state = linux::read_quarantine(root);
     let (ledger, corrupt) = match &state {
         State::Known(ledger) => (ledger, None),
         State::Corrupt { reason } => (&Ledger::default(), Some(reason.as_str())),
     };
+    let damage = corrupt.or(ledger.lost.as_ref().map(|lost| lost.reason.as_str()));
+    let damaged = |cause| Finding::error(id::QUARANTINE_DAMAGED, Subject::machine()).with("cause", cause);
     let listing = Listing {
         schema: SCHEMA,
-        corrupt,
+        findings: damage
+            .map(|cause| damaged(cause).remedy(id::ACCEPT_LOSS))
+            .into_iter()
+            .collect(),
         lost: ledger.lost.as_ref(),
         entries: rows(root, &state),
         past: &ledger.past,
     };
     let mut output = io::stdout().lock();
-    match (json, listing.entries.is_empty()) {
-        (true, _) => writeln!(output, "{}", serde_json::to_string_pretty(&listing)?)?,
-        (false, true) if corrupt.is_none() && ledger.lost.is_none() => writeln!(output, "no GPU is out of service")?,
+    match (is_json, listing.entries.is_empty()) {
+        (true, _) => json::document(&mut output, &listing)?,
+        (false, true) if listing.findings.is_empty() => writeln!(output, "no GPU is out of service")?,
         (false, true) => {}
-        (false, false) => writeln!(output, "{}", words(&listing.entries))?,
+        (false, false) => writeln!(output, "{}", text(&listing.entries))?,
     }
-    let damage = corrupt.or(ledger.lost.as_ref().map(|lost| lost.reason.as_str()));
-    let Some(damage) = damage else {
-        return Ok(ExitCode::SUCCESS);
-    };
-    eprintln!(
-        "reseat: {damage}\nreseat: every GPU counts as out of service, until `reseat quarantine accept-loss --reason \
-         TEXT` lets what is known count"
-    );
-    Ok(ExitCode::FAILURE)
+    for finding in &listing.findings {
+        eprintln!("reseat: {}", words::line(finding));
+    }
+    Ok(match listing.findings.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 fn rows<'a>(root: &Root, state: &'a State) -> Vec<Row<'a>> {
@@ -181,13 +192,14 @@ fn rows<'a>(root: &Root, state: &'a State) -> Vec<Row<'a>> {
         let drivers = there.map(|gpu| gpu.functions.iter().filter_map(|function| function.driver.clone()));
         let replacement = find(Likeness::Replaced).and_then(|index| known.get(index));
         let now = match drivers.map(Iterator::collect::<Vec<_>>) {
-            None => Now::NotThere,
-            Some(drivers) if drivers.is_empty() => Now::Nobody,
-            Some(drivers) => Now::Drivers(drivers),
+            None => (NowKind::NotThere, Vec::new()),
+            Some(drivers) if drivers.is_empty() => (NowKind::NoDriver, drivers),
+            Some(drivers) => (NowKind::Bound, drivers),
         };
+        let (kind, drivers) = now;
         Row {
             entry,
-            now,
+            now: Now { kind, drivers },
             at: there.map(|gpu| gpu.device),
             replacement: replacement.cloned(),
         }
@@ -195,15 +207,16 @@ fn rows<'a>(root: &Root, state: &'a State) -> Vec<Row<'a>> {
     rows.collect()
 }
 
-fn words(rows: &[Row<'_>]) -> String {
+fn text(rows: &[Row<'_>]) -> String {
     let head = ["GPU", "SINCE", "NOW WITH", "WHY"];
     table(
         head,
         rows.iter().map(|row| {
             let entry = row.entry;
-            let attempts = match entry.attempts.is_empty() {
+            let attempts: Vec<String> = entry.attempts.iter().map(attempt).collect();
+            let attempts = match attempts.is_empty() {
                 true => String::new(),
-                false => format!(" ({})", entry.attempts.join("; ")),
+                false => format!(" ({})", attempts.join("; ")),
             };
             [
                 entry.gpu.to_string(),
@@ -215,35 +228,59 @@ fn words(rows: &[Row<'_>]) -> String {
     )
 }
 
+fn attempt(attempt: &Attempt) -> String {
+    match attempt {
+        Attempt::Rung { record, forced } => {
+            let forced = if *forced { " (forced: it was in use)" } else { "" };
+            format!("{}: {}{forced}", record.rung, record.outcome)
+        }
+        Attempt::Text { text } => text.clone(),
+    }
+}
+
+fn failed(error: &QuarantineError) -> Reasons {
+    Reasons(error.findings())
+}
+
 fn add(root: &Root, GpuName(device): GpuName, reason: &str) -> anyhow::Result<ExitCode> {
-    let isolation = linux::quarantine(root, device, reason)?;
+    let isolation = linux::quarantine(root, device, reason).map_err(|error| failed(&error))?;
+    let quarantined = Finding::note(id::QUARANTINED, Subject::gpu(device)).with("reason", reason);
+    log(&words::line(&quarantined));
     writeln!(io::stdout(), "{}; {NEXT_BOOT}", in_words(device, &isolation))?;
     Ok(match isolation {
-        Isolation::Done | Isolation::NotThere => ExitCode::SUCCESS,
-        Isolation::Failed(_) => ExitCode::from(ExitStatus::NotQuarantined as u8),
+        IsolationResult::Done | IsolationResult::NotThere => ExitCode::SUCCESS,
+        IsolationResult::Failed(_) => ExitCode::from(ExitStatus::NotQuarantined as u8),
     })
 }
 
 fn apply(root: &Root) -> anyhow::Result<ExitCode> {
     let applied = linux::apply_quarantine(root);
     let mut output = io::stdout().lock();
+    let mut is_safe = true;
     for (device, isolation) in &applied.gpus {
         writeln!(output, "{}", in_words(*device, isolation))?;
+        if let IsolationResult::Failed(findings) = isolation {
+            is_safe = false;
+            let not_isolated = Finding::error(id::NOT_ISOLATED, Subject::gpu(*device));
+            let reasons = Reasons([vec![not_isolated], findings.clone()].concat());
+            log(&reasons.to_string());
+        }
     }
-    for problem in &applied.problems {
-        eprintln!("reseat: {problem}");
+    for finding in &applied.findings {
+        eprintln!("reseat: {}", words::line(finding));
     }
-    let is_failed = |isolation: &Isolation| matches!(isolation, Isolation::Failed(_));
-    Ok(match applied.gpus.iter().any(|(_, isolation)| is_failed(isolation)) {
-        true => ExitCode::from(ExitStatus::NotQuarantined as u8),
-        false if applied.problems.is_empty() => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    Ok(match is_safe {
+        false => ExitCode::from(ExitStatus::NotQuarantined as u8),
+        true if applied.findings.is_empty() => ExitCode::SUCCESS,
+        true => ExitCode::FAILURE,
     })
 }
 
 fn forget(root: &Root, GpuName(device): GpuName, reason: &str) -> anyhow::Result<ExitCode> {
     let mut output = io::stdout().lock();
-    for gpu in linux::forget_quarantined(root, device, reason)? {
+    for gpu in linux::forget_quarantined(root, device, reason).map_err(|error| failed(&error))? {
+        let forgotten = Finding::note(id::FORGOTTEN, Subject::gpu(gpu.device));
+        log(&words::line(&forgotten.with("gpu", &gpu).with("reason", reason)));
         writeln!(output, "{gpu}: struck off; {NEXT_BOOT}")?;
     }
     Ok(ExitCode::SUCCESS)
@@ -251,21 +288,29 @@ fn forget(root: &Root, GpuName(device): GpuName, reason: &str) -> anyhow::Result
 
 fn accept_loss(root: &Root, reason: &str) -> anyhow::Result<ExitCode> {
     let mut output = io::stdout().lock();
-    match linux::accept_quarantine_loss(root, reason)? {
-        Some(lost) => writeln!(
-            output,
-            "what is known counts again; lost was: {lost}\nGPUs that were isolated meanwhile come back by `reseat \
-             return-to-service` or with the next boot"
-        )?,
+    match linux::accept_quarantine_loss(root, reason).map_err(|error| failed(&error))? {
+        Some(lost) => {
+            let accepted = Finding::note(id::LOSS_ACCEPTED, Subject::machine()).with("reason", reason);
+            log(&words::line(&accepted.with("lost", &lost.reason)));
+            writeln!(
+                output,
+                "what is known counts again; lost was: {}\nGPUs that were isolated meanwhile come back by `reseat \
+                 return-to-service` or with the next boot",
+                lost.reason
+            )?;
+        }
         None => writeln!(output, "nothing was lost")?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn in_words(device: DeviceAddress, isolation: &Isolation) -> String {
+fn in_words(device: DeviceAddress, isolation: &IsolationResult) -> String {
     match isolation {
-        Isolation::Done => format!("{device}: out of service, and out of reach"),
-        Isolation::NotThere => format!("{device}: out of service, and not there"),
-        Isolation::Failed(words) => format!("{device}: out of service, and NOT out of reach: {}", words.join("; ")),
+        IsolationResult::Done => format!("{device}: out of service, and out of reach"),
+        IsolationResult::NotThere => format!("{device}: out of service, and not there"),
+        IsolationResult::Failed(findings) => {
+            let reasons = Reasons(findings.clone());
+            format!("{device}: out of service, and NOT out of reach: {reasons}")
+        }
     }
 }

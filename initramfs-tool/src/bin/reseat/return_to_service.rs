@@ -2,13 +2,18 @@
 
 use std::process::ExitCode;
 
-use reseat::linux::{self, Isolation, Return, Returned, Root};
+use reseat::linux::{self, IsolationResult, Return, Returned, Root};
+use reseat::model::finding::{Finding, Subject, id};
 use reseat::recovery::ExitStatus;
+use reseat_core::address::DeviceAddress;
 use reseat_core::recovery::End;
+use serde::Serialize;
 
 use crate::gpu::GpuName;
 use crate::quarantine::NEXT_BOOT;
-use crate::recover::Teller;
+use crate::reasons::Reasons;
+use crate::recover::{Reporter, log};
+use crate::words;
 
 /// Arguments of `reseat return-to-service`.
 #[derive(clap::Args)]
@@ -43,46 +48,105 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let root = Root::system();
     let contract = linux::contract(&root)?;
-    let mut teller = Teller::new(arguments.json);
-    let returned = linux::return_to_service(&root, device, &how, &contract, &mut |event| teller.tell(event));
-    if let Err(error) = teller.finish() {
-        // How it ended is told by the exit status, whoever has stopped reading.
-        eprintln!("reseat: cannot print: {error}");
+    let mut reporter = Reporter::new(arguments.json);
+    let returned = linux::return_to_service(&root, device, &how, &contract, &mut |event| reporter.report(event));
+    let status = match &returned {
+        Ok(returned) => {
+            reporter.add(&Ended::of(device, returned));
+            report(device, &how, returned)
+        }
+        Err(_) => ExitStatus::Error,
+    };
+    reporter.finish();
+    returned.map_err(|error| Reasons(error.findings()))?;
+    Ok(ExitCode::from(status as u8))
+}
+
+/// The last line of the event stream.
+#[derive(Serialize)]
+struct Ended<'a> {
+    event: &'static str,
+    device: DeviceAddress,
+    result: &'static str,
+    /// Whether it is isolated; nothing where it is in service.
+    isolated: Option<bool>,
+    findings: Vec<&'a Finding>,
+}
+
+impl<'a> Ended<'a> {
+    fn of(device: DeviceAddress, returned: &'a Returned) -> Self {
+        let (result, isolation, mut findings) = match returned {
+            Returned::Back => ("in-service", None, Vec::new()),
+            Returned::BackWithoutDriver(findings) => ("in-service-without-driver", None, findings.iter().collect()),
+            Returned::Unproven { isolation, .. } => ("unproven", Some(isolation), Vec::new()),
+            Returned::NotHandedOver { findings, isolation } => {
+                ("not-handed-over", Some(isolation), findings.iter().collect())
+            }
+        };
+        if let Some(IsolationResult::Failed(more)) = isolation {
+            findings.extend(more);
+        }
+        Self {
+            event: "returned",
+            device,
+            result,
+            isolated: isolation.map(|isolation| !matches!(isolation, IsolationResult::Failed(_))),
+            findings,
+        }
     }
-    let status = match returned? {
+}
+
+fn report(device: DeviceAddress, how: &Return, returned: &Returned) -> ExitStatus {
+    match returned {
         Returned::Back => {
+            log_return(device, how);
             eprintln!("reseat: {device} is in service again; {NEXT_BOOT}");
             ExitStatus::Recovered
         }
-        Returned::BackWithoutDriver(words) => {
-            let words = words.join("; ");
-            eprintln!("reseat: {device} is in service again by force, and its driver does not have it: {words}");
+        Returned::BackWithoutDriver(findings) => {
+            log_return(device, how);
+            eprintln!(
+                "reseat: {device} is in service again by force, and its driver does not have it: {}",
+                lines(findings)
+            );
             ExitStatus::Error
         }
         Returned::Unproven { end, isolation } => {
-            let end_in_words = end.map_or_else(|| "it could not be isolated".to_owned(), |end| end.to_string());
-            still_out(device, &end_in_words, &isolation);
-            match (&isolation, end) {
-                (Isolation::Failed(_), _) => ExitStatus::NotQuarantined,
+            let text = end.map_or_else(|| "it could not be isolated".to_owned(), |end| end.to_string());
+            still_out(device, &text, isolation);
+            match (isolation, end) {
+                (IsolationResult::Failed(_), _) => ExitStatus::NotQuarantined,
                 (_, Some(End::Unverified { .. })) => ExitStatus::Unverified,
                 (_, Some(End::Refused(_))) => ExitStatus::Refused,
                 (_, None | Some(End::Recovered { .. } | End::OutOfService { .. })) => ExitStatus::OutOfService,
             }
         }
-        Returned::NotHandedOver { words, isolation } => {
-            still_out(device, &words.join("; "), &isolation);
+        Returned::NotHandedOver { findings, isolation } => {
+            still_out(device, &lines(findings), isolation);
             match isolation {
-                Isolation::Failed(_) => ExitStatus::NotQuarantined,
-                Isolation::Done | Isolation::NotThere => ExitStatus::OutOfService,
+                IsolationResult::Failed(_) => ExitStatus::NotQuarantined,
+                IsolationResult::Done | IsolationResult::NotThere => ExitStatus::OutOfService,
             }
         }
-    };
-    Ok(ExitCode::from(status as u8))
+    }
 }
 
-fn still_out(device: reseat_core::address::DeviceAddress, why: &str, isolation: &Isolation) {
+fn log_return(device: DeviceAddress, how: &Return) {
+    let note = |id| Finding::note(id, Subject::gpu(device));
+    log(&words::line(&match how {
+        Return::Resets(resets) => note(id::RETURNED).with("resets", resets),
+        Return::Force(reason) => note(id::RETURNED_BY_FORCE).with("reason", reason),
+    }));
+}
+
+fn still_out(device: DeviceAddress, why: &str, isolation: &IsolationResult) {
     eprintln!("reseat: {device} is still out of service: {why}");
-    if let Isolation::Failed(words) = isolation {
-        eprintln!("reseat: {device} is not out of reach: {}", words.join("; "));
+    if let IsolationResult::Failed(findings) = isolation {
+        eprintln!("reseat: {device} is not out of reach: {}", lines(findings));
     }
+}
+
+/// Findings in one line.
+fn lines(findings: &[Finding]) -> String {
+    Reasons(findings.to_vec()).to_string()
 }

@@ -5,7 +5,11 @@
 
 #![allow(dead_code, reason = "each of the two programs needs a part of it")]
 
+#[cfg(feature = "operator")]
+pub(crate) mod bundle;
 mod claim;
+#[cfg(feature = "operator")]
+pub(crate) mod events;
 mod initramfs;
 mod machine;
 mod recovery;
@@ -64,6 +68,20 @@ pub(crate) fn line(finding: &Finding) -> String {
     let mut parts = vec![sentence(finding)];
     parts.extend(steps(finding));
     parts.join("; ")
+}
+
+/// The finding as an object of `--json`: its fields, then `message`, its sentence, and `help`, the steps in order.
+#[cfg(feature = "operator")]
+pub(crate) fn json(finding: &Finding) -> serde_json::Value {
+    serde_json::json!({
+        "id": finding.id,
+        "severity": finding.severity,
+        "subject": finding.subject,
+        "evidence": finding.evidence,
+        "remedy": finding.remedy,
+        "message": sentence(finding),
+        "help": steps(finding),
+    })
 }
 
 /// The name of a subject in a sentence.

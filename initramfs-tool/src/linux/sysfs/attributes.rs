@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat, readlinkat};
 use rustix::io::{pread, pwrite};
 
+use crate::model::finding::{Finding, Subject, id};
+
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -36,6 +38,16 @@ impl FileError {
     pub(crate) fn cause(&self) -> &io::Error {
         match self {
             Self::Read { cause, .. } | Self::Write { cause, .. } => cause,
+        }
+    }
+
+    /// The error as a finding.
+    pub(crate) fn finding(&self) -> Finding {
+        match self {
+            Self::Read { path, cause } => Finding::error(id::FILE_UNREADABLE, Subject::file(path)).with("cause", cause),
+            Self::Write { path, value, cause } => Finding::error(id::FILE_UNWRITABLE, Subject::file(path))
+                .with("cause", cause)
+                .with("value", value),
         }
     }
 }

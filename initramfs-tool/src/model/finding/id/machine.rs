@@ -6,6 +6,8 @@ super::findings! {
         FILE_UNREADABLE = "file-unreadable";
         /// A file cannot be written. Facts: `cause`, and `value` for an attribute.
         FILE_UNWRITABLE = "file-unwritable";
+        /// A configuration space cannot be read. Facts: `cause`.
+        CONFIG_UNREADABLE = "config-unreadable";
     }
     ways {
         /// The command needs root.
