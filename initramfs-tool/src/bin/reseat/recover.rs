@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use reseat::linux::{self, RecoverError, RecoverOptions, Root};
 use reseat::model::finding::{Finding, id};
-use reseat::recovery::{EVENT_SCHEMA, Event, ExitStatus, Step};
+use reseat::recovery::{EVENT_SCHEMA, ExitStatus, LadderStep, RecoveryEvent};
 use reseat::report::Tone;
 use reseat_core::decision::{self, Rung};
 use reseat_core::recovery::Observation;
@@ -34,6 +35,15 @@ pub(crate) struct Arguments {
     /// Only say what would be done, why, and whom each rung would hit.
     #[arg(long)]
     dry_run: bool,
+    /// The directory that stands for `/`: a copy of another machine's files, for its plan.
+    #[arg(
+        long,
+        value_name = "DIRECTORY",
+        default_value = "/",
+        requires = "dry_run",
+        hide_default_value = true
+    )]
+    root: PathBuf,
     /// The highest rung allowed [default: as /etc/reseat/reseat.toml says, else bmc-power].
     #[arg(long, value_parser = rungs())]
     highest: Option<Rung>,
@@ -73,7 +83,8 @@ enum Preference {
 
 /// Recovers a GPU.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let contract = linux::contract(&Root::system())?;
+    let root = Root::at(&arguments.root);
+    let contract = linux::contract(&root)?;
     let highest = arguments.highest.or(contract.highest);
     let options = RecoverOptions {
         dry_run: arguments.dry_run,
@@ -93,8 +104,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let GpuName(device) = arguments.gpu;
     let mut reporter = Reporter::new(arguments.json);
     let mut rung_comes = false;
-    let end = linux::recover(&Root::system(), device, &options, &mut |event| {
-        if let Event::Decided { rung, .. } = event {
+    let end = linux::recover(&root, device, &options, &mut |event| {
+        if let RecoveryEvent::Decided { rung, .. } = event {
             rung_comes = rung.is_some();
         }
         reporter.report(event);
@@ -128,7 +139,7 @@ pub(crate) struct Reporter {
     json: bool,
     bar: ProgressBar,
     /// Of each step of this rung, the last observation: one that is repeated is reported once.
-    reported: HashMap<Step, Observation>,
+    reported: HashMap<LadderStep, Observation>,
     /// The first error of the output.
     failed: io::Result<()>,
 }
@@ -153,11 +164,11 @@ impl Reporter {
         }
     }
 
-    pub(crate) fn report(&mut self, event: &Event) {
+    pub(crate) fn report(&mut self, event: &RecoveryEvent) {
         log_refusals(event);
         let reported = match (self.json, event) {
             (true, _) => self.line_of(event),
-            (false, Event::Began { .. } | Event::Waiting { .. }) => {
+            (false, RecoveryEvent::Began { .. } | RecoveryEvent::Waiting { .. }) => {
                 self.bar.reset_elapsed();
                 self.bar.set_message(words::events::event(event).trim().to_owned());
                 Ok(())
@@ -189,12 +200,12 @@ impl Reporter {
         }
     }
 
-    fn is_repeated(&mut self, event: &Event) -> bool {
+    fn is_repeated(&mut self, event: &RecoveryEvent) -> bool {
         match event {
-            Event::Ended {
+            RecoveryEvent::Ended {
                 operation, observation, ..
             } => self.reported.insert(*operation, *observation) == Some(*observation),
-            Event::Decided { .. } => {
+            RecoveryEvent::Decided { .. } => {
                 self.reported.clear();
                 false
             }
@@ -219,8 +230,8 @@ fn print(text: &str) -> io::Result<()> {
 }
 
 /// Writes to the kernel log that a GPU held through VFIO is not reset, with its holder.
-fn log_refusals(event: &Event) {
-    let (Event::Found { findings } | Event::Ended { findings, .. }) = event else {
+fn log_refusals(event: &RecoveryEvent) {
+    let (RecoveryEvent::Found { findings } | RecoveryEvent::Ended { findings, .. }) = event else {
         return;
     };
     let is_refusal = |finding: &&Finding| finding.id == id::NOT_FORCED || finding.id == id::HOLDERS_UNKNOWN;

@@ -131,7 +131,7 @@ pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
     let mut way = slots::way_to(root, options.function)?;
     way.retain(|function| function.device_address() != device);
     way.extend(gpu.functions.iter().map(|function| function.address));
-    let Some(_domain) = locks::of_way(root, &way).map_err(HotClaimError::Lock)? else {
+    let Some(_domain) = locks::of_possible_domains(root, &way).map_err(HotClaimError::Lock)? else {
         return left("a recovery is under way, and claims what it brings back");
     };
     if recovery_files::is_interrupted(root, device)? {

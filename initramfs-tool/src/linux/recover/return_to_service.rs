@@ -21,7 +21,7 @@ use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::Identification;
 use crate::records::quarantine::Closing;
-use crate::recovery::{Event, Step, Task};
+use crate::recovery::{LadderStep, RecoveryEvent, Task};
 use crate::rules::Contract;
 
 /// How a GPU is to come back.
@@ -68,7 +68,7 @@ pub fn return_to_service(
     device: DeviceAddress,
     how: &Return,
     contract: &Contract,
-    listener: &mut dyn FnMut(&Event),
+    listener: &mut dyn FnMut(&RecoveryEvent),
 ) -> Result<Returned, QuarantineError> {
     let state = quarantine::read(root);
     let ledger = known(&state)?;
@@ -87,7 +87,7 @@ pub fn return_to_service(
     }
     let findings = bring_back(root, device);
     if !findings.is_empty() {
-        listener(&Event::Found { findings });
+        listener(&RecoveryEvent::Found { findings });
     }
     match how {
         Return::Force(reason) => force(root, device, &identification, reason),
@@ -117,7 +117,7 @@ fn prove(
     identification: &Identification,
     resets: u32,
     contract: &Contract,
-    listener: &mut dyn FnMut(&Event),
+    listener: &mut dyn FnMut(&RecoveryEvent),
 ) -> Result<Returned, QuarantineError> {
     let mut proven: u32 = 0;
     let mut was_powered = false;
@@ -128,7 +128,7 @@ fn prove(
         }
         let number = proven.saturating_add(1);
         let progress = Finding::note(id::RESET_OF_SEVERAL, Subject::gpu(device));
-        listener(&Event::Found {
+        listener(&RecoveryEvent::Found {
             findings: vec![progress.with("number", number).with("count", resets)],
         });
         let options = RecoverOptions {
@@ -182,7 +182,7 @@ fn bring_back(root: &Root, device: DeviceAddress) -> Vec<Finding> {
         return Vec::new();
     }
     let scanned = with_domain(root, device, |workers, subject| {
-        done(workers, device, &Task::Rescan(subject), Step::Rescan.limit())
+        done(workers, device, &Task::Rescan(subject), LadderStep::Rescan.limit())
     });
     let left = missing();
     let note =
