@@ -5,11 +5,13 @@
 
 mod command_line;
 mod file;
+#[cfg(feature = "operator")]
 mod recover;
 mod selector;
 
 pub use command_line::{CommandLine, Switch};
 pub use file::{LARGEST as LARGEST_FILE, RulesFileError, parse as parse_file};
+#[cfg(feature = "operator")]
 pub use recover::{Contract, Reboot, parse as parse_contract};
 pub use selector::{Selector, SelectorError, Term};
 

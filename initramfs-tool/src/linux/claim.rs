@@ -1,8 +1,11 @@
 //! The claim, done: at boot, and of a GPU that appears on a running machine.
 
 pub(crate) mod boot;
+#[cfg(feature = "operator")]
+pub(crate) mod check;
 pub(crate) mod displays;
 pub(crate) mod effects;
+#[cfg(feature = "operator")]
 pub(crate) mod hot_plug;
 pub(crate) mod iommu;
 pub(crate) mod mask;

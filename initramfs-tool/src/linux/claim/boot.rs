@@ -76,54 +76,13 @@ fn claim(begin: Instant, options: &Options) -> Report {
     }
 }
 
-/// What a look at the rules brought.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Checked {
-    /// The report of a dry run.
-    pub report: Report,
-    /// Whether every rule says something.
-    pub understood: bool,
-    /// How far this boot's kernel command line lets a claim go.
-    pub switch: Switch,
-    /// What is wrong with what the file says of recovery. To a claim that is nothing.
-    pub contract: Option<String>,
-}
-
-/// What the rules would claim now: those of the usual file or of another, and those of this boot, even if that was one with
-/// `reseat=off`. Touches nothing.
-pub fn check_rules(root: &Root, rules: Option<PathBuf>) -> Checked {
-    let begin = Instant::now();
-    let options = Options {
-        root: root.clone(),
-        rules,
-        report: None,
-        dry_run: true,
-    };
-    let command_line = read_command_line(root);
-    let unread = command_line.as_ref().err().cloned();
-    let mut request = Request::gather(&options, command_line.unwrap_or_default());
-    request.problems.extend(unread);
-    let (understood, switch) = (request.understood(), request.parameters.switch);
-    let contract = match request.file_is_good {
-        true => rules::problem_of_contract(root, options.rules.as_deref()),
-        // That it is none is told already.
-        false => None,
-    };
-    Checked {
-        report: carry_out(begin, &options, request),
-        understood,
-        switch,
-        contract,
-    }
-}
-
 /// Whether this kernel was started to save the memory of one that has crashed. That is all it is to do: it has little memory
 /// and one processor, the devices are as the crash left them, and it restarts the machine in the end.
 pub(crate) fn is_crash_kernel(root: &Root) -> bool {
     root.path("/proc/vmcore").exists()
 }
 
-fn read_command_line(root: &Root) -> Result<String, String> {
+pub(super) fn read_command_line(root: &Root) -> Result<String, String> {
     match fs::read(root.path("/proc/cmdline")) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) => Err(format!("cannot read /proc/cmdline: {error}")),
@@ -143,17 +102,17 @@ pub(crate) fn unknown(parameters: &CommandLine) -> Vec<String> {
 }
 
 /// What is asked for.
-struct Request {
-    command_line: String,
-    parameters: CommandLine,
-    rules: Vec<Rule>,
+pub(super) struct Request {
+    pub(super) command_line: String,
+    pub(super) parameters: CommandLine,
+    pub(super) rules: Vec<Rule>,
     /// Whether the rules file is one, if it is there.
-    file_is_good: bool,
-    problems: Vec<String>,
+    pub(super) file_is_good: bool,
+    pub(super) problems: Vec<String>,
 }
 
 impl Request {
-    fn gather(options: &Options, command_line: String) -> Self {
+    pub(super) fn gather(options: &Options, command_line: String) -> Self {
         let parameters = CommandLine::parse(&command_line);
         let mut problems = unknown(&parameters);
         let (rules, bad_file) = match rules::rules_from_file(&options.root, options.rules.as_deref()) {
@@ -171,13 +130,13 @@ impl Request {
         }
     }
 
-    fn understood(&self) -> bool {
+    pub(super) fn understood(&self) -> bool {
         let mut choices = self.rules.iter().flat_map(|rule| rule.not.iter().chain([&rule.choice]));
         self.file_is_good && choices.all(|choice| choice.selector.is_ok())
     }
 }
 
-fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
+pub(super) fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
     let root = &options.root;
     let boot = boot(root);
     let Request {
@@ -297,39 +256,6 @@ pub(crate) fn target(gpu: &Gpu, plan: &Plan) -> Target {
             .collect();
     }
     target
-}
-
-/// The GPUs that the rules would have claimed now, were all of them in service.
-pub(crate) fn chosen(root: &Root) -> Vec<Gpu> {
-    let Ok(command_line) = read_command_line(root) else {
-        return Vec::new();
-    };
-    let options = Options {
-        root: root.clone(),
-        rules: None,
-        report: None,
-        dry_run: true,
-    };
-    // Whoever claims with them tells what is wrong with them.
-    let Request {
-        command_line,
-        parameters,
-        rules,
-        ..
-    } = Request::gather(&options, command_line);
-    // By a dry run the boot claims nothing either.
-    if parameters.switch != Switch::On {
-        return Vec::new();
-    }
-    let listing = functions::list(root);
-    let machine = Machine {
-        functions: &listing.functions,
-        unreadable: &listing.unreadable,
-        details: &details::gather(root, &listing.functions, Wanted::by(&rules), &mut Vec::new()),
-        signs: &displays::signs(root, &listing.functions),
-        iommu: &iommu::gather(root, &listing.functions, &command_line),
-    };
-    plan::plan(rules, machine).claim
 }
 
 /// Loading vfio-pci binds by itself what its own configuration names (`ids=`): functions that no rule chose are not to

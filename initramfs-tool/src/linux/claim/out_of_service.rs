@@ -9,7 +9,7 @@ use crate::linux::sysfs::slots;
 use crate::model::identification::Identification;
 use crate::model::inventory::{Gpu, Serial};
 use crate::plan::Chosen;
-use crate::records::quarantine::AtBoot;
+use crate::records::boot_quarantine::AtBoot;
 
 /// What stands against GPUs, and what there is to say of that.
 pub(crate) struct OutOfService<'a> {

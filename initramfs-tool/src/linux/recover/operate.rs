@@ -15,7 +15,7 @@ use crate::claim::{Attribute, NOBODY};
 use crate::linux::state::recovery_files;
 use crate::linux::survey::health::Patience;
 use crate::linux::survey::machine::Survey;
-use crate::linux::survey::{health, machine, usage};
+use crate::linux::survey::{admission, health, machine, usage};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
 use crate::model::usage::{Usage, User};
@@ -182,7 +182,7 @@ fn link(root: &Root, subject: &Subject) -> PortLink {
     if there.is_empty() && !subject.ports.is_empty() {
         return PortLink::Unreadable;
     }
-    health::link_below(root, &there)
+    admission::link_below(root, &there)
 }
 
 /// The readiness of all functions together. One that the kernel does not list is absent.
@@ -191,7 +191,7 @@ fn look(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Result<Readi
     let mut together: Option<Readiness> = None;
     for function in subject.functions() {
         let readiness = if root.function(function).exists() {
-            match health::admission(root, &subject.ports) {
+            match admission::admission(root, &subject.ports) {
                 Ok(admission) => machine::readiness(root, function, admission, rrs)
                     .map_err(|problem| Stop::failed(Failure::Io, problem))?,
                 Err(readiness) => readiness,

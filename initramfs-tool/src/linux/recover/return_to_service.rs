@@ -14,7 +14,7 @@ use super::run;
 use super::run::Options;
 use super::worker::Workers;
 use crate::claim::Limits;
-use crate::linux::claim::{boot, modprobe, variants};
+use crate::linux::claim::{check, modprobe, variants};
 use crate::linux::state::{quarantine, recovery_files};
 use crate::linux::survey::identity;
 use crate::linux::sysfs::root::Root;
@@ -195,7 +195,7 @@ fn hand_over(root: &Root, device: DeviceAddress) -> Result<(), Vec<String>> {
     let Some(gpu) = find(root, device) else {
         return Ok(());
     };
-    let is_chosen = boot::chosen(root).iter().any(|chosen| chosen.device == gpu.device);
+    let is_chosen = check::chosen(root).iter().any(|chosen| chosen.device == gpu.device);
     if is_chosen {
         let until = Instant::now() + Limits::RUNNING.loading_ends;
         if let Some(problem) = modprobe::provide_vfio_pci(root, until).problem {

@@ -1,7 +1,9 @@
 //! The contract of recovery, from the rules file.
 
+use std::path::Path;
 use std::{fs, io};
 
+use super::rules;
 use super::rules::RULES_FILE;
 use crate::linux::sysfs::root::Root;
 use crate::rules::{Contract, RulesFileError, parse_contract};
@@ -27,4 +29,12 @@ pub fn contract(root: &Root) -> Result<Contract, ContractError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Contract::default()),
         Err(error) => Err(ContractError::Read(error)),
     }
+}
+
+/// What is wrong with what the file says of recovery, if it can be read.
+pub(crate) fn problem(root: &Root, named: Option<&Path>) -> Option<String> {
+    let path = named.unwrap_or(Path::new(RULES_FILE));
+    let content = rules::read(&root.path(path)).ok()?;
+    let contract = parse_contract(&path.display().to_string(), &content);
+    contract.err().map(|error| error.to_string())
 }

@@ -43,16 +43,8 @@ pub(crate) fn meaning_nothing(root: &Root) -> Vec<String> {
     wrong.map(|(choice, error)| format!("rule {choice}: {error}")).collect()
 }
 
-/// What is wrong with what the file says of recovery, if it can be read.
-pub(crate) fn problem_of_contract(root: &Root, named: Option<&Path>) -> Option<String> {
-    let path = named.unwrap_or(Path::new(RULES_FILE));
-    let content = read(&root.path(path)).ok()?;
-    let contract = rules::parse_contract(&path.display().to_string(), &content);
-    contract.err().map(|error| error.to_string())
-}
-
 /// As much of a file as rules may be, and a byte more, by which it is told to be too large.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
     if file.metadata()?.is_dir() {

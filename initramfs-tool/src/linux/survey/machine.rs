@@ -14,7 +14,7 @@ use reseat_core::presence::{Admission, PortLink, Readiness, RrsVisibility};
 use reseat_core::topology::function::{Bridge, Cxl, Fact, Function, HotplugOwner, Power, Role, Slot};
 use reseat_core::topology::{Node, Place, Topology, TopologyError};
 
-use super::health;
+use super::admission;
 use crate::linux::sysfs::capabilities::Space;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
@@ -193,7 +193,7 @@ impl<'a> Look<'a> {
             return known;
         }
         let link = match self.admission(port) {
-            Ok(admission) => health::link_of(self.root, port.address(), admission),
+            Ok(admission) => admission::link_of(self.root, port.address(), admission),
             Err(Readiness::LinkInactive) => PortLink::Inactive,
             Err(_) => PortLink::Unreadable,
         };

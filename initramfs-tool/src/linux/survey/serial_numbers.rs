@@ -14,7 +14,7 @@ use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
 use reseat_core::capability::walk::{End, Walk};
 use reseat_core::header::CapabilityPointer;
 
-use super::health;
+use super::admission::admission;
 use crate::linux::process::program;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
@@ -142,6 +142,7 @@ fn may_be_read(root: &Root, function: FunctionAddress) -> Result<(), String> {
     ports
         .iter()
         .try_for_each(|port| is_asleep(*port, &["D3hot", "D3cold"]))?;
-    let admission = health::admission(root, &ports);
-    admission.map(drop).map_err(|readiness| readiness.to_string())
+    admission(root, &ports)
+        .map(drop)
+        .map_err(|readiness| readiness.to_string())
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::health::{Observation, Reading};
 
-use super::{health, usage};
+use super::{admission, usage};
 use crate::claim::VFIO_PCI;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
@@ -76,7 +76,7 @@ fn by_rom(root: &Root, subject: &Subject, member: &Member) -> Result<String, Str
 }
 
 fn observe(root: &Root, subject: &Subject, member: &Member) -> Result<Observation, String> {
-    let admission = health::admission(root, &subject.ports).map_err(|readiness| readiness.to_string())?;
+    let admission = admission::admission(root, &subject.ports).map_err(|readiness| readiness.to_string())?;
     let config = ConfigFile::open(root, member.address).map_err(|error| error.to_string())?;
     Ok(Observation::read(admission, config))
 }

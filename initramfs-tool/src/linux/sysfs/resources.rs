@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use reseat_core::address::FunctionAddress;
 use reseat_core::health::NotRead;
 use reseat_core::vendor::Register;
+use rustix::mm::{MapFlags, ProtFlags};
 use vm_memory::mmap::MmapRegionError;
 use vm_memory::{Bytes, FileOffset, MmapRegion, VolatileMemory};
 
@@ -25,7 +26,8 @@ pub(crate) fn read(root: &Root, function: FunctionAddress, register: Register) -
     let (start, within) = (offset - offset % PAGE, offset % PAGE);
     let start = u64::try_from(start).map_err(|_| NotRead::Failed)?;
     let place = FileOffset::new(file, start);
-    let mapped = MmapRegion::<()>::build(Some(place), PAGE, libc::PROT_READ, libc::MAP_SHARED);
+    let (protection, flags) = (ProtFlags::READ.bits(), MapFlags::SHARED.bits());
+    let mapped = MmapRegion::<()>::build(Some(place), PAGE, protection.cast_signed(), flags.cast_signed());
     let mapped = mapped.map_err(|error| match error {
         MmapRegionError::Mmap(error) => why(&error),
         _ => NotRead::Failed,

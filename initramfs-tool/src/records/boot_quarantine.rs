@@ -1,9 +1,12 @@
-//! The same file as the boot reads it: who is out of service and why, and nothing of when. The initramfs carries no calendar.
+//! The quarantine file as the boot reads it: who is out of service and why, and nothing of when. The initramfs carries no
+//! calendar.
 
 use serde::Deserialize;
 
-use super::SCHEMA;
 use crate::model::identification::{Identification, Likeness};
+
+/// The version of the file's form.
+pub const SCHEMA: &str = "reseat.quarantine/1";
 
 /// What the boot knows of the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +105,7 @@ mod tests {
     use super::*;
     use crate::model::identification::tests::{first, second};
 
-    const FROZEN: &str = include_str!("quarantine-1.json");
+    const FROZEN: &str = include_str!("quarantine/quarantine-1.json");
 
     #[test]
     fn the_boot_reads_of_the_frozen_file_what_the_ledger_says() {
