@@ -153,7 +153,7 @@ impl Next {
     }
 }
 
-/// Why nothing is done.
+/// SkipReason nothing is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -233,15 +233,15 @@ impl fmt::Display for Branch {
 pub struct Skipped {
     /// Which.
     pub rung: Rung,
-    /// Why.
-    pub why: Why,
+    /// SkipReason.
+    pub why: SkipReason,
 }
 
-/// Why a rung was passed over.
+/// SkipReason a rung was passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Why {
+pub enum SkipReason {
     /// It was tried.
     Tried,
     /// A reset that takes it in was tried.
@@ -272,7 +272,7 @@ pub enum Why {
     Quirk(BusReset),
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tried => "tried before",

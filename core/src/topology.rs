@@ -25,7 +25,7 @@
 //! ```
 //! use reseat_core::header::BusNumbers;
 //! use reseat_core::topology::function::{Bridge, Fact, Function, Role};
-//! use reseat_core::topology::method::{Method, Why};
+//! use reseat_core::topology::method::{Method, ResetUnavailable};
 //! use reseat_core::topology::{Node, Topology};
 //!
 //! let mut port = Function::new("00:01.0".parse()?, "8086:352a".parse()?, "060400".parse()?);
@@ -41,8 +41,8 @@
 //! let topology = Topology::new(&functions, &mut nodes)?;
 //! let gpu = topology.find(gpu.address).ok_or("the GPU is among them")?;
 //! assert_eq!(gpu.card_root().map(|port| port.function().address), Some(port.address));
-//! assert_eq!(gpu.reset(Method::Flr).err(), Some(Why::NotOffered));
-//! assert_eq!(gpu.reset(Method::Bus).err(), Some(Why::Sibling(audio.address)));
+//! assert_eq!(gpu.reset(Method::Flr).err(), Some(ResetUnavailable::NotOffered));
+//! assert_eq!(gpu.reset(Method::Bus).err(), Some(ResetUnavailable::Sibling(audio.address)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -226,7 +226,7 @@ impl Link {
     }
 }
 
-/// Why functions make no topology.
+/// ResetUnavailable functions make no topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum TopologyError {

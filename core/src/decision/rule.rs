@@ -4,7 +4,7 @@ use heapless::Vec;
 
 use super::{
     Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Decision, Exclusivity, Facts, Next, Preference, Refusal,
-    Rung, Skipped, SlotPower, Tdi, Tried, Use, Why,
+    Rung, SkipReason, Skipped, SlotPower, Tdi, Tried, Use,
 };
 use crate::presence::PortLink;
 use crate::topology::Fabric;
@@ -30,7 +30,7 @@ pub fn decide(facts: &Facts, tried: &Tried) -> Decision {
             let next = Next::Try(rung);
             return Decision { branch, next, skipped };
         };
-        if why == Why::FabricUnknown {
+        if why == SkipReason::FabricUnknown {
             next = Next::Refuse(Refusal::FabricUnknown);
         }
         // There is room for each rung once.
@@ -86,20 +86,20 @@ fn order(branch: Branch) -> impl Iterator<Item = Rung> {
 }
 
 /// What speaks against a rung. The fabric comes last: it refuses only what else could be done.
-fn against(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Why> {
+fn against(rung: Rung, facts: &Facts, tried: &Tried) -> Option<SkipReason> {
     let fabric_unknown = rung.above_flr() && facts.fabric == Fabric::Unknown;
-    against_fabric_aside(rung, facts, tried).or(fabric_unknown.then_some(Why::FabricUnknown))
+    against_fabric_aside(rung, facts, tried).or(fabric_unknown.then_some(SkipReason::FabricUnknown))
 }
 
-fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Why> {
+fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<SkipReason> {
     if tried.contains(rung) {
-        Some(Why::Tried)
+        Some(SkipReason::Tried)
     } else if tried.surpasses(rung) {
-        Some(Why::Surpassed)
+        Some(SkipReason::Surpassed)
     } else if rung > facts.highest {
-        Some(Why::AboveHighest)
+        Some(SkipReason::AboveHighest)
     } else if facts.only.is_some_and(|only| only != rung) {
-        Some(Why::NotAsked)
+        Some(SkipReason::NotAsked)
     } else {
         match rung {
             Rung::KernelFlr => unwritable(facts).or(missing(facts.flr)),
@@ -111,30 +111,30 @@ fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Why>
     }
 }
 
-/// Why nothing may be written to the function, if so.
-const fn unwritable(facts: &Facts) -> Option<Why> {
+/// SkipReason nothing may be written to the function, if so.
+const fn unwritable(facts: &Facts) -> Option<SkipReason> {
     match (facts.link, facts.answer) {
-        (PortLink::Inactive | PortLink::Unreadable, _) => Some(Why::LinkNotActive),
-        (_, Answer::Absent | Answer::NotReady | Answer::Unknown) => Some(Why::NoAnswer),
+        (PortLink::Inactive | PortLink::Unreadable, _) => Some(SkipReason::LinkNotActive),
+        (_, Answer::Absent | Answer::NotReady | Answer::Unknown) => Some(SkipReason::NoAnswer),
         (PortLink::Active | PortLink::NotReported, Answer::Ready | Answer::Half) => None,
     }
 }
 
-const fn missing(method: Availability) -> Option<Why> {
+const fn missing(method: Availability) -> Option<SkipReason> {
     match method {
         Availability::Available => None,
-        Availability::Unavailable => Some(Why::Unavailable),
-        Availability::Unknown => Some(Why::AvailabilityUnknown),
+        Availability::Unavailable => Some(SkipReason::Unavailable),
+        Availability::Unknown => Some(SkipReason::AvailabilityUnknown),
     }
 }
 
-const fn against_bus_reset(facts: &Facts) -> Option<Why> {
+const fn against_bus_reset(facts: &Facts) -> Option<SkipReason> {
     match (facts.bus_reset, facts.exclusivity, facts.hotplug) {
         (BusReset::ForbiddenAtChild | BusReset::ForbiddenAtPort | BusReset::Unknown, ..) => {
-            Some(Why::Quirk(facts.bus_reset))
+            Some(SkipReason::Quirk(facts.bus_reset))
         }
-        (_, Exclusivity::Shared | Exclusivity::Unknown, _) => Some(Why::NotExclusive),
-        (_, _, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(Why::HotplugNotOurs),
+        (_, Exclusivity::Shared | Exclusivity::Unknown, _) => Some(SkipReason::NotExclusive),
+        (_, _, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(SkipReason::HotplugNotOurs),
         (BusReset::Allowed, Exclusivity::Exclusive, HotplugOwner::Os | HotplugOwner::Nobody) => {
             missing(facts.secondary_bus_reset)
         }
@@ -143,19 +143,19 @@ const fn against_bus_reset(facts: &Facts) -> Option<Why> {
 
 /// Without a slot of the operating system's own, "power off" may be an eject by firmware; and a
 /// slot may power more than the reset domain that the other rungs act on.
-const fn against_slot_power(facts: &Facts) -> Option<Why> {
+const fn against_slot_power(facts: &Facts) -> Option<SkipReason> {
     match (facts.slot_power, facts.hotplug) {
-        (SlotPower::None, _) => Some(Why::Unavailable),
-        (SlotPower::Unknown, _) => Some(Why::AvailabilityUnknown),
+        (SlotPower::None, _) => Some(SkipReason::Unavailable),
+        (SlotPower::Unknown, _) => Some(SkipReason::AvailabilityUnknown),
         (_, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Nobody | HotplugOwner::Unknown) => {
-            Some(Why::HotplugNotOurs)
+            Some(SkipReason::HotplugNotOurs)
         }
         (
             SlotPower::Controller {
                 domain: Exclusivity::Shared | Exclusivity::Unknown,
             },
             HotplugOwner::Os,
-        ) => Some(Why::NotExclusive),
+        ) => Some(SkipReason::NotExclusive),
         (
             SlotPower::Controller {
                 domain: Exclusivity::Exclusive,
@@ -167,17 +167,17 @@ const fn against_slot_power(facts: &Facts) -> Option<Why> {
 
 /// Where firmware or ACPI owns the slot, it acts on the link that goes down with the power. What is below the card root is
 /// removed first, so that has to be ours as well as all that the BMC switches.
-const fn against_bmc(facts: &Facts) -> Option<Why> {
+const fn against_bmc(facts: &Facts) -> Option<SkipReason> {
     match (facts.bmc, facts.exclusivity, facts.hotplug) {
-        (Bmc::NotConfigured, ..) => Some(Why::NotConfigured),
+        (Bmc::NotConfigured, ..) => Some(SkipReason::NotConfigured),
         (
             Bmc::Configured {
                 domain: Exclusivity::Shared | Exclusivity::Unknown,
             },
             ..,
         )
-        | (_, Exclusivity::Shared | Exclusivity::Unknown, _) => Some(Why::NotExclusive),
-        (_, _, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(Why::HotplugNotOurs),
+        | (_, Exclusivity::Shared | Exclusivity::Unknown, _) => Some(SkipReason::NotExclusive),
+        (_, _, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(SkipReason::HotplugNotOurs),
         (
             Bmc::Configured {
                 domain: Exclusivity::Exclusive,
@@ -185,7 +185,7 @@ const fn against_bmc(facts: &Facts) -> Option<Why> {
             Exclusivity::Exclusive,
             HotplugOwner::Os | HotplugOwner::Nobody,
         ) => match facts.slot_power {
-            SlotPower::Controller { .. } => Some(Why::PortSwitchesPower),
+            SlotPower::Controller { .. } => Some(SkipReason::PortSwitchesPower),
             SlotPower::None | SlotPower::Unknown => None,
         },
     }

@@ -5,9 +5,9 @@ use super::{
     Use,
 };
 use crate::presence::PortLink;
-use crate::topology::domain::{self, Domain};
+use crate::topology::domain::{Domain, NotExclusive};
 use crate::topology::function::{Bridge, Cxl, Fact, Function, HotplugOwner, Role, Slot};
-use crate::topology::method::{Method, Unknown, Why};
+use crate::topology::method::{Method, MissingFact, ResetUnavailable};
 use crate::topology::{Fabric, Place};
 
 /// The facts about a function that its place in a topology tells. Each means what the field of the
@@ -125,17 +125,17 @@ fn bridge<'t>(place: Place<'t>) -> Option<&'t Bridge> {
     }
 }
 
-fn exclusivity(card: &Result<Domain<'_>, Why>, ours: impl Fn(&Function) -> bool) -> Exclusivity {
+fn exclusivity(card: &Result<Domain<'_>, ResetUnavailable>, ours: impl Fn(&Function) -> bool) -> Exclusivity {
     match card {
-        Ok(domain) => match domain.exclusivity(ours) {
+        Ok(domain) => match domain.exclusive(ours) {
             // Whom nobody knows is the fact "fabric", which allows nothing above FLR; that is the
             // weakest of all reasons, so that no other one stands behind it.
-            domain::Exclusivity::Exclusive | domain::Exclusivity::FabricUnknown(_) => Exclusivity::Exclusive,
-            domain::Exclusivity::Bystander(_) | domain::Exclusivity::VirtualFunction(_) => Exclusivity::Shared,
-            domain::Exclusivity::Doubtful(..) => Exclusivity::Unknown,
+            Ok(()) | Err(NotExclusive::FabricUnknown(_)) => Exclusivity::Exclusive,
+            Err(NotExclusive::Bystander(_) | NotExclusive::VirtualFunction(_)) => Exclusivity::Shared,
+            Err(NotExclusive::Doubtful(..)) => Exclusivity::Unknown,
         },
         // Its physical function is below the card root too.
-        Err(Why::VirtualFunction) => Exclusivity::Shared,
+        Err(ResetUnavailable::VirtualFunction) => Exclusivity::Shared,
         Err(_) => Exclusivity::Unknown,
     }
 }
@@ -163,10 +163,13 @@ fn link(place: Place<'_>) -> PortLink {
 /// Whether a function has a method. What it answers is a fact of its own.
 fn function_level(place: Place<'_>, method: Method) -> Availability {
     match place.reset(method) {
-        Ok(_) | Err(Why::NotAnswering(_) | Why::LinkInactive | Why::NotKnown(Unknown::Link | Unknown::Readiness)) => {
-            Availability::Available
-        }
-        Err(Why::NotKnown(_)) => Availability::Unknown,
+        Ok(_)
+        | Err(
+            ResetUnavailable::NotAnswering(_)
+            | ResetUnavailable::LinkInactive
+            | ResetUnavailable::NotKnown(MissingFact::Link | MissingFact::Readiness),
+        ) => Availability::Available,
+        Err(ResetUnavailable::NotKnown(_)) => Availability::Unknown,
         Err(_) => Availability::Unavailable,
     }
 }
@@ -180,9 +183,9 @@ const fn either(one: Availability, other: Availability) -> Availability {
 }
 
 /// Whether the card root's bit does anything. Quirks, hotplug and bystanders are facts of their own.
-const fn secondary_bus_reset(card: &Result<Domain<'_>, Why>, root: Option<&Bridge>) -> Availability {
+const fn secondary_bus_reset(card: &Result<Domain<'_>, ResetUnavailable>, root: Option<&Bridge>) -> Availability {
     match (card, root) {
-        (Err(Why::NotKnown(_)), _) => Availability::Unknown,
+        (Err(ResetUnavailable::NotKnown(_)), _) => Availability::Unknown,
         (Err(_), _) | (Ok(_), None) => Availability::Unavailable,
         (Ok(_), Some(root)) => match root.cxl {
             Cxl::None | Cxl::SbrUnmasked => Availability::Available,
@@ -194,10 +197,10 @@ const fn secondary_bus_reset(card: &Result<Domain<'_>, Why>, root: Option<&Bridg
 
 fn bus_reset(place: Place<'_>, root: Option<Place<'_>>) -> BusReset {
     match place.reset(Method::DetachSbr) {
-        Err(Why::Quirk(at)) if root.is_some_and(|root| root.address() == at) => BusReset::ForbiddenAtPort,
-        Err(Why::Quirk(_)) => BusReset::ForbiddenAtChild,
+        Err(ResetUnavailable::Quirk(at)) if root.is_some_and(|root| root.address() == at) => BusReset::ForbiddenAtPort,
+        Err(ResetUnavailable::Quirk(_)) => BusReset::ForbiddenAtChild,
         // Nobody knows on whom to look it up.
-        Err(Why::NotKnown(Unknown::Buses | Unknown::Role)) => BusReset::Unknown,
+        Err(ResetUnavailable::NotKnown(MissingFact::Buses | MissingFact::Role)) => BusReset::Unknown,
         // Quirks come before all other reasons, but for those that leave no port to reset.
         Ok(_) | Err(_) => BusReset::Allowed,
     }
@@ -206,10 +209,13 @@ fn bus_reset(place: Place<'_>, root: Option<Place<'_>>) -> BusReset {
 fn slot_power(place: Place<'_>, domain: Exclusivity) -> SlotPower {
     match place.reset(Method::SlotPower) {
         // Who owns hotplug is a fact of its own.
-        Ok(_) | Err(Why::FirmwareOwnsHotplug | Why::AcpiOwnsHotplug | Why::NotKnown(Unknown::HotplugOwner)) => {
-            SlotPower::Controller { domain }
-        }
-        Err(Why::NotKnown(_)) => SlotPower::Unknown,
+        Ok(_)
+        | Err(
+            ResetUnavailable::FirmwareOwnsHotplug
+            | ResetUnavailable::AcpiOwnsHotplug
+            | ResetUnavailable::NotKnown(MissingFact::HotplugOwner),
+        ) => SlotPower::Controller { domain },
+        Err(ResetUnavailable::NotKnown(_)) => SlotPower::Unknown,
         Err(_) => SlotPower::None,
     }
 }

@@ -64,7 +64,7 @@ fn decides(facts: &Facts, tried: &[Rung], branch: Branch, next: Next) -> Decisio
     decision
 }
 
-fn why(decision: &Decision, rung: Rung) -> Option<Why> {
+fn why(decision: &Decision, rung: Rung) -> Option<SkipReason> {
     let skipped = decision.skipped.iter().find(|skipped| skipped.rung == rung);
     skipped.map(|skipped| skipped.why)
 }
@@ -100,7 +100,7 @@ fn unknown_fabric_allows_flr_and_nothing_above() {
     decides(&facts(unknown), &[], Branch::Otherwise, FLR);
     decides(&sick(unknown), &[], Branch::Sick, FLR);
     let decision = decides(&facts(unknown), &[Rung::KernelFlr], Branch::Otherwise, PM);
-    assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::FabricUnknown));
+    assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::FabricUnknown));
     let refuse = Refuse(Refusal::FabricUnknown);
     let below = [Rung::KernelFlr, Rung::KernelPm];
     decides(&facts(unknown), &below, Branch::Otherwise, refuse);
@@ -136,7 +136,7 @@ fn quirk_forbids_the_bus_reset_wherever_it_is() {
         decides(&preferred, &[], Branch::NoBusReset, FLR);
         let tried = [Rung::KernelFlr, Rung::KernelPm];
         let decision = decides(&sick(forbidden), &tried, Branch::NoBusReset, Next::Try(Rung::SlotPower));
-        assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::Quirk(quirk)));
+        assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::Quirk(quirk)));
     }
     decides(&sick(|_| ()), &[], Branch::Sick, SBR);
 }
@@ -144,11 +144,11 @@ fn quirk_forbids_the_bus_reset_wherever_it_is() {
 #[test]
 fn nothing_is_written_to_what_does_not_answer() {
     for (link, answer, reason) in [
-        (PortLink::Inactive, Answer::Ready, Why::LinkNotActive),
-        (PortLink::Unreadable, Answer::Ready, Why::LinkNotActive),
-        (PortLink::Active, Answer::Absent, Why::NoAnswer),
-        (PortLink::Active, Answer::NotReady, Why::NoAnswer),
-        (PortLink::NotReported, Answer::Unknown, Why::NoAnswer),
+        (PortLink::Inactive, Answer::Ready, SkipReason::LinkNotActive),
+        (PortLink::Unreadable, Answer::Ready, SkipReason::LinkNotActive),
+        (PortLink::Active, Answer::Absent, SkipReason::NoAnswer),
+        (PortLink::Active, Answer::NotReady, SkipReason::NoAnswer),
+        (PortLink::NotReported, Answer::Unknown, SkipReason::NoAnswer),
     ] {
         let gone = |facts: &mut Facts| (facts.link, facts.answer) = (link, answer);
         decides(&facts(gone), &[], Branch::Absent, SBR);
@@ -207,7 +207,7 @@ fn shared_or_unknown_domain_is_never_reset_as_a_whole() {
         decides(&shared, &[], Branch::Shared, FLR);
         let tried = [Rung::KernelFlr, Rung::KernelPm];
         let decision = decides(&shared, &tried, Branch::Shared, Next::Try(Rung::SlotPower));
-        assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::NotExclusive));
+        assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::NotExclusive));
         decides(
             &shared,
             &[Rung::KernelFlr, Rung::KernelPm, Rung::SlotPower],
@@ -221,19 +221,19 @@ fn shared_or_unknown_domain_is_never_reset_as_a_whole() {
 fn slot_is_not_switched_off_under_others() {
     let tried = [Rung::KernelFlr, Rung::KernelPm];
     for (slot_power, reason) in [
-        (SlotPower::None, Why::Unavailable),
-        (SlotPower::Unknown, Why::AvailabilityUnknown),
+        (SlotPower::None, SkipReason::Unavailable),
+        (SlotPower::Unknown, SkipReason::AvailabilityUnknown),
         (
             SlotPower::Controller {
                 domain: Exclusivity::Shared,
             },
-            Why::NotExclusive,
+            SkipReason::NotExclusive,
         ),
         (
             SlotPower::Controller {
                 domain: Exclusivity::Unknown,
             },
-            Why::NotExclusive,
+            SkipReason::NotExclusive,
         ),
     ] {
         let shared = facts(|facts| {
@@ -252,8 +252,8 @@ fn hotplug_of_others_leaves_flr() {
         decides(&theirs, &[], Branch::HotplugNotOurs, FLR);
         let tried = [Rung::KernelFlr, Rung::KernelPm];
         let decision = decides(&theirs, &tried, Branch::HotplugNotOurs, Quarantine);
-        assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::HotplugNotOurs));
-        assert_eq!(why(&decision, Rung::SlotPower), Some(Why::HotplugNotOurs));
+        assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::HotplugNotOurs));
+        assert_eq!(why(&decision, Rung::SlotPower), Some(SkipReason::HotplugNotOurs));
     }
 }
 
@@ -262,7 +262,7 @@ fn port_without_hotplug_is_reset_and_its_slot_is_not_switched() {
     let fixed = sick(|facts| facts.hotplug = HotplugOwner::Nobody);
     decides(&fixed, &[], Branch::Sick, SBR);
     let decision = decides(&fixed, &[Rung::DetachSbr], Branch::Sick, Quarantine);
-    assert_eq!(why(&decision, Rung::SlotPower), Some(Why::HotplugNotOurs));
+    assert_eq!(why(&decision, Rung::SlotPower), Some(SkipReason::HotplugNotOurs));
 }
 
 #[test]
@@ -280,10 +280,10 @@ fn bmc_comes_last_and_only_where_nobody_else_switches_the_power() {
     let own_controller = facts(|facts| facts.bmc = Bmc::Configured { domain });
     let powered = [Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower];
     let decision = decides(&own_controller, &powered, Branch::Otherwise, Quarantine);
-    assert_eq!(why(&decision, Rung::BmcPower), Some(Why::PortSwitchesPower));
+    assert_eq!(why(&decision, Rung::BmcPower), Some(SkipReason::PortSwitchesPower));
 
     let kernel_resets = [Rung::KernelFlr, Rung::KernelPm, Rung::DetachSbr];
-    let refuses = |reason: Why, change: &dyn Fn(&mut Facts)| {
+    let refuses = |reason: SkipReason, change: &dyn Fn(&mut Facts)| {
         let refused = facts(|facts| {
             served(facts);
             change(facts);
@@ -292,15 +292,19 @@ fn bmc_comes_last_and_only_where_nobody_else_switches_the_power() {
         assert_eq!(decision.next, Quarantine, "{reason}");
         assert_eq!(why(&decision, Rung::BmcPower), Some(reason));
     };
-    refuses(Why::NotConfigured, &|facts| facts.bmc = Bmc::NotConfigured);
-    refuses(Why::NotExclusive, &|facts| facts.exclusivity = Exclusivity::Shared);
-    refuses(Why::NotExclusive, &|facts| {
+    refuses(SkipReason::NotConfigured, &|facts| facts.bmc = Bmc::NotConfigured);
+    refuses(SkipReason::NotExclusive, &|facts| {
+        facts.exclusivity = Exclusivity::Shared
+    });
+    refuses(SkipReason::NotExclusive, &|facts| {
         let domain = Exclusivity::Unknown;
         facts.bmc = Bmc::Configured { domain };
     });
-    refuses(Why::HotplugNotOurs, &|facts| facts.hotplug = HotplugOwner::Firmware);
-    refuses(Why::AboveHighest, &|facts| facts.highest = Rung::SlotPower);
-    refuses(Why::NotAsked, &|facts| facts.only = Some(Rung::DetachSbr));
+    refuses(SkipReason::HotplugNotOurs, &|facts| {
+        facts.hotplug = HotplugOwner::Firmware
+    });
+    refuses(SkipReason::AboveHighest, &|facts| facts.highest = Rung::SlotPower);
+    refuses(SkipReason::NotAsked, &|facts| facts.only = Some(Rung::DetachSbr));
     let unknown_fabric = facts(|facts| {
         served(facts);
         facts.fabric = Fabric::Unknown;
@@ -327,11 +331,11 @@ fn ladder_goes_up_and_no_rung_is_repeated() {
     decides(&WELL, &[Rung::KernelFlr], Branch::Otherwise, SBR);
     let both = [Rung::KernelFlr, Rung::DetachSbr];
     let decision = decides(&WELL, &both, Branch::Otherwise, Next::Try(Rung::SlotPower));
-    assert_eq!(why(&decision, Rung::KernelFlr), Some(Why::Tried));
-    assert_eq!(why(&decision, Rung::KernelPm), Some(Why::Surpassed));
+    assert_eq!(why(&decision, Rung::KernelFlr), Some(SkipReason::Tried));
+    assert_eq!(why(&decision, Rung::KernelPm), Some(SkipReason::Surpassed));
     let all = [Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower];
     let decision = decides(&WELL, &all, Branch::Otherwise, Quarantine);
-    assert_eq!(why(&decision, Rung::BmcPower), Some(Why::NotConfigured));
+    assert_eq!(why(&decision, Rung::BmcPower), Some(SkipReason::NotConfigured));
     // What a secondary bus reset did not bring back, FLR does not.
     decides(
         &sick(|_| ()),
@@ -362,7 +366,7 @@ fn highest_rung_is_a_ceiling() {
     let up_to = |highest| facts(|facts| facts.highest = highest);
     decides(&up_to(Rung::DetachSbr), &[Rung::KernelFlr], Branch::Otherwise, SBR);
     let decision = decides(&up_to(Rung::KernelFlr), &[Rung::KernelFlr], Branch::Otherwise, PM);
-    assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::AboveHighest));
+    assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::AboveHighest));
     let tried = [Rung::KernelFlr, Rung::KernelPm];
     decides(&up_to(Rung::KernelFlr), &tried, Branch::Otherwise, Quarantine);
 }
@@ -371,7 +375,7 @@ fn highest_rung_is_a_ceiling() {
 fn only_the_rung_that_was_asked_for_is_done_and_only_where_it_may_be() {
     let only = |rung| facts(|facts| facts.only = Some(rung));
     let decision = decides(&only(Rung::DetachSbr), &[], Branch::Otherwise, SBR);
-    assert_eq!(why(&decision, Rung::KernelFlr), Some(Why::NotAsked));
+    assert_eq!(why(&decision, Rung::KernelFlr), Some(SkipReason::NotAsked));
     decides(&only(Rung::KernelPm), &[], Branch::Otherwise, PM);
     // What is tried and failed is not followed by another.
     decides(
@@ -383,14 +387,14 @@ fn only_the_rung_that_was_asked_for_is_done_and_only_where_it_may_be() {
     let mut shared = only(Rung::DetachSbr);
     shared.exclusivity = Exclusivity::Shared;
     let decision = decides(&shared, &[], Branch::Shared, Quarantine);
-    assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::NotExclusive));
+    assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::NotExclusive));
 }
 
 #[test]
 fn method_that_is_not_there_is_passed_over() {
     for (availability, reason) in [
-        (Availability::Unavailable, Why::Unavailable),
-        (Availability::Unknown, Why::AvailabilityUnknown),
+        (Availability::Unavailable, SkipReason::Unavailable),
+        (Availability::Unknown, SkipReason::AvailabilityUnknown),
     ] {
         let none = facts(|facts| facts.flr = availability);
         let decision = decides(&none, &[], Branch::Otherwise, SBR);
