@@ -11,6 +11,7 @@
 //! | [`anomaly`] | what in a set of functions does not fit together |
 //! | [`method`] | the ways to reset a function, and why one is not to be had |
 //! | [`domain`] | who is hit by a reset |
+//! | [`warning`] | what is only reported of a function |
 //!
 //! # Cost
 //!
@@ -53,11 +54,12 @@ pub mod function;
 pub mod method;
 mod place;
 mod reset;
+pub mod warning;
 
 use core::fmt;
 use core::ops::Range;
 
-use self::anomaly::Anomaly;
+use self::anomaly::{Anomaly, Doubt};
 use self::function::Function;
 pub use self::place::{Fabric, Place};
 use crate::address::FunctionAddress;
@@ -116,9 +118,14 @@ impl<'t> Topology<'t> {
     }
 
     /// What does not fit together, each with the function where it shows.
-    pub fn anomalies(self) -> impl Iterator<Item = (FunctionAddress, Anomaly)> {
+    pub fn anomalies(self) -> impl Iterator<Item = Doubt> {
         let functions = self.functions.iter().zip(self.nodes);
-        functions.filter_map(|(function, node)| Some((function.address, node.anomaly?)))
+        functions.filter_map(|(function, node)| {
+            Some(Doubt {
+                address: function.address,
+                anomaly: node.anomaly?,
+            })
+        })
     }
 
     fn place(self, index: usize) -> Option<Place<'t>> {

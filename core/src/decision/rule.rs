@@ -41,7 +41,7 @@ pub fn decide(facts: &Facts, tried: &Tried) -> Decision {
 
 /// What forbids everything, whatever would come.
 const fn refused(facts: &Facts) -> Option<(Branch, Refusal)> {
-    match (facts.usage, facts.tdi) {
+    match (facts.known.usage, facts.known.tdi) {
         (Use::Used, _) => Some((Branch::InUse, Refusal::InUse)),
         (Use::Unknown, _) => Some((Branch::InUse, Refusal::UseUnknown)),
         (Use::Free, Tdi::Locked) => Some((Branch::TdiLocked, Refusal::TdiLocked)),
@@ -50,21 +50,24 @@ const fn refused(facts: &Facts) -> Option<(Branch, Refusal)> {
 }
 
 fn branch(facts: &Facts) -> Branch {
-    let sick = facts.sickness.any() || facts.answer == Answer::Half;
-    match (facts.exclusivity, facts.hotplug) {
+    let reported = facts.surroundings.reported;
+    let sick = facts.known.sickness.any() || facts.surroundings.answer == Answer::Half;
+    match (facts.surroundings.exclusivity, facts.surroundings.hotplug) {
         (Exclusivity::Shared | Exclusivity::Unknown, _) => return Branch::Shared,
         (Exclusivity::Exclusive, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => {
             return Branch::HotplugNotOurs;
         }
         (Exclusivity::Exclusive, HotplugOwner::Os | HotplugOwner::Nobody) => {}
     }
-    match (facts.preference, facts.class) {
-        _ if facts.bus_reset != BusReset::Allowed => Branch::NoBusReset,
+    match (facts.known.preference, facts.known.class) {
+        _ if facts.surroundings.bus_reset != BusReset::Allowed => Branch::NoBusReset,
         _ if unwritable(facts).is_some() => Branch::Absent,
         (Preference::Flr, _) => Branch::PreferredFlr,
         (Preference::Sbr, _) => Branch::PreferredSbr,
         (Preference::Rule, ClassHistory::Bad) => Branch::ClassBad,
         (Preference::Rule, ClassHistory::Unknown) if sick => Branch::Sick,
+        // What was verified here counts for more than what others say.
+        (Preference::Rule, ClassHistory::Unknown) if reported.flr && !reported.bus_reset => Branch::ReportedFlr,
         (Preference::Rule, ClassHistory::Unknown | ClassHistory::Good) => Branch::Otherwise,
     }
 }
@@ -72,7 +75,9 @@ fn branch(facts: &Facts) -> Branch {
 /// The order in which the rungs are asked: FLR and the secondary bus reset as the branch has them, then the rest.
 fn order(branch: Branch) -> impl Iterator<Item = Rung> {
     let first = match branch {
-        Branch::Absent | Branch::PreferredSbr | Branch::ClassBad | Branch::Sick => [Rung::DetachSbr, Rung::KernelFlr],
+        Branch::Absent | Branch::PreferredSbr | Branch::ClassBad | Branch::Sick | Branch::ReportedFlr => {
+            [Rung::DetachSbr, Rung::KernelFlr]
+        }
         Branch::InUse
         | Branch::TdiLocked
         | Branch::Shared
@@ -87,7 +92,7 @@ fn order(branch: Branch) -> impl Iterator<Item = Rung> {
 
 /// What speaks against a rung. The fabric comes last: it refuses only what else could be done.
 fn against(rung: Rung, facts: &Facts, tried: &Tried) -> Option<SkipReason> {
-    let fabric_unknown = rung.above_flr() && facts.fabric == Fabric::Unknown;
+    let fabric_unknown = rung.above_flr() && facts.surroundings.fabric == Fabric::Unknown;
     against_fabric_aside(rung, facts, tried).or(fabric_unknown.then_some(SkipReason::FabricUnknown))
 }
 
@@ -96,14 +101,14 @@ fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Skip
         Some(SkipReason::Tried)
     } else if tried.surpasses(rung) {
         Some(SkipReason::Surpassed)
-    } else if rung > facts.highest {
+    } else if rung > facts.known.highest {
         Some(SkipReason::AboveHighest)
-    } else if facts.only.is_some_and(|only| only != rung) {
+    } else if facts.known.only.is_some_and(|only| only != rung) {
         Some(SkipReason::NotAsked)
     } else {
         match rung {
-            Rung::KernelFlr => unwritable(facts).or(missing(facts.flr)),
-            Rung::KernelPm => unwritable(facts).or(missing(facts.pm)),
+            Rung::KernelFlr => unwritable(facts).or(missing(facts.surroundings.flr)),
+            Rung::KernelPm => unwritable(facts).or(missing(facts.surroundings.pm)),
             Rung::DetachSbr => against_bus_reset(facts),
             Rung::SlotPower => against_slot_power(facts),
             Rung::BmcPower => against_bmc(facts),
@@ -113,7 +118,7 @@ fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Skip
 
 /// SkipReason nothing may be written to the function, if so.
 const fn unwritable(facts: &Facts) -> Option<SkipReason> {
-    match (facts.link, facts.answer) {
+    match (facts.surroundings.link, facts.surroundings.answer) {
         (PortLink::Inactive | PortLink::Unreadable, _) => Some(SkipReason::LinkNotActive),
         (_, Answer::Absent | Answer::NotReady | Answer::Unknown) => Some(SkipReason::NoAnswer),
         (PortLink::Active | PortLink::NotReported, Answer::Ready | Answer::Half) => None,
@@ -129,14 +134,18 @@ const fn missing(method: Availability) -> Option<SkipReason> {
 }
 
 const fn against_bus_reset(facts: &Facts) -> Option<SkipReason> {
-    match (facts.bus_reset, facts.exclusivity, facts.hotplug) {
+    match (
+        facts.surroundings.bus_reset,
+        facts.surroundings.exclusivity,
+        facts.surroundings.hotplug,
+    ) {
         (BusReset::ForbiddenAtChild | BusReset::ForbiddenAtPort | BusReset::Unknown, ..) => {
-            Some(SkipReason::Quirk(facts.bus_reset))
+            Some(SkipReason::Quirk(facts.surroundings.bus_reset))
         }
         (_, Exclusivity::Shared | Exclusivity::Unknown, _) => Some(SkipReason::NotExclusive),
         (_, _, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(SkipReason::HotplugNotOurs),
         (BusReset::Allowed, Exclusivity::Exclusive, HotplugOwner::Os | HotplugOwner::Nobody) => {
-            missing(facts.secondary_bus_reset)
+            missing(facts.surroundings.secondary_bus_reset)
         }
     }
 }
@@ -144,7 +153,7 @@ const fn against_bus_reset(facts: &Facts) -> Option<SkipReason> {
 /// Without a slot of the operating system's own, "power off" may be an eject by firmware; and a
 /// slot may power more than the reset domain that the other rungs act on.
 const fn against_slot_power(facts: &Facts) -> Option<SkipReason> {
-    match (facts.slot_power, facts.hotplug) {
+    match (facts.surroundings.slot_power, facts.surroundings.hotplug) {
         (SlotPower::None, _) => Some(SkipReason::Unavailable),
         (SlotPower::Unknown, _) => Some(SkipReason::AvailabilityUnknown),
         (_, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Nobody | HotplugOwner::Unknown) => {
@@ -168,7 +177,11 @@ const fn against_slot_power(facts: &Facts) -> Option<SkipReason> {
 /// Where firmware or ACPI owns the slot, it acts on the link that goes down with the power. What is below the card root is
 /// removed first, so that has to be ours as well as all that the BMC switches.
 const fn against_bmc(facts: &Facts) -> Option<SkipReason> {
-    match (facts.bmc, facts.exclusivity, facts.hotplug) {
+    match (
+        facts.known.bmc,
+        facts.surroundings.exclusivity,
+        facts.surroundings.hotplug,
+    ) {
         (Bmc::NotConfigured, ..) => Some(SkipReason::NotConfigured),
         (
             Bmc::Configured {
@@ -184,7 +197,7 @@ const fn against_bmc(facts: &Facts) -> Option<SkipReason> {
             },
             Exclusivity::Exclusive,
             HotplugOwner::Os | HotplugOwner::Nobody,
-        ) => match facts.slot_power {
+        ) => match facts.surroundings.slot_power {
             SlotPower::Controller { .. } => Some(SkipReason::PortSwitchesPower),
             SlotPower::None | SlotPower::Unknown => None,
         },

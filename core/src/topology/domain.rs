@@ -3,11 +3,12 @@
 use core::fmt;
 use core::ops::Range;
 
-use super::anomaly::Anomaly;
+use super::anomaly::{Anomaly, Doubt};
 use super::function::Function;
+use super::method::ResetUnavailable;
 use super::place::{Fabric, Place};
+use super::warning::Warning;
 use crate::address::FunctionAddress;
-use crate::quirk::Quirk;
 
 /// A reset domain: all functions that a reset hits, the one that it is meant for included.
 ///
@@ -73,9 +74,8 @@ impl<'t> Domain<'t> {
     }
 
     /// The quirks of those hit, and of the port, that are only reported.
-    pub fn warnings(&self) -> impl Iterator<Item = (FunctionAddress, &'static Quirk)> {
-        let concerned = self.hits().chain(self.port);
-        concerned.flat_map(|place| place.warnings().map(move |quirk| (place.address(), quirk)))
+    pub fn warnings(&self) -> impl Iterator<Item = Warning> {
+        self.hits().chain(self.port).flat_map(Place::warnings)
     }
 
     /// What joins those hit to others: all of them known, or not.
@@ -104,7 +104,7 @@ impl<'t> Domain<'t> {
                 return Err(NotExclusive::Bystander(address));
             }
             // A doubt about the port is one about the function below it that is meant.
-            if let Some((address, anomaly)) = hit.doubt() {
+            if let Some(Doubt { address, anomaly }) = hit.doubt() {
                 unclear.get_or_insert(NotExclusive::Doubtful(address, anomaly));
             } else if hit.function().physical_function.is_some() && hit.index != self.place.index {
                 unclear.get_or_insert(NotExclusive::VirtualFunction(address));
@@ -130,6 +130,8 @@ pub enum NotExclusive {
     FabricUnknown(FunctionAddress),
     /// Who is hit cannot be said for sure because of what does not fit together at this function.
     Doubtful(FunctionAddress, Anomaly),
+    /// There is no port at which all of it is reset together, or it is not known.
+    NoDomain(ResetUnavailable),
 }
 
 impl fmt::Display for NotExclusive {
@@ -139,6 +141,7 @@ impl fmt::Display for NotExclusive {
             Self::VirtualFunction(address) => write!(f, "virtual function {address} is destroyed"),
             Self::FabricUnknown(address) => write!(f, "unknown who is on the fabric of {address}"),
             Self::Doubtful(address, anomaly) => write!(f, "{address}: {anomaly}"),
+            Self::NoDomain(reason) => write!(f, "no reset domain: {reason}"),
         }
     }
 }

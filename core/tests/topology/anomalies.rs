@@ -2,7 +2,7 @@
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::header::BusNumbers;
-use reseat_core::topology::anomaly::Anomaly;
+use reseat_core::topology::anomaly::{Anomaly, Doubt};
 use reseat_core::topology::domain::NotExclusive;
 use reseat_core::topology::function::Role;
 use reseat_core::topology::method::Method;
@@ -10,7 +10,11 @@ use reseat_core::topology::method::Method;
 use crate::machines::*;
 
 fn anomalies(machine: &mut Machine) -> Vec<(FunctionAddress, Anomaly)> {
-    machine.topology().anomalies().collect()
+    machine
+        .topology()
+        .anomalies()
+        .map(|Doubt { address, anomaly }| (address, anomaly))
+        .collect()
 }
 
 #[track_caller]

@@ -2,8 +2,11 @@
 
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::presence::{PortLink, Readiness};
+use reseat_core::quirk::{Confidence, Source};
 use reseat_core::topology::function::{Cxl, Fact, HotplugOwner, Power, Role, Slot};
 use reseat_core::topology::method::{Method, MissingFact, ResetUnavailable};
+#[cfg(feature = "serde")]
+use reseat_core::topology::warning::Warning;
 
 use crate::machines::*;
 
@@ -413,9 +416,34 @@ fn what_is_reported_of_a_model_changes_no_method() {
         assert_eq!(gpu.warnings().count(), 1, "{identity}");
         let domain = gpu.reset(Method::DetachSbr).unwrap();
         assert_eq!(
-            domain.warnings().map(|(address, _)| address).collect::<Vec<_>>(),
+            domain.warnings().map(|warning| warning.address).collect::<Vec<_>>(),
             [at("01:00.0")]
         );
+    }
+}
+
+#[test]
+fn a_warning_says_who_reports_what_of_whom() {
+    let mut machine = single();
+    machine.function("01:00.0").identity = "1002:75a3".parse().unwrap();
+    let topology = machine.topology();
+    let domain = find(topology, "01:00.0").reset(Method::DetachSbr).unwrap();
+    let [warning] = domain.warnings().collect::<Vec<_>>()[..] else {
+        panic!()
+    };
+    assert_eq!(
+        (warning.source, warning.confidence),
+        (Source::Reports, Confidence::Reported)
+    );
+    assert_eq!(
+        warning.to_string(),
+        "0000:01:00.0 may read all-ones after any reset (reported: users): MI300X and MI355X: stay all-ones after a reset \
+         through vfio-pci"
+    );
+    #[cfg(feature = "serde")]
+    {
+        let json = serde_json::to_string(&warning).unwrap();
+        assert_eq!(serde_json::from_str::<Warning>(&json).unwrap(), warning);
     }
 }
 
