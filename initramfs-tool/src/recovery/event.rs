@@ -206,7 +206,7 @@ impl From<End> for ExitStatus {
 
 #[cfg(test)]
 mod tests {
-    use reseat_core::decision::Why;
+    use reseat_core::decision::SkipReason;
 
     use super::*;
 
@@ -220,7 +220,7 @@ mod tests {
             }],
             skipped: vec![Skipped {
                 rung: Rung::BmcPower,
-                why: Why::NotConfigured,
+                why: SkipReason::NotConfigured,
             }],
             then: Next::Quarantine,
         };

@@ -11,7 +11,7 @@ use reseat_core::address::FunctionAddress;
 use reseat_core::capability::StandardId;
 use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
 use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
-use reseat_core::capability::walk::{End, Walk};
+use reseat_core::capability::walk::{Walk, WalkEnd};
 use reseat_core::header::CapabilityPointer;
 
 use super::admission::admission;
@@ -120,7 +120,7 @@ fn number_of(root: &Root, function: FunctionAddress) -> Result<Option<SerialNumb
 fn is_conventional(config: &mut ConfigFile, pointer: CapabilityPointer) -> bool {
     let mut walk = Walk::standard(config, pointer);
     let has_place = walk.any(|capability| [StandardId::EXPRESS, StandardId::PCI_X].contains(&capability.id()));
-    !has_place && matches!(walk.end(), Some(End::Complete))
+    !has_place && matches!(walk.end(), Some(WalkEnd::Complete))
 }
 
 /// Whether a read wakes nobody and comes to a function, or why not. Below a port that sleeps, the kernel wakes that first;

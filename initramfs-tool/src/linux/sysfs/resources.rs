@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::health::NotRead;
-use reseat_core::vendor::Register;
+use reseat_core::vendor::BarRegister;
 use rustix::mm::{MapFlags, ProtFlags};
 use vm_memory::mmap::MmapRegionError;
 use vm_memory::{Bytes, FileOffset, MmapRegion, VolatileMemory};
@@ -19,7 +19,7 @@ const PAGE: usize = 4096;
 ///
 /// # Errors
 /// Why it was not read; under lockdown the kernel forbids it.
-pub(crate) fn read(root: &Root, function: FunctionAddress, register: Register) -> Result<u32, NotRead> {
+pub(crate) fn read(root: &Root, function: FunctionAddress, register: BarRegister) -> Result<u32, NotRead> {
     let path = root.function(function).join(format!("resource{}", register.bar));
     let file = File::open(path).map_err(|error| why(&error))?;
     let offset = usize::try_from(register.offset).map_err(|_| NotRead::Failed)?;
