@@ -51,14 +51,14 @@ mod end;
 mod machine;
 mod script;
 mod survey;
-mod timing;
 mod wait;
 
-pub use self::action::{Action, Failure, Heard, Observation, Operation, Order, Progress, Ticket, Trouble};
+pub use self::action::{Action, Failure, Heard, Observation, Order, Progress, Ticket, Trouble};
 pub use self::end::{ClassChange, End, Outcome, Quarantine, Reason, Record};
 pub use self::machine::{Awaited, Recovery, Waiting};
-pub use self::timing::{
+pub use self::wait::{TimedOut, Wait};
+pub use crate::ladder::operation::Operation;
+pub use crate::ladder::timing::{
     LINK_DETECT_TIME, LINK_LIMIT, REAPPEARANCE_LIMIT, RRS_LIMIT, SLOT_POWER_OFF_TIME, STALL_MARGIN,
     TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Waits,
 };
-pub use self::wait::{TimedOut, Wait};

@@ -13,21 +13,21 @@ use reseat_core::decision::{
 use reseat_core::topology::Fabric;
 use reseat_core::topology::function::HotplugOwner;
 
-use crate::facts::{Input, RUNGS};
+use crate::facts::Input;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);
     let facts = input.facts();
     let mut tried = Tried::none();
     for _ in 0..input.byte() % 6 {
-        let rung = input.pick(&RUNGS);
+        let rung = input.pick(&Rung::ALL);
         let reach = input.pick(&[Reach::NotReset, Reach::Reset]);
         tried.note(Attempt { rung, reach });
     }
 
     let decision = decide(&facts, &tried);
     assert_eq!(decision, decide(&facts, &tried), "the rule is a function");
-    assert!(decision.skipped.len() <= RUNGS.len());
+    assert!(decision.skipped.len() <= Rung::ALL.len());
     let usable = facts.usage == Use::Free && facts.tdi == Tdi::Unlocked;
     assert_eq!(usable, !matches!(decision.branch, Branch::InUse | Branch::TdiLocked));
     let Some(rung) = decision.next.rung() else {
@@ -54,7 +54,7 @@ fuzz_target!(|bytes: &[u8]| {
             let domain = Exclusivity::Exclusive;
             facts.slot_power == SlotPower::Controller { domain } && facts.hotplug == HotplugOwner::Os
         }
-        Rung::Bmc => {
+        Rung::BmcPower => {
             let domain = Exclusivity::Exclusive;
             (facts.bmc, facts.exclusivity) == (Bmc::Configured { domain }, domain)
                 && matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)

@@ -45,9 +45,9 @@ fuzz_target!(|bytes: &[u8]| {
         || matches!(facts.slot_power, SlotPower::Controller { .. })
         || facts.fabric == Fabric::Unknown
         || facts.tdi == Tdi::Locked
-        || facts.highest < Rung::Bmc;
+        || facts.highest < Rung::BmcPower;
     let forbidden = [
-        (sbr_forbidden, Operation::ResetEmptyBus),
+        (sbr_forbidden, Operation::SecondaryBusReset),
         (power_forbidden, Operation::PowerOff),
         (bmc_forbidden, Operation::CyclePower),
     ];
@@ -78,7 +78,7 @@ fuzz_target!(|bytes: &[u8]| {
             link = link.filter(|_| {
                 !matches!(
                     operation,
-                    Operation::ResetEmptyBus | Operation::PowerOff | Operation::CyclePower
+                    Operation::SecondaryBusReset | Operation::PowerOff | Operation::CyclePower
                 )
             });
         }

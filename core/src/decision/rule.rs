@@ -10,23 +10,6 @@ use crate::presence::PortLink;
 use crate::topology::Fabric;
 use crate::topology::function::HotplugOwner;
 
-/// The order of a GPU that FLR is likely to bring back.
-const FLR_FIRST: [Rung; Rung::COUNT] = [
-    Rung::KernelFlr,
-    Rung::DetachSbr,
-    Rung::KernelPm,
-    Rung::SlotPower,
-    Rung::Bmc,
-];
-/// The order of one that FLR is likely to kill, or cannot reach.
-const SBR_FIRST: [Rung; Rung::COUNT] = [
-    Rung::DetachSbr,
-    Rung::KernelFlr,
-    Rung::KernelPm,
-    Rung::SlotPower,
-    Rung::Bmc,
-];
-
 /// What comes next.
 ///
 /// The branch gives an order of rungs; the first one that nothing speaks against is taken. So the
@@ -44,7 +27,7 @@ pub fn decide(facts: &Facts, tried: &Tried) -> Decision {
     let mut next = Next::Quarantine;
     for rung in order(branch) {
         let Some(why) = against(rung, facts, tried) else {
-            let next = rung.into();
+            let next = Next::Try(rung);
             return Decision { branch, next, skipped };
         };
         if why == Why::FabricUnknown {
@@ -86,17 +69,20 @@ fn branch(facts: &Facts) -> Branch {
     }
 }
 
-const fn order(branch: Branch) -> [Rung; Rung::COUNT] {
-    match branch {
-        Branch::Absent | Branch::PreferredSbr | Branch::ClassBad | Branch::Sick => SBR_FIRST,
+/// The order in which the rungs are asked: FLR and the secondary bus reset as the branch has them, then the rest.
+fn order(branch: Branch) -> impl Iterator<Item = Rung> {
+    let first = match branch {
+        Branch::Absent | Branch::PreferredSbr | Branch::ClassBad | Branch::Sick => [Rung::DetachSbr, Rung::KernelFlr],
         Branch::InUse
         | Branch::TdiLocked
         | Branch::Shared
         | Branch::HotplugNotOurs
         | Branch::NoBusReset
         | Branch::PreferredFlr
-        | Branch::Otherwise => FLR_FIRST,
-    }
+        | Branch::Otherwise => [Rung::KernelFlr, Rung::DetachSbr],
+    };
+    let rest = Rung::ALL.into_iter().filter(move |rung| !first.contains(rung));
+    first.into_iter().chain(rest)
 }
 
 /// What speaks against a rung. The fabric comes last: it refuses only what else could be done.
@@ -120,7 +106,7 @@ fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Why>
             Rung::KernelPm => unwritable(facts).or(missing(facts.pm)),
             Rung::DetachSbr => against_bus_reset(facts),
             Rung::SlotPower => against_slot_power(facts),
-            Rung::Bmc => against_bmc(facts),
+            Rung::BmcPower => against_bmc(facts),
         }
     }
 }

@@ -2,16 +2,18 @@
 
 use core::time::Duration;
 
-use super::action::{Failure, Observation, Operation, Trouble};
+use super::action::{Failure, Observation, Trouble};
 use super::end::{End, Outcome, Reason, Record};
 use super::machine::{AfterRecord, Pause, Place, Recovery, State};
-use super::script::{Limit, PUT_BACK, Step, steps};
-use super::timing::{
-    BUSY_LIMIT, RRS_LIMIT, SLOT_POWER_OFF_TIME, TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, after,
-};
+use super::script::{PUT_BACK, step};
 use super::wait::Wait;
 use crate::decision::{Answer, Attempt, Exclusivity, Reach, Rung, SlotPower, Use};
 use crate::health::Verdict;
+use crate::ladder::operation::Operation;
+use crate::ladder::rung::{Limit, Step};
+use crate::ladder::timing::{
+    BUSY_LIMIT, RRS_LIMIT, SLOT_POWER_OFF_TIME, TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, after,
+};
 use crate::presence::PortLink;
 
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +79,7 @@ impl Climb {
     fn note(&mut self, operation: Operation, observation: Observation) {
         let done = observation == Observation::Done;
         // Of several functions some may be gone, whatever is said of the one that was not removed.
-        if operation == Operation::RemoveBelowCardRoot {
+        if operation == Operation::Detach {
             self.removed = Removed::Functions;
         }
         if done || Trouble::of(observation).may_have_acted() {
@@ -91,7 +93,7 @@ impl Climb {
         if done {
             match operation {
                 Operation::PowerOn => self.removed = Removed::Functions,
-                Operation::RestoreOverride => self.removed = Removed::Nothing,
+                Operation::Restore => self.removed = Removed::Nothing,
                 _ => {}
             }
         }
@@ -105,11 +107,10 @@ impl Climb {
     }
 
     fn step(self) -> Option<Step> {
-        let steps = match self.failed {
-            None => steps(self.rung),
-            Some(_) => PUT_BACK,
-        };
-        steps.get(self.step).copied()
+        match self.failed {
+            None => step(self.rung, self.step),
+            Some(_) => PUT_BACK.get(self.step).copied(),
+        }
     }
 
     /// After an operation that was done.
@@ -196,9 +197,7 @@ impl Recovery {
             (Operation::ReadLink, _) => self.again(now, climb, operation, trouble),
             (Operation::LookAtFunctions, _) => self.looked(now, climb, observation),
             (Operation::Verify, Observation::Health(verdict)) => self.verified(climb, verdict),
-            (Operation::KernelFlr | Operation::KernelPm, Observation::Failed(failure))
-                if reset_timed_out(failure, took) =>
-            {
+            (Operation::Flr | Operation::PmReset, Observation::Failed(failure)) if reset_timed_out(failure, took) => {
                 climb.reach = Reach::Reset;
                 self.conclude(climb, Outcome::TimedOut)
             }

@@ -2,12 +2,13 @@
 
 use core::time::Duration;
 
-use super::action::{Observation, Operation};
+use super::action::Observation;
 use super::end::Reason;
 use super::machine::{Pause, Place, Recovery, State};
-use super::timing::SURVEY_LIMIT;
 use super::wait::Wait;
 use crate::decision::Answer;
+use crate::ladder::operation::Operation;
+use crate::ladder::timing::SURVEY_LIMIT;
 use crate::presence::{PortLink, Readiness};
 
 impl State {

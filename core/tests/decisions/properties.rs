@@ -46,13 +46,7 @@ fn availability() -> impl Strategy<Value = Availability> {
 }
 
 fn rung() -> impl Strategy<Value = Rung> {
-    one_of(&[
-        Rung::KernelPm,
-        Rung::KernelFlr,
-        Rung::DetachSbr,
-        Rung::SlotPower,
-        Rung::Bmc,
-    ])
+    one_of(&Rung::ALL)
 }
 
 prop_compose! {
@@ -221,7 +215,7 @@ impl Watch {
         if let Action::Do(operation) = order.action {
             assert!(!forbidden.contains(&operation), "a forbidden reset");
             assert!(!self.stuck, "{operation} while the kernel is stuck");
-            if matches!(operation, Operation::RemoveBelowCardRoot | Operation::PowerOff) {
+            if matches!(operation, Operation::Detach | Operation::PowerOff) {
                 assert!(self.exclusive, "{operation} in a domain that was not looked at");
             }
             if operation.touches_function() {
@@ -262,7 +256,7 @@ impl Watch {
         if let Action::Do(operation) = last.0.action {
             self.stuck |= observation == Observation::Blocked && !operation.only_looks();
             match operation {
-                Operation::RemoveBelowCardRoot => self.removed = true,
+                Operation::Detach => self.removed = true,
                 Operation::PowerOff => {
                     self.off |= !is_refusal(observation);
                     self.removed |= self.off;
@@ -273,7 +267,7 @@ impl Watch {
             }
             self.exclusive = match operation {
                 Operation::CheckDomain => observation == Observation::Domain(Exclusivity::Exclusive),
-                Operation::RemoveBelowCardRoot | Operation::PowerOff => {
+                Operation::Detach | Operation::PowerOff => {
                     observation == Observation::Failed(Failure::Busy) && self.exclusive
                 }
                 _ => self.exclusive,
@@ -287,7 +281,7 @@ impl Watch {
             }
             (Action::Do(Operation::LookAtFunctions), Observation::Functions(Readiness::LinkUnknown)) => None,
             // The link does not outlive what resets it.
-            (Action::Do(Operation::ResetEmptyBus | Operation::PowerOff | Operation::CyclePower), _) => None,
+            (Action::Do(Operation::SecondaryBusReset | Operation::PowerOff | Operation::CyclePower), _) => None,
             _ => self.link,
         };
     }
@@ -333,9 +327,9 @@ fn forbidden(facts: &Facts) -> Vec<Operation> {
         || !matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
         || facts.bmc != Bmc::Configured { domain }
         || matches!(facts.slot_power, SlotPower::Controller { .. })
-        || facts.highest < Rung::Bmc;
+        || facts.highest < Rung::BmcPower;
     let resets = [
-        (bus_reset, Operation::ResetEmptyBus),
+        (bus_reset, Operation::SecondaryBusReset),
         (power, Operation::PowerOff),
         (bmc, Operation::CyclePower),
     ];
@@ -427,8 +421,8 @@ proptest! {
             End::Unverified { missing, .. } => prop_assert!(!missing.is_empty() || !watch.verified()),
             End::Refused(_) => {}
         }
-        for operation in [Operation::KernelFlr, Operation::KernelPm] {
-            let known = if operation == Operation::KernelFlr { facts.flr } else { facts.pm };
+        for operation in [Operation::Flr, Operation::PmReset] {
+            let known = if operation == Operation::Flr { facts.flr } else { facts.pm };
             let done = watch.orders.iter().any(|(order, _)| order.action == Action::Do(operation));
             prop_assert!(!done || known == Availability::Available);
         }
@@ -477,7 +471,7 @@ proptest! {
                 let domain = Exclusivity::Exclusive;
                 prop_assert_eq!(facts.slot_power, SlotPower::Controller { domain });
             }
-            Rung::Bmc => {
+            Rung::BmcPower => {
                 prop_assert!(matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
                 let domain = Exclusivity::Exclusive;
                 prop_assert_eq!((facts.exclusivity, facts.bmc), (domain, Bmc::Configured { domain }));

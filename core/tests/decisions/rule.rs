@@ -6,14 +6,11 @@ use reseat_core::recovery::Operation;
 use reseat_core::topology::Fabric;
 use reseat_core::topology::function::HotplugOwner;
 
-use Next::{DetachSbr, Quarantine, Refuse};
+use Next::{Quarantine, Refuse};
 
-const FLR: Next = Next::KernelFlr {
-    deadline: KERNEL_RESET_LIMIT,
-};
-const PM: Next = Next::KernelPm {
-    deadline: KERNEL_RESET_LIMIT,
-};
+const FLR: Next = Next::Try(Rung::KernelFlr);
+const PM: Next = Next::Try(Rung::KernelPm);
+const SBR: Next = Next::Try(Rung::DetachSbr);
 
 /// A GPU that is well and only handed on, with every means at hand.
 pub(crate) const WELL: Facts = Facts {
@@ -35,7 +32,7 @@ pub(crate) const WELL: Facts = Facts {
     class: ClassHistory::Unknown,
     sickness: Sickness::new(),
     preference: Preference::Rule,
-    highest: Rung::Bmc,
+    highest: Rung::BmcPower,
     only: None,
 };
 
@@ -83,7 +80,7 @@ fn use_is_refused_and_unknown_use_is_use() {
     for (usage, refusal) in [(Use::Used, Refusal::InUse), (Use::Unknown, Refusal::UseUnknown)] {
         decides(&sick(|facts| facts.usage = usage), &[], Branch::InUse, Refuse(refusal));
     }
-    decides(&sick(|_| ()), &[], Branch::Sick, DetachSbr);
+    decides(&sick(|_| ()), &[], Branch::Sick, SBR);
 }
 
 #[test]
@@ -113,12 +110,7 @@ fn unknown_fabric_allows_flr_and_nothing_above() {
         facts.highest = Rung::KernelFlr;
     });
     decides(&nothing_above, &below, Branch::Otherwise, Quarantine);
-    decides(
-        &sick(|facts| facts.fabric = Fabric::Peers),
-        &[],
-        Branch::Sick,
-        DetachSbr,
-    );
+    decides(&sick(|facts| facts.fabric = Fabric::Peers), &[], Branch::Sick, SBR);
     // Only power is left, which is above FLR as well.
     let no_sbr = |facts: &mut Facts| {
         facts.fabric = Fabric::Unknown;
@@ -143,10 +135,10 @@ fn quirk_forbids_the_bus_reset_wherever_it_is() {
         });
         decides(&preferred, &[], Branch::NoBusReset, FLR);
         let tried = [Rung::KernelFlr, Rung::KernelPm];
-        let decision = decides(&sick(forbidden), &tried, Branch::NoBusReset, Next::SlotPower);
+        let decision = decides(&sick(forbidden), &tried, Branch::NoBusReset, Next::Try(Rung::SlotPower));
         assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::Quirk(quirk)));
     }
-    decides(&sick(|_| ()), &[], Branch::Sick, DetachSbr);
+    decides(&sick(|_| ()), &[], Branch::Sick, SBR);
 }
 
 #[test]
@@ -159,17 +151,17 @@ fn nothing_is_written_to_what_does_not_answer() {
         (PortLink::NotReported, Answer::Unknown, Why::NoAnswer),
     ] {
         let gone = |facts: &mut Facts| (facts.link, facts.answer) = (link, answer);
-        decides(&facts(gone), &[], Branch::Absent, DetachSbr);
+        decides(&facts(gone), &[], Branch::Absent, SBR);
         let preferred = facts(|facts| {
             gone(facts);
             facts.preference = Preference::Flr;
         });
-        decides(&preferred, &[], Branch::Absent, DetachSbr);
+        decides(&preferred, &[], Branch::Absent, SBR);
         let shared = facts(|facts| {
             gone(facts);
             facts.exclusivity = Exclusivity::Shared;
         });
-        let decision = decides(&shared, &[], Branch::Shared, Next::SlotPower);
+        let decision = decides(&shared, &[], Branch::Shared, Next::Try(Rung::SlotPower));
         assert_eq!(why(&decision, Rung::KernelFlr), Some(reason));
         assert_eq!(why(&decision, Rung::KernelPm), Some(reason));
     }
@@ -180,7 +172,7 @@ fn nothing_is_written_to_what_does_not_answer() {
 #[test]
 fn class_known_bad_is_not_reset_by_flr() {
     let class = |class| facts(|facts| facts.class = class);
-    decides(&class(ClassHistory::Bad), &[], Branch::ClassBad, DetachSbr);
+    decides(&class(ClassHistory::Bad), &[], Branch::ClassBad, SBR);
     decides(&class(ClassHistory::Good), &[], Branch::Otherwise, FLR);
     decides(&class(ClassHistory::Unknown), &[], Branch::Otherwise, FLR);
 }
@@ -194,14 +186,14 @@ fn sick_is_detached_unless_flr_is_known_good() {
         Sickness::new().with_last_reset_failed(true),
     ] {
         let mut sick = facts(|facts| facts.sickness = sickness);
-        decides(&sick, &[], Branch::Sick, DetachSbr);
+        decides(&sick, &[], Branch::Sick, SBR);
         sick.class = ClassHistory::Good;
         decides(&sick, &[], Branch::Otherwise, FLR);
         sick.class = ClassHistory::Bad;
-        decides(&sick, &[], Branch::ClassBad, DetachSbr);
+        decides(&sick, &[], Branch::ClassBad, SBR);
     }
     let half = facts(|facts| facts.answer = Answer::Half);
-    decides(&half, &[], Branch::Sick, DetachSbr);
+    decides(&half, &[], Branch::Sick, SBR);
 }
 
 #[test]
@@ -214,7 +206,7 @@ fn shared_or_unknown_domain_is_never_reset_as_a_whole() {
         });
         decides(&shared, &[], Branch::Shared, FLR);
         let tried = [Rung::KernelFlr, Rung::KernelPm];
-        let decision = decides(&shared, &tried, Branch::Shared, Next::SlotPower);
+        let decision = decides(&shared, &tried, Branch::Shared, Next::Try(Rung::SlotPower));
         assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::NotExclusive));
         decides(
             &shared,
@@ -268,7 +260,7 @@ fn hotplug_of_others_leaves_flr() {
 #[test]
 fn port_without_hotplug_is_reset_and_its_slot_is_not_switched() {
     let fixed = sick(|facts| facts.hotplug = HotplugOwner::Nobody);
-    decides(&fixed, &[], Branch::Sick, DetachSbr);
+    decides(&fixed, &[], Branch::Sick, SBR);
     let decision = decides(&fixed, &[Rung::DetachSbr], Branch::Sick, Quarantine);
     assert_eq!(why(&decision, Rung::SlotPower), Some(Why::HotplugNotOurs));
 }
@@ -281,14 +273,14 @@ fn bmc_comes_last_and_only_where_nobody_else_switches_the_power() {
         facts.bmc = Bmc::Configured { domain };
     };
     let tried = [Rung::KernelFlr, Rung::DetachSbr];
-    decides(&facts(served), &tried, Branch::Otherwise, Next::Bmc);
-    let all = [Rung::KernelFlr, Rung::DetachSbr, Rung::Bmc];
+    decides(&facts(served), &tried, Branch::Otherwise, Next::Try(Rung::BmcPower));
+    let all = [Rung::KernelFlr, Rung::DetachSbr, Rung::BmcPower];
     decides(&facts(served), &all, Branch::Otherwise, Quarantine);
 
     let own_controller = facts(|facts| facts.bmc = Bmc::Configured { domain });
     let powered = [Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower];
     let decision = decides(&own_controller, &powered, Branch::Otherwise, Quarantine);
-    assert_eq!(why(&decision, Rung::Bmc), Some(Why::PortSwitchesPower));
+    assert_eq!(why(&decision, Rung::BmcPower), Some(Why::PortSwitchesPower));
 
     let kernel_resets = [Rung::KernelFlr, Rung::KernelPm, Rung::DetachSbr];
     let refuses = |reason: Why, change: &dyn Fn(&mut Facts)| {
@@ -298,7 +290,7 @@ fn bmc_comes_last_and_only_where_nobody_else_switches_the_power() {
         });
         let decision = decide(&refused, &after(&kernel_resets));
         assert_eq!(decision.next, Quarantine, "{reason}");
-        assert_eq!(why(&decision, Rung::Bmc), Some(reason));
+        assert_eq!(why(&decision, Rung::BmcPower), Some(reason));
     };
     refuses(Why::NotConfigured, &|facts| facts.bmc = Bmc::NotConfigured);
     refuses(Why::NotExclusive, &|facts| facts.exclusivity = Exclusivity::Shared);
@@ -320,28 +312,33 @@ fn bmc_comes_last_and_only_where_nobody_else_switches_the_power() {
 #[test]
 fn preference_overrides_where_it_is_safe() {
     let prefers = |preference| facts(|facts| facts.preference = preference);
-    decides(&prefers(Preference::Sbr), &[], Branch::PreferredSbr, DetachSbr);
+    decides(&prefers(Preference::Sbr), &[], Branch::PreferredSbr, SBR);
     decides(&prefers(Preference::Flr), &[], Branch::PreferredFlr, FLR);
     let bad = sick(|facts| {
         facts.class = ClassHistory::Bad;
         facts.preference = Preference::Flr;
     });
     decides(&bad, &[], Branch::PreferredFlr, FLR);
-    decides(&bad, &[Rung::KernelFlr], Branch::PreferredFlr, DetachSbr);
+    decides(&bad, &[Rung::KernelFlr], Branch::PreferredFlr, SBR);
 }
 
 #[test]
 fn ladder_goes_up_and_no_rung_is_repeated() {
-    decides(&WELL, &[Rung::KernelFlr], Branch::Otherwise, DetachSbr);
+    decides(&WELL, &[Rung::KernelFlr], Branch::Otherwise, SBR);
     let both = [Rung::KernelFlr, Rung::DetachSbr];
-    let decision = decides(&WELL, &both, Branch::Otherwise, Next::SlotPower);
+    let decision = decides(&WELL, &both, Branch::Otherwise, Next::Try(Rung::SlotPower));
     assert_eq!(why(&decision, Rung::KernelFlr), Some(Why::Tried));
     assert_eq!(why(&decision, Rung::KernelPm), Some(Why::Surpassed));
     let all = [Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower];
     let decision = decides(&WELL, &all, Branch::Otherwise, Quarantine);
-    assert_eq!(why(&decision, Rung::Bmc), Some(Why::NotConfigured));
+    assert_eq!(why(&decision, Rung::BmcPower), Some(Why::NotConfigured));
     // What a secondary bus reset did not bring back, FLR does not.
-    decides(&sick(|_| ()), &[Rung::DetachSbr], Branch::Sick, Next::SlotPower);
+    decides(
+        &sick(|_| ()),
+        &[Rung::DetachSbr],
+        Branch::Sick,
+        Next::Try(Rung::SlotPower),
+    );
 }
 
 #[test]
@@ -356,19 +353,14 @@ fn rung_that_never_reset_surpasses_nothing() {
         rung: Rung::DetachSbr,
         reach: Reach::Reset,
     });
-    assert_eq!(decide(&sick(|_| ()), &tried).next, Next::SlotPower);
+    assert_eq!(decide(&sick(|_| ()), &tried).next, Next::Try(Rung::SlotPower));
     assert_eq!(tried.attempts().len(), 1);
 }
 
 #[test]
 fn highest_rung_is_a_ceiling() {
     let up_to = |highest| facts(|facts| facts.highest = highest);
-    decides(
-        &up_to(Rung::DetachSbr),
-        &[Rung::KernelFlr],
-        Branch::Otherwise,
-        DetachSbr,
-    );
+    decides(&up_to(Rung::DetachSbr), &[Rung::KernelFlr], Branch::Otherwise, SBR);
     let decision = decides(&up_to(Rung::KernelFlr), &[Rung::KernelFlr], Branch::Otherwise, PM);
     assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::AboveHighest));
     let tried = [Rung::KernelFlr, Rung::KernelPm];
@@ -378,7 +370,7 @@ fn highest_rung_is_a_ceiling() {
 #[test]
 fn only_the_rung_that_was_asked_for_is_done_and_only_where_it_may_be() {
     let only = |rung| facts(|facts| facts.only = Some(rung));
-    let decision = decides(&only(Rung::DetachSbr), &[], Branch::Otherwise, DetachSbr);
+    let decision = decides(&only(Rung::DetachSbr), &[], Branch::Otherwise, SBR);
     assert_eq!(why(&decision, Rung::KernelFlr), Some(Why::NotAsked));
     decides(&only(Rung::KernelPm), &[], Branch::Otherwise, PM);
     // What is tried and failed is not followed by another.
@@ -401,7 +393,7 @@ fn method_that_is_not_there_is_passed_over() {
         (Availability::Unknown, Why::AvailabilityUnknown),
     ] {
         let none = facts(|facts| facts.flr = availability);
-        let decision = decides(&none, &[], Branch::Otherwise, DetachSbr);
+        let decision = decides(&none, &[], Branch::Otherwise, SBR);
         assert_eq!(why(&decision, Rung::KernelFlr), Some(reason));
         let neither = facts(|facts| {
             facts.flr = availability;
@@ -416,6 +408,36 @@ fn long_resets_are_announced() {
     assert_eq!(KERNEL_RESET_TIME.as_secs(), 70);
     assert_eq!(Rung::KernelFlr.deadline(), Some(KERNEL_RESET_LIMIT));
     // What is announced is what is waited for.
-    assert_eq!(Operation::KernelFlr.limit(), KERNEL_RESET_LIMIT);
+    assert_eq!(Operation::Flr.limit(), KERNEL_RESET_LIMIT);
     assert_eq!(Rung::DetachSbr.deadline(), None);
+}
+
+#[test]
+fn every_rung_is_known_by_its_name_and_its_short_form() {
+    let names = Rung::ALL.map(Rung::name);
+    assert_eq!(
+        names,
+        ["kernel-pm", "kernel-flr", "detach-sbr", "slot-power", "bmc-power"]
+    );
+    assert!(Rung::ALL.is_sorted());
+    for rung in Rung::ALL {
+        assert_eq!(rung.name().parse(), Ok(rung));
+        let short = rung.row().short.unwrap_or(rung.name());
+        assert_eq!(short.parse(), Ok(rung));
+    }
+    assert_eq!("sbr".parse::<Rung>().map_err(|error| error.to_string()), {
+        Err("unknown rung; the rungs are kernel-pm, kernel-flr, detach-sbr, slot-power, bmc-power".to_owned())
+    });
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_rung_is_written_by_its_name_and_read_by_its_former_one_too() {
+    let former = ["KernelPm", "KernelFlr", "DetachSbr", "SlotPower", "Bmc"];
+    for (rung, former) in Rung::ALL.into_iter().zip(former) {
+        let name = format!("\"{}\"", rung.name());
+        assert_eq!(serde_json::to_string(&rung).unwrap(), name);
+        assert_eq!(serde_json::from_str::<Rung>(&name).unwrap(), rung);
+        assert_eq!(serde_json::from_str::<Rung>(&format!("\"{former}\"")).unwrap(), rung);
+    }
 }

@@ -96,7 +96,7 @@ fn judged(functions: &[Function], place: Place<'_>, ours: &impl Fn(&Function) ->
         class: ClassHistory::Unknown,
         sickness: Sickness::new(),
         preference: Preference::Rule,
-        highest: Rung::Bmc,
+        highest: Rung::BmcPower,
         only: None,
     });
     let mut tried = Tried::none();
@@ -136,7 +136,7 @@ fn at_the_card_root(functions: &[Function], place: Place<'_>, rung: Rung, ours: 
         return;
     }
     assert!(hot_plug == Fact::No || matches!(owner, HotplugOwner::Os | HotplugOwner::Nobody));
-    if rung == Rung::Bmc {
+    if rung == Rung::BmcPower {
         return;
     }
     assert!(matches!(cxl, Cxl::None | Cxl::SbrUnmasked));

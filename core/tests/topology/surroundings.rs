@@ -75,13 +75,13 @@ fn the_rule_is_told_both_halves() {
         only: None,
     };
     let facts = of(&mut single(), "01:00.0").facts(known);
-    assert_eq!(decide(&facts, &Tried::none()).next, Next::DetachSbr);
+    assert_eq!(decide(&facts, &Tried::none()).next, Next::Try(Rung::DetachSbr));
     let mut machine = single();
     machine.bridge("00:01.0").slot = Slot::None;
     let facts = of(&mut machine, "01:00.0").facts(known);
     assert_eq!(
         decide(&facts, &Tried::none()).next,
-        Next::DetachSbr,
+        Next::Try(Rung::DetachSbr),
         "nobody owns hotplug"
     );
 }

@@ -8,13 +8,6 @@ use reseat_core::presence::PortLink;
 use reseat_core::topology::Fabric;
 use reseat_core::topology::function::HotplugOwner;
 
-pub(crate) const RUNGS: [Rung; 5] = [
-    Rung::KernelPm,
-    Rung::KernelFlr,
-    Rung::DetachSbr,
-    Rung::SlotPower,
-    Rung::Bmc,
-];
 pub(crate) const LINKS: [PortLink; 4] = [
     PortLink::Active,
     PortLink::Inactive,
@@ -98,8 +91,8 @@ impl<'a> Input<'a> {
             class: self.pick(&[ClassHistory::Unknown, ClassHistory::Good, ClassHistory::Bad]),
             sickness: Sickness::from_bits(self.byte()),
             preference: self.pick(&[Preference::Rule, Preference::Flr, Preference::Sbr]),
-            highest: self.pick(&RUNGS),
-            only: (self.byte() >= 192).then(|| self.pick(&RUNGS)),
+            highest: self.pick(&Rung::ALL),
+            only: (self.byte() >= 192).then(|| self.pick(&Rung::ALL)),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! One operation of the ladder, done.
+//! One step of the ladder, taken.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::decision::{Availability, Exclusivity, Surroundings, Tdi, Use};
 use reseat_core::health::{self as judged, Errors, Reading, Verdict};
 use reseat_core::presence::{PortLink, Readiness};
-use reseat_core::recovery::{Failure, Observation, Operation};
+use reseat_core::recovery::{Failure, Observation};
 use reseat_core::topology::Place;
 use reseat_core::topology::function::Function;
 
@@ -19,63 +19,63 @@ use crate::linux::survey::{admission, health, machine, usage};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
 use crate::model::usage::{Usage, User};
-use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Means, Member, Subject, Surveyed};
+use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Means, Member, Step, Subject, Surveyed};
 
-/// Does an operation, and says what there is to say.
-pub(super) fn operate(root: &Root, operation: Operation, subject: &Subject) -> (Observation, Vec<String>) {
+/// Takes a step, and says what there is to say.
+pub(super) fn operate(root: &Root, step: Step, subject: &Subject) -> (Observation, Vec<String>) {
     let mut words = Vec::new();
-    let observation = perform(root, operation, subject, &mut words).unwrap_or_else(|stop| {
+    let observation = perform(root, step, subject, &mut words).unwrap_or_else(|stop| {
         words.push(stop.words);
         stop.observation
     });
     (observation, words)
 }
 
-fn perform(root: &Root, operation: Operation, subject: &Subject, words: &mut Vec<String>) -> Result<Observation, Stop> {
+fn perform(root: &Root, step: Step, subject: &Subject, words: &mut Vec<String>) -> Result<Observation, Stop> {
     let done = |()| Observation::Done;
-    match operation {
-        Operation::CheckUse => Ok(Observation::Use(in_use(root, subject, words))),
-        Operation::CheckDomain => Ok(Observation::Domain(domain(root, subject, words))),
-        Operation::ReadLink => Ok(Observation::Link(link(root, subject))),
-        Operation::LookAtFunctions => look(root, subject, words).map(Observation::Functions),
-        Operation::Wake => restore::wake(root, subject).map(done),
-        Operation::Unbind => subject
+    match step {
+        Step::CheckUse => Ok(Observation::Use(in_use(root, subject, words))),
+        Step::CheckDomain => Ok(Observation::Domain(domain(root, subject, words))),
+        Step::ReadLink => Ok(Observation::Link(link(root, subject))),
+        Step::LookAtFunctions => look(root, subject, words).map(Observation::Functions),
+        Step::Wake => restore::wake(root, subject).map(done),
+        Step::Unbind => subject
             .functions()
             .into_iter()
             .try_for_each(|function| restore::unbind(root, function))
             .map(done),
-        Operation::KernelFlr => reset::function(root, subject.function, reset::FLR, words).map(done),
-        Operation::KernelPm => reset::function(root, subject.function, reset::PM, words).map(done),
-        Operation::Journal => write_journal(root, subject).map(done),
-        Operation::RecordErrors => record_errors(root, subject).map(done),
-        Operation::RemoveBelowCardRoot => {
+        Step::KernelFlr => reset::function(root, subject.function, reset::FLR, words).map(done),
+        Step::KernelPm => reset::function(root, subject.function, reset::PM, words).map(done),
+        Step::Journal => write_journal(root, subject).map(done),
+        Step::RecordErrors => record_errors(root, subject).map(done),
+        Step::RemoveBelowCardRoot => {
             note(root, subject, |journal| journal.removed = true)?;
             CardRoot::of(root, subject)?.remove_below(root, subject).map(done)
         }
-        Operation::ResetEmptyBus => CardRoot::of(root, subject)?.reset_empty_bus(root).map(done),
-        Operation::Rescan => {
+        Step::ResetEmptyBus => CardRoot::of(root, subject)?.reset_empty_bus(root).map(done),
+        Step::Rescan => {
             note(root, subject, |journal| {
                 journal.scanned_ms = Some(restore::since_start_ms());
             })?;
             CardRoot::of(root, subject)?.rescan(root).map(done)
         }
-        Operation::RestoreBarSizes => restore::bar_sizes(root, &journal(root, subject)?, words).map(done),
-        Operation::RestoreOverride => restore::overrides(root, &journal(root, subject)?, words).map(done),
-        Operation::Claim => restore::drivers(root, &journal(root, subject)?, words).map(done),
-        Operation::PinD0 => restore::pin(root, &journal(root, subject)?).map(done),
-        Operation::PowerOff => {
+        Step::RestoreBarSizes => restore::bar_sizes(root, &journal(root, subject)?, words).map(done),
+        Step::RestoreOverride => restore::overrides(root, &journal(root, subject)?, words).map(done),
+        Step::Claim => restore::drivers(root, &journal(root, subject)?, words).map(done),
+        Step::PinD0 => restore::pin(root, &journal(root, subject)?).map(done),
+        Step::PowerOff => {
             note(root, subject, |journal| {
                 (journal.removed, journal.powered_off) = (true, true);
             })?;
             CardRoot::of(root, subject)?.switch_power(root, "0").map(done)
         }
-        Operation::PowerOn => {
+        Step::PowerOn => {
             CardRoot::of(root, subject)?.switch_power(root, "1")?;
             note(root, subject, |journal| journal.powered_off = false).map(done)
         }
         // The rule asks for it where one is configured, which cannot be said yet.
-        Operation::CyclePower => Err(Stop::failed(Failure::NotSupported, "no BMC is configured")),
-        Operation::Verify => {
+        Step::CyclePower => Err(Stop::failed(Failure::NotSupported, "no BMC is configured")),
+        Step::Verify => {
             let examined = verify(root, subject)?;
             words.extend(examined.words);
             Ok(Observation::Health(examined.verdict))

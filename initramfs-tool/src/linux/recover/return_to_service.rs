@@ -5,7 +5,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 use reseat_core::decision::{Preference, Rung};
-use reseat_core::recovery::{End, Operation};
+use reseat_core::recovery::End;
 
 use super::quarantine::{
     Isolation, LIMIT, QuarantineError, done, find, has_no_driver, isolate, known, log, survey, with_domain,
@@ -19,7 +19,7 @@ use crate::linux::state::{quarantine, recovery_files};
 use crate::linux::survey::identity;
 use crate::linux::sysfs::root::Root;
 use crate::model::identification::Identification;
-use crate::recovery::{Event, Task};
+use crate::recovery::{Event, Step, Task};
 use crate::rules::Contract;
 
 /// How a GPU is to come back.
@@ -129,7 +129,7 @@ fn prove(
         });
         let options = Options {
             dry_run: false,
-            highest: contract.highest.unwrap_or(Rung::Bmc),
+            highest: contract.highest.unwrap_or(Rung::HIGHEST),
             only: None,
             waits: contract.waits,
             reboot: None,
@@ -179,7 +179,7 @@ fn bring_back(root: &Root, device: DeviceAddress) -> Vec<String> {
         return Vec::new();
     }
     let scanned = with_domain(root, device, |workers, subject| {
-        done(workers, &Task::Rescan(subject), Operation::Rescan.limit())
+        done(workers, &Task::Rescan(subject), Step::Rescan.limit())
     });
     let left = missing();
     let mut words = vec![match left.is_empty() {
