@@ -104,7 +104,7 @@ pub struct ModuleReport {
 
 /// What a run found out, before it is put into the report's form.
 #[derive(Debug)]
-pub struct Findings {
+pub struct RunResult {
     /// Rules held against the machine.
     pub plan: Plan,
     /// What was found wrong apart from them.
@@ -155,7 +155,7 @@ impl Report {
     /// The report of a run. `driver_now` reads the driver that a function has at the end: whatever the claim saw, this is
     /// what the report says.
     pub fn new(
-        findings: Findings,
+        findings: RunResult,
         boot: Boot,
         driver_now: impl Fn(FunctionAddress) -> Option<String>,
         took: Duration,
@@ -216,12 +216,12 @@ impl From<&(crate::rules::Rule, RuleOutcome)> for RuleReport {
     }
 }
 
-fn module_failed(findings: &Findings) -> bool {
+fn module_failed(findings: &RunResult) -> bool {
     let module = findings.vfio_pci.as_ref();
     module.is_some_and(|module| module.problem.is_some())
 }
 
-fn gpu_reports(findings: &Findings) -> Vec<GpuReport> {
+fn gpu_reports(findings: &RunResult) -> Vec<GpuReport> {
     let refused = findings
         .plan
         .refused

@@ -11,12 +11,12 @@ use crate::model::variants::Variant;
 use crate::plan::{self, Machine};
 use crate::rules::{self, CommandLine, Rule};
 
-fn findings(claims: &str) -> Findings {
+fn findings(claims: &str) -> RunResult {
     let rules = CommandLine::parse(&format!("reseat.claim={claims}")).rules;
     findings_of(rules, &twins())
 }
 
-fn findings_of(rules: Vec<Rule>, functions: &[Function]) -> Findings {
+fn findings_of(rules: Vec<Rule>, functions: &[Function]) -> RunResult {
     let machine = Machine {
         functions,
         unreadable: &[],
@@ -24,7 +24,7 @@ fn findings_of(rules: Vec<Rule>, functions: &[Function]) -> Findings {
         signs: &[],
         iommu: &Evidence::default(),
     };
-    Findings {
+    RunResult {
         plan: plan::plan(rules, machine),
         problems: Vec::new(),
         vfio_pci: Some(ModuleReport {
@@ -71,7 +71,7 @@ fn boot() -> Boot {
     }
 }
 
-fn report(findings: Findings, driver: impl Fn(FunctionAddress) -> Option<&'static str>) -> Report {
+fn report(findings: RunResult, driver: impl Fn(FunctionAddress) -> Option<&'static str>) -> Report {
     let driver = |address| driver(address).map(str::to_owned);
     Report::new(findings, boot(), driver, Duration::from_micros(203_300))
 }

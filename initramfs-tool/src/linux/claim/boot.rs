@@ -4,19 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use reseat_core::address::FunctionAddress;
+use reseat_core::address::{DeviceAddress, FunctionAddress};
 
-use super::out_of_service::OutOfService;
-use super::{displays, iommu, mask, modprobe, variants, workers};
-use crate::claim::{Aim, Limits, Target, VFIO_PCI};
+use super::run::{Extent, Run};
+use crate::claim::Limits;
 use crate::linux::state::{boot_quarantine, kernel_log, report, rules};
-use crate::linux::survey::details;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
-use crate::model::display::SignKind;
-use crate::model::inventory::{self, Function, Gpu, Wanted};
-use crate::plan::{self, Machine, Nothing, Plan, RuleOutcome};
-use crate::report::{Boot, Findings, ModuleReport, Report, Verdict};
+use crate::model::inventory::Gpu;
+use crate::plan::Refusal;
+use crate::records::quarantine::AtBoot;
+use crate::report::{Boot, Report, Verdict};
 use crate::rules::{CommandLine, Rule, Switch};
 
 /// What a run works on.
@@ -201,156 +199,92 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
         };
         return Report::idle(verdict, problems, boot, begin.elapsed());
     }
-
-    let listing = functions::list(root);
-    problems.extend(listing.problems);
-    let machine = Machine {
-        functions: &listing.functions,
-        unreadable: &listing.unreadable,
-        details: &details::gather(root, &listing.functions, Wanted::by(&rules), &mut problems),
-        signs: &displays::signs(root, &listing.functions),
-        iommu: &iommu::gather(root, &listing.functions, &command_line),
-    };
-    let mut plan = plan::plan(rules, machine);
-    problems.extend(untold(&listing.unreadable, &plan));
-    let mut out_of_service = OutOfService::new(root, quarantine, &inventory::gpus(&listing.functions));
-    plan.set_aside(&listing.functions, |gpu, chosen| out_of_service.against(gpu, chosen));
-    plan.replaced = out_of_service.replaced;
-    problems.extend(out_of_service.problems);
-    let until = begin + Limits::BOOT.loading_ends;
-    plan.variants = variants::choose(root, &plan.claim, &mut problems, until);
-    let mut findings = Findings {
-        plan,
-        problems,
-        vfio_pci: None,
-        finished: Vec::new(),
+    let run = Run {
+        root,
+        command_line,
+        rules,
+        quarantine,
+        extent: Extent::Machine,
+        limits: Limits::BOOT,
+        begin,
         dry_run,
-        newest_function: listing.newest,
+        problems,
     };
-    if findings.dry_run {
-        if !findings.plan.claim.is_empty() {
-            findings.vfio_pci = modprobe::look(root, &variants::running(root), until);
-        }
-    } else {
-        let mut targets: Vec<Target> = Vec::new();
-        if !findings.plan.claim.is_empty() {
-            let module = modprobe::provide_vfio_pci(root, until);
-            findings
-                .problems
-                .extend(taken_by_loading(root, &module, &findings.plan, &listing.functions));
-            if module.problem.is_none() {
-                variants::provide(root, &mut findings.plan.variants, &mut findings.problems, until);
-                targets.extend(findings.plan.claim.iter().map(|gpu| target(gpu, &findings.plan)));
-            }
-            findings.vfio_pci = Some(module);
-        }
-        // After those that are well, which are not to wait for one that hangs.
-        let out_of_service = findings.plan.out_of_service.iter();
-        targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));
-        let ended = workers::claim(root, begin, Limits::BOOT, targets);
-        findings.finished = ended.finished;
-        findings.problems.extend(mask::held(root, &ended.held));
-        learn_groups(root, &mut findings.plan);
-    }
-    // A link that cannot be read is no vfio-pci: the report then says that the function has no driver.
-    let driver_now = |address| functions::driver_of(root, address).ok().flatten();
-    Report::new(findings, boot, driver_now, begin.elapsed())
+    let result = run.carry_out();
+    Report::new(result, boot, |address| driver_now(root, address), begin.elapsed())
 }
 
-/// What could not be read, and is said of no GPU and of no rule: it may be what a rule was to choose.
-fn untold(unreadable: &[(FunctionAddress, String)], plan: &Plan) -> Vec<String> {
-    let is_told = |address: &FunctionAddress| {
-        let device = address.device_address();
-        let mut outcomes = plan.rules.iter().map(|(_, outcome)| outcome);
-        plan.refused.iter().any(|(gpu, _)| gpu.device == device)
-            || outcomes.any(|outcome| {
-                matches!(outcome, RuleOutcome::Nothing(Nothing::CannotRead { address: told, .. }) if told == address)
-            })
-    };
-    let untold = unreadable.iter().filter(|(address, _)| !is_told(address));
-    untold.map(|(_, problem)| problem.clone()).collect()
-}
-
-/// Finds out the groups that came with the drivers of a claim. One that cannot be read is said to be none.
-pub(crate) fn learn_groups(root: &Root, plan: &mut Plan) {
-    for function in plan.claim.iter_mut().flat_map(|gpu| &mut gpu.functions) {
-        if function.iommu_group.is_none() {
-            function.iommu_group = functions::group_of(root, function.address).ok().flatten();
-        }
-    }
-}
-
-/// A GPU to claim, with the driver that each function is to get and the framebuffers that are in the way.
-pub(crate) fn target(gpu: &Gpu, plan: &Plan) -> Target {
-    let mut target = Target::new(Aim::Claim, gpu);
-    for function in &mut target.functions {
-        let variant = plan.variants.get(&function.address);
-        if let Some(driver) = variant.and_then(|variant| variant.driver.clone()) {
-            function.driver = driver;
-        }
-        let signs = plan.signs.iter().filter(|sign| sign.function == function.address);
-        function.framebuffers = signs
-            .filter_map(|sign| match &sign.kind {
-                SignKind::Framebuffer(framebuffer) => Some(framebuffer.clone()),
-                SignKind::TextConsole | SignKind::Device(_) => None,
-            })
-            .collect();
-    }
-    target
+/// The driver of a function. A link that cannot be read is no vfio-pci: the report then says that the function has none.
+pub(crate) fn driver_now(root: &Root, function: FunctionAddress) -> Option<String> {
+    functions::driver_of(root, function).ok().flatten()
 }
 
 /// The GPUs that the rules would have claimed now, were all of them in service.
 pub(crate) fn chosen(root: &Root) -> Vec<Gpu> {
-    let Ok(command_line) = read_command_line(root) else {
-        return Vec::new();
+    standing_order(root, Extent::Machine).map_or_else(Vec::new, |run| run.plan().claim)
+}
+
+/// The outcome of a claim of one GPU by the rules.
+pub(crate) enum OneClaim {
+    /// No boot would claim it.
+    NotChosen,
+    /// It is claimed.
+    Claimed,
+    /// The rules choose it, and vfio-pci does not have it.
+    Failed(Vec<String>),
+}
+
+/// Claims the GPU on `device` on the running machine, if the rules choose it; the quarantine may still name it.
+pub(crate) fn claim_one(root: &Root, device: DeviceAddress) -> OneClaim {
+    let Some(run) = standing_order(root, Extent::Gpu(device)) else {
+        return OneClaim::NotChosen;
     };
+    let result = run.carry_out();
+    if let Some((_, refusal @ Refusal::PeerAtWork { .. })) = result.plan.refused.first() {
+        return OneClaim::Failed(vec![refusal.to_string()]);
+    }
+    if result.plan.claim.is_empty() {
+        return OneClaim::NotChosen;
+    }
+    if let Some(problem) = result.vfio_pci.and_then(|module| module.problem) {
+        return OneClaim::Failed(vec![problem]);
+    }
+    let rollback = result
+        .finished
+        .into_iter()
+        .find_map(|finished| finished.outcome.rollback);
+    match rollback {
+        None => OneClaim::Claimed,
+        Some(rollback) => {
+            let mut why = vec![rollback.to_string()];
+            why.extend(rollback.leftovers);
+            OneClaim::Failed(why)
+        }
+    }
+}
+
+/// The run of this boot's rules on the machine as it runs, with every GPU in service. None where the boot claims nothing.
+fn standing_order(root: &Root, extent: Extent) -> Option<Run<'_>> {
+    let command_line = read_command_line(root).ok()?;
     let options = Options {
         root: root.clone(),
         rules: None,
         report: None,
-        dry_run: true,
+        dry_run: false,
     };
-    // Whoever claims with them tells what is wrong with them.
-    let Request {
-        command_line,
-        parameters,
-        rules,
-        ..
-    } = Request::gather(&options, command_line);
-    // By a dry run the boot claims nothing either.
-    if parameters.switch != Switch::On {
-        return Vec::new();
-    }
-    let listing = functions::list(root);
-    let machine = Machine {
-        functions: &listing.functions,
-        unreadable: &listing.unreadable,
-        details: &details::gather(root, &listing.functions, Wanted::by(&rules), &mut Vec::new()),
-        signs: &displays::signs(root, &listing.functions),
-        iommu: &iommu::gather(root, &listing.functions, &command_line),
-    };
-    plan::plan(rules, machine).claim
-}
-
-/// Loading vfio-pci binds by itself what its own configuration names (`ids=`): functions that no rule chose are not to
-/// change hands without a word.
-pub(crate) fn taken_by_loading(root: &Root, module: &ModuleReport, plan: &Plan, before: &[Function]) -> Vec<String> {
-    if !module.loaded {
-        return Vec::new();
-    }
-    let is_chosen = |function: &Function| plan.claim.iter().any(|gpu| gpu.function(function.address).is_some());
-    let has_vfio_pci = |function: &Function| {
-        let driver = functions::driver_of(root, function.address).ok().flatten();
-        driver.as_deref() == Some(VFIO_PCI)
-    };
-    before
-        .iter()
-        .filter(|function| function.driver.is_none() && !is_chosen(function) && has_vfio_pci(function))
-        .map(|function| {
-            let address = function.address;
-            format!("{VFIO_PCI} took {address} by its own configuration when it was loaded; no rule chose it")
-        })
-        .collect()
+    let request = Request::gather(&options, command_line);
+    // The command that claims by them reports what is wrong with the rules.
+    (request.parameters.switch == Switch::On).then(|| Run {
+        root,
+        command_line: request.command_line,
+        rules: request.rules,
+        quarantine: AtBoot::nobody(),
+        extent,
+        limits: Limits::RUNNING,
+        begin: Instant::now(),
+        dry_run: false,
+        problems: Vec::new(),
+    })
 }
 
 pub(crate) fn boot(root: &Root) -> Boot {

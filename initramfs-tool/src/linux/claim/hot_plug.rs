@@ -11,19 +11,17 @@ use std::{fs, io, thread};
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
-use super::out_of_service::OutOfService;
-use super::{boot, displays, iommu, modprobe, variants, workers};
-use crate::claim::{Aim, FailureKind, Finished, Limits, Target};
+use super::boot;
+use super::run::{Extent, Run};
+use crate::claim::{FailureKind, Finished, Limits};
+use crate::linux::FileError;
 use crate::linux::state::recovery_files::{self, RecordError};
 use crate::linux::state::{boot_quarantine, kernel_log, locks, report, rules};
-use crate::linux::survey::details;
 use crate::linux::sysfs::root::Root;
-use crate::linux::sysfs::{drivers, functions, slots};
-use crate::linux::{FileError, Listing};
-use crate::model::inventory::{self, Gpu, Wanted};
-use crate::plan::{self, Machine, Plan};
-use crate::report::{Findings, Report};
-use crate::rules::{CommandLine, Rule, Switch};
+use crate::linux::sysfs::{functions, slots};
+use crate::model::inventory::{self, Gpu};
+use crate::report::{Report, RunResult};
+use crate::rules::{CommandLine, Switch};
 
 /// How long the kernel may take to add what it has found: it gives each function of the same scan a minute to answer.
 const ADDING_LIMIT: Duration = Duration::from_secs(60);
@@ -146,7 +144,7 @@ pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
     };
     match claim.attempts(&parameters) {
         None => left("no rule chooses it"),
-        Some(findings) => Ok(HotClaim::Done(Box::new(claim.report(findings, begin)))),
+        Some(result) => Ok(HotClaim::Done(Box::new(claim.report(result, begin)))),
     }
 }
 
@@ -206,105 +204,51 @@ struct HotRun<'a> {
 
 impl HotRun<'_> {
     /// What was found and done; nothing if nothing is asked for.
-    fn attempts(&self, parameters: &CommandLine) -> Option<Findings> {
+    fn attempts(&self, parameters: &CommandLine) -> Option<RunResult> {
         for _ in 1..ATTEMPTS {
-            let findings = self.attempt(parameters)?;
-            if !findings.finished.iter().any(was_too_late) {
-                return Some(findings);
+            let result = self.attempt(parameters)?;
+            if !result.finished.iter().any(was_too_late) {
+                return Some(result);
             }
             thread::sleep(ATTEMPT_PAUSE);
         }
         self.attempt(parameters)
     }
 
-    fn attempt(&self, parameters: &CommandLine) -> Option<Findings> {
+    fn attempt(&self, parameters: &CommandLine) -> Option<RunResult> {
         let root = &self.options.root;
         let mut problems = Vec::new();
         let rules = rules::rules_from_file(root, None).unwrap_or_else(|problem| {
             problems.push(problem);
             Vec::new()
         });
-        let rules = parameters.join(rules);
-        let listing = functions::list(root);
-        let mut plan = self.plan(rules, &listing, &mut problems);
-        plan.narrow_to(self.device);
-        plan.spare_peers_at_work(|driver| drivers::is_vfio(root, driver));
-        plan.variants = variants::choose(root, &plan.claim, &mut problems, self.loading_ends());
-        if plan.is_empty() && problems.is_empty() {
+        let run = Run {
+            root,
+            command_line: self.command_line.to_owned(),
+            rules: parameters.join(rules),
+            quarantine: boot_quarantine::read(root),
+            extent: Extent::Gpu(self.device),
+            limits: Limits::RUNNING,
+            begin: self.begin,
+            dry_run: self.dry_run,
+            problems,
+        };
+        let mut result = run.carry_out();
+        if result.plan.is_empty() && result.problems.is_empty() {
             return None;
         }
         // Whoever has misspelt a parameter is to know why this is a dry run. Others were told at boot.
         if parameters.switch == Switch::DryRun {
-            problems.extend(boot::unknown(parameters));
+            result.problems.extend(boot::unknown(parameters));
         }
-        let mut findings = Findings {
-            plan,
-            problems,
-            vfio_pci: None,
-            finished: Vec::new(),
-            dry_run: self.dry_run,
-            newest_function: listing.newest,
-        };
-        if !self.dry_run {
-            self.claim(&listing, &mut findings);
-        } else if !findings.plan.claim.is_empty() {
-            findings.vfio_pci = modprobe::look(root, &variants::running(root), self.loading_ends());
-        }
-        Some(findings)
-    }
-
-    fn plan(&self, rules: Vec<Rule>, listing: &Listing, problems: &mut Vec<String>) -> Plan {
-        let root = &self.options.root;
-        let machine = Machine {
-            functions: &listing.functions,
-            unreadable: &listing.unreadable,
-            details: &details::gather(root, &listing.functions, Wanted::by(&rules), problems),
-            signs: &displays::signs(root, &listing.functions),
-            iommu: &iommu::gather(root, &listing.functions, self.command_line),
-        };
-        let mut plan = plan::plan(rules, machine);
-        let mut gpus = inventory::gpus(&listing.functions);
-        gpus.retain(|gpu| gpu.device == self.device);
-        let mut out_of_service = OutOfService::new(root, boot_quarantine::read(root), &gpus);
-        plan.set_aside(&listing.functions, |gpu, chosen| match gpu.device == self.device {
-            true => out_of_service.against(gpu, chosen),
-            false => None,
-        });
-        plan.replaced = out_of_service.replaced;
-        problems.extend(out_of_service.problems);
-        plan
-    }
-
-    fn claim(&self, listing: &Listing, findings: &mut Findings) {
-        let root = &self.options.root;
-        let mut targets: Vec<Target> = Vec::new();
-        if !findings.plan.claim.is_empty() {
-            let module = modprobe::provide_vfio_pci(root, self.loading_ends());
-            let taken = boot::taken_by_loading(root, &module, &findings.plan, &listing.functions);
-            findings.problems.extend(taken);
-            if module.problem.is_none() {
-                let until = self.loading_ends();
-                variants::provide(root, &mut findings.plan.variants, &mut findings.problems, until);
-                let plan = &findings.plan;
-                targets.extend(plan.claim.iter().map(|gpu| boot::target(gpu, plan)));
-            }
-            findings.vfio_pci = Some(module);
-        }
-        let out_of_service = findings.plan.out_of_service.iter();
-        targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));
-        findings.finished = workers::claim(root, self.begin, Limits::RUNNING, targets).finished;
-        boot::learn_groups(root, &mut findings.plan);
-    }
-
-    fn loading_ends(&self) -> Instant {
-        self.begin + Limits::RUNNING.loading_ends
+        Some(result)
     }
 
     /// Puts it into the report's form, and writes that down.
-    fn report(&self, findings: Findings, begin: Instant) -> Report {
+    fn report(&self, result: RunResult, begin: Instant) -> Report {
         let root = &self.options.root;
-        let driver_now = |address| functions::driver_of(root, address).ok().flatten();
-        let mut report = Report::new(findings, boot::boot(root), driver_now, begin.elapsed());
+        let driver_now = |address| boot::driver_now(root, address);
+        let mut report = Report::new(result, boot::boot(root), driver_now, begin.elapsed());
         report.limit_ms = u64::try_from(Limits::RUNNING.whole.as_millis()).unwrap_or(u64::MAX);
         let to = report_of(self.device);
         // A GPU has as many events as functions: what the first one did is not to be lost.
