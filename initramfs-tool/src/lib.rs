@@ -15,6 +15,9 @@
 //!
 //! Everything but [`linux`] is pure: facts and time go in, decisions come out.
 
+#[cfg(test)]
+extern crate self as reseat;
+
 pub mod claim;
 pub mod decode;
 pub mod initramfs;
@@ -25,3 +28,7 @@ pub mod records;
 pub mod recovery;
 pub mod report;
 pub mod rules;
+/// Sentences are the programs' matter. Tests read findings in words.
+#[cfg(test)]
+#[path = "bin/words/mod.rs"]
+mod words;

@@ -8,7 +8,7 @@ pub(crate) mod iommu;
 pub(crate) mod machine;
 pub(crate) mod mask;
 pub(crate) mod modprobe;
-pub(crate) mod out_of_service;
+pub(crate) mod quarantine_check;
 pub(crate) mod run;
 pub(crate) mod variants;
 pub(crate) mod worker;

@@ -1,8 +1,8 @@
 //! One run of the boot claim, from the kernel command line to the report.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use std::{fs, io, iter};
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
@@ -11,10 +11,11 @@ use crate::claim::Limits;
 use crate::linux::state::{boot_quarantine, kernel_log, report, rules};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
+use crate::model::finding::{Finding, Subject, id};
 use crate::model::inventory::Gpu;
-use crate::plan::Refusal;
+use crate::plan::ClaimRefusal;
 use crate::records::quarantine::AtBoot;
-use crate::report::{Boot, Report, Verdict};
+use crate::report::{Boot, Line, Report, Verdict};
 use crate::rules::{CommandLine, Rule, Switch};
 
 /// What a run works on.
@@ -30,10 +31,10 @@ pub struct Options {
     pub dry_run: bool,
 }
 
-/// Runs the claim, writes the report and the lines for the kernel log, and returns the report.
+/// Runs the claim, writes the report and the lines for the kernel log, which `lines` makes of it, and returns the report.
 ///
 /// Whatever goes wrong is in the report: there is nothing that a boot could do about it but go on.
-pub fn run(options: &Options) -> Report {
+pub fn run(options: &Options, lines: fn(&Report) -> Vec<Line>) -> Report {
     let begin = Instant::now();
     let mut report = claim(begin, options);
     let usual = Path::new(report::CLAIM_REPORT);
@@ -42,34 +43,38 @@ pub fn run(options: &Options) -> Report {
         .as_deref()
         .or_else(|| (!options.dry_run).then_some(usual));
     if let Some(Err(error)) = to.map(|to| report::write(&options.root, to, &report)) {
-        report.problems.push(error.to_string());
-        report.complete = false;
+        report.add_problem(error.finding());
     }
-    if !options.dry_run
-        && let Err(error) = kernel_log::log_all(&options.root, &report.log_lines())
-    {
-        report.problems.push(format!("cannot write to /dev/kmsg: {error}"));
-        report.complete = false;
+    if !options.dry_run {
+        log_report(&options.root, &mut report, lines);
     }
     report
 }
 
+/// Writes lines to the kernel log. That it cannot be written goes into the report.
+pub(crate) fn log_report(root: &Root, report: &mut Report, lines: fn(&Report) -> Vec<Line>) {
+    if let Err(error) = kernel_log::log_all(root, &lines(report)) {
+        let log = Subject::file("/dev/kmsg");
+        report.add_problem(Finding::error(id::FILE_UNWRITABLE, log).with("cause", error));
+    }
+}
+
 fn claim(begin: Instant, options: &Options) -> Report {
+    let idle = |verdict, problems| Report::idle(verdict, problems, boot(&options.root), begin.elapsed());
     match read_command_line(&options.root) {
         Ok(text) => {
             let parameters = CommandLine::parse(&text);
             match parameters.switch {
-                Switch::Off => Report::idle(Verdict::Off, unknown(&parameters), boot(&options.root), begin.elapsed()),
-                Switch::On | Switch::DryRun if is_crash_kernel(&options.root) => {
-                    Report::idle(Verdict::CrashKernel, Vec::new(), boot(&options.root), begin.elapsed())
-                }
+                Switch::Off => idle(Verdict::Off, parameters.findings()),
+                Switch::On | Switch::DryRun if is_crash_kernel(&options.root) => idle(Verdict::CrashKernel, Vec::new()),
                 Switch::On | Switch::DryRun => carry_out(begin, options, Request::gather(options, text)),
             }
         }
         // The off switch might stand in it.
-        Err(problem) => {
-            let problems = vec![format!("{problem}, so nothing is claimed")];
-            Report::idle(Verdict::Incomplete, problems, boot(&options.root), begin.elapsed())
+        Err(error) => {
+            let command_line = Subject::file(COMMAND_LINE);
+            let problem = Finding::error(id::COMMAND_LINE_UNREADABLE, command_line).with("cause", error);
+            idle(Verdict::Incomplete, vec![problem])
         }
     }
 }
@@ -83,8 +88,8 @@ pub struct Checked {
     pub understood: bool,
     /// How far this boot's kernel command line lets a claim go.
     pub switch: Switch,
-    /// What is wrong with what the file says of recovery. To a claim that is nothing.
-    pub contract: Option<String>,
+    /// The error in the file's part about recovery. To a claim that is nothing.
+    pub recovery_policy: Option<Finding>,
 }
 
 /// What the rules would claim now: those of the usual file or of another, and those of this boot, even if that was one with
@@ -97,13 +102,18 @@ pub fn check_rules(root: &Root, rules: Option<PathBuf>) -> Checked {
         report: None,
         dry_run: true,
     };
-    let command_line = read_command_line(root);
-    let unread = command_line.as_ref().err().cloned();
-    let mut request = Request::gather(&options, command_line.unwrap_or_default());
+    let (command_line, unread) = match read_command_line(root) {
+        Ok(text) => (text, None),
+        Err(error) => {
+            let unread = Finding::error(id::FILE_UNREADABLE, Subject::file(COMMAND_LINE)).with("cause", error);
+            (String::new(), Some(unread))
+        }
+    };
+    let mut request = Request::gather(&options, command_line);
     request.problems.extend(unread);
     let (understood, switch) = (request.understood(), request.parameters.switch);
-    let contract = match request.file_is_good {
-        true => rules::problem_of_contract(root, options.rules.as_deref()),
+    let recovery_policy = match request.file_is_good {
+        true => rules::invalid_recovery_policy(root, options.rules.as_deref()),
         // That it is none is told already.
         false => None,
     };
@@ -111,7 +121,7 @@ pub fn check_rules(root: &Root, rules: Option<PathBuf>) -> Checked {
         report: carry_out(begin, &options, request),
         understood,
         switch,
-        contract,
+        recovery_policy,
     }
 }
 
@@ -121,23 +131,11 @@ pub(crate) fn is_crash_kernel(root: &Root) -> bool {
     root.path("/proc/vmcore").exists()
 }
 
-fn read_command_line(root: &Root) -> Result<String, String> {
-    match fs::read(root.path("/proc/cmdline")) {
-        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(error) => Err(format!("cannot read /proc/cmdline: {error}")),
-    }
-}
+const COMMAND_LINE: &str = "/proc/cmdline";
 
-/// What is addressed to reseat and means nothing, in words, with what comes of it.
-pub(crate) fn unknown(parameters: &CommandLine) -> Vec<String> {
-    let unknown = parameters.unknown.iter().map(|parameter| {
-        let so = match CommandLine::parse(parameter).switch {
-            Switch::On => "it claims nothing",
-            Switch::DryRun | Switch::Off => "nothing is touched",
-        };
-        format!("unknown kernel parameter `{parameter}`, so {so}")
-    });
-    unknown.collect()
+fn read_command_line(root: &Root) -> io::Result<String> {
+    let bytes = fs::read(root.path(COMMAND_LINE))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// What is asked for.
@@ -147,13 +145,13 @@ struct Request {
     rules: Vec<Rule>,
     /// Whether the rules file is one, if it is there.
     file_is_good: bool,
-    problems: Vec<String>,
+    problems: Vec<Finding>,
 }
 
 impl Request {
     fn gather(options: &Options, command_line: String) -> Self {
         let parameters = CommandLine::parse(&command_line);
-        let mut problems = unknown(&parameters);
+        let mut problems = parameters.findings();
         let (rules, bad_file) = match rules::rules_from_file(&options.root, options.rules.as_deref()) {
             Ok(rules) => (rules, None),
             Err(problem) => (Vec::new(), Some(problem)),
@@ -187,9 +185,7 @@ fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
     } = request;
     let quarantine = boot_quarantine::read(root);
     if let Some(why) = quarantine.unknown() {
-        problems.push(format!(
-            "the quarantine: {why}; every GPU that the rules choose counts as out of service"
-        ));
+        problems.push(Finding::error(id::QUARANTINE_UNREADABLE, Subject::machine()).with("cause", why));
     }
     let dry_run = options.dry_run || parameters.switch == Switch::DryRun;
     if rules.is_empty() && quarantine.is_empty() {
@@ -230,8 +226,8 @@ pub(crate) enum OneClaim {
     NotChosen,
     /// It is claimed.
     Claimed,
-    /// The rules choose it, and vfio-pci does not have it.
-    Failed(Vec<String>),
+    /// The rules choose it, and vfio-pci does not have it: why, and what is left behind.
+    Failed(Vec<Finding>),
 }
 
 /// Claims the GPU on `device` on the running machine, if the rules choose it; the quarantine may still name it.
@@ -240,8 +236,8 @@ pub(crate) fn claim_one(root: &Root, device: DeviceAddress) -> OneClaim {
         return OneClaim::NotChosen;
     };
     let result = run.carry_out();
-    if let Some((_, refusal @ Refusal::PeerAtWork { .. })) = result.plan.refused.first() {
-        return OneClaim::Failed(vec![refusal.to_string()]);
+    if let Some((_, refusal @ ClaimRefusal::PeerAtWork { .. })) = result.plan.refused.first() {
+        return OneClaim::Failed(vec![refusal.finding(device)]);
     }
     if result.plan.claim.is_empty() {
         return OneClaim::NotChosen;
@@ -253,14 +249,10 @@ pub(crate) fn claim_one(root: &Root, device: DeviceAddress) -> OneClaim {
         .finished
         .into_iter()
         .find_map(|finished| finished.outcome.rollback);
-    match rollback {
-        None => OneClaim::Claimed,
-        Some(rollback) => {
-            let mut why = vec![rollback.to_string()];
-            why.extend(rollback.leftovers);
-            OneClaim::Failed(why)
-        }
-    }
+    rollback.map_or(OneClaim::Claimed, |rollback| {
+        let leftovers = rollback.leftovers.into_iter().map(|leftover| leftover.finding);
+        OneClaim::Failed(iter::once(rollback.failure.finding).chain(leftovers).collect())
+    })
 }
 
 /// The run of this boot's rules on the machine as it runs, with every GPU in service. None where the boot claims nothing.

@@ -16,11 +16,12 @@ use super::run::{Extent, Run};
 use crate::claim::{FailureKind, Finished, Limits};
 use crate::linux::FileError;
 use crate::linux::state::recovery_files::{self, RecordError};
-use crate::linux::state::{boot_quarantine, kernel_log, locks, report, rules};
+use crate::linux::state::{boot_quarantine, locks, report, rules};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{functions, slots};
+use crate::model::finding::{Finding, Subject, id};
 use crate::model::inventory::{self, Gpu};
-use crate::report::{Report, RunResult};
+use crate::report::{Line, Report, RunResult};
 use crate::rules::{CommandLine, Switch};
 
 /// How long the kernel may take to add what it has found: it gives each function of the same scan a minute to answer.
@@ -53,7 +54,7 @@ pub enum HotClaim {
     /// What was done, which is also written down.
     Done(Box<Report>),
     /// Nothing was to be done, and why.
-    Left(String),
+    Left(Finding),
 }
 
 /// Why nothing could be done.
@@ -92,33 +93,34 @@ pub fn report_of(device: DeviceAddress) -> PathBuf {
 }
 
 /// Claims the GPU that `options.function` belongs to if the rules choose it, all of it or nothing; writes a report and lines
-/// for the kernel log. One that is out of service is isolated.
+/// for the kernel log, which `lines` makes of it. One that is out of service is isolated.
 ///
 /// # Errors
 /// [`HotClaimError`]: nothing was touched then.
-pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
+pub fn run(options: &HotOptions, lines: fn(&Report) -> Vec<Line>) -> Result<HotClaim, HotClaimError> {
     let begin = Instant::now();
     let (root, device) = (&options.root, options.function.device_address());
-    let left = |why: &str| Ok(HotClaim::Left(format!("{device}: {why}")));
+    let note = |id| Finding::note(id, Subject::gpu(device));
+    let left = |id| Ok(HotClaim::Left(note(id)));
     let bytes = fs::read(root.path("/proc/cmdline")).map_err(HotClaimError::CommandLine)?;
     let command_line = String::from_utf8_lossy(&bytes).into_owned();
     let parameters = CommandLine::parse(&command_line);
     if parameters.switch == Switch::Off {
-        return left("off by the kernel command line");
+        return left(id::LEFT_SWITCHED_OFF);
     }
     if boot::is_crash_kernel(root) {
-        return left("this kernel saves the memory of a crashed one");
+        return left(id::LEFT_CRASH_KERNEL);
     }
     if options.if_new
         && let Some(why) = is_not_new(root, options.function)
     {
-        return left(&why);
+        return Ok(HotClaim::Left(why));
     }
     if gpu_at(options).is_none() {
         if !root.function(options.function).exists() {
             return Err(HotClaimError::NoFunction(options.function));
         }
-        return left("there is no GPU");
+        return left(id::LEFT_NO_GPU);
     }
     let _claim = match locks::of_claim(root, device, LOCK_LIMIT) {
         Ok(Some(lock)) => lock,
@@ -130,7 +132,7 @@ pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
     way.retain(|function| function.device_address() != device);
     way.extend(gpu.functions.iter().map(|function| function.address));
     let Some(_domain) = locks::of_way(root, &way).map_err(HotClaimError::Lock)? else {
-        return left("a recovery is under way, and claims what it brings back");
+        return left(id::LEFT_TO_RECOVERY);
     };
     if recovery_files::is_interrupted(root, device)? {
         return Err(HotClaimError::BrokenOff(device));
@@ -143,23 +145,24 @@ pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
         begin: Instant::now(),
     };
     match claim.attempts(&parameters) {
-        None => left("no rule chooses it"),
-        Some(result) => Ok(HotClaim::Done(Box::new(claim.report(result, begin)))),
+        None => left(id::LEFT_NOT_CHOSEN),
+        Some(result) => Ok(HotClaim::Done(Box::new(claim.report(result, begin, lines)))),
     }
 }
 
 /// Why a function is not one that has appeared since the last claim, or cannot be told from one that was there.
-fn is_not_new(root: &Root, function: FunctionAddress) -> Option<String> {
+fn is_not_new(root: &Root, function: FunctionAddress) -> Option<Finding> {
+    let note = |id| Finding::note(id, Subject::gpu(function.device_address()));
     let reports = [
         PathBuf::from(report::CLAIM_REPORT),
         report_of(function.device_address()),
     ];
     let reports = reports.iter().filter_map(|at| report::read(root, at).ok());
     let Some(newest) = reports.filter_map(|report| report.newest_function).max() else {
-        return Some("no report tells which functions the boot's claim saw".to_owned());
+        return Some(note(id::LEFT_NO_BOOT_REPORT));
     };
     let is_new = functions::instance(root, function).is_some_and(|instance| instance > newest);
-    (!is_new).then(|| format!("{function} has been there since the last claim"))
+    (!is_new).then(|| note(id::LEFT_NOT_NEW).with("function", function))
 }
 
 fn gpu_at(options: &HotOptions) -> Option<Gpu> {
@@ -239,13 +242,13 @@ impl HotRun<'_> {
         }
         // Whoever has misspelt a parameter is to know why this is a dry run. Others were told at boot.
         if parameters.switch == Switch::DryRun {
-            result.problems.extend(boot::unknown(parameters));
+            result.problems.extend(parameters.findings());
         }
         Some(result)
     }
 
     /// Puts it into the report's form, and writes that down.
-    fn report(&self, result: RunResult, begin: Instant) -> Report {
+    fn report(&self, result: RunResult, begin: Instant, lines: fn(&Report) -> Vec<Line>) -> Report {
         let root = &self.options.root;
         let driver_now = |address| boot::driver_now(root, address);
         let mut report = Report::new(result, boot::boot(root), driver_now, begin.elapsed());
@@ -256,13 +259,10 @@ impl HotRun<'_> {
         if self.dry_run || was_done {
             return report;
         }
-        let written = report::write(root, &to, &report).map_err(|error| error.to_string());
-        let logged = kernel_log::log_all(root, &report.log_details());
-        let logged = logged.map_err(|error| format!("cannot write to /dev/kmsg: {error}"));
-        for problem in [written, logged].into_iter().filter_map(Result::err) {
-            report.problems.push(problem);
-            report.complete = false;
+        if let Err(error) = report::write(root, &to, &report) {
+            report.add_problem(error.finding());
         }
+        boot::log_report(root, &mut report, lines);
         report
     }
 }

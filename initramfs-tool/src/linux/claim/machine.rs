@@ -5,6 +5,7 @@ use crate::linux::survey::details;
 use crate::linux::sysfs::functions::{self, Listing};
 use crate::linux::sysfs::root::Root;
 use crate::model::display::Sign;
+use crate::model::finding::Finding;
 use crate::model::inventory::{Details, Wanted};
 use crate::model::iommu::Evidence;
 use crate::plan::Machine;
@@ -17,15 +18,15 @@ pub(crate) struct Gathered {
     signs: Vec<Sign>,
     iommu: Evidence,
     /// Errors in gathering the details.
-    pub problems: Vec<String>,
+    pub problems: Vec<Finding>,
 }
 
 /// Gathers the machine, as far as `rules` ask for it.
 pub(crate) fn gather(root: &Root, rules: &[Rule], command_line: &str) -> Gathered {
     let listing = functions::list(root);
-    let mut problems = Vec::new();
+    let (details, problems) = details::gather(root, &listing.functions, Wanted::by(rules));
     Gathered {
-        details: details::gather(root, &listing.functions, Wanted::by(rules), &mut problems),
+        details,
         signs: displays::signs(root, &listing.functions),
         iommu: iommu::gather(root, &listing.functions, command_line),
         listing,

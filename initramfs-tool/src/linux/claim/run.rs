@@ -8,12 +8,13 @@ use std::time::Instant;
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
 use super::machine::{self, Gathered};
-use super::out_of_service::OutOfService;
+use super::quarantine_check::QuarantineCheck;
 use super::{mask, modprobe, variants, workers};
 use crate::claim::{Aim, Limits, Target, VFIO_PCI};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{drivers, functions};
 use crate::model::display::SignKind;
+use crate::model::finding::{Finding, Subject, id};
 use crate::model::inventory::{self, Function, Gpu};
 use crate::plan::{self, Nothing, Plan, RuleOutcome};
 use crate::records::quarantine::AtBoot;
@@ -33,7 +34,7 @@ pub(crate) struct Run<'a> {
     /// True if nothing is to be touched.
     pub dry_run: bool,
     /// Problems that were found before.
-    pub problems: Vec<String>,
+    pub problems: Vec<Finding>,
 }
 
 /// The part of the machine that a run is about.
@@ -99,19 +100,21 @@ impl Run<'_> {
         }
         let mut gpus = inventory::gpus(&listing.functions);
         gpus.retain(|gpu| extent.covers(gpu.device));
-        let mut out_of_service = OutOfService::new(root, self.quarantine.clone(), &gpus);
+        let mut quarantine = QuarantineCheck::new(root, self.quarantine.clone(), &gpus);
         plan.set_aside(&listing.functions, |gpu, chosen| match extent.covers(gpu.device) {
-            true => out_of_service.against(gpu, chosen),
+            true => quarantine.against(gpu, chosen),
             false => None,
         });
-        plan.replaced = out_of_service.replaced;
-        self.problems.extend(out_of_service.problems);
+        plan.replaced = quarantine.replaced;
+        self.problems.extend(quarantine.problems);
         if let Extent::Gpu(device) = extent {
             plan.narrow_to(device);
             plan.spare_peers_at_work(|driver| drivers::is_vfio(root, driver));
         }
         let until = self.begin + self.limits.loading_ends;
-        plan.variants = variants::choose(root, &plan.claim, &mut self.problems, until);
+        let (variants, problems) = variants::choose(root, &plan.claim, until);
+        plan.variants = variants;
+        self.problems.extend(problems);
         plan
     }
 }
@@ -160,7 +163,7 @@ impl Effects<'_> {
         problems.extend(taken_by_loading(root, &module, plan, before));
         let mut targets = Vec::new();
         if module.problem.is_none() {
-            variants::provide(root, &mut plan.variants, problems, until);
+            problems.extend(variants::provide(root, &mut plan.variants, until));
             targets.extend(plan.claim.iter().map(|gpu| target(gpu, plan)));
         }
         result.vfio_pci = Some(module);
@@ -169,7 +172,7 @@ impl Effects<'_> {
 }
 
 /// Functions that could not be read and that neither a GPU nor a rule reports: a rule may have meant one of them.
-fn unreported(unreadable: &[(FunctionAddress, String)], plan: &Plan) -> Vec<String> {
+fn unreported(unreadable: &[(FunctionAddress, Finding)], plan: &Plan) -> Vec<Finding> {
     let is_reported = |address: &FunctionAddress| {
         let device = address.device_address();
         let mut outcomes = plan.rules.iter().map(|(_, outcome)| outcome);
@@ -211,7 +214,7 @@ fn target(gpu: &Gpu, plan: &Plan) -> Target {
 }
 
 /// Functions that vfio-pci took by its own configuration (`ids=`) when it was loaded, though no rule chose them.
-fn taken_by_loading(root: &Root, module: &ModuleReport, plan: &Plan, before: &[Function]) -> Vec<String> {
+fn taken_by_loading(root: &Root, module: &ModuleReport, plan: &Plan, before: &[Function]) -> Vec<Finding> {
     if !module.loaded {
         return Vec::new();
     }
@@ -224,8 +227,7 @@ fn taken_by_loading(root: &Root, module: &ModuleReport, plan: &Plan, before: &[F
         .iter()
         .filter(|function| function.driver.is_none() && !is_chosen(function) && has_vfio_pci(function))
         .map(|function| {
-            let address = function.address;
-            format!("{VFIO_PCI} took {address} by its own configuration when it was loaded; no rule chose it")
+            Finding::warning(id::VFIO_PCI_TOOK_OTHERS, Subject::function(function.address)).with("driver", VFIO_PCI)
         })
         .collect()
 }

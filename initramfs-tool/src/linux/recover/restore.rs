@@ -218,8 +218,8 @@ pub(super) fn claim(root: &Root, subject: &Subject, claimed: &[(FunctionAddress,
                     Failure::Other(0)
                 }
             };
-            let leftovers = rollback.leftovers.iter().map(|left| format!("; {left}"));
-            let words = format!("{rollback}{}", leftovers.collect::<String>());
+            let leftovers = rollback.leftovers.iter().map(|left| format!("; {}", left.finding));
+            let words = format!("{}{}", rollback.failure.finding, leftovers.collect::<String>());
             Err(Stop::failed(failure, words))
         }
     }

@@ -194,7 +194,7 @@ fn hand_over(root: &Root, device: DeviceAddress) -> Result<(), Vec<String>> {
     }
     match boot::claim_one(root, device) {
         OneClaim::Claimed => Ok(()),
-        OneClaim::Failed(why) => Err(why),
+        OneClaim::Failed(why) => Err(why.iter().map(ToString::to_string).collect()),
         OneClaim::NotChosen => release(root, device),
     }
 }
