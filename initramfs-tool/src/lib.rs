@@ -25,6 +25,9 @@
     )
 )]
 
+#[cfg(test)]
+extern crate self as reseat;
+
 pub mod claim;
 #[cfg(feature = "operator")]
 pub mod decode;
@@ -38,3 +41,7 @@ pub mod records;
 pub mod recovery;
 pub mod report;
 pub mod rules;
+/// Sentences are the programs' matter. Tests read findings in words.
+#[cfg(test)]
+#[path = "bin/words/mod.rs"]
+mod words;

@@ -17,6 +17,8 @@ pub use selector::{Selector, SelectorError, Term};
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// One request for a claim, and where it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -90,7 +92,8 @@ impl fmt::Display for Choice {
 }
 
 /// Where a rule was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Source {
     /// `reseat.claim=` on the kernel command line.
     CommandLine,

@@ -93,10 +93,10 @@ impl AtBoot {
     }
 
     /// The GPU that is out of service, and why, where `gpu` is another one in its place.
-    pub fn replaced_by(&self, gpu: &Identification) -> Option<String> {
+    pub fn replaced_by(&self, gpu: &Identification) -> Option<(&Identification, &str)> {
         let mut entries = self.entries.iter();
         let entry = entries.find(|entry| entry.gpu.likeness(gpu) == Likeness::Replaced)?;
-        Some(format!("{}: {}", entry.gpu, entry.reason))
+        Some((&entry.gpu, &entry.reason))
     }
 }
 
@@ -131,9 +131,10 @@ mod tests {
         assert_eq!(read.replaced_by(&moved), None);
         let other = with(first(), "48-b1");
         assert_eq!(read.against(&other), None);
+        let (replaced, reason) = read.replaced_by(&other).unwrap();
         assert_eq!(
-            read.replaced_by(&other).as_deref(),
-            Some("0000:01:00 [10de:2231], serial number 48-b0: no rung is left")
+            (replaced.to_string().as_str(), reason),
+            ("0000:01:00 [10de:2231], serial number 48-b0", "no rung is left")
         );
         // One that does not say its number may be it.
         assert_eq!(read.against(&first()), Some("no rung is left"));

@@ -32,8 +32,6 @@ pub enum Task {
     Rescan(Subject),
     /// Give it back to those who may bind it.
     Release(Subject),
-    /// Give it to vfio-pci, as at boot.
-    Claim(Subject),
     /// Read a part of what is kept as evidence.
     Collect(Part, Subject),
 }

@@ -118,7 +118,9 @@ pub fn apply(root: &Root) -> Applied {
     let chosen = check::chosen(root);
     let at_boot = isolated_at_boot(root);
     let listing = functions::list(root);
-    applied.problems.extend(listing.problems);
+    applied
+        .problems
+        .extend(listing.problems.iter().map(ToString::to_string));
     let gpus = inventory::gpus(&listing.functions);
     let there = identity::identify_all(root, &gpus, &state);
     for (gpu, identification) in gpus.iter().zip(&there) {

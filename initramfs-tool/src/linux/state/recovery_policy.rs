@@ -6,6 +6,7 @@ use std::{fs, io};
 use super::rules;
 use super::rules::RULES_FILE;
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, id};
 use crate::rules::{Contract, RulesFileError, parse_contract};
 
 /// A contract that cannot be read. Nothing is assumed in its place.
@@ -31,10 +32,11 @@ pub fn contract(root: &Root) -> Result<Contract, ContractError> {
     }
 }
 
-/// What is wrong with what the file says of recovery, if it can be read.
-pub(crate) fn problem(root: &Root, named: Option<&Path>) -> Option<String> {
+/// The error in the file's part about recovery, if the file can be read.
+pub(crate) fn problem(root: &Root, named: Option<&Path>) -> Option<Finding> {
     let path = named.unwrap_or(Path::new(RULES_FILE));
     let content = rules::read(&root.path(path)).ok()?;
-    let contract = parse_contract(&path.display().to_string(), &content);
-    contract.err().map(|error| error.to_string())
+    let policy = parse_contract(&path.display().to_string(), &content);
+    let error = policy.err()?;
+    Some(error.finding(id::RECOVERY_POLICY_INVALID))
 }

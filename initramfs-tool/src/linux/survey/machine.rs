@@ -67,7 +67,8 @@ impl Survey {
     fn shallow(root: &Root) -> Self {
         let listing = functions::list(root);
         let unreadable = listing.unreadable.into_iter().map(|(_, problem)| problem);
-        let problems = listing.problems.into_iter().chain(unreadable).collect();
+        let problems = listing.problems.into_iter().chain(unreadable);
+        let problems = problems.map(|problem| problem.to_string()).collect();
         let functions: Vec<Function> = listing
             .functions
             .iter()
