@@ -14,6 +14,7 @@
 //! | exclusive, FLR or the secondary bus reset preferred | the one preferred, then the other |
 //! | exclusive, FLR of the class known bad | detach-SBR |
 //! | exclusive, sick, FLR of the class not known good | detach-SBR |
+//! | exclusive, nothing known of FLR of the class, and reported not to come back from it | detach-SBR, then kernel FLR |
 //! | exclusive, otherwise | kernel FLR, then detach-SBR |
 //! | not exclusive | kernel FLR, then slot power where all that the slot powers is ours |
 //! | before slot power, and no secondary bus reset was done | PM, where it resets anything |
@@ -44,10 +45,10 @@ use core::fmt;
 use heapless::Vec;
 
 pub use self::facts::{
-    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, Preference, Sickness, SlotPower, Tdi, Use,
+    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, Known, Preference, Reported, Sickness,
+    SlotPower, Surroundings, Tdi, Use,
 };
 pub use self::rule::decide;
-pub use self::surroundings::{Known, Surroundings};
 pub use crate::ladder::rung::{ResetDomain, Row, Rung, UnknownRung};
 pub use crate::ladder::timing::{KERNEL_RESET_LIMIT, KERNEL_RESET_TIME};
 
@@ -153,7 +154,7 @@ impl Next {
     }
 }
 
-/// Why nothing is done.
+/// SkipReason nothing is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -204,6 +205,8 @@ pub enum Branch {
     ClassBad,
     /// Exclusive, sick, and FLR of this class is not known good.
     Sick,
+    /// Exclusive, and only reports speak against FLR, and none against the secondary bus reset.
+    ReportedFlr,
     /// Exclusive, and nothing speaks against FLR.
     Otherwise,
 }
@@ -221,6 +224,7 @@ impl fmt::Display for Branch {
             Self::PreferredSbr => "exclusive and SBR preferred",
             Self::ClassBad => "exclusive and FLR of the class known bad",
             Self::Sick => "exclusive, sick and FLR of the class not known good",
+            Self::ReportedFlr => "exclusive and reported not to come back from FLR",
             Self::Otherwise => "exclusive, otherwise",
         })
     }
@@ -233,15 +237,15 @@ impl fmt::Display for Branch {
 pub struct Skipped {
     /// Which.
     pub rung: Rung,
-    /// Why.
-    pub why: Why,
+    /// SkipReason.
+    pub why: SkipReason,
 }
 
-/// Why a rung was passed over.
+/// SkipReason a rung was passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Why {
+pub enum SkipReason {
     /// It was tried.
     Tried,
     /// A reset that takes it in was tried.
@@ -272,7 +276,7 @@ pub enum Why {
     Quirk(BusReset),
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tried => "tried before",

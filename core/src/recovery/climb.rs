@@ -156,7 +156,7 @@ impl Recovery {
         match climb.step() {
             Some(Step::Pause(time)) => pause(time),
             Some(Step::StayOff) => pause(self.waits.power_off.max(SLOT_POWER_OFF_TIME)),
-            Some(Step::Settle) => pause(match self.facts.link {
+            Some(Step::Settle) => pause(match self.facts.surroundings.link {
                 PortLink::NotReported => TIME_WITHOUT_LINK_REPORT,
                 PortLink::Active | PortLink::Inactive | PortLink::Unreadable => TIME_AFTER_LINK_ACTIVE,
             }),
@@ -209,12 +209,12 @@ impl Recovery {
     }
 
     fn use_checked(&mut self, now: Duration, climb: Climb, observation: Observation) -> State {
-        self.facts.usage = match observation {
+        self.facts.known.usage = match observation {
             Observation::Use(usage) => usage,
             // Whatever else came, nobody knows who uses it.
             _ => Use::Unknown,
         };
-        match self.facts.usage {
+        match self.facts.known.usage {
             Use::Free => self.enter(now, climb.next_step()),
             Use::Used | Use::Unknown => self.ask_rule(now),
         }
@@ -230,9 +230,9 @@ impl Recovery {
         match domain {
             Exclusivity::Exclusive => self.enter(now, climb.next_step()),
             Exclusivity::Shared | Exclusivity::Unknown => {
-                self.facts.exclusivity = domain;
+                self.facts.surroundings.exclusivity = domain;
                 // The slot powers no less than what is below the card root.
-                if let SlotPower::Controller { domain: powered } = &mut self.facts.slot_power {
+                if let SlotPower::Controller { domain: powered } = &mut self.facts.surroundings.slot_power {
                     *powered = domain;
                 }
                 self.ask_rule(now)
@@ -242,7 +242,7 @@ impl Recovery {
 
     fn looked(&mut self, now: Duration, mut climb: Climb, observation: Observation) -> State {
         self.note_functions(observation);
-        match (self.facts.answer, &mut climb.wait) {
+        match (self.facts.surroundings.answer, &mut climb.wait) {
             (Answer::Ready, _) => return self.enter(now, climb.next_step()),
             // Before its reset, what answers by half is good enough: it may be just what the reset is for.
             (Answer::Half, _) if climb.reach == Reach::NotReset => return self.enter(now, climb.next_step()),
@@ -294,7 +294,7 @@ impl Recovery {
                 )
             }
             Verdict::Unverified { .. } | Verdict::Sick(_) => {
-                self.facts.sickness = verdict.sickness();
+                self.facts.known.sickness = verdict.sickness();
                 self.conclude(climb, Outcome::Judged(verdict))
             }
         }
@@ -322,7 +322,7 @@ impl Recovery {
         let Climb { rung, reach, .. } = climb;
         self.tried.note(Attempt { rung, reach });
         if reach == Reach::Reset {
-            self.facts.sickness.set_last_reset_failed(true);
+            self.facts.known.sickness.set_last_reset_failed(true);
         }
         let then = match is_stuck(outcome) {
             Some(operation) => AfterRecord::Quarantine(Reason::Stuck(operation)),

@@ -271,7 +271,7 @@ impl Recovery {
     /// Has the outcome of a rung written down.
     pub(super) fn record(&mut self, record: Record, then: AfterRecord) -> State {
         if record.class == ClassChange::Demote {
-            self.facts.class = ClassHistory::Bad;
+            self.facts.known.class = ClassHistory::Bad;
         }
         State::Due(Place::Record { record, then })
     }

@@ -21,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn sick() -> Facts {
     let mut facts = WELL;
-    facts.sickness.set_vendor_register(true);
+    facts.known.sickness.set_vendor_register(true);
     facts
 }
 
@@ -149,7 +149,7 @@ fn flr_that_is_ignored_is_found() {
     world.sick = true;
     world.flr = Effect::Nothing;
     let mut facts = sick();
-    facts.class = ClassHistory::Good;
+    facts.known.class = ClassHistory::Good;
     assert_eq!(world.recover(facts).0, recovered(Rung::DetachSbr));
     let [flr, _] = world.records()[..] else { panic!() };
     assert!(matches!(flr.outcome, Outcome::Judged(Verdict::Sick(_))));
@@ -204,7 +204,7 @@ fn function_that_had_its_minute_gets_no_other() {
 #[test]
 fn gpu_that_needs_more_time_is_given_it() {
     let mut only = WELL;
-    only.only = Some(Rung::DetachSbr);
+    only.known.only = Some(Rung::DetachSbr);
     let gone = Observation::Functions(Readiness::Absent);
     // A link that trains for longer than anybody waits by default, and functions that no scan finds for as long.
     let slow_link = || {
@@ -265,7 +265,7 @@ fn only_power_helps() {
     world.here = false;
     world.sbr = Effect::Nothing;
     let mut facts = WELL;
-    facts.slot_power = SlotPower::None;
+    facts.surroundings.slot_power = SlotPower::None;
     assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
     assert_eq!(world.log.last(), Some(&Action::Quarantine(Reason::Exhausted)));
 }
@@ -273,8 +273,8 @@ fn only_power_helps() {
 #[test]
 fn bmc_gives_the_power_that_no_slot_switches() {
     let mut facts = WELL;
-    facts.slot_power = SlotPower::None;
-    facts.bmc = Bmc::Configured {
+    facts.surroundings.slot_power = SlotPower::None;
+    facts.known.bmc = Bmc::Configured {
         domain: Exclusivity::Exclusive,
     };
     let mut world = World::new();
@@ -288,7 +288,7 @@ fn bmc_gives_the_power_that_no_slot_switches() {
     let mut world = World::new().failing(Op::CheckDomain, shared, 1);
     world.here = false;
     let mut only = facts;
-    only.only = Some(Rung::BmcPower);
+    only.known.only = Some(Rung::BmcPower);
     assert_eq!(world.recover(only).0, quarantined(Reason::Exhausted));
     assert_eq!((world.did(Op::CyclePower), world.did(Op::Detach)), (0, 0));
     let refused = Observation::Failed(Failure::Denied);
@@ -325,9 +325,9 @@ fn shared_domain_is_not_reset_as_a_whole() {
     world.sick = true;
     world.flr = Effect::Nothing;
     let mut facts = sick();
-    facts.exclusivity = Exclusivity::Shared;
-    facts.pm = Availability::Unavailable;
-    facts.slot_power = SlotPower::None;
+    facts.surroundings.exclusivity = Exclusivity::Shared;
+    facts.surroundings.pm = Availability::Unavailable;
+    facts.surroundings.slot_power = SlotPower::None;
     assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
     assert_eq!(world.did(Op::Flr), 1);
     assert_eq!(world.did(Op::SecondaryBusReset), 0);
@@ -372,7 +372,7 @@ fn use_that_begins_after_a_failed_reset_does_not_keep_the_gpu_in_service() {
 #[test]
 fn unknown_fabric_ends_in_quarantine_after_a_failed_rung() {
     let mut facts = WELL;
-    facts.fabric = Fabric::Unknown;
+    facts.surroundings.fabric = Fabric::Unknown;
     let mut world = World::new();
     world.sick = true;
     world.flr = Effect::Nothing;
@@ -397,7 +397,7 @@ fn whoever_came_to_the_domain_is_not_hit() {
         world.domain = domain;
         world.flr = Effect::Nothing;
         let mut facts = sick();
-        facts.pm = Availability::Unavailable;
+        facts.surroundings.pm = Availability::Unavailable;
         assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
         assert_eq!(world.did(Op::Flr), flr, "{domain:?}");
         assert_eq!(world.did(Op::Detach), 0);
@@ -422,9 +422,9 @@ fn what_a_failed_rung_removed_is_put_back() {
     let put_back = [Op::ReadLink, Op::Rescan, Op::Restore];
     let survey = [Op::ReadLink, Op::LookAtFunctions];
     let mut facts = WELL;
-    facts.slot_power = SlotPower::None;
-    facts.flr = Availability::Unavailable;
-    facts.pm = Availability::Unavailable;
+    facts.surroundings.slot_power = SlotPower::None;
+    facts.surroundings.flr = Availability::Unavailable;
+    facts.surroundings.pm = Availability::Unavailable;
     for (operation, failure) in [
         (Op::SecondaryBusReset, Failure::Denied),
         (Op::SecondaryBusReset, Failure::NotEmpty),
@@ -453,9 +453,9 @@ fn what_a_failed_rung_removed_is_put_back() {
 /// A GPU of which nothing is to be had but detach-SBR.
 fn only_detach_sbr() -> Facts {
     let mut facts = WELL;
-    facts.slot_power = SlotPower::None;
-    facts.flr = Availability::Unavailable;
-    facts.pm = Availability::Unavailable;
+    facts.surroundings.slot_power = SlotPower::None;
+    facts.surroundings.flr = Availability::Unavailable;
+    facts.surroundings.pm = Availability::Unavailable;
     facts
 }
 
@@ -515,9 +515,9 @@ fn lock_of_another_keeps_nothing_from_being_put_back() {
 #[test]
 fn slot_that_was_switched_off_is_switched_on_again() {
     let mut facts = WELL;
-    facts.secondary_bus_reset = Availability::Unavailable;
-    facts.flr = Availability::Unavailable;
-    facts.pm = Availability::Unavailable;
+    facts.surroundings.secondary_bus_reset = Availability::Unavailable;
+    facts.surroundings.flr = Availability::Unavailable;
+    facts.surroundings.pm = Availability::Unavailable;
     // It says that it failed, and may have been done.
     let mut world = World::new().failing(Op::PowerOff, Observation::Failed(Failure::Io), 1);
     world.recover(facts);
@@ -535,7 +535,7 @@ fn slot_that_was_switched_off_is_switched_on_again() {
 #[test]
 fn nothing_is_put_back_below_a_link_that_is_down_or_while_the_kernel_is_stuck() {
     let mut facts = WELL;
-    facts.slot_power = SlotPower::None;
+    facts.surroundings.slot_power = SlotPower::None;
     let mut world = World::new();
     world.here = false;
     world.trains_in = None;
@@ -620,7 +620,7 @@ fn function_that_goes_between_the_look_and_the_reset_gets_no_flr() {
 fn function_that_answers_by_half_may_be_reset() {
     let half = Observation::Functions(Readiness::HalfInitialised(Half::ClassAllOnes));
     let mut facts = WELL;
-    facts.secondary_bus_reset = Availability::Unavailable;
+    facts.surroundings.secondary_bus_reset = Availability::Unavailable;
     let mut world = World::new().failing(Op::LookAtFunctions, half, 2);
     assert_eq!(world.recover(facts).0, recovered(Rung::KernelFlr));
 }
@@ -630,8 +630,8 @@ fn quirk_is_never_overcome() {
     let mut world = World::new();
     world.here = false;
     let mut facts = WELL;
-    facts.bus_reset = BusReset::ForbiddenAtPort;
-    facts.preference = Preference::Sbr;
+    facts.surroundings.bus_reset = BusReset::ForbiddenAtPort;
+    facts.known.preference = Preference::Sbr;
     assert_eq!(world.recover(facts).0, recovered(Rung::SlotPower));
     assert_eq!(world.did(Op::SecondaryBusReset), 0);
 }
@@ -700,9 +700,9 @@ fn what_lockdown_hides_is_unverified_and_not_recovered() {
 #[test]
 fn quarantine_that_fails_is_said() {
     let mut facts = WELL;
-    facts.answer = Answer::Absent;
-    facts.highest = Rung::KernelPm;
-    facts.pm = Availability::Unavailable;
+    facts.surroundings.answer = Answer::Absent;
+    facts.known.highest = Rung::KernelPm;
+    facts.surroundings.pm = Availability::Unavailable;
     let begin = Duration::ZERO;
     let mut recovery = reseat_core::recovery::Recovery::new(begin, facts, reseat_core::decision::Tried::none());
     let mut now = begin;

@@ -66,13 +66,18 @@ prop_compose! {
             Just(Bmc::NotConfigured),
         ],
     ) -> Facts {
-        Facts { usage, tdi, fabric, exclusivity, hotplug, bus_reset, slot_power, bmc, ..crate::rule::WELL }
+        let Facts { surroundings, known } = crate::rule::WELL;
+        Facts {
+            surroundings: Surroundings { fabric, exclusivity, hotplug, bus_reset, slot_power, ..surroundings },
+            known: Known { usage, tdi, bmc, ..known },
+        }
     }
 }
 
 prop_compose! {
     fn facts()(
-        surroundings in surroundings(),
+        around in surroundings(),
+        reported in (any::<bool>(), any::<bool>()).prop_map(|(flr, bus_reset)| Reported { flr, bus_reset }),
         link in link(),
         answer in one_of(&[Answer::Ready, Answer::Half, Answer::Absent, Answer::NotReady, Answer::Unknown]),
         (flr, pm, secondary_bus_reset) in (availability(), availability(), availability()),
@@ -82,7 +87,11 @@ prop_compose! {
         highest in rung(),
         only in prop_oneof![3 => Just(None), 1 => rung().prop_map(Some)],
     ) -> Facts {
-        Facts { link, answer, flr, pm, secondary_bus_reset, class, sickness, preference, highest, only, ..surroundings }
+        let Facts { surroundings, known } = around;
+        Facts {
+            surroundings: Surroundings { link, answer, flr, pm, secondary_bus_reset, reported, ..surroundings },
+            known: Known { class, sickness, preference, highest, only, ..known },
+        }
     }
 }
 
@@ -311,23 +320,23 @@ fn is_refusal(observation: Observation) -> bool {
 
 /// The resets that the facts forbid from the beginning on.
 fn forbidden(facts: &Facts) -> Vec<Operation> {
-    let above_flr = facts.fabric == Fabric::Unknown || facts.tdi == Tdi::Locked;
+    let above_flr = facts.surroundings.fabric == Fabric::Unknown || facts.known.tdi == Tdi::Locked;
     let bus_reset = above_flr
-        || facts.bus_reset != BusReset::Allowed
-        || facts.exclusivity != Exclusivity::Exclusive
-        || !matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
-        || facts.highest < Rung::DetachSbr;
+        || facts.surroundings.bus_reset != BusReset::Allowed
+        || facts.surroundings.exclusivity != Exclusivity::Exclusive
+        || !matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+        || facts.known.highest < Rung::DetachSbr;
     let domain = Exclusivity::Exclusive;
     let power = above_flr
-        || facts.hotplug != HotplugOwner::Os
-        || facts.slot_power != SlotPower::Controller { domain }
-        || facts.highest < Rung::SlotPower;
+        || facts.surroundings.hotplug != HotplugOwner::Os
+        || facts.surroundings.slot_power != SlotPower::Controller { domain }
+        || facts.known.highest < Rung::SlotPower;
     let bmc = above_flr
-        || facts.exclusivity != Exclusivity::Exclusive
-        || !matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
-        || facts.bmc != Bmc::Configured { domain }
-        || matches!(facts.slot_power, SlotPower::Controller { .. })
-        || facts.highest < Rung::BmcPower;
+        || facts.surroundings.exclusivity != Exclusivity::Exclusive
+        || !matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+        || facts.known.bmc != Bmc::Configured { domain }
+        || matches!(facts.surroundings.slot_power, SlotPower::Controller { .. })
+        || facts.known.highest < Rung::BmcPower;
     let resets = [
         (bus_reset, Operation::SecondaryBusReset),
         (power, Operation::PowerOff),
@@ -422,7 +431,7 @@ proptest! {
             End::Refused(_) => {}
         }
         for operation in [Operation::Flr, Operation::PmReset] {
-            let known = if operation == Operation::Flr { facts.flr } else { facts.pm };
+            let known = if operation == Operation::Flr { facts.surroundings.flr } else { facts.surroundings.pm };
             let done = watch.orders.iter().any(|(order, _)| order.action == Action::Do(operation));
             prop_assert!(!done || known == Availability::Available);
         }
@@ -452,35 +461,35 @@ proptest! {
     fn rule_never_permits_by_what_is_unknown(facts in facts(), tried in tried()) {
         let decision = decide(&facts, &tried);
         let Some(rung) = decision.next.rung() else { return Ok(()) };
-        prop_assert_eq!((facts.usage, facts.tdi), (Use::Free, Tdi::Unlocked));
-        prop_assert!(rung <= facts.highest && !tried.contains(rung));
-        prop_assert!(facts.only.is_none_or(|only| only == rung));
+        prop_assert_eq!((facts.known.usage, facts.known.tdi), (Use::Free, Tdi::Unlocked));
+        prop_assert!(rung <= facts.known.highest && !tried.contains(rung));
+        prop_assert!(facts.known.only.is_none_or(|only| only == rung));
         prop_assert!(decision.skipped.iter().all(|skipped| skipped.rung != rung));
         if rung.above_flr() {
-            prop_assert_ne!(facts.fabric, Fabric::Unknown);
+            prop_assert_ne!(facts.surroundings.fabric, Fabric::Unknown);
         }
         match rung {
             Rung::DetachSbr => {
-                prop_assert!(matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
-                prop_assert_eq!(facts.exclusivity, Exclusivity::Exclusive);
-                prop_assert_eq!(facts.bus_reset, BusReset::Allowed);
-                prop_assert_eq!(facts.secondary_bus_reset, Availability::Available);
+                prop_assert!(matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
+                prop_assert_eq!(facts.surroundings.exclusivity, Exclusivity::Exclusive);
+                prop_assert_eq!(facts.surroundings.bus_reset, BusReset::Allowed);
+                prop_assert_eq!(facts.surroundings.secondary_bus_reset, Availability::Available);
             }
             Rung::SlotPower => {
-                prop_assert_eq!(facts.hotplug, HotplugOwner::Os);
+                prop_assert_eq!(facts.surroundings.hotplug, HotplugOwner::Os);
                 let domain = Exclusivity::Exclusive;
-                prop_assert_eq!(facts.slot_power, SlotPower::Controller { domain });
+                prop_assert_eq!(facts.surroundings.slot_power, SlotPower::Controller { domain });
             }
             Rung::BmcPower => {
-                prop_assert!(matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
+                prop_assert!(matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
                 let domain = Exclusivity::Exclusive;
-                prop_assert_eq!((facts.exclusivity, facts.bmc), (domain, Bmc::Configured { domain }));
-                let has_controller = matches!(facts.slot_power, SlotPower::Controller { .. });
+                prop_assert_eq!((facts.surroundings.exclusivity, facts.known.bmc), (domain, Bmc::Configured { domain }));
+                let has_controller = matches!(facts.surroundings.slot_power, SlotPower::Controller { .. });
                 prop_assert!(!has_controller);
             }
             Rung::KernelFlr | Rung::KernelPm => {
-                prop_assert!(facts.link.admit().is_ok());
-                prop_assert!(matches!(facts.answer, Answer::Ready | Answer::Half));
+                prop_assert!(facts.surroundings.link.admit().is_ok());
+                prop_assert!(matches!(facts.surroundings.answer, Answer::Ready | Answer::Half));
             }
         }
     }

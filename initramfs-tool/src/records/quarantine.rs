@@ -4,16 +4,12 @@
 //! cannot be read counts as if every GPU stood in it; and so does one that is written after a damaged one, until somebody
 //! has looked at what was kept of that.
 
-mod at_boot;
-
-pub use at_boot::AtBoot;
-use at_boot::{FORMER_SCHEMA, SCHEMA};
-
 use jiff::Timestamp;
 use reseat_core::recovery::{Reason, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::boot_quarantine::{FORMER_SCHEMA, SCHEMA};
 use super::versioned::{self, VersionError, Versioned};
 use super::wire;
 use crate::model::finding::{Finding, Subject, id};

@@ -2,7 +2,7 @@
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
-use reseat_core::health::{Aspects, Observation, judge};
+use reseat_core::health::{Aspects, Condition, judge};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,7 +39,7 @@ pub struct FunctionBaseline {
     /// Class.
     pub class: ClassCode,
     /// All that was read.
-    pub observation: Observation,
+    pub observation: Condition,
 }
 
 /// The form of the file. In version 1, a function was what serde makes of core's types.
@@ -85,7 +85,7 @@ struct Function {
     identity: Identity,
     class: ClassCode,
     #[serde(with = "wire")]
-    observation: Observation,
+    observation: Condition,
 }
 
 impl From<Function> for FunctionBaseline {
@@ -222,7 +222,7 @@ mod tests {
                 address,
                 identity: "10de:2231".parse().unwrap(),
                 class: "030000".parse().unwrap(),
-                observation: Observation {
+                observation: Condition {
                     identity: Reading::Value("10de:2231".parse().unwrap()),
                     word_at_f0: Reading::AllOnes,
                     power: Reading::Value(PowerState::D0),
@@ -256,7 +256,7 @@ mod tests {
         let mut former: Value = serde_json::from_str(FORMER).unwrap();
         let expected = Baseline {
             functions: vec![FunctionBaseline {
-                observation: Observation::unread(),
+                observation: Condition::unread(),
                 ..baseline().functions.remove(0)
             }],
             ..baseline()

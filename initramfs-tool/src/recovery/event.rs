@@ -160,7 +160,7 @@ impl From<End> for ExitStatus {
 
 #[cfg(test)]
 mod tests {
-    use reseat_core::decision::{BusReset, Refusal, Why};
+    use reseat_core::decision::{BusReset, Refusal, SkipReason};
     use reseat_core::health::{Aspect, Aspects, Verdict};
     use reseat_core::recovery::{ClassChange, Outcome, Reason};
     use serde_json::json;
@@ -179,11 +179,11 @@ mod tests {
         let skipped = vec![
             Skipped {
                 rung: Rung::BmcPower,
-                why: Why::NotConfigured,
+                why: SkipReason::NotConfigured,
             },
             Skipped {
                 rung: Rung::DetachSbr,
-                why: Why::Quirk(BusReset::ForbiddenAtPort),
+                why: SkipReason::Quirk(BusReset::ForbiddenAtPort),
             },
         ];
         let as_json = json!([

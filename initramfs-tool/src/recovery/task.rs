@@ -34,8 +34,6 @@ pub enum Task {
     Rescan(RecoverySubject),
     /// Give it back to those who may bind it.
     Release(RecoverySubject),
-    /// Give it to vfio-pci, as at boot.
-    Claim(RecoverySubject),
     /// Read a part of what is kept as evidence.
     Collect(Part, RecoverySubject),
 }

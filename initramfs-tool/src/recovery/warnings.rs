@@ -1,53 +1,43 @@
 //! Warnings before a reset: what is reported of the models in the reset domain, and what does not fit together there.
 
 use reseat_core::address::FunctionAddress;
-use reseat_core::quirk::{Confidence, Effect, Quirk, Source};
+use reseat_core::quirk::{Confidence, Effect, Source};
 use reseat_core::topology::Place;
-use reseat_core::topology::anomaly::Anomaly;
+use reseat_core::topology::anomaly::{Anomaly, Doubt};
+use reseat_core::topology::warning::Warning;
 
 use crate::model::finding::{Finding, Subject, id};
 
 /// The warnings about all that is hit by a reset at the card root of a function, the root itself included. Where there is no
 /// such reset, those about the function.
 pub(crate) fn of_reset_domain(place: Place<'_>) -> Vec<Finding> {
-    let model = |function: &Place<'_>, quirk| of_model(function, quirk);
-    let (models, doubts): (Vec<Finding>, Vec<Option<(FunctionAddress, Anomaly)>>) = match place.card() {
+    let (models, doubts): (Vec<Warning>, Vec<Option<Doubt>>) = match place.card() {
         Ok(domain) => {
-            let concerned: Vec<Place<'_>> = domain.hits().chain(domain.port()).collect();
-            let about = |at: FunctionAddress| concerned.iter().find(move |place| place.address() == at);
-            let warnings = domain
-                .warnings()
-                .filter_map(|(at, quirk)| Some(model(about(at)?, quirk)));
-            (
-                warnings.collect(),
-                concerned.iter().map(|place| place.doubt()).collect(),
-            )
+            let concerned = domain.hits().chain(domain.port());
+            (domain.warnings().collect(), concerned.map(Place::doubt).collect())
         }
-        Err(_) => (
-            place.warnings().map(|quirk| model(&place, quirk)).collect(),
-            vec![place.doubt()],
-        ),
+        Err(_) => (place.warnings().collect(), vec![place.doubt()]),
     };
-    let mut doubts: Vec<(FunctionAddress, Anomaly)> = doubts.into_iter().flatten().collect();
-    doubts.sort_by_key(|(at, _)| *at);
+    let mut doubts: Vec<Doubt> = doubts.into_iter().flatten().collect();
+    doubts.sort_by_key(|doubt| doubt.address);
     doubts.dedup();
-    let doubts = doubts.into_iter().map(|(at, anomaly)| of_anomaly(at, anomaly));
-    models.into_iter().chain(doubts).collect()
+    let doubts = doubts.into_iter().map(|doubt| of_anomaly(doubt.address, doubt.anomaly));
+    models.into_iter().map(of_model).chain(doubts).collect()
 }
 
-fn of_model(place: &Place<'_>, quirk: &Quirk) -> Finding {
-    let warning = |id| Finding::warning(id, Subject::function(place.address()));
-    let finding = match quirk.effect {
-        Effect::FlrMayNotReturn => warning(id::FLR_MAY_NOT_RETURN),
-        Effect::AbsentAfterReset => warning(id::ABSENT_AFTER_RESET),
-        Effect::NeedsVendorReset => warning(id::NEEDS_VENDOR_RESET),
-        other => warning(id::MODEL_REPORTED).with("effect", other),
+fn of_model(warning: Warning) -> Finding {
+    let of = |id| Finding::warning(id, Subject::function(warning.address));
+    let finding = match warning.effect {
+        Effect::FlrMayNotReturn => of(id::FLR_MAY_NOT_RETURN),
+        Effect::AbsentAfterReset => of(id::ABSENT_AFTER_RESET),
+        Effect::NeedsVendorReset => of(id::NEEDS_VENDOR_RESET),
+        other => of(id::MODEL_REPORTED).with("effect", other),
     };
     finding
-        .with("model", place.function().identity)
-        .with("about", quirk.about)
-        .with("source", source(quirk.source))
-        .with("confidence", confidence(quirk.confidence))
+        .with("model", warning.subject.identity)
+        .with("about", warning.quirk().map_or("", |quirk| quirk.about))
+        .with("source", source(warning.source))
+        .with("confidence", confidence(warning.confidence))
 }
 
 fn of_anomaly(at: FunctionAddress, anomaly: Anomaly) -> Finding {

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use reseat::linux::{self, HotClaim, HotOptions, Root};
 use reseat_core::address::FunctionAddress;
 
+use crate::words;
+
 /// Arguments of `reseat claim`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -29,10 +31,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if_new: arguments.if_new,
     };
     let mut output = io::stdout().lock();
-    match linux::hot_claim(&options)? {
-        HotClaim::Left(why) => writeln!(output, "{why}")?,
+    match linux::hot_claim(&options, words::report::log_details)? {
+        HotClaim::Left(why) => writeln!(output, "{}", words::line(&why))?,
         HotClaim::Done(report) => {
-            for (_, line) in report.details() {
+            for (_, line) in words::report::details(&report) {
                 writeln!(output, "{line}")?;
             }
             if !report.complete {

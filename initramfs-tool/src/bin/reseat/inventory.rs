@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use reseat::linux::{self, Listing, Root};
+use reseat::model::finding::Finding;
 use reseat::model::inventory::{self, Gpu, Serial, Wanted};
 use reseat::rules::Term;
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
 use serde::Serialize;
 
+use crate::explain::explained;
 use crate::table::{or_dash, table};
+use crate::words;
 
 /// Arguments of `reseat inventory`.
 #[derive(clap::Args)]
@@ -30,13 +33,13 @@ pub(crate) struct Arguments {
 }
 
 /// The schema of the JSON form: fields may be added under the same name.
-const SCHEMA: &str = "reseat.inventory/1";
+const SCHEMA: &str = "reseat.inventory/2";
 
 #[derive(Serialize)]
 struct Inventory {
     schema: &'static str,
     gpus: Vec<GpuRow>,
-    problems: Vec<String>,
+    problems: Vec<Finding>,
 }
 
 #[derive(Serialize)]
@@ -75,22 +78,27 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let mut output = io::stdout().lock();
     if arguments.json {
-        writeln!(output, "{}", serde_json::to_string_pretty(&inventory)?)?;
+        writeln!(output, "{}", explained(&inventory)?)?;
     } else if inventory.gpus.is_empty() {
         writeln!(output, "no GPU")?;
     } else {
         writeln!(output, "{}", inventory.to_table())?;
     }
-    for problem in &inventory.problems {
-        eprintln!("reseat: {problem}");
-    }
-    Ok(match inventory.problems.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(tell(&inventory.problems))
 }
 
-fn problems(listing: &Listing) -> Vec<String> {
+/// Prints the problems. Returns failure if there are any.
+fn tell(problems: &[Finding]) -> ExitCode {
+    for problem in problems {
+        eprintln!("reseat: {}", words::line(problem));
+    }
+    match problems.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+fn problems(listing: &Listing) -> Vec<Finding> {
     let unreadable = listing.unreadable.iter().map(|(_, problem)| problem);
     listing.problems.iter().chain(unreadable).cloned().collect()
 }
@@ -98,7 +106,8 @@ fn problems(listing: &Listing) -> Vec<String> {
 /// Prints what selectors there are for each GPU itself. Its other functions are of the same place.
 fn show_selectors(root: &Root, listing: &Listing) -> anyhow::Result<ExitCode> {
     let mut problems = problems(listing);
-    let details = linux::details(root, &listing.functions, Wanted::ALL, &mut problems);
+    let (details, unread) = linux::details(root, &listing.functions, Wanted::ALL);
+    problems.extend(unread);
     let mut rows = Vec::new();
     for gpu in inventory::gpus(&listing.functions) {
         let mut functions = gpu.functions.iter();
@@ -129,19 +138,13 @@ fn show_selectors(root: &Root, listing: &Listing) -> anyhow::Result<ExitCode> {
         true => writeln!(output, "no GPU")?,
         false => writeln!(output, "{}", table(head, rows.into_iter()))?,
     }
-    for problem in &problems {
-        eprintln!("reseat: {problem}");
-    }
-    Ok(match problems.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(tell(&problems))
 }
 
-fn gpu_row(root: &Root, gpu: &Gpu, problems: &mut Vec<String>) -> GpuRow {
+fn gpu_row(root: &Root, gpu: &Gpu, problems: &mut Vec<Finding>) -> GpuRow {
     let functions = gpu.functions.iter().map(|function| {
         let (power_state, power_control) = linux::power_of(root, function.address).unwrap_or_else(|error| {
-            problems.push(error.to_string());
+            problems.push(error.finding());
             (None, None)
         });
         FunctionRow {

@@ -6,6 +6,7 @@ mod baseline;
 mod claim;
 mod decode;
 mod evidence;
+mod explain;
 mod gpu;
 mod history;
 mod initramfs;

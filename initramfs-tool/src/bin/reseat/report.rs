@@ -8,7 +8,9 @@ use anyhow::anyhow;
 use reseat::linux::{self, CLAIM_REPORT, ReportFileError, Root};
 use reseat::report::Report;
 
+use crate::explain::explained;
 use crate::table::{or_dash, table};
+use crate::words;
 
 /// Arguments of `reseat report`.
 #[derive(clap::Args)]
@@ -27,10 +29,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let report = report.map_err(with_what_helps)?;
     let mut output = io::stdout().lock();
     if arguments.json {
-        writeln!(output, "{}", serde_json::to_string_pretty(&report)?)?;
+        writeln!(output, "{}", explained(&report)?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    for (_, line) in report.lines() {
+    for (_, line) in words::report::lines(&report) {
         writeln!(output, "{line}")?;
     }
     if !report.gpus.is_empty() {

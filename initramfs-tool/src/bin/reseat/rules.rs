@@ -8,6 +8,9 @@ use clap::Subcommand;
 use reseat::linux::{self, Checked, Root};
 use reseat::rules::Switch;
 
+use crate::explain::explained;
+use crate::words;
+
 /// Arguments of `reseat rules`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -33,7 +36,7 @@ struct Check {
     /// The rules [default: /etc/reseat/reseat.toml, if it is there].
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Print the report of a dry run, JSON of the schema reseat.claim/1.
+    /// Print the report of a dry run, JSON of the schema reseat.claim/2.
     #[arg(long)]
     json: bool,
     /// The directory that stands for `/`.
@@ -53,13 +56,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         report,
         understood,
         switch,
-        contract,
+        recovery_policy,
     } = linux::check_rules(&root.map_or_else(Root::system, Root::at), rules);
     let mut output = io::stdout().lock();
     if check.json {
-        writeln!(output, "{}", serde_json::to_string_pretty(&report)?)?;
+        writeln!(output, "{}", explained(&report)?)?;
     } else {
-        for (_, line) in report.lines() {
+        for (_, line) in words::report::lines(&report) {
             writeln!(output, "{line}")?;
         }
         if let Some(what) = in_words(switch) {
@@ -69,12 +72,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             )?;
         }
     }
-    if let Some(problem) = &contract {
-        eprintln!(
-            "reseat: {problem}: the claim does not mind, but `reseat recover` does nothing until that is corrected"
-        );
+    if let Some(problem) = &recovery_policy {
+        eprintln!("reseat: {}", words::line(problem));
     }
-    Ok(match (understood, report.complete && contract.is_none()) {
+    Ok(match (understood, report.complete && recovery_policy.is_none()) {
         (false, _) => ExitCode::from(NOT_UNDERSTOOD),
         (true, false) => ExitCode::from(NOT_IN_ORDER),
         (true, true) => ExitCode::SUCCESS,

@@ -112,7 +112,7 @@ fn time(milliseconds: u64) -> String {
 mod tests {
     use reseat::model::finding::{Subject, id};
     use reseat::recovery::LadderStep;
-    use reseat_core::decision::{Refusal, Rung, Why};
+    use reseat_core::decision::{Refusal, Rung, SkipReason};
     use reseat_core::recovery::End;
 
     use super::*;
@@ -127,7 +127,7 @@ mod tests {
             }],
             skipped: vec![Skipped {
                 rung: Rung::BmcPower,
-                why: Why::NotConfigured,
+                why: SkipReason::NotConfigured,
             }],
             then: Next::Quarantine,
         };

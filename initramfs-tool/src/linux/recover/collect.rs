@@ -11,7 +11,7 @@ use reseat_core::config::{ConfigRead, Offset, ReadableSize};
 use reseat_core::presence::Readiness;
 use reseat_core::snapshot::{Full, Register};
 
-use crate::linux::survey::{health, machine, usage};
+use crate::linux::survey::{admission, machine, usage};
 use crate::linux::sysfs::capabilities::SpaceError;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
@@ -138,7 +138,7 @@ fn space_of(root: &Root, subject: &RecoverySubject, function: FunctionAddress) -
     let Some(ports) = ports_above(root, subject, function) else {
         return Ok(SpaceDump::unread(SpaceState::PortsUnknown));
     };
-    let readiness = match health::admission(root, &ports) {
+    let readiness = match admission::admission(root, &ports) {
         Ok(admission) => {
             let rrs = machine::rrs_visibility(root, subject.ports.first().copied());
             machine::readiness(root, function, admission, rrs)?

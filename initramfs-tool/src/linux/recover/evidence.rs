@@ -11,7 +11,7 @@ use reseat_core::recovery::End;
 use super::worker::{WorkerError, Workers};
 use crate::linux::state::bundles;
 use crate::linux::state::durable::DurableError;
-use crate::linux::state::kernel_log::Reader;
+use crate::linux::state::kernel_log_reader::Reader;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};

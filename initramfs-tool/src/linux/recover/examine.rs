@@ -18,7 +18,7 @@ use crate::recovery::{self, Examined, FunctionBaseline, Means};
 /// Holds every function against its baseline, its errors against those from just before the reset.
 pub(super) fn verify(root: &Root, subject: &RecoverySubject) -> Result<Examined, Stop> {
     let journal = journal(root, subject)?;
-    let before = |member: &Member, _: &judged::Observation| journal.errors_of(member.address);
+    let before = |member: &Member, _: &judged::Condition| journal.errors_of(member.address);
     let counter = |at| journal.counter(at);
     let how = (Patience::ForBoot, Means::OrVfio);
     examine_by(root, subject, before, counter, how)
@@ -26,7 +26,7 @@ pub(super) fn verify(root: &Root, subject: &RecoverySubject) -> Result<Examined,
 
 /// Holds every function against its baseline as it is found, its errors against the baseline's.
 pub(super) fn examine(root: &Root, subject: &RecoverySubject, means: Means) -> Result<Examined, Stop> {
-    let before = |_: &Member, baseline: &judged::Observation| baseline.errors.clone();
+    let before = |_: &Member, baseline: &judged::Condition| baseline.errors.clone();
     let how = (Patience::None, means);
     examine_by(root, subject, before, |_| judged::Counter::Continued, how)
 }
@@ -34,7 +34,7 @@ pub(super) fn examine(root: &Root, subject: &RecoverySubject, means: Means) -> R
 fn examine_by(
     root: &Root,
     subject: &RecoverySubject,
-    before: impl Fn(&Member, &judged::Observation) -> Reading<Errors>,
+    before: impl Fn(&Member, &judged::Condition) -> Reading<Errors>,
     counter: impl Fn(FunctionAddress) -> judged::Counter,
     (patience, means): (Patience, Means),
 ) -> Result<Examined, Stop> {
@@ -51,7 +51,7 @@ fn examine_by(
     }
     for member in &subject.members {
         let known = baseline.as_ref().and_then(|baseline| baseline.of(member));
-        let known = known.map_or_else(judged::Observation::unread, |known| known.observation.clone());
+        let known = known.map_or_else(judged::Condition::unread, |known| known.observation.clone());
         let mut now = health::observe(root, subject, member, &counter, patience);
         if means == Means::OrVfio {
             vfio_registers::complete(root, subject, member, &mut now, patience, &mut findings);

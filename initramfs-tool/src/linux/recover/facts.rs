@@ -102,7 +102,7 @@ impl Ladder<'_> {
                 rung,
                 reach: Reach::Reset,
             });
-            facts.sickness.set_last_reset_failed(true);
+            facts.known.sickness.set_last_reset_failed(true);
         }
     }
 

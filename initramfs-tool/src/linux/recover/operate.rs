@@ -10,7 +10,7 @@ use super::trouble::Stop;
 use super::{examine, reset, restore, survey, vfio_registers};
 use crate::claim::Attribute;
 use crate::linux::state::recovery_files;
-use crate::linux::survey::{health, machine, usage};
+use crate::linux::survey::{admission, health, machine, usage};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
 use crate::model::finding::{Finding, Subject, id};
@@ -136,7 +136,7 @@ fn link(root: &Root, subject: &RecoverySubject) -> PortLink {
     if there.is_empty() && !subject.ports.is_empty() {
         return PortLink::Unreadable;
     }
-    health::link_below(root, &there)
+    admission::link_below(root, &there)
 }
 
 /// The readiness of all functions together. One that the kernel does not list is absent.
@@ -145,7 +145,7 @@ fn readiness(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Finding>
     let mut together: Option<Readiness> = None;
     for function in subject.functions() {
         let readiness = if root.function(function).exists() {
-            match health::admission(root, &subject.ports) {
+            match admission::admission(root, &subject.ports) {
                 Ok(admission) => machine::readiness(root, function, admission, rrs)
                     .map_err(|error| Stop::of_config(function, &error))?,
                 Err(readiness) => readiness,

@@ -10,12 +10,11 @@ use reseat_core::recovery::Observation;
 use super::run::{RecoverError, SURVEY_LIMIT, locked};
 use super::trouble::{no_answer, no_result};
 use super::worker::{WorkerError, Workers};
-use crate::linux::claim::boot;
+use crate::linux::claim::check;
 use crate::linux::state::quarantine::QuarantineFileError;
 use crate::linux::state::report::CLAIM_REPORT;
 use crate::linux::state::{locks, quarantine, recovery_files, report};
 use crate::linux::survey::identity;
-use crate::linux::survey::machine::unreadable_functions;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{drivers, functions};
 use crate::model::finding::{Finding, Subject, id};
@@ -147,12 +146,10 @@ pub fn apply(root: &Root) -> Applied {
         State::Known(ledger) => ledger.lost.as_ref().map(|lost| lost.reason.as_str()),
     };
     applied.findings.extend(nobody_knows.map(damaged));
-    let chosen = boot::chosen(root);
+    let chosen = check::chosen(root);
     let at_boot = isolated_at_boot(root);
     let listing = functions::list(root);
-    applied
-        .findings
-        .extend(listing.problems.into_iter().map(unreadable_functions));
+    applied.findings.extend(listing.problems);
     let gpus = inventory::gpus(&listing.functions);
     let there = identity::identify_all(root, &gpus, &state);
     for (gpu, identification) in gpus.iter().zip(&there) {

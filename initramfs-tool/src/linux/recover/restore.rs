@@ -6,13 +6,12 @@ use reseat_core::recovery::Failure;
 use super::reset;
 use super::trouble::Stop;
 use crate::claim::{Aim, Attribute, FailureKind, NOBODY, Target, TargetFunction};
-use crate::linux::claim::variants;
 use crate::linux::claim::worker::claim_here;
 use crate::linux::survey::health;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, drivers, functions};
 use crate::model::finding::{Finding, Subject, id};
-use crate::model::subject::{Member, RecoverySubject};
+use crate::model::subject::RecoverySubject;
 use crate::recovery::{Before, Journal};
 
 /// The exponent of the smallest size that `resourceN_resize` knows: 1 MiB.
@@ -203,15 +202,6 @@ fn bind(root: &Root, function: FunctionAddress, driver: &str) -> Result<(), Stop
     }
 }
 
-/// Takes a GPU through the claim, as at boot: each function to vfio-pci, or to the variant of it that is made for it.
-pub(super) fn claim_all(root: &Root, subject: &RecoverySubject) -> Result<(), Stop> {
-    let driver = |member: &Member| {
-        let driver = variants::driver_for(root, member.address, member.identity, member.class);
-        (member.address, driver)
-    };
-    claim(root, subject, &subject.members.iter().map(driver).collect::<Vec<_>>())
-}
-
 /// Takes functions through the claim, each to its driver.
 pub(super) fn claim(root: &Root, subject: &RecoverySubject, claimed: &[(FunctionAddress, String)]) -> Result<(), Stop> {
     if claimed.is_empty() {
@@ -238,10 +228,10 @@ pub(super) fn claim(root: &Root, subject: &RecoverySubject, claimed: &[(Function
                     Failure::Other(0)
                 }
             };
-            let leftovers = rollback.leftovers.iter().map(|left| format!("; {left}"));
-            let cause = format!("{rollback}{}", leftovers.collect::<String>());
-            let finding = Finding::error(id::CLAIM_ROLLED_BACK, Subject::gpu(subject.device));
-            Err(Stop::failed(failure, finding.with("cause", cause)))
+            let mut stop = Stop::failed(failure, rollback.failure.finding);
+            stop.findings
+                .extend(rollback.leftovers.into_iter().map(|left| left.finding));
+            Err(stop)
         }
     }
 }

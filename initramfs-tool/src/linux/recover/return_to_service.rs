@@ -1,7 +1,5 @@
 //! The return to service: by verified resets, or on an operator's order.
 
-use std::time::Instant;
-
 use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 use reseat_core::decision::{Preference, Rung};
@@ -13,8 +11,7 @@ use super::quarantine::{
 use super::run;
 use super::run::RecoverOptions;
 use super::worker::Workers;
-use crate::claim::Limits;
-use crate::linux::claim::{boot, modprobe, variants};
+use crate::linux::claim::check::{self, OneClaim};
 use crate::linux::state::{quarantine, recovery_files};
 use crate::linux::survey::identity;
 use crate::linux::sysfs::root::Root;
@@ -197,26 +194,18 @@ fn bring_back(root: &Root, device: DeviceAddress) -> Vec<Finding> {
 
 /// Gives the GPU to vfio-pci if the rules choose it, else to whom the kernel finds.
 fn hand_over(root: &Root, device: DeviceAddress) -> Result<(), Vec<Finding>> {
-    let Some(gpu) = find(root, device) else {
+    if find(root, device).is_none() {
         return Ok(());
-    };
-    let is_chosen = boot::chosen(root).iter().any(|chosen| chosen.device == gpu.device);
-    if is_chosen {
-        let until = Instant::now() + Limits::RUNNING.loading_ends;
-        if let Some(problem) = modprobe::provide_vfio_pci(root, until).problem {
-            return Err(vec![
-                Finding::error(id::HAND_OVER_FAILED, Subject::gpu(device)).with("cause", problem),
-            ]);
-        }
-        // Where one cannot be had, plain vfio-pci takes its place, as at boot.
-        let mut variants = variants::choose(root, std::slice::from_ref(&gpu), &mut Vec::new(), until);
-        variants::provide(root, &mut variants, &mut Vec::new(), until);
     }
+    match check::claim_one(root, device) {
+        OneClaim::Claimed => Ok(()),
+        OneClaim::Failed(findings) => Err(findings),
+        OneClaim::NotChosen => release(root, device),
+    }
+}
+
+fn release(root: &Root, device: DeviceAddress) -> Result<(), Vec<Finding>> {
     let mut workers = Workers::new(root);
     let subject = survey(root, &mut workers, device)?.subject;
-    let task = match is_chosen {
-        true => Task::Claim(subject),
-        false => Task::Release(subject),
-    };
-    done(&mut workers, device, &task, LIMIT)
+    done(&mut workers, device, &Task::Release(subject), LIMIT)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use reseat_core::health::{Boot, NotRead, Observation, Reading};
+use reseat_core::health::{Boot, Condition, NotRead, Reading};
 use reseat_core::recovery::Failure;
 
 use super::trouble::Stop;
@@ -21,7 +21,7 @@ use crate::recovery::{Journal, Sibling, VfioReading, to_be_unbound};
 const RESET_METHOD: &str = "reset_method";
 
 /// True if the kernel forbade to read the registers. It also does while another driver works with them.
-pub(super) fn is_wanted(now: &Observation) -> bool {
+pub(super) fn is_wanted(now: &Condition) -> bool {
     now.vendor_register == Reading::NotRead(NotRead::Forbidden)
 }
 
@@ -31,7 +31,7 @@ pub(super) fn complete(
     root: &Root,
     subject: &RecoverySubject,
     member: &Member,
-    now: &mut Observation,
+    now: &mut Condition,
     patience: Patience,
     findings: &mut Vec<Finding>,
 ) {

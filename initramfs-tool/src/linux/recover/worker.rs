@@ -14,7 +14,7 @@ use reseat_core::recovery::Observation;
 
 use super::remove::CardRoot;
 use super::trouble::Stop;
-use super::{collect, examine, isolate, operate, restore, survey, vfio_registers};
+use super::{collect, examine, isolate, operate, survey, vfio_registers};
 use crate::linux::survey::vbios;
 use crate::linux::sysfs::root::Root;
 use crate::recovery::{Task, TaskAnswer};
@@ -72,7 +72,6 @@ fn perform(root: &Root, task: &Task) -> TaskAnswer {
         }
         Task::Rescan(subject) => done(CardRoot::of(root, subject).and_then(|card| card.rescan(root))),
         Task::Release(subject) => done(isolate::release(root, subject)),
-        Task::Claim(subject) => done(restore::claim_all(root, subject)),
         Task::Collect(part, subject) => TaskAnswer::Collected(collect::collect(root, *part, subject)),
     }
 }

@@ -14,7 +14,7 @@ use reseat_core::presence::{Admission, PortLink, Readiness, RrsVisibility};
 use reseat_core::topology::function::{Bridge, Cxl, Fact, Function, HotplugOwner, Power, Role, Slot};
 use reseat_core::topology::{Node, Place, Topology, TopologyError};
 
-use super::health;
+use super::admission;
 use crate::linux::sysfs::capabilities::Space;
 use crate::linux::sysfs::config_space::{ConfigError, ConfigFile};
 use crate::linux::sysfs::root::Root;
@@ -69,7 +69,7 @@ impl Survey {
         let listing = functions::list(root);
         let unreadable = listing.unreadable.into_iter().map(|(_, problem)| problem);
         let problems = listing.problems.into_iter().chain(unreadable);
-        let findings = problems.map(unreadable_functions).collect();
+        let findings = problems.collect();
         let functions: Vec<Function> = listing
             .functions
             .iter()
@@ -195,7 +195,7 @@ impl<'a> Reader<'a> {
             return known;
         }
         let link = match self.admission(port) {
-            Ok(admission) => health::link_of(self.root, port.address(), admission),
+            Ok(admission) => admission::link_of(self.root, port.address(), admission),
             Err(Readiness::LinkInactive) => PortLink::Inactive,
             Err(_) => PortLink::Unreadable,
         };
@@ -313,11 +313,6 @@ pub(crate) fn readiness(
 /// A configuration space that cannot be read.
 pub(crate) fn unreadable_config(function: FunctionAddress, error: impl ToString) -> Finding {
     Finding::error(id::CONFIG_UNREADABLE, Subject::function(function)).with("cause", error)
-}
-
-/// Functions of the machine that cannot be read.
-pub(crate) fn unreadable_functions(cause: impl ToString) -> Finding {
-    Finding::error(id::FUNCTIONS_UNREADABLE, Subject::machine()).with("cause", cause)
 }
 
 fn read_offers(space: &mut Space, function: &mut Function) {

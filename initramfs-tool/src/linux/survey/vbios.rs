@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::power_management::PowerState;
-use reseat_core::health::{Observation, Reading};
+use reseat_core::health::{Condition, Reading};
 use reseat_core::presence::Readiness;
 
-use super::{health, usage};
+use super::{admission, usage};
 use crate::claim::VFIO_PCI;
 use crate::linux::sysfs::attributes::FileError;
 use crate::linux::sysfs::config_space::{ConfigError, ConfigFile};
@@ -127,9 +127,9 @@ fn by_rom(root: &Root, subject: &RecoverySubject, member: &Member) -> Result<Str
     Ok(vbios::of_rom(member.identity.vendor, &rom)?)
 }
 
-fn observe(root: &Root, subject: &RecoverySubject, member: &Member) -> Result<Observation, VbiosError> {
-    let admission = health::admission(root, &subject.ports).map_err(VbiosError::NotReady)?;
-    Ok(Observation::read(admission, ConfigFile::open(root, member.address)?))
+fn observe(root: &Root, subject: &RecoverySubject, member: &Member) -> Result<Condition, VbiosError> {
+    let admission = admission::admission(root, &subject.ports).map_err(VbiosError::NotReady)?;
+    Ok(Condition::read(admission, ConfigFile::open(root, member.address)?))
 }
 
 /// The flags of the ROM's resource.
@@ -143,7 +143,7 @@ fn flags(directory: &Path) -> Result<u64, VbiosError> {
 }
 
 /// Allows to read a ROM with these flags of a function in this state.
-fn may_be_read(flags: u64, now: &Observation) -> Result<(), VbiosError> {
+fn may_be_read(flags: u64, now: &Condition) -> Result<(), VbiosError> {
     Err(VbiosError::Unreadable(match (now.power, now.memory_decode) {
         _ if flags & SHADOW != 0 => "its ROM is seen through the copy that the boot has made",
         _ if flags & UNSET != 0 => "its ROM has no address",
@@ -176,10 +176,10 @@ mod tests {
 
     #[test]
     fn only_in_d0_with_decode_and_no_copy_is_a_rom_read() {
-        let now = |power, memory_decode| Observation {
+        let now = |power, memory_decode| Condition {
             power,
             memory_decode,
-            ..Observation::unread()
+            ..Condition::unread()
         };
         let (d0, on) = (Reading::Value(PowerState::D0), Reading::Value(true));
         let plain = 0x4_6200;
@@ -190,7 +190,7 @@ mod tests {
             (plain, now(Reading::Value(PowerState::D3hot), on)),
             (plain, now(Reading::AllOnes, on)),
             (plain, now(d0, Reading::Value(false))),
-            (plain, Observation::unread()),
+            (plain, Condition::unread()),
         ] {
             assert!(may_be_read(flags, &now).is_err(), "{flags:x} {now:?}");
         }

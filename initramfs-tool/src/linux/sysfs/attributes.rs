@@ -34,20 +34,20 @@ pub enum FileError {
 }
 
 impl FileError {
+    /// The error as a finding.
+    pub fn finding(&self) -> Finding {
+        match self {
+            Self::Read { path, cause } => Finding::error(id::FILE_UNREADABLE, Subject::file(path)).with("cause", cause),
+            Self::Write { path, value, cause } => Finding::error(id::ATTRIBUTE_UNWRITABLE, Subject::file(path))
+                .with("value", value)
+                .with("cause", cause),
+        }
+    }
+
     /// The kernel's reason.
     pub(crate) fn cause(&self) -> &io::Error {
         match self {
             Self::Read { cause, .. } | Self::Write { cause, .. } => cause,
-        }
-    }
-
-    /// The error as a finding.
-    pub(crate) fn finding(&self) -> Finding {
-        match self {
-            Self::Read { path, cause } => Finding::error(id::FILE_UNREADABLE, Subject::file(path)).with("cause", cause),
-            Self::Write { path, value, cause } => Finding::error(id::FILE_UNWRITABLE, Subject::file(path))
-                .with("cause", cause)
-                .with("value", value),
         }
     }
 }

@@ -3,7 +3,7 @@
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::express::{DeviceControl, LinkSpeed};
 use reseat_core::header::Identity;
-use reseat_core::health::{Errors, ErrorsAt, LinkReading, Observation, Reading};
+use reseat_core::health::{Condition, Errors, ErrorsAt, LinkReading, Reading};
 use serde::{Deserialize, Serialize};
 
 use super::Wire;
@@ -179,7 +179,7 @@ pub(crate) struct StateForm {
     boot: ReadingForm<BootName>,
 }
 
-impl Wire for Observation {
+impl Wire for Condition {
     type Form = StateForm;
 
     fn to_form(&self) -> StateForm {

@@ -1,6 +1,6 @@
 //! What came of a step, of a rung and of the whole.
 
-use reseat_core::decision::{BusReset, Next, Rung, Skipped, Why};
+use reseat_core::decision::{BusReset, Next, Rung, SkipReason, Skipped};
 use reseat_core::header::Identity;
 use reseat_core::health::Verdict;
 use reseat_core::presence::{Half, Readiness};
@@ -441,20 +441,20 @@ impl Wire for Skipped {
 
     fn to_form(&self) -> SkippedForm {
         let (why, bus_reset) = match self.why {
-            Why::Tried => (SkipName::Tried, None),
-            Why::Surpassed => (SkipName::Surpassed, None),
-            Why::AboveHighest => (SkipName::AboveHighest, None),
-            Why::NotAsked => (SkipName::NotAsked, None),
-            Why::NotConfigured => (SkipName::NotConfigured, None),
-            Why::PortSwitchesPower => (SkipName::PortSwitchesPower, None),
-            Why::Unavailable => (SkipName::Unavailable, None),
-            Why::AvailabilityUnknown => (SkipName::AvailabilityUnknown, None),
-            Why::LinkNotActive => (SkipName::LinkNotActive, None),
-            Why::NoAnswer => (SkipName::NoAnswer, None),
-            Why::FabricUnknown => (SkipName::FabricUnknown, None),
-            Why::NotExclusive => (SkipName::NotExclusive, None),
-            Why::HotplugNotOurs => (SkipName::HotplugNotOurs, None),
-            Why::Quirk(bus_reset) => (SkipName::Quirk, Some(bus_reset.to_form())),
+            SkipReason::Tried => (SkipName::Tried, None),
+            SkipReason::Surpassed => (SkipName::Surpassed, None),
+            SkipReason::AboveHighest => (SkipName::AboveHighest, None),
+            SkipReason::NotAsked => (SkipName::NotAsked, None),
+            SkipReason::NotConfigured => (SkipName::NotConfigured, None),
+            SkipReason::PortSwitchesPower => (SkipName::PortSwitchesPower, None),
+            SkipReason::Unavailable => (SkipName::Unavailable, None),
+            SkipReason::AvailabilityUnknown => (SkipName::AvailabilityUnknown, None),
+            SkipReason::LinkNotActive => (SkipName::LinkNotActive, None),
+            SkipReason::NoAnswer => (SkipName::NoAnswer, None),
+            SkipReason::FabricUnknown => (SkipName::FabricUnknown, None),
+            SkipReason::NotExclusive => (SkipName::NotExclusive, None),
+            SkipReason::HotplugNotOurs => (SkipName::HotplugNotOurs, None),
+            SkipReason::Quirk(bus_reset) => (SkipName::Quirk, Some(bus_reset.to_form())),
         };
         SkippedForm {
             rung: self.rung,
@@ -465,20 +465,20 @@ impl Wire for Skipped {
 
     fn from_form(form: SkippedForm) -> Option<Self> {
         let why = match form.why {
-            SkipName::Tried => Why::Tried,
-            SkipName::Surpassed => Why::Surpassed,
-            SkipName::AboveHighest => Why::AboveHighest,
-            SkipName::NotAsked => Why::NotAsked,
-            SkipName::NotConfigured => Why::NotConfigured,
-            SkipName::PortSwitchesPower => Why::PortSwitchesPower,
-            SkipName::Unavailable => Why::Unavailable,
-            SkipName::AvailabilityUnknown => Why::AvailabilityUnknown,
-            SkipName::LinkNotActive => Why::LinkNotActive,
-            SkipName::NoAnswer => Why::NoAnswer,
-            SkipName::FabricUnknown => Why::FabricUnknown,
-            SkipName::NotExclusive => Why::NotExclusive,
-            SkipName::HotplugNotOurs => Why::HotplugNotOurs,
-            SkipName::Quirk => Why::Quirk(BusReset::from_form(form.bus_reset?)?),
+            SkipName::Tried => SkipReason::Tried,
+            SkipName::Surpassed => SkipReason::Surpassed,
+            SkipName::AboveHighest => SkipReason::AboveHighest,
+            SkipName::NotAsked => SkipReason::NotAsked,
+            SkipName::NotConfigured => SkipReason::NotConfigured,
+            SkipName::PortSwitchesPower => SkipReason::PortSwitchesPower,
+            SkipName::Unavailable => SkipReason::Unavailable,
+            SkipName::AvailabilityUnknown => SkipReason::AvailabilityUnknown,
+            SkipName::LinkNotActive => SkipReason::LinkNotActive,
+            SkipName::NoAnswer => SkipReason::NoAnswer,
+            SkipName::FabricUnknown => SkipReason::FabricUnknown,
+            SkipName::NotExclusive => SkipReason::NotExclusive,
+            SkipName::HotplugNotOurs => SkipReason::HotplugNotOurs,
+            SkipName::Quirk => SkipReason::Quirk(BusReset::from_form(form.bus_reset?)?),
         };
         Some(Self { rung: form.rung, why })
     }
