@@ -1,13 +1,9 @@
 //! What can be wrong with a GPU, as data; and back to a GPU with which nothing is.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use fake_gpu::control::{Bars, Command, ConfigDelay, Fault, FunctionState, Reset, Stuck, Until};
 
 use crate::{Gpu, Running};
-
-const RESCAN_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// One way in which a GPU is broken.
 #[derive(Clone, Debug)]
@@ -180,32 +176,5 @@ impl Running {
         self.gpus
             .get(index)
             .with_context(|| format!("the scene has no GPU {index}"))
-    }
-
-    /// Ends a GPU's faults and has the guest find it anew: removed, found by a rescan, and claimed as at boot.
-    ///
-    /// # Errors
-    /// When the guest cannot, or the GPU is not claimed then.
-    pub fn renew(&self, gpu: &Gpu) -> Result<()> {
-        gpu.heal()?;
-        let device = &gpu.device;
-        let script = format!(
-            "cd /sys/bus/pci/devices || exit 1\n\
-             for f in {device}.*; do [ -e $f ] && echo 1 >$f/remove; done\n\
-             echo 1 >{}/rescan\n\
-             for f in {device}.*; do\n\
-             echo vfio-pci >$f/driver_override; echo 0 >$f/d3cold_allowed; done\n\
-             for f in {device}.*; do echo on >$f/power/control; [ -e $f/driver ] ||\n\
-             {{ echo 1 >$f/enable; echo 0 >$f/enable; }}; done\n\
-             for f in {device}.*; do\n\
-             [ -e $f/driver ] || echo $f >/sys/bus/pci/drivers/vfio-pci/bind; echo on >$f/power/control; done",
-            gpu.port
-        );
-        let ended = self.run(&script, RESCAN_TIMEOUT)?;
-        ensure!(ended.status == 0, "{device} cannot be found anew: {}", ended.stderr);
-        for function in 0..gpu.functions() {
-            self.check_pinned(&gpu.function(function))?;
-        }
-        Ok(())
     }
 }

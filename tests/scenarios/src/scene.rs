@@ -1,6 +1,7 @@
 //! A scene: one machine with its GPUs, booted once.
 
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -23,6 +24,15 @@ use crate::layout::{Layout, Place};
 /// hangs adds its limit, and a busy host makes it many times as long.
 const BOOT_TIMEOUT: Duration = Duration::from_secs(240);
 const SHELL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How sysfs shows a function that is pinned; the first depends on the driver.
+const PINNED: [(&str, &str); 5] = [
+    ("driver_override", "vfio-pci"),
+    ("power/control", "on"),
+    ("power/runtime_status", "active"),
+    ("power_state", "D0"),
+    ("d3cold_allowed", "0"),
+];
 
 /// What a machine is booted by, if not by QEMU itself.
 #[derive(Clone, Copy, Debug)]
@@ -190,6 +200,8 @@ impl<'a> Scene<'a> {
             machine,
             gpus,
             booted: now(),
+            begun: Cell::new(now()),
+            unclaimed: RefCell::default(),
         })
     }
 }
@@ -203,6 +215,10 @@ pub struct Running {
     pub gpus: Vec<Gpu>,
     /// When the real root's shell was there, by the host's clock.
     pub booted: Duration,
+    /// When the story began that is played now, by the same clock.
+    pub(crate) begun: Cell<Duration>,
+    /// The devices that were not claimed when the machine was remembered.
+    pub(crate) unclaimed: RefCell<BTreeSet<String>>,
 }
 
 impl Running {
@@ -280,6 +296,21 @@ impl Running {
         })
     }
 
+    /// As [`Running::line`], among those that came since the story began that is played now.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn new_line(&self, text: &str) -> Result<Line> {
+        let lines = self.machine.console().lines().into_iter();
+        let mut lines = lines.filter(|line| line.at >= self.begun.get());
+        lines.find(|line| line.text.contains(text)).ok_or_else(|| {
+            anyhow!(
+                "the console has no new line with `{text}`; {}",
+                self.machine.console().tail()
+            )
+        })
+    }
+
     /// When somebody first read BAR0 of a GPU's function 0, as nouveau does when it comes to one.
     ///
     /// # Errors
@@ -331,21 +362,34 @@ impl Running {
     /// # Errors
     /// When it is not, saying in what.
     pub fn check_pinned_on(&self, function: &str, driver: &str) -> Result<()> {
-        for (file, expected) in [
+        // Each command costs an emulated machine a good part of a second.
+        let found = self.shell(&format!(
+            "cd /sys/bus/pci/devices/{function} && for f in {}; do read -r v <$f; echo \"$f $v\"; done; \
+             d=$(readlink driver); echo driver ${{d##*/}}; \
+             echo disable_idle_d3 $(cat /sys/module/vfio_pci/parameters/disable_idle_d3)",
+            PINNED.map(|(file, _)| file).join(" ")
+        ))?;
+        let own = [
             ("driver_override", driver),
-            ("power/control", "on"),
-            ("power/runtime_status", "active"),
-            ("power_state", "D0"),
-            ("d3cold_allowed", "0"),
-        ] {
-            let found = self.attribute(function, file)?;
-            ensure!(found == expected, "{file} of {function} is `{found}`, not `{expected}`");
+            ("driver", driver),
+            ("disable_idle_d3", "Y"),
+        ];
+        for (file, expected) in PINNED.iter().copied().skip(1).chain(own) {
+            let line = format!("{file} {expected}");
+            ensure!(
+                found.lines().any(|found| found.trim() == line),
+                "of {function}, {file} is not `{expected}`:\n{found}"
+            );
         }
-        let has = self.shell(&format!("readlink /sys/bus/pci/devices/{function}/driver"))?;
-        ensure!(has.trim().ends_with(&format!("/{driver}")), "{function} is on {has}");
-        let parameter = self.shell("cat /sys/module/vfio_pci/parameters/disable_idle_d3")?;
-        ensure!(parameter.trim() == "Y", "disable_idle_d3 is {parameter}");
         self.check_awake(function)
+    }
+
+    /// As [`Running::check_pinned`], of all functions of a GPU.
+    ///
+    /// # Errors
+    /// When one is not.
+    pub fn check_all_pinned(&self, gpu: &Gpu) -> Result<()> {
+        (0..gpu.functions()).try_for_each(|function| self.check_pinned(&gpu.function(function)))
     }
 
     /// Checks what the guest cannot be wrong about: the function's own state, and the last that its PMCSR said.

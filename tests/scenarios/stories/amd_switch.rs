@@ -108,9 +108,7 @@ fn check_recovered(running: &Running) -> Result<()> {
         !resets.is_empty() && resets.iter().all(|reset| reset.port == CARD_ROOT),
         "{resets:?}"
     );
-    for function in 0..card.functions() {
-        running.check_pinned(&card.function(function))?;
-    }
+    running.check_all_pinned(card)?;
     check_ports(running)?;
     for (port, before) in OF_THE_CARD.iter().zip(&before) {
         ensure!(instance(running, port)? != *before, "{port} was not removed");

@@ -8,7 +8,7 @@ use reseat_scenarios::{Rules, Running, Scene, Stage};
 use reseat_vm::files::GuestFile;
 use reseat_vm::initramfs::Builder;
 
-use crate::quarantine::{LEDGER, check_isolated, ledger};
+use crate::quarantine::{LEDGER, check_isolated, ledger, unknown};
 
 /// The second of three; the ledger has the first out of service, and the third is anybody's.
 const RULES: &str = "[[claim]]\nselect = \"0000:02:00.0@10de:2489\"\n";
@@ -28,7 +28,7 @@ const DRIVER_PRE: &str = "rd.driver.pre=nouveau";
 fn boot(stage: &Stage, name: &str, builder: Builder, append: &str) -> Result<Running> {
     let more = [
         GuestFile::new(MODULES_LOAD, "nouveau\n"),
-        GuestFile::new(LEDGER, ledger()),
+        GuestFile::new(LEDGER, ledger(&[unknown("0000:01:00")])),
         GuestFile::new(HELD_UP, "[Service]\nExecStartPre=/usr/bin/sleep 5\n"),
         GuestFile::new(CONFIGURATION, format!("install_items+=\" /{HELD_UP} \"\n")),
     ];

@@ -4,25 +4,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use fake_gpu::control::{Command, Fault, Until};
-use fake_gpu::profile::{BoardDesign, Vendor};
-use reseat_scenarios::{Rules, Scene, Stage};
+use reseat_scenarios::Running;
 use serde_json::Value;
 
-const RULES: &str = "[[claim]]\nselect = \"gpu\"\n\n[recover]\nhighest = \"detach-sbr\"\n";
 const GPU: &str = "0000:01:00.0";
 
 /// Two seconds are promised, and measured by `cargo xtask bench recover`; here the host is shared, as `recover`'s stories say.
 const SOON: Duration = Duration::from_secs(8);
 
 /// A GPU that has fallen off the bus: what was seen of it before and after is there, whole, and cost little.
-pub(crate) fn of_a_gpu_off_the_bus(stage: &Stage) -> Result<()> {
-    let image = stage.image_without_drivers(Rules::File(RULES), [])?;
-    let running = Scene::new(stage, "evidence", image)
-        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
-        .boot()?;
-    running.shell("reseat baseline save 0000:01:00")?;
+pub(crate) fn of_a_gpu_off_the_bus(running: &Running) -> Result<()> {
     ensure!(running.shell("reseat evidence list")?.trim() == "no evidence");
-    running.gpus[0]
+    running
+        .gpu(0)?
         .fake
         .control(&Command::Die(Fault { until: Until::Sbr }))?;
     let begin = Instant::now();

@@ -100,6 +100,36 @@ pub enum Part {
 }
 
 impl Part {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Kernel(Kernel::Bookworm),
+        Self::Kernel(Kernel::Trixie),
+        Self::Kernel(Kernel::TrixieBackports),
+        Self::Kernel(Kernel::TrixieArm64),
+        Self::Dracut,
+        Self::Uefi,
+        Self::Modules,
+        Self::CrashTools,
+    ];
+
+    /// A short name for command lines and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kernel(kernel) => kernel.name(),
+            Self::Dracut => "dracut",
+            Self::Uefi => "uefi",
+            Self::Modules => "modules",
+            Self::CrashTools => "crash-tools",
+        }
+    }
+
+    /// The part of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.name() == name)
+    }
+
     fn packages(self) -> Vec<PackageSet> {
         match self {
             Self::Kernel(kernel) => match kernel.architecture() {
@@ -243,6 +273,26 @@ impl Bed {
             "modules for this version of its kernel (both sets are fetched anew once their manifests are removed)";
         let other = || self.layout.missing(other);
         built.is_for(kernel).then_some(built).ok_or_else(other)
+    }
+
+    /// Returns true if a part is there.
+    #[must_use]
+    pub fn has_part(&self, part: Part) -> bool {
+        part.packages().iter().all(|set| self.layout.tree(set).is_some())
+    }
+
+    /// Names a part that is not there.
+    #[must_use]
+    pub fn missing(&self, part: Part) -> Missing {
+        self.layout.missing(part.name())
+    }
+
+    /// The size of the packages that a bed with these parts is made from, in bytes.
+    ///
+    /// # Errors
+    /// When a package file is not in the cache.
+    pub fn package_bytes(&self, parts: &[Part]) -> Result<u64, FileError> {
+        self.layout.package_bytes(parts)
     }
 
     /// The cache directory.

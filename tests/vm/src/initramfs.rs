@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
+pub(crate) use self::bare::module_files;
 pub use self::system::System;
 use crate::artifacts::{Bed, Kernel, KernelFiles, Missing, Tree};
 use crate::chroot::plain_environment;

@@ -1,6 +1,6 @@
 //! The cache directory: where things lie in it, and how they get there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -88,10 +88,25 @@ impl Layout {
 
     /// The sets that every bed has and those of these parts, as far as they are not there.
     pub(super) fn lacks(&self, parts: &[Part]) -> Vec<PackageSet> {
-        let mut sets = vec![TOOLS, QEMU, BUSYBOX];
-        sets.extend(parts.iter().flat_map(|part| part.packages()));
+        let mut sets = sets_of(parts);
         sets.retain(|set| self.tree(set).is_none());
         sets
+    }
+
+    /// The size of the package files of every bed and of these parts; a file that two sets have counts once.
+    pub(super) fn package_bytes(&self, parts: &[Part]) -> Result<u64, FileError> {
+        let manifests = sets_of(parts)
+            .into_iter()
+            .filter_map(|set| Manifest::load(&set, &self.manifest_path(&set)));
+        let files: BTreeSet<String> = manifests
+            .flat_map(|manifest| manifest.files)
+            .map(|fetched| fetched.file)
+            .collect();
+        files.into_iter().try_fold(0, |bytes, file| {
+            let path = self.root.join("debs").join(file);
+            let metadata = fs::metadata(&path).map_err(FileError::of("look at", &path))?;
+            Ok(bytes + metadata.len())
+        })
     }
 
     pub(super) fn require(&self, set: &PackageSet) -> Result<Tree, Missing> {
@@ -178,6 +193,13 @@ impl Layout {
         step.done("ready");
         Ok(())
     }
+}
+
+/// The sets that every bed has and those of these parts.
+fn sets_of(parts: &[Part]) -> Vec<PackageSet> {
+    let mut sets = vec![TOOLS, QEMU, BUSYBOX];
+    sets.extend(parts.iter().flat_map(|part| part.packages()));
+    sets
 }
 
 fn remove(path: &Path) -> Result<(), FileError> {
