@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use reseat_vm::files::GuestFile;
-use serde_json::Value;
 
 use crate::job::Ended;
 use crate::{Rules, Running};
@@ -71,14 +70,4 @@ impl Running {
     pub fn has_vfio_pci(&self) -> Result<bool> {
         Ok(self.shell("lsmod | grep -c vfio_pci || true")?.trim() != "0")
     }
-}
-
-/// What a claim's report has of a GPU.
-///
-/// # Errors
-/// When it has nothing of it.
-pub fn gpu_in<'a>(report: &'a Value, device: &str) -> Result<&'a Value> {
-    let mut gpus = report["gpus"].as_array().into_iter().flatten();
-    gpus.find(|gpu| gpu["device"] == device)
-        .with_context(|| format!("{device} is not in it: {report:#}"))
 }

@@ -5,6 +5,7 @@
 pub mod accesses;
 pub mod boot_cost;
 pub mod claims;
+pub mod contract;
 pub mod cost;
 pub mod disk_io;
 pub mod faults;

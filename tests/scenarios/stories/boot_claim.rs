@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::device_accesses;
-use reseat_scenarios::claims::gpu_in;
+use reseat_scenarios::contract::{gpu_in, schema, verdict};
 use reseat_scenarios::{Rules, Running, Scene, Shared, Stage};
 
 /// For NVIDIA, AMD and Intel, QEMU's own display, and the functions beside a GPU.
@@ -69,7 +69,7 @@ pub(crate) fn one_of_twins_is_claimed_and_nouveau_has_the_other(running: &Runnin
     let report = running.report()?;
     let (gpu, twin) = (running.gpu(CHOSEN)?, running.gpu(FREE)?);
     ensure!(
-        report["schema"] == "reseat.claim/1" && gpu_in(&report, &gpu.device)?["verdict"] == "claimed",
+        report["schema"] == schema::CLAIM && verdict(gpu_in(&report, &gpu.device)?) == "claimed",
         "{report:#}"
     );
     check_claimed(running, CHOSEN)?;
@@ -125,7 +125,7 @@ pub(crate) fn a_mismatch_refuses(running: &Running) -> Result<()> {
     running.line("0000:05:00.0 is 10de:2489, not 10de:1eb8: not claimed")?;
     running.line("no function at 0000:0f:00.0")?;
     let report = running.report()?;
-    ensure!(report["verdict"] == "incomplete", "{report:#}");
+    ensure!(verdict(&report) == "incomplete", "{report:#}");
     let device = &running.gpu(FREE)?.device;
     ensure!(gpu_in(&report, device).is_err(), "{report:#}");
     Ok(())
@@ -135,7 +135,7 @@ pub(crate) fn no_rival_is_faster(running: &Running) -> Result<()> {
     let report = running.report()?;
     let chosen = running.gpus.iter().take(FREE);
     for (index, gpu) in chosen.enumerate() {
-        ensure!(gpu_in(&report, &gpu.device)?["verdict"] == "claimed", "{report:#}");
+        ensure!(verdict(gpu_in(&report, &gpu.device)?) == "claimed", "{report:#}");
         check_claimed(running, index)?;
     }
     wait_for(running, &DRIVERS)?;

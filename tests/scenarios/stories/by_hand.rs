@@ -1,10 +1,11 @@
 //! Claims that differ in their rules only, one after the other on a machine that was booted without: what the boot's program does
 //! with them, on a real kernel.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::{config_reads, now};
-use reseat_scenarios::claims::{gpu_in, place_for_rules};
+use reseat_scenarios::claims::place_for_rules;
+use reseat_scenarios::contract::{gpu_in, problem, verdict};
 use reseat_scenarios::cost::BARE_WRITES;
 use reseat_scenarios::{Rules, Running, Scene, Shared, Stage};
 
@@ -42,7 +43,7 @@ fn check_claimed(running: &Running, index: usize) -> Result<()> {
 /// `reseat=off` wins over every rule.
 pub(crate) fn off_touches_nothing(running: &Running) -> Result<()> {
     let report = running.report()?;
-    ensure!(report["verdict"] == "off", "{report:#}");
+    ensure!(verdict(&report) == "off", "{report:#}");
     for gpu in &running.gpus {
         check_untouched(running, &gpu.device)?;
     }
@@ -65,7 +66,7 @@ pub(crate) fn a_dry_run_says_and_does_not(running: &Running) -> Result<()> {
     running.claim(Rules::None, "reseat.claim=gpu reseat.dry-run")?;
     running.new_line("reseat: 0000:01:00: would claim 2 functions")?;
     let report = running.report()?;
-    ensure!(report["verdict"] == "dry-run", "{report:#}");
+    ensure!(verdict(&report) == "dry-run", "{report:#}");
     for gpu in &running.gpus {
         check_untouched(running, &gpu.device)?;
     }
@@ -79,7 +80,7 @@ pub(crate) fn a_mismatch_loads_nothing(running: &Running) -> Result<()> {
     running.new_line("0000:01:00.0 is 10de:2489, not 10de:1eb8: not claimed")?;
     running.new_line("no function at 0000:0f:00.0")?;
     let report = running.report()?;
-    ensure!(report["verdict"] == "incomplete", "{report:#}");
+    ensure!(verdict(&report) == "incomplete", "{report:#}");
     ensure!(report["gpus"].as_array().is_some_and(Vec::is_empty), "{report:#}");
     check_untouched(running, "0000:01:00")?;
     ensure!(!running.has_vfio_pci()?, "vfio-pci was loaded for nothing");
@@ -105,7 +106,7 @@ pub(crate) fn bad_rules_are_named(running: &Running) -> Result<()> {
         running.new_line(&format!("reseat: unknown kernel parameter `reseat.c{parameter}=1`"))?;
     }
     let report = running.report()?;
-    ensure!(report["verdict"] == "incomplete", "{report:#}");
+    ensure!(verdict(&report) == "incomplete", "{report:#}");
 
     // Nothing of the broken file counts; what was said clearly elsewhere does.
     check_untouched(running, "0000:01:00")?;
@@ -125,8 +126,8 @@ pub(crate) fn one_that_cannot_bind_is_rolled_back(running: &Running) -> Result<(
     running.claim(Rules::None, "reseat.claim=0000:04:00.0,0000:01:00.0")?;
     let report = running.report()?;
     let gpu = gpu_in(&report, "0000:04:00")?;
-    ensure!(gpu["verdict"] == "rolled-back", "{report:#}");
-    let problem = gpu["problem"].as_str().context("no problem in the report")?;
+    ensure!(verdict(gpu) == "rolled-back", "{report:#}");
+    let problem = problem(gpu);
     ensure!(
         problem.contains("0000:04:00.2") && problem.contains("deny list"),
         "{problem}"

@@ -4,6 +4,7 @@
 use anyhow::{Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::device_accesses;
+use reseat_scenarios::contract::verdict;
 use reseat_scenarios::{Rules, Running, Scene, Stage};
 use reseat_vm::files::GuestFile;
 use reseat_vm::initramfs::Builder;
@@ -90,7 +91,7 @@ pub(crate) fn with_systemd(stage: &Stage) -> Result<()> {
 pub(crate) fn the_switch_leaves_it_to_the_rival(stage: &Stage) -> Result<()> {
     let running = boot(stage, "dracut-off", Builder::Dracut, "rd.reseat=0")?;
     let report = running.report()?;
-    ensure!(report["verdict"] == "off", "{report:#}");
+    ensure!(verdict(&report) == "off", "{report:#}");
     for gpu in [0, 1, 2] {
         running.first_driver_read(gpu)?;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
-use reseat_scenarios::claims::gpu_in;
+use reseat_scenarios::contract::{gpu_in, verdict};
 use reseat_scenarios::{Place, Rules, Running, Scene, Stage};
 use reseat_vm::files::GuestFile;
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ pub(crate) fn claimed_only_where_a_rule_says_so(stage: &Stage) -> Result<()> {
         .boot()?;
 
     let report = running.report()?;
-    ensure!(report["verdict"] == "claimed", "{report:#}");
+    ensure!(verdict(&report) == "claimed", "{report:#}");
     for (gpu, taken, left) in [
         ("0000:01:00", &[][..], &[LEFT][..]),
         ("0000:03:00", &[], &[]),

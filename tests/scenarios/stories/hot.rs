@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use reseat_scenarios::contract::{rung, schema, verdict};
 use reseat_scenarios::faults;
 use reseat_scenarios::{Gpu, Running};
 use serde_json::Value;
@@ -44,7 +45,7 @@ pub(crate) fn play(running: &Running, gpu: &Gpu, other: &Gpu) -> Result<()> {
     running.check_all_pinned(gpu)?;
     let first = report(running, gpu)?;
     ensure!(
-        first["schema"] == "reseat.claim/1" && first["verdict"] == "claimed",
+        first["schema"] == schema::CLAIM && verdict(&first) == "claimed",
         "{first:#}"
     );
     // Whose driver was loaded was faster, and is named.
@@ -68,7 +69,7 @@ pub(crate) fn play(running: &Running, gpu: &Gpu, other: &Gpu) -> Result<()> {
     // What a recovery removes and finds again it claims by itself, and nobody else meanwhile.
     running.shell(&format!("reseat baseline save {}", gpu.device))?;
     let recovery = running.recover(gpu, &faults::OFF_THE_BUS, "")?;
-    ensure!(recovery.by() == Some("DetachSbr"), "{}", recovery.told());
+    ensure!(recovery.by() == Some(rung::SBR), "{}", recovery.told());
     settle(running)?;
     running.check_all_pinned(gpu)?;
     ensure!(report(running, gpu)? == first, "there was another claim");

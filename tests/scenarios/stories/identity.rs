@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use fake_gpu::log::{Record, Region};
 use reseat_scenarios::accesses::{accesses, disturbances, now};
+use reseat_scenarios::contract::rung;
 use reseat_scenarios::{Gpu, Running, faults};
 use serde_json::{Value, json};
 
@@ -64,7 +65,7 @@ pub(crate) fn flr_is_known_by_vbios(running: &Running) -> Result<()> {
     }
 
     let recovery = running.recover(gpu, &faults::FLR_IGNORED, "--prefer flr")?;
-    ensure!(recovery.rungs() == ["KernelFlr", "DetachSbr"], "{}", recovery.told());
+    ensure!(recovery.rungs() == [rung::FLR, rung::SBR], "{}", recovery.told());
     for (gpu, knows) in [(gpu, true), (other, false)] {
         let plan = running.recover(gpu, &faults::HEALTHY, "--dry-run")?;
         let words = format!("FLR of 10de:2489 (subsystem 1458:4077), VBIOS {}, kernel", VERSIONS[1]);

@@ -8,6 +8,7 @@ use fake_gpu::control::{Command, PowerState};
 use fake_gpu::log::{Direction, Event, Record, Region};
 use fake_gpu::profile::{BoardDesign, VbiosVersion, Vendor};
 use reseat_scenarios::accesses::{accesses, now, power_states};
+use reseat_scenarios::contract::verdict;
 use reseat_scenarios::faults;
 use reseat_scenarios::{Gpu, Rules, Running, Scene, Shared, Stage};
 use reseat_vm::files::GuestFile;
@@ -66,7 +67,7 @@ pub(crate) fn asleep_it_is_claimed(running: &Running) -> Result<()> {
         running.check_claimed(function)?;
     }
     let report = running.report()?;
-    ensure!(report["verdict"] == "claimed", "{report:#}");
+    ensure!(verdict(&report) == "claimed", "{report:#}");
     // It slept until the claim, and was given D0 by it.
     let gpu = running.gpu(0)?;
     let control = gpu.power_control(0).context("no PMCSR")?;

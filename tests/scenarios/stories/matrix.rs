@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::now;
-use reseat_scenarios::claims::gpu_in;
+use reseat_scenarios::contract::{gpu_in, verdict};
 use reseat_scenarios::{Rules, Running, Scene, Shared, Stage};
 use reseat_vm::artifacts::Kernel;
 
@@ -60,10 +60,10 @@ fn boot(stage: &Stage, name: &str, drivers: &[&str]) -> Result<Running> {
 /// No driver in the image has touched a GPU that was chosen, and the one that was not has its driver.
 fn claimed_before(running: &Running, drivers: &[&str]) -> Result<()> {
     let report = running.report()?;
-    ensure!(report["verdict"] == "claimed", "{report:#}");
+    ensure!(verdict(&report) == "claimed", "{report:#}");
     let free = running.gpu(FREE)?;
     for gpu in running.gpus.iter().filter(|gpu| gpu.device != free.device) {
-        ensure!(gpu_in(&report, &gpu.device)?["verdict"] == "claimed", "{report:#}");
+        ensure!(verdict(gpu_in(&report, &gpu.device)?) == "claimed", "{report:#}");
         for function in 0..gpu.functions() {
             running.check_claimed(&gpu.function(function))?;
         }

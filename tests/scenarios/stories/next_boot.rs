@@ -5,7 +5,7 @@
 
 use anyhow::{Result, ensure};
 use reseat_scenarios::accesses::device_accesses;
-use reseat_scenarios::claims::gpu_in;
+use reseat_scenarios::contract::{gpu_in, schema, verdict};
 use reseat_scenarios::{Gpu, Rules, Running, Scene, Shared, Stage};
 use reseat_vm::files::GuestFile;
 use serde_json::Value;
@@ -46,7 +46,7 @@ pub(crate) fn it_is_isolated(running: &Running) -> Result<()> {
     let report = running.report()?;
     let shown = gpu_in(&report, FALLEN)?;
     ensure!(
-        report["schema"] == "reseat.claim/1" && shown["verdict"] == "refused",
+        report["schema"] == schema::CLAIM && verdict(shown) == "refused",
         "{report:#}"
     );
     ensure!(

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fake_gpu::control::{Bars, Command, Until};
+use reseat_scenarios::contract::{end_of, recovered_by, schema};
 use reseat_scenarios::faults::Case;
 use reseat_scenarios::{Ended, Gpu, Running};
 use serde_json::{Value, json};
@@ -56,7 +57,7 @@ pub(crate) fn run(running: &Running, command: &str, status: i32) -> Result<Ended
 
 pub(crate) fn entries(running: &Running) -> Result<Vec<Value>> {
     let list: Value = serde_json::from_str(&running.shell("reseat quarantine list --json")?)?;
-    ensure!(list["schema"] == "reseat.quarantine-list/1", "{list:#}");
+    ensure!(list["schema"] == schema::QUARANTINE_LIST, "{list:#}");
     Ok(list["entries"].as_array().cloned().unwrap_or_default())
 }
 
@@ -96,7 +97,7 @@ pub(crate) fn by_the_operator_and_back(running: &Running) -> Result<()> {
         .collect::<Result<_, _>>()?;
     let verified = events
         .iter()
-        .filter(|event| !event["end"]["Recovered"].is_null())
+        .filter(|event| end_of(event).and_then(recovered_by).is_some())
         .count();
     ensure!(verified == 3, "{verified} verified resets\n{}", back.stdout);
     ensure!(resets(gpu)? >= before + 3, "{:?}", gpu.truth()?);
@@ -148,7 +149,7 @@ const SICK_FOR_GOOD: Case = Case {
 pub(crate) fn ledger(gpus: &[Value]) -> String {
     let entry = |gpu: &Value| json!({"gpu": gpu, "reason": "fell off the bus", "since": "2026-09-21T14:13:20Z", "attempts": []});
     let entries: Vec<Value> = gpus.iter().map(entry).collect();
-    json!({"schema": "reseat.quarantine/1", "lost": null, "entries": entries}).to_string()
+    json!({"schema": schema::QUARANTINE, "lost": null, "entries": entries}).to_string()
 }
 
 /// A GPU that did not say who it is, as a ledger has it.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use fake_gpu::control::{Bars, Command, Reset, Stuck, Until};
 use reseat_scenarios::accesses::{disturbances, now};
+use reseat_scenarios::contract::{operation, rung};
 use reseat_scenarios::faults::{self, Case};
 use reseat_scenarios::recovery::Recovery;
 use reseat_scenarios::{Gpu, Running, Stage};
@@ -55,8 +56,7 @@ const fn line(case: Case, arguments: &'static str, rungs: &'static [&'static str
     }
 }
 
-pub(crate) const FLR: &str = "KernelFlr";
-pub(crate) const SBR: &str = "DetachSbr";
+pub(crate) use reseat_scenarios::contract::rung::{FLR, SBR};
 
 /// In this order, since each outcome of an FLR is remembered for the class.
 const TABLE: [Line; 7] = [
@@ -164,7 +164,7 @@ pub(crate) fn a_disk_with_its_io_running_is_spared(running: &Running) -> Result<
             let disk = gpu.disk.as_deref().context("there is no disk")?;
             ensure!(recovery.says(disk), "the disk is not named: {}", recovery.told());
             ensure!(
-                !recovery.did("RemoveBelowCardRoot") && !recovery.did("PowerOff"),
+                !recovery.did(operation::REMOVE_BELOW_CARD_ROOT) && !recovery.did(operation::POWER_OFF),
                 "{}",
                 recovery.told()
             );
@@ -180,7 +180,7 @@ pub(crate) fn only_power_helps(running: &Running) -> Result<()> {
     let keeper = running.keep_slots();
     let gpu = running.gpu(0)?;
     let recovery = running.recover(gpu, &faults::OFF_THE_BUS_UNTIL_POWER, "")?;
-    ensure!(recovery.by() == Some("SlotPower"), "{}", recovery.told());
+    ensure!(recovery.by() == Some(rung::SLOT_POWER), "{}", recovery.told());
     running.check_all_pinned(gpu)?;
     ensure!(keeper.refills()?.len() == 1, "{:?}", keeper.refills()?);
 

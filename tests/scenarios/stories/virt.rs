@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::device_accesses;
+use reseat_scenarios::contract::verdict;
 use reseat_scenarios::{Rules, Running, Scene, Stage};
 use reseat_vm::initramfs::Image;
 use reseat_vm::machine::Iommu;
@@ -121,7 +122,7 @@ pub(crate) fn without_an_smmu_it_is_refused(stage: &Stage) -> Result<()> {
     running
         .line("reseat: 0000:01:00: refused: 0000:01:00.0: no IOMMU: enable the SMMU (IOMMU) in the firmware setup")?;
     let report = running.report()?;
-    ensure!(report["gpus"][0]["verdict"] == "refused", "{report:#}");
+    ensure!(verdict(&report["gpus"][0]) == "refused", "{report:#}");
     let groups = running.shell("ls /sys/kernel/iommu_groups")?;
     ensure!(groups.is_empty(), "there are groups: {groups}");
     let drivers = running.drivers("0000:01:00")?;
@@ -147,7 +148,7 @@ pub(crate) fn what_the_smmu_does_not_cover_is_given_back(stage: &Stage) -> Resul
     let report = running.report()?;
     let gpu = &report["gpus"][0];
     ensure!(
-        gpu["verdict"] == "rolled-back" && gpu["functions"][0]["iommu_group"].is_null(),
+        verdict(gpu) == "rolled-back" && gpu["functions"][0]["iommu_group"].is_null(),
         "{report:#}"
     );
     let drivers = running.drivers("0000:01:00")?;
