@@ -19,17 +19,33 @@ const PLAN: &str = "RESEAT_PLAN";
 /// Stories, with what they need of the stage beside the default kernel.
 #[derive(Debug)]
 pub(crate) struct Chapter {
-    pub(crate) needs: &'static [Need],
-    pub(crate) act: Act,
+    needs: &'static [Need],
+    act: Act,
 }
 
 /// Where stories are played.
 #[derive(Debug)]
-pub(crate) enum Act {
+enum Act {
     /// Each boots machines of its own.
     Alone(&'static [Story<Stage>]),
     /// All of them on one machine.
     Together(Shared<Stage, Running>, &'static [Story<Running>]),
+}
+
+/// Stories each of which boots machines of its own.
+pub(crate) const fn alone(needs: &'static [Need], stories: &'static [Story<Stage>]) -> Chapter {
+    let act = Act::Alone(stories);
+    Chapter { needs, act }
+}
+
+/// Stories that share a machine.
+pub(crate) const fn together(
+    needs: &'static [Need],
+    shared: Shared<Stage, Running>,
+    stories: &'static [Story<Running>],
+) -> Chapter {
+    let act = Act::Together(shared, stories);
+    Chapter { needs, act }
 }
 
 impl Chapter {
@@ -102,7 +118,7 @@ pub(crate) fn trials(
         match &chapter.act {
             Act::Alone(stories) => {
                 let chosen = stories.iter().filter(|story| choice.plays(story.name, story.extent));
-                first.extend(chosen.map(|story| flag(alone(story, ready.clone()))));
+                first.extend(chosen.map(|story| flag(trial(story, ready.clone()))));
             }
             Act::Together(shared, stories) => {
                 let chosen = stories.iter().filter(|story| choice.plays(story.name, story.extent));
@@ -130,7 +146,7 @@ fn lacks(chapter: &Chapter, stage: &Result<Arc<Stage>, String>) -> Result<Arc<St
     }
 }
 
-fn alone(story: &'static Story<Stage>, stage: Result<Arc<Stage>, String>) -> Trial {
+fn trial(story: &'static Story<Stage>, stage: Result<Arc<Stage>, String>) -> Trial {
     Trial::test(story.name, move || {
         let stage = stage?;
         (story.play)(&stage).map_err(|error| Failed::from(format!("{error:#}")))

@@ -27,6 +27,7 @@ mod recovery;
 mod recovery_bed;
 mod selectors;
 mod service;
+mod shipped;
 mod sr_iov;
 mod variants;
 mod virt;
@@ -38,7 +39,7 @@ use libtest_mimic::Arguments;
 use reseat_scenarios::{Extent, Need, Stage, Story};
 use reseat_vm::artifacts::{Kernel, Part};
 
-use harness::{Act, Chapter, Choice};
+use harness::{Chapter, Choice, alone, together};
 
 /// Stories by file and function, each with its extent.
 macro_rules! stories {
@@ -61,137 +62,119 @@ const CRASH_TOOLS: Need = Need::Part(Part::CrashTools);
 
 /// All stories; the longest come first, so that none of them is alone at the end.
 static PROGRAMME: &[Chapter] = &[
-    Chapter {
-        needs: &[],
-        act: Act::Together(
-            recovery::SHARED,
-            stories![
-                Quick recover::table,
-                All recover::an_flr_that_kills_is_remembered,
-                All recover::a_disk_with_its_io_running_is_spared,
-                Quick recover::only_power_helps,
-                All recover::what_somebody_holds_is_refused,
-                All recover::killed_it_is_resumed,
-                All recovery_bed::the_kernel_calls_a_gpu_well_that_is_not,
-                All recovery_bed::a_disk_feels_a_reset_that_hits_it_and_no_other,
-                All recovery_bed::a_slot_gives_a_card_its_power_back,
-                Quick evidence::of_a_gpu_off_the_bus,
-                All campaign::smoke,
-            ],
-        ),
-    },
-    Chapter {
-        needs: &[],
-        act: Act::Together(
-            service::SHARED,
-            stories![
-                // The first needs a GPU that no story has touched yet: the machine's display, as firmware has left it.
-                All identity::known_by_what_it_said_before,
-                Quick identity::flr_is_known_by_vbios,
-                Quick quarantine::by_the_operator_and_back,
-                All quarantine::what_stays_sick_does_not_come_back,
-                Quick hot::back_from_a_power_cycle,
-            ],
-        ),
-    },
-    Chapter {
-        needs: &[],
-        act: Act::Together(
-            boot_claim::CLAIMED,
-            stories![
-                Quick boot_claim::one_of_twins_is_claimed_and_nouveau_has_the_other,
-                Quick boot_claim::all_functions_are_claimed,
-                Quick boot_claim::amd_with_audio_is_claimed,
-                Quick boot_claim::a_mismatch_refuses,
-                Quick boot_claim::no_rival_is_faster,
-            ],
-        ),
-    },
-    Chapter {
-        needs: &[],
-        act: Act::Together(
-            boot_claim::UNCLAIMED,
-            stories![
-                All boot_claim::without_it_nouveau_has_both_twins,
-                All boot_claim::without_it_the_rivals_have_all,
-            ],
-        ),
-    },
-    Chapter {
-        needs: &[],
-        act: Act::Together(
-            by_hand::SHARED,
-            stories![
-                Quick by_hand::off_touches_nothing,
-                Quick by_hand::a_dry_run_says_and_does_not,
-                Quick by_hand::a_mismatch_loads_nothing,
-                Quick by_hand::bad_rules_are_named,
-                Quick by_hand::one_that_cannot_bind_is_rolled_back,
-                Quick by_hand::a_damaged_ledger_counts_for_all,
-                Quick by_hand::a_claim_reads_at_most_thirty_registers_a_function,
-            ],
-        ),
-    },
-    Chapter {
-        needs: &[],
-        act: Act::Together(
-            next_boot::SHARED,
-            stories![
-                Quick next_boot::it_is_isolated,
-                All next_boot::it_is_known_again_in_another_slot,
-            ],
-        ),
-    },
-    Chapter {
-        needs: &[TRIXIE],
-        act: Act::Together(
-            matrix::TRIXIE,
-            stories![
-                All matrix::on_6_12_claimed_before_nouveau_and_xe,
-                All matrix::on_6_12_without_the_claim_they_have_both,
-                All matrix::on_6_12_recovered,
-                All matrix::on_6_12_back_from_a_power_cycle,
-            ],
-        ),
-    },
-    Chapter {
-        needs: &[NEWEST],
-        act: Act::Together(
-            matrix::NEWEST,
-            stories![
-                All matrix::on_the_newest_claimed_before_nouveau,
-                All matrix::on_the_newest_recovered,
-                All matrix::on_the_newest_back_from_a_power_cycle,
-            ],
-        ),
-    },
-    Chapter {
-        needs: &[],
-        act: Act::Together(
-            lockdown::SHARED,
-            stories![
-                All lockdown::asleep_it_is_claimed,
-                All lockdown::what_cannot_be_read_is_unverified,
-            ],
-        ),
-    },
-    Chapter {
-        needs: &[TRIXIE],
-        act: Act::Alone(stories![
+    together(
+        &[],
+        recovery::SHARED,
+        stories![
+            Quick recover::table,
+            All recover::an_flr_that_kills_is_remembered,
+            All recover::a_disk_with_its_io_running_is_spared,
+            Quick recover::only_power_helps,
+            All recover::what_somebody_holds_is_refused,
+            All recover::killed_it_is_resumed,
+            All recovery_bed::the_kernel_calls_a_gpu_well_that_is_not,
+            All recovery_bed::a_disk_feels_a_reset_that_hits_it_and_no_other,
+            All recovery_bed::a_slot_gives_a_card_its_power_back,
+            Quick evidence::of_a_gpu_off_the_bus,
+            All campaign::smoke,
+        ],
+    ),
+    together(
+        &[],
+        service::SHARED,
+        stories![
+            // The first needs a GPU that no story has touched yet: the machine's display, as firmware has left it.
+            All identity::known_by_what_it_said_before,
+            Quick identity::flr_is_known_by_vbios,
+            Quick quarantine::by_the_operator_and_back,
+            All quarantine::what_stays_sick_does_not_come_back,
+            Quick hot::back_from_a_power_cycle,
+        ],
+    ),
+    together(
+        &[],
+        boot_claim::CLAIMED,
+        stories![
+            Quick boot_claim::one_of_twins_is_claimed_and_nouveau_has_the_other,
+            Quick boot_claim::all_functions_are_claimed,
+            Quick boot_claim::amd_with_audio_is_claimed,
+            Quick boot_claim::a_mismatch_refuses,
+            Quick boot_claim::no_rival_is_faster,
+        ],
+    ),
+    together(
+        &[],
+        boot_claim::UNCLAIMED,
+        stories![
+            All boot_claim::without_it_nouveau_has_both_twins,
+            All boot_claim::without_it_the_rivals_have_all,
+        ],
+    ),
+    together(
+        &[],
+        by_hand::SHARED,
+        stories![
+            Quick by_hand::off_touches_nothing,
+            Quick by_hand::a_dry_run_says_and_does_not,
+            Quick by_hand::a_mismatch_loads_nothing,
+            Quick by_hand::bad_rules_are_named,
+            Quick by_hand::one_that_cannot_bind_is_rolled_back,
+            Quick by_hand::a_damaged_ledger_counts_for_all,
+            Quick by_hand::a_claim_reads_at_most_thirty_registers_a_function,
+        ],
+    ),
+    together(
+        &[],
+        next_boot::SHARED,
+        stories![
+            Quick next_boot::it_is_isolated,
+            All next_boot::it_is_known_again_in_another_slot,
+        ],
+    ),
+    together(
+        &[TRIXIE],
+        matrix::TRIXIE,
+        stories![
+            All matrix::on_6_12_claimed_before_nouveau_and_xe,
+            All matrix::on_6_12_without_the_claim_they_have_both,
+            All matrix::on_6_12_recovered,
+            All matrix::on_6_12_back_from_a_power_cycle,
+        ],
+    ),
+    together(
+        &[NEWEST],
+        matrix::NEWEST,
+        stories![
+            All matrix::on_the_newest_claimed_before_nouveau,
+            All matrix::on_the_newest_recovered,
+            All matrix::on_the_newest_back_from_a_power_cycle,
+        ],
+    ),
+    together(
+        &[],
+        lockdown::SHARED,
+        stories![
+            All lockdown::asleep_it_is_claimed,
+            All lockdown::what_cannot_be_read_is_unverified,
+        ],
+    ),
+    alone(
+        &[TRIXIE],
+        stories![
             Campaign recover::all_on_6_12,
             Campaign campaign::a_third_on_6_12,
-        ]),
-    },
-    Chapter {
-        needs: &[],
-        act: Act::Alone(stories![
+        ],
+    ),
+    alone(
+        &[],
+        stories![
             Campaign campaign::all_on_6_1,
             Campaign recover::killed_at_any_point_it_is_resumed,
-        ]),
-    },
-    Chapter {
-        needs: &[],
-        act: Act::Alone(stories![
+        ],
+    ),
+    alone(
+        &[],
+        stories![
             Quick selectors::five_identical_gpus,
             Quick group_peers::claimed_only_where_a_rule_says_so,
             All amd_switch::claimed_and_recovered_as_one_card,
@@ -208,59 +191,60 @@ static PROGRAMME: &[Chapter] = &[
             All hangs::an_unbind_that_never_returns,
             All hangs::a_second_hang_when_the_time_is_over,
             All hangs::a_reset_that_does_not_end,
-        ]),
-    },
-    Chapter {
-        needs: &[UEFI],
-        act: Act::Alone(stories![
+        ],
+    ),
+    alone(
+        &[UEFI],
+        stories![
             All only_display::of_uefi_is_refused_unless_forced,
-        ]),
-    },
-    Chapter {
-        needs: &[TRIXIE, MODULES, UEFI],
-        act: Act::Alone(stories![
+        ],
+    ),
+    alone(
+        &[TRIXIE, MODULES, UEFI],
+        stories![
             All only_display::on_simpledrm_is_refused_unless_forced,
-        ]),
-    },
-    Chapter {
-        needs: &[TRIXIE, MODULES],
-        act: Act::Alone(stories![
+        ],
+    ),
+    alone(
+        &[TRIXIE, MODULES],
+        stories![
             All only_display::of_a_3d_controller_is_refused_unless_forced,
             All only_display::in_text_mode_is_refused_though_the_console_is_busy,
             All variants::claimed_and_recovered,
             All variants::brought_by_scripts_under_stand_ins,
             All variants::one_that_cannot_be_loaded,
-        ]),
-    },
-    Chapter {
-        needs: &[DRACUT],
-        act: Act::Alone(stories![
+        ],
+    ),
+    alone(
+        &[DRACUT],
+        stories![
             All dracut::without_systemd,
             All dracut::with_systemd,
             All dracut::the_switch_leaves_it_to_the_rival,
             All install::by_dracut_and_back,
-        ]),
-    },
-    Chapter {
-        needs: &[CRASH_TOOLS],
-        act: Act::Alone(stories![
+        ],
+    ),
+    alone(
+        &[CRASH_TOOLS],
+        stories![
             All crash_kernel::claims_nothing,
-        ]),
-    },
-    Chapter {
-        needs: &[TRIXIE, MODULES, DRACUT],
-        act: Act::Alone(stories![
+        ],
+    ),
+    alone(
+        &[TRIXIE, MODULES, DRACUT],
+        stories![
             All variants::brought_by_dracut,
-        ]),
-    },
-    Chapter {
-        needs: &[ARM64],
-        act: Act::Alone(stories![
+        ],
+    ),
+    alone(
+        &[ARM64],
+        stories![
             All virt::one_is_claimed_and_nouveau_has_the_other,
             All virt::without_an_smmu_it_is_refused,
             All virt::what_the_smmu_does_not_cover_is_given_back,
-        ]),
-    },
+        ],
+    ),
+    alone(&[Need::Shipped], stories![All shipped::the_small_one_claims]),
 ];
 
 fn main() -> ExitCode {
