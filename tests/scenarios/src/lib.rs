@@ -13,6 +13,7 @@ mod gpu;
 mod heal;
 mod job;
 mod layout;
+mod pinned;
 pub mod port_writes;
 pub mod recovery;
 pub mod recovery_cost;

@@ -264,7 +264,7 @@ pub(crate) fn killed_at_any_point_it_is_resumed(stage: &Stage) -> Result<()> {
 
 /// The same at a few of these points.
 pub(crate) fn killed_it_is_resumed(running: &Running) -> Result<()> {
-    killed(running, 9)
+    killed(running, 13)
 }
 
 /// Kills it at every so many of a hundred points.

@@ -11,7 +11,7 @@ use reseat_scenarios::{Gpu, Running};
 
 use crate::recovery::{BEHIND_SWITCH, BESIDE_DISK, BYSTANDER};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Faults that the kernel's own reset does and does not help against, and the truth of it.
 pub(crate) fn the_kernel_calls_a_gpu_well_that_is_not(running: &Running) -> Result<()> {
@@ -123,15 +123,13 @@ pub(crate) fn a_slot_gives_a_card_its_power_back(running: &Running) -> Result<()
     let keeper = running.keep_slots();
     let bystander = running.gpu(BYSTANDER)?;
     let begin = now();
-    for index in [0, BEHIND_SWITCH, 0, BEHIND_SWITCH] {
-        let gpu = running.gpu(index)?;
-        let (started, before) = (now(), total(gpu, |function| function.power_cycles)?);
-        power_cycle(running, gpu)?;
-        let cycles = total(gpu, |function| function.power_cycles)?;
-        ensure!(cycles == before + u32::from(gpu.functions()), "{:?}", gpu.truth()?);
+    let gpus = [running.gpu(0)?, running.gpu(BEHIND_SWITCH)?];
+    for _ in 0..2 {
+        let started = now();
+        power_cycle(running, gpus)?;
         let resets = ports_reset(running, started)?;
         ensure!(resets.is_empty(), "ports were reset: {resets:?}");
-        running.renew(gpu)?;
+        gpus.iter().try_for_each(|gpu| running.renew(gpu))?;
     }
     ensure!(keeper.refills()?.len() == 4, "{:?}", keeper.refills()?);
     let seen = disturbances(&bystander.fake, begin, now())?;
@@ -139,28 +137,43 @@ pub(crate) fn a_slot_gives_a_card_its_power_back(running: &Running) -> Result<()
     Ok(())
 }
 
-fn power_cycle(running: &Running, gpu: &Gpu) -> Result<()> {
-    gpu.suffer(&faults::OFF_THE_BUS_UNTIL_POWER)?;
-    let identity = format!("od -An -tx4 -N 4 /sys/bus/pci/devices/{}/config", gpu.function(0));
-    let found = running.shell(&identity)?;
-    ensure!(found.trim() == "ffffffff", "the GPU is there: {found}");
-    // Longer than the five seconds after which a pressed button would have powered it on.
+/// Both at once: what takes its time is that they stay off.
+fn power_cycle(running: &Running, gpus: [&Gpu; 2]) -> Result<()> {
+    let cycles = |gpu| total(gpu, |function| function.power_cycles);
+    let before = [cycles(gpus[0])?, cycles(gpus[1])?];
+    for gpu in gpus {
+        gpu.suffer(&faults::OFF_THE_BUS_UNTIL_POWER)?;
+        let found = identity(running, gpu)?;
+        ensure!(found == "ffffffff", "the GPU is there: {found}");
+    }
+    // Longer than the five seconds after which a pressed button would have powered them on.
+    let slots = gpus.map(|gpu| format!("/sys/bus/pci/slots/{}/power", gpu.slot));
+    let [one, other] = &slots;
     let script = format!(
-        "cd /sys/bus/pci/slots/{} && echo 0 >power && sleep 6 && [ $(cat power) = 0 ] && echo 1 >power",
-        gpu.slot
+        "echo 0 >{one} && echo 0 >{other} && sleep 6 && [ $(cat {one}) = 0 ] && [ $(cat {other}) = 0 ] && \
+         echo 1 >{one} && echo 1 >{other}"
     );
     let ended = running.run(&script, SOON)?;
     ensure!(ended.status == 0, "{ended:?}");
-    let found = running.shell(&identity)?;
-    ensure!(
-        found.trim() == "248910de" && gpu.is_well()?,
-        "{found}, {:?}",
-        gpu.truth()?
-    );
-    // A new device for the kernel: nothing of what was written to the old one is left.
-    for function in 0..gpu.functions() {
-        let left = running.attribute(&gpu.function(function), "driver_override")?;
-        ensure!(left == "(null)", "driver_override is `{left}`");
+    for (gpu, before) in gpus.into_iter().zip(before) {
+        let found = identity(running, gpu)?;
+        ensure!(found == "248910de" && gpu.is_well()?, "{found}, {:?}", gpu.truth()?);
+        ensure!(
+            cycles(gpu)? == before + u32::from(gpu.functions()),
+            "{:?}",
+            gpu.truth()?
+        );
+        // A new device for the kernel: nothing of what was written to the old one is left.
+        for function in 0..gpu.functions() {
+            let left = running.attribute(&gpu.function(function), "driver_override")?;
+            ensure!(left == "(null)", "driver_override is `{left}`");
+        }
     }
     Ok(())
+}
+
+/// The first four bytes of a GPU's configuration space.
+fn identity(running: &Running, gpu: &Gpu) -> Result<String> {
+    let read = format!("od -An -tx4 -N 4 /sys/bus/pci/devices/{}/config", gpu.function(0));
+    Ok(running.shell(&read)?.trim().to_owned())
 }

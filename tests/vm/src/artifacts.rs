@@ -124,12 +124,6 @@ impl Part {
         }
     }
 
-    /// The part of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|part| part.name() == name)
-    }
-
     fn packages(self) -> Vec<PackageSet> {
         match self {
             Self::Kernel(kernel) => match kernel.architecture() {
@@ -304,5 +298,18 @@ impl Bed {
     /// A directory of the cache, by one of the names in the module's documentation.
     pub(crate) fn part(&self, name: &str) -> PathBuf {
         self.layout.root.join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_part_has_a_name_of_its_own() {
+        let names: BTreeSet<&str> = Part::ALL.into_iter().map(Part::name).collect();
+        assert_eq!(names.len(), Part::ALL.len());
     }
 }

@@ -270,4 +270,32 @@ mod tests {
         assert!(Manifest::load(&BUSYBOX, &layout.manifest_path(&BUSYBOX)).is_none());
         assert!(layout.tree(&BUSYBOX).is_none());
     }
+
+    #[test]
+    fn a_file_of_two_sets_counts_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout {
+            root: directory.path().to_owned(),
+        };
+        layout.create().unwrap();
+        let fetched = |file: &str, bytes: usize| {
+            fs::write(layout.root.join("debs").join(file), vec![0; bytes]).unwrap();
+            Fetched {
+                sha256: "00".to_owned(),
+                file: file.to_owned(),
+            }
+        };
+        let both = fetched("a_1_all.deb", 100);
+        let sets = [
+            (&BUSYBOX, vec![both.clone()]),
+            (&QEMU, vec![both, fetched("b_1_all.deb", 20)]),
+            (&DRACUT, vec![fetched("c_1_all.deb", 3)]),
+        ];
+        for (set, files) in sets {
+            let manifest = Manifest::record(set, files);
+            fs::write(layout.manifest_path(set), manifest.text()).unwrap();
+        }
+        assert_eq!(layout.package_bytes(&[]).unwrap(), 120);
+        assert_eq!(layout.package_bytes(&[Part::Dracut]).unwrap(), 123);
+    }
 }
