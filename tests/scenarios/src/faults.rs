@@ -112,8 +112,8 @@ pub const ALL: [Case; 12] = [
     SBR_KILLS,
 ];
 
-/// What ends every fault that a [`Case`] can name.
-const NO_FAULTS: [Command; 8] = [
+/// What ends every fault that a [`Case`] can name, but brings no function back.
+const NO_FAULTS: [Command; 7] = [
     Command::Flr(Reset::Normal),
     Command::Pm(Reset::Normal),
     Command::Sbr(Reset::Normal),
@@ -121,7 +121,6 @@ const NO_FAULTS: [Command; 8] = [
     Command::Pending(Stuck::Normal),
     Command::PmcsrStuck(Stuck::Normal),
     Command::ConfigDelay(ConfigDelay { ms: 0, reads: None }),
-    Command::Revive,
 ];
 
 impl Gpu {
@@ -144,6 +143,13 @@ impl Gpu {
     /// # Errors
     /// When the fake does not answer.
     pub fn heal(&self) -> Result<()> {
+        self.end_faults()?;
+        self.fake.control(&Command::Revive)?;
+        Ok(())
+    }
+
+    /// Ends the faults that have not come to anything yet.
+    pub(crate) fn end_faults(&self) -> Result<()> {
         for command in &NO_FAULTS {
             self.fake.control(command)?;
         }

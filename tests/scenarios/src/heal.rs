@@ -45,6 +45,7 @@ impl Running {
             if (is_claimed && !gpu.is_well()?) || !disturbances(&gpu.fake, self.begun.get(), now())?.is_empty() {
                 self.renew(gpu)?;
             }
+            gpu.end_faults()?;
         }
         self.begun.set(now());
         Ok(())

@@ -1,6 +1,12 @@
 //! The stories, each on a real kernel. Without the stage they are shown as ignored, and fail if they are run all the
 //! same; under `cargo xtask test` and in CI (`RESEAT_REQUIRE_STAGE` or `CI` set) they fail in any case. Those that need a
 //! compiler which not every machine has are ignored where only that is missing, but in CI.
+//!
+//! A boot takes longer than most stories. So a new story goes onto a machine that others have already, if it can: `recovery`
+//! for faults and resets, `service` for GPUs that leave and come back, `next_boot` for what a boot finds, `by_hand` for claims
+//! that differ in their rules, `boot_claim` for drivers that are faster, `matrix` for what depends on the kernel. After each
+//! story the machine is healed, and after one that fails the next story gets another machine: no story may build on the one
+//! before it.
 
 mod amd_switch;
 mod boot_claim;
