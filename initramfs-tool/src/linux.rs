@@ -24,7 +24,7 @@ mod sysfs;
 #[cfg(test)]
 mod test_root;
 
-pub use claim::boot::{Checked, Options, check_rules, run as boot_claim};
+pub use claim::boot::{BootOptions, Checked, check_rules, run as boot_claim};
 pub use claim::displays::{CONSOLE_COMMAND, say_console};
 pub use claim::hot_plug::{HotClaim, HotClaimError, HotOptions, report_of as hot_report, run as hot_claim};
 pub use claim::worker::work;

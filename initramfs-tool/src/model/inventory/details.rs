@@ -43,7 +43,7 @@ pub enum Serial {
 
 /// What is to be found out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedDetails {
     /// The subsystem.
     pub subsystem: bool,
     /// Path and slot.
@@ -52,7 +52,7 @@ pub struct Wanted {
     pub serial: bool,
 }
 
-impl Wanted {
+impl WantedDetails {
     /// Everything.
     pub const ALL: Self = Self {
         subsystem: true,
