@@ -180,7 +180,7 @@ impl Report {
             for peer in &mut gpu.peers {
                 peer.driver = driver_now(peer.address);
             }
-            gpu.hold_to_its_word();
+            gpu.check_drivers();
         }
         gpus.sort_by_key(|gpu| gpu.device);
         let rules: Vec<RuleReport> = findings.plan.rules.iter().map(RuleReport::from).collect();

@@ -5,17 +5,19 @@
 
 mod command_line;
 mod file;
-mod recover;
+mod recovery_policy;
 mod selector;
 
 pub use command_line::{CommandLine, Switch};
 pub use file::{LARGEST as LARGEST_FILE, RulesFileError, parse as parse_file};
-pub use recover::{Contract, Reboot, parse as parse_contract};
+pub use recovery_policy::{Contract, Reboot, parse as parse_contract};
 pub use selector::{Selector, SelectorError, Term};
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::model::inventory::WantedDetails;
 
 /// One request for a claim, and where it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +72,22 @@ impl Rule {
             display: Display::default(),
         }
     }
+}
+
+/// The details that rules ask for.
+pub fn wanted_details(rules: &[Rule]) -> WantedDetails {
+    let choices = rules.iter().flat_map(|rule| rule.not.iter().chain([&rule.choice]));
+    let selectors = choices.filter_map(|choice| choice.selector.as_ref().ok());
+    let mut wanted = WantedDetails::default();
+    for term in selectors.flat_map(Selector::terms) {
+        match term {
+            Term::Subsystem(_) => wanted.subsystem = true,
+            Term::Path(_) | Term::Slot(_) => wanted.place = true,
+            Term::Serial(_) => wanted.serial = true,
+            Term::Address(_) | Term::Identity(_) | Term::Gpu => {}
+        }
+    }
+    wanted
 }
 
 impl Choice {

@@ -163,7 +163,7 @@ impl Claim {
             if let Some(operation) = script.current() {
                 return Step::Do(operation.clone());
             }
-            self.turn_the_page();
+            self.next_stage();
         }
         match &self.state {
             State::Done(outcome) => Step::Done(outcome.clone()),
@@ -172,8 +172,8 @@ impl Claim {
         }
     }
 
-    /// A script has come to its end.
-    fn turn_the_page(&mut self) {
+    /// Goes on to what follows when a script has come to its end.
+    fn next_stage(&mut self) {
         self.state = match &self.state {
             State::Asking(_) => State::Claiming(Script::new(match self.aim {
                 Aim::Claim => scripts::claiming(&self.functions),
@@ -306,14 +306,12 @@ impl Claim {
                 about(operation, id::IOMMU_ABSENT_AFTER_BIND).with("driver", &function.vfio),
             )),
             OperationAnswer::Power(reading) => {
-                let good = reading.is_pinned_in_d0();
-                let failure = Failure::other(reading.facts(about(operation, id::NOT_PINNED_IN_D0)));
+                let judgement = match reading.is_pinned_in_d0() {
+                    true => Judgement::Good,
+                    false => Judgement::NotYet(Failure::other(reading.facts(about(operation, id::NOT_PINNED_IN_D0)))),
+                };
                 function.power = Some(reading);
-                if good {
-                    Judgement::Good
-                } else {
-                    Judgement::NotYet(failure)
-                }
+                judgement
             }
             OperationAnswer::NoSuchAttribute => match &operation.verb {
                 // Without them nothing can put the function to sleep, so there is nothing to forbid.

@@ -29,7 +29,7 @@ pub enum Assignment {
         /// What to take back, in the order in which it was done.
         changes: Vec<Change>,
         /// Why.
-        rollback: Rollback,
+        rollback: Box<Rollback>,
     },
 }
 
@@ -301,7 +301,7 @@ impl Supervision {
         }
         let assignment = Assignment::Undo {
             changes: changes.clone(),
-            rollback: rollback.clone(),
+            rollback: Box::new(rollback.clone()),
         };
         let attempt = Attempt {
             device: attempt.device,

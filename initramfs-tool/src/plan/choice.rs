@@ -47,14 +47,14 @@ pub enum Nothing {
         /// Where.
         address: FunctionAddress,
         /// Why.
-        problem: Finding,
+        problem: Box<Finding>,
     },
     /// A serial number that was not found, and one that could not be read.
     SerialUnread {
         /// What was looked for.
         expected: Term,
         /// Whose could not be read, and why.
-        problem: Finding,
+        problem: Box<Finding>,
     },
     /// No GPU has a function of this identity.
     NoIdentity(Identity),
@@ -214,7 +214,7 @@ fn not_there(term: &Term, machine: PlanInputs<'_>, candidates: &[Candidate<'_>])
 
 fn no_gpu_at(address: FunctionAddress, machine: PlanInputs<'_>) -> Nothing {
     if let Some((_, problem)) = machine.unreadable.iter().find(|(unreadable, _)| *unreadable == address) {
-        let problem = problem.clone();
+        let problem = Box::new(problem.clone());
         return Nothing::CannotRead { address, problem };
     }
     match machine.functions.iter().find(|function| function.address == address) {
@@ -254,7 +254,7 @@ fn serial_unread(term: &Term, machine: PlanInputs<'_>, candidates: &[Candidate<'
     serials.find_map(|serial| match serial {
         Serial::Unreadable(problem) => Some(Nothing::SerialUnread {
             expected: term.clone(),
-            problem: problem.clone(),
+            problem: Box::new(problem.clone()),
         }),
         Serial::NotAsked | Serial::None | Serial::Number(_) => None,
     })
@@ -298,9 +298,8 @@ impl Nothing {
             Self::NoneOf { gpus, expected } => of(id::RULE_NONE_OF).with("gpus", list(gpus)).with("expected", expected),
             Self::NotAGpu { address, class } => of(id::RULE_NOT_A_GPU).with("address", address).with("class", class),
             Self::Virtual(address) => of(id::RULE_VIRTUAL_FUNCTION).with("address", address),
-            Self::CannotRead { problem, .. } => problem.clone().leads_to(id::RULE_FUNCTION_UNREADABLE),
-            Self::SerialUnread { expected, problem } => problem
-                .clone()
+            Self::CannotRead { problem, .. } => Finding::clone(problem).leads_to(id::RULE_FUNCTION_UNREADABLE),
+            Self::SerialUnread { expected, problem } => Finding::clone(problem)
                 .leads_to(id::RULE_SERIAL_NUMBER_UNREADABLE)
                 .with("expected", expected),
             Self::NoIdentity(identity) => of(id::RULE_NO_IDENTITY).with("identity", identity),

@@ -220,7 +220,7 @@ impl GpuReport {
 
     /// What was done a moment ago may not be so any more: a GPU that has lost a function since is not claimed, and one
     /// whose functions are not with their former drivers is not given back.
-    pub(super) fn hold_to_its_word(&mut self) {
+    pub(super) fn check_drivers(&mut self) {
         let isolated = self.quarantine.as_ref().is_some_and(|quarantine| quarantine.isolated);
         let should_be = |function: &FunctionReport| match self.verdict {
             _ if isolated => None,

@@ -158,7 +158,7 @@ fn a_blocked_worker_is_abandoned_its_gpu_taken_back_and_the_others_claimed() {
     let rolled_back = Outcome {
         begun: true,
         power: Vec::new(),
-        rollback: Some(rollback.clone()),
+        rollback: Some(Rollback::clone(rollback)),
     };
     for (id, outcome) in [(*third, success()), (*undoer, rolled_back), (*second, success())] {
         supervision.event(seconds(5.2), id, WorkerEvent::Ended(outcome, seconds(0.1)));

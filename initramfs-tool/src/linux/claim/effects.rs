@@ -18,7 +18,7 @@ use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, drivers};
 use crate::model::display::Framebuffer;
-use crate::model::finding::{Finding, Id, Subject, id};
+use crate::model::finding::{Evidence, Finding, Id, Subject, id};
 
 // As asm-generic/errno-base.h has them.
 const EAGAIN: i32 = 11;
@@ -57,21 +57,22 @@ impl<'a> Effects<'a> {
             Verb::ReadPower => self.read_power(function).map(OperationAnswer::Power),
         };
         // Whatever is missing or went wrong at a function that is no longer there is so for that reason.
-        let gone = Finding::error(id::FUNCTION_GONE, Subject::function(function));
-        let finding = match &answer {
-            Ok(OperationAnswer::NoSuchAttribute | OperationAnswer::Driver(None) | OperationAnswer::Iommu(None)) => gone,
+        let evidence = match &answer {
+            Ok(OperationAnswer::NoSuchAttribute | OperationAnswer::Driver(None) | OperationAnswer::Iommu(None)) => {
+                Evidence::default()
+            }
             Ok(_) => return answer,
-            Err(failure) => Finding {
-                evidence: failure.finding.evidence.clone(),
-                ..gone
-            },
+            Err(failure) => failure.finding.evidence.clone(),
         };
         if self.root.function(function).exists() {
             return answer;
         }
         Err(Failure {
             kind: FailureKind::Vanished,
-            finding,
+            finding: Finding {
+                evidence,
+                ..Finding::error(id::FUNCTION_GONE, Subject::function(function))
+            },
         })
     }
 

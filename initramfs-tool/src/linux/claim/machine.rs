@@ -6,10 +6,10 @@ use crate::linux::sysfs::functions::{self, Listing};
 use crate::linux::sysfs::root::Root;
 use crate::model::display::Sign;
 use crate::model::finding::Finding;
-use crate::model::inventory::{Details, WantedDetails};
+use crate::model::inventory::Details;
 use crate::model::iommu::IommuFacts;
 use crate::plan::PlanInputs;
-use crate::rules::Rule;
+use crate::rules::{self, Rule};
 
 /// Everything that rules are held against.
 pub(crate) struct Gathered {
@@ -24,7 +24,7 @@ pub(crate) struct Gathered {
 /// Gathers the machine, as far as `rules` ask for it.
 pub(crate) fn gather(root: &Root, rules: &[Rule], command_line: &str) -> Gathered {
     let listing = functions::list(root);
-    let (details, problems) = details::gather(root, &listing.functions, WantedDetails::by(rules));
+    let (details, problems) = details::gather(root, &listing.functions, rules::wanted_details(rules));
     Gathered {
         details,
         signs: displays::signs(root, &listing.functions),

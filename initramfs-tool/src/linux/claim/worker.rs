@@ -30,7 +30,7 @@ pub fn work(root: &Root) -> io::Result<()> {
             }
         }
         Assignment::Undo { changes, rollback } => {
-            carry_out(root, Claim::undo(&changes, rollback), &mut reporter);
+            carry_out(root, Claim::undo(&changes, *rollback), &mut reporter);
         }
     }
     Ok(())

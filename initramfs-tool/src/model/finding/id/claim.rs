@@ -92,7 +92,7 @@ super::findings! {
         MODULE_WITHOUT_DRIVER = "module-without-driver";
         /// Plain vfio-pci takes the place of a variant. Facts: `why`, and its facts.
         VARIANT_GIVEN_UP = "variant-given-up";
-        /// Vfio-pci was loaded without disable_idle_d3, so that only the pin keeps functions in D0.
+        /// Vfio-pci was loaded without `disable_idle_d3`, so that only the pin keeps functions in D0.
         IDLE_D3_ENABLED = "idle-d3-enabled";
         /// Vfio-pci took a function by its own configuration when it was loaded. Facts: `driver`.
         VFIO_PCI_TOOK_OTHERS = "vfio-pci-took-others";
