@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use dlmalloc::GlobalDlmalloc;
 use lexopt::ValueExt;
 use lexopt::prelude::{Long, Short, Value};
-use reseat::linux::{self, CONSOLE_COMMAND, Options, Root, SERIALS_COMMAND, WORKER_ARGUMENT};
+use reseat::linux::{self, BootOptions, CONSOLE_COMMAND, Root, SERIALS_COMMAND, WORKER_ARGUMENT};
 use reseat_core::address::FunctionAddress;
 
 /// Asks the kernel for memory a few times in all; musl's own does so for every few pages, which is a tenth of the claim's time.
@@ -24,7 +24,7 @@ initramfs, /etc/reseat/quarantine.json) is isolated instead: no driver has it or
 
 Usage: reseat-claim [OPTIONS]
 
-Options:
+BootOptions:
       --rules FILE    the rules [default: /etc/reseat/reseat.toml, if it is there]
       --report FILE   where the report goes [default: /run/reseat/claim.json]
       --dry-run       print what would be claimed; touch nothing, write no report unless --report names one
@@ -52,7 +52,7 @@ Exit status: 0 if everything was in order, or there was nothing to do; 1 if not;
 ";
 
 enum Request {
-    Claim(Options),
+    Claim(BootOptions),
     Work(Root),
     SaySerialNumbers(Root, Vec<FunctionAddress>),
     SayConsole(PathBuf),
@@ -87,7 +87,7 @@ fn status_of<T>(outcome: &io::Result<T>) -> ExitCode {
     }
 }
 
-fn claim(options: &Options) -> ExitCode {
+fn claim(options: &BootOptions) -> ExitCode {
     let report = linux::boot_claim(options, words::report::log_lines);
     for (_, line) in words::report::lines(&report) {
         say(&mut io::stdout(), &format!("{line}\n"));
@@ -104,7 +104,7 @@ fn say(to: &mut impl Write, text: &str) {
 }
 
 fn arguments() -> Result<Request, lexopt::Error> {
-    let mut options = Options {
+    let mut options = BootOptions {
         root: Root::system(),
         rules: None,
         report: None,

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use reseat::linux::{self, HotClaim, HotOptions, Root};
 use reseat_core::address::FunctionAddress;
 
@@ -31,7 +32,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if_new: arguments.if_new,
     };
     let mut output = io::stdout().lock();
-    match linux::hot_claim(&options, words::report::log_details)? {
+    let claimed = linux::hot_claim(&options, words::report::log_details);
+    match claimed.map_err(|error| anyhow!(words::line(&error.finding())))? {
         HotClaim::Left(why) => writeln!(output, "{}", words::line(&why))?,
         HotClaim::Done(report) => {
             for (_, line) in words::report::details(&report) {

@@ -1,11 +1,11 @@
 //! `reseat report`.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use reseat::linux::{self, CLAIM_REPORT, ReportFileError, Root};
+use reseat::linux::{self, CLAIM_REPORT, Root};
 use reseat::report::Report;
 
 use crate::explain::explained;
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 /// Prints the report.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let report = linux::read_report(&Root::system(), &std::path::absolute(&arguments.file)?);
-    let report = report.map_err(with_what_helps)?;
+    let report = report.map_err(|error| anyhow!(words::line(&error.finding())))?;
     let mut output = io::stdout().lock();
     if arguments.json {
         writeln!(output, "{}", explained(&report)?)?;
@@ -39,16 +39,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         writeln!(output, "\n{}", functions(&report))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Who has just installed it, and has no report, wants to know where to look.
-fn with_what_helps(error: ReportFileError) -> anyhow::Error {
-    match &error {
-        ReportFileError::File { cause, .. } if cause.kind() == ErrorKind::NotFound => anyhow!(
-            "{error}: no claim has run that wrote it; `reseat initramfs status` says whether this boot's image has one"
-        ),
-        _ => error.into(),
-    }
 }
 
 fn functions(report: &Report) -> String {
