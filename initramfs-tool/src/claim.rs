@@ -20,7 +20,7 @@ pub use limits::Limits;
 pub use machine::{Claim, Step};
 pub use operation::{Answer, Attribute, Operation, Verb};
 pub use outcome::{FunctionPower, Outcome, Rollback};
-pub use power::{PowerReading, PowerState};
+pub use power::{PmcsrReading, PowerReading};
 pub use supervision::{Assignment, Command, Event, Finished, Supervision, WorkerId};
 pub use target::{Aim, Isolation, Target, TargetFunction};
 

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::io;
 
 use reseat_core::address::FunctionAddress;
-use reseat_core::capability::power_management::{self, PowerManagement};
+use reseat_core::capability::power_management::PowerManagement;
 use reseat_core::capability::view::ViewError;
 use reseat_core::config::RegisterError;
 use reseat_core::header::CapabilityPointer;
@@ -14,7 +14,7 @@ use reseat_core::presence::{Presence, RrsVisibility};
 use super::attribute::{self, Directory, FileError};
 use super::config::{ConfigError, ConfigFile};
 use super::{Root, variants};
-use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PowerReading, PowerState, Verb};
+use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PmcsrReading, PowerReading, Verb};
 use crate::display::Framebuffer;
 
 // As asm-generic/errno-base.h has them.
@@ -181,7 +181,7 @@ impl<'a> Effects<'a> {
     }
 
     /// The state in PMCSR; none where the function has no such register, which is then always in D0.
-    fn read_pmcsr(&mut self, function: FunctionAddress) -> Result<Option<PowerState>, Failure> {
+    fn read_pmcsr(&mut self, function: FunctionAddress) -> Result<Option<PmcsrReading>, Failure> {
         let power_management = match self.power.get_mut(&function) {
             Some(Some(power_management)) => power_management,
             Some(None) => return Ok(None),
@@ -192,13 +192,8 @@ impl<'a> Effects<'a> {
             }
         };
         match power_management.control_status() {
-            Ok(control_status) => Ok(Some(match control_status.power_state() {
-                power_management::PowerState::D0 => PowerState::D0,
-                power_management::PowerState::D1 => PowerState::D1,
-                power_management::PowerState::D2 => PowerState::D2,
-                power_management::PowerState::D3hot => PowerState::D3hot,
-            })),
-            Err(ViewError::Register(RegisterError::AllOnes { .. })) => Ok(Some(PowerState::AllOnes)),
+            Ok(control_status) => Ok(Some(PmcsrReading::State(control_status.power_state()))),
+            Err(ViewError::Register(RegisterError::AllOnes { .. })) => Ok(Some(PmcsrReading::AllOnes)),
             Err(error) => Err(Failure::other(format!("cannot read PMCSR of {function}: {error}"))),
         }
     }

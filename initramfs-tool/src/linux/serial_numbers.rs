@@ -12,11 +12,11 @@ use reseat_core::capability::StandardId;
 use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
 use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
 use reseat_core::capability::walk::{Walk, WalkEnd};
-use reseat_core::header::CapabilityPointer;
+use reseat_core::header::{CapabilityPointer, is_gpu};
 
 use super::config::ConfigFile;
 use super::{Root, attribute, health, program, slot};
-use crate::inventory::{self, Gpu, Serial};
+use crate::inventory::{Gpu, Serial};
 
 /// What the process is started with, before the root and the functions to ask, and nobody else.
 pub const SERIALS_COMMAND: &str = "read-serial-numbers";
@@ -42,7 +42,7 @@ pub(super) fn of(said: &[(FunctionAddress, Serial)], gpu: &Gpu) -> Serial {
 /// All functions of a GPU that give a serial number give the same: one is asked, the GPU itself.
 fn asked(gpu: &Gpu) -> Option<FunctionAddress> {
     let mut functions = gpu.functions.iter();
-    let gpu = functions.find(|function| inventory::is_gpu(function.identity, function.class))?;
+    let gpu = functions.find(|function| is_gpu(function.identity, function.class))?;
     Some(gpu.address)
 }
 

@@ -4,12 +4,13 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use reseat_core::capability::power_management::PowerState;
 use tempfile::TempDir;
 
 use super::effects::Effects;
 use super::fixtures::{IN_D0, IN_D3HOT, WITH_A_CYCLE, config_space};
 use super::*;
-use crate::claim::{Answer, Attribute, FailureKind, Operation, PowerState, Verb};
+use crate::claim::{Answer, Attribute, FailureKind, Operation, PmcsrReading, Verb};
 use crate::report::{GpuVerdict, Report, Verdict};
 
 /// A machine made of files.
@@ -136,7 +137,7 @@ fn a_function_is_asked_itself_for_its_power_state() {
         let Answer::Power(reading) = answer else {
             panic!("{answer:?}")
         };
-        assert_eq!(reading.pmcsr, Some(expected));
+        assert_eq!(reading.pmcsr, Some(PmcsrReading::State(expected)));
         assert_eq!(reading.is_pinned_in_d0(), expected == PowerState::D0);
     }
 }
@@ -153,7 +154,7 @@ fn a_function_that_goes_dark_after_the_probe_is_not_in_d0() {
     let Answer::Power(reading) = answer else {
         panic!("{answer:?}")
     };
-    assert_eq!(reading.pmcsr, Some(PowerState::AllOnes));
+    assert_eq!(reading.pmcsr, Some(PmcsrReading::AllOnes));
     assert!(!reading.is_pinned_in_d0());
 }
 

@@ -1,11 +1,11 @@
 //! A GPU as the ladder has it.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::header::{ClassCode, Identity};
+use reseat_core::header::{ClassCode, Identity, is_gpu};
 use reseat_core::topology::Place;
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::{Function, Gpu, belongs_to_a_gpu, is_gpu};
+use crate::inventory::{Function, Gpu, belongs_to_a_gpu};
 
 /// A GPU, and what is reset with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

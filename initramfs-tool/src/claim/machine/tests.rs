@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use reseat_core::capability::power_management::PowerState;
+
 use super::*;
-use crate::claim::{Aim, Isolation, PowerState, TargetFunction, VFIO_PCI};
+use crate::claim::{Aim, Isolation, PmcsrReading, TargetFunction, VFIO_PCI};
 
 const GPU: Identity = Identity {
     vendor: 0x10de,
@@ -190,7 +192,7 @@ impl Kernel {
                 let state = if asleep { PowerState::D3hot } else { PowerState::D0 };
                 Answer::Power(PowerReading {
                     power_state: Some("D0".to_owned()),
-                    pmcsr: Some(state),
+                    pmcsr: Some(PmcsrReading::State(state)),
                     runtime_status: Some("active".to_owned()),
                     control: Some(device.control.clone()),
                     d3cold_allowed: Some(device.d3cold_allowed.clone()),
