@@ -35,7 +35,7 @@ impl PowerReading {
         }
         [
             ("power_state", or_absent(self.power_state.as_ref())),
-            ("pmcsr", self.pmcsr.map_or("absent", PowerState::name)),
+            ("pmcsr", self.pmcsr.map_or("absent", PmcsrReading::name)),
             ("runtime_status", or_absent(self.runtime_status.as_ref())),
             ("control", or_absent(self.control.as_ref())),
             ("d3cold_allowed", or_absent(self.d3cold_allowed.as_ref())),
