@@ -25,18 +25,16 @@ mod sysfs;
 mod test_root;
 
 pub use claim::boot::{Checked, Options, check_rules, run as boot_claim};
-pub use claim::displays::{CONSOLE_COMMAND, say_console};
 pub use claim::hot_plug::{HotClaim, HotClaimError, HotOptions, report_of as hot_report, run as hot_claim};
-pub use claim::worker::work;
-pub use claim::workers::WORKER_ARGUMENT;
 pub use initramfs::{
     FileState, ImageStatus, InitramfsError, InitramfsOptions, InitramfsStatus, Installed, OwnFileStatus, Progress,
     Removed, initramfs_status, install_initramfs, install_initramfs_files, remove_initramfs,
 };
+pub use process::serve::{Job, serve};
 pub use recover::{
     Applied, BaselineError, Isolation, Options as RecoverOptions, QuarantineError, Recorded, RecoverError, Return,
-    Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine, forget as forget_quarantined,
-    quarantine, recover, return_to_service, save_baseline, serve as serve_tasks, without_baseline,
+    Returned, accept_loss as accept_quarantine_loss, apply_quarantine, forget as forget_quarantined, quarantine,
+    recover, return_to_service, save_baseline, without_baseline,
 };
 pub use state::bundles::{list as list_evidence, read as read_evidence};
 pub use state::durable::DurableError;
@@ -50,11 +48,21 @@ pub use state::report::{CLAIM_REPORT, ReportFileError, read as read_report, writ
 pub use survey::details::gather as details;
 pub use survey::identity::identify_all;
 pub use survey::reset_class::class_of;
-pub use survey::serial_numbers::{SERIALS_COMMAND, say_serial_numbers};
-pub use survey::usage::of as usage_of;
 pub use sysfs::attributes::FileError;
 pub use sysfs::functions::{Listing, list, power_of};
 pub use sysfs::root::Root;
+
+/// The jobs of the boot claim's children.
+pub const CLAIM_JOBS: &[Job] = &[claim::worker::JOB, claim::displays::JOB, survey::serial_numbers::JOB];
+
+/// The jobs of the operator's command's children.
+pub const OPERATOR_JOBS: &[Job] = &[
+    claim::worker::JOB,
+    claim::displays::JOB,
+    survey::serial_numbers::JOB,
+    survey::usage::JOB,
+    recover::JOB,
+];
 
 #[cfg(test)]
 mod fixtures;

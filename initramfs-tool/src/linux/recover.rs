@@ -22,7 +22,4 @@ pub use baseline::{BaselineError, Recorded, save as save_baseline, without_basel
 pub use quarantine::{Applied, Isolation, QuarantineError, accept_loss, apply as apply_quarantine, forget, quarantine};
 pub use return_to_service::{Return, Returned, return_to_service};
 pub use run::{Options, RecoverError, recover};
-pub use worker::serve;
-
-/// What a worker is started with, before its root, and nobody else.
-pub const WORKER_COMMAND: &str = "do-tasks";
+pub(super) use worker::JOB;

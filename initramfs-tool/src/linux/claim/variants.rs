@@ -109,8 +109,9 @@ fn known(root: &Root, kernel: &str) -> Variants {
 
 /// Whether loading a variant loads nothing else that is not in the kernel, or comes with vfio-pci.
 fn comes_alone(root: &Root, kernel: &str, module: &str, until: Instant) -> Result<bool, String> {
-    let with_vfio_pci = modprobe::depends(root, kernel, VFIO_PCI_MODULE, until)?;
-    let loads = modprobe::depends(root, kernel, module, until)?;
+    let depends = |module| modprobe::depends(root, kernel, module, until).map_err(|error| error.to_string());
+    let with_vfio_pci = depends(VFIO_PCI_MODULE)?;
+    let loads = depends(module)?;
     let is_there = |module: &str| {
         let modules = root.path("/sys/module");
         with_vfio_pci.iter().any(|other| other == module) || modules.join(module).exists()
@@ -139,7 +140,7 @@ pub(crate) fn provide(
 }
 
 fn load(root: &Root, module: &str, until: Instant) -> Result<String, String> {
-    modprobe::modprobe(root, &[module], until)?;
+    modprobe::modprobe(root, &[module], until).map_err(|error| error.to_string())?;
     driver_of(root, module)
 }
 

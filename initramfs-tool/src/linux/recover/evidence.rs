@@ -176,6 +176,7 @@ mod tests {
     use reseat_core::recovery::Operation;
 
     use super::*;
+    use crate::linux::process::child::Lost;
     use crate::records::evidence::{Collected, fixture};
 
     fn machine() -> (tempfile::TempDir, Root) {
@@ -239,7 +240,7 @@ mod tests {
         let mut ask = |_: &Task, limit| {
             limits.push(limit);
             std::thread::sleep(limit);
-            Err(WorkerError::Gone("it has ended".to_owned()))
+            Err(WorkerError::Gone(Lost::Closed))
         };
         recorder.look(&mut ask, When::Before);
         let evidence = &recorder.bundle.moments[0];

@@ -19,16 +19,21 @@ mod devices;
 mod group;
 mod processes;
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::cell::RefCell;
+use std::io;
 use std::time::Duration;
 
 use reseat_core::address::FunctionAddress;
+use serde::{Deserialize, Serialize};
 
+use crate::linux::process::child::{Lost, consult};
+use crate::linux::process::serve::{Job, Line};
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 use crate::model::usage::{Findings, Holds, Usage};
+
+/// Gets functions, and answers who uses them.
+pub(crate) const JOB: Job = Job::new("find-users", search);
 
 /// A process that hangs in the kernel can hold up whoever looks at its memory, and a file system whose server is gone
 /// whoever looks at its files.
@@ -39,48 +44,83 @@ const LIMIT: Duration = Duration::from_secs(8);
 /// The initial PID namespace, `PROC_PID_INIT_INO` in the kernel's `include/linux/proc_ns.h`.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
-/// Who uses any of the functions: all of one GPU, as a rule. Comes back within 8 s.
+/// An answer of the child that searches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Said {
+    /// It looks at this process now.
+    At(u32),
+    /// It has come to the end.
+    Found(Usage),
+}
+
+/// Who uses any of the functions: all of one GPU, as a rule. A child searches, and is left behind after 8 s.
 ///
 /// A function that is not there is unknown use. Files that the calling process and its children hold count as well. What
 /// was so when it was looked at may be so no longer: a file can be passed on to a process that was looked at before. To be
 /// sure, take the functions off their drivers.
-pub fn of(root: &Root, functions: &[FunctionAddress]) -> Usage {
-    within(LIMIT, root, functions)
+pub(crate) fn of(root: &Root, functions: &[FunctionAddress]) -> Usage {
+    if cfg!(test) {
+        // The program of the unit tests is not one that a child could run.
+        return Search { root, at: &|_| {} }.run(functions);
+    }
+    let mut heard = Heard::default();
+    let end = consult(&JOB, root, &functions, LIMIT, &mut |said| heard.hear(said));
+    heard.usage(&end, LIMIT)
 }
 
-fn within(limit: Duration, root: &Root, functions: &[FunctionAddress]) -> Usage {
-    let at = Arc::new(AtomicU32::new(0));
-    let (sender, receiver) = mpsc::channel();
-    let search = Search {
-        root: root.clone(),
-        at: Arc::clone(&at),
-    };
-    let functions = functions.to_owned();
-    // A thread that hangs is left behind; nothing it does changes anything.
-    let spawned = thread::Builder::new().spawn(move || sender.send(search.run(&functions)).ok());
-    if let Err(error) = spawned {
-        return Usage::Unknown(vec![format!("cannot start the search: {error}")]);
+/// What was heard of a search.
+#[derive(Debug, Default)]
+struct Heard {
+    at: u32,
+    found: Option<Usage>,
+}
+
+impl Heard {
+    fn hear(&mut self, said: Said) {
+        match said {
+            Said::At(process) => self.at = process,
+            Said::Found(usage) => self.found = Some(usage),
+        }
     }
-    receiver.recv_timeout(limit).unwrap_or_else(|_| {
-        let at = at.load(Ordering::Relaxed);
-        Usage::Unknown(vec![format!(
-            "the search did not end within {limit:?}; it was at process {at}"
-        )])
-    })
+
+    fn usage(self, end: &Result<(), Lost>, limit: Duration) -> Usage {
+        let at = self.at;
+        let problem = match (self.found, end) {
+            (Some(usage), Ok(())) => return usage,
+            (_, Err(Lost::NotStarted(error))) => format!("cannot start the search: {error}"),
+            (_, Err(Lost::Blocked)) => {
+                format!("the search did not end within {limit:?}; it was at process {at}")
+            }
+            (_, Err(lost)) => format!("the search was lost at process {at}: {lost}"),
+            (None, Ok(())) => "the search ended without a result".to_owned(),
+        };
+        Usage::Unknown(vec![problem])
+    }
+}
+
+fn search(root: &Root, line: &mut Line) -> io::Result<()> {
+    let functions: Vec<FunctionAddress> = line.only_question()?;
+    let line = RefCell::new(line);
+    // A supervisor that does not listen any more has no use for the rest either, which changes nothing.
+    let at = |process| {
+        line.borrow_mut().answer(Said::At(process)).ok();
+    };
+    let usage = Search { root, at: &at }.run(&functions);
+    line.borrow_mut().answer(Said::Found(usage))
 }
 
 /// One search.
-struct Search {
-    root: Root,
-    /// The process that is looked at.
-    at: Arc<AtomicU32>,
+struct Search<'a> {
+    root: &'a Root,
+    /// Called with each process before the search looks at it.
+    at: &'a dyn Fn(u32),
 }
 
-impl Search {
+impl Search<'_> {
     fn run(&self, functions: &[FunctionAddress]) -> Usage {
         let mut findings = Findings::default();
-        let watch = devices::of(&self.root, functions, &mut findings);
-        if let Some(obstacle) = hidden_processes(&self.root) {
+        let watch = devices::of(self.root, functions, &mut findings);
+        if let Some(obstacle) = hidden_processes(self.root) {
             findings.obstacles.push(obstacle);
         }
         self.look_at_processes(&watch, Holds::Open, &mut findings);
@@ -90,7 +130,7 @@ impl Search {
         }
         // And this last: for a moment nobody else could open the group.
         if findings.users.is_empty() {
-            group::look(&self.root, functions, &mut findings);
+            group::look(self.root, functions, &mut findings);
         }
         findings.into()
     }

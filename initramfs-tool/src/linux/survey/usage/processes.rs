@@ -1,7 +1,6 @@
 //! The files that processes hold, by /proc.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::{fs, io};
 
 use reseat_core::address::FunctionAddress;
@@ -19,7 +18,7 @@ struct Process<'a> {
     findings: &'a mut Findings,
 }
 
-impl Search {
+impl Search<'_> {
     /// Adds the processes that hold a file of the watched functions in this way, and those that cannot be looked at.
     pub(super) fn look_at_processes(&self, watch: &Watch, how: Holds, findings: &mut Findings) {
         let proc = self.root.path("/proc");
@@ -32,7 +31,7 @@ impl Search {
             }
         };
         for pid in processes {
-            self.at.store(pid, Ordering::Relaxed);
+            (self.at)(pid);
             let mut process = Process {
                 pid,
                 watch,
