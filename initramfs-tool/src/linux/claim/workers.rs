@@ -1,7 +1,7 @@
 //! The supervisor's side of the workers: starts them, listens to them, abandons them.
 //!
-//! What a worker says lies in its pipe until the supervisor looks: it is not woken by every word of a worker that goes on
-//! well, only by its end, and now and then, long before any deadline.
+//! A worker's events lie in its pipe until the supervisor looks: only the end of a worker wakes it, and a pause that is far
+//! shorter than any deadline.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use crate::claim::{Command, Event, Finished, Limits, Supervision, Target, Worker
 use crate::linux::process::child::{Child, Lost, wait_for_an_end};
 use crate::linux::sysfs::root::Root;
 
-/// How long a worker's words may lie in its pipe, which has room for some hundreds of them.
+/// The longest time that events lie in a pipe, which has room for hundreds of them.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// One that is killed and not held by the kernel has ended within this time.
+/// The time within which a worker ends that is killed and not held by the kernel.
 const END_AFTER_KILL: Duration = Duration::from_millis(100);
 
 struct Workers<'a> {

@@ -11,7 +11,6 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// Waits until one of the descriptors is ready or hangs up, at most for `limit`.
 pub(super) fn wait(polled: &mut [PollFd<'_>], limit: Option<Duration>) {
-    let limit = limit.map(|limit| limit.min(Duration::from_secs(3600)));
     let time = limit.and_then(|limit| Timespec::try_from(limit).ok());
     // An interrupted poll has waited, if less. One that fails must not turn the caller's loop into a race.
     if !matches!(poll(polled, time.as_ref()), Ok(_) | Err(Errno::INTR)) {
