@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::process::Stdio;
 
 use sha2::{Digest as _, Sha256};
 
@@ -58,23 +57,14 @@ fn unpack(
     let program = programs::find(root, name);
     let program =
         program.ok_or_else(|| io::Error::other(format!("it takes `{name}` to unpack it, which is not there")))?;
-    let mut command = programs::command(&program);
-    command
+    let (read, status) = programs::command(&program)
         .args(arguments)
-        .stdin(file)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let mut child = command.spawn()?;
-    let mut output = BufReader::new(child.stdout.take().ok_or_else(|| io::Error::other("no output"))?);
-    let read = archive::read(&mut output, wanted, visit);
-    // Whoever does not read to the end leaves it waiting.
-    let rest = io::copy(&mut output, &mut io::sink());
-    let status = child.wait()?;
+        .input(file)
+        .read(|output| archive::read(&mut BufReader::new(output), wanted, visit))?;
     match read? {
         End::File => {}
         End::Compressed(..) => return Err(io::Error::other("something is compressed twice").into()),
     }
-    rest?;
     match status.success() {
         true => Ok(()),
         false => Err(io::Error::other(format!(
