@@ -30,8 +30,8 @@ pub use claim::hot_plug::{HotClaim, HotClaimError, HotOptions, report_of as hot_
 pub use claim::worker::work;
 pub use claim::workers::WORKER_ARGUMENT;
 pub use initramfs::{
-    FileState, ImageStatus, InitramfsError, InitramfsOptions, InitramfsStatus, Installed, OwnFileStatus, Progress,
-    Removed, initramfs_status, install_initramfs, install_initramfs_files, remove_initramfs,
+    BuiltContent, FileState, ImageStatus, InitramfsError, InitramfsOptions, InitramfsStatus, Installed, OwnFileStatus,
+    Progress, Removed, initramfs_status, install_initramfs, install_initramfs_files, remove_initramfs,
 };
 pub use recover::{
     Applied, BaselineError, Isolation, Options as RecoverOptions, QuarantineError, Recorded, RecoverError, Return,

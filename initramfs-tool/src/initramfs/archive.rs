@@ -88,7 +88,7 @@ const LINK: u32 = 0o120_000;
 
 /// An entry of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct ArchiveEntry {
     /// Its name, without a leading `/` or `./`.
     pub name: String,
     /// Type and permission bits.
@@ -101,7 +101,7 @@ pub struct Entry {
     pub content: Option<Vec<u8>>,
 }
 
-impl Entry {
+impl ArchiveEntry {
     /// Whether entries with these type and permission bits are links.
     #[must_use]
     pub fn is_link(mode: u32) -> bool {
@@ -126,7 +126,7 @@ pub enum End {
 pub fn read(
     file: &mut impl Read,
     wanted: &dyn Fn(&str) -> bool,
-    visit: &mut dyn FnMut(Entry),
+    visit: &mut dyn FnMut(ArchiveEntry),
 ) -> Result<End, ArchiveError> {
     let mut reader = Reader { file, at: 0 };
     loop {
@@ -172,7 +172,11 @@ impl<R: Read> Reader<'_, R> {
     }
 
     /// The entries of one archive, whose first magic has been read.
-    fn archive(&mut self, wanted: &dyn Fn(&str) -> bool, visit: &mut dyn FnMut(Entry)) -> Result<(), ArchiveError> {
+    fn archive(
+        &mut self,
+        wanted: &dyn Fn(&str) -> bool,
+        visit: &mut dyn FnMut(ArchiveEntry),
+    ) -> Result<(), ArchiveError> {
         loop {
             let at = self.at.saturating_sub(6);
             let damaged = || ArchiveError::Entry { at };
@@ -201,7 +205,7 @@ impl<R: Read> Reader<'_, R> {
                 .unwrap_or(&name)
                 .trim_start_matches('/')
                 .to_owned();
-            let content = match (wanted(&name) || Entry::is_link(*mode)) && size <= LARGEST_KEPT {
+            let content = match (wanted(&name) || ArchiveEntry::is_link(*mode)) && size <= LARGEST_KEPT {
                 true => Some(self.take(size)?),
                 false => {
                     self.skip(size)?;
@@ -209,7 +213,7 @@ impl<R: Read> Reader<'_, R> {
                 }
             };
             self.pad()?;
-            visit(Entry {
+            visit(ArchiveEntry {
                 name,
                 mode: *mode,
                 file: (*major, *minor, *inode),

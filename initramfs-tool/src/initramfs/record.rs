@@ -11,11 +11,28 @@ use super::builder::Builder;
 use super::contents::Digest;
 
 /// The version of the file's form.
-pub const SCHEMA: &str = "reseat.initramfs/1";
+pub const SCHEMA: &str = "reseat.initramfs/2";
+
+/// The previous version, which is read as well. It has the same keys, and `kept_is_older` only in its later files.
+const PREVIOUS: &str = "reseat.initramfs/1";
+
+/// A record that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallationRecordError {
+    /// It is no JSON of the expected form.
+    #[error(transparent)]
+    Form(#[from] serde_json::Error),
+    /// It has the schema of another version.
+    #[error("it has the schema `{found}`, this version reads `{SCHEMA}` and `{PREVIOUS}`")]
+    Schema {
+        /// The schema that it has.
+        found: String,
+    },
+}
 
 /// What `install` has done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct InstallationRecord {
     /// [`SCHEMA`].
     pub schema: String,
     /// When.
@@ -61,7 +78,7 @@ pub struct SwitchedImage {
     pub entry: Option<PathBuf>,
 }
 
-impl Record {
+impl InstallationRecord {
     /// Of nothing yet.
     #[must_use]
     pub fn begin(builder: Builder, since: Timestamp) -> Self {
@@ -75,20 +92,24 @@ impl Record {
         }
     }
 
-    /// Reads one.
+    /// Reads one. A record of the previous version becomes one of this.
     ///
     /// # Errors
-    /// When it is of another form, with in what.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+    /// When it is of another form.
+    pub fn parse(bytes: &[u8]) -> Result<Self, InstallationRecordError> {
         #[derive(Deserialize)]
         struct Head {
             schema: String,
         }
-        let Head { schema } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if schema != SCHEMA {
-            return Err(format!("it has the schema `{schema}`, this version reads `{SCHEMA}`"));
+        let Head { schema: found } = serde_json::from_slice(bytes)?;
+        if found != SCHEMA && found != PREVIOUS {
+            return Err(InstallationRecordError::Schema { found });
         }
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+        let record: Self = serde_json::from_slice(bytes)?;
+        Ok(Self {
+            schema: SCHEMA.to_owned(),
+            ..record
+        })
     }
 
     /// What was done with an image. Arch's have the same name from kernel to kernel.
@@ -101,5 +122,44 @@ impl Record {
     pub fn put(&mut self, image: SwitchedImage) {
         self.images.retain(|other| other.image != image.image);
         self.images.push(image);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREVIOUS_FILE: &str = include_str!("record/record-1.json");
+    const FILE: &str = include_str!("record/record-2.json");
+
+    fn read(text: &str) -> InstallationRecord {
+        InstallationRecord::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_form_of_a_record_is_frozen() {
+        assert_eq!(serde_json::to_string_pretty(&read(FILE)).unwrap() + "\n", FILE);
+    }
+
+    #[test]
+    fn a_record_of_the_previous_version_is_read() {
+        assert_eq!(read(PREVIOUS_FILE), read(FILE));
+        // Its first files had no such field.
+        let first = PREVIOUS_FILE.replace("      \"kept_is_older\": true,\n", "");
+        assert_ne!(first, PREVIOUS_FILE);
+        let read = read(&first);
+        assert!(!read.images[0].kept_is_older);
+        assert_eq!(read.schema, SCHEMA);
+    }
+
+    #[test]
+    fn a_record_of_a_later_version_is_not() {
+        let later = FILE.replace(SCHEMA, "reseat.initramfs/3");
+        let error = InstallationRecord::parse(later.as_bytes()).unwrap_err();
+        assert!(matches!(error, InstallationRecordError::Schema { found } if found == "reseat.initramfs/3"));
+        assert!(matches!(
+            InstallationRecord::parse(b"{}"),
+            Err(InstallationRecordError::Form(_))
+        ));
     }
 }

@@ -10,6 +10,7 @@ mod gpu;
 mod history;
 mod initramfs;
 mod inventory;
+mod json;
 mod quarantine;
 mod recover;
 mod report;

@@ -66,6 +66,20 @@ pub(crate) fn line(finding: &Finding) -> String {
     parts.join("; ")
 }
 
+/// The finding as an object of `--json`: its fields, then `message`, its sentence, and `help`, the steps in order.
+#[cfg(feature = "operator")]
+pub(crate) fn json(finding: &Finding) -> serde_json::Value {
+    serde_json::json!({
+        "id": finding.id,
+        "severity": finding.severity,
+        "subject": finding.subject,
+        "evidence": finding.evidence,
+        "remedy": finding.remedy,
+        "message": sentence(finding),
+        "help": steps(finding),
+    })
+}
+
 /// The name of a subject in a sentence.
 pub(crate) fn subject(subject: &Subject) -> &str {
     match subject.kind {

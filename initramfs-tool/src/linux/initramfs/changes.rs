@@ -151,21 +151,18 @@ impl Changes {
         self.0.push(Change::Obsolete { path: path.to_owned() });
     }
 
-    /// Everything stays. Gives what could not be cleared away.
-    pub(super) fn finish(self, kept: &[&Path]) -> Vec<String> {
+    /// Everything stays. Returns the errors of clearing up.
+    pub(super) fn finish(self, kept: &[&Path]) -> Vec<InitramfsError> {
         let leftovers = self.0.iter().filter_map(|change| match change {
             Change::Switched { before: path, .. } | Change::Obsolete { path } => Some(path),
             Change::File { .. } | Change::Directory { .. } | Change::Image { .. } | Change::SetAside { .. } => None,
         });
         let leftovers = leftovers.filter(|path| !kept.contains(&path.as_path()));
-        leftovers
-            .filter_map(|path| remove_if_there(path).err())
-            .map(|error| error.to_string())
-            .collect()
+        leftovers.filter_map(|path| remove_if_there(path).err()).collect()
     }
 
-    /// Puts everything back, the last first. Gives what could not be.
-    pub(super) fn undo(self) -> Vec<String> {
+    /// Puts everything back, the last first. Returns the errors.
+    pub(super) fn undo(self) -> Vec<InitramfsError> {
         let undone = self.0.into_iter().rev().map(|change| match change {
             Change::File {
                 path,
@@ -181,9 +178,7 @@ impl Changes {
             Change::Directory { path } => fs::remove_dir(&path).map_err(failed("remove", &path)),
             Change::Obsolete { .. } => Ok(()),
         });
-        undone
-            .filter_map(|undone| undone.err().map(|error| error.to_string()))
-            .collect()
+        undone.filter_map(Result::err).collect()
     }
 }
 

@@ -10,10 +10,13 @@ use rustix::fs::{StatVfsMountFlags, statvfs};
 use super::images::{self, FIRMWARE_PARTITIONS};
 use super::{disks, menu, presets, programs};
 use crate::initramfs::builder::Builder;
+use crate::initramfs::machine::{Deployed, Facts, Image, Kernel, RulesState, UnifiedSign};
 use crate::initramfs::measured;
-use crate::initramfs::plan::{self, Deployed, Facts, Image, Kernel, Request};
+use crate::initramfs::plan::{self, Request};
+use crate::linux::state::rules::{self, RULES_FILE};
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, Subject, id};
 
 /// The program for the image.
 pub(super) const PROGRAM: &str = "/usr/sbin/reseat-claim";
@@ -38,7 +41,7 @@ pub(super) fn gather(root: &Root, request: &Request) -> Facts {
         .collect();
     let (disks, disks_unknown) = match disks::bindings(root, measured::changing(menu::is_by_grub(root))) {
         Ok(disks) => (disks, None),
-        Err(why) => (Vec::new(), Some(why)),
+        Err(error) => (Vec::new(), Some(error)),
     };
     let places = places(root);
     let mut facts = Facts {
@@ -55,6 +58,7 @@ pub(super) fn gather(root: &Root, request: &Request) -> Facts {
         secure_boot: secure_boot(root),
         disks,
         disks_unknown,
+        rules: rules_file(root),
     };
     if facts.builders.len() > 1 {
         let first = plan::choose(&facts, &request.kernels)
@@ -63,6 +67,22 @@ pub(super) fn gather(root: &Root, request: &Request) -> Facts {
         facts.made_by = first.and_then(|image| images::look_into(root, &root.path(image)).ok()?.made_by());
     }
     facts
+}
+
+/// The rules that the image takes up.
+pub(super) fn rules_file(root: &Root) -> RulesState {
+    if !root.path(RULES_FILE).exists() && !root.path(RULES_FILE).is_symlink() {
+        return RulesState::Missing(RULES_FILE.into());
+    }
+    let invalid = rules::meaning_nothing(root).into_iter().map(|cause| {
+        let subject = Subject::file(RULES_FILE);
+        Finding::error(id::RULES_INVALID, subject).with("cause", cause)
+    });
+    let invalid: Vec<_> = invalid.collect();
+    match invalid.is_empty() {
+        true => RulesState::Valid,
+        false => RulesState::Invalid(invalid),
+    }
 }
 
 /// Where images are on this machine.
@@ -162,8 +182,8 @@ fn deployed(root: &Root) -> Option<Deployed> {
     }
 }
 
-/// What speaks for kernel and initramfs in one file.
-fn unified(root: &Root) -> Vec<String> {
+/// The signs of kernel and initramfs in one file.
+fn unified(root: &Root) -> Vec<UnifiedSign> {
     let mut signs = Vec::new();
     for partition in FIRMWARE_PARTITIONS {
         let directory = Path::new(partition).join("EFI/Linux");
@@ -173,18 +193,18 @@ fn unified(root: &Root) -> Vec<String> {
             file.extension()
                 .is_some_and(|extension| extension.eq_ignore_ascii_case("efi"))
         });
-        signs.extend(images.map(|image| image.display().to_string()));
+        signs.extend(images.map(UnifiedSign::Image));
     }
-    signs.extend(layout_of_unified(root).map(|file| format!("{file} says layout=uki")));
-    signs.extend(dracut_unifies(root).map(|file| format!("{file} says uefi=yes")));
-    signs.extend(
-        presets::unified(root)
-            .into_iter()
-            .map(|name| format!("{name} builds one")),
-    );
+    let setting = |file: String, setting| UnifiedSign::Setting {
+        file: file.into(),
+        setting,
+    };
+    signs.extend(layout_of_unified(root).map(|file| setting(file, "layout=uki")));
+    signs.extend(dracut_unifies(root).map(|file| setting(file, "uefi=yes")));
+    signs.extend(presets::unified(root).into_iter().map(UnifiedSign::Preset));
     // What the stub of such an image leaves behind.
     if firmware_variable(root, "StubInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f").is_some() {
-        signs.push("one was booted".to_owned());
+        signs.push(UnifiedSign::Booted);
     }
     signs.sort();
     signs.dedup();

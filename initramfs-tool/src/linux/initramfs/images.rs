@@ -9,7 +9,7 @@ use std::process::Stdio;
 use sha2::{Digest as _, Sha256};
 
 use super::{InitramfsError, failed, programs};
-use crate::initramfs::archive::{self, ArchiveError, Compression, End, Entry};
+use crate::initramfs::archive::{self, ArchiveEntry, ArchiveError, Compression, End};
 use crate::initramfs::contents::{Contents, Digest, is_wanted};
 use crate::linux::sysfs::root::Root;
 
@@ -51,7 +51,7 @@ fn unpack(
     root: &Root,
     (mut file, compression, at): (File, Compression, u64),
     wanted: &dyn Fn(&str) -> bool,
-    visit: &mut dyn FnMut(Entry),
+    visit: &mut dyn FnMut(ArchiveEntry),
 ) -> Result<(), ArchiveError> {
     file.seek(SeekFrom::Start(at))?;
     let (name, arguments) = compression.command().split_first().unwrap_or((&"", &[]));
