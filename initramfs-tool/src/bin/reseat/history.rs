@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use reseat::linux::{self, Root};
-use reseat::records::checked_lines::{Content, DamagedLine};
+use reseat::records::checked_lines::{CheckedLines, DamagedLine};
 use reseat::records::history::{Entry, Standing, standings};
 use reseat_core::recovery::ClassChange;
 use serde::Serialize;
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn words(history: &Content<Entry>) -> String {
+fn words(history: &CheckedLines<Entry>) -> String {
     if history.records.is_empty() {
         return "no reset yet".to_owned();
     }
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_table_of_resets_and_what_is_known_of_classes() {
         let entry: Entry = serde_json::from_str(include_str!("../../records/history/entry-1.json")).unwrap();
-        let mut history = Content {
+        let mut history = CheckedLines {
             records: vec![entry],
             damaged: Vec::new(),
         };

@@ -39,30 +39,3 @@ fn add_words(value: &mut Value) {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use reseat::model::finding::{Subject, id};
-
-    use super::*;
-
-    #[test]
-    fn findings_get_their_words_wherever_they_stand() {
-        #[derive(Serialize)]
-        struct Document {
-            schema: &'static str,
-            gpus: Vec<Vec<Finding>>,
-        }
-        let finding = Finding::error(id::FILE_UNREADABLE, Subject::file("/x")).with("cause", "no such file");
-        let mut output = Vec::new();
-        let printed = Document {
-            schema: "x/1",
-            gpus: vec![vec![finding.clone()]],
-        };
-        line(&mut output, &printed).unwrap();
-        assert_eq!(
-            String::from_utf8(output).unwrap(),
-            format!("{{\"schema\":\"x/1\",\"gpus\":[[{}]]}}\n", words::json(&finding))
-        );
-    }
-}

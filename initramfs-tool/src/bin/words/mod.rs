@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each of the two programs needs a part of it")]
 
 mod claim;
+mod decode;
 mod initramfs;
 mod machine;
 mod recovery;
@@ -24,6 +25,8 @@ const SENTENCES: &[&[Sentence]] = &[
     recovery::SENTENCES,
     #[cfg(feature = "operator")]
     initramfs::SENTENCES,
+    #[cfg(feature = "operator")]
+    decode::SENTENCES,
 ];
 const STEPS: &[&[Steps]] = &[
     machine::STEPS,

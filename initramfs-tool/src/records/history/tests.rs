@@ -142,5 +142,8 @@ fn an_entry_of_another_schema_is_no_entry() {
     let other: serde_json::Value = serde_json::from_str(&frozen).unwrap();
     let content = checked_lines::decode::<Entry>(checked_lines::encode(&other).unwrap().as_bytes());
     assert_eq!(content.records, []);
-    assert!(content.damaged[0].cause.contains("reseat.history/2"), "{content:?}");
+    assert!(
+        content.damaged[0].cause.to_string().contains("reseat.history/2"),
+        "{content:?}"
+    );
 }
