@@ -100,11 +100,11 @@ fn header_fields(header: &Value, their: &lspci::Function, tally: &mut Tally) {
     }
     bars(header, their, tally);
     let lines: Vec<&str> = their.lines.iter().map(String::as_str).collect();
-    if layout == "CardBus" {
+    if layout == "cardbus" {
         tally.explain(Reason::CardBusControl);
     }
     let rows = (0..).zip(ROWS.iter()).filter(|(_, row)| row.place == Place::Header);
-    for (n, row) in rows.filter(|(_, row)| layout != "CardBus" || row.register != "bridge_control") {
+    for (n, row) in rows.filter(|(_, row)| layout != "cardbus" || row.register != "bridge_control") {
         field(n, row, &lines, &header["registers"], None, tally);
     }
 }
