@@ -84,10 +84,8 @@ fn only<'a>(findings: &'a Value, id: &str) -> &'a Value {
         .iter()
         .filter(|found| found["id"] == id)
         .collect();
-    let [finding] = found.as_slice() else {
-        panic!("{} of {id} in {findings:#}", found.len())
-    };
-    finding
+    assert_eq!(found.len(), 1, "{id} in {findings:#}");
+    found[0]
 }
 
 /// What puts it into the image of the kernel that runs does nothing for another.

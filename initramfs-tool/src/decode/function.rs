@@ -66,7 +66,7 @@ pub struct HeaderFields {
     pub buses: Option<BusNumbers>,
     /// The BARs that hold something.
     pub bars: Vec<BarFields>,
-    /// Where the list of capabilities begins.
+    /// The pointer to the list of capabilities.
     pub pointer: Option<PointerFields>,
     /// Command, Status and Bridge Control.
     pub registers: Registers,
@@ -85,14 +85,14 @@ pub struct BarFields {
     pub prefetchable: Option<bool>,
 }
 
-/// Where the header says that the standard capabilities begin.
+/// The header's pointer to the standard capabilities.
 #[derive(Clone, Debug, Serialize)]
 pub struct PointerFields {
     /// Status says that there is a list. Without it the pointer is not followed.
     pub listed: bool,
-    /// Where the pointer stands.
+    /// The offset of the pointer.
     pub at: u16,
-    /// Where it leads.
+    /// Its target.
     pub target: u16,
     /// Its lowest two bits, which ought to be 0.
     pub reserved_bits: u16,
@@ -111,7 +111,7 @@ pub struct Capabilities {
 /// A capability.
 #[derive(Clone, Debug, Serialize)]
 pub struct CapabilityFields {
-    /// Where it begins.
+    /// Its offset.
     pub offset: u16,
     /// Its ID as a hexadecimal number.
     pub id: String,
@@ -337,7 +337,7 @@ impl Capabilities {
 }
 
 impl CapabilityFields {
-    /// Where it is; the rest is the list's own.
+    /// Its place; the rest is the list's own.
     fn located<I: CapabilityId, const N: usize>(
         list: &List<I, NotDumped, N>,
         capability: &Capability<I>,

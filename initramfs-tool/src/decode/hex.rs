@@ -19,12 +19,12 @@ use thiserror::Error;
 
 use crate::model::finding::{Finding, Subject, id};
 
-/// What a text holds.
+/// The functions and the defects of a text.
 #[derive(Clone, Debug)]
 pub struct Dump {
     /// The functions, in the order of the text.
     pub functions: Vec<DumpedFunction>,
-    /// What is wrong with the text.
+    /// The defects of the text.
     pub problems: Vec<DumpProblem>,
 }
 
@@ -92,7 +92,7 @@ pub struct DumpedSpace {
 }
 
 impl DumpedSpace {
-    /// How many bytes the rows give.
+    /// The number of bytes that the rows give.
     pub fn length(&self) -> usize {
         self.bytes.len()
     }

@@ -17,7 +17,7 @@ use super::function::{BarFields, Capabilities, CapabilityFields, DecodedFunction
 use super::register::{Field, Register, Registers};
 use super::value::Value;
 
-/// How wide a line becomes, if its words allow it.
+/// The width of a line, if its words allow it.
 const WIDTH: usize = 110;
 
 impl Display for DecodedFunction {

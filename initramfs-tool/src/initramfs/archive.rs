@@ -1,4 +1,4 @@
-//! What an initramfs is made of: "newc" cpio archives one behind the other, the last of them compressed as a whole.
+//! The parts of an initramfs: "newc" cpio archives one behind the other, the last of them compressed as a whole.
 //!
 //! The form is in the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`.
 
@@ -20,21 +20,21 @@ pub enum ArchiveError {
     /// The file itself.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// What is no archive.
+    /// Bytes that are no archive.
     #[error("at byte {at} stands neither a cpio archive nor a known compression")]
     Unknown {
-        /// Where.
+        /// Its offset.
         at: u64,
     },
     /// A header that is none.
     #[error("the archive's entry at byte {at} is damaged")]
     Entry {
-        /// Where.
+        /// Its offset.
         at: u64,
     },
 }
 
-/// How a part is compressed.
+/// The compression of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     /// RFC 1952.
@@ -53,7 +53,7 @@ pub enum Compression {
     Zstd,
 }
 
-/// How each begins: the table in the kernel's `lib/decompress.c`, and RFC 8878 3.1.1.
+/// The first bytes of each: the table in the kernel's `lib/decompress.c`, and RFC 8878 3.1.1.
 const COMPRESSIONS: [(&[u8], Compression); 9] = [
     (&[0x1f, 0x8b], Compression::Gzip),
     (&[0x1f, 0x9e], Compression::Gzip),
@@ -95,21 +95,21 @@ pub struct ArchiveEntry {
     pub mode: u32,
     /// The file itself, which several names may share: its content then stands at the last of them.
     pub file: (u32, u32, u32),
-    /// How many names it has.
+    /// The number of its names.
     pub links: u32,
-    /// What it holds, or where it leads if it is a link; nothing for other files that were not asked for.
+    /// Its content, or the target of a link; `None` for other files that were not asked for.
     pub content: Option<Vec<u8>>,
 }
 
 impl ArchiveEntry {
-    /// Whether entries with these type and permission bits are links.
+    /// Returns true if entries with these type and permission bits are links.
     #[must_use]
     pub fn is_link(mode: u32) -> bool {
         mode & TYPE == LINK
     }
 }
 
-/// Where reading came to its end.
+/// The place where reading ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Of the file.

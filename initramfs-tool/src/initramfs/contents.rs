@@ -1,4 +1,4 @@
-//! What of ours is in an image, and what is not as it should be.
+//! The files of reseat in an image, and its shortfalls.
 
 mod shortfall;
 
@@ -44,18 +44,18 @@ const UDEV_SCRIPT: &str = "/scripts/init-top/udev";
 /// come after what `rd.driver.pre=` names.
 const DRACUT_HOOK: &str = "dracut/hooks/cmdline/00-reseat-claim.sh";
 
-/// What mkinitcpio's init, which is a script, runs and in which order.
+/// The file that lists, in order, what mkinitcpio's init runs.
 const MKINITCPIO_CONFIGURATION: &str = "config";
 const MKINITCPIO_HOOK: &str = "hooks/reseat";
 
-/// What mkinitcpio leaves in every image.
+/// A file that mkinitcpio leaves in every image.
 const MKINITCPIO_MARK: &str = "buildconfig";
 
 const SYSTEMD: &str = "usr/lib/systemd/systemd";
 const UNIT: &str = "usr/lib/systemd/system/reseat-claim.service";
 const UNIT_WANTED: &str = "systemd/system/sysinit.target.wants/reseat-claim.service";
 
-/// Whether the content of an entry is of interest.
+/// Returns true if the content of an entry is of interest.
 #[must_use]
 pub fn is_wanted(name: &str) -> bool {
     [RULES, QUARANTINE, ORDER, MKINITCPIO_CONFIGURATION].contains(&name) || is_program(name, PROGRAM)
@@ -70,7 +70,7 @@ fn is_program(name: &str, program: &str) -> bool {
 /// As many links on one way as the kernel follows (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
-/// What is in an image, as far as it matters here.
+/// The entries of an image, as far as they matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// By name: content, where it was wanted, and type and permission bits.
@@ -110,7 +110,7 @@ impl Contents {
         behind.filter(is_unread).collect()
     }
 
-    /// Where a name leads, by the links on its way; nothing if that never ends.
+    /// Resolves a name by the links on its way; `None` if that never ends.
     fn real(&self, name: &str) -> Option<String> {
         let parts = |path: &str| -> Vec<String> { path.split('/').rev().map(str::to_owned).collect() };
         let (mut way, mut left): (Vec<String>, Vec<String>) = (Vec::new(), parts(name));
@@ -157,13 +157,13 @@ impl Contents {
         Some(behind.unwrap_or(found))
     }
 
-    /// Whether it would claim anything, or tries to.
+    /// Returns true if it would claim anything, or try to.
     #[must_use]
     pub fn has_claim(&self) -> bool {
         self.program(PROGRAM).is_some()
     }
 
-    /// Who made it, as far as it shows.
+    /// The builder that made it, if it shows.
     #[must_use]
     pub fn made_by(&self) -> Option<Builder> {
         let has = |name: &str| self.files.contains_key(name);
@@ -177,7 +177,7 @@ impl Contents {
         }
     }
 
-    /// Whether modprobe finds modules: one by kmod wants the list in one of these forms, that of busybox the former.
+    /// Returns true if modprobe finds modules: one by kmod wants the list in one of these forms, that of busybox the former.
     fn has_module_list(&self, kernel: &str) -> bool {
         let has = |name: &str| {
             let path = format!("lib/modules/{kernel}/{name}");
@@ -198,12 +198,12 @@ impl Contents {
     }
 }
 
-/// What an image is to have.
+/// The required content of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequiredContents {
-    /// Who makes it.
+    /// Its builder.
     pub builder: Builder,
-    /// For which kernel.
+    /// Its kernel.
     pub kernel: String,
     /// The program on the machine.
     pub program: Option<Digest>,
@@ -211,13 +211,13 @@ pub struct RequiredContents {
     pub rules: Option<Digest>,
     /// The list of what is out of service on the machine, if there is one.
     pub quarantine: Option<Digest>,
-    /// Whether vfio-pci is a part of the kernel.
+    /// True if vfio-pci is built into the kernel.
     pub vfio_built_in: bool,
     /// The modules of the variants of vfio-pci that are made for GPUs of this machine.
     pub variants: Vec<String>,
 }
 
-/// What the image lacks; nothing if all of it is as it should be.
+/// The shortfalls of the image; none if all of it is as it should be.
 #[must_use]
 pub fn shortfalls(contents: &Contents, wanted: &RequiredContents) -> Vec<Shortfall> {
     let Some((program, mode)) = contents.program(PROGRAM) else {
@@ -256,7 +256,7 @@ pub fn shortfalls(contents: &Contents, wanted: &RequiredContents) -> Vec<Shortfa
     found
 }
 
-/// Why the program would not run in time; nothing if it would.
+/// The reason for which the program would not run in time.
 fn not_run(contents: &Contents, builder: Builder) -> Option<NotRun> {
     match builder {
         Builder::InitramfsTools => not_run_by_scripts(contents),

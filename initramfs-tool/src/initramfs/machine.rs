@@ -12,25 +12,25 @@ use crate::model::finding::Finding;
 pub struct Facts {
     /// The builders that are installed.
     pub builders: Vec<Builder>,
-    /// Who made the image of the first of the chosen kernels; asked only where several could have.
+    /// The builder of the first chosen kernel's image; read only if several are installed.
     pub made_by: Option<Builder>,
     /// The kernel that runs.
     pub running: Option<String>,
     /// The kernels that are installed.
     pub kernels: Vec<Kernel>,
-    /// Where images are looked for, for a kernel `VERSION`.
+    /// The places where images are searched, for a kernel `VERSION`.
     pub places: Vec<String>,
-    /// Whether `/usr/sbin/reseat-claim` is there.
+    /// True if `/usr/sbin/reseat-claim` is there.
     pub has_program: bool,
-    /// Whether the system is an image that something else makes.
+    /// The deployment, if something else makes the system as a whole.
     pub deployed: Option<Deployed>,
     /// The signs of unified kernel images.
     pub unified: Vec<UnifiedSign>,
-    /// Whether openSUSE's sdbootutil puts images on the boot loader's partition, under names of its own.
+    /// True if openSUSE's sdbootutil puts images on the boot loader's partition, under names of its own.
     pub by_sdbootutil: bool,
     /// The reason for which mkinitcpio would not read a file beside its configuration.
     pub no_drop_ins: Option<NoDropIns>,
-    /// Whether the firmware starts only what is signed.
+    /// True if the firmware starts only signed images.
     pub secure_boot: bool,
     /// The encrypted disks.
     pub disks: Vec<Disk>,
@@ -101,9 +101,9 @@ pub struct DisksError {
 /// An encrypted disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disk {
-    /// Which.
+    /// The disk.
     pub path: PathBuf,
-    /// What binds it.
+    /// Its binding.
     pub binding: Result<Binding, BindingError>,
 }
 
@@ -128,14 +128,14 @@ pub struct Kernel {
 /// An initramfs on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// Where.
+    /// Its path.
     pub path: PathBuf,
-    /// How large.
+    /// Its size in bytes.
     pub size: u64,
-    /// What is free where it is.
+    /// The free bytes of its file system.
     pub free: u64,
-    /// Which file system that is.
+    /// The number of that file system.
     pub file_system: u64,
-    /// Whether nothing can be written there.
+    /// True if that is mounted read-only.
     pub read_only: bool,
 }

@@ -107,7 +107,7 @@ const BINARY: usize = 4096;
 /// The largest head that LUKS2 has.
 const LARGEST: u64 = 4 << 20;
 
-/// What the first [`HEAD`] bytes of a disk say.
+/// The form of a disk, by its first [`HEAD`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
     /// It is not encrypted by LUKS.
@@ -137,7 +137,7 @@ impl Head {
     }
 }
 
-/// What binds a disk.
+/// The binding of a disk's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Binding {
     /// Nothing that another initramfs would change.
@@ -154,7 +154,7 @@ struct Metadata {
     tokens: std::collections::BTreeMap<String, Value>,
 }
 
-/// What binds the disk with this LUKS2 head, of the registers that are [`changing`].
+/// The binding of the disk with this LUKS2 head, to the registers that are [`changing`].
 ///
 /// # Errors
 /// When that cannot be determined.
@@ -178,7 +178,7 @@ pub fn binding(head: &[u8], changing: &[u64]) -> Result<Binding, BindingError> {
     Ok(Binding::None)
 }
 
-/// What `/etc/crypttab` says of a disk whose head has no token: `tpm2-pcrs=`, and who else brings its key.
+/// The binding in `/etc/crypttab` of a disk whose head has no token: `tpm2-pcrs=`.
 ///
 /// # Errors
 /// When that cannot be determined.
@@ -273,7 +273,6 @@ fn clevis_registers(protected: &str, depth: usize) -> Result<Vec<u64>, BindingEr
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn undecodable<E: Display>(error: E) -> BindingError {
     BindingError::ClevisEncoding {
         cause: error.to_string(),

@@ -1,4 +1,4 @@
-//! The machine held against what is asked for: what is to be done, or why it is not.
+//! The plan of an installation: the machine, checked against the request.
 
 mod refusal;
 
@@ -11,28 +11,28 @@ use crate::model::finding::{Finding, Severity, Subject, SubjectKind, id};
 
 pub use refusal::{InstallRefusal, all_signs};
 
-/// What the previous image is called, behind its name.
+/// The suffix of the previous image's name.
 pub const KEPT_SUFFIX: &str = ".before-reseat";
 
-/// What the new one is called until it is looked into.
+/// The suffix of the new one's name until it is verified.
 pub const UNFINISHED_SUFFIX: &str = ".reseat-new";
 
-/// How much larger a new image may become than the one before, beside what of ours comes into it: builders and what they
+/// The growth of a new image beyond what of ours comes into it, at most: builders and what they
 /// take up have moved on since.
 const GROWTH: u64 = 16 << 20;
 
-/// What is asked for.
+/// The request.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// The builder, if it matters.
     pub builder: Option<Builder>,
-    /// For which kernels.
+    /// The kernels.
     pub kernels: Which,
     /// Go on where a disk may not open.
     pub force: bool,
 }
 
-/// For which kernels.
+/// The kernels.
 #[derive(Clone, Debug, Default)]
 pub enum Which {
     /// The one that runs.
@@ -44,12 +44,12 @@ pub enum Which {
     Named(Vec<String>),
 }
 
-/// What is to be done.
+/// The plan of an installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallPlan {
-    /// With what.
+    /// The builder.
     pub builder: Builder,
-    /// For these kernels, and where their images are.
+    /// The kernels, each with the path of its image.
     pub kernels: Vec<(String, PathBuf)>,
     /// Refusals that force overrides, as warnings; and notes.
     pub findings: Vec<Finding>,
@@ -107,7 +107,7 @@ pub fn choose<'a>(facts: &'a Facts, which: &Which) -> Result<Vec<(&'a str, &'a I
     }
 }
 
-/// Which builder makes the images.
+/// Chooses the builder of the images.
 ///
 /// # Errors
 /// When there is none, or it cannot be said which.

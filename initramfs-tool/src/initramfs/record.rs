@@ -1,4 +1,4 @@
-//! What has been done, written down for the way back: `/var/lib/reseat/initramfs/record.json`.
+//! The record of an installation, for the way back: `/var/lib/reseat/initramfs/record.json`.
 //!
 //! It is written before anything is changed, so that an installation that was cut off is known as one.
 
@@ -30,16 +30,16 @@ pub enum InstallationRecordError {
     },
 }
 
-/// What `install` has done.
+/// The changes that `install` has made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstallationRecord {
     /// [`SCHEMA`].
     pub schema: String,
-    /// When.
+    /// The time of the installation.
     pub since: Timestamp,
-    /// Whether it came to its end.
+    /// True if it came to its end.
     pub complete: bool,
-    /// With what.
+    /// The builder.
     pub builder: Builder,
     /// The files for the builder.
     pub files: Vec<WrittenFile>,
@@ -50,28 +50,28 @@ pub struct InstallationRecord {
 /// A file that was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrittenFile {
-    /// Which.
+    /// Its path.
     pub path: PathBuf,
-    /// What it holds since.
+    /// Its digest since.
     pub content: Digest,
 }
 
 /// An image that was put in the place of another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwitchedImage {
-    /// For which kernel.
+    /// Its kernel.
     pub kernel: String,
-    /// Where it is.
+    /// Its path.
     pub image: PathBuf,
-    /// What it holds since.
+    /// Its digest since.
     pub content: Digest,
-    /// Where the one from before is.
+    /// The path of the one from before.
     pub kept: PathBuf,
-    /// What that holds.
+    /// The digest of that.
     pub kept_content: Digest,
-    /// Whether reseat was in that already, so that it is not what a removal goes back to.
+    /// True if reseat was in that already: a removal does not go back to it.
     pub kept_has_claim: bool,
-    /// Whether the image was built anew by somebody else since that was kept, so that it may be too old to go back to.
+    /// True if the image was rebuilt by another program since that was kept: it may be too old to go back to.
     #[serde(default)]
     pub kept_is_older: bool,
     /// The file with its entry in the boot menu, if there is one: of our own, or one that holds ours among others.
@@ -112,7 +112,7 @@ impl InstallationRecord {
         })
     }
 
-    /// What was done with an image. Arch's have the same name from kernel to kernel.
+    /// The record of an image. Arch's have the same name from kernel to kernel.
     #[must_use]
     pub fn image(&self, image: &Path) -> Option<&SwitchedImage> {
         self.images.iter().find(|known| known.image == image)

@@ -46,7 +46,7 @@ pub enum Progress {
     },
 }
 
-/// What a new image was verified for.
+/// The content that a new image was verified for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuiltContent {
     /// Everything of the claim is in it.

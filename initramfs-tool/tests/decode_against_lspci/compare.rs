@@ -86,7 +86,7 @@ fn header_fields(header: &Value, their: &lspci::Function, tally: &mut Tally) {
     let ours = header["layout"].as_str().unwrap_or("");
     tally.same(
         format_args!("layout"),
-        &ours.trim_end_matches(|c: char| c == '-' && layout == "unknown" || c.is_ascii_digit() && layout == "unknown"),
+        &ours.trim_end_matches(|c: char| layout == "unknown" && (c == '-' || c.is_ascii_digit())),
         &layout,
     );
     if let Some(line) = theirs("Bus:") {

@@ -196,6 +196,10 @@ pub(super) const SENTENCES: &[Sentence] = &[
 ];
 
 pub(super) const STEPS: &[Steps] = &[
+    (
+        "correct-rules-first",
+        &["correct the rules first; `reseat rules check` shows what each of them would claim"],
+    ),
     ("install-all-files", &["install all of reseat's files"]),
     (
         "use-other-builder",

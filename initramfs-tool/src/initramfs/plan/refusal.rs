@@ -28,16 +28,16 @@ pub enum InstallRefusal {
     NoKernels,
     /// This one is not installed.
     NoKernel {
-        /// Which.
+        /// The kernel.
         version: String,
         /// Those that are.
         there: Vec<String>,
     },
     /// It has no image.
     NoImage {
-        /// Which.
+        /// The kernel.
         version: String,
-        /// Where it was looked for.
+        /// The places where it was searched.
         places: Vec<String>,
     },
     /// Two kernels have the same image, and it does not show for which it is.
@@ -56,15 +56,15 @@ pub enum InstallRefusal {
     },
     /// The images are on the boot loader's partition, where sdbootutil puts them.
     Sdbootutil,
-    /// Nothing can be written where the images are.
+    /// The directory of the images is read-only.
     ReadOnly(PathBuf),
     /// Two images do not fit.
     NoSpace {
-        /// Where.
+        /// The directory.
         directory: PathBuf,
-        /// How much may be needed.
+        /// The bytes that may be needed.
         needed: u64,
-        /// How much there is.
+        /// The bytes that are free.
         free: u64,
     },
     /// The system is made elsewhere.
@@ -73,19 +73,19 @@ pub enum InstallRefusal {
     Unified {
         /// The signs of it.
         signs: Vec<UnifiedSign>,
-        /// Whether it has to be signed.
+        /// True if the firmware requires a signature.
         secure_boot: bool,
     },
     /// A disk that another initramfs does not open.
     Bound {
-        /// Which.
+        /// The disk.
         disk: PathBuf,
         /// To what.
         binding: Binding,
     },
     /// A disk of which that is not known.
     BindingUnknown {
-        /// Which.
+        /// The disk.
         disk: PathBuf,
         /// The cause.
         cause: BindingError,
@@ -101,6 +101,7 @@ impl InstallRefusal {
         if let Self::InvalidRules(finding) = self {
             return Finding {
                 severity: Severity::Refusal,
+                remedy: self.remedy(),
                 ..finding.clone()
             };
         }
@@ -199,7 +200,7 @@ impl InstallRefusal {
 
     fn remedy(&self) -> Option<Remedy> {
         Some(match self {
-            Self::InvalidRules(finding) => return finding.remedy.clone(),
+            Self::InvalidRules(finding) => finding.remedy.clone().unwrap_or(id::CORRECT_RULES_FIRST),
             Self::NoProgram => id::INSTALL_ALL_FILES,
             Self::NoBuilder => id::USE_OTHER_BUILDER,
             Self::BuilderNotThere(_) => id::NAME_INSTALLED_BUILDER,

@@ -346,6 +346,7 @@ fn invalid_rules_are_refused_forced_or_not() {
         assert_eq!(install_files(&facts, &request).unwrap_err(), expected);
     }
     let refusal = InstallRefusal::InvalidRules(invalid.clone()).finding();
+    assert_eq!(refusal.remedy, Some(id::CORRECT_RULES_FIRST));
     assert_eq!(
         (refusal.severity, refusal.evidence),
         (Severity::Refusal, invalid.evidence)

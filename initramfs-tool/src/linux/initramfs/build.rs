@@ -12,7 +12,7 @@ use crate::linux::claim::variants;
 use crate::linux::state::rules::RULES_FILE;
 use crate::linux::sysfs::root::Root;
 
-/// What the distribution tells the builder beside, when it makes this image.
+/// The options that the distribution has for this image.
 pub(super) fn options_of_preset(
     root: &Root,
     builder: Builder,
@@ -51,7 +51,7 @@ pub(super) fn build(
     Ok((images::look_into(root, &new)?, programs::warnings(&said)))
 }
 
-/// What an image made now is to have.
+/// The required content of an image that is built now.
 pub(super) fn wanted(root: &Root, builder: Builder, kernel: &str) -> Result<RequiredContents, InitramfsError> {
     let digest = |path: &str| {
         let path = root.path(path);
@@ -73,7 +73,7 @@ pub(super) fn wanted(root: &Root, builder: Builder, kernel: &str) -> Result<Requ
 }
 
 /// Runs what the distribution runs after it has built an image: some boot loaders want a copy of it.
-pub(super) fn tell_others(root: &Root, builder: Builder, kernel: &str, image: &Path) -> Result<(), InitramfsError> {
+pub(super) fn run_after_build(root: &Root, builder: Builder, kernel: &str, image: &Path) -> Result<(), InitramfsError> {
     let Some(directory) = builder
         .after_build()
         .map(|directory| root.path(directory))
@@ -96,12 +96,12 @@ pub(super) fn tell_others(root: &Root, builder: Builder, kernel: &str, image: &P
     Ok(())
 }
 
-/// Tells them that the images from before are back. Returns the errors.
-pub(super) fn tell_again(root: &Root, builder: Builder, told: &[(String, PathBuf)]) -> Vec<InitramfsError> {
-    let told = told
+/// Runs it again, after the images from before are back. Returns the errors.
+pub(super) fn run_after_restore(root: &Root, builder: Builder, announced: &[(String, PathBuf)]) -> Vec<InitramfsError> {
+    let done = announced
         .iter()
-        .map(|(kernel, image)| tell_others(root, builder, kernel, image));
-    told.filter_map(Result::err).collect()
+        .map(|(kernel, image)| run_after_build(root, builder, kernel, image));
+    done.filter_map(Result::err).collect()
 }
 
 /// As `run-parts` has it: an executable whose name is made of letters, digits, `_` and `-`.

@@ -81,7 +81,7 @@ fn no_medium(error: &io::Error) -> bool {
     matches!(number, Some(Errno::NXIO | Errno::NOMEDIUM))
 }
 
-/// What the list of the disks that the boot opens says beyond their heads: that these lie elsewhere, and what binds a key that
+/// The bindings in the list of disks that the boot opens: of those whose head lies elsewhere, and of a key that
 /// does not lie in one.
 fn listed(root: &Root, changing: &[u64]) -> Result<Vec<Disk>, DisksError> {
     const CRYPTTAB: &str = "/etc/crypttab";

@@ -1,4 +1,4 @@
-//! What matters about this machine.
+//! The facts about this machine.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -21,7 +21,7 @@ use crate::model::finding::{Finding, Subject, id};
 /// The program for the image.
 pub(super) const PROGRAM: &str = "/usr/sbin/reseat-claim";
 
-/// Where images are, as builders and `kernel-install` name them.
+/// The paths of images, as builders and `kernel-install` name them.
 const PLACES: [&str; 7] = [
     "/boot/initrd.img-VERSION",
     "/boot/initramfs-VERSION.img",
@@ -33,7 +33,7 @@ const PLACES: [&str; 7] = [
 ];
 const TOKEN: &str = "TOKEN";
 
-/// What matters about this machine, for this request.
+/// Gathers the facts about this machine, for this request.
 pub(super) fn gather(root: &Root, request: &Request) -> Facts {
     let builders = Builder::ALL.into_iter();
     let builders = builders
@@ -85,7 +85,7 @@ pub(super) fn rules_file(root: &Root) -> RulesState {
     }
 }
 
-/// Where images are on this machine.
+/// The paths of images on this machine.
 fn places(root: &Root) -> Vec<String> {
     let tokens = entry_tokens(root);
     let place = |place: &&str| -> Vec<String> {
@@ -97,7 +97,7 @@ fn places(root: &Root) -> Vec<String> {
     PLACES.iter().flat_map(place).collect()
 }
 
-/// What `kernel-install` may call this machine by on the boot partition, as its manual page has the order.
+/// The names that `kernel-install` may have for this machine on the boot partition, in the order of its manual page.
 fn entry_tokens(root: &Root) -> Vec<String> {
     let line = |path: &str| attributes::read_configuration(&root.path(path));
     let release = ["/etc/os-release", "/usr/lib/os-release"].map(line);
@@ -161,7 +161,7 @@ fn image(root: &Root, version: &str, places: &[String]) -> Option<Image> {
     })
 }
 
-/// Whether sdbootutil is there, and openSUSE's boot loader is one that it serves.
+/// Returns true if sdbootutil is there, and serves openSUSE's boot loader.
 fn by_sdbootutil(root: &Root) -> bool {
     let configuration = attributes::read_configuration(&root.path("/etc/sysconfig/bootloader"));
     let served = |line: &str| {
@@ -246,7 +246,7 @@ fn dracut_unifies(root: &Root) -> Option<String> {
     (value == "yes").then_some(path)
 }
 
-/// What the last line that sets something sets it to, and the file that it is in. `value` is what a line sets it to.
+/// The value in the last line that sets something, and its file. `value` returns that of a line.
 fn last_setting(
     root: &Root,
     files: impl Iterator<Item = String>,

@@ -13,10 +13,10 @@ use crate::initramfs::archive::{self, ArchiveEntry, ArchiveError, Compression, E
 use crate::initramfs::contents::{Contents, Digest, is_wanted};
 use crate::linux::sysfs::root::Root;
 
-/// Where the firmware's partition is mounted.
+/// The mount points of the firmware's partition.
 pub(super) const FIRMWARE_PARTITIONS: [&str; 3] = ["/efi", "/boot/efi", "/boot"];
 
-/// What is in it.
+/// Reads an image.
 pub(super) fn look_into(root: &Root, path: &Path) -> Result<Contents, InitramfsError> {
     let mut behind_links = BTreeSet::new();
     loop {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::build::{build, options_of_preset, tell_again, tell_others, wanted};
+use super::build::{build, options_of_preset, run_after_build, run_after_restore, wanted};
 use super::changes::{Changes, OLD, with_suffix};
 use super::{BuiltContent, InitramfsError, Progress, facts, images, leftovers, menu, record_file};
 use crate::initramfs::builder::{Builder, OwnFile};
@@ -16,16 +16,16 @@ use crate::linux::state::durable::Locked;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
 
-/// How to install.
+/// The options of an installation.
 #[derive(Clone, Debug, Default)]
 pub struct InitramfsOptions {
-    /// What is asked for.
+    /// The request.
     pub request: Request,
     /// Only plan.
     pub dry_run: bool,
 }
 
-/// What has been done.
+/// The result of an installation.
 #[derive(Clone, Debug)]
 pub struct Installed {
     /// The plan.
@@ -91,12 +91,12 @@ pub fn install_files(root: &Root, request: &Request) -> Result<(InstallationReco
 struct Installation<'a> {
     root: &'a Root,
     locked: &'a Locked,
-    /// What was written down before it.
+    /// The record before it.
     before: Option<InstallationRecord>,
     record: InstallationRecord,
     changes: Changes,
-    /// The images of which others have been told.
-    told: Vec<(String, PathBuf)>,
+    /// The images after whose build those programs were run.
+    announced: Vec<(String, PathBuf)>,
     /// Warnings and notes.
     findings: Vec<Finding>,
 }
@@ -106,7 +106,7 @@ struct Built {
     kernel: String,
     image: PathBuf,
     new: PathBuf,
-    /// Where the present one goes, if that is the one to keep.
+    /// The path to which the present one goes, if that is the one to keep.
     keep: Option<PathBuf>,
 }
 
@@ -125,12 +125,12 @@ impl<'a> Installation<'a> {
             before,
             record,
             changes: Changes::default(),
-            told: Vec::new(),
+            announced: Vec::new(),
             findings: Vec::new(),
         })
     }
 
-    /// What was kept for kernels that have been removed since is of no use any more.
+    /// Forgets the images that were kept for kernels that have been removed since.
     fn forget_kernels(&mut self, facts: &Facts) {
         let is_there = |kernel: &str| facts.kernels.iter().any(|there| there.version == kernel);
         let images = std::mem::take(&mut self.record.images);
@@ -185,8 +185,8 @@ impl<'a> Installation<'a> {
             }
         }
         for image in &built {
-            self.told.push((image.kernel.clone(), image.image.clone()));
-            tell_others(self.root, plan.builder, &image.kernel, &image.image)?;
+            self.announced.push((image.kernel.clone(), image.image.clone()));
+            run_after_build(self.root, plan.builder, &image.kernel, &image.image)?;
         }
         for image in &built {
             let copies = menu::other_copies(self.root, &image.image);
@@ -196,7 +196,7 @@ impl<'a> Installation<'a> {
         Ok(())
     }
 
-    /// What has the name of an image that is to be kept: an older one of ours goes in the end, one of somebody else's stays.
+    /// Frees the name of an image that is to be kept: an older one of ours goes in the end, another's stays.
     fn make_way(&mut self, kept: &Path) -> Result<(), InitramfsError> {
         let path = self.root.path(kept);
         if !path.exists() {
@@ -237,7 +237,7 @@ impl<'a> Installation<'a> {
         Ok(())
     }
 
-    /// Whether a file is there, and neither as this version brings it nor as one before has.
+    /// Returns true if a file is there, and neither as this version brings it nor as one before did.
     fn is_changed(&self, file: &OwnFile) -> bool {
         let written = self
             .record
@@ -278,7 +278,7 @@ impl<'a> Installation<'a> {
         })
     }
 
-    /// What is there when the image holds `content`, and where the present one goes, if that is the one to keep.
+    /// The record for an image that holds `content`, and the path to which the present one goes, if that is the one to keep.
     fn with_kept(
         &self,
         kernel: &str,
@@ -351,7 +351,7 @@ impl<'a> Installation<'a> {
             Err(error) => error,
         };
         let mut left = self.changes.undo();
-        left.extend(tell_again(self.root, self.record.builder, &self.told));
+        left.extend(run_after_restore(self.root, self.record.builder, &self.announced));
         let forgotten = match &self.before {
             Some(before) => record_file::write(self.locked, before),
             None => record_file::forget(self.locked),

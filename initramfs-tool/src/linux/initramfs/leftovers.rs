@@ -1,4 +1,4 @@
-//! What was left behind by an installation or a removal that was cut off.
+//! Leftovers of an installation or a removal that was cut off.
 
 use std::fs;
 use std::path::{Path, PathBuf};

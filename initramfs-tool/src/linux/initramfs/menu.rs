@@ -98,7 +98,7 @@ pub(super) fn write(root: &Root, files: &Files, changes: &mut Changes) -> Result
     Ok(())
 }
 
-/// Whether GRUB's menu takes up entries that are laid beside it: then its commands, which are measured, become others.
+/// Returns true if GRUB's menu takes up entries that are laid beside it: then its commands, which are measured, become others.
 pub(super) fn is_by_grub(root: &Root) -> bool {
     let mut configurations = GRUB.iter().filter_map(|directory| grub_configuration(root, directory));
     configurations.any(|configuration| menu::reads_custom(&configuration))
@@ -109,7 +109,7 @@ fn is_by_proxmox(root: &Root) -> bool {
     partitions.is_ok_and(|partitions| !partitions.is_empty())
 }
 
-/// Whether the boot loader boots copies of an image, and so nothing that lies beside it.
+/// Returns true if the boot loader boots copies of an image, and so nothing that lies beside it.
 pub(super) fn is_copied(root: &Root, image: &Path) -> bool {
     let tail = menu::tail(image);
     let boots_a_copy = |path: &PathBuf| {
@@ -169,7 +169,7 @@ fn loader_entry(root: &Root, image: &Path) -> Result<Option<(PathBuf, String)>, 
     Ok(None)
 }
 
-/// What the boot loader boots in the place of an image, if somebody copies that for it and what it has is another one.
+/// The copies that the boot loader boots in the place of an image, if they are not the same.
 pub(super) fn other_copies(root: &Root, image: &Path) -> Vec<PathBuf> {
     let tail = menu::tail(image);
     let content = images::digest(&root.path(image)).ok();

@@ -15,7 +15,7 @@ const PRESETS: &str = "/etc/mkinitcpio.d";
 /// The only image that the presets of today build, if they do not say which.
 const DEFAULT: &str = "default";
 
-/// What a preset sets, as far as it is written plainly.
+/// The assignments of a preset, as far as they are written plainly.
 struct Preset(Vec<(String, String)>);
 
 impl Preset {
@@ -31,7 +31,7 @@ impl Preset {
         Some(set.1.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// What is built, in order.
+    /// The names of the images that it builds, in order.
     fn names(&self) -> Vec<String> {
         match self.get("PRESETS").map(words) {
             Some(Ok(names)) => names,
@@ -90,7 +90,7 @@ fn of_kernel(root: &Root, version: &str) -> Option<(String, Preset)> {
     Some((package, Preset::parse(&preset)))
 }
 
-/// Where the preset for a kernel has its first image built, and where its package is wont to. Nothing if the kernel there is
+/// The places of the first image of a kernel's preset, and of its package's. None if the kernel there is
 /// another one: after an upgrade that runs on, or with the modules of an older one kept, the image is not this one's.
 pub(super) fn places(root: &Root, version: &str) -> Vec<String> {
     let Some((package, preset)) = of_kernel(root, version) else {
@@ -113,7 +113,7 @@ pub(super) fn places(root: &Root, version: &str) -> Vec<String> {
     named.into_iter().chain([usual]).collect()
 }
 
-/// What else the preset of a kernel has built: the image for when the first one fails.
+/// The other images of a kernel's preset: those for when the first one fails.
 pub(super) fn other_images(root: &Root, version: &str) -> Vec<PathBuf> {
     let Some((_, preset)) = of_kernel(root, version) else {
         return Vec::new();
@@ -126,7 +126,7 @@ pub(super) fn other_images(root: &Root, version: &str) -> Vec<PathBuf> {
     others.map(PathBuf::from).collect()
 }
 
-/// What mkinitcpio is told beside, for an image.
+/// The options of mkinitcpio for an image.
 ///
 /// # Errors
 /// When the preset says it in a way that only a shell understands, with where.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::build::{build, tell_again, tell_others};
+use super::build::{build, run_after_build, run_after_restore};
 use super::changes::{Changes, with_suffix};
 use super::{BuiltContent, InitramfsError, Progress, facts, images, leftovers, menu, presets, record_file};
 use crate::initramfs::builder::Builder;
@@ -16,7 +16,7 @@ use crate::initramfs::record::{InstallationRecord, SwitchedImage};
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
 
-/// What has been done.
+/// The changes of a removal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Files that are gone.
@@ -32,8 +32,8 @@ pub struct Removed {
 /// The directory of dracut's module.
 const OWN_DIRECTORY: &str = "52reseat";
 
-/// What becomes of a kernel's image.
-enum Way {
+/// The next step for a kernel's image.
+enum ImageStep {
     /// The kept one takes its place.
     Restore(SwitchedImage),
     /// A new one is built.
@@ -77,7 +77,7 @@ pub fn remove(root: &Root, force: bool, progress: &mut dyn FnMut(Progress)) -> R
         changes: Changes::default(),
         removed: Removed::default(),
         installed: facts.kernels.iter().map(|kernel| kernel.version.clone()).collect(),
-        told: Vec::new(),
+        announced: Vec::new(),
     };
     if !facts.unified.is_empty() {
         let unverified = Finding::warning(id::UNIFIED_IMAGES_UNVERIFIED, Subject::machine())
@@ -123,7 +123,7 @@ fn images_of(root: &Root, record: &InstallationRecord, facts: &Facts) -> Vec<(St
     images
 }
 
-/// Whether an image has the claim. One that cannot be looked into tells of none.
+/// Returns true if an image has the claim. One that cannot be read counts as one without.
 fn is_in_an_image(root: &Root, images: &[(String, PathBuf)]) -> bool {
     let mut images = images
         .iter()
@@ -164,8 +164,8 @@ struct Removal<'a> {
     removed: Removed,
     /// The kernels that are installed.
     installed: Vec<String>,
-    /// The images of which others have been told.
-    told: Vec<(String, PathBuf)>,
+    /// The images after whose build those programs were run.
+    announced: Vec<(String, PathBuf)>,
 }
 
 impl Removal<'_> {
@@ -191,13 +191,13 @@ impl Removal<'_> {
     ) -> Result<(), InitramfsError> {
         let mut switches = Vec::new();
         for (kernel, image) in kernels {
-            match self.way(image)? {
-                Way::Leave => {}
-                Way::Restore(known) => {
+            match self.step_for(image)? {
+                ImageStep::Leave => {}
+                ImageStep::Restore(known) => {
                     switches.push((kernel, image, known.kept));
                     self.removed.restored.push(kernel.clone());
                 }
-                Way::Rebuild(new) => {
+                ImageStep::Rebuild(new) => {
                     let builder = self.record.builder;
                     progress(Progress::Building {
                         kernel: kernel.clone(),
@@ -230,8 +230,8 @@ impl Removal<'_> {
             self.changes.switch(&self.root.path(image), &self.root.path(new))?;
         }
         for (kernel, image, _) in &switches {
-            self.told.push(((*kernel).clone(), (*image).clone()));
-            tell_others(self.root, self.record.builder, kernel, image)?;
+            self.announced.push(((*kernel).clone(), (*image).clone()));
+            run_after_build(self.root, self.record.builder, kernel, image)?;
         }
         self.forget_kept();
         let images: Vec<&PathBuf> = kernels.iter().map(|(_, image)| image).collect();
@@ -256,7 +256,7 @@ impl Removal<'_> {
         }
     }
 
-    /// What an installation or a removal has left behind that was cut off.
+    /// Forgets the leftovers of an installation or a removal that was cut off.
     fn forget_leftovers(&mut self, images: &[&PathBuf], menu: impl Iterator<Item = PathBuf>) {
         for image in images {
             for leftover in leftovers::beside_image(image) {
@@ -275,32 +275,32 @@ impl Removal<'_> {
         }
     }
 
-    fn way(&mut self, image: &Path) -> Result<Way, InitramfsError> {
+    fn step_for(&mut self, image: &Path) -> Result<ImageStep, InitramfsError> {
         let path = self.root.path(image);
         // The kernel was removed since.
         if !path.is_file() {
-            return Ok(Way::Leave);
+            return Ok(ImageStep::Leave);
         }
         let known = self.record.image(image);
         if let Some(known) = known {
             let content = images::digest(&path)?;
             if content == known.kept_content && !known.kept_has_claim {
-                return Ok(Way::Leave);
+                return Ok(ImageStep::Leave);
             }
             let kept = self.root.path(&known.kept);
             let kept_is_whole = kept.is_file() && images::digest(&kept)? == known.kept_content;
             if content == known.content && kept_is_whole && !known.kept_has_claim && !known.kept_is_older {
-                return Ok(Way::Restore(known.clone()));
+                return Ok(ImageStep::Restore(known.clone()));
             }
         }
         match images::look_into(self.root, &path) {
-            Ok(contents) if contents.has_claim() => Ok(Way::Rebuild(with_suffix(image, UNFINISHED_SUFFIX))),
-            Ok(_) => Ok(Way::Leave),
+            Ok(contents) if contents.has_claim() => Ok(ImageStep::Rebuild(with_suffix(image, UNFINISHED_SUFFIX))),
+            Ok(_) => Ok(ImageStep::Leave),
             // One that nobody has installed into is no reason to leave the others.
             Err(error) if known.is_none() => {
                 let left = Finding::warning(id::IMAGE_LEFT_UNREAD, Subject::file(image)).with("cause", error);
                 self.removed.findings.push(left);
-                Ok(Way::Leave)
+                Ok(ImageStep::Leave)
             }
             Err(error) => Err(error),
         }
@@ -321,7 +321,7 @@ impl Removal<'_> {
             }
             Err(error) => {
                 let mut left = self.changes.undo();
-                left.extend(tell_again(self.root, self.record.builder, &self.told));
+                left.extend(run_after_restore(self.root, self.record.builder, &self.announced));
                 Err(match left.is_empty() {
                     true => error,
                     false => {

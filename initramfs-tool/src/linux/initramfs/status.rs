@@ -77,7 +77,7 @@ pub struct ImageStatus {
 }
 
 impl InitramfsStatus {
-    /// Whether there is nothing of reseat.
+    /// Returns true if there is nothing of reseat.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         let without = |image: &ImageStatus| matches!(image.shortfalls.as_deref(), Ok([Shortfall::NoClaim]));
@@ -87,7 +87,7 @@ impl InitramfsStatus {
             && self.images.iter().all(without)
     }
 
-    /// Whether the files are there and the image of the running kernel, or where that is not known every image, has all that
+    /// Returns true if the files are there and the image of the running kernel, or where that is not known every image, has all that
     /// it is to have, and all rules say something.
     #[must_use]
     pub fn is_in_order(&self) -> bool {
@@ -177,7 +177,7 @@ impl ImageStatus {
     }
 }
 
-/// Looks at everything.
+/// Gathers the state of everything.
 ///
 /// # Errors
 /// When the file with what was written down of an installation cannot be read.

@@ -148,6 +148,8 @@ super::findings! {
         IMAGE_MKINITCPIO_HOOK_AFTER_UDEV = "image-mkinitcpio-hook-after-udev";
     }
     ways {
+        /// The rules have to be corrected.
+        CORRECT_RULES_FIRST = "correct-rules-first";
         /// All files of reseat belong on the machine.
         INSTALL_ALL_FILES = "install-all-files";
         /// Another builder has to include reseat-claim.
