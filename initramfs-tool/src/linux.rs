@@ -40,8 +40,9 @@ pub use {
     claim::check::{Checked, check_rules},
     claim::hot_plug::{HotClaim, HotClaimError, HotOptions, report_of as hot_report, run as hot_claim},
     initramfs::{
-        FileState, ImageStatus, InitramfsError, InitramfsOptions, InitramfsStatus, Installed, OwnFileStatus, Progress,
-        Removed, initramfs_status, install_initramfs, install_initramfs_files, remove_initramfs,
+        BuiltContent, FileState, ImageStatus, InitramfsError, InitramfsOptions, InitramfsStatus, Installed,
+        OwnFileStatus, Progress, Removed, initramfs_status, install_initramfs, install_initramfs_files,
+        remove_initramfs,
     },
     recover::{
         Applied, BaselineError, IsolationResult, QuarantineError, Recorded, RecoverError, RecoverOptions, Return,

@@ -9,6 +9,7 @@
 #[cfg(feature = "operator")]
 pub(crate) mod bundle;
 mod claim;
+mod decode;
 #[cfg(feature = "operator")]
 pub(crate) mod events;
 mod initramfs;
@@ -30,6 +31,8 @@ const SENTENCES: &[&[Sentence]] = &[
     recovery::SENTENCES,
     #[cfg(feature = "operator")]
     initramfs::SENTENCES,
+    #[cfg(feature = "operator")]
+    decode::SENTENCES,
 ];
 const STEPS: &[&[Steps]] = &[
     machine::STEPS,

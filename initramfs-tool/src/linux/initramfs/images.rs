@@ -8,14 +8,14 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::{InitramfsError, failed, programs};
-use crate::initramfs::archive::{self, ArchiveError, Compression, End, Entry};
+use crate::initramfs::archive::{self, ArchiveEntry, ArchiveError, Compression, End};
 use crate::initramfs::contents::{Contents, Digest, is_wanted};
 use crate::linux::sysfs::root::Root;
 
-/// Where the firmware's partition is mounted.
+/// The mount points of the firmware's partition.
 pub(super) const FIRMWARE_PARTITIONS: [&str; 3] = ["/efi", "/boot/efi", "/boot"];
 
-/// What is in it.
+/// Reads an image.
 pub(super) fn look_into(root: &Root, path: &Path) -> Result<Contents, InitramfsError> {
     let mut behind_links = BTreeSet::new();
     loop {
@@ -50,7 +50,7 @@ fn unpack(
     root: &Root,
     (mut file, compression, at): (File, Compression, u64),
     wanted: &dyn Fn(&str) -> bool,
-    visit: &mut dyn FnMut(Entry),
+    visit: &mut dyn FnMut(ArchiveEntry),
 ) -> Result<(), ArchiveError> {
     file.seek(SeekFrom::Start(at))?;
     let (name, arguments) = compression.command().split_first().unwrap_or((&"", &[]));

@@ -20,11 +20,13 @@ macro_rules! findings {
 use findings;
 
 mod claim;
+mod decode;
 mod initramfs;
 mod machine;
 mod recovery;
 
 pub use claim::*;
+pub use decode::*;
 pub use initramfs::*;
 pub use machine::*;
 pub use recovery::*;
@@ -32,7 +34,13 @@ pub use recovery::*;
 use super::{Id, Remedy};
 
 /// Every id, by area.
-pub const ALL: &[&[Id]] = &[machine::IDS, claim::IDS, recovery::IDS, initramfs::IDS];
+pub const ALL: &[&[Id]] = &[machine::IDS, claim::IDS, recovery::IDS, initramfs::IDS, decode::IDS];
 
 /// Every way out, by area.
-pub const REMEDIES: &[&[Remedy]] = &[machine::WAYS, claim::WAYS, recovery::WAYS, initramfs::WAYS];
+pub const REMEDIES: &[&[Remedy]] = &[
+    machine::WAYS,
+    claim::WAYS,
+    recovery::WAYS,
+    initramfs::WAYS,
+    decode::WAYS,
+];
