@@ -4,7 +4,8 @@ use std::fmt::Display;
 
 use reseat_core::capability::dpc::{DpcReason, DpcReasonExtension, DpcTrigger};
 use reseat_core::capability::express::{
-    AspmStates, Indicator, LinkSpeed, LinkSpeeds, PayloadSize, PortType, PowerControllerControl,
+    AspmStates, CrosslinkResolution, DownstreamComponentPresence, Indicator, LinkSpeed, LinkSpeeds, PayloadSize,
+    PortType, PowerControllerControl,
 };
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::capability::resizable_bar::BarSize;
@@ -287,6 +288,30 @@ impl From<PowerControllerControl> for Value {
         match power {
             PowerControllerControl::On => "on".into(),
             PowerControllerControl::Off => "off".into(),
+        }
+    }
+}
+
+impl From<CrosslinkResolution> for Value {
+    fn from(resolution: CrosslinkResolution) -> Self {
+        match resolution {
+            CrosslinkResolution::NotSupported => "not supported".into(),
+            CrosslinkResolution::UpstreamPort => "upstream port".into(),
+            CrosslinkResolution::DownstreamPort => "downstream port".into(),
+            CrosslinkResolution::NotCompleted => "not completed".into(),
+        }
+    }
+}
+
+impl From<DownstreamComponentPresence> for Value {
+    fn from(presence: DownstreamComponentPresence) -> Self {
+        match presence {
+            DownstreamComponentPresence::LinkDownPresenceNotDetermined => "link down, presence not determined".into(),
+            DownstreamComponentPresence::LinkDownNotPresent => "link down, not present".into(),
+            DownstreamComponentPresence::LinkDownPresent => "link down, present".into(),
+            DownstreamComponentPresence::LinkUpPresent => "link up, present".into(),
+            DownstreamComponentPresence::LinkUpPresentDrsReceived => "link up, present and DRS received".into(),
+            DownstreamComponentPresence::Other(code) => reserved(code),
         }
     }
 }

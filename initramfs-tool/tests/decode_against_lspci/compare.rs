@@ -257,7 +257,7 @@ fn missing(row: &Row, register: &Value, registers: &Value) -> Option<Reason> {
         // It ends before it says what it is.
         return Some(Reason::BeyondBound);
     }
-    let port = registers["capabilities"]["fields"]["port_type"].as_str();
+    let port = registers["capabilities"]["fields"]["device_port_type"].as_str();
     let link_of_unknown =
         register.is_null() && row.register.starts_with("link") && port.is_some_and(|port| port.starts_with("reserved"));
     link_of_unknown.then_some(Reason::UnknownPort)
@@ -288,10 +288,12 @@ fn resizable_bars(lines: &[&str], registers: &Value, tally: &mut Tally) {
             &fields["index"].as_u64(),
             &index.parse().ok(),
         );
-        let ours = fields["size"].as_str().map(|size| match size.starts_with("reserved") {
-            true => "<unknown>".to_owned(),
-            false => size.replace(' ', ""),
-        });
+        let ours = fields["bar_size"]
+            .as_str()
+            .map(|size| match size.starts_with("reserved") {
+                true => "<unknown>".to_owned(),
+                false => size.replace(' ', ""),
+            });
         tally.same(format_args!("BAR {n} size"), &ours, &Some(size.to_owned()));
         let sizes = fields["sizes"].as_array().map(|sizes| {
             let sizes = sizes.iter().filter_map(Value::as_str);
