@@ -68,7 +68,10 @@ impl Finding {
 
     /// Adds a fact.
     #[must_use]
-    #[expect(clippy::needless_pass_by_value, reason = "a number or a reference, as the caller has it")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a number or a reference, as the caller has it"
+    )]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.evidence.0.push((Cow::Borrowed(name), value.to_string()));
         self

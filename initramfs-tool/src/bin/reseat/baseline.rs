@@ -1,14 +1,15 @@
 //! `reseat baseline`.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::Subcommand;
 use reseat::linux::{self, Recorded, Root};
 use reseat::recovery::Baseline;
 use reseat_core::address::DeviceAddress;
 
-use crate::gpu::GpuName;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::gpu::{self, GpuName, gpu_help};
 
 /// Arguments of `reseat baseline`.
 #[derive(clap::Args)]
@@ -26,8 +27,7 @@ enum Command {
     ///
     /// To be repeated after an update of the VBIOS: what FLR does is remembered by its version.
     Save {
-        /// The GPUs, by address: 0000:65:00 or one of its functions, 0000:65:00.0.
-        #[arg(value_name = "GPU", required_unless_present = "missing")]
+        #[arg(help = gpu_help!(), value_name = "GPU", required_unless_present = "missing")]
         gpus: Vec<GpuName>,
         /// Every GPU that the boot has claimed and that has no baseline yet, or one of another card that stood there.
         #[arg(long)]
@@ -36,16 +36,19 @@ enum Command {
 }
 
 /// Records baselines. One that fails does not keep the others from being recorded.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let Command::Save { gpus, missing } = &arguments.command;
     let root = Root::system();
-    let mut devices: Vec<DeviceAddress> = gpus.iter().map(|GpuName(device)| *device).collect();
+    let mut devices: Vec<DeviceAddress> = gpus
+        .iter()
+        .map(|name| gpu::device(&root, *name))
+        .collect::<Outcome<_>>()?;
     if *missing {
         devices.extend(linux::without_baseline(&root)?);
         devices.sort();
         devices.dedup();
     }
-    let mut status = ExitCode::SUCCESS;
+    let mut status = Exit::Done;
     let mut output = io::stdout().lock();
     for device in devices {
         match linux::save_baseline(&root, device) {
@@ -63,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             }
             Err(error) => {
                 eprintln!("reseat: {error}");
-                status = ExitCode::FAILURE;
+                status = Exit::Failed;
             }
         }
     }

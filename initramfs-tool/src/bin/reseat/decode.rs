@@ -2,10 +2,12 @@
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use anyhow::Context;
 use reseat::decode;
+
+use crate::exit::Exit;
+use crate::failure::{self, Outcome};
+use crate::json;
 
 /// Arguments of `reseat decode`.
 #[derive(clap::Args)]
@@ -20,12 +22,12 @@ pub(crate) struct Arguments {
 
 /// Prints every function in the file. Fails where the file or a function is not as it should be, after printing the
 /// rest.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let bytes = read(&arguments.hex).with_context(|| arguments.hex.display().to_string())?;
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let bytes = read(&arguments.hex).map_err(|cause| failure::unreadable(&arguments.hex, &cause))?;
     let decoded = decode::decode(&String::from_utf8_lossy(&bytes));
     let mut output = io::stdout().lock();
     if arguments.json {
-        writeln!(output, "{}", serde_json::to_string_pretty(&decoded)?)?;
+        json::document(&mut output, &decoded)?;
     } else {
         let functions: Vec<String> = decoded.functions.iter().map(ToString::to_string).collect();
         write!(output, "{}", functions.join("\n"))?;
@@ -39,8 +41,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         );
     }
     Ok(match decoded.problems.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+        true => Exit::Done,
+        false => Exit::Failed,
     })
 }
 

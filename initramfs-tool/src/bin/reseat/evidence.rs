@@ -2,9 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Subcommand;
 use jiff::Timestamp;
 use reseat::linux::{self, Root};
@@ -12,6 +10,9 @@ use reseat::records::evidence::{Bundle, hex_of, summary};
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
 
+use crate::exit::Exit;
+use crate::failure::{self, Outcome};
+use crate::json;
 use crate::table::table;
 
 /// Arguments of `reseat evidence`.
@@ -44,25 +45,25 @@ enum Command {
 }
 
 /// Lists or shows bundles.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let root = Root::system();
     match &arguments.command {
         Command::List { json } => list(&root, *json),
         Command::Show { file, json, hex } => {
             let file = if file == "latest" {
                 let newest = linux::list_evidence(&root)?.pop();
-                newest.context("no recovery has left any evidence")?
+                newest.ok_or_else(|| failure::failed("no recovery has left any evidence"))?
             } else {
                 file.clone()
             };
             let bundle = linux::read_evidence(&root, &file)?;
             let mut output = io::stdout().lock();
             match (json, hex) {
-                (true, _) => writeln!(output, "{}", serde_json::to_string_pretty(&bundle)?)?,
+                (true, _) => json::document(&mut output, &bundle)?,
                 (false, true) => write!(output, "{}", dump(&bundle))?,
                 (false, false) => write!(output, "{}", summary(&bundle))?,
             }
-            Ok(ExitCode::SUCCESS)
+            Ok(Exit::Done)
         }
     }
 }
@@ -88,7 +89,7 @@ struct Listed {
 }
 
 /// Lists the bundles. Fails where one cannot be read, after listing the others.
-fn list(root: &Root, json: bool) -> anyhow::Result<ExitCode> {
+fn list(root: &Root, json: bool) -> Outcome {
     let mut listing = Listing {
         schema: LIST_SCHEMA,
         bundles: Vec::new(),
@@ -111,7 +112,7 @@ fn list(root: &Root, json: bool) -> anyhow::Result<ExitCode> {
     }
     let mut output = io::stdout().lock();
     if json {
-        writeln!(output, "{}", serde_json::to_string_pretty(&listing)?)?;
+        json::document(&mut output, &listing)?;
     } else {
         writeln!(output, "{}", words(&listing.bundles))?;
     }
@@ -119,8 +120,8 @@ fn list(root: &Root, json: bool) -> anyhow::Result<ExitCode> {
         eprintln!("reseat: {error}");
     }
     Ok(match listing.damaged.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+        true => Exit::Done,
+        false => Exit::Failed,
     })
 }
 

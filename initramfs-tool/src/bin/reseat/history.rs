@@ -1,7 +1,6 @@
 //! `reseat history`.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use reseat::linux::{self, Root};
 use reseat::records::checked_lines::{Content, DamagedLine};
@@ -9,6 +8,9 @@ use reseat::records::history::{Entry, Standing, standings};
 use reseat_core::recovery::ClassChange;
 use serde::Serialize;
 
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::json;
 use crate::table::table;
 
 /// Arguments of `reseat history`.
@@ -32,7 +34,7 @@ struct Listing<'a> {
 
 /// Prints the history, newest last, and what it says about classes. Fails where a part of it could not be read, after
 /// printing the rest.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let history = linux::read_history(&Root::system())?;
     let mut output = io::stdout().lock();
     if arguments.json {
@@ -42,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             classes: standings(&history.records),
             damaged: &history.damaged,
         };
-        writeln!(output, "{}", serde_json::to_string_pretty(&listing)?)?;
+        json::document(&mut output, &listing)?;
     } else {
         writeln!(output, "{}", words(&history))?;
     }
@@ -50,8 +52,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         eprintln!("reseat: history, line {}: {}", damaged.line, damaged.cause);
     }
     Ok(match history.damaged.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+        true => Exit::Done,
+        false => Exit::Failed,
     })
 }
 

@@ -4,16 +4,18 @@ mod words;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use reseat::initramfs::builder;
-use reseat::initramfs::plan::{Plan, Refusal, Request, Which};
+use reseat::initramfs::plan::{Plan, Request, Which};
 use reseat::initramfs::record::Record;
 use reseat::linux::{self, CLAIM_REPORT, InitramfsError, InitramfsOptions, InitramfsStatus, Installed, Progress, Root};
 use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::failure::Outcome;
 
 /// Arguments of `reseat initramfs`.
 #[derive(clap::Args)]
@@ -122,54 +124,21 @@ impl From<Builder> for builder::Builder {
     }
 }
 
-/// How `install` and `remove` end otherwise than well.
-const REFUSED: u8 = 4;
-const NOT_UNDONE: u8 = 6;
-/// How `status` ends where there is nothing.
-const ABSENT: u8 = 3;
-
 /// The schema of the status' JSON form: fields may be added under the same name.
 const STATUS_SCHEMA: &str = "reseat.initramfs-status/1";
 
 /// Does what is asked.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let root = Root::at(std::path::absolute(&arguments.root)?);
     let done = match &arguments.command {
         Command::Install(install) => self::install(&root, install),
         Command::Status { json } => return status(&root, *json),
         Command::Remove { force, json } => remove(&root, *force, *json),
     };
-    match done {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) => match error.downcast_ref() {
-            Some(InitramfsError::Refused(refusals)) => {
-                refuse(refusals);
-                Ok(ExitCode::from(REFUSED))
-            }
-            Some(InitramfsError::NotUndone { .. }) => {
-                eprintln!("reseat: {error}");
-                Ok(ExitCode::from(NOT_UNDONE))
-            }
-            _ => Err(error),
-        },
-    }
+    done.map(|()| Exit::Done)
 }
 
-fn refuse(refusals: &[Refusal]) {
-    for (at, refusal) in refusals.iter().enumerate() {
-        eprintln!("reseat: {refusal}");
-        let remedy = refusal.remedy();
-        // Of several disks, what helps is the same.
-        if refusals.get(at + 1).is_some_and(|next| next.remedy() == remedy) {
-            continue;
-        }
-        for step in remedy {
-            eprintln!("  - {step}");
-        }
-    }
-}
-
-fn install(root: &Root, arguments: &Install) -> anyhow::Result<()> {
+fn install(root: &Root, arguments: &Install) -> Outcome<()> {
     let request = Request {
         builder: arguments.builder.map(Into::into),
         kernels: match (arguments.all, arguments.kernel.as_slice()) {
@@ -304,7 +273,7 @@ fn kept(record: &Record, installed: &Installed) -> Vec<String> {
     words.collect()
 }
 
-fn remove(root: &Root, force: bool, as_json: bool) -> anyhow::Result<()> {
+fn remove(root: &Root, force: bool, as_json: bool) -> Outcome<()> {
     let removed = told(as_json, |progress| linux::remove_initramfs(root, force, progress))?;
     let mut output = io::stdout().lock();
     if as_json {
@@ -326,10 +295,7 @@ fn remove(root: &Root, force: bool, as_json: bool) -> anyhow::Result<()> {
 }
 
 /// Does it, and tells meanwhile what takes long.
-fn told<T>(
-    as_json: bool,
-    act: impl FnOnce(&mut dyn FnMut(Progress)) -> Result<T, InitramfsError>,
-) -> anyhow::Result<T> {
+fn told<T>(as_json: bool, act: impl FnOnce(&mut dyn FnMut(Progress)) -> Result<T, InitramfsError>) -> Outcome<T> {
     let bar = match !as_json && io::stderr().is_terminal() {
         true => ProgressBar::new_spinner(),
         false => ProgressBar::hidden(),
@@ -350,8 +316,8 @@ fn told<T>(
     Ok(done?)
 }
 
-fn json(output: &mut impl Write, value: &impl Serialize) -> anyhow::Result<()> {
-    Ok(writeln!(output, "{}", serde_json::to_string_pretty(value)?)?)
+fn json(output: &mut impl Write, value: &impl Serialize) -> Outcome<()> {
+    Ok(crate::json::document(output, value)?)
 }
 
 #[derive(Serialize)]
@@ -363,7 +329,7 @@ struct Status<'a> {
     last_boot: Option<&'a str>,
 }
 
-fn status(root: &Root, as_json: bool) -> anyhow::Result<ExitCode> {
+fn status(root: &Root, as_json: bool) -> Outcome {
     let status = linux::initramfs_status(root)?;
     let report = linux::read_report(root, CLAIM_REPORT.as_ref());
     // The last of its lines is the sum.
@@ -391,8 +357,8 @@ fn status(root: &Root, as_json: bool) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(match (status.is_absent(), status.is_in_order()) {
-        (true, _) => ExitCode::from(ABSENT),
-        (false, true) => ExitCode::SUCCESS,
-        (false, false) => ExitCode::FAILURE,
+        (true, _) => Exit::Unproven,
+        (false, true) => Exit::Done,
+        (false, false) => Exit::Failed,
     })
 }

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use reseat::linux::{self, Listing, Root};
 use reseat::model::inventory::{self, Gpu, Serial, Wanted};
@@ -11,6 +10,9 @@ use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
 use serde::Serialize;
 
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::json;
 use crate::table::{or_dash, table};
 
 /// Arguments of `reseat inventory`.
@@ -57,7 +59,7 @@ struct FunctionRow {
 }
 
 /// Prints the inventory. Fails where a part of it could not be read, after printing the rest.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let root = arguments.root.as_deref().map(std::path::absolute).transpose()?;
     let root = root.map_or_else(Root::system, Root::at);
     let listing = linux::list(&root);
@@ -75,7 +77,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let mut output = io::stdout().lock();
     if arguments.json {
-        writeln!(output, "{}", serde_json::to_string_pretty(&inventory)?)?;
+        json::document(&mut output, &inventory)?;
     } else if inventory.gpus.is_empty() {
         writeln!(output, "no GPU")?;
     } else {
@@ -85,8 +87,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         eprintln!("reseat: {problem}");
     }
     Ok(match inventory.problems.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+        true => Exit::Done,
+        false => Exit::Failed,
     })
 }
 
@@ -96,7 +98,7 @@ fn problems(listing: &Listing) -> Vec<String> {
 }
 
 /// Prints what selectors there are for each GPU itself. Its other functions are of the same place.
-fn show_selectors(root: &Root, listing: &Listing) -> anyhow::Result<ExitCode> {
+fn show_selectors(root: &Root, listing: &Listing) -> Outcome {
     let mut problems = problems(listing);
     let details = linux::details(root, &listing.functions, Wanted::ALL, &mut problems);
     let mut rows = Vec::new();
@@ -133,8 +135,8 @@ fn show_selectors(root: &Root, listing: &Listing) -> anyhow::Result<ExitCode> {
         eprintln!("reseat: {problem}");
     }
     Ok(match problems.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+        true => Exit::Done,
+        false => Exit::Failed,
     })
 }
 

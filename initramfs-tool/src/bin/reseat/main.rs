@@ -6,10 +6,13 @@ mod baseline;
 mod claim;
 mod decode;
 mod evidence;
+mod exit;
+mod failure;
 mod gpu;
 mod history;
 mod initramfs;
 mod inventory;
+mod json;
 mod quarantine;
 mod recover;
 mod report;
@@ -19,17 +22,20 @@ mod table;
 #[path = "../words/mod.rs"]
 mod words;
 
+use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::{env, io};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use reseat::linux::{self, Root, WORKER_ARGUMENT};
 use reseat_core::address::FunctionAddress;
 
+use crate::exit::Exit;
+use crate::failure::Outcome;
+
 /// Hands GPUs from one virtual machine to the next.
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = exit::HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -119,7 +125,17 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let outcome = match Arguments::parse().command {
+    match Arguments::try_parse() {
+        Ok(arguments) => match run(arguments.command) {
+            Ok(exit) => exit.into(),
+            Err(failure) => failure.report(),
+        },
+        Err(error) => failure::usage(&error),
+    }
+}
+
+fn run(command: Command) -> Outcome {
+    match command {
         Command::Inventory(arguments) => inventory::run(&arguments),
         Command::Claim(arguments) => claim::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
@@ -133,31 +149,15 @@ fn main() -> ExitCode {
         Command::ReturnToService(arguments) => return_to_service::run(&arguments),
         Command::Initramfs(arguments) => initramfs::run(&arguments),
         Command::ManualPages { directory } => clap_mangen::generate_to(Arguments::command(), directory)
-            .map(|()| ExitCode::SUCCESS)
-            .map_err(anyhow::Error::from),
+            .map(|()| Exit::Done)
+            .map_err(Into::into),
         Command::DoTasks { root } => match linux::serve_tasks(&Root::at(root)) {
-            Ok(()) => Ok(ExitCode::SUCCESS),
+            Ok(()) => Ok(Exit::Done),
             Err(error) => Err(error.into()),
         },
         Command::SaySerialNumbers { root, functions } => linux::say_serial_numbers(&Root::at(root), &functions)
-            .map(|()| ExitCode::SUCCESS)
+            .map(|()| Exit::Done)
             .map_err(Into::into),
-        Command::SayConsole { console } => linux::say_console(&console)
-            .map(|()| ExitCode::SUCCESS)
-            .map_err(Into::into),
-    };
-    match outcome {
-        Ok(status) => status,
-        // Whoever read the output has had enough of it.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("reseat: {error:#}");
-            ExitCode::FAILURE
-        }
+        Command::SayConsole { console } => linux::say_console(&console).map(|()| Exit::Done).map_err(Into::into),
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let cause = error.downcast_ref::<io::Error>();
-    cause.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -1,18 +1,19 @@
 //! `reseat quarantine`.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::Subcommand;
 use reseat::linux::{self, Isolation, Root};
 use reseat::model::identification::{Identification, Likeness};
 use reseat::model::inventory;
 use reseat::records::quarantine::{Entry, Ledger, Lost, Past, State};
-use reseat::recovery::ExitStatus;
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
 
-use crate::gpu::GpuName;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::gpu::{self, GpuName, gpu_help};
+use crate::json;
 use crate::table::table;
 
 /// What is to be said of the list in the initramfs.
@@ -40,7 +41,7 @@ enum Command {
     /// Exit status: 0 out of service and out of everybody's reach; 1 nothing was done; 2 wrong usage; 6 out of service, and
     /// somebody may still have it: `reseat quarantine apply` tries again.
     Add {
-        /// The GPU, by its address: 0000:65:00 or one of its functions, 0000:65:00.0.
+        #[arg(help = gpu_help!())]
         gpu: GpuName,
         /// Why.
         #[arg(long, value_name = "TEXT")]
@@ -127,7 +128,7 @@ enum Now {
 }
 
 /// Does what is asked.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let root = Root::system();
     match &arguments.command {
         Command::List { json } => list(&root, *json),
@@ -138,7 +139,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn list(root: &Root, json: bool) -> anyhow::Result<ExitCode> {
+fn list(root: &Root, json: bool) -> Outcome {
     let state = linux::read_quarantine(root);
     let (ledger, corrupt) = match &state {
         State::Known(ledger) => (ledger, None),
@@ -153,20 +154,20 @@ fn list(root: &Root, json: bool) -> anyhow::Result<ExitCode> {
     };
     let mut output = io::stdout().lock();
     match (json, listing.entries.is_empty()) {
-        (true, _) => writeln!(output, "{}", serde_json::to_string_pretty(&listing)?)?,
+        (true, _) => json::document(&mut output, &listing)?,
         (false, true) if corrupt.is_none() && ledger.lost.is_none() => writeln!(output, "no GPU is out of service")?,
         (false, true) => {}
         (false, false) => writeln!(output, "{}", words(&listing.entries))?,
     }
     let damage = corrupt.or(ledger.lost.as_ref().map(|lost| lost.reason.as_str()));
     let Some(damage) = damage else {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Done);
     };
     eprintln!(
         "reseat: {damage}\nreseat: every GPU counts as out of service, until `reseat quarantine accept-loss --reason \
          TEXT` lets what is known count"
     );
-    Ok(ExitCode::FAILURE)
+    Ok(Exit::Failed)
 }
 
 fn rows<'a>(root: &Root, state: &'a State) -> Vec<Row<'a>> {
@@ -215,16 +216,17 @@ fn words(rows: &[Row<'_>]) -> String {
     )
 }
 
-fn add(root: &Root, GpuName(device): GpuName, reason: &str) -> anyhow::Result<ExitCode> {
-    let isolation = linux::quarantine(root, device, reason)?;
+fn add(root: &Root, gpu: GpuName, reason: &str) -> Outcome {
+    let device = gpu::device(root, gpu)?;
+    let isolation = linux::quarantine(root, device, reason).map_err(gpu::or_absent(root, device))?;
     writeln!(io::stdout(), "{}; {NEXT_BOOT}", in_words(device, &isolation))?;
     Ok(match isolation {
-        Isolation::Done | Isolation::NotThere => ExitCode::SUCCESS,
-        Isolation::Failed(_) => ExitCode::from(ExitStatus::NotQuarantined as u8),
+        Isolation::Done | Isolation::NotThere => Exit::Done,
+        Isolation::Failed(_) => Exit::NotMadeSafe,
     })
 }
 
-fn apply(root: &Root) -> anyhow::Result<ExitCode> {
+fn apply(root: &Root) -> Outcome {
     let applied = linux::apply_quarantine(root);
     let mut output = io::stdout().lock();
     for (device, isolation) in &applied.gpus {
@@ -235,21 +237,22 @@ fn apply(root: &Root) -> anyhow::Result<ExitCode> {
     }
     let is_failed = |isolation: &Isolation| matches!(isolation, Isolation::Failed(_));
     Ok(match applied.gpus.iter().any(|(_, isolation)| is_failed(isolation)) {
-        true => ExitCode::from(ExitStatus::NotQuarantined as u8),
-        false if applied.problems.is_empty() => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+        true => Exit::NotMadeSafe,
+        false if applied.problems.is_empty() => Exit::Done,
+        false => Exit::Failed,
     })
 }
 
-fn forget(root: &Root, GpuName(device): GpuName, reason: &str) -> anyhow::Result<ExitCode> {
+fn forget(root: &Root, gpu: GpuName, reason: &str) -> Outcome {
+    let device = gpu::device(root, gpu)?;
     let mut output = io::stdout().lock();
     for gpu in linux::forget_quarantined(root, device, reason)? {
         writeln!(output, "{gpu}: struck off; {NEXT_BOOT}")?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
-fn accept_loss(root: &Root, reason: &str) -> anyhow::Result<ExitCode> {
+fn accept_loss(root: &Root, reason: &str) -> Outcome {
     let mut output = io::stdout().lock();
     match linux::accept_quarantine_loss(root, reason)? {
         Some(lost) => writeln!(
@@ -259,7 +262,7 @@ fn accept_loss(root: &Root, reason: &str) -> anyhow::Result<ExitCode> {
         )?,
         None => writeln!(output, "nothing was lost")?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 fn in_words(device: DeviceAddress, isolation: &Isolation) -> String {

@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use reseat::linux::{self, RecoverError, RecoverOptions, Root};
-use reseat::recovery::{Event, ExitStatus};
+use reseat::recovery::Event;
 use reseat_core::decision;
 use reseat_core::recovery::Operation;
 
-use crate::gpu::GpuName;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::gpu::{self, GpuName, gpu_help};
+use crate::json;
 
 /// Arguments of `reseat recover`.
 #[derive(clap::Args)]
@@ -23,7 +25,7 @@ use crate::gpu::GpuName;
                         With --dry-run, 0 if a rung would be begun and 4 if not."
 )]
 pub(crate) struct Arguments {
-    /// The GPU, by its address: 0000:65:00 or one of its functions, 0000:65:00.0.
+    #[arg(help = gpu_help!())]
     gpu: GpuName,
     /// Only say what would be done, why, and whom each rung would hit.
     #[arg(long)]
@@ -84,8 +86,10 @@ impl From<Rung> for decision::Rung {
 }
 
 /// Recovers a GPU.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let contract = linux::contract(&Root::system())?;
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let root = Root::system();
+    let device = gpu::device(&root, arguments.gpu)?;
+    let contract = linux::contract(&root)?;
     let highest = arguments.highest.map(Into::into).or(contract.highest);
     let options = RecoverOptions {
         dry_run: arguments.dry_run,
@@ -102,10 +106,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         resume: arguments.resume,
         trial: false,
     };
-    let GpuName(device) = arguments.gpu;
     let mut teller = Teller::new(arguments.json);
     let mut rung_comes = false;
-    let end = linux::recover(&Root::system(), device, &options, &mut |event| {
+    let end = linux::recover(&root, device, &options, &mut |event| {
         if let Event::Decided { rung, .. } = event {
             rung_comes = rung.is_some();
         }
@@ -114,20 +117,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let end = match end {
         Err(error @ RecoverError::OutOfService { .. }) => {
             eprintln!("reseat: {error}");
-            return Ok(ExitCode::from(ExitStatus::Refused as u8));
+            return Ok(Exit::Refused);
         }
-        end => end?,
+        end => end.map_err(gpu::or_absent(&root, device))?,
     };
     if let Err(error) = teller.finish() {
         // How it ended is told by the exit status, whoever has stopped reading.
         eprintln!("reseat: cannot print: {error}");
     }
     let status = match end {
-        Some(end) => ExitStatus::from(end),
-        None if rung_comes => ExitStatus::Recovered,
-        None => ExitStatus::Refused,
+        Some(end) => Exit::from(end),
+        None if rung_comes => Exit::Done,
+        None => Exit::Refused,
     };
-    Ok(ExitCode::from(status as u8))
+    Ok(status)
 }
 
 /// Tells people or programs what happens.
@@ -162,9 +165,7 @@ impl Teller {
 
     pub(crate) fn tell(&mut self, event: &Event) {
         let told = match (self.json, event) {
-            (true, _) => serde_json::to_string(event)
-                .map_err(io::Error::from)
-                .and_then(|line| Self::line(&line)),
+            (true, _) => json::line(&mut io::stdout(), event),
             (false, Event::Began { .. } | Event::Waiting { .. }) => {
                 self.bar.reset_elapsed();
                 self.bar.set_message(event.to_string().trim().to_owned());

@@ -2,12 +2,13 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use anyhow::anyhow;
 use reseat::linux::{self, CLAIM_REPORT, ReportFileError, Root};
 use reseat::report::Report;
 
+use crate::exit::Exit;
+use crate::failure::{self, Failure, Outcome};
+use crate::json;
 use crate::table::{or_dash, table};
 
 /// Arguments of `reseat report`.
@@ -22,13 +23,13 @@ pub(crate) struct Arguments {
 }
 
 /// Prints the report.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let report = linux::read_report(&Root::system(), &std::path::absolute(&arguments.file)?);
     let report = report.map_err(with_what_helps)?;
     let mut output = io::stdout().lock();
     if arguments.json {
-        writeln!(output, "{}", serde_json::to_string_pretty(&report)?)?;
-        return Ok(ExitCode::SUCCESS);
+        json::document(&mut output, &report)?;
+        return Ok(Exit::Done);
     }
     for (_, line) in report.lines() {
         writeln!(output, "{line}")?;
@@ -36,15 +37,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !report.gpus.is_empty() {
         writeln!(output, "\n{}", functions(&report))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 /// Who has just installed it, and has no report, wants to know where to look.
-fn with_what_helps(error: ReportFileError) -> anyhow::Error {
+fn with_what_helps(error: ReportFileError) -> Failure {
     match &error {
-        ReportFileError::File { cause, .. } if cause.kind() == ErrorKind::NotFound => anyhow!(
+        ReportFileError::File { cause, .. } if cause.kind() == ErrorKind::NotFound => failure::failed(&format!(
             "{error}: no claim has run that wrote it; `reseat initramfs status` says whether this boot's image has one"
-        ),
+        ))
+        .into(),
         _ => error.into(),
     }
 }

@@ -1,12 +1,11 @@
 //! `reseat return-to-service`.
 
-use std::process::ExitCode;
-
 use reseat::linux::{self, Isolation, Return, Returned, Root};
-use reseat::recovery::ExitStatus;
 use reseat_core::recovery::End;
 
-use crate::gpu::GpuName;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::gpu::{self, GpuName, gpu_help};
 use crate::quarantine::NEXT_BOOT;
 use crate::recover::Teller;
 
@@ -18,7 +17,7 @@ use crate::recover::Teller;
                         6 still out of service, and not out of reach. After 3 and 4 it is out of service as well."
 )]
 pub(crate) struct Arguments {
-    /// The GPU, by its address: 0000:65:00 or one of its functions, 0000:65:00.0.
+    #[arg(help = gpu_help!())]
     gpu: GpuName,
     /// How many resets have to be verified.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -35,13 +34,13 @@ pub(crate) struct Arguments {
 }
 
 /// Takes a GPU back into service.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let GpuName(device) = arguments.gpu;
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let how = match &arguments.reason {
         Some(reason) => Return::Force(reason.clone()),
         None => Return::Resets(arguments.resets),
     };
     let root = Root::system();
+    let device = gpu::device(&root, arguments.gpu)?;
     let contract = linux::contract(&root)?;
     let mut teller = Teller::new(arguments.json);
     let returned = linux::return_to_service(&root, device, &how, &contract, &mut |event| teller.tell(event));
@@ -49,35 +48,35 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         // How it ended is told by the exit status, whoever has stopped reading.
         eprintln!("reseat: cannot print: {error}");
     }
-    let status = match returned? {
+    let status = match returned.map_err(gpu::or_absent(&root, device))? {
         Returned::Back => {
             eprintln!("reseat: {device} is in service again; {NEXT_BOOT}");
-            ExitStatus::Recovered
+            Exit::Done
         }
         Returned::BackWithoutDriver(words) => {
             let words = words.join("; ");
             eprintln!("reseat: {device} is in service again by force, and its driver does not have it: {words}");
-            ExitStatus::Error
+            Exit::Failed
         }
         Returned::Unproven { end, isolation } => {
             let end_in_words = end.map_or_else(|| "it could not be isolated".to_owned(), |end| end.to_string());
             still_out(device, &end_in_words, &isolation);
             match (&isolation, end) {
-                (Isolation::Failed(_), _) => ExitStatus::NotQuarantined,
-                (_, Some(End::Unverified { .. })) => ExitStatus::Unverified,
-                (_, Some(End::Refused(_))) => ExitStatus::Refused,
-                (_, None | Some(End::Recovered { .. } | End::OutOfService { .. })) => ExitStatus::OutOfService,
+                (Isolation::Failed(_), _) => Exit::NotMadeSafe,
+                (_, Some(End::Unverified { .. })) => Exit::Unproven,
+                (_, Some(End::Refused(_))) => Exit::Refused,
+                (_, None | Some(End::Recovered { .. } | End::OutOfService { .. })) => Exit::OutOfService,
             }
         }
         Returned::NotHandedOver { words, isolation } => {
             still_out(device, &words.join("; "), &isolation);
             match isolation {
-                Isolation::Failed(_) => ExitStatus::NotQuarantined,
-                Isolation::Done | Isolation::NotThere => ExitStatus::OutOfService,
+                Isolation::Failed(_) => Exit::NotMadeSafe,
+                Isolation::Done | Isolation::NotThere => Exit::OutOfService,
             }
         }
     };
-    Ok(ExitCode::from(status as u8))
+    Ok(status)
 }
 
 fn still_out(device: reseat_core::address::DeviceAddress, why: &str, isolation: &Isolation) {

@@ -2,11 +2,14 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Subcommand;
 use reseat::linux::{self, Checked, Root};
 use reseat::rules::Switch;
+
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::json;
 
 /// Arguments of `reseat rules`.
 #[derive(clap::Args)]
@@ -41,11 +44,8 @@ struct Check {
     root: Option<PathBuf>,
 }
 
-const NOT_IN_ORDER: u8 = 1;
-const NOT_UNDERSTOOD: u8 = 2;
-
 /// Prints what the rules come to.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let Command::Check(check) = &arguments.command;
     let rules = check.rules.as_deref().map(std::path::absolute).transpose()?;
     let root = check.root.as_deref().map(std::path::absolute).transpose()?;
@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } = linux::check_rules(&root.map_or_else(Root::system, Root::at), rules);
     let mut output = io::stdout().lock();
     if check.json {
-        writeln!(output, "{}", serde_json::to_string_pretty(&report)?)?;
+        json::document(&mut output, &report)?;
     } else {
         for (_, line) in report.lines() {
             writeln!(output, "{line}")?;
@@ -75,9 +75,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         );
     }
     Ok(match (understood, report.complete && contract.is_none()) {
-        (false, _) => ExitCode::from(NOT_UNDERSTOOD),
-        (true, false) => ExitCode::from(NOT_IN_ORDER),
-        (true, true) => ExitCode::SUCCESS,
+        (false, _) => Exit::Usage,
+        (true, false) => Exit::Unproven,
+        (true, true) => Exit::Done,
     })
 }
 

@@ -6,6 +6,8 @@
 #![allow(dead_code, reason = "each of the two programs needs a part of it")]
 
 mod claim;
+#[cfg(feature = "operator")]
+mod command;
 mod initramfs;
 mod machine;
 mod recovery;
@@ -21,6 +23,8 @@ const SENTENCES: &[&[Sentence]] = &[
     machine::SENTENCES,
     claim::SENTENCES,
     #[cfg(feature = "operator")]
+    command::SENTENCES,
+    #[cfg(feature = "operator")]
     recovery::SENTENCES,
     #[cfg(feature = "operator")]
     initramfs::SENTENCES,
@@ -28,6 +32,8 @@ const SENTENCES: &[&[Sentence]] = &[
 const STEPS: &[&[Steps]] = &[
     machine::STEPS,
     claim::STEPS,
+    #[cfg(feature = "operator")]
+    command::STEPS,
     #[cfg(feature = "operator")]
     recovery::STEPS,
     #[cfg(feature = "operator")]
@@ -64,6 +70,20 @@ pub(crate) fn line(finding: &Finding) -> String {
     let mut parts = vec![sentence(finding)];
     parts.extend(steps(finding));
     parts.join("; ")
+}
+
+/// The finding as an object of `--json`: its fields, then `message`, its sentence, and `help`, the steps in order.
+#[cfg(feature = "operator")]
+pub(crate) fn json(finding: &Finding) -> serde_json::Value {
+    serde_json::json!({
+        "id": finding.id,
+        "severity": finding.severity,
+        "subject": finding.subject,
+        "evidence": finding.evidence,
+        "remedy": finding.remedy,
+        "message": sentence(finding),
+        "help": steps(finding),
+    })
 }
 
 /// The name of a subject in a sentence.
@@ -141,6 +161,23 @@ mod tests {
         assert_eq!(
             (counted(1), counted(2)),
             ("1 virtual function".to_owned(), "2 virtual functions".to_owned())
+        );
+    }
+
+    #[cfg(feature = "operator")]
+    #[test]
+    fn in_json_a_finding_has_its_sentence_and_steps_behind_its_fields() {
+        let finding = Finding::error(id::FILE_UNREADABLE, Subject::file("/x"))
+            .with("cause", "permission denied")
+            .remedy(id::RUN_AS_ROOT);
+        let json = json(&finding);
+        assert_eq!(serde_json::from_value::<Finding>(json.clone()).unwrap(), finding);
+        assert_eq!(json["message"], "cannot read /x: permission denied");
+        assert_eq!(json["help"], serde_json::json!(["run as root"]));
+        let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
+        assert_eq!(
+            keys,
+            ["id", "severity", "subject", "evidence", "remedy", "message", "help"]
         );
     }
 

@@ -20,11 +20,13 @@ macro_rules! findings {
 use findings;
 
 mod claim;
+mod command;
 mod initramfs;
 mod machine;
 mod recovery;
 
 pub use claim::*;
+pub use command::*;
 pub use initramfs::*;
 pub use machine::*;
 pub use recovery::*;
@@ -32,7 +34,13 @@ pub use recovery::*;
 use super::{Id, Remedy};
 
 /// Every id, by area.
-pub const ALL: &[&[Id]] = &[machine::IDS, claim::IDS, recovery::IDS, initramfs::IDS];
+pub const ALL: &[&[Id]] = &[command::IDS, machine::IDS, claim::IDS, recovery::IDS, initramfs::IDS];
 
 /// Every way out, by area.
-pub const REMEDIES: &[&[Remedy]] = &[machine::WAYS, claim::WAYS, recovery::WAYS, initramfs::WAYS];
+pub const REMEDIES: &[&[Remedy]] = &[
+    command::WAYS,
+    machine::WAYS,
+    claim::WAYS,
+    recovery::WAYS,
+    initramfs::WAYS,
+];

@@ -1,0 +1,187 @@
+//! Errors of commands: on standard error for people, with `--json` as a document on standard output.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::iter::successors;
+use std::path::Path;
+use std::process::ExitCode;
+
+use reseat::initramfs::plan::Refusal;
+use reseat::linux::InitramfsError;
+use reseat::model::finding::{Finding, Severity, Subject, id};
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::{json, words};
+
+/// The schema of the JSON form.
+const SCHEMA: &str = "reseat.error/1";
+
+/// The option that asks for JSON, in every command.
+const JSON: &str = "--json";
+
+/// The end of a command that has no result.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The reader of the output has gone: there is nobody left to report to.
+    ReaderGone,
+    /// The reasons, and the exit status.
+    Because(Exit, Vec<Finding>),
+}
+
+/// The result of a command, or of a part of it.
+pub(crate) type Outcome<T = Exit> = Result<T, Failure>;
+
+impl Failure {
+    /// The failure with another reason.
+    pub(crate) fn and(mut self, reason: Finding) -> Self {
+        if let Self::Because(_, findings) = &mut self {
+            findings.push(reason);
+        }
+        self
+    }
+}
+
+impl From<Finding> for Failure {
+    fn from(finding: Finding) -> Self {
+        let exit = match finding.severity {
+            Severity::Refusal => Exit::Refused,
+            Severity::Note | Severity::Warning | Severity::Error => Exit::Failed,
+        };
+        Self::Because(exit, vec![finding])
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Self::ReaderGone,
+            _ => failed(&error.to_string()).into(),
+        }
+    }
+}
+
+/// The errors of what a command calls end it, and are reported with their sources.
+macro_rules! failed_by {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                failed(&with_sources(&error)).into()
+            }
+        })*
+    };
+}
+
+failed_by!(
+    reseat::linux::BaselineError,
+    reseat::linux::ContractError,
+    reseat::linux::DurableError,
+    reseat::linux::FileError,
+    reseat::linux::HotClaimError,
+    reseat::linux::LockError,
+    reseat::linux::QuarantineError,
+    reseat::linux::QuarantineFileError,
+    reseat::linux::RecordError,
+    reseat::linux::RecoverError,
+    reseat::linux::ReportFileError,
+);
+
+impl From<InitramfsError> for Failure {
+    fn from(error: InitramfsError) -> Self {
+        match &error {
+            InitramfsError::Refused(refusals) => {
+                let finding =
+                    |refusal: &Refusal| failed(&format!("{refusal}\n  - {}", refusal.remedy().join("\n  - ")));
+                Self::Because(Exit::Refused, refusals.iter().map(finding).collect())
+            }
+            InitramfsError::NotUndone { .. } => Self::Because(Exit::NotMadeSafe, vec![failed(&error.to_string())]),
+            _ => failed(&with_sources(&error)).into(),
+        }
+    }
+}
+
+fn with_sources(error: &(dyn Error + 'static)) -> String {
+    let sources = successors(error.source(), |&source| source.source());
+    let mut text = error.to_string();
+    for source in sources {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+    }
+    text
+}
+
+/// A file that cannot be read.
+pub(crate) fn unreadable(file: &Path, cause: &io::Error) -> Finding {
+    Finding::error(id::FILE_UNREADABLE, Subject::file(file)).with("cause", cause)
+}
+
+/// What else ends a command.
+pub(crate) fn failed(cause: &str) -> Finding {
+    Finding::error(id::COMMAND_FAILED, Subject::machine()).with("cause", cause)
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    findings: &'a [Finding],
+}
+
+impl Failure {
+    /// Reports it, and returns the exit status.
+    pub(crate) fn report(&self) -> ExitCode {
+        let (exit, findings) = match self {
+            Self::ReaderGone => return Exit::Done.into(),
+            Self::Because(exit, findings) => (*exit, findings),
+        };
+        for finding in findings {
+            eprintln!("reseat: {}", words::line(finding));
+        }
+        if is_json() {
+            print(findings);
+        }
+        exit.into()
+    }
+}
+
+/// True if the arguments ask for JSON. They may be such as make no sense.
+fn is_json() -> bool {
+    let mut arguments = std::env::args_os().skip(1).take_while(|argument| argument != "--");
+    arguments.any(|argument| argument == JSON)
+}
+
+fn print(findings: &[Finding]) {
+    let document = Document {
+        schema: SCHEMA,
+        findings,
+    };
+    if let Err(error) = json::line(&mut io::stdout(), &document) {
+        eprintln!("reseat: cannot print: {error}");
+    }
+}
+
+/// Reports arguments that make no sense; help and version, which were asked for, go to standard output.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    if let Err(error) = error.print() {
+        eprintln!("reseat: cannot print: {error}");
+    }
+    if !error.use_stderr() {
+        return Exit::Done.into();
+    }
+    if is_json() {
+        print(&[usage_finding(error)]);
+    }
+    Exit::Usage.into()
+}
+
+/// The error's own paragraphs, without the usage line and the reference to `--help` behind them.
+fn usage_finding(error: &clap::Error) -> Finding {
+    let text = error.to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let cause: Vec<&str> = lines
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
+        .collect();
+    Finding::error(id::USAGE, Subject::machine())
+        .with("cause", cause.join("; "))
+        .remedy(id::SEE_HELP)
+}

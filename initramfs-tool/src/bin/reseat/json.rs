@@ -1,0 +1,68 @@
+//! Output for programs: documents, and streams with one event a line.
+//!
+//! Findings in them get their sentence and their steps here, wherever they stand.
+
+use std::io::{self, Write};
+
+use reseat::model::finding::Finding;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::words;
+
+/// Writes a document.
+pub(crate) fn document(output: &mut impl Write, document: &impl Serialize) -> io::Result<()> {
+    writeln!(output, "{:#}", with_words(document)?)
+}
+
+/// Writes an event, or an error, on a line of its own.
+pub(crate) fn line(output: &mut impl Write, event: &impl Serialize) -> io::Result<()> {
+    writeln!(output, "{}", with_words(event)?)
+}
+
+fn with_words(document: &impl Serialize) -> serde_json::Result<Value> {
+    let mut value = serde_json::to_value(document)?;
+    add_words(&mut value);
+    Ok(value)
+}
+
+/// Gives every finding in a document its sentence and its steps.
+fn add_words(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(add_words),
+        Value::Object(fields) if fields.contains_key("evidence") && fields.contains_key("severity") => {
+            if let Ok(finding) = Finding::deserialize(&*value) {
+                *value = words::json(&finding);
+            }
+        }
+        Value::Object(fields) => fields.values_mut().for_each(add_words),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reseat::model::finding::{Subject, id};
+
+    use super::*;
+
+    #[test]
+    fn findings_get_their_words_wherever_they_stand() {
+        #[derive(Serialize)]
+        struct Document {
+            schema: &'static str,
+            gpus: Vec<Vec<Finding>>,
+        }
+        let finding = Finding::error(id::FILE_UNREADABLE, Subject::file("/x")).with("cause", "no such file");
+        let mut output = Vec::new();
+        let printed = Document {
+            schema: "x/1",
+            gpus: vec![vec![finding.clone()]],
+        };
+        line(&mut output, &printed).unwrap();
+        assert_eq!(
+            String::from_utf8(output).unwrap(),
+            format!("{{\"schema\":\"x/1\",\"gpus\":[[{}]]}}\n", words::json(&finding))
+        );
+    }
+}
