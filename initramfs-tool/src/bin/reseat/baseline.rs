@@ -7,7 +7,7 @@ use reseat::linux::{self, Recorded, Root};
 use reseat::recovery::Baseline;
 use reseat_core::address::DeviceAddress;
 
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::failure::Outcome;
 use crate::gpu::{self, GpuName, gpu_help};
 
@@ -36,22 +36,21 @@ enum Command {
 }
 
 /// Records baselines. One that fails does not keep the others from being recorded.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     let Command::Save { gpus, missing } = &arguments.command;
-    let root = Root::system();
     let mut devices: Vec<DeviceAddress> = gpus
         .iter()
-        .map(|name| gpu::device(&root, *name))
+        .map(|name| gpu::device(root, *name))
         .collect::<Outcome<_>>()?;
     if *missing {
-        devices.extend(linux::without_baseline(&root)?);
+        devices.extend(linux::without_baseline(root)?);
         devices.sort();
         devices.dedup();
     }
-    let mut status = Exit::Done;
+    let mut failures = Vec::new();
     let mut output = io::stdout().lock();
     for device in devices {
-        match linux::save_baseline(&root, device) {
+        match linux::save_baseline(root, device) {
             Ok(Recorded { baseline, words }) => {
                 writeln!(output, "{device}: baseline recorded, {}", in_words(&baseline))?;
                 for words in words {
@@ -65,12 +64,15 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
                 }
             }
             Err(error) => {
-                eprintln!("reseat: {error}");
-                status = Exit::Failed;
+                let failure = gpu::or_absent(root, device)(error);
+                failures.push(failure.report());
             }
         }
     }
-    Ok(status)
+    Ok(match failures.is_empty() {
+        true => Exit::Done,
+        false => exit::worst(failures),
+    })
 }
 
 fn in_words(baseline: &Baseline) -> String {

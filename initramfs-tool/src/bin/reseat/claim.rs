@@ -22,9 +22,8 @@ pub(crate) struct Arguments {
 }
 
 /// Claims the GPU.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let root = Root::system();
-    let function = gpu::function(&root, arguments.function)?;
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
+    let function = gpu::function(root, arguments.function)?;
     let options = HotOptions {
         root: root.clone(),
         function,
@@ -32,15 +31,13 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         if_new: arguments.if_new,
     };
     let mut output = io::stdout().lock();
-    match linux::hot_claim(&options).map_err(gpu::or_absent(&root, function.device_address()))? {
+    match linux::hot_claim(&options).map_err(gpu::or_absent(root, function.device_address()))? {
         HotClaim::Left(why) => writeln!(output, "{why}")?,
         HotClaim::Done(report) => {
             for (_, line) in report.details() {
                 writeln!(output, "{line}")?;
             }
-            if !report.complete {
-                return Ok(Exit::Failed);
-            }
+            return Ok(Exit::of_claim(&report));
         }
     }
     Ok(Exit::Done)

@@ -40,9 +40,9 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             problem.cause
         );
     }
-    Ok(match decoded.problems.is_empty() {
-        true => Exit::Done,
-        false => Exit::Failed,
+    Ok(match (decoded.problems.is_empty(), decoded.functions.is_empty()) {
+        (false, true) => Exit::Failed,
+        (is_whole, _) => Exit::of_answer(is_whole),
     })
 }
 

@@ -45,18 +45,17 @@ enum Command {
 }
 
 /// Lists or shows bundles.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let root = Root::system();
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     match &arguments.command {
-        Command::List { json } => list(&root, *json),
+        Command::List { json } => list(root, *json),
         Command::Show { file, json, hex } => {
             let file = if file == "latest" {
-                let newest = linux::list_evidence(&root)?.pop();
+                let newest = linux::list_evidence(root)?.pop();
                 newest.ok_or_else(|| failure::failed("no recovery has left any evidence"))?
             } else {
                 file.clone()
             };
-            let bundle = linux::read_evidence(&root, &file)?;
+            let bundle = linux::read_evidence(root, &file)?;
             let mut output = io::stdout().lock();
             match (json, hex) {
                 (true, _) => json::document(&mut output, &bundle)?,
@@ -121,7 +120,7 @@ fn list(root: &Root, json: bool) -> Outcome {
     }
     Ok(match listing.damaged.is_empty() {
         true => Exit::Done,
-        false => Exit::Failed,
+        false => Exit::Unproven,
     })
 }
 

@@ -4,10 +4,9 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 use std::iter::successors;
 use std::path::Path;
-use std::process::ExitCode;
 
 use reseat::initramfs::plan::Refusal;
-use reseat::linux::InitramfsError;
+use reseat::linux::{InitramfsError, RecoverError};
 use reseat::model::finding::{Finding, Severity, Subject, id};
 use serde::Serialize;
 
@@ -82,9 +81,22 @@ failed_by!(
     reseat::linux::QuarantineError,
     reseat::linux::QuarantineFileError,
     reseat::linux::RecordError,
-    reseat::linux::RecoverError,
     reseat::linux::ReportFileError,
 );
+
+impl From<RecoverError> for Failure {
+    fn from(error: RecoverError) -> Self {
+        let exit = match &error {
+            RecoverError::OutOfService { .. } | RecoverError::BrokenOff(_) | RecoverError::NothingToResume(_) => {
+                Exit::Refused
+            }
+            RecoverError::Lock(_) | RecoverError::Look { .. } | RecoverError::Record(_) | RecoverError::File(_) => {
+                Exit::Failed
+            }
+        };
+        Self::Because(exit, vec![failed(&with_sources(&error))])
+    }
+}
 
 impl From<InitramfsError> for Failure {
     fn from(error: InitramfsError) -> Self {
@@ -128,18 +140,30 @@ struct Document<'a> {
 
 impl Failure {
     /// Reports it, and returns the exit status.
-    pub(crate) fn report(&self) -> ExitCode {
+    pub(crate) fn report(&self) -> Exit {
         let (exit, findings) = match self {
-            Self::ReaderGone => return Exit::Done.into(),
+            Self::ReaderGone => return Exit::Done,
             Self::Because(exit, findings) => (*exit, findings),
         };
-        for finding in findings {
-            eprintln!("reseat: {}", words::line(finding));
+        for (at, finding) in findings.iter().enumerate() {
+            let next = findings.get(at + 1);
+            eprintln!("reseat: {}", for_people(finding, next));
         }
         if is_json() {
             print(findings);
         }
-        exit.into()
+        exit
+    }
+}
+
+/// The sentence and what helps. Of several findings with the same way out, the last has it.
+fn for_people(finding: &Finding, next: Option<&Finding>) -> String {
+    let sentence = words::sentence(finding);
+    match words::steps(finding).as_slice() {
+        steps if next.is_some_and(|next| words::steps(next) == steps) => sentence,
+        [] => sentence,
+        [step] => format!("{sentence}; {step}"),
+        steps => format!("{sentence}\n  - {}", steps.join("\n  - ")),
     }
 }
 
@@ -160,17 +184,17 @@ fn print(findings: &[Finding]) {
 }
 
 /// Reports arguments that make no sense; help and version, which were asked for, go to standard output.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+pub(crate) fn usage(error: &clap::Error) -> Exit {
     if let Err(error) = error.print() {
         eprintln!("reseat: cannot print: {error}");
     }
     if !error.use_stderr() {
-        return Exit::Done.into();
+        return Exit::Done;
     }
     if is_json() {
         print(&[usage_finding(error)]);
     }
-    Exit::Usage.into()
+    Exit::Usage
 }
 
 /// The error's own paragraphs, without the usage line and the reference to `--help` behind them.
@@ -184,4 +208,27 @@ fn usage_finding(error: &clap::Error) -> Finding {
     Finding::error(id::USAGE, Subject::machine())
         .with("cause", cause.join("; "))
         .remedy(id::SEE_HELP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_step_follows_the_sentence_and_the_same_steps_come_once() {
+        let failed = failed("it failed");
+        assert_eq!(for_people(&failed, None), "it failed");
+        let with_help = failed.clone().remedy(id::SEE_HELP);
+        assert_eq!(for_people(&with_help, None), "it failed; see `reseat --help`");
+        assert_eq!(for_people(&with_help, Some(&with_help)), "it failed");
+        assert_eq!(for_people(&with_help, Some(&failed)), "it failed; see `reseat --help`");
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_sources() {
+        let source = io::Error::other("no space");
+        assert_eq!(with_sources(&source), "no space");
+        let failure: Failure = io::Error::from(ErrorKind::BrokenPipe).into();
+        assert!(matches!(failure, Failure::ReaderGone));
+    }
 }

@@ -34,8 +34,8 @@ struct Listing<'a> {
 
 /// Prints the history, newest last, and what it says about classes. Fails where a part of it could not be read, after
 /// printing the rest.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let history = linux::read_history(&Root::system())?;
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
+    let history = linux::read_history(root)?;
     let mut output = io::stdout().lock();
     if arguments.json {
         let listing = Listing {
@@ -51,10 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     for damaged in &history.damaged {
         eprintln!("reseat: history, line {}: {}", damaged.line, damaged.cause);
     }
-    Ok(match history.damaged.is_empty() {
-        true => Exit::Done,
-        false => Exit::Failed,
-    })
+    Ok(Exit::of_answer(history.damaged.is_empty()))
 }
 
 fn words(history: &Content<Entry>) -> String {

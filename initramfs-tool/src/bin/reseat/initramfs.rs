@@ -41,12 +41,8 @@ enum Command {
     ///
     /// Writes the builder's files, has the image built beside the present one, looks into it, keeps the present one with an
     /// entry in the boot menu, and puts the new one in its place. Whatever goes wrong leaves it all as it was.
-    #[command(after_help = STATUSES)]
     Install(Install),
     /// Show whether the claim is in the initramfs, and whether what is in there is what is on this machine.
-    ///
-    /// Exit status: 0 all is in order, for the kernel that runs; 1 something is missing or stale; 2 wrong usage; 3 nothing
-    /// of reseat is there.
     Status {
         /// Print JSON.
         #[arg(long)]
@@ -56,7 +52,6 @@ enum Command {
     ///
     /// The image from before comes back, byte for byte. Where an image has been built anew since, that from before may be
     /// too old, and one is built without reseat.
-    #[command(after_help = STATUSES)]
     Remove {
         /// Remove files that somebody has changed, too; a copy is kept.
         #[arg(long)]
@@ -75,9 +70,6 @@ fn directory(text: &str) -> Result<PathBuf, String> {
         false => Err("it is no directory".to_owned()),
     }
 }
-
-const STATUSES: &str = "Exit status: 0 done; 1 it went wrong, and all is as it was; 2 wrong usage; 4 refused, with what helps; \
-                        6 it went wrong, and something could not be put back, which is named.";
 
 #[derive(clap::Args)]
 struct Install {
@@ -356,9 +348,5 @@ fn status(root: &Root, as_json: bool) -> Outcome {
             }
         }
     }
-    Ok(match (status.is_absent(), status.is_in_order()) {
-        (true, _) => Exit::Unproven,
-        (false, true) => Exit::Done,
-        (false, false) => Exit::Failed,
-    })
+    Ok(Exit::of_answer(!status.is_absent() && status.is_in_order()))
 }

@@ -1,7 +1,6 @@
 //! `reseat inventory`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use reseat::linux::{self, Listing, Root};
 use reseat::model::inventory::{self, Gpu, Serial, Wanted};
@@ -26,9 +25,6 @@ pub(crate) struct Arguments {
     /// Asks each GPU for its serial number, but for those that are asleep; only root may.
     #[arg(long, conflicts_with = "json")]
     selectors: bool,
-    /// The directory that stands for `/`.
-    #[arg(long, value_name = "DIR", hide = true)]
-    root: Option<PathBuf>,
 }
 
 /// The schema of the JSON form: fields may be added under the same name.
@@ -59,12 +55,10 @@ struct FunctionRow {
 }
 
 /// Prints the inventory. Fails where a part of it could not be read, after printing the rest.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let root = arguments.root.as_deref().map(std::path::absolute).transpose()?;
-    let root = root.map_or_else(Root::system, Root::at);
-    let listing = linux::list(&root);
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
+    let listing = linux::list(root);
     if arguments.selectors {
-        return show_selectors(&root, &listing);
+        return show_selectors(root, &listing);
     }
     let mut inventory = Inventory {
         schema: SCHEMA,
@@ -72,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         problems: problems(&listing),
     };
     for gpu in inventory::gpus(&listing.functions) {
-        let row = gpu_row(&root, &gpu, &mut inventory.problems);
+        let row = gpu_row(root, &gpu, &mut inventory.problems);
         inventory.gpus.push(row);
     }
     let mut output = io::stdout().lock();
@@ -86,10 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     for problem in &inventory.problems {
         eprintln!("reseat: {problem}");
     }
-    Ok(match inventory.problems.is_empty() {
-        true => Exit::Done,
-        false => Exit::Failed,
-    })
+    Ok(Exit::of_answer(inventory.problems.is_empty()))
 }
 
 fn problems(listing: &Listing) -> Vec<String> {
@@ -134,10 +125,7 @@ fn show_selectors(root: &Root, listing: &Listing) -> Outcome {
     for problem in &problems {
         eprintln!("reseat: {problem}");
     }
-    Ok(match problems.is_empty() {
-        true => Exit::Done,
-        false => Exit::Failed,
-    })
+    Ok(Exit::of_answer(problems.is_empty()))
 }
 
 fn gpu_row(root: &Root, gpu: &Gpu, problems: &mut Vec<String>) -> GpuRow {

@@ -26,7 +26,7 @@ use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use reseat::linux::{self, Root, WORKER_ARGUMENT};
 use reseat_core::address::FunctionAddress;
 
@@ -35,8 +35,11 @@ use crate::failure::Outcome;
 
 /// Hands GPUs from one virtual machine to the next.
 #[derive(Parser)]
-#[command(version, max_term_width = 100, after_help = exit::HELP)]
+#[command(version, max_term_width = 100)]
 struct Arguments {
+    /// The directory that stands for `/`.
+    #[arg(long, value_name = "DIR", global = true, hide = true)]
+    root: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -51,8 +54,6 @@ enum Command {
     ///
     /// All functions of the GPU, or none. It has to be chosen by the rules; one that is out of service is isolated instead.
     /// The report is written beside the boot's, as /run/reseat/claim-GPU.json.
-    ///
-    /// Exit status: 0 if the GPU is claimed, or there was nothing to do; 1 if not; 2 if the arguments make no sense.
     Claim(claim::Arguments),
     /// Show what the boot claim did.
     Report(report::Arguments),
@@ -78,9 +79,6 @@ enum Command {
     /// What a GPU is held against after a reset.
     Baseline(baseline::Arguments),
     /// Show what came of each reset, newest last, and what that says about FLR in each class: model, VBIOS and kernel.
-    ///
-    /// Exit status: 0 if all of it could be read, or there is none; 1 if a part could not, which is named after the rest;
-    /// 2 if the arguments make no sense.
     History(history::Arguments),
     /// Show what was seen in recoveries: what happened, and the GPU and its path before, between and after.
     Evidence(evidence::Arguments),
@@ -125,39 +123,52 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    match Arguments::try_parse() {
-        Ok(arguments) => match run(arguments.command) {
+    let parsed = command()
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    match parsed {
+        Ok(arguments) => match run(&arguments) {
             Ok(exit) => exit.into(),
-            Err(failure) => failure.report(),
+            Err(failure) => failure.report().into(),
         },
-        Err(error) => failure::usage(&error),
+        Err(error) => failure::usage(&error).into(),
     }
 }
 
-fn run(command: Command) -> Outcome {
-    match command {
-        Command::Inventory(arguments) => inventory::run(&arguments),
-        Command::Claim(arguments) => claim::run(&arguments),
-        Command::Report(arguments) => report::run(&arguments),
-        Command::Rules(arguments) => rules::run(&arguments),
-        Command::Decode(arguments) => decode::run(&arguments),
-        Command::History(arguments) => history::run(&arguments),
-        Command::Recover(arguments) => recover::run(&arguments),
-        Command::Evidence(arguments) => evidence::run(&arguments),
-        Command::Baseline(arguments) => baseline::run(&arguments),
-        Command::Quarantine(arguments) => quarantine::run(&arguments),
-        Command::ReturnToService(arguments) => return_to_service::run(&arguments),
-        Command::Initramfs(arguments) => initramfs::run(&arguments),
-        Command::ManualPages { directory } => clap_mangen::generate_to(Arguments::command(), directory)
+/// The command line, with the exit statuses at the end of every command's help.
+fn command() -> clap::Command {
+    fn with_exit_statuses(command: clap::Command) -> clap::Command {
+        command.mut_subcommands(with_exit_statuses).after_help(exit::HELP)
+    }
+    with_exit_statuses(Arguments::command())
+}
+
+fn run(arguments: &Arguments) -> Outcome {
+    let root = arguments.root.as_deref().map(std::path::absolute).transpose()?;
+    let root = &root.map_or_else(Root::system, Root::at);
+    match &arguments.command {
+        Command::Inventory(arguments) => inventory::run(root, arguments),
+        Command::Claim(arguments) => claim::run(root, arguments),
+        Command::Report(arguments) => report::run(root, arguments),
+        Command::Rules(arguments) => rules::run(root, arguments),
+        Command::Decode(arguments) => decode::run(arguments),
+        Command::History(arguments) => history::run(root, arguments),
+        Command::Recover(arguments) => recover::run(root, arguments),
+        Command::Evidence(arguments) => evidence::run(root, arguments),
+        Command::Baseline(arguments) => baseline::run(root, arguments),
+        Command::Quarantine(arguments) => quarantine::run(root, arguments),
+        Command::ReturnToService(arguments) => return_to_service::run(root, arguments),
+        Command::Initramfs(arguments) => initramfs::run(arguments),
+        Command::ManualPages { directory } => clap_mangen::generate_to(command(), directory)
             .map(|()| Exit::Done)
             .map_err(Into::into),
         Command::DoTasks { root } => match linux::serve_tasks(&Root::at(root)) {
             Ok(()) => Ok(Exit::Done),
             Err(error) => Err(error.into()),
         },
-        Command::SaySerialNumbers { root, functions } => linux::say_serial_numbers(&Root::at(root), &functions)
+        Command::SaySerialNumbers { root, functions } => linux::say_serial_numbers(&Root::at(root), functions)
             .map(|()| Exit::Done)
             .map_err(Into::into),
-        Command::SayConsole { console } => linux::say_console(&console).map(|()| Exit::Done).map_err(Into::into),
+        Command::SayConsole { console } => linux::say_console(console).map(|()| Exit::Done).map_err(Into::into),
     }
 }

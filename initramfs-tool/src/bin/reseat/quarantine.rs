@@ -29,17 +29,12 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Show which GPUs are out of service, since when and why, and who has them.
-    ///
-    /// Exit status: 0 if the list is whole; 1 if it is damaged, so that every GPU counts as out of service; 2 wrong usage.
     List {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// Take a GPU out of service. That is written down first, and outlives a reboot.
-    ///
-    /// Exit status: 0 out of service and out of everybody's reach; 1 nothing was done; 2 wrong usage; 6 out of service, and
-    /// somebody may still have it: `reseat quarantine apply` tries again.
     Add {
         #[arg(help = gpu_help!())]
         gpu: GpuName,
@@ -50,15 +45,10 @@ enum Command {
     /// Put every GPU out of reach that is out of service, as reseat-quarantine.service does at boot.
     ///
     /// Where the list is damaged, those that the rules choose and those on vfio-pci.
-    ///
-    /// Exit status: 0 if all are out of reach; 1 if so, and the list is damaged or something else is wrong with it; 2 wrong
-    /// usage; 6 if one is not.
     Apply,
     /// Strike off a GPU that is not in this machine any more, and in whose place another one stands. Nothing is done to either.
     ///
     /// One that was pulled out of a place that is empty: `reseat return-to-service GPU --force --reason TEXT`.
-    ///
-    /// Exit status: 0 struck off; 1 nothing was changed; 2 wrong usage.
     Forget {
         /// The address that it had, as `reseat quarantine list` shows it: 0000:65:00.
         gpu: GpuName,
@@ -67,8 +57,6 @@ enum Command {
         reason: String,
     },
     /// After a damaged list, of which a copy was kept: let what is known count, and every other GPU be in service.
-    ///
-    /// Exit status: 0 done, or nothing was lost; 1 nothing was changed; 2 wrong usage.
     AcceptLoss {
         /// Why that is well. It is kept.
         #[arg(long, value_name = "TEXT")]
@@ -128,14 +116,13 @@ enum Now {
 }
 
 /// Does what is asked.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let root = Root::system();
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     match &arguments.command {
-        Command::List { json } => list(&root, *json),
-        Command::Add { gpu, reason } => add(&root, *gpu, reason),
-        Command::Apply => apply(&root),
-        Command::Forget { gpu, reason } => forget(&root, *gpu, reason),
-        Command::AcceptLoss { reason } => accept_loss(&root, reason),
+        Command::List { json } => list(root, *json),
+        Command::Add { gpu, reason } => add(root, *gpu, reason),
+        Command::Apply => apply(root),
+        Command::Forget { gpu, reason } => forget(root, *gpu, reason),
+        Command::AcceptLoss { reason } => accept_loss(root, reason),
     }
 }
 
@@ -167,7 +154,7 @@ fn list(root: &Root, json: bool) -> Outcome {
         "reseat: {damage}\nreseat: every GPU counts as out of service, until `reseat quarantine accept-loss --reason \
          TEXT` lets what is known count"
     );
-    Ok(Exit::Failed)
+    Ok(Exit::Unproven)
 }
 
 fn rows<'a>(root: &Root, state: &'a State) -> Vec<Row<'a>> {
@@ -239,7 +226,7 @@ fn apply(root: &Root) -> Outcome {
     Ok(match applied.gpus.iter().any(|(_, isolation)| is_failed(isolation)) {
         true => Exit::NotMadeSafe,
         false if applied.problems.is_empty() => Exit::Done,
-        false => Exit::Failed,
+        false => Exit::Unproven,
     })
 }
 

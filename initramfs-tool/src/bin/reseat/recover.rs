@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
-use reseat::linux::{self, RecoverError, RecoverOptions, Root};
+use reseat::linux::{self, RecoverOptions, Root};
 use reseat::recovery::Event;
 use reseat_core::decision;
 use reseat_core::recovery::Operation;
@@ -18,12 +18,6 @@ use crate::json;
 
 /// Arguments of `reseat recover`.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Exit status: 0 recovered and verified; 1 not begun, or reseat failed; 2 wrong usage; \
-                        3 unverified, which is not recovered; 4 refused, as a GPU is that is out of service; 5 out of service now; \
-                        6 ought to be out of service and could not be taken out of it. \
-                        With --dry-run, 0 if a rung would be begun and 4 if not."
-)]
 pub(crate) struct Arguments {
     #[arg(help = gpu_help!())]
     gpu: GpuName,
@@ -86,10 +80,9 @@ impl From<Rung> for decision::Rung {
 }
 
 /// Recovers a GPU.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let root = Root::system();
-    let device = gpu::device(&root, arguments.gpu)?;
-    let contract = linux::contract(&root)?;
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
+    let device = gpu::device(root, arguments.gpu)?;
+    let contract = linux::contract(root)?;
     let highest = arguments.highest.map(Into::into).or(contract.highest);
     let options = RecoverOptions {
         dry_run: arguments.dry_run,
@@ -108,19 +101,13 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     };
     let mut teller = Teller::new(arguments.json);
     let mut rung_comes = false;
-    let end = linux::recover(&root, device, &options, &mut |event| {
+    let end = linux::recover(root, device, &options, &mut |event| {
         if let Event::Decided { rung, .. } = event {
             rung_comes = rung.is_some();
         }
         teller.tell(event);
     });
-    let end = match end {
-        Err(error @ RecoverError::OutOfService { .. }) => {
-            eprintln!("reseat: {error}");
-            return Ok(Exit::Refused);
-        }
-        end => end.map_err(gpu::or_absent(&root, device))?,
-    };
+    let end = end.map_err(gpu::or_absent(root, device))?;
     if let Err(error) = teller.finish() {
         // How it ended is told by the exit status, whoever has stopped reading.
         eprintln!("reseat: cannot print: {error}");

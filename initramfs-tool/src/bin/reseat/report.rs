@@ -23,13 +23,13 @@ pub(crate) struct Arguments {
 }
 
 /// Prints the report.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let report = linux::read_report(&Root::system(), &std::path::absolute(&arguments.file)?);
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
+    let report = linux::read_report(root, &std::path::absolute(&arguments.file)?);
     let report = report.map_err(with_what_helps)?;
     let mut output = io::stdout().lock();
     if arguments.json {
         json::document(&mut output, &report)?;
-        return Ok(Exit::Done);
+        return Ok(Exit::of_answer(report.complete));
     }
     for (_, line) in report.lines() {
         writeln!(output, "{line}")?;
@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     if !report.gpus.is_empty() {
         writeln!(output, "\n{}", functions(&report))?;
     }
-    Ok(Exit::Done)
+    Ok(Exit::of_answer(report.complete))
 }
 
 /// Who has just installed it, and has no report, wants to know where to look.

@@ -11,11 +11,6 @@ use crate::recover::Teller;
 
 /// Arguments of `reseat return-to-service`.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Exit status: 0 in service again; 1 not begun, or reseat failed, or in service by force and without its \
-                        driver; 2 wrong usage; 3 a reset was unverified; 4 refused; 5 still out of service; \
-                        6 still out of service, and not out of reach. After 3 and 4 it is out of service as well."
-)]
 pub(crate) struct Arguments {
     #[arg(help = gpu_help!())]
     gpu: GpuName,
@@ -34,21 +29,20 @@ pub(crate) struct Arguments {
 }
 
 /// Takes a GPU back into service.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     let how = match &arguments.reason {
         Some(reason) => Return::Force(reason.clone()),
         None => Return::Resets(arguments.resets),
     };
-    let root = Root::system();
-    let device = gpu::device(&root, arguments.gpu)?;
-    let contract = linux::contract(&root)?;
+    let device = gpu::device(root, arguments.gpu)?;
+    let contract = linux::contract(root)?;
     let mut teller = Teller::new(arguments.json);
-    let returned = linux::return_to_service(&root, device, &how, &contract, &mut |event| teller.tell(event));
+    let returned = linux::return_to_service(root, device, &how, &contract, &mut |event| teller.tell(event));
     if let Err(error) = teller.finish() {
         // How it ended is told by the exit status, whoever has stopped reading.
         eprintln!("reseat: cannot print: {error}");
     }
-    let status = match returned.map_err(gpu::or_absent(&root, device))? {
+    let status = match returned.map_err(gpu::or_absent(root, device))? {
         Returned::Back => {
             eprintln!("reseat: {device} is in service again; {NEXT_BOOT}");
             Exit::Done

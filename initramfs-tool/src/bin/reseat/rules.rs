@@ -24,10 +24,6 @@ enum Command {
     ///
     /// The rules are those of the file and those of this boot's kernel command line, as in a boot; a switch that stands there
     /// (`reseat=off`) is named. A user who is not root sees the same, but for serial numbers, which only root may read.
-    ///
-    /// Exit status: 0 if everything would be claimed as the rules say; 1 if a rule comes to nothing, a GPU would be refused,
-    /// or something else is not in order, what the file says of recovery included; 2 if a rule cannot be understood, the file
-    /// cannot be read, or the arguments make no sense.
     Check(Check),
 }
 
@@ -39,22 +35,18 @@ struct Check {
     /// Print the report of a dry run, JSON of the schema reseat.claim/1.
     #[arg(long)]
     json: bool,
-    /// The directory that stands for `/`.
-    #[arg(long, value_name = "DIR", hide = true)]
-    root: Option<PathBuf>,
 }
 
 /// Prints what the rules come to.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     let Command::Check(check) = &arguments.command;
     let rules = check.rules.as_deref().map(std::path::absolute).transpose()?;
-    let root = check.root.as_deref().map(std::path::absolute).transpose()?;
     let Checked {
         report,
         understood,
         switch,
         contract,
-    } = linux::check_rules(&root.map_or_else(Root::system, Root::at), rules);
+    } = linux::check_rules(root, rules);
     let mut output = io::stdout().lock();
     if check.json {
         json::document(&mut output, &report)?;
@@ -74,10 +66,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             "reseat: {problem}: the claim does not mind, but `reseat recover` does nothing until that is corrected"
         );
     }
-    Ok(match (understood, report.complete && contract.is_none()) {
+    Ok(match (understood, Exit::of_check(&report)) {
         (false, _) => Exit::Usage,
-        (true, false) => Exit::Unproven,
-        (true, true) => Exit::Done,
+        (true, Exit::Done) => Exit::of_answer(contract.is_none()),
+        (true, exit) => exit,
     })
 }
 
