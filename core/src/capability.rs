@@ -140,7 +140,7 @@ impl fmt::Display for Pointer {
 /// The ID of a capability, and with it the list that the capability stands in.
 ///
 /// Implemented by [`StandardId`] and [`ExtendedId`]; no other lists exist.
-pub trait CapabilityId: Copy + Eq + sealed::List {}
+pub trait CapabilityId: Copy + Eq + sealed::Listed {}
 
 impl CapabilityId for StandardId {}
 impl CapabilityId for ExtendedId {}
@@ -216,7 +216,7 @@ mod sealed {
     use super::Pointer;
 
     /// Where a list lies and how its headers read.
-    pub trait List: Sized {
+    pub trait Listed: Sized {
         /// The offset of the lowest possible header.
         const START: u16;
         /// The end of the list's part of the space.
@@ -230,7 +230,7 @@ mod sealed {
     }
 }
 
-impl sealed::List for StandardId {
+impl sealed::Listed for StandardId {
     const START: u16 = 0x40;
     const END: u16 = 0x100;
 
@@ -248,7 +248,7 @@ impl sealed::List for StandardId {
     }
 }
 
-impl sealed::List for ExtendedId {
+impl sealed::Listed for ExtendedId {
     const START: u16 = 0x100;
     const END: u16 = SPACE_SIZE;
 

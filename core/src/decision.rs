@@ -14,6 +14,7 @@
 //! | exclusive, FLR or the secondary bus reset preferred | the one preferred, then the other |
 //! | exclusive, FLR of the class known bad | detach-SBR |
 //! | exclusive, sick, FLR of the class not known good | detach-SBR |
+//! | exclusive, nothing known of FLR of the class, and reported not to come back from it | detach-SBR, then kernel FLR |
 //! | exclusive, otherwise | kernel FLR, then detach-SBR |
 //! | not exclusive | kernel FLR, then slot power where all that the slot powers is ours |
 //! | before slot power, and no secondary bus reset was done | PM, where it resets anything |
@@ -40,90 +41,23 @@ mod rule;
 mod surroundings;
 
 use core::fmt;
-use core::time::Duration;
 
 use heapless::Vec;
 
-use crate::recovery::STALL_MARGIN;
-
 pub use self::facts::{
-    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, Preference, Sickness, SlotPower, Tdi, Use,
+    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, Known, Preference, Reported, Sickness,
+    SlotPower, Surroundings, Tdi, Use,
 };
 pub use self::rule::decide;
-pub use self::surroundings::{Known, Surroundings};
-
-/// How long the kernel itself may stay in a reset: 60 s for the function to become ready
-/// ([`RRS_LIMIT`](crate::recovery::RRS_LIMIT)), and what comes before and after. About 70 s was
-/// measured.
-pub const KERNEL_RESET_TIME: Duration = Duration::from_secs(70);
-/// When a reset by the kernel counts as stuck: that is announced, and waited for.
-pub const KERNEL_RESET_LIMIT: Duration = KERNEL_RESET_TIME.saturating_add(STALL_MARGIN);
-
-/// What is tried on a GPU, from the least destructive to the most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Rung {
-    /// D3hot→D0 reset of the function, by the kernel.
-    KernelPm,
-    /// FLR, by the kernel.
-    KernelFlr,
-    /// Everything below the card root removed, a secondary bus reset on the empty bus, a rescan.
-    #[doc(alias = "SBR")]
-    DetachSbr,
-    /// The slot's power off and on, by the kernel.
-    SlotPower,
-    /// The GPU's power off and on, by the BMC.
-    Bmc,
-}
-
-impl Rung {
-    /// How many there are.
-    pub(crate) const COUNT: usize = 5;
-
-    /// Whether the rung resets more than the function that it is done to.
-    pub const fn above_flr(self) -> bool {
-        match self {
-            Self::KernelPm | Self::KernelFlr => false,
-            Self::DetachSbr | Self::SlotPower | Self::Bmc => true,
-        }
-    }
-
-    /// Whether it takes the power from what it resets.
-    pub const fn cuts_power(self) -> bool {
-        match self {
-            Self::KernelPm | Self::KernelFlr | Self::DetachSbr => false,
-            Self::SlotPower | Self::Bmc => true,
-        }
-    }
-
-    /// How long the kernel may stay in it without a word, where that is long enough to announce.
-    pub const fn deadline(self) -> Option<Duration> {
-        match self {
-            Self::KernelPm | Self::KernelFlr => Some(KERNEL_RESET_LIMIT),
-            Self::DetachSbr | Self::SlotPower | Self::Bmc => None,
-        }
-    }
-}
-
-impl fmt::Display for Rung {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::KernelPm => "kernel PM reset",
-            Self::KernelFlr => "kernel FLR",
-            Self::DetachSbr => "detach-SBR",
-            Self::SlotPower => "slot power",
-            Self::Bmc => "power by the BMC",
-        })
-    }
-}
+pub use crate::ladder::rung::{ResetDomain, Row, Rung, UnknownRung};
+pub use crate::ladder::timing::{KERNEL_RESET_LIMIT, KERNEL_RESET_TIME};
 
 /// The rungs that were begun, whatever came of them. None is begun twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Tried {
-    rungs: Vec<Attempt, { Rung::COUNT }>,
+    rungs: Vec<Attempt, { Rung::ALL.len() }>,
 }
 
 /// One rung that was begun.
@@ -194,7 +128,7 @@ pub struct Decision {
     /// What is to be done.
     pub next: Next,
     /// The rungs that came before it in this branch's order, and why each was passed over.
-    pub skipped: Vec<Skipped, { Rung::COUNT }>,
+    pub skipped: Vec<Skipped, { Rung::ALL.len() }>,
 }
 
 /// What is to be done.
@@ -204,22 +138,8 @@ pub struct Decision {
 pub enum Next {
     /// Nothing, and nothing is touched.
     Refuse(Refusal),
-    /// Up to `deadline` in the kernel, which is announced: FLR.
-    KernelFlr {
-        /// How long it may take.
-        deadline: Duration,
-    },
-    /// Up to `deadline` in the kernel, which is announced: the D3hot→D0 reset.
-    KernelPm {
-        /// How long it may take.
-        deadline: Duration,
-    },
-    /// Detach, secondary bus reset on the empty bus, rescan.
-    DetachSbr,
-    /// The slot's power off and on.
-    SlotPower,
-    /// The GPU's power off and on, by the BMC.
-    Bmc,
+    /// This rung.
+    Try(Rung),
     /// The GPU goes out of service.
     Quarantine,
 }
@@ -228,30 +148,13 @@ impl Next {
     /// The rung, where it is one.
     pub const fn rung(self) -> Option<Rung> {
         match self {
-            Self::KernelFlr { .. } => Some(Rung::KernelFlr),
-            Self::KernelPm { .. } => Some(Rung::KernelPm),
-            Self::DetachSbr => Some(Rung::DetachSbr),
-            Self::SlotPower => Some(Rung::SlotPower),
-            Self::Bmc => Some(Rung::Bmc),
+            Self::Try(rung) => Some(rung),
             Self::Refuse(_) | Self::Quarantine => None,
         }
     }
 }
 
-impl From<Rung> for Next {
-    fn from(rung: Rung) -> Self {
-        let deadline = KERNEL_RESET_LIMIT;
-        match rung {
-            Rung::KernelFlr => Self::KernelFlr { deadline },
-            Rung::KernelPm => Self::KernelPm { deadline },
-            Rung::DetachSbr => Self::DetachSbr,
-            Rung::SlotPower => Self::SlotPower,
-            Rung::Bmc => Self::Bmc,
-        }
-    }
-}
-
-/// Why nothing is done.
+/// SkipReason nothing is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -302,6 +205,8 @@ pub enum Branch {
     ClassBad,
     /// Exclusive, sick, and FLR of this class is not known good.
     Sick,
+    /// Exclusive, and only reports speak against FLR, and none against the secondary bus reset.
+    ReportedFlr,
     /// Exclusive, and nothing speaks against FLR.
     Otherwise,
 }
@@ -319,6 +224,7 @@ impl fmt::Display for Branch {
             Self::PreferredSbr => "exclusive and SBR preferred",
             Self::ClassBad => "exclusive and FLR of the class known bad",
             Self::Sick => "exclusive, sick and FLR of the class not known good",
+            Self::ReportedFlr => "exclusive and reported not to come back from FLR",
             Self::Otherwise => "exclusive, otherwise",
         })
     }
@@ -331,15 +237,15 @@ impl fmt::Display for Branch {
 pub struct Skipped {
     /// Which.
     pub rung: Rung,
-    /// Why.
-    pub why: Why,
+    /// SkipReason.
+    pub why: SkipReason,
 }
 
-/// Why a rung was passed over.
+/// SkipReason a rung was passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Why {
+pub enum SkipReason {
     /// It was tried.
     Tried,
     /// A reset that takes it in was tried.
@@ -370,7 +276,7 @@ pub enum Why {
     Quirk(BusReset),
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tried => "tried before",

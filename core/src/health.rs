@@ -5,7 +5,7 @@
 //! aspect was compared and none was found wrong. What was not read is never taken to be well: it
 //! makes the verdict `Unverified`, which is not recovered.
 //!
-//! [`Observation::read`] and [`LinkReading::read`] read what configuration space tells; what stands
+//! [`Condition::read`] and [`LinkReading::read`] read what configuration space tells; what stands
 //! elsewhere (errors counted by the kernel, sizes, the [`vendor`](crate::vendor)'s register) is the
 //! caller's to add.
 //!
@@ -23,4 +23,4 @@ mod reading;
 
 pub use self::examination::{Aspect, Aspects, Examination, Finding, Note, Verdict};
 pub use self::judge::judge;
-pub use self::reading::{Boot, Counter, Errors, ErrorsAt, LinkReading, NotRead, Observation, PATH, Reading};
+pub use self::reading::{Boot, Condition, Counter, Errors, ErrorsAt, LinkReading, NotRead, PATH, Reading};

@@ -67,6 +67,7 @@ pub mod config;
 pub mod decision;
 pub mod header;
 pub mod health;
+mod ladder;
 pub mod presence;
 pub mod quirk;
 pub mod recovery;

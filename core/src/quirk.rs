@@ -201,6 +201,30 @@ impl Confidence {
     }
 }
 
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Linux => "Linux",
+            Self::NewerLinux => "a newer Linux",
+            Self::VendorDocumentation => "the vendor's documentation",
+            Self::VendorReset => "the vendor-reset module",
+            Self::Machines => "real machines",
+            Self::Reports => "users",
+        })
+    }
+}
+
+impl fmt::Display for Confidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kernel => "acted on by the kernel",
+            Self::Vendor => "stated by the vendor",
+            Self::Observed => "observed",
+            Self::Reported => "reported",
+        })
+    }
+}
+
 /// The rows of all tables that are about a function.
 pub fn about(subject: Subject) -> impl Iterator<Item = &'static Quirk> {
     let tables = RESETS.iter().chain(FABRICS).chain(SWITCHES);

@@ -23,15 +23,18 @@
 //! # use reseat_core::presence::PortLink;
 //! use reseat_core::recovery::{Action, Observation, Operation, Progress, Recovery};
 //!
-//! # let facts = Facts {
-//! #     usage: Use::Free, tdi: Tdi::Unlocked, fabric: Fabric::None,
-//! #     exclusivity: Exclusivity::Exclusive, hotplug: HotplugOwner::Os,
+//! # let surroundings = Surroundings {
+//! #     fabric: Fabric::None, exclusivity: Exclusivity::Exclusive, not_exclusive: None, hotplug: HotplugOwner::Os,
 //! #     link: PortLink::Active, answer: Answer::Ready,
 //! #     flr: Availability::Available, pm: Availability::Unavailable,
 //! #     secondary_bus_reset: Availability::Available, bus_reset: BusReset::Allowed,
-//! #     slot_power: SlotPower::None, bmc: Bmc::NotConfigured, class: ClassHistory::Unknown, sickness: Sickness::new(),
-//! #     preference: Preference::Rule, highest: Rung::SlotPower, only: None,
+//! #     slot_power: SlotPower::None, reported: Reported::NOTHING,
 //! # };
+//! # let known = Known {
+//! #     usage: Use::Free, tdi: Tdi::Unlocked, bmc: Bmc::NotConfigured, class: ClassHistory::Unknown,
+//! #     sickness: Sickness::new(), preference: Preference::Rule, highest: Rung::SlotPower, only: None,
+//! # };
+//! # let facts = Facts { surroundings, known };
 //! # let mut now = Duration::ZERO;
 //! let mut recovery = Recovery::new(now, facts, Tried::none());
 //! match recovery.poll(now) {
@@ -51,14 +54,14 @@ mod end;
 mod machine;
 mod script;
 mod survey;
-mod timing;
 mod wait;
 
-pub use self::action::{Action, Failure, Heard, Observation, Operation, Order, Progress, Ticket, Trouble};
+pub use self::action::{Action, Failure, Heard, Observation, Order, Progress, Ticket, Trouble};
 pub use self::end::{ClassChange, End, Outcome, Quarantine, Reason, Record};
 pub use self::machine::{Awaited, Recovery, Waiting};
-pub use self::timing::{
+pub use self::wait::{TimedOut, Wait};
+pub use crate::ladder::operation::Operation;
+pub use crate::ladder::timing::{
     LINK_DETECT_TIME, LINK_LIMIT, REAPPEARANCE_LIMIT, RRS_LIMIT, SLOT_POWER_OFF_TIME, STALL_MARGIN,
     TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Waits,
 };
-pub use self::wait::{TimedOut, Wait};

@@ -11,6 +11,7 @@
 //! | [`anomaly`] | what in a set of functions does not fit together |
 //! | [`method`] | the ways to reset a function, and why one is not to be had |
 //! | [`domain`] | who is hit by a reset |
+//! | [`warning`] | what is only reported of a function |
 //!
 //! # Cost
 //!
@@ -25,7 +26,7 @@
 //! ```
 //! use reseat_core::header::BusNumbers;
 //! use reseat_core::topology::function::{Bridge, Fact, Function, Role};
-//! use reseat_core::topology::method::{Method, Why};
+//! use reseat_core::topology::method::{Method, ResetUnavailable};
 //! use reseat_core::topology::{Node, Topology};
 //!
 //! let mut port = Function::new("00:01.0".parse()?, "8086:352a".parse()?, "060400".parse()?);
@@ -41,8 +42,8 @@
 //! let topology = Topology::new(&functions, &mut nodes)?;
 //! let gpu = topology.find(gpu.address).ok_or("the GPU is among them")?;
 //! assert_eq!(gpu.card_root().map(|port| port.function().address), Some(port.address));
-//! assert_eq!(gpu.reset(Method::Flr).err(), Some(Why::NotOffered));
-//! assert_eq!(gpu.reset(Method::Bus).err(), Some(Why::Sibling(audio.address)));
+//! assert_eq!(gpu.reset(Method::Flr).err(), Some(ResetUnavailable::NotOffered));
+//! assert_eq!(gpu.reset(Method::Bus).err(), Some(ResetUnavailable::Sibling(audio.address)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -53,11 +54,12 @@ pub mod function;
 pub mod method;
 mod place;
 mod reset;
+pub mod warning;
 
 use core::fmt;
 use core::ops::Range;
 
-use self::anomaly::Anomaly;
+use self::anomaly::{Anomaly, Doubt};
 use self::function::Function;
 pub use self::place::{Fabric, Place};
 use crate::address::FunctionAddress;
@@ -116,9 +118,14 @@ impl<'t> Topology<'t> {
     }
 
     /// What does not fit together, each with the function where it shows.
-    pub fn anomalies(self) -> impl Iterator<Item = (FunctionAddress, Anomaly)> {
+    pub fn anomalies(self) -> impl Iterator<Item = Doubt> {
         let functions = self.functions.iter().zip(self.nodes);
-        functions.filter_map(|(function, node)| Some((function.address, node.anomaly?)))
+        functions.filter_map(|(function, node)| {
+            Some(Doubt {
+                address: function.address,
+                anomaly: node.anomaly?,
+            })
+        })
     }
 
     fn place(self, index: usize) -> Option<Place<'t>> {
@@ -226,7 +233,7 @@ impl Link {
     }
 }
 
-/// Why functions make no topology.
+/// ResetUnavailable functions make no topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum TopologyError {

@@ -25,13 +25,13 @@
 //!
 //! ```
 //! use reseat_core::health::{Boot, Reading};
-//! use reseat_core::vendor::{Check, Register};
+//! use reseat_core::vendor::{Check, BarRegister};
 //!
 //! let mut inquiry = Check::of("10de:2330".parse()?, "030200".parse()?).begin();
 //! while let Some(register) = inquiry.next_register() {
 //!     inquiry.tell(match register {
-//!         Register { bar: 0, offset: 0 } => Ok(0x1800_00a1),
-//!         Register { bar: 0, offset: 0x200bc } => Ok(0xff),
+//!         BarRegister { bar: 0, offset: 0 } => Ok(0x1800_00a1),
+//!         BarRegister { bar: 0, offset: 0x200bc } => Ok(0xff),
 //!         other => unreachable!("{other:?} is not asked of a Hopper"),
 //!     });
 //! }
@@ -118,7 +118,7 @@ const fn is_soc15_or_later(device: u16) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Register {
+pub struct BarRegister {
     /// The BAR's number, which is that of its first register.
     pub bar: u8,
     /// The offset in it, in bytes.
@@ -166,11 +166,11 @@ impl Inquiry {
     }
 
     /// The register that is to be read next; none when all is known that can be.
-    pub const fn next_register(&self) -> Option<Register> {
+    pub const fn next_register(&self) -> Option<BarRegister> {
         match self.step {
-            Step::PmcBoot0 => Some(Register { bar: 0, offset: 0 }),
-            Step::ConfigMemsize => Some(Register { bar: 5, offset: 0x378c }),
-            Step::Boot(sign) => Some(Register {
+            Step::PmcBoot0 => Some(BarRegister { bar: 0, offset: 0 }),
+            Step::ConfigMemsize => Some(BarRegister { bar: 5, offset: 0x378c }),
+            Step::Boot(sign) => Some(BarRegister {
                 bar: 0,
                 offset: sign.offset(),
             }),

@@ -23,11 +23,11 @@ use reseat_core::capability::secondary_express::SecondaryExpress;
 use reseat_core::capability::serial_number::DeviceSerialNumber;
 use reseat_core::capability::sr_iov::SrIov;
 use reseat_core::capability::vendor_specific::VendorSpecific;
-use reseat_core::capability::walk::{End, Walk};
+use reseat_core::capability::walk::{Walk, WalkEnd};
 use reseat_core::capability::{Capability, CapabilityId, ExtendedId, Pointer};
 use reseat_core::config::{ConfigRead, Memory, Offset, ReadableSize};
 use reseat_core::header::{CapabilityPointer, Header, Layout};
-use reseat_core::health::{self, Observation, Reading, Verdict};
+use reseat_core::health::{self, Condition, Reading, Verdict};
 use reseat_core::presence::{Admission, Presence, RrsVisibility};
 
 /// Registers in the space.
@@ -143,7 +143,7 @@ fn observe(space: &Counting<'_>) {
         fails_at: space.fails_at,
         left: 63,
     };
-    let observation = Observation::read(Admission::on_root_bus(), &mut reader);
+    let observation = Condition::read(Admission::on_root_bus(), &mut reader);
     let is_there = matches!(observation.identity, Reading::Value(_));
     assert!(is_there || reader.left == 62);
     let mut whole = Bounded {
@@ -151,7 +151,7 @@ fn observe(space: &Counting<'_>) {
         left: 63,
         ..reader
     };
-    let whole = Observation::read(Admission::on_root_bus(), &mut whole);
+    let whole = Condition::read(Admission::on_root_bus(), &mut whole);
     assert!(observation.power != Reading::None || whole.power == Reading::None);
     assert!(observation.device_control != Reading::None || whole.device_control == Reading::None);
     assert!(observation.bars != Reading::None || whole.bars == Reading::None);
@@ -194,7 +194,7 @@ fn walk<I: CapabilityId>(mut walk: Walk<&mut Counting<'_>, I>) -> usize {
 /// Reads all registers of every view, and tries all others.
 fn views<I: CapabilityId, const N: usize>(space: &mut Counting<'_>, list: &List<I, Failure, N>) {
     match list.end() {
-        ListEnd::Walked(End::Cycle { target, .. }) => {
+        ListEnd::Walked(WalkEnd::Cycle { target, .. }) => {
             assert!(
                 list.capabilities()
                     .iter()

@@ -13,52 +13,52 @@ use reseat_core::decision::{
 use reseat_core::topology::Fabric;
 use reseat_core::topology::function::HotplugOwner;
 
-use crate::facts::{Input, RUNGS};
+use crate::facts::Input;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);
     let facts = input.facts();
     let mut tried = Tried::none();
     for _ in 0..input.byte() % 6 {
-        let rung = input.pick(&RUNGS);
+        let rung = input.pick(&Rung::ALL);
         let reach = input.pick(&[Reach::NotReset, Reach::Reset]);
         tried.note(Attempt { rung, reach });
     }
 
     let decision = decide(&facts, &tried);
     assert_eq!(decision, decide(&facts, &tried), "the rule is a function");
-    assert!(decision.skipped.len() <= RUNGS.len());
-    let usable = facts.usage == Use::Free && facts.tdi == Tdi::Unlocked;
+    assert!(decision.skipped.len() <= Rung::ALL.len());
+    let usable = facts.known.usage == Use::Free && facts.known.tdi == Tdi::Unlocked;
     assert_eq!(usable, !matches!(decision.branch, Branch::InUse | Branch::TdiLocked));
     let Some(rung) = decision.next.rung() else {
         assert!(usable || matches!(decision.next, Next::Refuse(_)));
         return;
     };
-    assert!(usable && rung <= facts.highest && !tried.contains(rung));
-    assert!(facts.only.is_none_or(|only| only == rung));
+    assert!(usable && rung <= facts.known.highest && !tried.contains(rung));
+    assert!(facts.known.only.is_none_or(|only| only == rung));
     if rung.above_flr() {
-        assert_ne!(facts.fabric, Fabric::Unknown);
+        assert_ne!(facts.surroundings.fabric, Fabric::Unknown);
     } else {
-        assert!(facts.link.admit().is_ok() && matches!(facts.answer, Answer::Ready | Answer::Half));
+        assert!(facts.surroundings.link.admit().is_ok() && matches!(facts.surroundings.answer, Answer::Ready | Answer::Half));
     }
     let known = match rung {
-        Rung::KernelPm => facts.pm == Availability::Available,
-        Rung::KernelFlr => facts.flr == Availability::Available,
+        Rung::KernelPm => facts.surroundings.pm == Availability::Available,
+        Rung::KernelFlr => facts.surroundings.flr == Availability::Available,
         Rung::DetachSbr => {
-            facts.bus_reset == BusReset::Allowed
-                && matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
-                && facts.exclusivity == Exclusivity::Exclusive
-                && facts.secondary_bus_reset == Availability::Available
+            facts.surroundings.bus_reset == BusReset::Allowed
+                && matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+                && facts.surroundings.exclusivity == Exclusivity::Exclusive
+                && facts.surroundings.secondary_bus_reset == Availability::Available
         }
         Rung::SlotPower => {
             let domain = Exclusivity::Exclusive;
-            facts.slot_power == SlotPower::Controller { domain } && facts.hotplug == HotplugOwner::Os
+            facts.surroundings.slot_power == SlotPower::Controller { domain } && facts.surroundings.hotplug == HotplugOwner::Os
         }
-        Rung::Bmc => {
+        Rung::BmcPower => {
             let domain = Exclusivity::Exclusive;
-            (facts.bmc, facts.exclusivity) == (Bmc::Configured { domain }, domain)
-                && matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
-                && !matches!(facts.slot_power, SlotPower::Controller { .. })
+            (facts.known.bmc, facts.surroundings.exclusivity) == (Bmc::Configured { domain }, domain)
+                && matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+                && !matches!(facts.surroundings.slot_power, SlotPower::Controller { .. })
         }
     };
     assert!(known, "{rung} on {facts:?}");

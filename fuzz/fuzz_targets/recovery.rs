@@ -27,27 +27,27 @@ const MOST_ORDERS: usize = 1500;
 fuzz_target!(|bytes: &[u8]| {
     let mut input = Input::new(bytes);
     let facts = input.facts();
-    let sbr_forbidden = facts.bus_reset != BusReset::Allowed
-        || facts.exclusivity != Exclusivity::Exclusive
-        || !matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
-        || facts.fabric == Fabric::Unknown
-        || facts.tdi == Tdi::Locked
-        || facts.highest < Rung::DetachSbr;
+    let sbr_forbidden = facts.surroundings.bus_reset != BusReset::Allowed
+        || facts.surroundings.exclusivity != Exclusivity::Exclusive
+        || !matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+        || facts.surroundings.fabric == Fabric::Unknown
+        || facts.known.tdi == Tdi::Locked
+        || facts.known.highest < Rung::DetachSbr;
     let domain = Exclusivity::Exclusive;
-    let power_forbidden = facts.hotplug != HotplugOwner::Os
-        || facts.slot_power != SlotPower::Controller { domain }
-        || facts.fabric == Fabric::Unknown
-        || facts.tdi == Tdi::Locked
-        || facts.highest < Rung::SlotPower;
-    let bmc_forbidden = facts.bmc != Bmc::Configured { domain }
-        || facts.exclusivity != domain
-        || !matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
-        || matches!(facts.slot_power, SlotPower::Controller { .. })
-        || facts.fabric == Fabric::Unknown
-        || facts.tdi == Tdi::Locked
-        || facts.highest < Rung::Bmc;
+    let power_forbidden = facts.surroundings.hotplug != HotplugOwner::Os
+        || facts.surroundings.slot_power != SlotPower::Controller { domain }
+        || facts.surroundings.fabric == Fabric::Unknown
+        || facts.known.tdi == Tdi::Locked
+        || facts.known.highest < Rung::SlotPower;
+    let bmc_forbidden = facts.known.bmc != Bmc::Configured { domain }
+        || facts.surroundings.exclusivity != domain
+        || !matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+        || matches!(facts.surroundings.slot_power, SlotPower::Controller { .. })
+        || facts.surroundings.fabric == Fabric::Unknown
+        || facts.known.tdi == Tdi::Locked
+        || facts.known.highest < Rung::BmcPower;
     let forbidden = [
-        (sbr_forbidden, Operation::ResetEmptyBus),
+        (sbr_forbidden, Operation::SecondaryBusReset),
         (power_forbidden, Operation::PowerOff),
         (bmc_forbidden, Operation::CyclePower),
     ];
@@ -78,7 +78,7 @@ fuzz_target!(|bytes: &[u8]| {
             link = link.filter(|_| {
                 !matches!(
                     operation,
-                    Operation::ResetEmptyBus | Operation::PowerOff | Operation::CyclePower
+                    Operation::SecondaryBusReset | Operation::PowerOff | Operation::CyclePower
                 )
             });
         }

@@ -14,14 +14,34 @@
 //! | [`linux`] | the effects: the only module that touches /sys, /proc, /dev, /run and /var |
 //!
 //! Everything but [`linux`] is pure: facts and time go in, decisions come out.
+//!
+//! The boot claim is built without the feature `operator`: a module that only the operator's command needs stands behind it.
+
+#![cfg_attr(
+    not(feature = "operator"),
+    allow(
+        dead_code,
+        reason = "modules of both programs also hold what only the operator's command uses"
+    )
+)]
+
+#[cfg(test)]
+extern crate self as reseat;
 
 pub mod claim;
+#[cfg(feature = "operator")]
 pub mod decode;
+#[cfg(feature = "operator")]
 pub mod initramfs;
 pub mod linux;
 pub mod model;
 pub mod plan;
 pub mod records;
+#[cfg(feature = "operator")]
 pub mod recovery;
 pub mod report;
 pub mod rules;
+/// Sentences are the programs' matter. Tests read findings in words.
+#[cfg(test)]
+#[path = "bin/words/mod.rs"]
+mod words;

@@ -15,8 +15,10 @@
 //! | [`sysfs`] | the kernel's files: functions, configuration space, BARs, slots, VFIO |
 
 mod claim;
+#[cfg(feature = "operator")]
 mod initramfs;
 mod process;
+#[cfg(feature = "operator")]
 mod recover;
 mod state;
 mod survey;
@@ -24,37 +26,43 @@ mod sysfs;
 #[cfg(test)]
 mod test_root;
 
-pub use claim::boot::{Checked, Options, check_rules, run as boot_claim};
+pub use claim::boot::{Options, run as boot_claim};
 pub use claim::displays::{CONSOLE_COMMAND, say_console};
-pub use claim::hot_plug::{HotClaim, HotClaimError, HotOptions, report_of as hot_report, run as hot_claim};
 pub use claim::worker::work;
 pub use claim::workers::WORKER_ARGUMENT;
-pub use initramfs::{
-    FileState, ImageStatus, InitramfsError, InitramfsOptions, InitramfsStatus, Installed, OwnFileStatus, Progress,
-    Removed, initramfs_status, install_initramfs, install_initramfs_files, remove_initramfs,
-};
-pub use recover::{
-    Applied, BaselineError, Isolation, Options as RecoverOptions, QuarantineError, Recorded, RecoverError, Return,
-    Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine, forget as forget_quarantined,
-    quarantine, recover, return_to_service, save_baseline, serve as serve_tasks, without_baseline,
-};
-pub use state::bundles::{list as list_evidence, read as read_evidence};
-pub use state::durable::DurableError;
-pub use state::history::{append as append_history, read as read_history};
 pub use state::kernel_log::{PREFIX, log};
-pub use state::locks::LockError;
-pub use state::quarantine::{QuarantineFileError, read as read_quarantine};
-pub use state::recovery_files::RecordError;
-pub use state::recovery_policy::{ContractError, contract};
 pub use state::report::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use survey::details::gather as details;
-pub use survey::identity::identify_all;
-pub use survey::reset_class::class_of;
 pub use survey::serial_numbers::{SERIALS_COMMAND, say_serial_numbers};
-pub use survey::usage::of as usage_of;
 pub use sysfs::attributes::FileError;
 pub use sysfs::functions::{Listing, list, power_of};
 pub use sysfs::root::Root;
+
+#[cfg(feature = "operator")]
+pub use {
+    claim::check::{Checked, check_rules},
+    claim::hot_plug::{HotClaim, HotClaimError, HotOptions, report_of as hot_report, run as hot_claim},
+    initramfs::{
+        FileState, ImageStatus, InitramfsError, InitramfsOptions, InitramfsStatus, Installed, OwnFileStatus, Progress,
+        Removed, initramfs_status, install_initramfs, install_initramfs_files, remove_initramfs,
+    },
+    recover::{
+        Applied, BaselineError, Isolation, Options as RecoverOptions, QuarantineError, Recorded, RecoverError, Return,
+        Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine,
+        forget as forget_quarantined, quarantine, recover, return_to_service, save_baseline, serve as serve_tasks,
+        without_baseline,
+    },
+    state::bundles::{list as list_evidence, read as read_evidence},
+    state::durable::DurableError,
+    state::history::{append as append_history, read as read_history},
+    state::locks::LockError,
+    state::quarantine::{QuarantineFileError, read as read_quarantine},
+    state::recovery_files::RecordError,
+    state::recovery_policy::{ContractError, contract},
+    survey::identity::identify_all,
+    survey::reset_class::class_of,
+    survey::usage::of as usage_of,
+};
 
 #[cfg(test)]
 mod fixtures;

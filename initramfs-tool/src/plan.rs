@@ -4,7 +4,7 @@ mod choice;
 mod refusal;
 
 pub use choice::Nothing;
-pub use refusal::Refusal;
+pub use refusal::ClaimRefusal;
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -12,6 +12,7 @@ use std::mem;
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
 use crate::model::display::{self, Sign};
+use crate::model::finding::Finding;
 use crate::model::inventory::{self, Details, Function, Gpu};
 use crate::model::iommu;
 use crate::model::variants::Variant;
@@ -32,11 +33,11 @@ pub struct Plan {
     /// Which functions have a variant of vfio-pci that is made for them.
     pub variants: BTreeMap<FunctionAddress, Variant>,
     /// The GPUs that were chosen and cannot be claimed.
-    pub refused: Vec<(Gpu, Refusal)>,
+    pub refused: Vec<(Gpu, ClaimRefusal)>,
     /// The GPUs that are out of service, chosen or not, and why. They are isolated.
-    pub out_of_service: Vec<(Gpu, String)>,
-    /// The GPUs that stand where another one did that is out of service, and what is known of that.
-    pub replaced: Vec<(DeviceAddress, String)>,
+    pub out_of_service: Vec<(Gpu, OutOfService)>,
+    /// The GPUs that stand where another one did that is out of service, with a note on that one.
+    pub replaced: Vec<(DeviceAddress, Finding)>,
 }
 
 /// Whether a GPU would be claimed if it were in service.
@@ -46,6 +47,15 @@ pub enum Chosen {
     Yes,
     /// It would not.
     No,
+}
+
+/// The ground on which a GPU counts as out of service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutOfService {
+    /// The quarantine has an entry of it, with this reason.
+    Noted(String),
+    /// The quarantine cannot be read, which counts for every GPU.
+    Unknown,
 }
 
 /// What a rule came to.
@@ -63,7 +73,7 @@ pub struct Machine<'a> {
     /// Its functions.
     pub functions: &'a [Function],
     /// Functions that are there and could not be read, and why.
-    pub unreadable: &'a [(FunctionAddress, String)],
+    pub unreadable: &'a [(FunctionAddress, Finding)],
     /// What the rules ask beyond that.
     pub details: &'a Details,
     /// What shows that something is shown through its functions.
@@ -124,16 +134,20 @@ impl Plan {
     }
 
     /// A rule that takes who is in the GPU's groups has them claimed with it or not at all.
-    fn peers_unknown(&self, gpu: &Gpu) -> Option<Refusal> {
+    fn peers_unknown(&self, gpu: &Gpu) -> Option<ClaimRefusal> {
         let function = gpu.functions.iter().find(|function| function.iommu_group.is_none())?;
         let is_asked_for = self.takes_peers_of(gpu.device);
-        is_asked_for.then_some(Refusal::PeersUnknown(function.address))
+        is_asked_for.then_some(ClaimRefusal::PeersUnknown(function.address))
     }
 
     /// Who is taken with the GPU has to be one that may lose its driver.
-    fn peers_refused(&self, gpu: &Gpu, machine: Machine<'_>, gpus: &[Gpu]) -> Option<Refusal> {
+    fn peers_refused(&self, gpu: &Gpu, machine: Machine<'_>, gpus: &[Gpu]) -> Option<ClaimRefusal> {
         let (taken, _) = self.peers_of(gpu, machine, gpus);
-        let is_virtual = |peer: &Function| peer.physical.is_some().then_some(Refusal::VirtualPeer(peer.address));
+        let is_virtual = |peer: &Function| {
+            peer.physical
+                .is_some()
+                .then_some(ClaimRefusal::VirtualPeer(peer.address))
+        };
         let refusal = |peer: &Function| {
             let unread = cannot_read(peer.address.device_address(), machine);
             unread
@@ -197,18 +211,18 @@ impl Plan {
             functions.any(|it| display::may_have_outputs(it.class) && !gone.contains(&it.address))
         });
         let is_kept = |gpu: &Gpu| !stays && !self.rules_for(gpu.device).any(|rule| rule.display == Display::Force);
-        let refused: Vec<(Gpu, Refusal)> = self
+        let refused: Vec<(Gpu, ClaimRefusal)> = self
             .claim
             .iter()
             .filter(|gpu| is_kept(gpu))
-            .filter_map(|gpu| Some((gpu.clone(), Refusal::OnlyDisplay(sign_on(gpu)?))))
+            .filter_map(|gpu| Some((gpu.clone(), ClaimRefusal::OnlyDisplay(sign_on(gpu)?))))
             .collect();
         self.refuse(refused);
         let is_claimed = |sign: &&Sign| self.claim.iter().any(|gpu| gpu.function(sign.function).is_some());
         self.signs = signs.iter().filter(is_claimed).cloned().collect();
     }
 
-    fn refuse(&mut self, refused: Vec<(Gpu, Refusal)>) {
+    fn refuse(&mut self, refused: Vec<(Gpu, ClaimRefusal)>) {
         for (gpu, _) in &refused {
             self.claim.retain(|claim| claim.device != gpu.device);
             self.peers.retain(|(device, _)| *device != gpu.device);
@@ -226,7 +240,7 @@ impl Plan {
             peers.find_map(|peer| {
                 let driver = peer.driver.clone().filter(|driver| !is_vfio(driver))?;
                 let function = peer.address;
-                Some(Refusal::PeerAtWork { function, driver })
+                Some(ClaimRefusal::PeerAtWork { function, driver })
             })
         };
         let claim = self.claim.iter();
@@ -252,10 +266,10 @@ impl Plan {
         self.rules.is_empty() && self.claim.is_empty() && self.refused.is_empty() && self.out_of_service.is_empty()
     }
 
-    /// Sets GPUs aside that are out of service: those of the machine's `functions` that `against` has words against.
+    /// Sets GPUs aside that are out of service: those of the machine's `functions` that `against` says so of.
     ///
     /// Strangers beside one are left where they are. One with virtual functions is refused: somebody may have one of them.
-    pub fn set_aside(&mut self, functions: &[Function], mut against: impl FnMut(&Gpu, Chosen) -> Option<String>) {
+    pub fn set_aside(&mut self, functions: &[Function], mut against: impl FnMut(&Gpu, Chosen) -> Option<OutOfService>) {
         let gpus = inventory::gpus(functions);
         for mut gpu in gpus.iter().cloned() {
             let chosen = match self.claim.iter().any(|claim| claim.device == gpu.device) {
@@ -276,7 +290,7 @@ impl Plan {
             let occupied = of_gpu.find_map(|it| Some((it.address, virtual_functions(it, functions)?)));
             match occupied {
                 Some((function, count)) => {
-                    let refusal = Refusal::NotIsolated { why, function, count };
+                    let refusal = ClaimRefusal::NotIsolated { why, function, count };
                     self.refused.push((gpu, refusal));
                 }
                 None => self.out_of_service.push((gpu, why)),
@@ -327,20 +341,20 @@ fn is_stranger(function: &Function) -> bool {
 }
 
 /// A function of this device number cannot be read.
-fn cannot_read(device: DeviceAddress, machine: Machine<'_>) -> Option<Refusal> {
+fn cannot_read(device: DeviceAddress, machine: Machine<'_>) -> Option<ClaimRefusal> {
     let mut unreadable = machine.unreadable.iter();
     let (function, problem) = unreadable.find(|(address, _)| address.device_address() == device)?;
-    Some(Refusal::CannotRead {
+    Some(ClaimRefusal::CannotRead {
         function: *function,
         problem: problem.clone(),
     })
 }
 
 /// Its virtual functions would be gone with its driver.
-fn has_virtual_functions(function: &Function, functions: &[Function]) -> Option<Refusal> {
+fn has_virtual_functions(function: &Function, functions: &[Function]) -> Option<ClaimRefusal> {
     let count = virtual_functions(function, functions)?;
     let function = function.address;
-    Some(Refusal::VirtualFunctions { function, count })
+    Some(ClaimRefusal::VirtualFunctions { function, count })
 }
 
 /// How many a physical function has, if any.
@@ -350,12 +364,12 @@ fn virtual_functions(function: &Function, functions: &[Function]) -> Option<usiz
     (count > 0).then_some(count)
 }
 
-fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<Refusal> {
+fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<ClaimRefusal> {
     if let Some(refusal) = cannot_read(gpu.device, machine) {
         return Some(refusal);
     }
     if let Some(function) = gpu.functions.iter().find(|function| is_stranger(function)) {
-        return Some(Refusal::Stranger {
+        return Some(ClaimRefusal::Stranger {
             function: function.address,
             class: function.class,
         });
@@ -369,7 +383,7 @@ fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<Refusal> {
         return None;
     }
     let function = gpu.functions.iter().find(|function| function.iommu_group.is_none())?;
-    Some(Refusal::NoIommu {
+    Some(ClaimRefusal::NoIommu {
         function: function.address,
         missing: iommu::diagnose(machine.iommu),
     })

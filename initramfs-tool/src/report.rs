@@ -1,26 +1,39 @@
-//! The claim's report, `/run/reseat/claim.json`, and the same in short lines for the kernel log.
+//! The claim's report, `/run/reseat/claim.json`.
 //!
-//! The file is read by people, by the `reseat` command and by other tools, after `switch_root` and long after the claim.
-//! [`SCHEMA`] names its version: fields may be added under the same name, anything else makes a new one.
+//! The file is read by the `reseat` command and by other tools, after `switch_root` and long after the claim. [`SCHEMA`] names
+//! its version: fields may be added under the same name, anything else makes a new one. It has no sentences: the programs make
+//! them of its findings.
 
+pub mod first_version;
 mod gpu;
-mod words;
 
 pub use gpu::{
     FailureReport, FunctionReport, GpuReport, GpuVerdict, Kept, PeerReport, QuarantineReport, VariantReport,
 };
-pub use words::Tone;
-
 use std::time::Duration;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use serde::{Deserialize, Serialize};
 
 use crate::claim::{Finished, Limits, VFIO_PCI};
+use crate::model::finding::{Finding, Subject, id};
 use crate::plan::{Plan, RuleOutcome};
+use crate::rules::Source;
 
 /// The version of the report's form.
-pub const SCHEMA: &str = "reseat.claim/1";
+pub const SCHEMA: &str = "reseat.claim/2";
+
+/// A line for people or for the kernel log.
+pub type Line = (Tone, String);
+
+/// How a line is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As it should be.
+    Notice,
+    /// Somebody should look.
+    Warning,
+}
 
 /// What one run of `reseat-claim` did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,7 +55,7 @@ pub struct Report {
     /// The time that the run had, in milliseconds.
     pub limit_ms: u64,
     /// What was found wrong apart from rules and GPUs: a rules file that cannot be read, an unknown parameter.
-    pub problems: Vec<String>,
+    pub problems: Vec<Finding>,
     /// Each rule and what it came to.
     pub rules: Vec<RuleReport>,
     /// How vfio-pci came to be there; absent where nothing was to be claimed.
@@ -51,7 +64,6 @@ pub struct Report {
     pub gpus: Vec<GpuReport>,
     /// The highest number that sysfs had given a function's directory when the run looked. What has appeared since, or
     /// again, has a higher one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_function: Option<u64>,
 }
 
@@ -76,14 +88,14 @@ pub enum Verdict {
 /// A rule and what it came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleReport {
-    /// Where it was written: a file and a line, or the kernel command line.
-    pub source: String,
+    /// Where it was written.
+    pub source: Source,
     /// The selector as it was written.
     pub selector: String,
     /// The GPUs that it chose.
     pub gpus: Vec<DeviceAddress>,
     /// Why it chose none.
-    pub problem: Option<String>,
+    pub problem: Option<Finding>,
 }
 
 /// How vfio-pci came to be there.
@@ -97,18 +109,18 @@ pub struct ModuleReport {
     /// How long loading took, in milliseconds.
     pub duration_ms: f64,
     /// What is wrong with it, though it is there.
-    pub warning: Option<String>,
+    pub warning: Option<Finding>,
     /// Why it is not there.
-    pub problem: Option<String>,
+    pub problem: Option<Finding>,
 }
 
 /// What a run found out, before it is put into the report's form.
 #[derive(Debug)]
-pub struct Findings {
+pub struct RunResult {
     /// Rules held against the machine.
     pub plan: Plan,
     /// What was found wrong apart from them.
-    pub problems: Vec<String>,
+    pub problems: Vec<Finding>,
     /// How vfio-pci came to be there.
     pub vfio_pci: Option<ModuleReport>,
     /// The GPUs whose claim was begun.
@@ -130,7 +142,7 @@ pub struct Boot {
 
 impl Report {
     /// The report of a run that looked at no GPU, and why. Where there are problems, that is no quiet end.
-    pub fn idle(verdict: Verdict, problems: Vec<String>, boot: Boot, took: Duration) -> Self {
+    pub fn idle(verdict: Verdict, problems: Vec<Finding>, boot: Boot, took: Duration) -> Self {
         let complete = problems.is_empty();
         Self {
             schema: SCHEMA.to_owned(),
@@ -155,7 +167,7 @@ impl Report {
     /// The report of a run. `driver_now` reads the driver that a function has at the end: whatever the claim saw, this is
     /// what the report says.
     pub fn new(
-        findings: Findings,
+        findings: RunResult,
         boot: Boot,
         driver_now: impl Fn(FunctionAddress) -> Option<String>,
         took: Duration,
@@ -193,6 +205,12 @@ impl Report {
 }
 
 impl Report {
+    /// Adds something that was found wrong when the run was over.
+    pub fn add_problem(&mut self, problem: Finding) {
+        self.problems.push(problem);
+        self.complete = false;
+    }
+
     /// Whether every GPU was claimed, and had been before.
     pub fn found_it_claimed(&self) -> bool {
         let mut functions = self.gpus.iter().flat_map(|gpu| &gpu.functions);
@@ -205,10 +223,10 @@ impl From<&(crate::rules::Rule, RuleOutcome)> for RuleReport {
     fn from((rule, outcome): &(crate::rules::Rule, RuleOutcome)) -> Self {
         let (gpus, problem) = match outcome {
             RuleOutcome::Chose(devices) => (devices.clone(), None),
-            RuleOutcome::Nothing(nothing) => (Vec::new(), Some(nothing.to_string())),
+            RuleOutcome::Nothing(nothing) => (Vec::new(), Some(nothing.finding(&rule.choice))),
         };
         Self {
-            source: rule.choice.source.to_string(),
+            source: rule.choice.source.clone(),
             selector: rule.choice.text.clone(),
             gpus,
             problem,
@@ -216,27 +234,26 @@ impl From<&(crate::rules::Rule, RuleOutcome)> for RuleReport {
     }
 }
 
-fn module_failed(findings: &Findings) -> bool {
+fn module_failed(findings: &RunResult) -> bool {
     let module = findings.vfio_pci.as_ref();
     module.is_some_and(|module| module.problem.is_some())
 }
 
-fn gpu_reports(findings: &Findings) -> Vec<GpuReport> {
+fn gpu_reports(findings: &RunResult) -> Vec<GpuReport> {
     let refused = findings
         .plan
         .refused
         .iter()
-        .map(|(gpu, refusal)| GpuReport::new(gpu, GpuVerdict::Refused, Some(refusal.to_string())));
+        .map(|(gpu, refusal)| GpuReport::new(gpu, GpuVerdict::Refused, Some(refusal.finding(gpu.device))));
     let chosen = findings.plan.claim.iter().map(|gpu| {
         let finished = findings.finished.iter().find(|finished| finished.device == gpu.device);
         let mut report = match finished {
             Some(finished) => GpuReport::finished(gpu, finished),
             None if findings.dry_run && !module_failed(findings) => GpuReport::new(gpu, GpuVerdict::WouldClaim, None),
-            None => GpuReport::new(
-                gpu,
-                GpuVerdict::Refused,
-                Some(format!("{VFIO_PCI} is not there to take it")),
-            ),
+            None => {
+                let missing = Finding::refusal(id::VFIO_PCI_MISSING, Subject::gpu(gpu.device)).with("driver", VFIO_PCI);
+                GpuReport::new(gpu, GpuVerdict::Refused, Some(missing))
+            }
         };
         report.add(&findings.plan);
         report

@@ -5,15 +5,19 @@
 
 mod command_line;
 mod file;
+#[cfg(feature = "operator")]
 mod recover;
 mod selector;
 
 pub use command_line::{CommandLine, Switch};
 pub use file::{LARGEST as LARGEST_FILE, RulesFileError, parse as parse_file};
+#[cfg(feature = "operator")]
 pub use recover::{Contract, Reboot, parse as parse_contract};
 pub use selector::{Selector, SelectorError, Term};
 
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// One request for a claim, and where it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +92,8 @@ impl fmt::Display for Choice {
 }
 
 /// Where a rule was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Source {
     /// `reseat.claim=` on the kernel command line.
     CommandLine,

@@ -212,8 +212,9 @@ fn the_only_display_is_claimed_when_forced_and_its_framebuffer_let_go() {
     let unbound = machine.read("sys/bus/platform/drivers/efi-framebuffer/unbind");
     assert_eq!(unbound, "efi-framebuffer.0\n");
     let report: serde_json::Value = serde_json::from_str(&machine.read("run/reseat/claim.json")).unwrap();
-    let shown = report["gpus"][0]["display"][0].as_str().unwrap();
-    assert!(shown.contains("efi-framebuffer.0"), "{report:#}");
+    let shown = &report["gpus"][0]["display"][0];
+    assert_eq!(shown["id"], "display-framebuffer", "{report:#}");
+    assert_eq!(shown["evidence"]["framebuffer"], "efi-framebuffer.0", "{report:#}");
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! Dependencies between the project's own crates point one way.
+//! Dependencies between the project's own crates point one way, and the boot claim has none that only the operator needs.
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::run::metadata;
+use crate::run::{cargo, metadata, output};
 
 /// Which of the project's crates each one may depend on. ARCHITECTURE.md has it as a picture.
 const ALLOWED: [(&str, &[&str]); 6] = [
@@ -17,8 +17,45 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ("xtask", &["fake-gpu", "reseat-scenarios", "reseat-vm"]),
 ];
 
-/// Holds `cargo metadata` against the list.
+/// Libraries that only the operator's command needs. An initramfs carries none of them.
+const OPERATORS: [&str; 5] = ["base64", "crc32fast", "jiff", "sha2", "vm-memory"];
+
+/// Holds the workspace and the boot claim against the lists.
 pub(crate) fn check() -> Result<()> {
+    workspace()?;
+    claim()
+}
+
+fn claim() -> Result<()> {
+    let tree = output(&mut cargo(&[
+        "tree",
+        "--package",
+        "reseat",
+        "--no-default-features",
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+    ]))?;
+    let found = operators(&tree)?;
+    ensure!(found.is_empty(), "reseat-claim depends on {}", found.join(", "));
+    println!("dependencies of reseat-claim: none of {}", OPERATORS.join(", "));
+    Ok(())
+}
+
+/// The operator's libraries in a tree as `cargo tree` prints it, each crate on a line of its own.
+fn operators(tree: &str) -> Result<Vec<&str>> {
+    let names = || tree.lines().filter_map(|line| line.split_whitespace().next());
+    // Without the package itself it is the tree of something else.
+    ensure!(names().any(|name| name == "reseat"), "cargo tree printed:\n{tree}");
+    let found = OPERATORS
+        .into_iter()
+        .filter(|library| names().any(|name| name == *library));
+    Ok(found.collect())
+}
+
+/// Holds `cargo metadata` against the list.
+fn workspace() -> Result<()> {
     let found = own_dependencies(metadata()?)?;
     let wrong = violations(&found);
     if !wrong.is_empty() {
@@ -79,6 +116,20 @@ mod tests {
     fn a_dependency_in_the_list_is_fine() {
         let found = own_dependencies(&described("reseat", "reseat-core")).unwrap();
         assert_eq!(violations(&found), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_library_of_the_operator_in_the_claim_is_named() {
+        let with = |lines: &str| format!("reseat v0.1.0 (/initramfs-tool)\nserde v1.0.229\n{lines}");
+        assert_eq!(operators(&with("jiff-static v1.0.2\n")).unwrap(), Vec::<&str>::new());
+        for library in OPERATORS {
+            assert_eq!(operators(&with(&format!("{library} v1.0.2\n"))).unwrap(), [library]);
+        }
+        assert_eq!(
+            operators(&with("sha2 v0.11.1\nbase64 v0.23.1 (*)")).unwrap(),
+            ["base64", "sha2"]
+        );
+        assert!(operators("").is_err());
     }
 
     #[test]

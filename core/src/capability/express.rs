@@ -38,7 +38,7 @@ pub use self::device::{
 pub use self::link::{AspmStates, LinkCapabilities, LinkControl, LinkSpeed, LinkStatus};
 pub use self::link2::{LinkCapabilities2, LinkControl2, LinkSpeeds, LinkStatus2};
 pub use self::root::{RootCapabilities, RootControl, RootStatus};
-pub use self::slot::{Indicator, SlotCapabilities, SlotControl, SlotPower, SlotStatus};
+pub use self::slot::{Indicator, PowerControllerControl, SlotCapabilities, SlotControl, SlotStatus};
 
 const DEVICE_CAPABILITIES: Offset = Offset::at::<0x04>();
 const DEVICE_CONTROL_STATUS: Offset = Offset::at::<0x08>();

@@ -6,7 +6,7 @@ use heapless::Vec;
 
 use super::extended_space::ExtendedSpace;
 use super::view::View;
-use super::walk::{End, Walk};
+use super::walk::{Walk, WalkEnd};
 use super::{Capability, CapabilityId, ExtendedId, StandardId};
 use crate::config::ConfigRead;
 use crate::header::CapabilityPointer;
@@ -32,7 +32,7 @@ pub struct List<I, E, const N: usize> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ListEnd<E> {
     /// The walk ended, and all that it met is in the list.
-    Walked(End<E>),
+    Walked(WalkEnd<E>),
     /// The list was full and the walk had not ended: there are more capabilities.
     Full,
 }
@@ -75,7 +75,7 @@ impl<I: CapabilityId, E, const N: usize> List<I, E, N> {
         &self.capabilities
     }
 
-    /// How the list ends: only after [`End::Complete`] is what is not in it not there.
+    /// How the list ends: only after [`WalkEnd::Complete`] is what is not in it not there.
     pub fn end(&self) -> &ListEnd<E> {
         &self.end
     }

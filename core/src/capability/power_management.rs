@@ -8,7 +8,7 @@
 use bitfield_struct::bitfield;
 
 use super::view::{View, ViewError};
-use super::walk::{End, Walk};
+use super::walk::{Walk, WalkEnd};
 use super::{StandardId, taken_from_list};
 use crate::config::{ConfigRead, Offset, halves};
 use crate::header::CapabilityPointer;
@@ -30,8 +30,8 @@ impl<R: ConfigRead> PowerManagement<R> {
     ///
     /// # Errors
     ///
-    /// How the list ends, if that is not [`End::Complete`]: there may be one beyond.
-    pub fn search(mut reader: R, pointer: CapabilityPointer) -> Result<Option<Self>, End<R::Error>> {
+    /// How the list ends, if that is not [`WalkEnd::Complete`]: there may be one beyond.
+    pub fn search(mut reader: R, pointer: CapabilityPointer) -> Result<Option<Self>, WalkEnd<R::Error>> {
         let found = Walk::standard(&mut reader, pointer).first(StandardId::POWER_MANAGEMENT)?;
         Ok(found.map(|capability| Self {
             view: View::new(reader, capability, &[]),

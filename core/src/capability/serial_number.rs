@@ -11,7 +11,7 @@ use core::str::FromStr;
 
 use super::extended_space::ExtendedSpace;
 use super::view::{View, ViewError};
-use super::walk::{End, Walk};
+use super::walk::{Walk, WalkEnd};
 use super::{ExtendedId, taken_from_list};
 use crate::config::{ConfigRead, Offset, RegisterError};
 
@@ -32,8 +32,8 @@ impl<R: ConfigRead> DeviceSerialNumber<R> {
     ///
     /// # Errors
     ///
-    /// How the list ends, if that is not [`End::Complete`]: there may be one beyond.
-    pub fn search(mut reader: R, space: ExtendedSpace) -> Result<Option<Self>, End<R::Error>> {
+    /// How the list ends, if that is not [`WalkEnd::Complete`]: there may be one beyond.
+    pub fn search(mut reader: R, space: ExtendedSpace) -> Result<Option<Self>, WalkEnd<R::Error>> {
         let found = Walk::extended(&mut reader, space).first(ExtendedId::DEVICE_SERIAL_NUMBER)?;
         Ok(found.map(|capability| Self {
             view: View::new(reader, capability, &[]),

@@ -9,7 +9,7 @@ use super::{Capability, CapabilityId, ExtendedId, Pointer, StandardId};
 use crate::config::{ConfigRead, Offset, RegisterError, read_answer};
 use crate::header::CapabilityPointer;
 
-/// A walk over one list: an iterator over its capabilities, and then an [`End`].
+/// A walk over one list: an iterator over its capabilities, and then an [`WalkEnd`].
 ///
 /// - Each step reads one register; none is read twice.
 /// - Pointers may lead backwards: real NVIDIA and PLX parts have such lists.
@@ -31,7 +31,7 @@ enum State<E> {
         at: Offset,
         pointer: Pointer,
     },
-    Ended(End<E>),
+    Ended(WalkEnd<E>),
 }
 
 impl<R: ConfigRead> Walk<R, StandardId> {
@@ -42,7 +42,7 @@ impl<R: ConfigRead> Walk<R, StandardId> {
     pub fn standard(reader: R, pointer: CapabilityPointer) -> Self {
         let state = match pointer {
             CapabilityPointer::Listed { at, pointer } => State::Following { at, pointer },
-            CapabilityPointer::Unlisted { .. } | CapabilityPointer::None => State::Ended(End::Complete),
+            CapabilityPointer::Unlisted { .. } | CapabilityPointer::None => State::Ended(WalkEnd::Complete),
         };
         Self::new(reader, state)
     }
@@ -51,8 +51,8 @@ impl<R: ConfigRead> Walk<R, StandardId> {
 impl<R: ConfigRead> Walk<R, ExtendedId> {
     /// A walk over the extended list of a function that has one. At most 960 items.
     ///
-    /// An empty list, whose first header is 0, ends [`End::Complete`] without items. Where the
-    /// reader does not reach the extended space, the end is [`End::OutOfRange`] at once.
+    /// An empty list, whose first header is 0, ends [`WalkEnd::Complete`] without items. Where the
+    /// reader does not reach the extended space, the end is [`WalkEnd::OutOfRange`] at once.
     pub fn extended(reader: R, _: ExtendedSpace) -> Self {
         let state = State::Following {
             at: EXTENDED_START,
@@ -78,7 +78,7 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
     }
 
     /// How the walk ended; `None` while it goes on.
-    pub fn end(&self) -> Option<&End<R::Error>> {
+    pub fn end(&self) -> Option<&WalkEnd<R::Error>> {
         match &self.state {
             State::Following { .. } => None,
             State::Ended(end) => Some(end),
@@ -86,7 +86,7 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
     }
 
     /// Goes to the end, past the capabilities that remain, and tells how the walk ended.
-    pub fn finish(mut self) -> End<R::Error> {
+    pub fn finish(mut self) -> WalkEnd<R::Error> {
         loop {
             if let State::Ended(end) = self.state {
                 return end;
@@ -96,12 +96,12 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
     }
 
     /// The first capability with this ID, and not a step further; `None` if the list ends complete without it.
-    pub(super) fn first(mut self, id: I) -> Result<Option<Capability<I>>, End<R::Error>> {
+    pub(super) fn first(mut self, id: I) -> Result<Option<Capability<I>>, WalkEnd<R::Error>> {
         if let Some(found) = self.find(|capability| capability.id() == id) {
             return Ok(Some(found));
         }
         match self.finish() {
-            End::Complete => Ok(None),
+            WalkEnd::Complete => Ok(None),
             end => Err(end),
         }
     }
@@ -110,7 +110,7 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
     /// take no more.
     ///
     /// The place stays in registers here, where an iterator's goes through memory at each step.
-    pub(super) fn keep(mut self, mut keep: impl FnMut(Capability<I>) -> bool) -> Option<End<R::Error>> {
+    pub(super) fn keep(mut self, mut keep: impl FnMut(Capability<I>) -> bool) -> Option<WalkEnd<R::Error>> {
         let (mut at, mut pointer) = match self.state {
             State::Following { at, pointer } => (at, pointer),
             State::Ended(end) => return Some(end),
@@ -125,27 +125,27 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
     }
 
     /// The capability that `pointer` leads to, or how the list ends there.
-    fn follow(&mut self, at: Offset, pointer: Pointer) -> Result<Capability<I>, End<R::Error>> {
+    fn follow(&mut self, at: Offset, pointer: Pointer) -> Result<Capability<I>, WalkEnd<R::Error>> {
         let offset = self.target(at, pointer)?;
         if self.visit(offset) {
-            return Err(End::Cycle { at, target: offset });
+            return Err(WalkEnd::Cycle { at, target: offset });
         }
-        let header = read_answer(&mut self.reader, offset).map_err(End::Unreadable)?;
+        let header = read_answer(&mut self.reader, offset).map_err(WalkEnd::Unreadable)?;
         if offset == EXTENDED_START && header == 0 {
-            return Err(End::Complete);
+            return Err(WalkEnd::Complete);
         }
         Ok(Capability::new(offset, pointer, header))
     }
 
     /// Where a capability may begin that `pointer` leads to.
-    fn target(&self, at: Offset, pointer: Pointer) -> Result<Offset, End<R::Error>> {
+    fn target(&self, at: Offset, pointer: Pointer) -> Result<Offset, WalkEnd<R::Error>> {
         match (pointer.target(), pointer.reserved()) {
-            (0, 0) => Err(End::Complete),
-            (0, _) => Err(End::Misaligned { at, pointer }),
+            (0, 0) => Err(WalkEnd::Complete),
+            (0, _) => Err(WalkEnd::Misaligned { at, pointer }),
             (target, _) => Offset::new(target)
                 .ok()
                 .filter(|_| (I::START..self.limit).contains(&target))
-                .ok_or(End::OutOfRange { at, pointer }),
+                .ok_or(WalkEnd::OutOfRange { at, pointer }),
         }
     }
 
@@ -191,7 +191,7 @@ impl<R: ConfigRead, I: CapabilityId> FusedIterator for Walk<R, I> {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum End<E> {
+pub enum WalkEnd<E> {
     /// At a pointer of 0, or at a list that says that it is empty: everything was met.
     Complete,
     /// At a capability that was met before.
@@ -220,7 +220,7 @@ pub enum End<E> {
     Unreadable(RegisterError<E>),
 }
 
-impl<E: fmt::Display> fmt::Display for End<E> {
+impl<E: fmt::Display> fmt::Display for WalkEnd<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Complete => f.write_str("complete"),

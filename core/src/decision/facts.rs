@@ -5,6 +5,7 @@ use bitfield_struct::bitfield;
 use super::Rung;
 use crate::presence::{PortLink, Readiness};
 use crate::topology::Fabric;
+use crate::topology::domain::NotExclusive;
 use crate::topology::function::HotplugOwner;
 
 /// All that the rule looks at: one function that is to come back, and the domain around it.
@@ -12,32 +13,62 @@ use crate::topology::function::HotplugOwner;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Facts {
-    /// Whether anybody uses the GPU, one of its virtual functions included.
-    pub usage: Use,
-    /// Whether it is locked into a confidential VM.
-    pub tdi: Tdi,
-    /// Who is on its fabric. Peers that are known are part of `exclusivity`; unknown ones allow
+    /// What the topology says.
+    pub surroundings: Surroundings,
+    /// What no topology says.
+    pub known: Known,
+}
+
+/// The facts about a function that its place in a topology tells. [`Surroundings::of`] reads them.
+///
+/// | fact | where it is from |
+/// | --- | --- |
+/// | exclusivity, fabric, reported | all that is reset at the card root |
+/// | hotplug, slot power, secondary bus reset | the card root: its slot, its CXL extension |
+/// | bus reset | the quirks of the card root and of all below |
+/// | link | the port directly above |
+/// | answer, FLR, PM | the function |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Surroundings {
+    /// Who is on the fabric of anything on the card. Peers that are known are part of `exclusivity`; unknown ones allow
     /// nothing above FLR.
     pub fabric: Fabric,
-    /// Who else is below the card root.
+    /// Who else is below the card root, an unknown fabric aside.
     pub exclusivity: Exclusivity,
-    /// Who owns hotplug at the port. The operating system's own is ours; where nobody owns it, nobody
+    /// Why the domain is not exclusive, or not known to be, where the topology said so. The rule does not look at it.
+    pub not_exclusive: Option<NotExclusive>,
+    /// Who owns hotplug at the card root. The operating system's own is ours; where nobody owns it, nobody
     /// is in the way of a secondary bus reset.
     pub hotplug: HotplugOwner,
-    /// What the port says about the link.
+    /// What the port above says about the link.
     pub link: PortLink,
     /// What the function answers.
     pub answer: Answer,
-    /// Whether FLR can be done.
+    /// Whether FLR is offered, by either capability, and not forbidden.
     pub flr: Availability,
     /// Whether the D3hot→D0 reset can be done and resets anything.
     pub pm: Availability,
-    /// Whether the port can do a secondary bus reset on its empty bus.
+    /// Whether the card root can do a secondary bus reset on its empty bus.
     pub secondary_bus_reset: Availability,
     /// Whether a quirk forbids that.
     pub bus_reset: BusReset,
     /// Whether the slot's power can be cut, and who else would lose it.
     pub slot_power: SlotPower,
+    /// Resets of which trouble is only reported. They stay allowed.
+    pub reported: Reported,
+}
+
+/// The facts that no topology tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Known {
+    /// Whether anybody uses the GPU, one of its virtual functions included.
+    pub usage: Use,
+    /// Whether it is locked into a confidential VM.
+    pub tdi: Tdi,
     /// Whether a BMC can cut the GPU's power, and who else would lose it.
     pub bmc: Bmc,
     /// What is known of FLR in this class.
@@ -50,6 +81,26 @@ pub struct Facts {
     pub highest: Rung,
     /// The only rung allowed, if one was asked for. It still has to be fit to be done.
     pub only: Option<Rung>,
+}
+
+/// Resets of which rows of the [quirk tables](crate::quirk) that are only reported say that the function may not come back.
+/// Such a row never forbids: where both resets are allowed, it decides which comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Reported {
+    /// FLR, of the function itself.
+    pub flr: bool,
+    /// The secondary bus reset, of anything that it resets or of the port.
+    pub bus_reset: bool,
+}
+
+impl Reported {
+    /// Nothing is reported.
+    pub const NOTHING: Self = Self {
+        flr: false,
+        bus_reset: false,
+    };
 }
 
 /// Whether anybody uses a GPU.

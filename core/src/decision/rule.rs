@@ -4,28 +4,11 @@ use heapless::Vec;
 
 use super::{
     Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Decision, Exclusivity, Facts, Next, Preference, Refusal,
-    Rung, Skipped, SlotPower, Tdi, Tried, Use, Why,
+    Rung, SkipReason, Skipped, SlotPower, Tdi, Tried, Use,
 };
 use crate::presence::PortLink;
 use crate::topology::Fabric;
 use crate::topology::function::HotplugOwner;
-
-/// The order of a GPU that FLR is likely to bring back.
-const FLR_FIRST: [Rung; Rung::COUNT] = [
-    Rung::KernelFlr,
-    Rung::DetachSbr,
-    Rung::KernelPm,
-    Rung::SlotPower,
-    Rung::Bmc,
-];
-/// The order of one that FLR is likely to kill, or cannot reach.
-const SBR_FIRST: [Rung; Rung::COUNT] = [
-    Rung::DetachSbr,
-    Rung::KernelFlr,
-    Rung::KernelPm,
-    Rung::SlotPower,
-    Rung::Bmc,
-];
 
 /// What comes next.
 ///
@@ -44,10 +27,10 @@ pub fn decide(facts: &Facts, tried: &Tried) -> Decision {
     let mut next = Next::Quarantine;
     for rung in order(branch) {
         let Some(why) = against(rung, facts, tried) else {
-            let next = rung.into();
+            let next = Next::Try(rung);
             return Decision { branch, next, skipped };
         };
-        if why == Why::FabricUnknown {
+        if why == SkipReason::FabricUnknown {
             next = Next::Refuse(Refusal::FabricUnknown);
         }
         // There is room for each rung once.
@@ -58,7 +41,7 @@ pub fn decide(facts: &Facts, tried: &Tried) -> Decision {
 
 /// What forbids everything, whatever would come.
 const fn refused(facts: &Facts) -> Option<(Branch, Refusal)> {
-    match (facts.usage, facts.tdi) {
+    match (facts.known.usage, facts.known.tdi) {
         (Use::Used, _) => Some((Branch::InUse, Refusal::InUse)),
         (Use::Unknown, _) => Some((Branch::InUse, Refusal::UseUnknown)),
         (Use::Free, Tdi::Locked) => Some((Branch::TdiLocked, Refusal::TdiLocked)),
@@ -67,109 +50,121 @@ const fn refused(facts: &Facts) -> Option<(Branch, Refusal)> {
 }
 
 fn branch(facts: &Facts) -> Branch {
-    let sick = facts.sickness.any() || facts.answer == Answer::Half;
-    match (facts.exclusivity, facts.hotplug) {
+    let reported = facts.surroundings.reported;
+    let sick = facts.known.sickness.any() || facts.surroundings.answer == Answer::Half;
+    match (facts.surroundings.exclusivity, facts.surroundings.hotplug) {
         (Exclusivity::Shared | Exclusivity::Unknown, _) => return Branch::Shared,
         (Exclusivity::Exclusive, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => {
             return Branch::HotplugNotOurs;
         }
         (Exclusivity::Exclusive, HotplugOwner::Os | HotplugOwner::Nobody) => {}
     }
-    match (facts.preference, facts.class) {
-        _ if facts.bus_reset != BusReset::Allowed => Branch::NoBusReset,
+    match (facts.known.preference, facts.known.class) {
+        _ if facts.surroundings.bus_reset != BusReset::Allowed => Branch::NoBusReset,
         _ if unwritable(facts).is_some() => Branch::Absent,
         (Preference::Flr, _) => Branch::PreferredFlr,
         (Preference::Sbr, _) => Branch::PreferredSbr,
         (Preference::Rule, ClassHistory::Bad) => Branch::ClassBad,
         (Preference::Rule, ClassHistory::Unknown) if sick => Branch::Sick,
+        // What was verified here counts for more than what others say.
+        (Preference::Rule, ClassHistory::Unknown) if reported.flr && !reported.bus_reset => Branch::ReportedFlr,
         (Preference::Rule, ClassHistory::Unknown | ClassHistory::Good) => Branch::Otherwise,
     }
 }
 
-const fn order(branch: Branch) -> [Rung; Rung::COUNT] {
-    match branch {
-        Branch::Absent | Branch::PreferredSbr | Branch::ClassBad | Branch::Sick => SBR_FIRST,
+/// The order in which the rungs are asked: FLR and the secondary bus reset as the branch has them, then the rest.
+fn order(branch: Branch) -> impl Iterator<Item = Rung> {
+    let first = match branch {
+        Branch::Absent | Branch::PreferredSbr | Branch::ClassBad | Branch::Sick | Branch::ReportedFlr => {
+            [Rung::DetachSbr, Rung::KernelFlr]
+        }
         Branch::InUse
         | Branch::TdiLocked
         | Branch::Shared
         | Branch::HotplugNotOurs
         | Branch::NoBusReset
         | Branch::PreferredFlr
-        | Branch::Otherwise => FLR_FIRST,
-    }
+        | Branch::Otherwise => [Rung::KernelFlr, Rung::DetachSbr],
+    };
+    let rest = Rung::ALL.into_iter().filter(move |rung| !first.contains(rung));
+    first.into_iter().chain(rest)
 }
 
 /// What speaks against a rung. The fabric comes last: it refuses only what else could be done.
-fn against(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Why> {
-    let fabric_unknown = rung.above_flr() && facts.fabric == Fabric::Unknown;
-    against_fabric_aside(rung, facts, tried).or(fabric_unknown.then_some(Why::FabricUnknown))
+fn against(rung: Rung, facts: &Facts, tried: &Tried) -> Option<SkipReason> {
+    let fabric_unknown = rung.above_flr() && facts.surroundings.fabric == Fabric::Unknown;
+    against_fabric_aside(rung, facts, tried).or(fabric_unknown.then_some(SkipReason::FabricUnknown))
 }
 
-fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Why> {
+fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<SkipReason> {
     if tried.contains(rung) {
-        Some(Why::Tried)
+        Some(SkipReason::Tried)
     } else if tried.surpasses(rung) {
-        Some(Why::Surpassed)
-    } else if rung > facts.highest {
-        Some(Why::AboveHighest)
-    } else if facts.only.is_some_and(|only| only != rung) {
-        Some(Why::NotAsked)
+        Some(SkipReason::Surpassed)
+    } else if rung > facts.known.highest {
+        Some(SkipReason::AboveHighest)
+    } else if facts.known.only.is_some_and(|only| only != rung) {
+        Some(SkipReason::NotAsked)
     } else {
         match rung {
-            Rung::KernelFlr => unwritable(facts).or(missing(facts.flr)),
-            Rung::KernelPm => unwritable(facts).or(missing(facts.pm)),
+            Rung::KernelFlr => unwritable(facts).or(missing(facts.surroundings.flr)),
+            Rung::KernelPm => unwritable(facts).or(missing(facts.surroundings.pm)),
             Rung::DetachSbr => against_bus_reset(facts),
             Rung::SlotPower => against_slot_power(facts),
-            Rung::Bmc => against_bmc(facts),
+            Rung::BmcPower => against_bmc(facts),
         }
     }
 }
 
-/// Why nothing may be written to the function, if so.
-const fn unwritable(facts: &Facts) -> Option<Why> {
-    match (facts.link, facts.answer) {
-        (PortLink::Inactive | PortLink::Unreadable, _) => Some(Why::LinkNotActive),
-        (_, Answer::Absent | Answer::NotReady | Answer::Unknown) => Some(Why::NoAnswer),
+/// SkipReason nothing may be written to the function, if so.
+const fn unwritable(facts: &Facts) -> Option<SkipReason> {
+    match (facts.surroundings.link, facts.surroundings.answer) {
+        (PortLink::Inactive | PortLink::Unreadable, _) => Some(SkipReason::LinkNotActive),
+        (_, Answer::Absent | Answer::NotReady | Answer::Unknown) => Some(SkipReason::NoAnswer),
         (PortLink::Active | PortLink::NotReported, Answer::Ready | Answer::Half) => None,
     }
 }
 
-const fn missing(method: Availability) -> Option<Why> {
+const fn missing(method: Availability) -> Option<SkipReason> {
     match method {
         Availability::Available => None,
-        Availability::Unavailable => Some(Why::Unavailable),
-        Availability::Unknown => Some(Why::AvailabilityUnknown),
+        Availability::Unavailable => Some(SkipReason::Unavailable),
+        Availability::Unknown => Some(SkipReason::AvailabilityUnknown),
     }
 }
 
-const fn against_bus_reset(facts: &Facts) -> Option<Why> {
-    match (facts.bus_reset, facts.exclusivity, facts.hotplug) {
+const fn against_bus_reset(facts: &Facts) -> Option<SkipReason> {
+    match (
+        facts.surroundings.bus_reset,
+        facts.surroundings.exclusivity,
+        facts.surroundings.hotplug,
+    ) {
         (BusReset::ForbiddenAtChild | BusReset::ForbiddenAtPort | BusReset::Unknown, ..) => {
-            Some(Why::Quirk(facts.bus_reset))
+            Some(SkipReason::Quirk(facts.surroundings.bus_reset))
         }
-        (_, Exclusivity::Shared | Exclusivity::Unknown, _) => Some(Why::NotExclusive),
-        (_, _, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(Why::HotplugNotOurs),
+        (_, Exclusivity::Shared | Exclusivity::Unknown, _) => Some(SkipReason::NotExclusive),
+        (_, _, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(SkipReason::HotplugNotOurs),
         (BusReset::Allowed, Exclusivity::Exclusive, HotplugOwner::Os | HotplugOwner::Nobody) => {
-            missing(facts.secondary_bus_reset)
+            missing(facts.surroundings.secondary_bus_reset)
         }
     }
 }
 
 /// Without a slot of the operating system's own, "power off" may be an eject by firmware; and a
 /// slot may power more than the reset domain that the other rungs act on.
-const fn against_slot_power(facts: &Facts) -> Option<Why> {
-    match (facts.slot_power, facts.hotplug) {
-        (SlotPower::None, _) => Some(Why::Unavailable),
-        (SlotPower::Unknown, _) => Some(Why::AvailabilityUnknown),
+const fn against_slot_power(facts: &Facts) -> Option<SkipReason> {
+    match (facts.surroundings.slot_power, facts.surroundings.hotplug) {
+        (SlotPower::None, _) => Some(SkipReason::Unavailable),
+        (SlotPower::Unknown, _) => Some(SkipReason::AvailabilityUnknown),
         (_, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Nobody | HotplugOwner::Unknown) => {
-            Some(Why::HotplugNotOurs)
+            Some(SkipReason::HotplugNotOurs)
         }
         (
             SlotPower::Controller {
                 domain: Exclusivity::Shared | Exclusivity::Unknown,
             },
             HotplugOwner::Os,
-        ) => Some(Why::NotExclusive),
+        ) => Some(SkipReason::NotExclusive),
         (
             SlotPower::Controller {
                 domain: Exclusivity::Exclusive,
@@ -181,25 +176,29 @@ const fn against_slot_power(facts: &Facts) -> Option<Why> {
 
 /// Where firmware or ACPI owns the slot, it acts on the link that goes down with the power. What is below the card root is
 /// removed first, so that has to be ours as well as all that the BMC switches.
-const fn against_bmc(facts: &Facts) -> Option<Why> {
-    match (facts.bmc, facts.exclusivity, facts.hotplug) {
-        (Bmc::NotConfigured, ..) => Some(Why::NotConfigured),
+const fn against_bmc(facts: &Facts) -> Option<SkipReason> {
+    match (
+        facts.known.bmc,
+        facts.surroundings.exclusivity,
+        facts.surroundings.hotplug,
+    ) {
+        (Bmc::NotConfigured, ..) => Some(SkipReason::NotConfigured),
         (
             Bmc::Configured {
                 domain: Exclusivity::Shared | Exclusivity::Unknown,
             },
             ..,
         )
-        | (_, Exclusivity::Shared | Exclusivity::Unknown, _) => Some(Why::NotExclusive),
-        (_, _, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(Why::HotplugNotOurs),
+        | (_, Exclusivity::Shared | Exclusivity::Unknown, _) => Some(SkipReason::NotExclusive),
+        (_, _, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(SkipReason::HotplugNotOurs),
         (
             Bmc::Configured {
                 domain: Exclusivity::Exclusive,
             },
             Exclusivity::Exclusive,
             HotplugOwner::Os | HotplugOwner::Nobody,
-        ) => match facts.slot_power {
-            SlotPower::Controller { .. } => Some(Why::PortSwitchesPower),
+        ) => match facts.surroundings.slot_power {
+            SlotPower::Controller { .. } => Some(SkipReason::PortSwitchesPower),
             SlotPower::None | SlotPower::Unknown => None,
         },
     }

@@ -1,73 +1,13 @@
 //! What the topology knows of the rule's facts.
 
-use super::{
-    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, Preference, Rung, Sickness, SlotPower, Tdi,
-    Use,
-};
+use super::{Answer, Availability, BusReset, Exclusivity, Facts, Known, Reported, SlotPower, Surroundings};
 use crate::presence::PortLink;
-use crate::topology::domain::{self, Domain};
+use crate::quirk::Effect;
+use crate::topology::Place;
+use crate::topology::domain::{Domain, NotExclusive};
 use crate::topology::function::{Bridge, Cxl, Fact, Function, HotplugOwner, Role, Slot};
-use crate::topology::method::{Method, Unknown, Why};
-use crate::topology::{Fabric, Place};
-
-/// The facts about a function that its place in a topology tells. Each means what the field of the
-/// same name in [`Facts`] does.
-///
-/// | fact | where it is from |
-/// | --- | --- |
-/// | exclusivity, fabric | all that is hit at the card root |
-/// | hotplug, slot power, secondary bus reset | the card root: its slot, its CXL extension |
-/// | bus reset | the quirks of the card root and of all below |
-/// | link | the port directly above |
-/// | answer, FLR, PM | the function |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Surroundings {
-    /// Who is on the fabric of anything on the card.
-    pub fabric: Fabric,
-    /// Who else is below the card root, an unknown fabric aside.
-    pub exclusivity: Exclusivity,
-    /// Who owns hotplug at the card root.
-    pub hotplug: HotplugOwner,
-    /// What the port above says about the link.
-    pub link: PortLink,
-    /// What the function answers.
-    pub answer: Answer,
-    /// Whether FLR is offered, by either capability, and not forbidden.
-    pub flr: Availability,
-    /// Whether the D3hot→D0 reset can be done and resets anything.
-    pub pm: Availability,
-    /// Whether the card root's secondary bus reset does anything.
-    pub secondary_bus_reset: Availability,
-    /// Whether a quirk forbids that.
-    pub bus_reset: BusReset,
-    /// Whether the slot's power can be cut, and who else would lose it.
-    pub slot_power: SlotPower,
-}
-
-/// The facts that no topology tells. Each means what the field of the same name in [`Facts`] does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Known {
-    /// Whether anybody uses the GPU.
-    pub usage: Use,
-    /// Whether it is locked into a confidential VM.
-    pub tdi: Tdi,
-    /// Whether a BMC can cut its power.
-    pub bmc: Bmc,
-    /// What is known of FLR in its class.
-    pub class: ClassHistory,
-    /// What is wrong with it.
-    pub sickness: Sickness,
-    /// What was asked for.
-    pub preference: Preference,
-    /// The highest rung allowed.
-    pub highest: Rung,
-    /// The only rung allowed, if one was asked for.
-    pub only: Option<Rung>,
-}
+use crate::topology::method::{Method, MissingFact, ResetUnavailable};
+use crate::topology::warning::Warning;
 
 impl Surroundings {
     /// Those of a function. `ours` says yes only of what is known to be ours, and unused.
@@ -75,10 +15,12 @@ impl Surroundings {
         let card = place.card();
         let root = place.card_root();
         let bridge = root.and_then(bridge);
-        let exclusivity = exclusivity(&card, ours);
+        let exclusive = exclusive(&card, ours);
+        let exclusivity = exclusivity(exclusive);
         Self {
             fabric: card.as_ref().map_or_else(|_| place.fabric(), Domain::fabric),
             exclusivity,
+            not_exclusive: exclusive.err(),
             hotplug: hotplug(bridge),
             link: link(place),
             answer: place.function().readiness.map_or(Answer::Unknown, Answer::from),
@@ -90,30 +32,15 @@ impl Surroundings {
             secondary_bus_reset: secondary_bus_reset(&card, bridge),
             bus_reset: bus_reset(place, root),
             slot_power: slot_power(place, exclusivity),
+            reported: reported(place, &card),
         }
     }
 
     /// All that the rule looks at.
     pub const fn facts(self, known: Known) -> Facts {
         Facts {
-            usage: known.usage,
-            tdi: known.tdi,
-            fabric: self.fabric,
-            exclusivity: self.exclusivity,
-            hotplug: self.hotplug,
-            link: self.link,
-            answer: self.answer,
-            flr: self.flr,
-            pm: self.pm,
-            secondary_bus_reset: self.secondary_bus_reset,
-            bus_reset: self.bus_reset,
-            slot_power: self.slot_power,
-            bmc: known.bmc,
-            class: known.class,
-            sickness: known.sickness,
-            preference: known.preference,
-            highest: known.highest,
-            only: known.only,
+            surroundings: self,
+            known,
         }
     }
 }
@@ -125,18 +52,42 @@ fn bridge<'t>(place: Place<'t>) -> Option<&'t Bridge> {
     }
 }
 
-fn exclusivity(card: &Result<Domain<'_>, Why>, ours: impl Fn(&Function) -> bool) -> Exclusivity {
+fn exclusive(
+    card: &Result<Domain<'_>, ResetUnavailable>,
+    ours: impl Fn(&Function) -> bool,
+) -> Result<(), NotExclusive> {
     match card {
-        Ok(domain) => match domain.exclusivity(ours) {
+        Ok(domain) => match domain.exclusive(ours) {
             // Whom nobody knows is the fact "fabric", which allows nothing above FLR; that is the
             // weakest of all reasons, so that no other one stands behind it.
-            domain::Exclusivity::Exclusive | domain::Exclusivity::FabricUnknown(_) => Exclusivity::Exclusive,
-            domain::Exclusivity::Bystander(_) | domain::Exclusivity::VirtualFunction(_) => Exclusivity::Shared,
-            domain::Exclusivity::Doubtful(..) => Exclusivity::Unknown,
+            Ok(()) | Err(NotExclusive::FabricUnknown(_)) => Ok(()),
+            other => other,
         },
-        // Its physical function is below the card root too.
-        Err(Why::VirtualFunction) => Exclusivity::Shared,
-        Err(_) => Exclusivity::Unknown,
+        Err(reason) => Err(NotExclusive::NoDomain(*reason)),
+    }
+}
+
+const fn exclusivity(exclusive: Result<(), NotExclusive>) -> Exclusivity {
+    match exclusive {
+        Ok(()) => Exclusivity::Exclusive,
+        Err(
+            NotExclusive::Bystander(_)
+            | NotExclusive::VirtualFunction(_)
+            // Its physical function is below the card root too.
+            | NotExclusive::NoDomain(ResetUnavailable::VirtualFunction),
+        ) => Exclusivity::Shared,
+        Err(NotExclusive::Doubtful(..) | NotExclusive::FabricUnknown(_) | NotExclusive::NoDomain(_)) => {
+            Exclusivity::Unknown
+        }
+    }
+}
+
+fn reported(place: Place<'_>, card: &Result<Domain<'_>, ResetUnavailable>) -> Reported {
+    let flr = |warning: Warning| matches!(warning.effect, Effect::NoFlr | Effect::FlrMayNotReturn);
+    let bus_reset = |warning: Warning| matches!(warning.effect, Effect::NoBusReset);
+    Reported {
+        flr: place.warnings().any(flr),
+        bus_reset: card.as_ref().is_ok_and(|card| card.warnings().any(bus_reset)),
     }
 }
 
@@ -163,10 +114,13 @@ fn link(place: Place<'_>) -> PortLink {
 /// Whether a function has a method. What it answers is a fact of its own.
 fn function_level(place: Place<'_>, method: Method) -> Availability {
     match place.reset(method) {
-        Ok(_) | Err(Why::NotAnswering(_) | Why::LinkInactive | Why::NotKnown(Unknown::Link | Unknown::Readiness)) => {
-            Availability::Available
-        }
-        Err(Why::NotKnown(_)) => Availability::Unknown,
+        Ok(_)
+        | Err(
+            ResetUnavailable::NotAnswering(_)
+            | ResetUnavailable::LinkInactive
+            | ResetUnavailable::NotKnown(MissingFact::Link | MissingFact::Readiness),
+        ) => Availability::Available,
+        Err(ResetUnavailable::NotKnown(_)) => Availability::Unknown,
         Err(_) => Availability::Unavailable,
     }
 }
@@ -180,9 +134,9 @@ const fn either(one: Availability, other: Availability) -> Availability {
 }
 
 /// Whether the card root's bit does anything. Quirks, hotplug and bystanders are facts of their own.
-const fn secondary_bus_reset(card: &Result<Domain<'_>, Why>, root: Option<&Bridge>) -> Availability {
+const fn secondary_bus_reset(card: &Result<Domain<'_>, ResetUnavailable>, root: Option<&Bridge>) -> Availability {
     match (card, root) {
-        (Err(Why::NotKnown(_)), _) => Availability::Unknown,
+        (Err(ResetUnavailable::NotKnown(_)), _) => Availability::Unknown,
         (Err(_), _) | (Ok(_), None) => Availability::Unavailable,
         (Ok(_), Some(root)) => match root.cxl {
             Cxl::None | Cxl::SbrUnmasked => Availability::Available,
@@ -194,10 +148,10 @@ const fn secondary_bus_reset(card: &Result<Domain<'_>, Why>, root: Option<&Bridg
 
 fn bus_reset(place: Place<'_>, root: Option<Place<'_>>) -> BusReset {
     match place.reset(Method::DetachSbr) {
-        Err(Why::Quirk(at)) if root.is_some_and(|root| root.address() == at) => BusReset::ForbiddenAtPort,
-        Err(Why::Quirk(_)) => BusReset::ForbiddenAtChild,
+        Err(ResetUnavailable::Quirk(at)) if root.is_some_and(|root| root.address() == at) => BusReset::ForbiddenAtPort,
+        Err(ResetUnavailable::Quirk(_)) => BusReset::ForbiddenAtChild,
         // Nobody knows on whom to look it up.
-        Err(Why::NotKnown(Unknown::Buses | Unknown::Role)) => BusReset::Unknown,
+        Err(ResetUnavailable::NotKnown(MissingFact::Buses | MissingFact::Role)) => BusReset::Unknown,
         // Quirks come before all other reasons, but for those that leave no port to reset.
         Ok(_) | Err(_) => BusReset::Allowed,
     }
@@ -206,10 +160,13 @@ fn bus_reset(place: Place<'_>, root: Option<Place<'_>>) -> BusReset {
 fn slot_power(place: Place<'_>, domain: Exclusivity) -> SlotPower {
     match place.reset(Method::SlotPower) {
         // Who owns hotplug is a fact of its own.
-        Ok(_) | Err(Why::FirmwareOwnsHotplug | Why::AcpiOwnsHotplug | Why::NotKnown(Unknown::HotplugOwner)) => {
-            SlotPower::Controller { domain }
-        }
-        Err(Why::NotKnown(_)) => SlotPower::Unknown,
+        Ok(_)
+        | Err(
+            ResetUnavailable::FirmwareOwnsHotplug
+            | ResetUnavailable::AcpiOwnsHotplug
+            | ResetUnavailable::NotKnown(MissingFact::HotplugOwner),
+        ) => SlotPower::Controller { domain },
+        Err(ResetUnavailable::NotKnown(_)) => SlotPower::Unknown,
         Err(_) => SlotPower::None,
     }
 }

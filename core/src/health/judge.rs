@@ -1,6 +1,6 @@
 //! The comparison, aspect by aspect.
 
-use super::{Aspect, Boot, Errors, ErrorsAt, Examination, Finding, LinkReading, NotRead, Note, Observation, Reading};
+use super::{Aspect, Boot, Condition, Errors, ErrorsAt, Examination, Finding, LinkReading, NotRead, Note, Reading};
 use crate::capability::express::DeviceControl;
 use crate::capability::power_management::PowerState;
 use crate::header::Identity;
@@ -9,7 +9,7 @@ use crate::header::Identity;
 ///
 /// After a reset, `before` was counted just before that reset: what a sick function has counted by
 /// then is no fault of the reset. Where no reset was done, it is the baseline's own count.
-pub fn judge(baseline: &Observation, before: &Reading<Errors>, now: &Observation) -> Examination {
+pub fn judge(baseline: &Condition, before: &Reading<Errors>, now: &Condition) -> Examination {
     let mut examination = Examination::default();
     let to = &mut examination;
     to.witness(Aspect::Identity, &baseline.identity, &now.identity, identity);

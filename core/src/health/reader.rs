@@ -1,11 +1,11 @@
 //! What configuration space tells of a function's health.
 
-use super::{LinkReading, NotRead, Observation, Reading};
+use super::{Condition, LinkReading, NotRead, Reading};
 use crate::capability::express::Express;
 use crate::capability::list::{ListEnd, StandardList};
 use crate::capability::power_management::PowerManagement;
 use crate::capability::view::ViewError;
-use crate::capability::walk::End;
+use crate::capability::walk::WalkEnd;
 use crate::config::{ConfigRead, Offset, RegisterError, halves};
 use crate::header::{Common, Header, Identity, Layout};
 use crate::presence::Admission;
@@ -13,7 +13,7 @@ use crate::presence::Admission;
 /// A register that is unlikely to be virtualised, so that a dead function behind a good header shows.
 const WORD_AT_F0: Offset = Offset::at::<0xf0>();
 
-impl Observation {
+impl Condition {
     /// Reads what the function's own configuration space tells: at most 63 reads, some 20 as a rule; one
     /// where it does not answer. The rest is as in [`unread`](Self::unread).
     ///
@@ -56,7 +56,7 @@ impl Observation {
             return;
         };
         let list = StandardList::<R::Error>::read(&mut reader, pointer);
-        let is_complete = matches!(list.end(), ListEnd::Walked(End::Complete));
+        let is_complete = matches!(list.end(), ListEnd::Walked(WalkEnd::Complete));
         self.power = match PowerManagement::find(&list, &mut reader) {
             Some(mut power) => reading(power.control_status().map(|control| control.power_state())),
             None => missing(is_complete),

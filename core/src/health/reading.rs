@@ -61,7 +61,7 @@ impl NotRead {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Observation {
+pub struct Condition {
     /// Vendor ID and Device ID; of a virtual function, as its physical one gives them.
     pub identity: Reading<Identity>,
     /// The word at f0, which is unlikely to be virtualised: a dead function behind a good header
@@ -89,7 +89,7 @@ pub struct Observation {
     pub boot: Reading<Boot>,
 }
 
-impl Observation {
+impl Condition {
     /// One in which nothing was read yet.
     pub const fn unread() -> Self {
         const UNTRIED: NotRead = NotRead::Untried;

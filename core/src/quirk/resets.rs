@@ -143,10 +143,10 @@ pub const RESETS: &[Quirk] = &[
         about: "GB202: FLR never returns on some, and is what works on others",
     },
     Quirk {
-        models: Models::new(0x1002, Devices::OneOf(&[0x74a1])),
+        models: Models::new(0x1002, Devices::OneOf(&[0x74a1, 0x75a3])),
         effect: Effect::AbsentAfterReset,
         source: Source::Reports,
         confidence: Confidence::Reported,
-        about: "MI300X: stays all-ones after a reset through vfio-pci",
+        about: "MI300X and MI355X: stay all-ones after a reset through vfio-pci",
     },
 ];

@@ -2,16 +2,18 @@
 
 use core::time::Duration;
 
-use super::action::{Failure, Observation, Operation, Trouble};
+use super::action::{Failure, Observation, Trouble};
 use super::end::{End, Outcome, Reason, Record};
 use super::machine::{AfterRecord, Pause, Place, Recovery, State};
-use super::script::{Limit, PUT_BACK, Step, steps};
-use super::timing::{
-    BUSY_LIMIT, RRS_LIMIT, SLOT_POWER_OFF_TIME, TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, after,
-};
+use super::script::{PUT_BACK, step};
 use super::wait::Wait;
 use crate::decision::{Answer, Attempt, Exclusivity, Reach, Rung, SlotPower, Use};
 use crate::health::Verdict;
+use crate::ladder::operation::Operation;
+use crate::ladder::rung::{Limit, Step};
+use crate::ladder::timing::{
+    BUSY_LIMIT, RRS_LIMIT, SLOT_POWER_OFF_TIME, TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, after,
+};
 use crate::presence::PortLink;
 
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +79,7 @@ impl Climb {
     fn note(&mut self, operation: Operation, observation: Observation) {
         let done = observation == Observation::Done;
         // Of several functions some may be gone, whatever is said of the one that was not removed.
-        if operation == Operation::RemoveBelowCardRoot {
+        if operation == Operation::Detach {
             self.removed = Removed::Functions;
         }
         if done || Trouble::of(observation).may_have_acted() {
@@ -91,7 +93,7 @@ impl Climb {
         if done {
             match operation {
                 Operation::PowerOn => self.removed = Removed::Functions,
-                Operation::RestoreOverride => self.removed = Removed::Nothing,
+                Operation::Restore => self.removed = Removed::Nothing,
                 _ => {}
             }
         }
@@ -105,11 +107,10 @@ impl Climb {
     }
 
     fn step(self) -> Option<Step> {
-        let steps = match self.failed {
-            None => steps(self.rung),
-            Some(_) => PUT_BACK,
-        };
-        steps.get(self.step).copied()
+        match self.failed {
+            None => step(self.rung, self.step),
+            Some(_) => PUT_BACK.get(self.step).copied(),
+        }
     }
 
     /// After an operation that was done.
@@ -155,7 +156,7 @@ impl Recovery {
         match climb.step() {
             Some(Step::Pause(time)) => pause(time),
             Some(Step::StayOff) => pause(self.waits.power_off.max(SLOT_POWER_OFF_TIME)),
-            Some(Step::Settle) => pause(match self.facts.link {
+            Some(Step::Settle) => pause(match self.facts.surroundings.link {
                 PortLink::NotReported => TIME_WITHOUT_LINK_REPORT,
                 PortLink::Active | PortLink::Inactive | PortLink::Unreadable => TIME_AFTER_LINK_ACTIVE,
             }),
@@ -196,9 +197,7 @@ impl Recovery {
             (Operation::ReadLink, _) => self.again(now, climb, operation, trouble),
             (Operation::LookAtFunctions, _) => self.looked(now, climb, observation),
             (Operation::Verify, Observation::Health(verdict)) => self.verified(climb, verdict),
-            (Operation::KernelFlr | Operation::KernelPm, Observation::Failed(failure))
-                if reset_timed_out(failure, took) =>
-            {
+            (Operation::Flr | Operation::PmReset, Observation::Failed(failure)) if reset_timed_out(failure, took) => {
                 climb.reach = Reach::Reset;
                 self.conclude(climb, Outcome::TimedOut)
             }
@@ -210,12 +209,12 @@ impl Recovery {
     }
 
     fn use_checked(&mut self, now: Duration, climb: Climb, observation: Observation) -> State {
-        self.facts.usage = match observation {
+        self.facts.known.usage = match observation {
             Observation::Use(usage) => usage,
             // Whatever else came, nobody knows who uses it.
             _ => Use::Unknown,
         };
-        match self.facts.usage {
+        match self.facts.known.usage {
             Use::Free => self.enter(now, climb.next_step()),
             Use::Used | Use::Unknown => self.ask_rule(now),
         }
@@ -231,9 +230,9 @@ impl Recovery {
         match domain {
             Exclusivity::Exclusive => self.enter(now, climb.next_step()),
             Exclusivity::Shared | Exclusivity::Unknown => {
-                self.facts.exclusivity = domain;
+                self.facts.surroundings.exclusivity = domain;
                 // The slot powers no less than what is below the card root.
-                if let SlotPower::Controller { domain: powered } = &mut self.facts.slot_power {
+                if let SlotPower::Controller { domain: powered } = &mut self.facts.surroundings.slot_power {
                     *powered = domain;
                 }
                 self.ask_rule(now)
@@ -243,7 +242,7 @@ impl Recovery {
 
     fn looked(&mut self, now: Duration, mut climb: Climb, observation: Observation) -> State {
         self.note_functions(observation);
-        match (self.facts.answer, &mut climb.wait) {
+        match (self.facts.surroundings.answer, &mut climb.wait) {
             (Answer::Ready, _) => return self.enter(now, climb.next_step()),
             // Before its reset, what answers by half is good enough: it may be just what the reset is for.
             (Answer::Half, _) if climb.reach == Reach::NotReset => return self.enter(now, climb.next_step()),
@@ -295,7 +294,7 @@ impl Recovery {
                 )
             }
             Verdict::Unverified { .. } | Verdict::Sick(_) => {
-                self.facts.sickness = verdict.sickness();
+                self.facts.known.sickness = verdict.sickness();
                 self.conclude(climb, Outcome::Judged(verdict))
             }
         }
@@ -323,7 +322,7 @@ impl Recovery {
         let Climb { rung, reach, .. } = climb;
         self.tried.note(Attempt { rung, reach });
         if reach == Reach::Reset {
-            self.facts.sickness.set_last_reset_failed(true);
+            self.facts.known.sickness.set_last_reset_failed(true);
         }
         let then = match is_stuck(outcome) {
             Some(operation) => AfterRecord::Quarantine(Reason::Stuck(operation)),

@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use super::{Operation, Trouble};
+use super::Trouble;
 use crate::decision::{Reach, Refusal, Rung};
 use crate::health::{Aspects, Verdict};
+use crate::ladder::operation::Operation;
 
 /// What came of a rung, for the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +25,7 @@ impl Record {
         let class = match (rung, reach) {
             (Rung::KernelFlr, Reach::Reset) => ClassChange::by_flr(outcome),
             // Of an FLR that was not done, nothing is learned.
-            (Rung::KernelFlr, Reach::NotReset)
-            | (Rung::KernelPm | Rung::DetachSbr | Rung::SlotPower | Rung::Bmc, Reach::NotReset | Reach::Reset) => {
-                ClassChange::None
-            }
+            _ => ClassChange::None,
         };
         Self { rung, outcome, class }
     }
@@ -95,7 +93,7 @@ impl ClassChange {
                 trouble: Trouble::TimedOut | Trouble::Vanished,
             }
             | Outcome::Failed {
-                operation: Operation::KernelFlr,
+                operation: Operation::Flr,
                 trouble: Trouble::Blocked,
             } => Self::Demote,
             Outcome::Judged(Verdict::Unverified { .. }) | Outcome::Failed { .. } => Self::None,

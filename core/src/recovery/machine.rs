@@ -3,12 +3,13 @@
 use core::convert::Infallible;
 use core::time::Duration;
 
-use super::action::{Action, Heard, Observation, Operation, Order, Progress, Ticket, Trouble};
+use super::action::{Action, Heard, Observation, Order, Progress, Ticket, Trouble};
 use super::climb::Climb;
 use super::end::{ClassChange, End, Quarantine, Reason, Record};
-use super::timing::{BOOKKEEPING_LIMIT, Waits, after, elapsed};
 use super::wait::Wait;
 use crate::decision::{ClassHistory, Decision, Facts, Next, Reach, Refusal, Rung, Tried, decide};
+use crate::ladder::operation::Operation;
+use crate::ladder::timing::{BOOKKEEPING_LIMIT, Waits, after, elapsed};
 
 /// The recovery of one GPU: of the function that is reset, and of those beside it. Times are durations since any
 /// fixed moment.
@@ -246,13 +247,13 @@ impl Recovery {
         let decision = decide(&self.facts, &self.tried);
         let next = decision.next;
         self.decision = Some(decision);
-        match (next, next.rung()) {
-            (_, Some(rung)) => self.enter(now, Climb::begin(rung)),
-            (Next::Refuse(refusal), None) if self.is_left_broken(refusal) => {
+        match next {
+            Next::Try(rung) => self.enter(now, Climb::begin(rung)),
+            Next::Refuse(refusal) if self.is_left_broken(refusal) => {
                 State::Due(Place::Quarantine(Reason::Refused(refusal)))
             }
-            (Next::Refuse(refusal), None) => State::Ended(End::Refused(refusal)),
-            (_, None) => State::Due(Place::Quarantine(Reason::Exhausted)),
+            Next::Refuse(refusal) => State::Ended(End::Refused(refusal)),
+            Next::Quarantine => State::Due(Place::Quarantine(Reason::Exhausted)),
         }
     }
 
@@ -270,7 +271,7 @@ impl Recovery {
     /// Has the outcome of a rung written down.
     pub(super) fn record(&mut self, record: Record, then: AfterRecord) -> State {
         if record.class == ClassChange::Demote {
-            self.facts.class = ClassHistory::Bad;
+            self.facts.known.class = ClassHistory::Bad;
         }
         State::Due(Place::Record { record, then })
     }

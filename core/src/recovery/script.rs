@@ -1,36 +1,8 @@
 //! What each rung is made of.
 
-use core::time::Duration;
-
-use super::Operation;
-use super::timing::LINK_DETECT_TIME;
-use crate::decision::Rung;
-
-/// One step of a rung.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
-    /// An operation that has to succeed.
-    Do(Operation),
-    /// One whose failure leaves the verdict with less to go by, and is no other loss.
-    Try(Operation),
-    /// These, one after the other, and from the first again, until the last is answered well.
-    Until { ask: &'static [Operation], limit: Limit },
-    /// Nothing, for this long.
-    Pause(Duration),
-    /// Nothing, for as long as a function needs after its link.
-    Settle,
-    /// Nothing, for as long as a slot's power stays off.
-    StayOff,
-}
-
-/// Which of the [`Waits`](super::Waits) limits a step that is done again.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Limit {
-    Link,
-    Ready,
-}
-
-use Operation as Op;
+use crate::ladder::operation::Operation as Op;
+use crate::ladder::rung::{Limit, ResetDomain, Rung, Step};
+use crate::ladder::timing::LINK_DETECT_TIME;
 
 /// The link, before the function is touched.
 const LINK: Step = Step::Until {
@@ -49,92 +21,36 @@ const REAPPEARANCE: Step = Step::Until {
     limit: Limit::Ready,
 };
 
-const KERNEL_FLR: &[Step] = &[
+/// What comes before a reset of one function.
+const BEFORE_A_FUNCTION: &[Step] = &[
     Step::Do(Op::CheckUse),
-    Step::Do(Op::Journal),
+    Step::Do(Op::Save),
     LINK,
     Step::Try(Op::Wake),
-    Step::Do(Op::Unbind),
+    Step::Do(Op::Release),
     READY,
     Step::Try(Op::RecordErrors),
-    Step::Do(Op::KernelFlr),
-    READY,
-    Step::Do(Op::Claim),
-    Step::Do(Op::PinD0),
-    Step::Do(Op::Verify),
 ];
 
-const KERNEL_PM: &[Step] = &[
-    Step::Do(Op::CheckUse),
-    Step::Do(Op::Journal),
-    LINK,
-    Step::Try(Op::Wake),
-    Step::Do(Op::Unbind),
-    READY,
-    Step::Try(Op::RecordErrors),
-    Step::Do(Op::KernelPm),
-    READY,
-    Step::Do(Op::Claim),
-    Step::Do(Op::PinD0),
-    Step::Do(Op::Verify),
-];
+/// What comes after a reset of one function.
+const AFTER_A_FUNCTION: &[Step] = &[READY, Step::Do(Op::HandBack), Step::Do(Op::Verify)];
 
-/// On an empty bus the kernel neither saves nor restores, and does not wait a minute for a function
-/// that is dead.
-const DETACH_SBR: &[Step] = &[
+/// What comes before a reset of more than the function.
+const BEFORE_A_CARD: &[Step] = &[
     Step::Do(Op::CheckUse),
     Step::Do(Op::CheckDomain),
-    Step::Do(Op::Journal),
+    Step::Do(Op::Save),
     Step::Try(Op::RecordErrors),
-    Step::Do(Op::RemoveBelowCardRoot),
-    Step::Do(Op::ResetEmptyBus),
+];
+
+/// What comes after a reset of more than the function.
+const AFTER_A_CARD: &[Step] = &[
     Step::Pause(LINK_DETECT_TIME),
     LINK,
     Step::Settle,
     REAPPEARANCE,
-    Step::Do(Op::RestoreBarSizes),
-    Step::Do(Op::RestoreOverride),
-    Step::Do(Op::Claim),
-    Step::Do(Op::PinD0),
-    Step::Do(Op::Verify),
-];
-
-/// The kernel removes what is below the slot before it cuts the power.
-const SLOT_POWER: &[Step] = &[
-    Step::Do(Op::CheckUse),
-    Step::Do(Op::CheckDomain),
-    Step::Do(Op::Journal),
-    Step::Try(Op::RecordErrors),
-    Step::Do(Op::PowerOff),
-    Step::StayOff,
-    Step::Do(Op::PowerOn),
-    Step::Pause(LINK_DETECT_TIME),
-    LINK,
-    Step::Settle,
-    REAPPEARANCE,
-    Step::Do(Op::RestoreBarSizes),
-    Step::Do(Op::RestoreOverride),
-    Step::Do(Op::Claim),
-    Step::Do(Op::PinD0),
-    Step::Do(Op::Verify),
-];
-
-/// What is below the card root is removed first: nobody else does that for a power that the kernel does not switch.
-const BMC: &[Step] = &[
-    Step::Do(Op::CheckUse),
-    Step::Do(Op::CheckDomain),
-    Step::Do(Op::Journal),
-    Step::Try(Op::RecordErrors),
-    Step::Do(Op::RemoveBelowCardRoot),
-    Step::Do(Op::CyclePower),
-    Step::Pause(LINK_DETECT_TIME),
-    LINK,
-    Step::Settle,
-    REAPPEARANCE,
-    Step::Do(Op::RestoreBarSizes),
-    Step::Do(Op::RestoreOverride),
-    Step::Do(Op::Claim),
-    Step::Do(Op::PinD0),
+    Step::Do(Op::Restore),
+    Step::Do(Op::HandBack),
     Step::Do(Op::Verify),
 ];
 
@@ -146,17 +62,15 @@ pub(super) const PUT_BACK: &[Step] = &[
     LINK,
     Step::Settle,
     Step::Try(Op::Rescan),
-    Step::Try(Op::RestoreBarSizes),
-    Step::Try(Op::RestoreOverride),
+    Step::Try(Op::Restore),
 ];
 
-/// The steps of a rung, of which [`Operation::Verify`] is always the last.
-pub(super) const fn steps(rung: Rung) -> &'static [Step] {
-    match rung {
-        Rung::KernelFlr => KERNEL_FLR,
-        Rung::KernelPm => KERNEL_PM,
-        Rung::DetachSbr => DETACH_SBR,
-        Rung::SlotPower => SLOT_POWER,
-        Rung::Bmc => BMC,
-    }
+/// A step of a rung. [`Op::Verify`] is the last of every rung.
+pub(super) fn step(rung: Rung, index: usize) -> Option<Step> {
+    let row = rung.row();
+    let (before, after) = match row.domain {
+        ResetDomain::Function => (BEFORE_A_FUNCTION, AFTER_A_FUNCTION),
+        ResetDomain::BelowCardRoot | ResetDomain::Powered => (BEFORE_A_CARD, AFTER_A_CARD),
+    };
+    before.iter().chain(row.own).chain(after).nth(index).copied()
 }

@@ -2,12 +2,13 @@
 
 use core::time::Duration;
 
-use super::action::{Observation, Operation};
+use super::action::Observation;
 use super::end::Reason;
 use super::machine::{Pause, Place, Recovery, State};
-use super::timing::SURVEY_LIMIT;
 use super::wait::Wait;
 use crate::decision::Answer;
+use crate::ladder::operation::Operation;
+use crate::ladder::timing::SURVEY_LIMIT;
 use crate::presence::{PortLink, Readiness};
 
 impl State {
@@ -44,13 +45,13 @@ impl Recovery {
                     let operation = Operation::LookAtFunctions;
                     return State::Due(Place::Survey { wait, operation });
                 }
-                self.facts.answer = Answer::Unknown;
+                self.facts.surroundings.answer = Answer::Unknown;
             }
             _ => self.note_functions(observation),
         }
         // A function may be on its way back from a reset of somebody else's; from one of ours it
         // has had its time.
-        if self.facts.answer == Answer::NotReady
+        if self.facts.surroundings.answer == Answer::NotReady
             && self.tried.attempts().is_empty()
             && wait.poll(now, None::<()>) == Err(nb::Error::WouldBlock)
         {
@@ -61,21 +62,21 @@ impl Recovery {
 
     /// Takes what the port says, and whether what is below may be touched.
     pub(super) fn note_link(&mut self, observation: Observation) -> bool {
-        self.facts.link = match observation {
+        self.facts.surroundings.link = match observation {
             Observation::Link(link) => link,
             // Whatever else came, the link was not read.
             _ => PortLink::Unreadable,
         };
-        self.facts.link.admit().is_ok()
+        self.facts.surroundings.link.admit().is_ok()
     }
 
     /// Takes what the functions answer.
     pub(super) fn note_functions(&mut self, observation: Observation) {
-        self.facts.answer = match observation {
+        self.facts.surroundings.answer = match observation {
             Observation::Functions(readiness) => {
                 match readiness {
-                    Readiness::LinkInactive => self.facts.link = PortLink::Inactive,
-                    Readiness::LinkUnknown => self.facts.link = PortLink::Unreadable,
+                    Readiness::LinkInactive => self.facts.surroundings.link = PortLink::Inactive,
+                    Readiness::LinkUnknown => self.facts.surroundings.link = PortLink::Unreadable,
                     _ => {}
                 }
                 readiness.into()

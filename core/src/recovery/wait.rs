@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::timing::{FIRST_PAUSE, LAST_PAUSE, after};
+use crate::ladder::timing::{FIRST_PAUSE, LAST_PAUSE, after};
 
 /// A wait with a limit, and with pauses that double. Times are durations since any fixed moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -52,6 +52,24 @@ pub enum Anomaly {
     FabricUnclear(FunctionAddress),
 }
 
+/// An anomaly, and the function where it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Doubt {
+    /// The function.
+    pub address: FunctionAddress,
+    /// What does not fit together there.
+    pub anomaly: Anomaly,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, anomaly } = self;
+        write!(f, "{address}: {anomaly}")
+    }
+}
+
 impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -3,11 +3,12 @@
 use core::fmt;
 use core::ops::Range;
 
-use super::anomaly::Anomaly;
+use super::anomaly::{Anomaly, Doubt};
 use super::function::Function;
+use super::method::ResetUnavailable;
 use super::place::{Fabric, Place};
+use super::warning::Warning;
 use crate::address::FunctionAddress;
-use crate::quirk::Quirk;
 
 /// A reset domain: all functions that a reset hits, the one that it is meant for included.
 ///
@@ -73,9 +74,8 @@ impl<'t> Domain<'t> {
     }
 
     /// The quirks of those hit, and of the port, that are only reported.
-    pub fn warnings(&self) -> impl Iterator<Item = (FunctionAddress, &'static Quirk)> {
-        let concerned = self.hits().chain(self.port);
-        concerned.flat_map(|place| place.warnings().map(move |quirk| (place.address(), quirk)))
+    pub fn warnings(&self) -> impl Iterator<Item = Warning> {
+        self.hits().chain(self.port).flat_map(Place::warnings)
     }
 
     /// What joins those hit to others: all of them known, or not.
@@ -88,38 +88,40 @@ impl<'t> Domain<'t> {
             })
     }
 
-    /// Whether all that is hit is ours. `ours` says yes only of what is known to be ours, and
+    /// Checks that all that is hit is ours. `ours` says yes only of what is known to be ours, and
     /// unused.
-    pub fn exclusivity(&self, ours: impl Fn(&Function) -> bool) -> Exclusivity {
+    ///
+    /// # Errors
+    ///
+    /// The first reason why it is not known to be. Somebody else's function comes before all other
+    /// reasons, a fabric that is not known after them.
+    pub fn exclusive(&self, ours: impl Fn(&Function) -> bool) -> Result<(), NotExclusive> {
         let mut unclear = None;
         let mut fabric = None;
         for hit in self.hits() {
             let address = hit.address();
             if !hit.function().is_bridge() && !ours(hit.function()) {
-                return Exclusivity::Bystander(address);
+                return Err(NotExclusive::Bystander(address));
             }
             // A doubt about the port is one about the function below it that is meant.
-            if let Some((address, anomaly)) = hit.doubt() {
-                unclear.get_or_insert(Exclusivity::Doubtful(address, anomaly));
+            if let Some(Doubt { address, anomaly }) = hit.doubt() {
+                unclear.get_or_insert(NotExclusive::Doubtful(address, anomaly));
             } else if hit.function().physical_function.is_some() && hit.index != self.place.index {
-                unclear.get_or_insert(Exclusivity::VirtualFunction(address));
+                unclear.get_or_insert(NotExclusive::VirtualFunction(address));
             }
             if self.port.is_some() && hit.fabric() == Fabric::Unknown {
-                fabric.get_or_insert(Exclusivity::FabricUnknown(address));
+                fabric.get_or_insert(NotExclusive::FabricUnknown(address));
             }
         }
-        unclear.or(fabric).unwrap_or(Exclusivity::Exclusive)
+        unclear.or(fabric).map_or(Ok(()), Err)
     }
 }
 
-/// Whether all that a reset hits is ours: exclusive, or the first reason why not. Somebody else's
-/// function comes before all other reasons, a fabric that is not known after them.
+/// The reason why a reset domain is not known to be ours alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Exclusivity {
-    /// It is, and nothing about it is unknown.
-    Exclusive,
+pub enum NotExclusive {
     /// This function is hit, and not ours.
     Bystander(FunctionAddress),
     /// This virtual function is destroyed, whoever uses it.
@@ -128,19 +130,23 @@ pub enum Exclusivity {
     FabricUnknown(FunctionAddress),
     /// Who is hit cannot be said for sure because of what does not fit together at this function.
     Doubtful(FunctionAddress, Anomaly),
+    /// There is no port at which all of it is reset together, or it is not known.
+    NoDomain(ResetUnavailable),
 }
 
-impl fmt::Display for Exclusivity {
+impl fmt::Display for NotExclusive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exclusive => f.write_str("exclusive"),
             Self::Bystander(address) => write!(f, "{address} is hit and not ours"),
             Self::VirtualFunction(address) => write!(f, "virtual function {address} is destroyed"),
             Self::FabricUnknown(address) => write!(f, "unknown who is on the fabric of {address}"),
             Self::Doubtful(address, anomaly) => write!(f, "{address}: {anomaly}"),
+            Self::NoDomain(reason) => write!(f, "no reset domain: {reason}"),
         }
     }
 }
+
+impl core::error::Error for NotExclusive {}
 
 /// The functions in a domain.
 ///

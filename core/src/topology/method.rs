@@ -66,11 +66,11 @@ impl Method {
     }
 }
 
-/// Why a method is not to be had.
+/// ResetUnavailable a method is not to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Why {
+pub enum ResetUnavailable {
     /// It is a bridge: what is below would be hit, and nobody hands on a bridge.
     Bridge,
     /// It is a virtual function: only together with its physical one.
@@ -106,14 +106,14 @@ pub enum Why {
     /// ACPI acts on the slot's events, and its power goes with an eject.
     AcpiOwnsHotplug,
     /// Something that has to hold is not known.
-    NotKnown(Unknown),
+    NotKnown(MissingFact),
 }
 
 /// What is not known and has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Unknown {
+pub enum MissingFact {
     /// Whether it is a bridge.
     Role,
     /// Whether the function offers the method.
@@ -153,7 +153,7 @@ impl fmt::Display for Method {
     }
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for ResetUnavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bridge => f.write_str("it is a bridge"),
@@ -178,7 +178,7 @@ impl fmt::Display for Why {
     }
 }
 
-impl fmt::Display for Unknown {
+impl fmt::Display for MissingFact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Role => "whether it is a bridge",

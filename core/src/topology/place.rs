@@ -3,8 +3,9 @@
 use core::fmt;
 use core::iter::successors;
 
-use super::anomaly::Anomaly;
+use super::anomaly::Doubt;
 use super::function::{Fact, Function, Membership};
+use super::warning::Warning;
 use super::{Node, Topology};
 use crate::address::FunctionAddress;
 use crate::capability::express::PortType;
@@ -153,9 +154,12 @@ impl<'t> Place<'t> {
     }
 
     /// The anomaly at this function, or else at the first one above it that has one.
-    pub fn doubt(self) -> Option<(FunctionAddress, Anomaly)> {
+    pub fn doubt(self) -> Option<Doubt> {
         let place = self.topology.follow(self.node.doubt)?;
-        Some((place.address(), place.node.anomaly?))
+        Some(Doubt {
+            address: place.address(),
+            anomaly: place.node.anomaly?,
+        })
     }
 
     /// The rows of the [`quirk`] tables about it.
@@ -164,8 +168,9 @@ impl<'t> Place<'t> {
     }
 
     /// The rows about it that are only reported. They decide nothing.
-    pub fn warnings(self) -> impl Iterator<Item = &'static Quirk> {
-        self.quirks().filter(|quirk| !quirk.confidence.decides())
+    pub fn warnings(self) -> impl Iterator<Item = Warning> {
+        let reported = self.quirks().filter(|quirk| !quirk.confidence.decides());
+        reported.map(move |quirk| Warning::new(self.address(), self.subject(), quirk))
     }
 
     pub(super) fn subject(self) -> Subject {

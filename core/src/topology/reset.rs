@@ -5,7 +5,7 @@
 
 use super::domain::Domain;
 use super::function::{Bridge, Cxl, Fact, HotplugOwner, Power, Role, Slot};
-use super::method::{Method, Unknown, Why};
+use super::method::{Method, MissingFact, ResetUnavailable};
 use super::place::Place;
 use crate::capability::power_management::PowerState;
 use crate::presence::{PortLink, Readiness};
@@ -16,9 +16,9 @@ impl<'t> Place<'t> {
     ///
     /// # Errors
     ///
-    /// Why that cannot be done, or is not known to be possible. Of several reasons the most
+    /// ResetUnavailable that cannot be done, or is not known to be possible. Of several reasons the most
     /// lasting one: what the function is before what it answers now.
-    pub fn reset(self, method: Method) -> Result<Domain<'t>, Why> {
+    pub fn reset(self, method: Method) -> Result<Domain<'t>, ResetUnavailable> {
         self.endpoint()?;
         match method {
             Method::Flr => self.flr(self.function().flr),
@@ -32,17 +32,23 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// Why a method cannot work that Linux lists in `reset_method` all the same.
+    /// ResetUnavailable a method cannot work that Linux lists in `reset_method` all the same.
     ///
     /// Linux makes the list before the function's siblings are there, so the first function on a
     /// bus lists `bus`. It looks neither at the bridge's quirks for it nor at what else is below,
     /// and lists it at every function below a CXL port that masks it. For `pm` it does not look at
     /// the power state.
-    pub fn listed_in_vain(self, method: Method) -> Option<Why> {
+    pub fn listed_in_vain(self, method: Method) -> Option<ResetUnavailable> {
         let why = self.reset(method).err()?;
         let listed = match (method, why) {
-            (Method::PowerManagement, Why::NotInD0(_)) => true,
-            (Method::Bus, Why::Sibling(_) | Why::Bridge | Why::Quirk(_) | Why::CxlSbrMasked) => self.lists_bus(),
+            (Method::PowerManagement, ResetUnavailable::NotInD0(_)) => true,
+            (
+                Method::Bus,
+                ResetUnavailable::Sibling(_)
+                | ResetUnavailable::Bridge
+                | ResetUnavailable::Quirk(_)
+                | ResetUnavailable::CxlSbrMasked,
+            ) => self.lists_bus(),
             _ => false,
         };
         listed.then_some(why)
@@ -71,72 +77,72 @@ impl<'t> Place<'t> {
     ///
     /// # Errors
     ///
-    /// Why nothing there is for this function.
-    pub fn card(self) -> Result<Domain<'t>, Why> {
+    /// ResetUnavailable nothing there is for this function.
+    pub fn card(self) -> Result<Domain<'t>, ResetUnavailable> {
         self.endpoint()?;
         let (root, _) = self.port_for_all_below(self.card_root())?;
         Ok(Domain::below(self, root))
     }
 
-    fn endpoint(self) -> Result<(), Why> {
+    fn endpoint(self) -> Result<(), ResetUnavailable> {
         match self.function().role {
             Role::Endpoint => Ok(()),
-            Role::Bridge(_) => Err(Why::Bridge),
-            Role::Unknown => Err(Why::NotKnown(Unknown::Role)),
+            Role::Bridge(_) => Err(ResetUnavailable::Bridge),
+            Role::Unknown => Err(ResetUnavailable::NotKnown(MissingFact::Role)),
         }
     }
 
-    fn flr(self, offer: Fact) -> Result<Domain<'t>, Why> {
+    fn flr(self, offer: Fact) -> Result<Domain<'t>, ResetUnavailable> {
         match offer {
             Fact::Yes => {}
-            Fact::No => return Err(Why::NotOffered),
-            Fact::Unknown => return Err(Why::NotKnown(Unknown::Offer)),
+            Fact::No => return Err(ResetUnavailable::NotOffered),
+            Fact::Unknown => return Err(ResetUnavailable::NotKnown(MissingFact::Offer)),
         }
         self.not_forbidden(Effect::NoFlr)?;
         self.answers()?;
         Ok(Domain::of_function(self))
     }
 
-    fn power_management(self) -> Result<Domain<'t>, Why> {
+    fn power_management(self) -> Result<Domain<'t>, ResetUnavailable> {
         let (no_soft_reset, state) = match self.function().power {
             Power::Present { no_soft_reset, state } => (no_soft_reset, state),
-            Power::None => return Err(Why::NotOffered),
-            Power::Unknown => return Err(Why::NotKnown(Unknown::Offer)),
+            Power::None => return Err(ResetUnavailable::NotOffered),
+            Power::Unknown => return Err(ResetUnavailable::NotKnown(MissingFact::Offer)),
         };
         match no_soft_reset {
             Fact::No => {}
-            Fact::Yes => return Err(Why::NoSoftReset),
-            Fact::Unknown => return Err(Why::NotKnown(Unknown::NoSoftReset)),
+            Fact::Yes => return Err(ResetUnavailable::NoSoftReset),
+            Fact::Unknown => return Err(ResetUnavailable::NotKnown(MissingFact::NoSoftReset)),
         }
         self.not_forbidden(Effect::NoPowerManagementReset)?;
         self.answers()?;
         match state {
             Some(PowerState::D0) => Ok(Domain::of_function(self)),
-            Some(state) => Err(Why::NotInD0(state)),
-            None => Err(Why::NotKnown(Unknown::PowerState)),
+            Some(state) => Err(ResetUnavailable::NotInD0(state)),
+            None => Err(ResetUnavailable::NotKnown(MissingFact::PowerState)),
         }
     }
 
-    fn bus(self, cxl: fn(&Bridge) -> Result<(), Why>) -> Result<Domain<'t>, Why> {
+    fn bus(self, cxl: fn(&Bridge) -> Result<(), ResetUnavailable>) -> Result<Domain<'t>, ResetUnavailable> {
         let (port, bridge) = self.port_for_all_below(self.port_above())?;
         let neighbours = [self.index.checked_sub(1), self.index.checked_add(1)];
         let mut neighbours = neighbours.into_iter().filter_map(|index| self.topology.place(index?));
         if let Some(sibling) = neighbours.find(|neighbour| neighbour.is_on_bus_of(self)) {
-            return Err(Why::Sibling(sibling.address()));
+            return Err(ResetUnavailable::Sibling(sibling.address()));
         }
         port.bus_reset_allowed()?;
         cxl(bridge)?;
         Ok(Domain::below(self, port))
     }
 
-    fn hot_reset(self) -> Result<Domain<'t>, Why> {
+    fn hot_reset(self) -> Result<Domain<'t>, ResetUnavailable> {
         let (port, bridge) = self.port_for_all_below(self.port_above())?;
         port.bus_reset_allowed()?;
         Self::not_masked(bridge)?;
         Ok(Domain::below(self, port))
     }
 
-    fn detach_sbr(self) -> Result<Domain<'t>, Why> {
+    fn detach_sbr(self) -> Result<Domain<'t>, ResetUnavailable> {
         let (root, bridge) = self.port_for_all_below(self.card_root())?;
         root.bus_reset_allowed()?;
         Self::not_masked(bridge)?;
@@ -149,27 +155,27 @@ impl<'t> Place<'t> {
                 ..
             } => {}
             Slot::Present { owner, .. } => owned_by_system(owner)?,
-            Slot::Unknown => return Err(Why::NotKnown(Unknown::Slot)),
+            Slot::Unknown => return Err(ResetUnavailable::NotKnown(MissingFact::Slot)),
         }
         Ok(Domain::below(self, root))
     }
 
-    fn slot_power(self) -> Result<Domain<'t>, Why> {
+    fn slot_power(self) -> Result<Domain<'t>, ResetUnavailable> {
         let (root, bridge) = self.port_for_all_below(self.card_root())?;
         let (hot_plug, power_controller, owner) = match bridge.slot {
-            Slot::None => return Err(Why::NoSlot),
+            Slot::None => return Err(ResetUnavailable::NoSlot),
             Slot::Present {
                 hot_plug,
                 power_controller,
                 owner,
             } => (hot_plug, power_controller, owner),
-            Slot::Unknown => return Err(Why::NotKnown(Unknown::Slot)),
+            Slot::Unknown => return Err(ResetUnavailable::NotKnown(MissingFact::Slot)),
         };
         match (hot_plug, power_controller) {
-            (Fact::No, _) => return Err(Why::NotHotPlug),
-            (_, Fact::No) => return Err(Why::NoPowerController),
-            (Fact::Unknown, _) => return Err(Why::NotKnown(Unknown::Slot)),
-            (_, Fact::Unknown) => return Err(Why::NotKnown(Unknown::PowerController)),
+            (Fact::No, _) => return Err(ResetUnavailable::NotHotPlug),
+            (_, Fact::No) => return Err(ResetUnavailable::NoPowerController),
+            (Fact::Unknown, _) => return Err(ResetUnavailable::NotKnown(MissingFact::Slot)),
+            (_, Fact::Unknown) => return Err(ResetUnavailable::NotKnown(MissingFact::PowerController)),
             (Fact::Yes, Fact::Yes) => {}
         }
         owned_by_system(owner)?;
@@ -177,75 +183,75 @@ impl<'t> Place<'t> {
     }
 
     /// The port at which all is reset together.
-    fn port_for_all_below(self, port: Option<Self>) -> Result<(Self, &'t Bridge), Why> {
+    fn port_for_all_below(self, port: Option<Self>) -> Result<(Self, &'t Bridge), ResetUnavailable> {
         if self.function().physical_function.is_some() {
-            return Err(Why::VirtualFunction);
+            return Err(ResetUnavailable::VirtualFunction);
         }
-        let port = port.ok_or(Why::RootBus)?;
-        let bridge = port.function().bridge().ok_or(Why::RootBus)?;
+        let port = port.ok_or(ResetUnavailable::RootBus)?;
+        let bridge = port.function().bridge().ok_or(ResetUnavailable::RootBus)?;
         if !port.range_below().contains(&self.index) {
-            return Err(Why::NotKnown(Unknown::Buses));
+            return Err(ResetUnavailable::NotKnown(MissingFact::Buses));
         }
         Ok((port, bridge))
     }
 
-    fn not_forbidden(self, effect: Effect) -> Result<(), Why> {
+    fn not_forbidden(self, effect: Effect) -> Result<(), ResetUnavailable> {
         match decided(RESETS, &self.subject(), effect) {
-            Some(_) => Err(Why::Quirk(self.address())),
+            Some(_) => Err(ResetUnavailable::Quirk(self.address())),
             None => Ok(()),
         }
     }
 
     /// Of a port: whether no quirk, of its own or of anything below, forbids a bus reset.
-    fn bus_reset_allowed(self) -> Result<(), Why> {
+    fn bus_reset_allowed(self) -> Result<(), ResetUnavailable> {
         self.not_forbidden(Effect::NoBusReset)?;
         let below = self.range_below();
         let first = self.topology.place(below.start);
         let forbidden = first.and_then(|first| self.topology.follow(first.node.no_bus_reset));
         match forbidden {
-            Some(place) if below.contains(&place.index) => Err(Why::Quirk(place.address())),
+            Some(place) if below.contains(&place.index) => Err(ResetUnavailable::Quirk(place.address())),
             _ => Ok(()),
         }
     }
 
     /// Whether something may be written to the function.
-    fn answers(self) -> Result<(), Why> {
+    fn answers(self) -> Result<(), ResetUnavailable> {
         let link = self.port_above().and_then(|port| port.function().bridge());
         match link.map(|bridge| bridge.link) {
             None | Some(PortLink::Active | PortLink::NotReported) => {}
-            Some(PortLink::Inactive) => return Err(Why::LinkInactive),
-            Some(PortLink::Unreadable) => return Err(Why::NotKnown(Unknown::Link)),
+            Some(PortLink::Inactive) => return Err(ResetUnavailable::LinkInactive),
+            Some(PortLink::Unreadable) => return Err(ResetUnavailable::NotKnown(MissingFact::Link)),
         }
         match self.function().readiness {
             Some(Readiness::Ready(_) | Readiness::HalfInitialised(_)) => Ok(()),
-            Some(readiness) => Err(Why::NotAnswering(readiness)),
-            None => Err(Why::NotKnown(Unknown::Readiness)),
+            Some(readiness) => Err(ResetUnavailable::NotAnswering(readiness)),
+            None => Err(ResetUnavailable::NotKnown(MissingFact::Readiness)),
         }
     }
 
-    fn not_masked(bridge: &Bridge) -> Result<(), Why> {
+    fn not_masked(bridge: &Bridge) -> Result<(), ResetUnavailable> {
         match bridge.cxl {
             Cxl::None | Cxl::SbrUnmasked => Ok(()),
-            Cxl::SbrMasked => Err(Why::CxlSbrMasked),
-            Cxl::Unknown => Err(Why::NotKnown(Unknown::Cxl)),
+            Cxl::SbrMasked => Err(ResetUnavailable::CxlSbrMasked),
+            Cxl::Unknown => Err(ResetUnavailable::NotKnown(MissingFact::Cxl)),
         }
     }
 
-    fn cxl(bridge: &Bridge) -> Result<(), Why> {
+    fn cxl(bridge: &Bridge) -> Result<(), ResetUnavailable> {
         match bridge.cxl {
             Cxl::SbrMasked | Cxl::SbrUnmasked => Ok(()),
-            Cxl::None => Err(Why::NotCxl),
-            Cxl::Unknown => Err(Why::NotKnown(Unknown::Cxl)),
+            Cxl::None => Err(ResetUnavailable::NotCxl),
+            Cxl::Unknown => Err(ResetUnavailable::NotKnown(MissingFact::Cxl)),
         }
     }
 }
 
-fn owned_by_system(owner: HotplugOwner) -> Result<(), Why> {
+fn owned_by_system(owner: HotplugOwner) -> Result<(), ResetUnavailable> {
     match owner {
         HotplugOwner::Os => Ok(()),
-        HotplugOwner::Firmware => Err(Why::FirmwareOwnsHotplug),
-        HotplugOwner::Acpi => Err(Why::AcpiOwnsHotplug),
-        HotplugOwner::Nobody => Err(Why::NotHotPlug),
-        HotplugOwner::Unknown => Err(Why::NotKnown(Unknown::HotplugOwner)),
+        HotplugOwner::Firmware => Err(ResetUnavailable::FirmwareOwnsHotplug),
+        HotplugOwner::Acpi => Err(ResetUnavailable::AcpiOwnsHotplug),
+        HotplugOwner::Nobody => Err(ResetUnavailable::NotHotPlug),
+        HotplugOwner::Unknown => Err(ResetUnavailable::NotKnown(MissingFact::HotplugOwner)),
     }
 }

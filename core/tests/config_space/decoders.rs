@@ -14,7 +14,7 @@ use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
 use reseat_core::capability::sr_iov::SrIov;
 use reseat_core::capability::vendor_specific::VendorSpecific;
 use reseat_core::capability::view::ViewError;
-use reseat_core::capability::walk::End;
+use reseat_core::capability::walk::WalkEnd;
 use reseat_core::capability::{ExtendedId, StandardId};
 use reseat_core::config::{Memory, MemoryError, Offset, RegisterError};
 use reseat_core::header::CapabilityPointer;
@@ -229,7 +229,7 @@ fn a_standard_list_that_breaks_off_is_not_one_without() {
     let (pointer, space) = listed(&[(0x40, 0x0000_4005)]);
     assert!(matches!(
         PowerManagement::search(space, pointer),
-        Err(End::Cycle { .. })
+        Err(WalkEnd::Cycle { .. })
     ));
 }
 

@@ -10,7 +10,7 @@ use reseat_core::capability::express::{Express, LinkSpeed, PortType};
 use reseat_core::capability::extended_space::ExtendedSpace;
 use reseat_core::capability::list::{ExtendedList, List, ListEnd, StandardList};
 use reseat_core::capability::power_management::{PowerManagement, PowerState};
-use reseat_core::capability::walk::End;
+use reseat_core::capability::walk::WalkEnd;
 use reseat_core::capability::{Capability, CapabilityId, ExtendedId, StandardId};
 use reseat_core::config::{ConfigRead, Memory, MemoryError, Offset, ReadableSize};
 use reseat_core::header::{BarKind, Header, Layout};
@@ -124,7 +124,7 @@ fn every_dump_parses_and_every_walk_ends_complete() {
             let title = dump.title.clone();
             let function = Function::of(dump);
             functions += 1;
-            let complete = ListEnd::Walked(End::Complete);
+            let complete = ListEnd::Walked(WalkEnd::Complete);
             if function.space.size() > ReadableSize::Header {
                 assert_eq!(function.standard.end(), &complete, "{} {title}", path.display());
             }
@@ -233,7 +233,7 @@ fn broken_ecaps_has_no_extended_space_and_a_cycle_there() {
     assert!(function.standard.find(StandardId::EXPRESS).is_none());
     let list: ExtendedList<_> = ExtendedList::read(&mut function.space, ExtendedSpace::assume());
     let (at, target) = (Offset::at::<0xd00>(), Offset::at::<0x790>());
-    assert_eq!(list.end(), &ListEnd::Walked(End::Cycle { at, target }));
+    assert_eq!(list.end(), &ListEnd::Walked(WalkEnd::Cycle { at, target }));
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn nvidia_and_plx_link_backwards() {
     ] {
         let extended = function(file, title).extended.unwrap();
         assert!(backward(&extended), "{file}");
-        assert_eq!(extended.end(), &ListEnd::Walked(End::Complete), "{file}");
+        assert_eq!(extended.end(), &ListEnd::Walked(WalkEnd::Complete), "{file}");
     }
 }
 
@@ -278,7 +278,7 @@ fn h100_of_which_only_the_header_is_there() {
     assert_eq!(function.header.common.identity.to_string(), "10de:2330");
     assert!(matches!(
         function.standard.end(),
-        ListEnd::Walked(End::OutOfRange { .. })
+        ListEnd::Walked(WalkEnd::OutOfRange { .. })
     ));
     let Layout::Type0(layout) = function.header.layout else {
         panic!()

@@ -4,7 +4,7 @@ use reseat_core::capability::express::{Express, LinkSpeed, PayloadSize, PortType
 use reseat_core::capability::extended_space::ExtendedSpace;
 use reseat_core::capability::list::{ExtendedList, ListEnd, StandardList};
 use reseat_core::capability::power_management::{PowerManagement, PowerState};
-use reseat_core::capability::walk::End;
+use reseat_core::capability::walk::WalkEnd;
 use reseat_core::capability::{ExtendedId, StandardId};
 use reseat_core::config::{Memory, MemoryError, Offset, RegisterError};
 use reseat_core::header::{BarKind, CapabilityPointer, Common, Header, InterruptPin, Layout};
@@ -79,7 +79,7 @@ fn rtx_3060_ti_header() {
 fn rtx_3060_ti_standard_list() {
     let list = standard(&mut rtx_3060_ti());
     assert_eq!(offsets(&list), [0x60, 0x68, 0x78, 0xb4]);
-    assert_eq!(list.end(), &ListEnd::Walked(End::Complete));
+    assert_eq!(list.end(), &ListEnd::Walked(WalkEnd::Complete));
     assert_eq!(
         list.find(StandardId(0x11)),
         None,
@@ -94,7 +94,7 @@ fn rtx_3060_ti_extended_list_goes_backwards() {
         offsets(&list),
         [0x100, 0x258, 0x128, 0x420, 0x600, 0x900, 0xbb0, 0xc1c, 0xd00, 0xe00]
     );
-    assert_eq!(list.end(), &ListEnd::Walked(End::Complete));
+    assert_eq!(list.end(), &ListEnd::Walked(WalkEnd::Complete));
     let aer = list.find(ExtendedId(0x0001)).unwrap();
     assert_eq!((aer.offset().get(), aer.version()), (0x420, 2));
     assert_eq!(
@@ -201,7 +201,7 @@ fn h100_lists() {
     let mut space = h100();
     let list = standard(&mut space);
     assert_eq!(offsets(&list), [0x40, 0x48, 0x60, 0x9c, 0xb0]);
-    assert_eq!(list.end(), &ListEnd::Walked(End::Complete));
+    assert_eq!(list.end(), &ListEnd::Walked(WalkEnd::Complete));
     let list = extended(&mut space);
     assert_eq!(
         offsets(&list),
@@ -209,7 +209,7 @@ fn h100_lists() {
             0x100, 0x12c, 0x134, 0x140, 0x14c, 0x158, 0x188, 0x1b8, 0x200, 0x248, 0x250, 0x2a4, 0x2b8, 0x2c8, 0x2f0
         ]
     );
-    assert_eq!(list.end(), &ListEnd::Walked(End::Complete));
+    assert_eq!(list.end(), &ListEnd::Walked(WalkEnd::Complete));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
 use reseat_core::capability::list::{ExtendedList, List, ListEnd, StandardList};
 use reseat_core::capability::view::ViewError;
-use reseat_core::capability::walk::{End, Walk};
+use reseat_core::capability::walk::{Walk, WalkEnd};
 use reseat_core::capability::{CapabilityId, ExtendedId, Pointer, StandardId};
 use reseat_core::config::{Memory, MemoryError, Offset, ReadableSize, RegisterError};
 use reseat_core::header::{CapabilityPointer, Header, Layout};
@@ -29,14 +29,14 @@ pub(crate) fn offsets<I: CapabilityId, E, const N: usize>(list: &List<I, E, N>) 
 }
 
 /// Offsets met and the end, of a standard list with these registers.
-fn walk(pointer: u16, registers: &[(u32, u32)]) -> (Vec<u16>, End<MemoryError>) {
+fn walk(pointer: u16, registers: &[(u32, u32)]) -> (Vec<u16>, WalkEnd<MemoryError>) {
     let mut walk = Walk::standard(Memory::new(space::<256>(registers)).unwrap(), listed(pointer));
     let met = walk.by_ref().map(|capability| capability.offset().get()).collect();
     (met, walk.finish())
 }
 
 /// The same of an extended list.
-fn walk_extended(registers: &[(u32, u32)]) -> (Vec<u16>, End<MemoryError>) {
+fn walk_extended(registers: &[(u32, u32)]) -> (Vec<u16>, WalkEnd<MemoryError>) {
     let memory = Memory::new(space::<4096>(registers)).unwrap();
     let mut walk = Walk::extended(memory, ExtendedSpace::assume());
     let met = walk.by_ref().map(|capability| capability.offset().get()).collect();
@@ -48,12 +48,12 @@ fn self_link_is_a_cycle() {
     let at = Offset::at::<0x40>();
     assert_eq!(
         walk(0x40, &[(0x40, 0x4001)]),
-        (vec![0x40], End::Cycle { at, target: at })
+        (vec![0x40], WalkEnd::Cycle { at, target: at })
     );
     let at = Offset::at::<0x100>();
     assert_eq!(
         walk_extended(&[(0x100, 0x1001_0001)]),
-        (vec![0x100], End::Cycle { at, target: at })
+        (vec![0x100], WalkEnd::Cycle { at, target: at })
     );
 }
 
@@ -63,7 +63,7 @@ fn cycle_names_both_sides() {
     assert_eq!(met, [0x40, 0x50, 0x60]);
     assert_eq!(
         end,
-        End::Cycle {
+        WalkEnd::Cycle {
             at: Offset::at::<0x60>(),
             target: Offset::at::<0x50>()
         }
@@ -73,7 +73,7 @@ fn cycle_names_both_sides() {
     assert_eq!(met, [0x100, 0x790, 0xd00]);
     assert_eq!(
         end,
-        End::Cycle {
+        WalkEnd::Cycle {
             at: Offset::at::<0xd00>(),
             target: Offset::at::<0x790>()
         }
@@ -85,7 +85,7 @@ fn cycle_is_seen_through_reserved_bits() {
     let (_, end) = walk(0x40, &[(0x40, 0x5001), (0x50, 0x4205)]);
     assert_eq!(
         end,
-        End::Cycle {
+        WalkEnd::Cycle {
             at: Offset::at::<0x50>(),
             target: Offset::at::<0x40>()
         }
@@ -104,13 +104,13 @@ fn reserved_bits_are_left_out_and_reported() {
 #[test]
 fn nothing_but_reserved_bits_is_misaligned() {
     let at = Offset::at::<0x40>();
-    let end = End::Misaligned {
+    let end = WalkEnd::Misaligned {
         at,
         pointer: Pointer::new(0x02),
     };
     assert_eq!(walk(0x40, &[(0x40, 0x0201)]), (vec![0x40], end));
     let at = Offset::at::<0x100>();
-    let end = End::Misaligned {
+    let end = WalkEnd::Misaligned {
         at,
         pointer: Pointer::new(0x003),
     };
@@ -119,12 +119,12 @@ fn nothing_but_reserved_bits_is_misaligned() {
 
 #[test]
 fn pointer_into_the_header_is_out_of_range() {
-    let end = End::OutOfRange {
+    let end = WalkEnd::OutOfRange {
         at: POINTER,
         pointer: Pointer::new(0x3c),
     };
     assert_eq!(walk(0x3c, &[]), (vec![], end));
-    let end = End::OutOfRange {
+    let end = WalkEnd::OutOfRange {
         at: Offset::at::<0x100>(),
         pointer: Pointer::new(0x0fc),
     };
@@ -134,14 +134,14 @@ fn pointer_into_the_header_is_out_of_range() {
 #[test]
 fn list_beyond_the_readable_size_is_out_of_range_and_not_empty() {
     let memory = Memory::new([0; 64]).unwrap();
-    let end = End::OutOfRange {
+    let end = WalkEnd::OutOfRange {
         at: POINTER,
         pointer: Pointer::new(0x60),
     };
     assert_eq!(Walk::standard(memory, listed(0x60)).finish(), end);
     let memory = Memory::new([0; 256]).unwrap();
     let at = Offset::at::<0x100>();
-    let end = End::OutOfRange {
+    let end = WalkEnd::OutOfRange {
         at,
         pointer: Pointer::new(0x100),
     };
@@ -151,10 +151,10 @@ fn list_beyond_the_readable_size_is_out_of_range_and_not_empty() {
 #[test]
 fn all_ones_for_a_header_is_unreadable() {
     let at = Offset::at::<0x50>();
-    let end = End::Unreadable(RegisterError::AllOnes { at });
+    let end = WalkEnd::Unreadable(RegisterError::AllOnes { at });
     assert_eq!(walk(0x40, &[(0x40, 0x5001), (0x50, u32::MAX)]), (vec![0x40], end));
     let at = Offset::at::<0x100>();
-    let end = End::Unreadable(RegisterError::AllOnes { at });
+    let end = WalkEnd::Unreadable(RegisterError::AllOnes { at });
     assert_eq!(walk_extended(&[(0x100, u32::MAX)]), (vec![], end));
 }
 
@@ -163,13 +163,13 @@ fn failure_of_the_reader_is_unreadable_and_says_why() {
     let at = Offset::at::<0x50>();
     let inner = Memory::new(space::<256>(&[(0x40, 0x5001), (0x50, 0x0005)])).unwrap();
     let end = Walk::standard(Failing { inner, at }, listed(0x40)).finish();
-    assert_eq!(end, End::Unreadable(RegisterError::Failed { at, error: Failure }));
+    assert_eq!(end, WalkEnd::Unreadable(RegisterError::Failed { at, error: Failure }));
 }
 
 #[test]
 fn empty_lists_are_complete() {
-    assert_eq!(walk(0x00, &[]), (vec![], End::Complete));
-    assert_eq!(walk_extended(&[]), (vec![], End::Complete));
+    assert_eq!(walk(0x00, &[]), (vec![], WalkEnd::Complete));
+    assert_eq!(walk_extended(&[]), (vec![], WalkEnd::Complete));
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn pointer_without_the_status_bit_is_reported_and_not_followed() {
     memory.reads.clear();
     let mut walk = Walk::standard(&mut memory, pointer);
     assert_eq!(walk.next(), None);
-    assert_eq!(walk.end(), Some(&End::Complete));
+    assert_eq!(walk.end(), Some(&WalkEnd::Complete));
     assert!(memory.reads.is_empty());
 }
 
@@ -219,14 +219,14 @@ fn every_place_can_hold_a_capability() {
     let next = |at: u32| if at == 0xfc { 0 } else { at + 4 };
     let chain: Vec<_> = (0x40..0x100).step_by(4).map(|at| (at, next(at) << 8 | 0x01)).collect();
     let (met, end) = walk(0x40, &chain);
-    assert_eq!((met.len(), end), (48, End::Complete));
+    assert_eq!((met.len(), end), (48, WalkEnd::Complete));
     let next = |at: u32| if at == 0xffc { 0 } else { at + 4 };
     let chain: Vec<_> = (0x100..0x1000)
         .step_by(4)
         .map(|at| (at, next(at) << 20 | 0x1_0001))
         .collect();
     let (met, end) = walk_extended(&chain);
-    assert_eq!((met.len(), end), (960, End::Complete));
+    assert_eq!((met.len(), end), (960, WalkEnd::Complete));
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn list_with_more_than_its_room_is_full() {
     assert_eq!(list.capabilities().len(), 2);
     assert_eq!(memory.reads, [0x40, 0x44, 0x48]);
     let list = StandardList::<_, 3>::read(&mut memory, listed(0x40));
-    assert_eq!(list.end(), &ListEnd::Walked(End::Complete));
+    assert_eq!(list.end(), &ListEnd::Walked(WalkEnd::Complete));
 }
 
 #[test]

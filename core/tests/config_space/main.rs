@@ -16,6 +16,8 @@ mod hex;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod observing;
 #[cfg(test)]
 mod properties;

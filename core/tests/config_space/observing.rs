@@ -8,14 +8,14 @@ use reseat_core::capability::power_management::PowerState;
 use reseat_core::config::{ConfigRead, Memory, MemoryError, Offset, ReadableSize};
 use reseat_core::header::Header;
 use reseat_core::health::{
-    Aspect, Boot, Counter, Errors, ErrorsAt, LinkReading, NotRead, Observation, Reading, Verdict, judge,
+    Aspect, Boot, Condition, Counter, Errors, ErrorsAt, LinkReading, NotRead, Reading, Verdict, judge,
 };
 use reseat_core::presence::PortLink;
 
 use crate::hex::{fixture, space};
 use crate::readers::{Failing, Failure, Watched};
 
-/// The reads that [`Observation::read`] promises not to exceed.
+/// The reads that [`Condition::read`] promises not to exceed.
 pub(crate) const MOST_READS: usize = 63;
 
 const UNTRIED: NotRead = NotRead::Untried;
@@ -32,12 +32,12 @@ fn root_port() -> [u8; 4096] {
     fixture(include_str!("../fixtures/intel-skylake-root-port-2030.hex"))
 }
 
-fn observe<R: ConfigRead>(reader: R) -> Observation {
-    Observation::read(PortLink::Active.admit().unwrap(), reader)
+fn observe<R: ConfigRead>(reader: R) -> Condition {
+    Condition::read(PortLink::Active.admit().unwrap(), reader)
 }
 
 /// What is read of these bytes, and which registers were.
-fn read(bytes: impl AsRef<[u8]>) -> (Observation, Vec<u16>) {
+fn read(bytes: impl AsRef<[u8]>) -> (Condition, Vec<u16>) {
     let mut watched = Watched::new(Memory::new(bytes).unwrap());
     let observation = observe(&mut watched);
     (observation, watched.reads)
@@ -49,14 +49,14 @@ fn set(bytes: &mut [u8], at: u16, register: u32) {
 }
 
 /// The RTX 3060 Ti's, with one register changed.
-fn with(at: u16, register: u32) -> Observation {
+fn with(at: u16, register: u32) -> Condition {
     let mut bytes = rtx_3060_ti();
     set(&mut bytes, at, register);
     read(bytes).0
 }
 
 /// What configuration space does not tell, as of a GPU that is well.
-fn completed(mut observation: Observation) -> Observation {
+fn completed(mut observation: Condition) -> Condition {
     let at = FunctionAddress::new(0, 1, 0, 0).unwrap();
     let counter = Counter::Continued;
     let counted = ErrorsAt {
@@ -77,7 +77,7 @@ fn completed(mut observation: Observation) -> Observation {
 }
 
 /// The verdict on a function whose configuration space is `now`, where it was the RTX 3060 Ti's.
-fn verdict(now: Observation) -> Verdict {
+fn verdict(now: Condition) -> Verdict {
     let baseline = completed(read(rtx_3060_ti()).0);
     judge(&baseline, &baseline.errors, &completed(now)).verdict()
 }
@@ -85,7 +85,7 @@ fn verdict(now: Observation) -> Verdict {
 #[test]
 fn function_that_is_well_tells_all_that_its_space_holds() {
     let (observation, reads) = read(rtx_3060_ti());
-    let expected = Observation {
+    let expected = Condition {
         identity: Reading::Value("10de:2489".parse().unwrap()),
         word_at_f0: Reading::Value(0),
         power: Reading::Value(PowerState::D0),
@@ -93,7 +93,7 @@ fn function_that_is_well_tells_all_that_its_space_holds() {
         memory_decode: Reading::Value(true),
         device_control: Reading::Value(DeviceControl::from_bits(0x293f)),
         transactions_pending: Reading::Value(false),
-        ..Observation::unread()
+        ..Condition::unread()
     };
     assert_eq!(observation, expected);
     // Two, the header's thirteen, four capabilities, a register in two of them.
@@ -118,9 +118,9 @@ fn h100_at_work_has_transactions_pending() {
 fn absent_function_is_read_once() {
     let (observation, reads) = read([0xff; 4096]);
     let identity = Reading::AllOnes;
-    let expected = Observation {
+    let expected = Condition {
         identity,
-        ..Observation::unread()
+        ..Condition::unread()
     };
     assert_eq!(observation, expected);
     assert_eq!(reads, [0]);
@@ -132,9 +132,9 @@ fn reader_that_fails_at_once_says_nothing_of_the_function() {
     let inner = Memory::new(rtx_3060_ti()).unwrap();
     let at = Offset::at::<0x00>();
     let identity = Reading::NotRead(NotRead::Failed);
-    let expected = Observation {
+    let expected = Condition {
         identity,
-        ..Observation::unread()
+        ..Condition::unread()
     };
     assert_eq!(observe(Failing { inner, at }), expected);
 }
@@ -144,12 +144,12 @@ fn all_ones_from_the_header_on_are_all_ones() {
     let mut bytes = rtx_3060_ti();
     bytes[0x04..].fill(0xff);
     let (observation, reads) = read(bytes);
-    let expected = Observation {
+    let expected = Condition {
         identity: Reading::Value("10de:2489".parse().unwrap()),
         word_at_f0: Reading::AllOnes,
         bars: Reading::AllOnes,
         memory_decode: Reading::AllOnes,
-        ..Observation::unread()
+        ..Condition::unread()
     };
     assert_eq!(observation, expected);
     assert_eq!(reads, [0x00, 0xf0, 0x00, 0x04]);
@@ -165,7 +165,7 @@ fn dead_function_behind_a_good_header_shows() {
     bytes[0x40..].fill(0xff);
     let (observation, _) = read(bytes);
     let failed = NotRead::Failed;
-    let expected = Observation {
+    let expected = Condition {
         identity: Reading::Value("10de:2489".parse().unwrap()),
         word_at_f0: Reading::AllOnes,
         // The list ends where nobody knows what follows.
@@ -174,7 +174,7 @@ fn dead_function_behind_a_good_header_shows() {
         memory_decode: Reading::Value(true),
         device_control: Reading::NotRead(failed),
         transactions_pending: Reading::NotRead(failed),
-        ..Observation::unread()
+        ..Condition::unread()
     };
     assert_eq!(observation, expected);
     assert!(matches!(verdict(observation), Verdict::Sick(_)));

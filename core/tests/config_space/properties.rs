@@ -10,7 +10,7 @@ use reseat_core::capability::list::{ExtendedList, StandardList};
 use reseat_core::capability::walk::Walk;
 use reseat_core::config::{ByteOffset, ConfigRead, Memory, Offset, WordOffset};
 use reseat_core::header::{CapabilityPointer, Header};
-use reseat_core::health::{Observation, Reading};
+use reseat_core::health::{Condition, Reading};
 use reseat_core::presence::PortLink;
 
 use crate::observing::MOST_READS;
@@ -128,10 +128,10 @@ proptest! {
             bytes[at..at + 2].copy_from_slice(&[[0x01, 0x10, 0x09, 0x11][id], next]);
         }
         (bytes[0x06], bytes[0x0e], bytes[0x34]) = (0x10, 0, 0x40);
-        let whole = Observation::read(PortLink::Active.admit().unwrap(), Memory::new(&bytes).unwrap());
+        let whole = Condition::read(PortLink::Active.admit().unwrap(), Memory::new(&bytes).unwrap());
         let at = Offset::new(fails_at * 4).unwrap();
         let mut space = Watched::new(Failing { inner: Memory::new(&bytes).unwrap(), at });
-        let observation = Observation::read(PortLink::Active.admit().unwrap(), &mut space);
+        let observation = Condition::read(PortLink::Active.admit().unwrap(), &mut space);
         prop_assert!(space.reads.len() <= MOST_READS, "{:x?}", space.reads);
         // What could not be read is never taken for something that is not there.
         if whole.power != Reading::None {

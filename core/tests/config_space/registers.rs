@@ -1,7 +1,9 @@
 //! Registers that a header or a decoder must not take at face value.
 
 use reseat_core::capability::advanced_features::{AdvancedFeatures, AdvancedFeaturesCapabilities};
-use reseat_core::capability::express::{Express, ExpressCapabilities, Indicator, SlotControl, SlotPower, SlotStatus};
+use reseat_core::capability::express::{
+    Express, ExpressCapabilities, Indicator, PowerControllerControl, SlotControl, SlotStatus,
+};
 use reseat_core::capability::list::StandardList;
 use reseat_core::capability::power_management::{PowerManagement, PowerManagementControlStatus, PowerState};
 use reseat_core::capability::view::ViewError;
@@ -79,9 +81,9 @@ fn new_power_state_keeps_the_other_bits() {
 
 #[test]
 fn slot_power_reads_the_other_way_round() {
-    assert_eq!(SlotControl::from_bits(0x07c0).power(), SlotPower::Off);
-    assert_eq!(SlotControl::from_bits(0x03c0).power(), SlotPower::On);
-    let off = SlotControl::from_bits(0x03c0).with_power(SlotPower::Off);
+    assert_eq!(SlotControl::from_bits(0x07c0).power(), PowerControllerControl::Off);
+    assert_eq!(SlotControl::from_bits(0x03c0).power(), PowerControllerControl::On);
+    let off = SlotControl::from_bits(0x03c0).with_power(PowerControllerControl::Off);
     assert_eq!(u16::from(off), 0x07c0);
 }
 

@@ -21,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn sick() -> Facts {
     let mut facts = WELL;
-    facts.sickness.set_vendor_register(true);
+    facts.known.sickness.set_vendor_register(true);
     facts
 }
 
@@ -44,7 +44,7 @@ fn well_function_is_handed_on_by_flr() {
     assert!(took < SECOND, "{took:?}");
     let [record] = world.records()[..] else { panic!() };
     assert_eq!(record.class, ClassChange::Confirm);
-    assert_eq!(world.did(Op::RemoveBelowCardRoot), 0);
+    assert_eq!(world.did(Op::Detach), 0);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn sick_function_is_detached_and_back_soon() {
     let (end, took) = world.recover(sick());
     assert_eq!(end, recovered(Rung::DetachSbr));
     assert!(took < 2 * SECOND, "{took:?}");
-    assert_eq!(world.did(Op::KernelFlr), 0);
+    assert_eq!(world.did(Op::Flr), 0);
 }
 
 #[test]
@@ -71,15 +71,13 @@ fn detach_sbr_keeps_its_order() {
         [
             Op::CheckUse,
             Op::CheckDomain,
-            Op::Journal,
+            Op::Save,
             Op::RecordErrors,
-            Op::RemoveBelowCardRoot,
-            Op::ResetEmptyBus,
+            Op::Detach,
+            Op::SecondaryBusReset,
             Op::Rescan,
-            Op::RestoreBarSizes,
-            Op::RestoreOverride,
-            Op::Claim,
-            Op::PinD0,
+            Op::Restore,
+            Op::HandBack,
             Op::Verify,
         ]
     );
@@ -119,7 +117,7 @@ fn flr_that_kills_is_demoted_and_followed_by_detach_sbr() {
 #[test]
 fn class_is_bad_from_the_time_out_on() {
     let timed_out = Observation::Failed(Failure::TimedOut);
-    let mut world = World::new().failing(Op::KernelFlr, timed_out, 1);
+    let mut world = World::new().failing(Op::Flr, timed_out, 1);
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
     assert_eq!(world.branches, [Branch::Otherwise, Branch::ClassBad]);
 }
@@ -130,17 +128,17 @@ fn lesser_reset_does_not_follow_a_greater_one() {
     world.sick = true;
     world.sbr = Effect::Nothing;
     assert_eq!(world.recover(sick()).0, recovered(Rung::SlotPower));
-    assert_eq!((world.did(Op::KernelFlr), world.did(Op::KernelPm)), (0, 0));
+    assert_eq!((world.did(Op::Flr), world.did(Op::PmReset)), (0, 0));
 }
 
 #[test]
 fn enotty_at_once_is_no_time_out() {
     let refused = Observation::Failed(Failure::NotSupported);
-    let mut world = World::new().failing(Op::KernelFlr, refused, 1);
+    let mut world = World::new().failing(Op::Flr, refused, 1);
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
     let [flr, _] = world.records()[..] else { panic!() };
     let trouble = Trouble::Failed(Failure::NotSupported);
-    let operation = Op::KernelFlr;
+    let operation = Op::Flr;
     assert_eq!(flr.outcome, Outcome::Failed { operation, trouble });
     assert_eq!(flr.class, ClassChange::None);
 }
@@ -151,7 +149,7 @@ fn flr_that_is_ignored_is_found() {
     world.sick = true;
     world.flr = Effect::Nothing;
     let mut facts = sick();
-    facts.class = ClassHistory::Good;
+    facts.known.class = ClassHistory::Good;
     assert_eq!(world.recover(facts).0, recovered(Rung::DetachSbr));
     let [flr, _] = world.records()[..] else { panic!() };
     assert!(matches!(flr.outcome, Outcome::Judged(Verdict::Sick(_))));
@@ -206,7 +204,7 @@ fn function_that_had_its_minute_gets_no_other() {
 #[test]
 fn gpu_that_needs_more_time_is_given_it() {
     let mut only = WELL;
-    only.only = Some(Rung::DetachSbr);
+    only.known.only = Some(Rung::DetachSbr);
     let gone = Observation::Functions(Readiness::Absent);
     // A link that trains for longer than anybody waits by default, and functions that no scan finds for as long.
     let slow_link = || {
@@ -251,7 +249,7 @@ fn reset_that_failed_makes_the_function_sick() {
     assert_eq!(world.branches, [Branch::Otherwise, Branch::Sick]);
     // One that was never done has not failed.
     let denied = Observation::Failed(Failure::Denied);
-    let mut world = World::new().failing(Op::KernelFlr, denied, 1);
+    let mut world = World::new().failing(Op::Flr, denied, 1);
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
     assert_eq!(world.branches, [Branch::Otherwise]);
 }
@@ -267,7 +265,7 @@ fn only_power_helps() {
     world.here = false;
     world.sbr = Effect::Nothing;
     let mut facts = WELL;
-    facts.slot_power = SlotPower::None;
+    facts.surroundings.slot_power = SlotPower::None;
     assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
     assert_eq!(world.log.last(), Some(&Action::Quarantine(Reason::Exhausted)));
 }
@@ -275,14 +273,14 @@ fn only_power_helps() {
 #[test]
 fn bmc_gives_the_power_that_no_slot_switches() {
     let mut facts = WELL;
-    facts.slot_power = SlotPower::None;
-    facts.bmc = Bmc::Configured {
+    facts.surroundings.slot_power = SlotPower::None;
+    facts.known.bmc = Bmc::Configured {
         domain: Exclusivity::Exclusive,
     };
     let mut world = World::new();
     world.here = false;
     world.sbr = Effect::Nothing;
-    assert_eq!(world.recover(facts).0, recovered(Rung::Bmc));
+    assert_eq!(world.recover(facts).0, recovered(Rung::BmcPower));
     assert_eq!((world.did(Op::CyclePower), world.did(Op::PowerOff)), (1, 0));
 
     // Who comes to the domain before it is not hit, and what the BMC refuses is put back as far as it comes back.
@@ -290,14 +288,14 @@ fn bmc_gives_the_power_that_no_slot_switches() {
     let mut world = World::new().failing(Op::CheckDomain, shared, 1);
     world.here = false;
     let mut only = facts;
-    only.only = Some(Rung::Bmc);
+    only.known.only = Some(Rung::BmcPower);
     assert_eq!(world.recover(only).0, quarantined(Reason::Exhausted));
-    assert_eq!((world.did(Op::CyclePower), world.did(Op::RemoveBelowCardRoot)), (0, 0));
+    assert_eq!((world.did(Op::CyclePower), world.did(Op::Detach)), (0, 0));
     let refused = Observation::Failed(Failure::Denied);
     let mut world = World::new().failing(Op::CyclePower, refused, 1);
     world.sick = true;
     assert_eq!(world.recover(only).0, quarantined(Reason::Exhausted));
-    assert!(!world.removed && world.did(Op::RestoreOverride) == 1);
+    assert!(!world.removed && world.did(Op::Restore) == 1);
 }
 
 #[test]
@@ -327,12 +325,12 @@ fn shared_domain_is_not_reset_as_a_whole() {
     world.sick = true;
     world.flr = Effect::Nothing;
     let mut facts = sick();
-    facts.exclusivity = Exclusivity::Shared;
-    facts.pm = Availability::Unavailable;
-    facts.slot_power = SlotPower::None;
+    facts.surroundings.exclusivity = Exclusivity::Shared;
+    facts.surroundings.pm = Availability::Unavailable;
+    facts.surroundings.slot_power = SlotPower::None;
     assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
-    assert_eq!(world.did(Op::KernelFlr), 1);
-    assert_eq!(world.did(Op::ResetEmptyBus), 0);
+    assert_eq!(world.did(Op::Flr), 1);
+    assert_eq!(world.did(Op::SecondaryBusReset), 0);
 }
 
 #[test]
@@ -340,7 +338,7 @@ fn use_that_begins_between_two_rungs_ends_it() {
     let used = Observation::Use(Use::Used);
     let mut world = World::new().failing(Op::CheckUse, used, 1);
     assert_eq!(world.recover(WELL).0, End::Refused(Refusal::InUse));
-    assert_eq!(world.did(Op::Unbind), 0);
+    assert_eq!(world.did(Op::Release), 0);
     for unseen in [
         Observation::Blocked,
         Observation::Failed(Failure::Denied),
@@ -354,14 +352,14 @@ fn use_that_begins_between_two_rungs_ends_it() {
 #[test]
 fn use_that_begins_after_a_failed_reset_does_not_keep_the_gpu_in_service() {
     for (usage, refusal) in [(Use::Used, Refusal::InUse), (Use::Unknown, Refusal::UseUnknown)] {
-        let mut world = World::new().failing(Op::KernelFlr, Observation::Failed(Failure::TimedOut), 1);
+        let mut world = World::new().failing(Op::Flr, Observation::Failed(Failure::TimedOut), 1);
         // Free before the first rung, used before the second.
         world.use_after_first_look = Some(usage);
         assert_eq!(world.recover(WELL).0, quarantined(Reason::Refused(refusal)));
-        assert_eq!(world.did(Op::RemoveBelowCardRoot), 0);
+        assert_eq!(world.did(Op::Detach), 0);
     }
     // A rung that ended before its reset has broken nothing: the GPU is left to its user, if there is one.
-    let unbound = || World::new().failing(Op::Unbind, Observation::Failed(Failure::Denied), 1);
+    let unbound = || World::new().failing(Op::Release, Observation::Failed(Failure::Denied), 1);
     let mut world = unbound();
     world.use_after_first_look = Some(Use::Used);
     assert_eq!(world.recover(WELL).0, End::Refused(Refusal::InUse));
@@ -374,14 +372,14 @@ fn use_that_begins_after_a_failed_reset_does_not_keep_the_gpu_in_service() {
 #[test]
 fn unknown_fabric_ends_in_quarantine_after_a_failed_rung() {
     let mut facts = WELL;
-    facts.fabric = Fabric::Unknown;
+    facts.surroundings.fabric = Fabric::Unknown;
     let mut world = World::new();
     world.sick = true;
     world.flr = Effect::Nothing;
     let reason = Reason::Refused(Refusal::FabricUnknown);
     assert_eq!(world.recover(facts).0, quarantined(reason));
     // FLR, and PM, which is not above it.
-    assert_eq!((world.did(Op::KernelFlr), world.did(Op::KernelPm)), (1, 1));
+    assert_eq!((world.did(Op::Flr), world.did(Op::PmReset)), (1, 1));
     assert_eq!(world.did(Op::CheckDomain), 0);
 
     // Of one that is gone nothing below can be tried.
@@ -399,17 +397,17 @@ fn whoever_came_to_the_domain_is_not_hit() {
         world.domain = domain;
         world.flr = Effect::Nothing;
         let mut facts = sick();
-        facts.pm = Availability::Unavailable;
+        facts.surroundings.pm = Availability::Unavailable;
         assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
-        assert_eq!(world.did(Op::KernelFlr), flr, "{domain:?}");
-        assert_eq!(world.did(Op::RemoveBelowCardRoot), 0);
+        assert_eq!(world.did(Op::Flr), flr, "{domain:?}");
+        assert_eq!(world.did(Op::Detach), 0);
         assert_eq!(world.did(Op::PowerOff), 0);
     }
     let blocked = Observation::Blocked;
     let mut world = World::new().failing(Op::CheckDomain, blocked, usize::MAX);
     world.here = false;
     assert_eq!(world.recover(WELL).0, quarantined(Reason::Exhausted));
-    assert_eq!(world.did(Op::RemoveBelowCardRoot), 0);
+    assert_eq!(world.did(Op::Detach), 0);
 }
 
 /// What is done after the last time that `operation` is.
@@ -421,23 +419,23 @@ fn after(world: &World, operation: Op) -> Vec<Op> {
 
 #[test]
 fn what_a_failed_rung_removed_is_put_back() {
-    let put_back = [Op::ReadLink, Op::Rescan, Op::RestoreBarSizes, Op::RestoreOverride];
+    let put_back = [Op::ReadLink, Op::Rescan, Op::Restore];
     let survey = [Op::ReadLink, Op::LookAtFunctions];
     let mut facts = WELL;
-    facts.slot_power = SlotPower::None;
-    facts.flr = Availability::Unavailable;
-    facts.pm = Availability::Unavailable;
+    facts.surroundings.slot_power = SlotPower::None;
+    facts.surroundings.flr = Availability::Unavailable;
+    facts.surroundings.pm = Availability::Unavailable;
     for (operation, failure) in [
-        (Op::ResetEmptyBus, Failure::Denied),
-        (Op::ResetEmptyBus, Failure::NotEmpty),
+        (Op::SecondaryBusReset, Failure::Denied),
+        (Op::SecondaryBusReset, Failure::NotEmpty),
         (Op::Rescan, Failure::Io),
-        (Op::RestoreBarSizes, Failure::Invalid),
+        (Op::Restore, Failure::Invalid),
     ] {
         let mut world = World::new().failing(operation, Observation::Failed(failure), 1);
         assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
         let done = match operation {
             // They are part of what is put back.
-            Op::Rescan | Op::RestoreBarSizes => {
+            Op::Rescan | Op::Restore => {
                 let all = world.operations();
                 let failed = all.iter().position(|done| *done == operation).unwrap();
                 all[failed + 1..].to_vec()
@@ -455,26 +453,26 @@ fn what_a_failed_rung_removed_is_put_back() {
 /// A GPU of which nothing is to be had but detach-SBR.
 fn only_detach_sbr() -> Facts {
     let mut facts = WELL;
-    facts.slot_power = SlotPower::None;
-    facts.flr = Availability::Unavailable;
-    facts.pm = Availability::Unavailable;
+    facts.surroundings.slot_power = SlotPower::None;
+    facts.surroundings.flr = Availability::Unavailable;
+    facts.surroundings.pm = Availability::Unavailable;
     facts
 }
 
 #[test]
 fn removal_that_was_stopped_halfway_is_put_back() {
     for failure in [Failure::NotEmpty, Failure::Denied, Failure::Invalid, Failure::Busy] {
-        let mut world = World::new().failing_after_all(Op::RemoveBelowCardRoot, failure);
+        let mut world = World::new().failing_after_all(Op::Detach, failure);
         if failure == Failure::Busy {
             let busy = Observation::Failed(failure);
-            world = world.failing(Op::RemoveBelowCardRoot, busy, usize::MAX);
+            world = world.failing(Op::Detach, busy, usize::MAX);
         }
         assert_eq!(world.recover(only_detach_sbr()).0, quarantined(Reason::Exhausted));
         assert!(!world.removed, "{failure}");
-        assert_eq!(world.did(Op::RestoreOverride), 1, "{failure}");
-        assert_eq!(world.did(Op::ResetEmptyBus), 0, "{failure}");
+        assert_eq!(world.did(Op::Restore), 1, "{failure}");
+        assert_eq!(world.did(Op::SecondaryBusReset), 0, "{failure}");
     }
-    let mut world = World::new().failing(Op::RemoveBelowCardRoot, Observation::Vanished, 1);
+    let mut world = World::new().failing(Op::Detach, Observation::Vanished, 1);
     world.recover(only_detach_sbr());
     assert_eq!(world.did(Op::Rescan), 1);
 }
@@ -486,7 +484,7 @@ fn link_that_is_on_its_way_back_is_waited_for_before_anything_is_put_back() {
         (PortLink::NotReported, TIME_WITHOUT_LINK_REPORT),
     ] {
         // It says that it failed, and the link goes down.
-        let mut world = World::new().failing_after_all(Op::ResetEmptyBus, Failure::Io);
+        let mut world = World::new().failing_after_all(Op::SecondaryBusReset, Failure::Io);
         if link == PortLink::NotReported {
             world = world.failing(Op::ReadLink, Observation::Link(link), 100);
             world.trains_in = Some(Duration::ZERO);
@@ -502,24 +500,24 @@ fn link_that_is_on_its_way_back_is_waited_for_before_anything_is_put_back() {
 fn lock_of_another_keeps_nothing_from_being_put_back() {
     let busy = Observation::Failed(Failure::Busy);
     let mut world = World::new()
-        .failing(Op::ResetEmptyBus, Observation::Failed(Failure::Denied), 1)
+        .failing(Op::SecondaryBusReset, Observation::Failed(Failure::Denied), 1)
         .failing(Op::Rescan, busy, 3);
     assert_eq!(world.recover(only_detach_sbr()).0, quarantined(Reason::Exhausted));
     assert!(!world.removed);
     // Not for ever, and the rest is tried all the same.
     let mut world = World::new()
-        .failing(Op::ResetEmptyBus, Observation::Failed(Failure::Denied), 1)
+        .failing(Op::SecondaryBusReset, Observation::Failed(Failure::Denied), 1)
         .failing(Op::Rescan, busy, usize::MAX);
     assert_eq!(world.recover(only_detach_sbr()).0, quarantined(Reason::Exhausted));
-    assert_eq!(world.did(Op::RestoreOverride), 1);
+    assert_eq!(world.did(Op::Restore), 1);
 }
 
 #[test]
 fn slot_that_was_switched_off_is_switched_on_again() {
     let mut facts = WELL;
-    facts.secondary_bus_reset = Availability::Unavailable;
-    facts.flr = Availability::Unavailable;
-    facts.pm = Availability::Unavailable;
+    facts.surroundings.secondary_bus_reset = Availability::Unavailable;
+    facts.surroundings.flr = Availability::Unavailable;
+    facts.surroundings.pm = Availability::Unavailable;
     // It says that it failed, and may have been done.
     let mut world = World::new().failing(Op::PowerOff, Observation::Failed(Failure::Io), 1);
     world.recover(facts);
@@ -527,7 +525,7 @@ fn slot_that_was_switched_off_is_switched_on_again() {
     let mut world = World::new().failing(Op::PowerOn, Observation::Failed(Failure::Io), 1);
     world.recover(facts);
     assert_eq!(world.did(Op::PowerOn), 2);
-    assert_eq!(world.did(Op::RestoreOverride), 1);
+    assert_eq!(world.did(Op::Restore), 1);
     // Refused as invalid, it was not done.
     let mut world = World::new().failing(Op::PowerOff, Observation::Failed(Failure::Invalid), 1);
     world.recover(facts);
@@ -537,20 +535,23 @@ fn slot_that_was_switched_off_is_switched_on_again() {
 #[test]
 fn nothing_is_put_back_below_a_link_that_is_down_or_while_the_kernel_is_stuck() {
     let mut facts = WELL;
-    facts.slot_power = SlotPower::None;
+    facts.surroundings.slot_power = SlotPower::None;
     let mut world = World::new();
     world.here = false;
     world.trains_in = None;
     world.recover(facts);
     assert_eq!(world.did(Op::Rescan), 0);
 
-    let mut world = World::new().failing(Op::ResetEmptyBus, Observation::Blocked, 1);
+    let mut world = World::new().failing(Op::SecondaryBusReset, Observation::Blocked, 1);
     world.here = false;
-    assert_eq!(world.recover(facts).0, quarantined(Reason::Stuck(Op::ResetEmptyBus)));
-    assert_eq!(after(&world, Op::ResetEmptyBus), []);
+    assert_eq!(
+        world.recover(facts).0,
+        quarantined(Reason::Stuck(Op::SecondaryBusReset))
+    );
+    assert_eq!(after(&world, Op::SecondaryBusReset), []);
 
     let mut world = World::new()
-        .failing(Op::ResetEmptyBus, Observation::Failed(Failure::Denied), 1)
+        .failing(Op::SecondaryBusReset, Observation::Failed(Failure::Denied), 1)
         .failing(Op::Rescan, Observation::Blocked, 1);
     world.here = false;
     assert_eq!(world.recover(facts).0, quarantined(Reason::Stuck(Op::Rescan)));
@@ -586,10 +587,10 @@ fn class_is_judged_by_what_the_function_did_and_not_by_its_reader() {
     for aspect in [Aspect::Link, Aspect::Errors, Aspect::Bars] {
         assert_eq!(class(Op::Verify, health(aspect)), ClassChange::None, "{aspect}");
     }
-    assert_eq!(class(Op::KernelFlr, Observation::Blocked), ClassChange::Demote);
+    assert_eq!(class(Op::Flr, Observation::Blocked), ClassChange::Demote);
     assert_eq!(class(Op::Verify, Observation::Blocked), ClassChange::None);
     let denied = Observation::Failed(Failure::Denied);
-    assert_eq!(class(Op::KernelFlr, denied), ClassChange::None);
+    assert_eq!(class(Op::Flr, denied), ClassChange::None);
     // After the reset, the reader is denied, hangs, or finds nobody.
     for (observation, change) in [
         (denied, ClassChange::None),
@@ -607,9 +608,9 @@ fn class_is_judged_by_what_the_function_did_and_not_by_its_reader() {
 #[test]
 fn function_that_goes_between_the_look_and_the_reset_gets_no_flr() {
     let mut world = World::new();
-    world.dies_at = Some(Op::Unbind);
+    world.dies_at = Some(Op::Release);
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
-    assert_eq!(world.did(Op::KernelFlr), 0);
+    assert_eq!(world.did(Op::Flr), 0);
     // And its class is not the worse for it.
     let classes: Vec<_> = world.records().iter().map(|record| record.class).collect();
     assert_eq!(classes, [ClassChange::None, ClassChange::None]);
@@ -619,7 +620,7 @@ fn function_that_goes_between_the_look_and_the_reset_gets_no_flr() {
 fn function_that_answers_by_half_may_be_reset() {
     let half = Observation::Functions(Readiness::HalfInitialised(Half::ClassAllOnes));
     let mut facts = WELL;
-    facts.secondary_bus_reset = Availability::Unavailable;
+    facts.surroundings.secondary_bus_reset = Availability::Unavailable;
     let mut world = World::new().failing(Op::LookAtFunctions, half, 2);
     assert_eq!(world.recover(facts).0, recovered(Rung::KernelFlr));
 }
@@ -629,30 +630,30 @@ fn quirk_is_never_overcome() {
     let mut world = World::new();
     world.here = false;
     let mut facts = WELL;
-    facts.bus_reset = BusReset::ForbiddenAtPort;
-    facts.preference = Preference::Sbr;
+    facts.surroundings.bus_reset = BusReset::ForbiddenAtPort;
+    facts.known.preference = Preference::Sbr;
     assert_eq!(world.recover(facts).0, recovered(Rung::SlotPower));
-    assert_eq!(world.did(Op::ResetEmptyBus), 0);
+    assert_eq!(world.did(Op::SecondaryBusReset), 0);
 }
 
 #[test]
 fn nothing_is_removed_without_a_journal() {
-    let mut world = World::new().failing(Op::Journal, Observation::Failed(Failure::Io), 9);
+    let mut world = World::new().failing(Op::Save, Observation::Failed(Failure::Io), 9);
     world.here = false;
     assert_eq!(world.recover(WELL).0, quarantined(Reason::Exhausted));
-    assert_eq!(world.did(Op::RemoveBelowCardRoot), 0);
+    assert_eq!(world.did(Op::Detach), 0);
     assert_eq!(world.did(Op::PowerOff), 0);
 }
 
 #[test]
 fn lock_of_another_is_waited_for() {
     let busy = Observation::Failed(Failure::Busy);
-    let mut world = World::new().failing(Op::ResetEmptyBus, busy, 3);
+    let mut world = World::new().failing(Op::SecondaryBusReset, busy, 3);
     world.here = false;
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
-    assert_eq!(world.did(Op::ResetEmptyBus), 4);
+    assert_eq!(world.did(Op::SecondaryBusReset), 4);
     // Not for ever.
-    let mut world = World::new().failing(Op::ResetEmptyBus, busy, usize::MAX);
+    let mut world = World::new().failing(Op::SecondaryBusReset, busy, usize::MAX);
     world.here = false;
     world.removed = true;
     assert_eq!(world.recover(WELL).0, recovered(Rung::SlotPower));
@@ -660,10 +661,10 @@ fn lock_of_another_is_waited_for() {
 
 #[test]
 fn kernel_that_does_not_come_back_ends_the_ladder() {
-    for operation in [Op::Unbind, Op::KernelFlr, Op::Claim] {
+    for operation in [Op::Release, Op::Flr, Op::HandBack] {
         let mut world = World::new().failing(operation, Observation::Blocked, 1);
         assert_eq!(world.recover(WELL).0, quarantined(Reason::Stuck(operation)));
-        assert_eq!(world.did(Op::RemoveBelowCardRoot), 0, "{operation}");
+        assert_eq!(world.did(Op::Detach), 0, "{operation}");
     }
     // What only looks may stay stuck.
     let mut world = World::new().failing(Op::Verify, Observation::Blocked, 1);
@@ -699,9 +700,9 @@ fn what_lockdown_hides_is_unverified_and_not_recovered() {
 #[test]
 fn quarantine_that_fails_is_said() {
     let mut facts = WELL;
-    facts.answer = Answer::Absent;
-    facts.highest = Rung::KernelPm;
-    facts.pm = Availability::Unavailable;
+    facts.surroundings.answer = Answer::Absent;
+    facts.known.highest = Rung::KernelPm;
+    facts.surroundings.pm = Availability::Unavailable;
     let begin = Duration::ZERO;
     let mut recovery = reseat_core::recovery::Recovery::new(begin, facts, reseat_core::decision::Tried::none());
     let mut now = begin;

@@ -26,8 +26,8 @@ fn errors(counts: &[(u8, u64, u64)]) -> Reading<Errors> {
     Reading::Value(errors.collect())
 }
 
-fn well() -> Observation {
-    Observation {
+fn well() -> Condition {
+    Condition {
         identity: Reading::Value(IDENTITY),
         word_at_f0: Reading::Value(0x0010),
         power: Reading::Value(PowerState::D0),
@@ -46,19 +46,19 @@ fn well() -> Observation {
     }
 }
 
-fn examine(change: impl FnOnce(&mut Observation)) -> Examination {
+fn examine(change: impl FnOnce(&mut Condition)) -> Examination {
     let mut now = well();
     change(&mut now);
     judged(&well(), &now)
 }
 
 /// Of a function that was not reset: its errors are held against the baseline's own.
-fn judged(baseline: &Observation, now: &Observation) -> Examination {
+fn judged(baseline: &Condition, now: &Condition) -> Examination {
     judge(baseline, &baseline.errors, now)
 }
 
 #[track_caller]
-fn finds(change: impl FnOnce(&mut Observation), finding: Finding) {
+fn finds(change: impl FnOnce(&mut Condition), finding: Finding) {
     let examination = examine(change);
     assert_eq!(examination.findings, [finding]);
     assert_eq!(
@@ -68,7 +68,7 @@ fn finds(change: impl FnOnce(&mut Observation), finding: Finding) {
 }
 
 #[track_caller]
-fn misses(change: impl FnOnce(&mut Observation), aspect: Aspect, lasts: bool) {
+fn misses(change: impl FnOnce(&mut Condition), aspect: Aspect, lasts: bool) {
     let missing = Aspects::none().with(aspect);
     let lasting = if lasts { missing } else { Aspects::none() };
     assert_eq!(examine(change).verdict(), Verdict::Unverified { missing, lasting });
@@ -164,7 +164,7 @@ fn what_was_not_read_is_not_well() {
             lasts,
         );
     }
-    let unread = judged(&well(), &Observation::unread());
+    let unread = judged(&well(), &Condition::unread());
     assert_eq!(unread.missing.iter().count(), Aspect::ALL.len());
     assert!(unread.lasting.is_empty());
 }
@@ -205,7 +205,7 @@ fn baseline_without_a_witness_verifies_nothing() {
 
 #[test]
 fn what_every_function_has_is_never_taken_to_be_well_unread() {
-    let without = |change: fn(&mut Observation), aspect| {
+    let without = |change: fn(&mut Condition), aspect| {
         let mut baseline = well();
         change(&mut baseline);
         let verdict = judged(&baseline, &baseline.clone()).verdict();
@@ -252,7 +252,7 @@ fn what_a_function_never_had_is_not_missing() {
 
 #[test]
 fn all_ones_that_a_reader_takes_for_a_value_verify_nothing() {
-    let ones = |now: &mut Observation| now.vendor_register = Reading::Value(u32::MAX);
+    let ones = |now: &mut Condition| now.vendor_register = Reading::Value(u32::MAX);
     finds(ones, Finding::AllOnes(Aspect::VendorRegister));
     let mut baseline = well();
     ones(&mut baseline);
@@ -279,10 +279,10 @@ fn a_path_without_a_counter_witnesses_nothing() {
 
 #[test]
 fn what_is_bad_in_itself_is_found_without_a_baseline_too() {
-    let alone = |change: fn(&mut Observation), finding| {
+    let alone = |change: fn(&mut Condition), finding| {
         let mut now = well();
         change(&mut now);
-        let examination = judged(&Observation::unread(), &now);
+        let examination = judged(&Condition::unread(), &now);
         assert_eq!(examination.findings, [finding]);
         assert!(!examination.missing.is_empty());
     };
@@ -311,7 +311,7 @@ fn what_is_bad_in_itself_is_found_without_a_baseline_too() {
         Finding::LinkInactive,
     );
     // Nothing bad, and nothing to hold it against.
-    let examination = judged(&Observation::unread(), &well());
+    let examination = judged(&Condition::unread(), &well());
     assert!(examination.findings.is_empty());
     assert_eq!(examination.missing, Aspect::ALL.into_iter().collect());
     assert_eq!(examination.lasting, examination.missing);
@@ -345,7 +345,7 @@ fn bar_is_lost_changed_or_only_moved() {
         for &(bar, value) in changes {
             bars[bar] = value;
         }
-        move |now: &mut Observation| now.bars = Reading::Value(bars)
+        move |now: &mut Condition| now.bars = Reading::Value(bars)
     };
     finds(with(&[(0, 0)]), Finding::BarLost { bar: 0 });
     finds(with(&[(0, u32::MAX)]), Finding::BarLost { bar: 0 });

@@ -46,13 +46,7 @@ fn availability() -> impl Strategy<Value = Availability> {
 }
 
 fn rung() -> impl Strategy<Value = Rung> {
-    one_of(&[
-        Rung::KernelPm,
-        Rung::KernelFlr,
-        Rung::DetachSbr,
-        Rung::SlotPower,
-        Rung::Bmc,
-    ])
+    one_of(&Rung::ALL)
 }
 
 prop_compose! {
@@ -72,13 +66,18 @@ prop_compose! {
             Just(Bmc::NotConfigured),
         ],
     ) -> Facts {
-        Facts { usage, tdi, fabric, exclusivity, hotplug, bus_reset, slot_power, bmc, ..crate::rule::WELL }
+        let Facts { surroundings, known } = crate::rule::WELL;
+        Facts {
+            surroundings: Surroundings { fabric, exclusivity, hotplug, bus_reset, slot_power, ..surroundings },
+            known: Known { usage, tdi, bmc, ..known },
+        }
     }
 }
 
 prop_compose! {
     fn facts()(
-        surroundings in surroundings(),
+        around in surroundings(),
+        reported in (any::<bool>(), any::<bool>()).prop_map(|(flr, bus_reset)| Reported { flr, bus_reset }),
         link in link(),
         answer in one_of(&[Answer::Ready, Answer::Half, Answer::Absent, Answer::NotReady, Answer::Unknown]),
         (flr, pm, secondary_bus_reset) in (availability(), availability(), availability()),
@@ -88,7 +87,11 @@ prop_compose! {
         highest in rung(),
         only in prop_oneof![3 => Just(None), 1 => rung().prop_map(Some)],
     ) -> Facts {
-        Facts { link, answer, flr, pm, secondary_bus_reset, class, sickness, preference, highest, only, ..surroundings }
+        let Facts { surroundings, known } = around;
+        Facts {
+            surroundings: Surroundings { link, answer, flr, pm, secondary_bus_reset, reported, ..surroundings },
+            known: Known { class, sickness, preference, highest, only, ..known },
+        }
     }
 }
 
@@ -221,7 +224,7 @@ impl Watch {
         if let Action::Do(operation) = order.action {
             assert!(!forbidden.contains(&operation), "a forbidden reset");
             assert!(!self.stuck, "{operation} while the kernel is stuck");
-            if matches!(operation, Operation::RemoveBelowCardRoot | Operation::PowerOff) {
+            if matches!(operation, Operation::Detach | Operation::PowerOff) {
                 assert!(self.exclusive, "{operation} in a domain that was not looked at");
             }
             if operation.touches_function() {
@@ -262,7 +265,7 @@ impl Watch {
         if let Action::Do(operation) = last.0.action {
             self.stuck |= observation == Observation::Blocked && !operation.only_looks();
             match operation {
-                Operation::RemoveBelowCardRoot => self.removed = true,
+                Operation::Detach => self.removed = true,
                 Operation::PowerOff => {
                     self.off |= !is_refusal(observation);
                     self.removed |= self.off;
@@ -273,7 +276,7 @@ impl Watch {
             }
             self.exclusive = match operation {
                 Operation::CheckDomain => observation == Observation::Domain(Exclusivity::Exclusive),
-                Operation::RemoveBelowCardRoot | Operation::PowerOff => {
+                Operation::Detach | Operation::PowerOff => {
                     observation == Observation::Failed(Failure::Busy) && self.exclusive
                 }
                 _ => self.exclusive,
@@ -287,7 +290,7 @@ impl Watch {
             }
             (Action::Do(Operation::LookAtFunctions), Observation::Functions(Readiness::LinkUnknown)) => None,
             // The link does not outlive what resets it.
-            (Action::Do(Operation::ResetEmptyBus | Operation::PowerOff | Operation::CyclePower), _) => None,
+            (Action::Do(Operation::SecondaryBusReset | Operation::PowerOff | Operation::CyclePower), _) => None,
             _ => self.link,
         };
     }
@@ -317,25 +320,25 @@ fn is_refusal(observation: Observation) -> bool {
 
 /// The resets that the facts forbid from the beginning on.
 fn forbidden(facts: &Facts) -> Vec<Operation> {
-    let above_flr = facts.fabric == Fabric::Unknown || facts.tdi == Tdi::Locked;
+    let above_flr = facts.surroundings.fabric == Fabric::Unknown || facts.known.tdi == Tdi::Locked;
     let bus_reset = above_flr
-        || facts.bus_reset != BusReset::Allowed
-        || facts.exclusivity != Exclusivity::Exclusive
-        || !matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
-        || facts.highest < Rung::DetachSbr;
+        || facts.surroundings.bus_reset != BusReset::Allowed
+        || facts.surroundings.exclusivity != Exclusivity::Exclusive
+        || !matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+        || facts.known.highest < Rung::DetachSbr;
     let domain = Exclusivity::Exclusive;
     let power = above_flr
-        || facts.hotplug != HotplugOwner::Os
-        || facts.slot_power != SlotPower::Controller { domain }
-        || facts.highest < Rung::SlotPower;
+        || facts.surroundings.hotplug != HotplugOwner::Os
+        || facts.surroundings.slot_power != SlotPower::Controller { domain }
+        || facts.known.highest < Rung::SlotPower;
     let bmc = above_flr
-        || facts.exclusivity != Exclusivity::Exclusive
-        || !matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
-        || facts.bmc != Bmc::Configured { domain }
-        || matches!(facts.slot_power, SlotPower::Controller { .. })
-        || facts.highest < Rung::Bmc;
+        || facts.surroundings.exclusivity != Exclusivity::Exclusive
+        || !matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+        || facts.known.bmc != Bmc::Configured { domain }
+        || matches!(facts.surroundings.slot_power, SlotPower::Controller { .. })
+        || facts.known.highest < Rung::BmcPower;
     let resets = [
-        (bus_reset, Operation::ResetEmptyBus),
+        (bus_reset, Operation::SecondaryBusReset),
         (power, Operation::PowerOff),
         (bmc, Operation::CyclePower),
     ];
@@ -427,8 +430,8 @@ proptest! {
             End::Unverified { missing, .. } => prop_assert!(!missing.is_empty() || !watch.verified()),
             End::Refused(_) => {}
         }
-        for operation in [Operation::KernelFlr, Operation::KernelPm] {
-            let known = if operation == Operation::KernelFlr { facts.flr } else { facts.pm };
+        for operation in [Operation::Flr, Operation::PmReset] {
+            let known = if operation == Operation::Flr { facts.surroundings.flr } else { facts.surroundings.pm };
             let done = watch.orders.iter().any(|(order, _)| order.action == Action::Do(operation));
             prop_assert!(!done || known == Availability::Available);
         }
@@ -458,35 +461,35 @@ proptest! {
     fn rule_never_permits_by_what_is_unknown(facts in facts(), tried in tried()) {
         let decision = decide(&facts, &tried);
         let Some(rung) = decision.next.rung() else { return Ok(()) };
-        prop_assert_eq!((facts.usage, facts.tdi), (Use::Free, Tdi::Unlocked));
-        prop_assert!(rung <= facts.highest && !tried.contains(rung));
-        prop_assert!(facts.only.is_none_or(|only| only == rung));
+        prop_assert_eq!((facts.known.usage, facts.known.tdi), (Use::Free, Tdi::Unlocked));
+        prop_assert!(rung <= facts.known.highest && !tried.contains(rung));
+        prop_assert!(facts.known.only.is_none_or(|only| only == rung));
         prop_assert!(decision.skipped.iter().all(|skipped| skipped.rung != rung));
         if rung.above_flr() {
-            prop_assert_ne!(facts.fabric, Fabric::Unknown);
+            prop_assert_ne!(facts.surroundings.fabric, Fabric::Unknown);
         }
         match rung {
             Rung::DetachSbr => {
-                prop_assert!(matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
-                prop_assert_eq!(facts.exclusivity, Exclusivity::Exclusive);
-                prop_assert_eq!(facts.bus_reset, BusReset::Allowed);
-                prop_assert_eq!(facts.secondary_bus_reset, Availability::Available);
+                prop_assert!(matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
+                prop_assert_eq!(facts.surroundings.exclusivity, Exclusivity::Exclusive);
+                prop_assert_eq!(facts.surroundings.bus_reset, BusReset::Allowed);
+                prop_assert_eq!(facts.surroundings.secondary_bus_reset, Availability::Available);
             }
             Rung::SlotPower => {
-                prop_assert_eq!(facts.hotplug, HotplugOwner::Os);
+                prop_assert_eq!(facts.surroundings.hotplug, HotplugOwner::Os);
                 let domain = Exclusivity::Exclusive;
-                prop_assert_eq!(facts.slot_power, SlotPower::Controller { domain });
+                prop_assert_eq!(facts.surroundings.slot_power, SlotPower::Controller { domain });
             }
-            Rung::Bmc => {
-                prop_assert!(matches!(facts.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
+            Rung::BmcPower => {
+                prop_assert!(matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
                 let domain = Exclusivity::Exclusive;
-                prop_assert_eq!((facts.exclusivity, facts.bmc), (domain, Bmc::Configured { domain }));
-                let has_controller = matches!(facts.slot_power, SlotPower::Controller { .. });
+                prop_assert_eq!((facts.surroundings.exclusivity, facts.known.bmc), (domain, Bmc::Configured { domain }));
+                let has_controller = matches!(facts.surroundings.slot_power, SlotPower::Controller { .. });
                 prop_assert!(!has_controller);
             }
             Rung::KernelFlr | Rung::KernelPm => {
-                prop_assert!(facts.link.admit().is_ok());
-                prop_assert!(matches!(facts.answer, Answer::Ready | Answer::Half));
+                prop_assert!(facts.surroundings.link.admit().is_ok());
+                prop_assert!(matches!(facts.surroundings.answer, Answer::Ready | Answer::Half));
             }
         }
     }

@@ -6,37 +6,40 @@ use reseat_core::recovery::Operation;
 use reseat_core::topology::Fabric;
 use reseat_core::topology::function::HotplugOwner;
 
-use Next::{DetachSbr, Quarantine, Refuse};
+use Next::{Quarantine, Refuse};
 
-const FLR: Next = Next::KernelFlr {
-    deadline: KERNEL_RESET_LIMIT,
-};
-const PM: Next = Next::KernelPm {
-    deadline: KERNEL_RESET_LIMIT,
-};
+const FLR: Next = Next::Try(Rung::KernelFlr);
+const PM: Next = Next::Try(Rung::KernelPm);
+const SBR: Next = Next::Try(Rung::DetachSbr);
 
 /// A GPU that is well and only handed on, with every means at hand.
 pub(crate) const WELL: Facts = Facts {
-    usage: Use::Free,
-    tdi: Tdi::Unlocked,
-    fabric: Fabric::None,
-    exclusivity: Exclusivity::Exclusive,
-    hotplug: HotplugOwner::Os,
-    link: PortLink::Active,
-    answer: Answer::Ready,
-    flr: Availability::Available,
-    pm: Availability::Available,
-    secondary_bus_reset: Availability::Available,
-    bus_reset: BusReset::Allowed,
-    slot_power: SlotPower::Controller {
-        domain: Exclusivity::Exclusive,
+    surroundings: Surroundings {
+        fabric: Fabric::None,
+        exclusivity: Exclusivity::Exclusive,
+        hotplug: HotplugOwner::Os,
+        link: PortLink::Active,
+        answer: Answer::Ready,
+        flr: Availability::Available,
+        pm: Availability::Available,
+        secondary_bus_reset: Availability::Available,
+        bus_reset: BusReset::Allowed,
+        slot_power: SlotPower::Controller {
+            domain: Exclusivity::Exclusive,
+        },
+        not_exclusive: None,
+        reported: Reported::NOTHING,
     },
-    bmc: Bmc::NotConfigured,
-    class: ClassHistory::Unknown,
-    sickness: Sickness::new(),
-    preference: Preference::Rule,
-    highest: Rung::Bmc,
-    only: None,
+    known: Known {
+        usage: Use::Free,
+        tdi: Tdi::Unlocked,
+        bmc: Bmc::NotConfigured,
+        class: ClassHistory::Unknown,
+        sickness: Sickness::new(),
+        preference: Preference::Rule,
+        highest: Rung::BmcPower,
+        only: None,
+    },
 };
 
 fn facts(change: impl FnOnce(&mut Facts)) -> Facts {
@@ -46,7 +49,7 @@ fn facts(change: impl FnOnce(&mut Facts)) -> Facts {
 }
 
 fn sick(change: impl FnOnce(&mut Facts)) -> Facts {
-    let mut facts = facts(|facts| facts.sickness.set_vendor_register(true));
+    let mut facts = facts(|facts| facts.known.sickness.set_vendor_register(true));
     change(&mut facts);
     facts
 }
@@ -67,7 +70,7 @@ fn decides(facts: &Facts, tried: &[Rung], branch: Branch, next: Next) -> Decisio
     decision
 }
 
-fn why(decision: &Decision, rung: Rung) -> Option<Why> {
+fn why(decision: &Decision, rung: Rung) -> Option<SkipReason> {
     let skipped = decision.skipped.iter().find(|skipped| skipped.rung == rung);
     skipped.map(|skipped| skipped.why)
 }
@@ -81,17 +84,22 @@ fn well_gpu_gets_flr() {
 #[test]
 fn use_is_refused_and_unknown_use_is_use() {
     for (usage, refusal) in [(Use::Used, Refusal::InUse), (Use::Unknown, Refusal::UseUnknown)] {
-        decides(&sick(|facts| facts.usage = usage), &[], Branch::InUse, Refuse(refusal));
+        decides(
+            &sick(|facts| facts.known.usage = usage),
+            &[],
+            Branch::InUse,
+            Refuse(refusal),
+        );
     }
-    decides(&sick(|_| ()), &[], Branch::Sick, DetachSbr);
+    decides(&sick(|_| ()), &[], Branch::Sick, SBR);
 }
 
 #[test]
 fn locked_is_refused_whatever_is_preferred() {
     for preference in [Preference::Rule, Preference::Flr, Preference::Sbr] {
         let locked = facts(|facts| {
-            facts.tdi = Tdi::Locked;
-            facts.preference = preference;
+            facts.known.tdi = Tdi::Locked;
+            facts.known.preference = preference;
         });
         decides(&locked, &[], Branch::TdiLocked, Refuse(Refusal::TdiLocked));
     }
@@ -99,30 +107,30 @@ fn locked_is_refused_whatever_is_preferred() {
 
 #[test]
 fn unknown_fabric_allows_flr_and_nothing_above() {
-    let unknown = |facts: &mut Facts| facts.fabric = Fabric::Unknown;
+    let unknown = |facts: &mut Facts| facts.surroundings.fabric = Fabric::Unknown;
     decides(&facts(unknown), &[], Branch::Otherwise, FLR);
     decides(&sick(unknown), &[], Branch::Sick, FLR);
     let decision = decides(&facts(unknown), &[Rung::KernelFlr], Branch::Otherwise, PM);
-    assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::FabricUnknown));
+    assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::FabricUnknown));
     let refuse = Refuse(Refusal::FabricUnknown);
     let below = [Rung::KernelFlr, Rung::KernelPm];
     decides(&facts(unknown), &below, Branch::Otherwise, refuse);
     // Where nothing above FLR is to be had anyway, the fabric is not what stands in the way.
     let nothing_above = facts(|facts| {
         unknown(facts);
-        facts.highest = Rung::KernelFlr;
+        facts.known.highest = Rung::KernelFlr;
     });
     decides(&nothing_above, &below, Branch::Otherwise, Quarantine);
     decides(
-        &sick(|facts| facts.fabric = Fabric::Peers),
+        &sick(|facts| facts.surroundings.fabric = Fabric::Peers),
         &[],
         Branch::Sick,
-        DetachSbr,
+        SBR,
     );
     // Only power is left, which is above FLR as well.
     let no_sbr = |facts: &mut Facts| {
-        facts.fabric = Fabric::Unknown;
-        facts.secondary_bus_reset = Availability::Unavailable;
+        facts.surroundings.fabric = Fabric::Unknown;
+        facts.surroundings.secondary_bus_reset = Availability::Unavailable;
     };
     decides(
         &facts(no_sbr),
@@ -135,52 +143,52 @@ fn unknown_fabric_allows_flr_and_nothing_above() {
 #[test]
 fn quirk_forbids_the_bus_reset_wherever_it_is() {
     for quirk in [BusReset::ForbiddenAtChild, BusReset::ForbiddenAtPort, BusReset::Unknown] {
-        let forbidden = |facts: &mut Facts| facts.bus_reset = quirk;
+        let forbidden = |facts: &mut Facts| facts.surroundings.bus_reset = quirk;
         decides(&sick(forbidden), &[], Branch::NoBusReset, FLR);
         let preferred = sick(|facts| {
             forbidden(facts);
-            facts.preference = Preference::Sbr;
+            facts.known.preference = Preference::Sbr;
         });
         decides(&preferred, &[], Branch::NoBusReset, FLR);
         let tried = [Rung::KernelFlr, Rung::KernelPm];
-        let decision = decides(&sick(forbidden), &tried, Branch::NoBusReset, Next::SlotPower);
-        assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::Quirk(quirk)));
+        let decision = decides(&sick(forbidden), &tried, Branch::NoBusReset, Next::Try(Rung::SlotPower));
+        assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::Quirk(quirk)));
     }
-    decides(&sick(|_| ()), &[], Branch::Sick, DetachSbr);
+    decides(&sick(|_| ()), &[], Branch::Sick, SBR);
 }
 
 #[test]
 fn nothing_is_written_to_what_does_not_answer() {
     for (link, answer, reason) in [
-        (PortLink::Inactive, Answer::Ready, Why::LinkNotActive),
-        (PortLink::Unreadable, Answer::Ready, Why::LinkNotActive),
-        (PortLink::Active, Answer::Absent, Why::NoAnswer),
-        (PortLink::Active, Answer::NotReady, Why::NoAnswer),
-        (PortLink::NotReported, Answer::Unknown, Why::NoAnswer),
+        (PortLink::Inactive, Answer::Ready, SkipReason::LinkNotActive),
+        (PortLink::Unreadable, Answer::Ready, SkipReason::LinkNotActive),
+        (PortLink::Active, Answer::Absent, SkipReason::NoAnswer),
+        (PortLink::Active, Answer::NotReady, SkipReason::NoAnswer),
+        (PortLink::NotReported, Answer::Unknown, SkipReason::NoAnswer),
     ] {
-        let gone = |facts: &mut Facts| (facts.link, facts.answer) = (link, answer);
-        decides(&facts(gone), &[], Branch::Absent, DetachSbr);
+        let gone = |facts: &mut Facts| (facts.surroundings.link, facts.surroundings.answer) = (link, answer);
+        decides(&facts(gone), &[], Branch::Absent, SBR);
         let preferred = facts(|facts| {
             gone(facts);
-            facts.preference = Preference::Flr;
+            facts.known.preference = Preference::Flr;
         });
-        decides(&preferred, &[], Branch::Absent, DetachSbr);
+        decides(&preferred, &[], Branch::Absent, SBR);
         let shared = facts(|facts| {
             gone(facts);
-            facts.exclusivity = Exclusivity::Shared;
+            facts.surroundings.exclusivity = Exclusivity::Shared;
         });
-        let decision = decides(&shared, &[], Branch::Shared, Next::SlotPower);
+        let decision = decides(&shared, &[], Branch::Shared, Next::Try(Rung::SlotPower));
         assert_eq!(why(&decision, Rung::KernelFlr), Some(reason));
         assert_eq!(why(&decision, Rung::KernelPm), Some(reason));
     }
-    let unreported = facts(|facts| facts.link = PortLink::NotReported);
+    let unreported = facts(|facts| facts.surroundings.link = PortLink::NotReported);
     decides(&unreported, &[], Branch::Otherwise, FLR);
 }
 
 #[test]
 fn class_known_bad_is_not_reset_by_flr() {
-    let class = |class| facts(|facts| facts.class = class);
-    decides(&class(ClassHistory::Bad), &[], Branch::ClassBad, DetachSbr);
+    let class = |class| facts(|facts| facts.known.class = class);
+    decides(&class(ClassHistory::Bad), &[], Branch::ClassBad, SBR);
     decides(&class(ClassHistory::Good), &[], Branch::Otherwise, FLR);
     decides(&class(ClassHistory::Unknown), &[], Branch::Otherwise, FLR);
 }
@@ -193,29 +201,29 @@ fn sick_is_detached_unless_flr_is_known_good() {
         Sickness::new().with_new_errors(true),
         Sickness::new().with_last_reset_failed(true),
     ] {
-        let mut sick = facts(|facts| facts.sickness = sickness);
-        decides(&sick, &[], Branch::Sick, DetachSbr);
-        sick.class = ClassHistory::Good;
+        let mut sick = facts(|facts| facts.known.sickness = sickness);
+        decides(&sick, &[], Branch::Sick, SBR);
+        sick.known.class = ClassHistory::Good;
         decides(&sick, &[], Branch::Otherwise, FLR);
-        sick.class = ClassHistory::Bad;
-        decides(&sick, &[], Branch::ClassBad, DetachSbr);
+        sick.known.class = ClassHistory::Bad;
+        decides(&sick, &[], Branch::ClassBad, SBR);
     }
-    let half = facts(|facts| facts.answer = Answer::Half);
-    decides(&half, &[], Branch::Sick, DetachSbr);
+    let half = facts(|facts| facts.surroundings.answer = Answer::Half);
+    decides(&half, &[], Branch::Sick, SBR);
 }
 
 #[test]
 fn shared_or_unknown_domain_is_never_reset_as_a_whole() {
     for exclusivity in [Exclusivity::Shared, Exclusivity::Unknown] {
         let shared = sick(|facts| {
-            facts.exclusivity = exclusivity;
-            facts.class = ClassHistory::Bad;
-            facts.preference = Preference::Sbr;
+            facts.surroundings.exclusivity = exclusivity;
+            facts.known.class = ClassHistory::Bad;
+            facts.known.preference = Preference::Sbr;
         });
         decides(&shared, &[], Branch::Shared, FLR);
         let tried = [Rung::KernelFlr, Rung::KernelPm];
-        let decision = decides(&shared, &tried, Branch::Shared, Next::SlotPower);
-        assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::NotExclusive));
+        let decision = decides(&shared, &tried, Branch::Shared, Next::Try(Rung::SlotPower));
+        assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::NotExclusive));
         decides(
             &shared,
             &[Rung::KernelFlr, Rung::KernelPm, Rung::SlotPower],
@@ -229,24 +237,24 @@ fn shared_or_unknown_domain_is_never_reset_as_a_whole() {
 fn slot_is_not_switched_off_under_others() {
     let tried = [Rung::KernelFlr, Rung::KernelPm];
     for (slot_power, reason) in [
-        (SlotPower::None, Why::Unavailable),
-        (SlotPower::Unknown, Why::AvailabilityUnknown),
+        (SlotPower::None, SkipReason::Unavailable),
+        (SlotPower::Unknown, SkipReason::AvailabilityUnknown),
         (
             SlotPower::Controller {
                 domain: Exclusivity::Shared,
             },
-            Why::NotExclusive,
+            SkipReason::NotExclusive,
         ),
         (
             SlotPower::Controller {
                 domain: Exclusivity::Unknown,
             },
-            Why::NotExclusive,
+            SkipReason::NotExclusive,
         ),
     ] {
         let shared = facts(|facts| {
-            facts.exclusivity = Exclusivity::Shared;
-            facts.slot_power = slot_power;
+            facts.surroundings.exclusivity = Exclusivity::Shared;
+            facts.surroundings.slot_power = slot_power;
         });
         let decision = decides(&shared, &tried, Branch::Shared, Quarantine);
         assert_eq!(why(&decision, Rung::SlotPower), Some(reason));
@@ -256,92 +264,135 @@ fn slot_is_not_switched_off_under_others() {
 #[test]
 fn hotplug_of_others_leaves_flr() {
     for owner in [HotplugOwner::Firmware, HotplugOwner::Acpi, HotplugOwner::Unknown] {
-        let theirs = sick(|facts| facts.hotplug = owner);
+        let theirs = sick(|facts| facts.surroundings.hotplug = owner);
         decides(&theirs, &[], Branch::HotplugNotOurs, FLR);
         let tried = [Rung::KernelFlr, Rung::KernelPm];
         let decision = decides(&theirs, &tried, Branch::HotplugNotOurs, Quarantine);
-        assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::HotplugNotOurs));
-        assert_eq!(why(&decision, Rung::SlotPower), Some(Why::HotplugNotOurs));
+        assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::HotplugNotOurs));
+        assert_eq!(why(&decision, Rung::SlotPower), Some(SkipReason::HotplugNotOurs));
     }
 }
 
 #[test]
 fn port_without_hotplug_is_reset_and_its_slot_is_not_switched() {
-    let fixed = sick(|facts| facts.hotplug = HotplugOwner::Nobody);
-    decides(&fixed, &[], Branch::Sick, DetachSbr);
+    let fixed = sick(|facts| facts.surroundings.hotplug = HotplugOwner::Nobody);
+    decides(&fixed, &[], Branch::Sick, SBR);
     let decision = decides(&fixed, &[Rung::DetachSbr], Branch::Sick, Quarantine);
-    assert_eq!(why(&decision, Rung::SlotPower), Some(Why::HotplugNotOurs));
+    assert_eq!(why(&decision, Rung::SlotPower), Some(SkipReason::HotplugNotOurs));
 }
 
 #[test]
 fn bmc_comes_last_and_only_where_nobody_else_switches_the_power() {
     let domain = Exclusivity::Exclusive;
     let served = |facts: &mut Facts| {
-        facts.slot_power = SlotPower::None;
-        facts.bmc = Bmc::Configured { domain };
+        facts.surroundings.slot_power = SlotPower::None;
+        facts.known.bmc = Bmc::Configured { domain };
     };
     let tried = [Rung::KernelFlr, Rung::DetachSbr];
-    decides(&facts(served), &tried, Branch::Otherwise, Next::Bmc);
-    let all = [Rung::KernelFlr, Rung::DetachSbr, Rung::Bmc];
+    decides(&facts(served), &tried, Branch::Otherwise, Next::Try(Rung::BmcPower));
+    let all = [Rung::KernelFlr, Rung::DetachSbr, Rung::BmcPower];
     decides(&facts(served), &all, Branch::Otherwise, Quarantine);
 
-    let own_controller = facts(|facts| facts.bmc = Bmc::Configured { domain });
+    let own_controller = facts(|facts| facts.known.bmc = Bmc::Configured { domain });
     let powered = [Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower];
     let decision = decides(&own_controller, &powered, Branch::Otherwise, Quarantine);
-    assert_eq!(why(&decision, Rung::Bmc), Some(Why::PortSwitchesPower));
+    assert_eq!(why(&decision, Rung::BmcPower), Some(SkipReason::PortSwitchesPower));
 
     let kernel_resets = [Rung::KernelFlr, Rung::KernelPm, Rung::DetachSbr];
-    let refuses = |reason: Why, change: &dyn Fn(&mut Facts)| {
+    let refuses = |reason: SkipReason, change: &dyn Fn(&mut Facts)| {
         let refused = facts(|facts| {
             served(facts);
             change(facts);
         });
         let decision = decide(&refused, &after(&kernel_resets));
         assert_eq!(decision.next, Quarantine, "{reason}");
-        assert_eq!(why(&decision, Rung::Bmc), Some(reason));
+        assert_eq!(why(&decision, Rung::BmcPower), Some(reason));
     };
-    refuses(Why::NotConfigured, &|facts| facts.bmc = Bmc::NotConfigured);
-    refuses(Why::NotExclusive, &|facts| facts.exclusivity = Exclusivity::Shared);
-    refuses(Why::NotExclusive, &|facts| {
-        let domain = Exclusivity::Unknown;
-        facts.bmc = Bmc::Configured { domain };
+    refuses(SkipReason::NotConfigured, &|facts| facts.known.bmc = Bmc::NotConfigured);
+    refuses(SkipReason::NotExclusive, &|facts| {
+        facts.surroundings.exclusivity = Exclusivity::Shared
     });
-    refuses(Why::HotplugNotOurs, &|facts| facts.hotplug = HotplugOwner::Firmware);
-    refuses(Why::AboveHighest, &|facts| facts.highest = Rung::SlotPower);
-    refuses(Why::NotAsked, &|facts| facts.only = Some(Rung::DetachSbr));
+    refuses(SkipReason::NotExclusive, &|facts| {
+        let domain = Exclusivity::Unknown;
+        facts.known.bmc = Bmc::Configured { domain };
+    });
+    refuses(SkipReason::HotplugNotOurs, &|facts| {
+        facts.surroundings.hotplug = HotplugOwner::Firmware
+    });
+    refuses(SkipReason::AboveHighest, &|facts| facts.known.highest = Rung::SlotPower);
+    refuses(SkipReason::NotAsked, &|facts| facts.known.only = Some(Rung::DetachSbr));
     let unknown_fabric = facts(|facts| {
         served(facts);
-        facts.fabric = Fabric::Unknown;
+        facts.surroundings.fabric = Fabric::Unknown;
     });
     let decision = decide(&unknown_fabric, &after(&kernel_resets));
     assert_eq!(decision.next, Refuse(Refusal::FabricUnknown));
 }
 
 #[test]
+fn what_is_reported_decides_the_order_of_two_that_are_allowed() {
+    let flr = Reported {
+        flr: true,
+        bus_reset: false,
+    };
+    let reported = |reported| facts(|facts| facts.surroundings.reported = reported);
+    decides(&reported(flr), &[], Branch::ReportedFlr, SBR);
+    // The bus reset takes FLR in.
+    let power = Next::Try(Rung::SlotPower);
+    decides(&reported(flr), &[Rung::DetachSbr], Branch::ReportedFlr, power);
+    // Of both, or of the bus reset only, it is FLR that comes first.
+    for flr in [false, true] {
+        let bus_reset = true;
+        decides(&reported(Reported { flr, bus_reset }), &[], Branch::Otherwise, FLR);
+    }
+    // It never forbids, and everything else that decides comes before it.
+    let with_flr = |change: &dyn Fn(&mut Facts)| {
+        let mut facts = reported(flr);
+        change(&mut facts);
+        facts
+    };
+    let shared = with_flr(&|facts| facts.surroundings.exclusivity = Exclusivity::Shared);
+    decides(&shared, &[], Branch::Shared, FLR);
+    let no_sbr = with_flr(&|facts| facts.surroundings.bus_reset = BusReset::ForbiddenAtPort);
+    decides(&no_sbr, &[], Branch::NoBusReset, FLR);
+    let proven = with_flr(&|facts| facts.known.class = ClassHistory::Good);
+    decides(&proven, &[], Branch::Otherwise, FLR);
+    let preferred = with_flr(&|facts| facts.known.preference = Preference::Flr);
+    decides(&preferred, &[], Branch::PreferredFlr, FLR);
+    let only = with_flr(&|facts| facts.known.only = Some(Rung::KernelFlr));
+    decides(&only, &[], Branch::ReportedFlr, FLR);
+}
+
+#[test]
 fn preference_overrides_where_it_is_safe() {
-    let prefers = |preference| facts(|facts| facts.preference = preference);
-    decides(&prefers(Preference::Sbr), &[], Branch::PreferredSbr, DetachSbr);
+    let prefers = |preference| facts(|facts| facts.known.preference = preference);
+    decides(&prefers(Preference::Sbr), &[], Branch::PreferredSbr, SBR);
     decides(&prefers(Preference::Flr), &[], Branch::PreferredFlr, FLR);
     let bad = sick(|facts| {
-        facts.class = ClassHistory::Bad;
-        facts.preference = Preference::Flr;
+        facts.known.class = ClassHistory::Bad;
+        facts.known.preference = Preference::Flr;
     });
     decides(&bad, &[], Branch::PreferredFlr, FLR);
-    decides(&bad, &[Rung::KernelFlr], Branch::PreferredFlr, DetachSbr);
+    decides(&bad, &[Rung::KernelFlr], Branch::PreferredFlr, SBR);
 }
 
 #[test]
 fn ladder_goes_up_and_no_rung_is_repeated() {
-    decides(&WELL, &[Rung::KernelFlr], Branch::Otherwise, DetachSbr);
+    decides(&WELL, &[Rung::KernelFlr], Branch::Otherwise, SBR);
     let both = [Rung::KernelFlr, Rung::DetachSbr];
-    let decision = decides(&WELL, &both, Branch::Otherwise, Next::SlotPower);
-    assert_eq!(why(&decision, Rung::KernelFlr), Some(Why::Tried));
-    assert_eq!(why(&decision, Rung::KernelPm), Some(Why::Surpassed));
+    let decision = decides(&WELL, &both, Branch::Otherwise, Next::Try(Rung::SlotPower));
+    assert_eq!(why(&decision, Rung::KernelFlr), Some(SkipReason::Tried));
+    assert_eq!(why(&decision, Rung::KernelPm), Some(SkipReason::Surpassed));
     let all = [Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower];
     let decision = decides(&WELL, &all, Branch::Otherwise, Quarantine);
-    assert_eq!(why(&decision, Rung::Bmc), Some(Why::NotConfigured));
+    assert_eq!(why(&decision, Rung::BmcPower), Some(SkipReason::NotConfigured));
     // What a secondary bus reset did not bring back, FLR does not.
-    decides(&sick(|_| ()), &[Rung::DetachSbr], Branch::Sick, Next::SlotPower);
+    decides(
+        &sick(|_| ()),
+        &[Rung::DetachSbr],
+        Branch::Sick,
+        Next::Try(Rung::SlotPower),
+    );
 }
 
 #[test]
@@ -356,30 +407,25 @@ fn rung_that_never_reset_surpasses_nothing() {
         rung: Rung::DetachSbr,
         reach: Reach::Reset,
     });
-    assert_eq!(decide(&sick(|_| ()), &tried).next, Next::SlotPower);
+    assert_eq!(decide(&sick(|_| ()), &tried).next, Next::Try(Rung::SlotPower));
     assert_eq!(tried.attempts().len(), 1);
 }
 
 #[test]
 fn highest_rung_is_a_ceiling() {
-    let up_to = |highest| facts(|facts| facts.highest = highest);
-    decides(
-        &up_to(Rung::DetachSbr),
-        &[Rung::KernelFlr],
-        Branch::Otherwise,
-        DetachSbr,
-    );
+    let up_to = |highest| facts(|facts| facts.known.highest = highest);
+    decides(&up_to(Rung::DetachSbr), &[Rung::KernelFlr], Branch::Otherwise, SBR);
     let decision = decides(&up_to(Rung::KernelFlr), &[Rung::KernelFlr], Branch::Otherwise, PM);
-    assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::AboveHighest));
+    assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::AboveHighest));
     let tried = [Rung::KernelFlr, Rung::KernelPm];
     decides(&up_to(Rung::KernelFlr), &tried, Branch::Otherwise, Quarantine);
 }
 
 #[test]
 fn only_the_rung_that_was_asked_for_is_done_and_only_where_it_may_be() {
-    let only = |rung| facts(|facts| facts.only = Some(rung));
-    let decision = decides(&only(Rung::DetachSbr), &[], Branch::Otherwise, DetachSbr);
-    assert_eq!(why(&decision, Rung::KernelFlr), Some(Why::NotAsked));
+    let only = |rung| facts(|facts| facts.known.only = Some(rung));
+    let decision = decides(&only(Rung::DetachSbr), &[], Branch::Otherwise, SBR);
+    assert_eq!(why(&decision, Rung::KernelFlr), Some(SkipReason::NotAsked));
     decides(&only(Rung::KernelPm), &[], Branch::Otherwise, PM);
     // What is tried and failed is not followed by another.
     decides(
@@ -389,23 +435,23 @@ fn only_the_rung_that_was_asked_for_is_done_and_only_where_it_may_be() {
         Quarantine,
     );
     let mut shared = only(Rung::DetachSbr);
-    shared.exclusivity = Exclusivity::Shared;
+    shared.surroundings.exclusivity = Exclusivity::Shared;
     let decision = decides(&shared, &[], Branch::Shared, Quarantine);
-    assert_eq!(why(&decision, Rung::DetachSbr), Some(Why::NotExclusive));
+    assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::NotExclusive));
 }
 
 #[test]
 fn method_that_is_not_there_is_passed_over() {
     for (availability, reason) in [
-        (Availability::Unavailable, Why::Unavailable),
-        (Availability::Unknown, Why::AvailabilityUnknown),
+        (Availability::Unavailable, SkipReason::Unavailable),
+        (Availability::Unknown, SkipReason::AvailabilityUnknown),
     ] {
-        let none = facts(|facts| facts.flr = availability);
-        let decision = decides(&none, &[], Branch::Otherwise, DetachSbr);
+        let none = facts(|facts| facts.surroundings.flr = availability);
+        let decision = decides(&none, &[], Branch::Otherwise, SBR);
         assert_eq!(why(&decision, Rung::KernelFlr), Some(reason));
         let neither = facts(|facts| {
-            facts.flr = availability;
-            facts.secondary_bus_reset = availability;
+            facts.surroundings.flr = availability;
+            facts.surroundings.secondary_bus_reset = availability;
         });
         decides(&neither, &[], Branch::Otherwise, PM);
     }
@@ -416,6 +462,36 @@ fn long_resets_are_announced() {
     assert_eq!(KERNEL_RESET_TIME.as_secs(), 70);
     assert_eq!(Rung::KernelFlr.deadline(), Some(KERNEL_RESET_LIMIT));
     // What is announced is what is waited for.
-    assert_eq!(Operation::KernelFlr.limit(), KERNEL_RESET_LIMIT);
+    assert_eq!(Operation::Flr.limit(), KERNEL_RESET_LIMIT);
     assert_eq!(Rung::DetachSbr.deadline(), None);
+}
+
+#[test]
+fn every_rung_is_known_by_its_name_and_its_short_form() {
+    let names = Rung::ALL.map(Rung::name);
+    assert_eq!(
+        names,
+        ["kernel-pm", "kernel-flr", "detach-sbr", "slot-power", "bmc-power"]
+    );
+    assert!(Rung::ALL.is_sorted());
+    for rung in Rung::ALL {
+        assert_eq!(rung.name().parse(), Ok(rung));
+        let short = rung.row().short.unwrap_or(rung.name());
+        assert_eq!(short.parse(), Ok(rung));
+    }
+    assert_eq!("sbr".parse::<Rung>().map_err(|error| error.to_string()), {
+        Err("unknown rung; the rungs are kernel-pm, kernel-flr, detach-sbr, slot-power, bmc-power".to_owned())
+    });
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_rung_is_written_by_its_name_and_read_by_its_former_one_too() {
+    let former = ["KernelPm", "KernelFlr", "DetachSbr", "SlotPower", "Bmc"];
+    for (rung, former) in Rung::ALL.into_iter().zip(former) {
+        let name = format!("\"{}\"", rung.name());
+        assert_eq!(serde_json::to_string(&rung).unwrap(), name);
+        assert_eq!(serde_json::from_str::<Rung>(&name).unwrap(), rung);
+        assert_eq!(serde_json::from_str::<Rung>(&format!("\"{former}\"")).unwrap(), rung);
+    }
 }

@@ -3,22 +3,22 @@
 use proptest::prelude::*;
 use reseat_core::header::{ClassCode, Identity};
 use reseat_core::health::{Boot, NotRead, Reading};
-use reseat_core::vendor::{Check, Inquiry, Register};
+use reseat_core::vendor::{BarRegister, Check, Inquiry};
 
-const BOOT_0: Register = Register { bar: 0, offset: 0 };
-const GFW_BOOT: Register = Register {
+const BOOT_0: BarRegister = BarRegister { bar: 0, offset: 0 };
+const GFW_BOOT: BarRegister = BarRegister {
     bar: 0,
     offset: 0x11_8234,
 };
-const FSP: Register = Register {
+const FSP: BarRegister = BarRegister {
     bar: 0,
     offset: 0x2_00bc,
 };
-const FSP_GB20X: Register = Register {
+const FSP_GB20X: BarRegister = BarRegister {
     bar: 0,
     offset: 0xad_00bc,
 };
-const MEMSIZE: Register = Register { bar: 5, offset: 0x378c };
+const MEMSIZE: BarRegister = BarRegister { bar: 5, offset: 0x378c };
 
 fn check(identity: &str, class: &str) -> Check {
     Check::of(identity.parse().unwrap(), class.parse().unwrap())
@@ -26,7 +26,7 @@ fn check(identity: &str, class: &str) -> Check {
 
 /// Asks for the registers in `script`, in that order and no others, and is told what it says.
 #[track_caller]
-fn result(check: Check, script: &[(Register, Result<u32, NotRead>)]) -> (Reading<u32>, Reading<Boot>) {
+fn result(check: Check, script: &[(BarRegister, Result<u32, NotRead>)]) -> (Reading<u32>, Reading<Boot>) {
     let mut inquiry = check.begin();
     for (register, answer) in script {
         assert_eq!(inquiry.next_register(), Some(*register));
@@ -38,7 +38,7 @@ fn result(check: Check, script: &[(Register, Result<u32, NotRead>)]) -> (Reading
 
 /// What stands for the boot, after `NV_PMC_BOOT_0` was `chip`.
 #[track_caller]
-fn boot(chip: u32, register: Register, answer: u32) -> Reading<Boot> {
+fn boot(chip: u32, register: BarRegister, answer: u32) -> Reading<Boot> {
     let (vendor_register, boot) = result(Check::Nvidia, &[(BOOT_0, Ok(chip)), (register, Ok(answer))]);
     assert_eq!(vendor_register, Reading::Value(chip));
     boot

@@ -211,9 +211,9 @@ impl World {
             Operation::ReadLink => return Observation::Link(self.link()),
             Operation::LookAtFunctions => return Observation::Functions(self.readiness()),
             Operation::Verify => return Observation::Health(self.verdict()),
-            Operation::KernelFlr => return self.kernel_flr(),
-            Operation::RemoveBelowCardRoot => self.removed = true,
-            Operation::ResetEmptyBus => {
+            Operation::Flr => return self.kernel_flr(),
+            Operation::Detach => self.removed = true,
+            Operation::SecondaryBusReset => {
                 assert!(self.removed, "the bus is not empty");
                 self.reset_link(self.sbr);
             }
@@ -236,7 +236,7 @@ impl World {
 
     fn is_after_flr(&self) -> bool {
         let last = self.operations().into_iter().rfind(|operation| operation.resets());
-        last == Some(Operation::KernelFlr)
+        last == Some(Operation::Flr)
     }
 
     fn kernel_flr(&mut self) -> Observation {

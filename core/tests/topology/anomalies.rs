@@ -2,21 +2,25 @@
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::header::BusNumbers;
-use reseat_core::topology::anomaly::Anomaly;
-use reseat_core::topology::domain::Exclusivity;
+use reseat_core::topology::anomaly::{Anomaly, Doubt};
+use reseat_core::topology::domain::NotExclusive;
 use reseat_core::topology::function::Role;
 use reseat_core::topology::method::Method;
 
 use crate::machines::*;
 
 fn anomalies(machine: &mut Machine) -> Vec<(FunctionAddress, Anomaly)> {
-    machine.topology().anomalies().collect()
+    machine
+        .topology()
+        .anomalies()
+        .map(|Doubt { address, anomaly }| (address, anomaly))
+        .collect()
 }
 
 #[track_caller]
-fn exclusivity(machine: &mut Machine, address: &str, method: Method) -> Exclusivity {
+fn exclusivity(machine: &mut Machine, address: &str, method: Method) -> Result<(), NotExclusive> {
     let domain = find(machine.topology(), address).reset(method).unwrap();
-    domain.exclusivity(|_| true)
+    domain.exclusive(|_| true)
 }
 
 fn buses(secondary: u8, subordinate: u8) -> Option<BusNumbers> {
@@ -57,7 +61,7 @@ fn buses_overlap() {
         assert!(
             matches!(
                 exclusivity(&mut machine, address, Method::DetachSbr),
-                Exclusivity::Doubtful(..)
+                Err(NotExclusive::Doubtful(..))
             ),
             "{address}"
         );
@@ -86,7 +90,7 @@ fn buses_reach_beyond_those_around_them() {
     );
     assert!(matches!(
         exclusivity(&mut machine, "03:00.0", Method::DetachSbr),
-        Exclusivity::Doubtful(..)
+        Err(NotExclusive::Doubtful(..))
     ));
 }
 
@@ -104,7 +108,10 @@ fn a_bus_is_claimed_twice() {
     );
     assert_eq!(
         exclusivity(&mut machine, "01:00.0", Method::DetachSbr),
-        Exclusivity::Doubtful(at("00:01.0"), Anomaly::BusClaimedTwice(at("00:02.0")))
+        Err(NotExclusive::Doubtful(
+            at("00:01.0"),
+            Anomaly::BusClaimedTwice(at("00:02.0"))
+        ))
     );
 }
 
@@ -119,7 +126,7 @@ fn of_two_that_claim_a_bus_the_wider_one_has_it() {
     ]);
     assert!(matches!(
         exclusivity(&mut machine, "07:00.0", Method::DetachSbr),
-        Exclusivity::Doubtful(..)
+        Err(NotExclusive::Doubtful(..))
     ));
 }
 
@@ -132,7 +139,7 @@ fn a_bridge_leads_back() {
     assert!(anomalies.contains(&(at("03:00.0"), Anomaly::NoBridge)));
     assert_eq!(
         exclusivity(&mut machine, "03:00.0", Method::Flr),
-        Exclusivity::Doubtful(at("03:00.0"), Anomaly::NoBridge)
+        Err(NotExclusive::Doubtful(at("03:00.0"), Anomaly::NoBridge))
     );
 }
 
@@ -179,7 +186,7 @@ fn unknown_buses_and_unknown_roles() {
     );
     assert_eq!(
         exclusivity(&mut machine, "03:00.0", Method::DetachSbr),
-        Exclusivity::Doubtful(at("03:00.1"), Anomaly::RoleUnknown)
+        Err(NotExclusive::Doubtful(at("03:00.1"), Anomaly::RoleUnknown))
     );
 }
 
@@ -187,10 +194,7 @@ fn unknown_buses_and_unknown_roles() {
 fn an_anomaly_beside_is_no_doubt() {
     let mut machine = behind_a_switch();
     machine.bridge("02:10.0").buses = None;
-    assert_eq!(
-        exclusivity(&mut machine, "03:00.0", Method::DetachSbr),
-        Exclusivity::Exclusive
-    );
+    assert_eq!(exclusivity(&mut machine, "03:00.0", Method::DetachSbr), Ok(()));
 }
 
 #[test]
@@ -203,7 +207,7 @@ fn a_virtual_function_without_its_physical_one() {
     assert!(anomalies.contains(&(at("42:00.1"), missing)));
     assert_eq!(
         exclusivity(&mut machine, "42:00.1", Method::Flr),
-        Exclusivity::Doubtful(at("42:00.1"), missing)
+        Err(NotExclusive::Doubtful(at("42:00.1"), missing))
     );
 }
 
@@ -233,7 +237,7 @@ fn virtual_functions_that_are_not_all_there() {
     );
     assert!(matches!(
         exclusivity(&mut machine, "41:00.0", Method::Flr),
-        Exclusivity::Doubtful(..)
+        Err(NotExclusive::Doubtful(..))
     ));
 }
 
@@ -263,7 +267,7 @@ fn whatever_is_below_an_anomaly_is_in_doubt() {
     for method in [Method::Flr, Method::HotReset, Method::DetachSbr] {
         assert_eq!(
             exclusivity(&mut machine, "03:00.0", method),
-            Exclusivity::Doubtful(at("00:01.0"), claimed),
+            Err(NotExclusive::Doubtful(at("00:01.0"), claimed)),
             "two bridges further down"
         );
     }

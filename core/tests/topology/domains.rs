@@ -1,7 +1,7 @@
 //! Who is hit, and whether all of it is ours.
 
 use reseat_core::topology::Place;
-use reseat_core::topology::domain::Exclusivity;
+use reseat_core::topology::domain::NotExclusive;
 use reseat_core::topology::function::Function;
 use reseat_core::topology::method::Method;
 
@@ -12,18 +12,15 @@ fn hits(machine: &mut Machine, address: &str, method: Method) -> Vec<String> {
 }
 
 /// Exclusivity where ours is what is on these buses.
-fn exclusivity(machine: &mut Machine, address: &str, method: Method, ours: &[u8]) -> Exclusivity {
+fn exclusivity(machine: &mut Machine, address: &str, method: Method, ours: &[u8]) -> Result<(), NotExclusive> {
     let domain = find(machine.topology(), address).reset(method).unwrap();
-    domain.exclusivity(|function: &Function| ours.contains(&function.address.bus()))
+    domain.exclusive(|function: &Function| ours.contains(&function.address.bus()))
 }
 
 #[test]
 fn flr_hits_one_function() {
     assert_eq!(hits(&mut geforce(), "01:00.0", Method::Flr), ["0000:01:00.0"]);
-    assert_eq!(
-        exclusivity(&mut geforce(), "01:00.0", Method::Flr, &[1]),
-        Exclusivity::Exclusive
-    );
+    assert_eq!(exclusivity(&mut geforce(), "01:00.0", Method::Flr, &[1]), Ok(()));
 }
 
 #[test]
@@ -51,17 +48,14 @@ fn a_domain_with_virtual_functions_is_not_exclusive() {
     for method in [Method::Flr, Method::DetachSbr] {
         assert_eq!(
             exclusivity(&mut machine, "41:00.0", method, &[0x41, 0x42]),
-            Exclusivity::VirtualFunction(at("41:00.4"))
+            Err(NotExclusive::VirtualFunction(at("41:00.4")))
         );
         assert_eq!(
             exclusivity(&mut machine, "41:00.0", method, &[0x41]),
-            Exclusivity::Bystander(at("42:00.0"))
+            Err(NotExclusive::Bystander(at("42:00.0")))
         );
     }
-    assert_eq!(
-        exclusivity(&mut machine, "42:00.0", Method::Flr, &[0x42]),
-        Exclusivity::Exclusive
-    );
+    assert_eq!(exclusivity(&mut machine, "42:00.0", Method::Flr, &[0x42]), Ok(()));
 }
 
 #[test]
@@ -77,10 +71,7 @@ fn a_reset_at_the_card_root_hits_the_whole_card() {
 
 #[test]
 fn bridges_are_hit_and_no_bystanders() {
-    assert_eq!(
-        exclusivity(&mut amd(), "03:00.0", Method::DetachSbr, &[3]),
-        Exclusivity::Exclusive
-    );
+    assert_eq!(exclusivity(&mut amd(), "03:00.0", Method::DetachSbr, &[3]), Ok(()));
 }
 
 #[test]
@@ -88,12 +79,9 @@ fn audio_below_a_port_of_its_own_is_a_bystander() {
     let mut machine = arc_b();
     assert_eq!(
         exclusivity(&mut machine, "03:00.0", Method::DetachSbr, &[3]),
-        Exclusivity::Bystander(at("04:00.0"))
+        Err(NotExclusive::Bystander(at("04:00.0")))
     );
-    assert_eq!(
-        exclusivity(&mut machine, "03:00.0", Method::DetachSbr, &[3, 4]),
-        Exclusivity::Exclusive
-    );
+    assert_eq!(exclusivity(&mut machine, "03:00.0", Method::DetachSbr, &[3, 4]), Ok(()));
 }
 
 #[test]
@@ -102,10 +90,7 @@ fn a_drive_on_the_same_switch_is_none() {
     let domain = find(machine.topology(), "03:00.0").reset(Method::DetachSbr).unwrap();
     assert_eq!(domain.port().map(Place::address), Some(at("02:08.0")));
     assert!(!domain.contains(at("04:00.0")));
-    assert_eq!(
-        exclusivity(&mut machine, "03:00.0", Method::DetachSbr, &[3]),
-        Exclusivity::Exclusive
-    );
+    assert_eq!(exclusivity(&mut machine, "03:00.0", Method::DetachSbr, &[3]), Ok(()));
 }
 
 #[test]
@@ -124,9 +109,9 @@ fn peers_on_a_conventional_bus_are_bystanders() {
 fn one_function_of_somebody_else_is_enough() {
     let mut machine = geforce();
     let domain = find(machine.topology(), "01:00.0").reset(Method::DetachSbr).unwrap();
-    assert_eq!(domain.exclusivity(|_| true), Exclusivity::Exclusive);
+    assert_eq!(domain.exclusive(|_| true), Ok(()));
     for bystander in ["01:00.0", "01:00.1", "01:00.2", "01:00.3"] {
-        let exclusivity = domain.exclusivity(|function| function.address != at(bystander));
-        assert_eq!(exclusivity, Exclusivity::Bystander(at(bystander)));
+        let exclusivity = domain.exclusive(|function| function.address != at(bystander));
+        assert_eq!(exclusivity, Err(NotExclusive::Bystander(at(bystander))));
     }
 }

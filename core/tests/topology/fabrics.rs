@@ -2,7 +2,7 @@
 
 use reseat_core::topology::Fabric;
 use reseat_core::topology::anomaly::Anomaly;
-use reseat_core::topology::domain::Exclusivity;
+use reseat_core::topology::domain::NotExclusive;
 use reseat_core::topology::function::Membership;
 use reseat_core::topology::method::Method;
 
@@ -110,10 +110,10 @@ fn an_unknown_fabric_allows_nothing_above_flr() {
     let mut machine = h100_server();
     let topology = machine.topology();
     let gpu = find(topology, "19:00.0");
-    let exclusivity = |method| gpu.reset(method).unwrap().exclusivity(|_| true);
-    assert_eq!(exclusivity(Method::Flr), Exclusivity::Exclusive);
+    let exclusivity = |method| gpu.reset(method).unwrap().exclusive(|_| true);
+    assert_eq!(exclusivity(Method::Flr), Ok(()));
     for method in [Method::HotReset, Method::DetachSbr, Method::SlotPower] {
-        assert_eq!(exclusivity(method), Exclusivity::FabricUnknown(at("19:00.0")));
+        assert_eq!(exclusivity(method), Err(NotExclusive::FabricUnknown(at("19:00.0"))));
     }
 }
 
@@ -125,7 +125,7 @@ fn what_the_fabric_says_counts_more_than_the_model() {
     let gpu = find(topology, "19:00.0");
     assert_eq!(gpu.fabric(), Fabric::None);
     let domain = gpu.reset(Method::DetachSbr).unwrap();
-    assert_eq!(domain.exclusivity(|_| true), Exclusivity::Exclusive);
+    assert_eq!(domain.exclusive(|_| true), Ok(()));
 }
 
 #[test]
@@ -157,10 +157,10 @@ fn somebody_else_s_peer_is_a_bystander() {
     let topology = machine.topology();
     let domain = find(topology, "01:00.0").reset(Method::DetachSbr).unwrap();
     assert_eq!(
-        domain.exclusivity(|function| function.address != at("03:00.0")),
-        Exclusivity::Bystander(at("03:00.0"))
+        domain.exclusive(|function| function.address != at("03:00.0")),
+        Err(NotExclusive::Bystander(at("03:00.0")))
     );
-    assert_eq!(domain.exclusivity(|_| true), Exclusivity::Exclusive);
+    assert_eq!(domain.exclusive(|_| true), Ok(()));
 }
 
 #[test]
@@ -173,8 +173,8 @@ fn a_peer_takes_its_virtual_functions_along() {
     let topology = machine.topology();
     let domain = find(topology, "01:00.0").reset(Method::DetachSbr).unwrap();
     assert!(domain.contains(at("03:00.1")));
-    let exclusivity = domain.exclusivity(|_| true);
-    assert_ne!(exclusivity, Exclusivity::Exclusive);
+    let exclusivity = domain.exclusive(|_| true);
+    assert_ne!(exclusivity, Ok(()));
 }
 
 #[test]
@@ -184,7 +184,10 @@ fn a_fabric_named_by_who_is_not_on_it_is_unknown() {
     let unclear = Anomaly::FabricUnclear(at("02:00.0"));
     let topology = machine.topology();
     assert_eq!(
-        topology.anomalies().collect::<Vec<_>>(),
+        topology
+            .anomalies()
+            .map(|doubt| (doubt.address, doubt.anomaly))
+            .collect::<Vec<_>>(),
         [(at("01:00.0"), unclear), (at("03:00.0"), unclear)]
     );
     assert_eq!(find(topology, "01:00.0").fabric(), Fabric::Unknown);

@@ -2,18 +2,26 @@
 
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::presence::{PortLink, Readiness};
+use reseat_core::quirk::{Confidence, Source};
 use reseat_core::topology::function::{Cxl, Fact, HotplugOwner, Power, Role, Slot};
-use reseat_core::topology::method::{Method, Unknown, Why};
+use reseat_core::topology::method::{Method, MissingFact, ResetUnavailable};
+#[cfg(feature = "serde")]
+use reseat_core::topology::warning::Warning;
 
 use crate::machines::*;
 
-fn why(machine: &mut Machine, address: &str, method: Method) -> Option<Why> {
+fn why(machine: &mut Machine, address: &str, method: Method) -> Option<ResetUnavailable> {
     find(machine.topology(), address).reset(method).err()
 }
 
 /// Asserts that a method is there, and with one change is not.
 #[track_caller]
-fn only_with((mut machine, address): (Machine, &str), method: Method, change: impl FnOnce(&mut Machine), reason: Why) {
+fn only_with(
+    (mut machine, address): (Machine, &str),
+    method: Method,
+    change: impl FnOnce(&mut Machine),
+    reason: ResetUnavailable,
+) {
     assert_eq!(why(&mut machine, address, method), None, "before the change");
     change(&mut machine);
     assert_eq!(why(&mut machine, address, method), Some(reason));
@@ -30,13 +38,17 @@ const AT_A_PORT: [Method; 4] = [Method::Bus, Method::HotReset, Method::DetachSbr
 fn bridges_and_unknown_roles_have_no_method() {
     let mut machine = amd();
     for method in Method::ALL {
-        assert_eq!(why(&mut machine, "02:00.0", method), Some(Why::Bridge), "{method}");
+        assert_eq!(
+            why(&mut machine, "02:00.0", method),
+            Some(ResetUnavailable::Bridge),
+            "{method}"
+        );
     }
     machine.function("03:00.0").role = Role::Unknown;
     for method in Method::ALL {
         assert_eq!(
             why(&mut machine, "03:00.0", method),
-            Some(Why::NotKnown(Unknown::Role)),
+            Some(ResetUnavailable::NotKnown(MissingFact::Role)),
             "{method}"
         );
     }
@@ -45,11 +57,16 @@ fn bridges_and_unknown_roles_have_no_method() {
 #[test]
 fn flr_is_offered() {
     use Method::{AdvancedFeaturesFlr, Flr};
-    let offer = Why::NotKnown(Unknown::Offer);
-    only_with(card(), Flr, |it| it.function("01:00.0").flr = Fact::No, Why::NotOffered);
+    let offer = ResetUnavailable::NotKnown(MissingFact::Offer);
+    only_with(
+        card(),
+        Flr,
+        |it| it.function("01:00.0").flr = Fact::No,
+        ResetUnavailable::NotOffered,
+    );
     only_with(card(), Flr, |it| it.function("01:00.0").flr = Fact::Unknown, offer);
     let set = |fact| move |it: &mut Machine| it.function("01:00.0").advanced_features_flr = fact;
-    only_with(card(), AdvancedFeaturesFlr, set(Fact::No), Why::NotOffered);
+    only_with(card(), AdvancedFeaturesFlr, set(Fact::No), ResetUnavailable::NotOffered);
     only_with(card(), AdvancedFeaturesFlr, set(Fact::Unknown), offer);
 }
 
@@ -57,7 +74,7 @@ fn flr_is_offered() {
 fn flr_is_forbidden_by_quirk() {
     for method in [Method::Flr, Method::AdvancedFeaturesFlr] {
         let change = |it: &mut Machine| it.function("01:00.0").identity = "1022:149c".parse().unwrap();
-        only_with(card(), method, change, Why::Quirk(at("01:00.0")));
+        only_with(card(), method, change, ResetUnavailable::Quirk(at("01:00.0")));
     }
 }
 
@@ -67,15 +84,21 @@ fn power_management_reset_is_offered() {
     let present = |no_soft_reset, state| Power::Present { no_soft_reset, state };
     let d0 = Some(PowerState::D0);
     for (change, reason) in [
-        (Power::None, Why::NotOffered),
-        (Power::Unknown, Why::NotKnown(Unknown::Offer)),
-        (present(Fact::Yes, d0), Why::NoSoftReset),
-        (present(Fact::Unknown, d0), Why::NotKnown(Unknown::NoSoftReset)),
+        (Power::None, ResetUnavailable::NotOffered),
+        (Power::Unknown, ResetUnavailable::NotKnown(MissingFact::Offer)),
+        (present(Fact::Yes, d0), ResetUnavailable::NoSoftReset),
+        (
+            present(Fact::Unknown, d0),
+            ResetUnavailable::NotKnown(MissingFact::NoSoftReset),
+        ),
         (
             present(Fact::No, Some(PowerState::D3hot)),
-            Why::NotInD0(PowerState::D3hot),
+            ResetUnavailable::NotInD0(PowerState::D3hot),
         ),
-        (present(Fact::No, None), Why::NotKnown(Unknown::PowerState)),
+        (
+            present(Fact::No, None),
+            ResetUnavailable::NotKnown(MissingFact::PowerState),
+        ),
     ] {
         only_with(card(), Method::PowerManagement, power(change), reason);
     }
@@ -84,7 +107,7 @@ fn power_management_reset_is_offered() {
 #[test]
 fn power_management_reset_does_nothing_to_amd_graphics() {
     let mut machine = amd();
-    let forbidden = Some(Why::Quirk(at("03:00.0")));
+    let forbidden = Some(ResetUnavailable::Quirk(at("03:00.0")));
     assert_eq!(why(&mut machine, "03:00.0", Method::PowerManagement), forbidden);
     assert_eq!(
         why(&mut machine, "03:00.1", Method::PowerManagement),
@@ -103,9 +126,19 @@ fn nothing_is_written_to_what_does_not_answer() {
             Readiness::LinkInactive,
             Readiness::PhysicalFunctionNotReady,
         ] {
-            only_with(card(), method, readiness(Some(gone)), Why::NotAnswering(gone));
+            only_with(
+                card(),
+                method,
+                readiness(Some(gone)),
+                ResetUnavailable::NotAnswering(gone),
+            );
         }
-        only_with(card(), method, readiness(None), Why::NotKnown(Unknown::Readiness));
+        only_with(
+            card(),
+            method,
+            readiness(None),
+            ResetUnavailable::NotKnown(MissingFact::Readiness),
+        );
     }
 }
 
@@ -113,8 +146,13 @@ fn nothing_is_written_to_what_does_not_answer() {
 fn nothing_is_written_below_a_link_that_is_not_active() {
     for method in FUNCTION_LEVEL {
         let link = |link| move |it: &mut Machine| it.bridge("00:01.0").link = link;
-        only_with(card(), method, link(PortLink::Inactive), Why::LinkInactive);
-        only_with(card(), method, link(PortLink::Unreadable), Why::NotKnown(Unknown::Link));
+        only_with(card(), method, link(PortLink::Inactive), ResetUnavailable::LinkInactive);
+        only_with(
+            card(),
+            method,
+            link(PortLink::Unreadable),
+            ResetUnavailable::NotKnown(MissingFact::Link),
+        );
         let mut machine = single();
         machine.bridge("00:01.0").link = PortLink::NotReported;
         assert_eq!(
@@ -139,7 +177,11 @@ fn a_reset_at_the_port_asks_nothing_of_the_function() {
 fn no_port_is_above_the_root_bus() {
     let mut machine = h100_server();
     for method in AT_A_PORT.into_iter().chain([Method::CxlBus]) {
-        assert_eq!(why(&mut machine, "15:00.4", method), Some(Why::RootBus), "{method}");
+        assert_eq!(
+            why(&mut machine, "15:00.4", method),
+            Some(ResetUnavailable::RootBus),
+            "{method}"
+        );
     }
     for method in FUNCTION_LEVEL {
         assert_eq!(why(&mut machine, "15:00.4", method), None, "{method}");
@@ -150,7 +192,12 @@ fn no_port_is_above_the_root_bus() {
 fn a_card_root_whose_buses_do_not_hold_the_function_is_none() {
     for method in [Method::DetachSbr, Method::SlotPower] {
         let narrower = |it: &mut Machine| it.bridge("00:01.1").buses.as_mut().unwrap().subordinate = 2;
-        only_with((amd(), "03:00.0"), method, narrower, Why::NotKnown(Unknown::Buses));
+        only_with(
+            (amd(), "03:00.0"),
+            method,
+            narrower,
+            ResetUnavailable::NotKnown(MissingFact::Buses),
+        );
     }
 }
 
@@ -161,13 +208,13 @@ fn virtual_functions_have_flr_and_no_port() {
     for method in AT_A_PORT {
         assert_eq!(
             why(&mut machine, "42:00.0", method),
-            Some(Why::VirtualFunction),
+            Some(ResetUnavailable::VirtualFunction),
             "{method}"
         );
     }
     assert_eq!(
         why(&mut machine, "41:00.0", Method::Bus),
-        Some(Why::Sibling(at("41:00.4"))),
+        Some(ResetUnavailable::Sibling(at("41:00.4"))),
         "to the kernel they are siblings too"
     );
     assert_eq!(why(&mut machine, "41:00.0", Method::HotReset), None);
@@ -177,7 +224,10 @@ fn virtual_functions_have_flr_and_no_port() {
 fn bus_reset_of_one_function_has_no_sibling() {
     let mut machine = geforce();
     for (address, sibling) in [("01:00.0", "01:00.1"), ("01:00.3", "01:00.2")] {
-        assert_eq!(why(&mut machine, address, Method::Bus), Some(Why::Sibling(at(sibling))));
+        assert_eq!(
+            why(&mut machine, address, Method::Bus),
+            Some(ResetUnavailable::Sibling(at(sibling)))
+        );
         assert_eq!(why(&mut machine, address, Method::HotReset), None);
     }
     for sibling in ["01:00.1", "01:00.2", "01:00.3"] {
@@ -191,7 +241,7 @@ fn on_a_conventional_bus_every_peer_is_a_sibling() {
     let mut machine = conventional();
     assert_eq!(
         why(&mut machine, "02:04.0", Method::Bus),
-        Some(Why::Sibling(at("02:05.0")))
+        Some(ResetUnavailable::Sibling(at("02:05.0")))
     );
     assert_eq!(why(&mut machine, "03:00.0", Method::Bus), None);
 }
@@ -200,9 +250,9 @@ fn on_a_conventional_bus_every_peer_is_a_sibling() {
 fn a_quirk_of_the_function_forbids_every_bus_reset() {
     for method in [Method::Bus, Method::HotReset, Method::DetachSbr] {
         let change = |it: &mut Machine| it.function("01:00.0").identity = "10de:2342".parse().unwrap();
-        only_with(card(), method, change, Why::Quirk(at("01:00.0")));
+        only_with(card(), method, change, ResetUnavailable::Quirk(at("01:00.0")));
         let change = |it: &mut Machine| it.function("00:01.0").identity = "10de:22ce".parse().unwrap();
-        only_with(card(), method, change, Why::Quirk(at("00:01.0")));
+        only_with(card(), method, change, ResetUnavailable::Quirk(at("00:01.0")));
     }
     let mut machine = single();
     machine.function("01:00.0").identity = "10de:2342".parse().unwrap();
@@ -222,7 +272,7 @@ fn a_quirk_of_the_function_forbids_every_bus_reset() {
 fn a_quirk_of_anything_below_forbids_it() {
     let mut machine = arc_b();
     machine.function("04:00.0").identity = "168c:003e".parse().unwrap();
-    let forbidden = Some(Why::Quirk(at("04:00.0")));
+    let forbidden = Some(ResetUnavailable::Quirk(at("04:00.0")));
     assert_eq!(why(&mut machine, "03:00.0", Method::DetachSbr), forbidden);
     assert_eq!(
         why(&mut machine, "03:00.0", Method::HotReset),
@@ -237,8 +287,13 @@ fn a_quirk_of_anything_below_forbids_it() {
 fn a_masked_cxl_port_resets_nothing() {
     for method in [Method::Bus, Method::HotReset, Method::DetachSbr] {
         let cxl = |cxl| move |it: &mut Machine| it.bridge("00:01.0").cxl = cxl;
-        only_with(card(), method, cxl(Cxl::SbrMasked), Why::CxlSbrMasked);
-        only_with(card(), method, cxl(Cxl::Unknown), Why::NotKnown(Unknown::Cxl));
+        only_with(card(), method, cxl(Cxl::SbrMasked), ResetUnavailable::CxlSbrMasked);
+        only_with(
+            card(),
+            method,
+            cxl(Cxl::Unknown),
+            ResetUnavailable::NotKnown(MissingFact::Cxl),
+        );
         let mut machine = single();
         machine.bridge("00:01.0").cxl = Cxl::SbrUnmasked;
         assert_eq!(why(&mut machine, "01:00.0", method), None);
@@ -249,8 +304,8 @@ fn a_masked_cxl_port_resets_nothing() {
 fn cxl_bus_needs_a_cxl_port_masked_or_not() {
     let mut machine = single();
     for (cxl, reason) in [
-        (Cxl::None, Some(Why::NotCxl)),
-        (Cxl::Unknown, Some(Why::NotKnown(Unknown::Cxl))),
+        (Cxl::None, Some(ResetUnavailable::NotCxl)),
+        (Cxl::Unknown, Some(ResetUnavailable::NotKnown(MissingFact::Cxl))),
         (Cxl::SbrMasked, None),
         (Cxl::SbrUnmasked, None),
     ] {
@@ -261,13 +316,13 @@ fn cxl_bus_needs_a_cxl_port_masked_or_not() {
     machine.bridge("00:01.0").cxl = Cxl::SbrMasked;
     assert_eq!(
         why(&mut machine, "01:00.0", Method::CxlBus),
-        Some(Why::Sibling(at("01:00.1")))
+        Some(ResetUnavailable::Sibling(at("01:00.1")))
     );
 }
 
 /// The slot at the card root, which is not the port above.
 #[track_caller]
-fn slot(method: Method, slot: Slot, reason: Option<Why>) {
+fn slot(method: Method, slot: Slot, reason: Option<ResetUnavailable>) {
     let mut machine = amd();
     machine.bridge("00:01.1").slot = slot;
     machine.bridge("02:00.0").slot = Slot::Unknown;
@@ -288,21 +343,33 @@ fn slot_power_needs_a_controller_and_the_system_as_owner() {
     let os = HotplugOwner::Os;
     for (it, reason) in [
         (present(Yes, Yes, os), None),
-        (Slot::None, Some(Why::NoSlot)),
-        (Slot::Unknown, Some(Why::NotKnown(Unknown::Slot))),
-        (present(No, Yes, os), Some(Why::NotHotPlug)),
-        (present(Open, Yes, os), Some(Why::NotKnown(Unknown::Slot))),
-        (present(Yes, No, os), Some(Why::NoPowerController)),
-        (present(Yes, Open, os), Some(Why::NotKnown(Unknown::PowerController))),
+        (Slot::None, Some(ResetUnavailable::NoSlot)),
+        (Slot::Unknown, Some(ResetUnavailable::NotKnown(MissingFact::Slot))),
+        (present(No, Yes, os), Some(ResetUnavailable::NotHotPlug)),
+        (
+            present(Open, Yes, os),
+            Some(ResetUnavailable::NotKnown(MissingFact::Slot)),
+        ),
+        (present(Yes, No, os), Some(ResetUnavailable::NoPowerController)),
+        (
+            present(Yes, Open, os),
+            Some(ResetUnavailable::NotKnown(MissingFact::PowerController)),
+        ),
         (
             present(Yes, Yes, HotplugOwner::Firmware),
-            Some(Why::FirmwareOwnsHotplug),
+            Some(ResetUnavailable::FirmwareOwnsHotplug),
         ),
-        (present(Yes, Yes, HotplugOwner::Acpi), Some(Why::AcpiOwnsHotplug)),
-        (present(Yes, Yes, HotplugOwner::Nobody), Some(Why::NotHotPlug)),
+        (
+            present(Yes, Yes, HotplugOwner::Acpi),
+            Some(ResetUnavailable::AcpiOwnsHotplug),
+        ),
+        (
+            present(Yes, Yes, HotplugOwner::Nobody),
+            Some(ResetUnavailable::NotHotPlug),
+        ),
         (
             present(Yes, Yes, HotplugOwner::Unknown),
-            Some(Why::NotKnown(Unknown::HotplugOwner)),
+            Some(ResetUnavailable::NotKnown(MissingFact::HotplugOwner)),
         ),
     ] {
         slot(Method::SlotPower, it, reason);
@@ -317,13 +384,19 @@ fn detach_sbr_needs_the_system_as_owner_of_a_hot_plug_slot() {
         (Slot::None, None),
         (present(No, No, HotplugOwner::Unknown), None),
         (present(Yes, No, HotplugOwner::Nobody), None),
-        (Slot::Unknown, Some(Why::NotKnown(Unknown::Slot))),
+        (Slot::Unknown, Some(ResetUnavailable::NotKnown(MissingFact::Slot))),
         (
             present(Open, Open, HotplugOwner::Unknown),
-            Some(Why::NotKnown(Unknown::HotplugOwner)),
+            Some(ResetUnavailable::NotKnown(MissingFact::HotplugOwner)),
         ),
-        (present(Yes, No, HotplugOwner::Firmware), Some(Why::FirmwareOwnsHotplug)),
-        (present(Yes, No, HotplugOwner::Acpi), Some(Why::AcpiOwnsHotplug)),
+        (
+            present(Yes, No, HotplugOwner::Firmware),
+            Some(ResetUnavailable::FirmwareOwnsHotplug),
+        ),
+        (
+            present(Yes, No, HotplugOwner::Acpi),
+            Some(ResetUnavailable::AcpiOwnsHotplug),
+        ),
     ] {
         slot(Method::DetachSbr, it, reason);
     }
@@ -343,9 +416,34 @@ fn what_is_reported_of_a_model_changes_no_method() {
         assert_eq!(gpu.warnings().count(), 1, "{identity}");
         let domain = gpu.reset(Method::DetachSbr).unwrap();
         assert_eq!(
-            domain.warnings().map(|(address, _)| address).collect::<Vec<_>>(),
+            domain.warnings().map(|warning| warning.address).collect::<Vec<_>>(),
             [at("01:00.0")]
         );
+    }
+}
+
+#[test]
+fn a_warning_says_who_reports_what_of_whom() {
+    let mut machine = single();
+    machine.function("01:00.0").identity = "1002:75a3".parse().unwrap();
+    let topology = machine.topology();
+    let domain = find(topology, "01:00.0").reset(Method::DetachSbr).unwrap();
+    let [warning] = domain.warnings().collect::<Vec<_>>()[..] else {
+        panic!()
+    };
+    assert_eq!(
+        (warning.source, warning.confidence),
+        (Source::Reports, Confidence::Reported)
+    );
+    assert_eq!(
+        warning.to_string(),
+        "0000:01:00.0 may read all-ones after any reset (reported: users): MI300X and MI355X: stay all-ones after a reset \
+         through vfio-pci"
+    );
+    #[cfg(feature = "serde")]
+    {
+        let json = serde_json::to_string(&warning).unwrap();
+        assert_eq!(serde_json::from_str::<Warning>(&json).unwrap(), warning);
     }
 }
 
@@ -353,11 +451,14 @@ fn what_is_reported_of_a_model_changes_no_method() {
 fn the_kernel_lists_bus_at_the_first_of_several_functions() {
     let mut machine = geforce();
     let in_vain = |machine: &mut Machine, address: &str| find(machine.topology(), address).listed_in_vain(Method::Bus);
-    assert_eq!(in_vain(&mut machine, "01:00.0"), Some(Why::Sibling(at("01:00.1"))));
+    assert_eq!(
+        in_vain(&mut machine, "01:00.0"),
+        Some(ResetUnavailable::Sibling(at("01:00.1")))
+    );
     assert_eq!(in_vain(&mut machine, "01:00.1"), None, "sees the first one");
     assert_eq!(in_vain(&mut single(), "01:00.0"), None, "it works");
     assert_eq!(in_vain(&mut h100_server(), "15:00.4"), None, "on the root bus");
-    assert_eq!(in_vain(&mut amd(), "02:00.0"), Some(Why::Bridge));
+    assert_eq!(in_vain(&mut amd(), "02:00.0"), Some(ResetUnavailable::Bridge));
 }
 
 #[test]
@@ -365,17 +466,20 @@ fn the_kernel_lists_bus_whatever_the_port_forbids() {
     let mut machine = single();
     let in_vain = |machine: &mut Machine| find(machine.topology(), "01:00.0").listed_in_vain(Method::Bus);
     machine.function("00:01.0").identity = "10de:22d0".parse().unwrap();
-    assert_eq!(in_vain(&mut machine), Some(Why::Quirk(at("00:01.0"))));
+    assert_eq!(in_vain(&mut machine), Some(ResetUnavailable::Quirk(at("00:01.0"))));
     machine.function("01:00.0").identity = "10de:2342".parse().unwrap();
     machine.function("00:01.0").identity = "8086:460d".parse().unwrap();
     assert_eq!(in_vain(&mut machine), None, "its own quirk the kernel knows");
     let mut machine = single();
     machine.bridge("00:01.0").cxl = Cxl::SbrMasked;
-    assert_eq!(in_vain(&mut machine), Some(Why::CxlSbrMasked));
+    assert_eq!(in_vain(&mut machine), Some(ResetUnavailable::CxlSbrMasked));
     let mut machine = geforce();
     machine.bridge("00:01.0").cxl = Cxl::SbrMasked;
     let second = find(machine.topology(), "01:00.1");
-    assert_eq!(second.listed_in_vain(Method::Bus), Some(Why::Sibling(at("01:00.0"))));
+    assert_eq!(
+        second.listed_in_vain(Method::Bus),
+        Some(ResetUnavailable::Sibling(at("01:00.0")))
+    );
 }
 
 #[test]
@@ -387,7 +491,10 @@ fn the_kernel_lists_pm_in_every_power_state() {
         no_soft_reset: Fact::No,
         state: Some(PowerState::D3hot),
     };
-    assert_eq!(in_vain(&mut machine), Some(Why::NotInD0(PowerState::D3hot)));
+    assert_eq!(
+        in_vain(&mut machine),
+        Some(ResetUnavailable::NotInD0(PowerState::D3hot))
+    );
     machine.function("01:00.0").power = Power::Present {
         no_soft_reset: Fact::Yes,
         state: Some(PowerState::D3hot),

@@ -9,7 +9,7 @@ use reseat_core::decision::{
 use reseat_core::header::BusNumbers;
 use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::quirk::Effect;
-use reseat_core::topology::domain::{Domain, Exclusivity};
+use reseat_core::topology::domain::Domain;
 use reseat_core::topology::function::{Bridge, Cxl, Fact, Function, HotplugOwner, Membership, Power, Role, Slot};
 use reseat_core::topology::method::Method;
 use reseat_core::topology::{Fabric, Node, Place, Topology};
@@ -75,14 +75,10 @@ fn reset(functions: &[Function], domain: &Domain<'_>, method: Method, ours: &imp
     assert_eq!(distinct, expected);
     let bystanders: HashSet<_> = domain.bystanders(ours).map(Place::address).collect();
     assert!(bystanders.is_subset(&distinct));
-    if domain.exclusivity(ours) == Exclusivity::Exclusive {
+    if domain.exclusive(ours) == Ok(()) {
         exclusive(functions, domain, &expected, ours);
     }
-    assert_ne!(
-        domain.exclusivity(|_| false),
-        Exclusivity::Exclusive,
-        "nothing of it is ours"
-    );
+    assert_ne!(domain.exclusive(|_| false), Ok(()), "nothing of it is ours");
 }
 
 /// What the rule permits of a place, with nothing else in its way, is safe by what is known.
@@ -96,7 +92,7 @@ fn judged(functions: &[Function], place: Place<'_>, ours: &impl Fn(&Function) ->
         class: ClassHistory::Unknown,
         sickness: Sickness::new(),
         preference: Preference::Rule,
-        highest: Rung::Bmc,
+        highest: Rung::BmcPower,
         only: None,
     });
     let mut tried = Tried::none();
@@ -136,7 +132,7 @@ fn at_the_card_root(functions: &[Function], place: Place<'_>, rung: Rung, ours: 
         return;
     }
     assert!(hot_plug == Fact::No || matches!(owner, HotplugOwner::Os | HotplugOwner::Nobody));
-    if rung == Rung::Bmc {
+    if rung == Rung::BmcPower {
         return;
     }
     assert!(matches!(cxl, Cxl::None | Cxl::SbrUnmasked));

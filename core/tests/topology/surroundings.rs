@@ -3,12 +3,15 @@
 
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::decision::{
-    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Known, Next, Preference, Rung, Sickness, SlotPower,
-    Surroundings, Tdi, Tried, Use, decide,
+    Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Exclusivity, Known, Next, Preference, Reported, Rung,
+    Sickness, SlotPower, Surroundings, Tdi, Tried, Use, decide,
 };
 use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::topology::Fabric;
+use reseat_core::topology::anomaly::Anomaly;
+use reseat_core::topology::domain::NotExclusive;
 use reseat_core::topology::function::{Cxl, Fact, Function, HotplugOwner, Membership, Power, Role, Slot};
+use reseat_core::topology::method::{MissingFact, ResetUnavailable};
 
 use crate::machines::*;
 
@@ -16,6 +19,7 @@ use crate::machines::*;
 const FREE: Surroundings = Surroundings {
     fabric: Fabric::None,
     exclusivity: Exclusivity::Exclusive,
+    not_exclusive: None,
     hotplug: HotplugOwner::Os,
     link: PortLink::Active,
     answer: Answer::Ready,
@@ -26,15 +30,20 @@ const FREE: Surroundings = Surroundings {
     slot_power: SlotPower::Controller {
         domain: Exclusivity::Exclusive,
     },
+    reported: Reported::NOTHING,
 };
 
-const SHARED: Surroundings = Surroundings {
-    exclusivity: Exclusivity::Shared,
-    slot_power: SlotPower::Controller {
-        domain: Exclusivity::Shared,
-    },
-    ..FREE
-};
+/// Those of a card that is not alone below its card root.
+const fn shared(reason: NotExclusive) -> Surroundings {
+    Surroundings {
+        exclusivity: Exclusivity::Shared,
+        not_exclusive: Some(reason),
+        slot_power: SlotPower::Controller {
+            domain: Exclusivity::Shared,
+        },
+        ..FREE
+    }
+}
 
 /// What is a GPU or comes with one is ours.
 fn is_gpu(function: &Function) -> bool {
@@ -75,15 +84,43 @@ fn the_rule_is_told_both_halves() {
         only: None,
     };
     let facts = of(&mut single(), "01:00.0").facts(known);
-    assert_eq!(decide(&facts, &Tried::none()).next, Next::DetachSbr);
+    assert_eq!(decide(&facts, &Tried::none()).next, Next::Try(Rung::DetachSbr));
     let mut machine = single();
     machine.bridge("00:01.0").slot = Slot::None;
     let facts = of(&mut machine, "01:00.0").facts(known);
     assert_eq!(
         decide(&facts, &Tried::none()).next,
-        Next::DetachSbr,
+        Next::Try(Rung::DetachSbr),
         "nobody owns hotplug"
     );
+}
+
+#[test]
+fn a_reported_flr_trouble_puts_the_bus_reset_first_and_forbids_nothing() {
+    let known = Known {
+        usage: Use::Free,
+        tdi: Tdi::Unlocked,
+        bmc: Bmc::NotConfigured,
+        class: ClassHistory::Unknown,
+        sickness: Sickness::new(),
+        preference: Preference::Rule,
+        highest: Rung::SlotPower,
+        only: None,
+    };
+    let mut machine = single();
+    machine.function("01:00.0").identity = "10de:2b85".parse().unwrap();
+    machine.function("01:00.0").class = "030000".parse().unwrap();
+    let reported = of(&mut machine, "01:00.0");
+    assert!(reported.reported.flr && !reported.reported.bus_reset);
+    let decision = decide(&reported.facts(known), &Tried::none());
+    assert_eq!(
+        (decision.branch, decision.next),
+        (Branch::ReportedFlr, Next::Try(Rung::DetachSbr))
+    );
+    // The function beside it is in the domain, and only what is reported of the one that is reset counts for FLR.
+    machine.function("01:00.0").identity = "10de:2489".parse().unwrap();
+    machine.function("02:00.0").identity = "10de:2b85".parse().unwrap();
+    assert_eq!(of(&mut machine, "01:00.0").reported, Reported::NOTHING);
 }
 
 #[test]
@@ -117,7 +154,7 @@ fn a_drive_behind_the_same_card_root_is_a_bystander() {
     machine.function("03:00.1").class = "010802".parse().unwrap();
     let expected = Surroundings {
         pm: Availability::Unavailable,
-        ..SHARED
+        ..shared(NotExclusive::Bystander(at("03:00.1")))
     };
     assert_eq!(of(&mut machine, "03:00.0"), expected);
     // Behind a switch of the machine the port directly above is the card root.
@@ -128,7 +165,8 @@ fn a_drive_behind_the_same_card_root_is_a_bystander() {
 #[test]
 fn virtual_functions_make_a_domain_shared() {
     let mut machine = virtual_functions();
-    assert_eq!(of(&mut machine, "41:00.0"), SHARED);
+    let reason = NotExclusive::VirtualFunction(at("41:00.4"));
+    assert_eq!(of(&mut machine, "41:00.0"), shared(reason));
     let of_one = of(&mut machine, "42:00.0");
     assert_eq!(of_one.exclusivity, Exclusivity::Shared);
     assert_eq!(of_one.secondary_bus_reset, Availability::Unavailable);
@@ -140,6 +178,7 @@ fn virtual_functions_make_a_domain_shared() {
 fn what_does_not_fit_together_is_unknown() {
     let unknown = Surroundings {
         exclusivity: Exclusivity::Unknown,
+        not_exclusive: Some(NotExclusive::Doubtful(at("01:00.0"), Anomaly::VirtualFunctionsUnknown)),
         slot_power: SlotPower::Controller {
             domain: Exclusivity::Unknown,
         },
@@ -148,6 +187,7 @@ fn what_does_not_fit_together_is_unknown() {
     after(|it| it.function("01:00.0").virtual_functions = None, unknown);
     let nowhere = Surroundings {
         exclusivity: Exclusivity::Unknown,
+        not_exclusive: Some(NotExclusive::NoDomain(ResetUnavailable::NotKnown(MissingFact::Role))),
         flr: Availability::Unknown,
         pm: Availability::Unknown,
         secondary_bus_reset: Availability::Unknown,
@@ -170,6 +210,7 @@ fn what_does_not_fit_together_is_unknown() {
 fn on_a_root_bus_there_is_nothing_but_flr() {
     let expected = Surroundings {
         exclusivity: Exclusivity::Unknown,
+        not_exclusive: Some(NotExclusive::NoDomain(ResetUnavailable::RootBus)),
         hotplug: HotplugOwner::Nobody,
         link: PortLink::NotReported,
         secondary_bus_reset: Availability::Unavailable,
@@ -201,7 +242,7 @@ fn an_unknown_fabric_hides_no_other_reason() {
     machine.function("41:00.0").identity = "10de:2330".parse().unwrap();
     let expected = Surroundings {
         fabric: Fabric::Unknown,
-        ..SHARED
+        ..shared(NotExclusive::VirtualFunction(at("41:00.4")))
     };
     assert_eq!(of(&mut machine, "41:00.0"), expected);
 }
@@ -221,7 +262,7 @@ fn known_peers_count_for_exclusivity() {
     };
     let shared = Surroundings {
         fabric: peers,
-        ..SHARED
+        ..shared(NotExclusive::Bystander(at("02:00.0")))
     };
     after(join_drive, shared);
 }

@@ -1,5 +1,8 @@
 //! The boot claim: runs once in the initramfs, before another driver loads.
 
+#[path = "words/mod.rs"]
+mod words;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -85,8 +88,8 @@ fn status_of<T>(outcome: &io::Result<T>) -> ExitCode {
 }
 
 fn claim(options: &Options) -> ExitCode {
-    let report = linux::boot_claim(options);
-    for (_, line) in report.lines() {
+    let report = linux::boot_claim(options, words::report::log_lines);
+    for (_, line) in words::report::lines(&report) {
         say(&mut io::stdout(), &format!("{line}\n"));
     }
     match report.complete {

@@ -1,16 +1,16 @@
-//! Why an operation failed.
-
-use std::fmt;
+//! Failures of operations.
 
 use serde::{Deserialize, Serialize};
 
-/// Why an operation failed.
+use crate::model::finding::Finding;
+
+/// The failure of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// What a decision can be made on.
     pub kind: FailureKind,
-    /// The file or attribute, and the cause, for people.
-    pub message: String,
+    /// What was found.
+    pub finding: Finding,
 }
 
 /// The kinds of failure that are told apart.
@@ -31,18 +31,12 @@ pub enum FailureKind {
     Other,
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)
-    }
-}
-
 impl Failure {
     /// A failure of no particular kind.
-    pub(crate) fn other(message: impl Into<String>) -> Self {
+    pub(crate) fn other(finding: Finding) -> Self {
         Self {
             kind: FailureKind::Other,
-            message: message.into(),
+            finding,
         }
     }
 }

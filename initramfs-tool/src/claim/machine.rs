@@ -8,6 +8,8 @@
 //! A GPU that is out of service is isolated instead: it is not asked, since it may not answer, and nothing is taken back,
 //! since half of it out of reach is better than none.
 
+mod scripts;
+
 use std::time::Duration;
 
 use reseat_core::address::FunctionAddress;
@@ -18,8 +20,9 @@ use super::failure::{Failure, FailureKind};
 use super::operation::{Answer, Attribute, Operation, Verb};
 use super::outcome::{FunctionPower, Outcome, Rollback};
 use super::power::PowerReading;
-use super::{Aim, Isolation, NOBODY, Target};
+use super::{Aim, Isolation, Target};
 use crate::model::display::Framebuffer;
+use crate::model::finding::{Finding, Id, Subject, id};
 
 /// How long a bind that the kernel puts off (EAGAIN) is tried again.
 const BIND_RETRY_LIMIT: Duration = Duration::from_secs(1);
@@ -173,8 +176,8 @@ impl Claim {
     fn turn_the_page(&mut self) {
         self.state = match &self.state {
             State::Asking(_) => State::Claiming(Script::new(match self.aim {
-                Aim::Claim => claiming(&self.functions),
-                Aim::Isolate => isolating(&self.functions),
+                Aim::Claim => scripts::claiming(&self.functions),
+                Aim::Isolate => scripts::isolating(&self.functions),
             })),
             State::Claiming(_) => State::Done(self.outcome(self.shortfall.clone())),
             State::Undoing(rollback, _) => State::Done(self.outcome(Some(rollback.clone()))),
@@ -214,9 +217,9 @@ impl Claim {
                 if let Some(function) = self.function(operation.function) {
                     function.driver = driver;
                 }
-                still.map(|driver| Failure::other(format!("{} is still on {driver}", operation.function)))
+                still.map(|driver| Failure::other(about(operation, id::STILL_BOUND).with("driver", driver)))
             }
-            Ok(Answer::NoSuchAttribute) => Some(Failure::other("this kernel has no such attribute")),
+            Ok(Answer::NoSuchAttribute) => Some(Failure::other(about(operation, id::ATTRIBUTE_MISSING))),
             Ok(_) => None,
             // Nobody has what is not there.
             Err(failure) => (failure.kind != FailureKind::Vanished).then_some(failure),
@@ -227,7 +230,7 @@ impl Claim {
                 None => {
                     self.shortfall = Some(Rollback {
                         function: Some(operation.function),
-                        during: Some(operation.to_string()),
+                        during: Some(operation.clone()),
                         failure,
                         leftovers: Vec::new(),
                     });
@@ -294,13 +297,12 @@ impl Claim {
             }
             Answer::Iommu(Some(_)) => Judgement::Good,
             // The bind may succeed all the same: vfio has a mode without.
-            Answer::Iommu(None) => Judgement::Bad(Failure::other(format!(
-                "{} is behind no IOMMU, also after the bind to {}",
-                operation.function, function.vfio
-            ))),
+            Answer::Iommu(None) => Judgement::Bad(Failure::other(
+                about(operation, id::IOMMU_ABSENT_AFTER_BIND).with("driver", &function.vfio),
+            )),
             Answer::Power(reading) => {
                 let good = reading.is_pinned_in_d0();
-                let failure = Failure::other(format!("{} is not in D0 and pinned: {reading}", operation.function));
+                let failure = Failure::other(reading.facts(about(operation, id::NOT_PINNED_IN_D0)));
                 function.power = Some(reading);
                 if good {
                     Judgement::Good
@@ -314,7 +316,7 @@ impl Claim {
                     attribute: Attribute::D3coldAllowed | Attribute::PowerControl,
                     ..
                 } => Judgement::Good,
-                _ => Judgement::Bad(Failure::other("this kernel has no such attribute")),
+                _ => Judgement::Bad(Failure::other(about(operation, id::ATTRIBUTE_MISSING))),
             },
             Answer::Written { .. } | Answer::Accepted => Judgement::Good,
         }
@@ -349,7 +351,7 @@ impl Claim {
     fn roll_back(&mut self, operation: &Operation, failure: Failure) {
         let rollback = Rollback {
             function: Some(operation.function),
-            during: Some(operation.to_string()),
+            during: Some(operation.clone()),
             failure,
             leftovers: Vec::new(),
         };
@@ -373,6 +375,10 @@ impl Claim {
     fn function(&mut self, address: FunctionAddress) -> Option<&mut Function> {
         self.functions.iter_mut().find(|function| function.address == address)
     }
+}
+
+fn about(operation: &Operation, id: Id) -> Finding {
+    Finding::error(id, Subject::function(operation.function))
 }
 
 impl Script {
@@ -406,95 +412,29 @@ impl Function {
         if found == self.identity {
             return Judgement::Good;
         }
-        let (address, listed) = (self.address, self.identity);
-        Judgement::Bad(Failure::other(format!(
-            "{address} is {found}, and was listed as {listed}"
-        )))
+        let changed = Finding::error(id::IDENTITY_CHANGED, Subject::function(self.address));
+        Judgement::Bad(Failure::other(
+            changed.with("found", found).with("listed", self.identity),
+        ))
     }
 
     fn has_vfio_pci(&mut self) -> Judgement {
         let refused = self.bind_refused.take();
-        let (address, vfio) = (self.address, &self.vfio);
+        let about = |id| Finding::error(id, Subject::function(self.address));
         let failure = match self.driver.as_deref() {
-            Some(driver) if driver == vfio => return Judgement::Good,
+            Some(driver) if driver == self.vfio => return Judgement::Good,
             Some(other) => Failure {
                 kind: FailureKind::Busy,
-                message: format!("{address} is bound to {other} after the bind to {vfio}"),
+                finding: about(id::BOUND_TO_ANOTHER)
+                    .with("found", other)
+                    .with("driver", &self.vfio),
             },
             None => {
-                refused.unwrap_or_else(|| Failure::other(format!("{address} has no driver after the bind to {vfio}")))
+                refused.unwrap_or_else(|| Failure::other(about(id::NO_DRIVER_AFTER_BIND).with("driver", &self.vfio)))
             }
         };
         Judgement::Bad(failure)
     }
-}
-
-/// The operations of a claim, for functions of which it is known which driver has them.
-fn claiming(functions: &[Function]) -> Vec<Operation> {
-    let mut script = Vec::new();
-    let mut each = |verbs: &dyn Fn(&Function) -> Vec<Verb>| {
-        script.extend(functions.iter().flat_map(|function| {
-            let operation = |verb| Operation {
-                function: function.address,
-                verb,
-            };
-            verbs(function).into_iter().map(operation)
-        }));
-    };
-    let write = |attribute: Attribute, value: &str| {
-        let value = value.to_owned();
-        vec![Verb::Write { attribute, value }]
-    };
-    each(&|function| write(Attribute::DriverOverride, &function.vfio));
-    each(&|_| write(Attribute::D3coldAllowed, "0"));
-    // Who draws in a GPU's memory lets go first: vfio-pci sees to that only on VGA-compatible functions.
-    each(&|function| {
-        let framebuffers = function.framebuffers.iter().cloned();
-        framebuffers.map(Verb::ReleaseFramebuffer).collect()
-    });
-    each(&|function| {
-        let driver = function.driver.clone().filter(|driver| *driver != function.vfio);
-        driver.map(|driver| Verb::Unbind { driver }).into_iter().collect()
-    });
-    each(&|function| {
-        let driver = function.vfio.clone();
-        match function.driver.as_ref() == Some(&driver) {
-            true => Vec::new(),
-            false => vec![Verb::Bind { driver }],
-        }
-    });
-    each(&|_| vec![Verb::ReadDriver]);
-    each(&|function| match function.isolation {
-        Isolation::Known => Vec::new(),
-        Isolation::Awaited => vec![Verb::ReadIommu],
-    });
-    each(&|_| write(Attribute::PowerControl, "on"));
-    each(&|_| vec![Verb::ReadPower]);
-    script
-}
-
-/// The operations of an isolation. The override first: whoever is off its driver is not to find another one.
-fn isolating(functions: &[Function]) -> Vec<Operation> {
-    let overrides = functions.iter().map(|function| Operation {
-        function: function.address,
-        verb: Verb::Write {
-            attribute: Attribute::DriverOverride,
-            value: NOBODY.to_owned(),
-        },
-    });
-    let unbinds = functions.iter().filter_map(|function| {
-        Some(Operation {
-            function: function.address,
-            verb: Verb::Unbind {
-                driver: function.driver.clone()?,
-            },
-        })
-    });
-    let readings = functions.iter().map(|function| Operation {
-        function: function.address,
-        verb: Verb::ReadDriver,
-    });
-    overrides.chain(unbinds).chain(readings).collect()
 }
 
 #[cfg(test)]

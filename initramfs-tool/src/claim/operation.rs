@@ -1,5 +1,7 @@
 //! The effects that a claim is made of, one kernel interface each, and what the kernel answered.
 
+pub(crate) mod form;
+
 use std::fmt;
 
 use reseat_core::address::FunctionAddress;
@@ -54,6 +56,7 @@ pub enum Verb {
 
 /// The attributes that a claim writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Attribute {
     /// `driver_override`: the only driver that may bind the function.
     DriverOverride,

@@ -1,13 +1,12 @@
 //! What came of a GPU's claim.
 
-use std::fmt;
-
 use reseat_core::address::FunctionAddress;
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, FailureKind};
-use super::operation::Operation;
+use super::operation::{Operation, form};
 use super::power::PowerReading;
+use crate::model::finding::{Finding, Subject, id};
 
 /// What came of a GPU's claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,40 +34,50 @@ pub struct Rollback {
     /// The function that failed, if it was one function.
     pub function: Option<FunctionAddress>,
     /// The operation that failed, if it was one.
-    pub during: Option<String>,
+    pub during: Option<Operation>,
     /// Why.
     pub failure: Failure,
-    /// What could not be taken back, in words.
-    pub leftovers: Vec<String>,
+    /// What could not be taken back.
+    pub leftovers: Vec<Leftover>,
+}
+
+/// Something that a claim could not take back, or an isolation did not reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftover {
+    /// The operation that would have done it, if it was one.
+    #[serde(with = "form")]
+    pub operation: Option<Operation>,
+    /// What is left, or why.
+    pub finding: Finding,
 }
 
 impl Rollback {
     /// Notes that `operation`, part of taking back, failed. A function that is gone took its changes with it.
     pub(super) fn leave(&mut self, operation: &Operation, failure: &Failure) {
         if failure.kind != FailureKind::Vanished {
-            self.leftovers.push(format!("{operation}: {failure}"));
+            self.push(operation, failure.finding.clone());
         }
     }
 
     /// Notes that `operation`, part of taking back, was not tried.
     pub(super) fn leave_untried(&mut self, operation: &Operation) {
-        self.leftovers
-            .push(format!("{operation}: not tried, the kernel holds the function"));
+        self.push(
+            operation,
+            Finding::error(id::UNDO_NOT_TRIED, Subject::function(operation.function)),
+        );
     }
 
     /// Notes that `operation` was begun and did not come back: it may have happened, or happen long after everybody has
     /// gone.
     pub(super) fn leave_pending(&mut self, operation: &Operation) {
-        self.leftovers
-            .push(format!("{operation}: not known whether it took effect, or still will"));
+        self.push(
+            operation,
+            Finding::error(id::OUTCOME_UNKNOWN, Subject::function(operation.function)),
+        );
     }
-}
 
-impl fmt::Display for Rollback {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.during {
-            Some(during) => write!(formatter, "{during}: {}", self.failure),
-            None => self.failure.fmt(formatter),
-        }
+    fn push(&mut self, operation: &Operation, finding: Finding) {
+        let operation = Some(operation.clone());
+        self.leftovers.push(Leftover { operation, finding });
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::finding::Finding;
+
 /// A function's power state and what keeps it there. What the kernel does not have is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PowerReading {
@@ -20,6 +22,25 @@ pub struct PowerReading {
 }
 
 impl PowerReading {
+    /// Adds the reading to a finding. The kernel's name for what it does not have is `absent`.
+    pub(super) fn facts(&self, finding: Finding) -> Finding {
+        let facts = self.witnesses().into_iter();
+        facts.fold(finding, |finding, (name, value)| finding.with(name, value))
+    }
+
+    fn witnesses(&self) -> [(&'static str, &str); 5] {
+        fn or_absent(value: Option<&String>) -> &str {
+            value.map_or("absent", String::as_str)
+        }
+        [
+            ("power_state", or_absent(self.power_state.as_ref())),
+            ("pmcsr", self.pmcsr.map_or("absent", PowerState::name)),
+            ("runtime_status", or_absent(self.runtime_status.as_ref())),
+            ("control", or_absent(self.control.as_ref())),
+            ("d3cold_allowed", or_absent(self.d3cold_allowed.as_ref())),
+        ]
+    }
+
     /// Whether every witness that there is says that the function is in D0 and pinned there.
     pub fn is_pinned_in_d0(&self) -> bool {
         let kernel_agrees = match self.power_state.as_deref() {
@@ -38,15 +59,10 @@ impl PowerReading {
 
 impl fmt::Display for PowerReading {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pmcsr = self.pmcsr.map(|state| state.name().to_owned());
-        let witnesses = [
-            ("power_state", &self.power_state),
-            ("PMCSR", &pmcsr),
-            ("runtime_status", &self.runtime_status),
-            ("control", &self.control),
-            ("d3cold_allowed", &self.d3cold_allowed),
-        ];
-        let said = witnesses.map(|(name, value)| format!("{name} {}", value.as_deref().unwrap_or("absent")));
+        let said = self.witnesses().map(|(name, value)| match name {
+            "pmcsr" => format!("PMCSR {value}"),
+            name => format!("{name} {value}"),
+        });
         formatter.write_str(&said.join(", "))
     }
 }

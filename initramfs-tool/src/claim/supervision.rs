@@ -17,6 +17,7 @@ use super::failure::{Failure, FailureKind};
 use super::operation::{Operation, Verb};
 use super::outcome::{Outcome, Rollback};
 use super::{Limits, Target};
+use crate::model::finding::{Finding, Subject, id};
 
 /// What a worker is to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,7 +169,7 @@ impl Supervision {
 
     /// Takes the news that a worker has ended, or cannot be understood. Of one that has done its work this is no news.
     pub fn gone(&mut self, now: Duration, id: WorkerId, why: &str) -> Vec<Command> {
-        let failure = Failure::other(format!("its worker was lost: {why}"));
+        let failure = Failure::other(Finding::error(id::WORKER_LOST, Subject::machine()).with("cause", why));
         match self.workers.iter().position(|worker| worker.id == id) {
             Some(position) => self.set_aside(now, position, &failure),
             None => Vec::new(),
@@ -188,9 +189,10 @@ impl Supervision {
             };
             let silent = now.saturating_sub(worker.last_sign);
             let failure = if silent >= self.limits.stall {
+                let seconds = format!("{:.1}", silent.as_secs_f64());
                 Failure {
                     kind: FailureKind::Blocked,
-                    message: format!("it has not come back after {:.1} s", silent.as_secs_f64()),
+                    finding: Finding::error(id::OPERATION_BLOCKED, Subject::machine()).with("seconds", seconds),
                 }
             } else {
                 out_of_time()
@@ -345,12 +347,20 @@ impl Attempt {
         }
     }
 
+    /// The failure, said of the function or the GPU that the attempt was at.
+    fn about(&self, failure: &Failure) -> Failure {
+        let function = self.in_flight.as_ref().map(|operation| operation.function);
+        let mut failure = failure.clone();
+        failure.finding.subject = function.map_or_else(|| Subject::gpu(self.device), Subject::function);
+        failure
+    }
+
     /// Why the attempt is taken back: what turned it round, or else this failure.
     fn reason(&self, failure: &Failure) -> Rollback {
         self.rollback.clone().unwrap_or_else(|| Rollback {
             function: self.in_flight.as_ref().map(|operation| operation.function),
-            during: self.in_flight.as_ref().map(ToString::to_string),
-            failure: failure.clone(),
+            during: self.in_flight.clone(),
+            failure: self.about(failure),
             leftovers: Vec::new(),
         })
     }
@@ -373,7 +383,7 @@ impl Verb {
 fn out_of_time() -> Failure {
     Failure {
         kind: FailureKind::OutOfTime,
-        message: "the time for the claim was over".to_owned(),
+        finding: Finding::error(id::CLAIM_OUT_OF_TIME, Subject::machine()),
     }
 }
 

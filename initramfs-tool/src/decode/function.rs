@@ -4,7 +4,7 @@ use reseat_core::address::FunctionAddress;
 use reseat_core::capability::express::Express;
 use reseat_core::capability::extended_space::ExtendedSpace;
 use reseat_core::capability::list::{ExtendedList, List, ListEnd, StandardList};
-use reseat_core::capability::walk::End;
+use reseat_core::capability::walk::WalkEnd;
 use reseat_core::capability::{Capability, CapabilityId};
 use reseat_core::config::ConfigRead;
 use reseat_core::header::{
@@ -353,11 +353,11 @@ impl CapabilityFields {
 impl EndFields {
     fn of(end: &ListEnd<NotDumped>) -> Self {
         let kind = match end {
-            ListEnd::Walked(End::Complete) => "complete",
-            ListEnd::Walked(End::Cycle { .. }) => "cycle",
-            ListEnd::Walked(End::Misaligned { .. }) => "misaligned",
-            ListEnd::Walked(End::OutOfRange { .. }) => "out-of-range",
-            ListEnd::Walked(End::Unreadable(_)) => "unreadable",
+            ListEnd::Walked(WalkEnd::Complete) => "complete",
+            ListEnd::Walked(WalkEnd::Cycle { .. }) => "cycle",
+            ListEnd::Walked(WalkEnd::Misaligned { .. }) => "misaligned",
+            ListEnd::Walked(WalkEnd::OutOfRange { .. }) => "out-of-range",
+            ListEnd::Walked(WalkEnd::Unreadable(_)) => "unreadable",
             ListEnd::Full => "full",
         };
         let text = end.to_string();

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use reseat_core::capability::dpc::{DpcReason, DpcReasonExtension, DpcTrigger};
 use reseat_core::capability::express::{
-    AspmStates, Indicator, LinkSpeed, LinkSpeeds, PayloadSize, PortType, SlotPower,
+    AspmStates, Indicator, LinkSpeed, LinkSpeeds, PayloadSize, PortType, PowerControllerControl,
 };
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::capability::resizable_bar::BarSize;
@@ -282,11 +282,11 @@ impl From<Indicator> for Value {
     }
 }
 
-impl From<SlotPower> for Value {
-    fn from(power: SlotPower) -> Self {
+impl From<PowerControllerControl> for Value {
+    fn from(power: PowerControllerControl) -> Self {
         match power {
-            SlotPower::On => "on".into(),
-            SlotPower::Off => "off".into(),
+            PowerControllerControl::On => "on".into(),
+            PowerControllerControl::Off => "off".into(),
         }
     }
 }

@@ -1,13 +1,18 @@
 //! The claim, done: at boot, and of a GPU that appears on a running machine.
 
 pub(crate) mod boot;
+#[cfg(feature = "operator")]
+pub(crate) mod check;
 pub(crate) mod displays;
 pub(crate) mod effects;
+#[cfg(feature = "operator")]
 pub(crate) mod hot_plug;
 pub(crate) mod iommu;
+pub(crate) mod machine;
 pub(crate) mod mask;
 pub(crate) mod modprobe;
-pub(crate) mod out_of_service;
+pub(crate) mod quarantine_check;
+pub(crate) mod run;
 pub(crate) mod variants;
 pub(crate) mod worker;
 pub(crate) mod workers;

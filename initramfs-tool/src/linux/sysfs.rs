@@ -5,7 +5,9 @@ pub(crate) mod capabilities;
 pub(crate) mod config_space;
 pub(crate) mod drivers;
 pub(crate) mod functions;
+#[cfg(feature = "operator")]
 pub(crate) mod resources;
 pub(crate) mod root;
 pub(crate) mod slots;
+#[cfg(feature = "operator")]
 pub(crate) mod vfio;

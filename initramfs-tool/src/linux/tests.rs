@@ -11,6 +11,7 @@ use crate::claim::{Answer, Attribute, FailureKind, Operation, PowerState, Verb};
 use crate::linux::claim::effects::Effects;
 use crate::linux::fixtures::{IN_D0, IN_D3HOT, WITH_A_CYCLE, config_space};
 use crate::report::{GpuVerdict, Report, Verdict};
+use crate::words;
 
 /// A machine made of files.
 struct Machine {
@@ -84,12 +85,13 @@ impl Machine {
     }
 
     fn claim(&self) -> Report {
-        boot_claim(&Options {
+        let options = Options {
             root: self.root(),
             rules: None,
             report: None,
             dry_run: false,
-        })
+        };
+        boot_claim(&options, words::report::log_lines)
     }
 
     fn kernel_log(&self) -> String {
@@ -106,7 +108,7 @@ fn functions_are_listed_with_driver_and_group() {
     )
     .unwrap();
     let listing = list(&machine.root());
-    assert_eq!(listing.problems, Vec::<String>::new());
+    assert_eq!(listing.problems, Vec::new());
     let function = &listing.functions[0];
     assert_eq!(function.identity.to_string(), "10de:2489");
     assert_eq!(function.driver.as_deref(), Some("nouveau"));
@@ -121,6 +123,7 @@ fn a_function_that_cannot_be_read_is_named_and_the_others_are_listed() {
     assert_eq!(listing.functions.len(), 1);
     let (address, problem) = &listing.unreadable[0];
     assert_eq!(address.to_string(), "0000:02:00.0");
+    let problem = words::line(problem);
     assert!(problem.contains("0000:02:00.0/device holds `what`"), "{problem}");
 }
 
@@ -169,8 +172,9 @@ fn what_does_not_answer_is_told_apart() {
     ] {
         machine.config(GPU, &bytes);
         let failure = machine.perform(&mut Effects::new(&root), Verb::Probe).unwrap_err();
-        assert!(failure.message.contains(expected), "{failure}");
-        assert!(failure.message.contains(GPU), "{failure}");
+        let failure = words::line(&failure.finding);
+        assert!(failure.contains(expected), "{failure}");
+        assert!(failure.contains(GPU), "{failure}");
     }
 }
 
@@ -181,7 +185,8 @@ fn a_broken_capability_list_is_no_proof_of_d0() {
     let mut effects = Effects::new(&root);
     machine.config(GPU, &config_space(WITH_A_CYCLE));
     let failure = machine.perform(&mut effects, Verb::Probe).unwrap_err();
-    assert!(failure.message.contains("cycle"), "{failure}");
+    let failure = words::line(&failure.finding);
+    assert!(failure.contains("cycle"), "{failure}");
 }
 
 #[test]
@@ -220,7 +225,8 @@ fn a_function_that_is_gone_is_said_to_be_gone() {
     ] {
         let failure = machine.perform(&mut Effects::new(&root), verb).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Vanished);
-        assert!(failure.message.starts_with("0000:01:00.0 is gone"), "{failure}");
+        let failure = words::line(&failure.finding);
+        assert!(failure.starts_with("0000:01:00.0 is gone"), "{failure}");
     }
 }
 
@@ -269,7 +275,7 @@ fn a_bad_rules_file_is_reported_and_rules_of_the_command_line_still_count() {
     machine.write("/proc/cmdline", "reseat.dry-run reseat.claim=0000:01:00.0");
     let report = machine.claim();
     assert!(
-        report.problems[0].starts_with("/etc/reseat/reseat.toml:2: "),
+        words::line(&report.problems[0]).starts_with("/etc/reseat/reseat.toml:2: "),
         "{:?}",
         report.problems
     );
@@ -289,7 +295,7 @@ fn rules_that_cannot_be_read_are_not_taken_for_none() {
     let report = machine.claim();
     assert_eq!(report.verdict, Verdict::Incomplete);
     assert!(
-        report.problems[0].starts_with("cannot read /etc/reseat/reseat.toml: "),
+        words::line(&report.problems[0]).starts_with("cannot read /etc/reseat/reseat.toml: "),
         "{:?}",
         report.problems
     );
@@ -304,10 +310,10 @@ fn without_an_iommu_the_gpu_is_refused_with_the_remedy() {
     let report = machine.claim();
     assert_eq!(report.verdict, Verdict::Incomplete);
     assert_eq!(report.gpus[0].verdict, GpuVerdict::Refused);
-    let problem = report.gpus[0].problem.as_deref();
+    let problem = words::line(report.gpus[0].problem.as_ref().unwrap());
     assert_eq!(
         problem,
-        Some("0000:01:00.0: no IOMMU: add `intel_iommu=on` to the kernel command line")
+        "0000:01:00.0: no IOMMU; add `intel_iommu=on` to the kernel command line"
     );
 }
 
@@ -318,7 +324,7 @@ fn a_machine_without_modprobe_says_where_it_looked() {
     machine.write("/proc/sys/kernel/modprobe", "/opt/modprobe\n");
     let report = machine.claim();
     assert_eq!(report.verdict, Verdict::Incomplete);
-    let problem = report.vfio_pci.unwrap().problem.unwrap();
+    let problem = words::line(&report.vfio_pci.unwrap().problem.unwrap());
     assert!(
         problem.contains("/opt/modprobe") && problem.contains("/sbin/modprobe"),
         "{problem}"
@@ -344,9 +350,9 @@ fn every_line_of_the_kernel_log_is_one_line_with_the_prefix() {
 #[test]
 fn a_report_of_another_schema_is_not_misread() {
     let machine = Machine::new();
-    machine.write(CLAIM_REPORT, "{\"schema\": \"reseat.claim/2\", \"gpus\": 7}");
+    machine.write(CLAIM_REPORT, "{\"schema\": \"reseat.claim/3\", \"gpus\": 7}");
     let error = read_report(&machine.root(), Path::new(CLAIM_REPORT)).unwrap_err();
-    assert!(error.to_string().contains("reseat.claim/2"), "{error}");
+    assert!(error.to_string().contains("reseat.claim/3"), "{error}");
 }
 
 #[test]
@@ -366,7 +372,7 @@ fn without_a_command_line_nothing_is_claimed() {
     assert_eq!(report.verdict, Verdict::Incomplete);
     assert!(report.gpus.is_empty());
     assert!(
-        report.problems[0].starts_with("cannot read /proc/cmdline"),
+        words::line(&report.problems[0]).starts_with("cannot read /proc/cmdline"),
         "{:?}",
         report.problems
     );

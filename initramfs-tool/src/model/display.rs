@@ -6,6 +6,8 @@ use reseat_core::address::FunctionAddress;
 use reseat_core::header::ClassCode;
 use serde::{Deserialize, Serialize};
 
+use crate::model::finding::{Finding, Subject, id};
+
 /// A sign that something is shown through a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sign {
@@ -43,18 +45,20 @@ pub fn may_have_outputs(class: ClassCode) -> bool {
     class.base_class == DISPLAY_CONTROLLER && class.sub_class != WITHOUT_OUTPUTS
 }
 
-impl fmt::Display for Sign {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let function = self.function;
+impl Sign {
+    /// The sign as a note.
+    pub fn finding(&self) -> Finding {
+        let note = |id| Finding::note(id, Subject::function(self.function));
         match &self.kind {
-            SignKind::Framebuffer(framebuffer) => {
-                write!(
-                    formatter,
-                    "the firmware's framebuffer ({framebuffer}) is in the memory of {function}"
-                )
+            SignKind::Framebuffer(Framebuffer { device, driver }) => {
+                let note = note(id::DISPLAY_FRAMEBUFFER).with("framebuffer", device);
+                match driver {
+                    Some(driver) => note.with("driver", driver),
+                    None => note,
+                }
             }
-            SignKind::TextConsole => write!(formatter, "the kernel's text console is on {function}"),
-            SignKind::Device(device) => write!(formatter, "{device} shows its picture through {function}"),
+            SignKind::TextConsole => note(id::DISPLAY_TEXT_CONSOLE),
+            SignKind::Device(device) => note(id::DISPLAY_DRIVER).with("device", device),
         }
     }
 }

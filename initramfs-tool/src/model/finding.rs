@@ -77,11 +77,31 @@ impl Finding {
         self
     }
 
+    /// Makes this finding the reason of another kind of finding, which keeps its subject, its facts and its way out. The fact
+    /// `why` names it, or what it has for a reason itself.
+    #[must_use]
+    pub fn leads_to(self, id: Id) -> Self {
+        if self.evidence.get("why").is_some() {
+            return Self { id, ..self };
+        }
+        let why = self.id.clone();
+        Self { id, ..self }.with("why", why)
+    }
+
     /// Adds the way out.
     #[must_use]
     pub fn remedy(mut self, remedy: Remedy) -> Self {
         self.remedy = Some(remedy);
         self
+    }
+}
+
+/// The kind, the subject and the facts: for a place that has no sentences.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.id, self.subject.name)?;
+        let mut facts = self.evidence.iter();
+        facts.try_for_each(|(name, value)| write!(f, " {name}={value}"))
     }
 }
 

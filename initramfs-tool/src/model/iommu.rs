@@ -1,6 +1,8 @@
-//! Why there is no IOMMU, in words that an operator can act on.
+//! The reason for which a function is behind no IOMMU, and what an operator can do about it.
 
-use std::fmt;
+use reseat_core::address::FunctionAddress;
+
+use crate::model::finding::{Finding, Subject, id};
 
 /// What is known of the machine's IOMMU.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -136,34 +138,41 @@ fn asks_for_intel(command_line: &str) -> bool {
         .any(|values| values.split(',').any(|value| value == "on"))
 }
 
-impl fmt::Display for Missing {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Table {
+    /// Its name in /sys/firmware/acpi/tables.
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::TurnedOff { parameter } => {
-                write!(formatter, "no IOMMU: remove `{parameter}` from the kernel command line")
-            }
-            Self::Parameter { parameter } => {
-                write!(formatter, "no IOMMU: add `{parameter}` to the kernel command line")
-            }
+            Self::Dmar => "DMAR",
+            Self::Ivrs => "IVRS",
+            Self::Iort => "IORT",
+        }
+    }
+}
+
+impl Missing {
+    /// The refusal of a function without a group.
+    pub fn finding(&self, function: FunctionAddress) -> Finding {
+        let refusal = |id| Finding::refusal(id, Subject::function(function));
+        match self {
+            Self::TurnedOff { parameter } => refusal(id::IOMMU_TURNED_OFF)
+                .with("parameter", parameter)
+                .remedy(id::REMOVE_PARAMETER),
+            Self::Parameter { parameter } => refusal(id::IOMMU_PARAMETER_MISSING)
+                .with("parameter", parameter)
+                .remedy(id::ADD_PARAMETER),
             Self::Firmware { setting, parameter } => {
-                write!(formatter, "no IOMMU: enable {setting} in the firmware setup")?;
+                let refusal = refusal(id::IOMMU_OFF_IN_FIRMWARE).with("setting", setting);
                 match parameter {
-                    Some(parameter) => write!(formatter, " and add `{parameter}` to the kernel command line"),
-                    None => Ok(()),
+                    Some(parameter) => refusal
+                        .with("parameter", parameter)
+                        .remedy(id::ENABLE_IN_FIRMWARE_AND_ADD_PARAMETER),
+                    None => refusal.remedy(id::ENABLE_IN_FIRMWARE),
                 }
             }
-            Self::Uncovered => formatter.write_str("in no IOMMU group, though an IOMMU runs: no unit covers it"),
-            Self::Unknown { table } => {
-                let table = match table {
-                    Table::Dmar => "DMAR",
-                    Table::Ivrs => "IVRS",
-                    Table::Iort => "IORT",
-                };
-                write!(
-                    formatter,
-                    "no IOMMU, though the firmware describes one ({table}): see the kernel log for its reason"
-                )
-            }
+            Self::Uncovered => refusal(id::IOMMU_UNCOVERED),
+            Self::Unknown { table } => refusal(id::IOMMU_UNEXPLAINED)
+                .with("table", table.name())
+                .remedy(id::SEE_KERNEL_LOG),
         }
     }
 }
@@ -171,6 +180,12 @@ impl fmt::Display for Missing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The refusal in words, without the function in front.
+    fn line(missing: &Missing) -> String {
+        let line = crate::words::line(&missing.finding("0000:01:00.0".parse().unwrap()));
+        line.strip_prefix("0000:01:00.0: ").unwrap().to_owned()
+    }
 
     fn evidence(table: Option<Table>, processor: Processor, command_line: &str) -> Evidence {
         Evidence {
@@ -186,20 +201,17 @@ mod tests {
         // The processor's maker does not matter: the table says whose IOMMU it is.
         let missing = diagnose(&evidence(Some(Table::Dmar), Processor::Amd, "quiet iommu=pt"));
         assert_eq!(
-            missing.to_string(),
-            "no IOMMU: add `intel_iommu=on` to the kernel command line"
+            line(&missing),
+            "no IOMMU; add `intel_iommu=on` to the kernel command line"
         );
     }
 
     #[test]
     fn an_undescribed_iommu_wants_the_firmware() {
         let missing = diagnose(&evidence(None, Processor::Intel, "intel_iommu=on"));
-        assert!(missing.to_string().contains("VT-d"), "{missing}");
+        assert!(line(&missing).contains("VT-d"), "{missing:?}");
         let missing = diagnose(&evidence(None, Processor::Amd, ""));
-        assert_eq!(
-            missing.to_string(),
-            "no IOMMU: enable AMD-Vi (IOMMU) in the firmware setup"
-        );
+        assert_eq!(line(&missing), "no IOMMU; enable AMD-Vi (IOMMU) in the firmware setup");
     }
 
     #[test]
@@ -222,7 +234,7 @@ mod tests {
     #[test]
     fn the_other_makers_parameter_turns_nothing_off() {
         let missing = diagnose(&evidence(Some(Table::Dmar), Processor::Intel, "amd_iommu=off"));
-        assert!(matches!(missing, Missing::Parameter { .. }), "{missing}");
+        assert!(matches!(missing, Missing::Parameter { .. }), "{missing:?}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Variant {
 
 /// What an alias is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub struct AliasFields {
     /// Vendor and device ID.
     pub identity: Identity,
     /// Subsystem vendor and subsystem ID.
@@ -53,8 +53,8 @@ impl Variants {
     }
 
     /// The module of the variant that names the most of what a function is; nothing where plain vfio-pci is as good.
-    pub fn module_for(&self, subject: Subject) -> Option<&str> {
-        let fields = subject.fields();
+    pub fn module_for(&self, of: AliasFields) -> Option<&str> {
+        let fields = of.fields();
         let matching = self.0.iter().filter_map(|(pattern, module)| {
             let named = named_fields(pattern, &fields)?;
             Some((named, module))
@@ -83,7 +83,7 @@ pub fn brings<'a>(variant: &str, loads: &'a [String], there: impl Fn(&str) -> bo
     loads.filter(|module| *module != variant && !there(module)).collect()
 }
 
-impl Subject {
+impl AliasFields {
     /// The fields of a PCI alias, each after its letters, as the kernel's `file2alias` writes them.
     fn fields(self) -> [(&'static str, String); 7] {
         let id = |id: u16| format!("{id:08X}");
@@ -132,7 +132,7 @@ alias vfio_pci:v000010DEd00002342sv000010DEsd00001809bc*sc*i* board_vfio_pci
 ";
 
     fn module(identity: &str, subsystem: &str, class: &str) -> Option<String> {
-        let subject = Subject {
+        let subject = AliasFields {
             identity: identity.parse().unwrap(),
             subsystem: subsystem.parse().unwrap(),
             class: class.parse().unwrap(),
@@ -184,7 +184,7 @@ insmod /lib/modules/7.3.4/kernel/drivers/vfio/pci/xe/xe-vfio-pci.ko.xz
             "alias vfio_pci:v*d*sv*sd*bc*sc*i*z x",
         ] {
             let variants = Variants::parse(line);
-            let subject = Subject {
+            let subject = AliasFields {
                 identity: "10de:2231".parse().unwrap(),
                 subsystem: "10de:1482".parse().unwrap(),
                 class: "030000".parse().unwrap(),

@@ -6,6 +6,7 @@ use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
 
 use super::Machine;
+use crate::model::finding::{Finding, Subject, SubjectKind, id};
 use crate::model::inventory::{Detail, Function, Gpu, Serial};
 use crate::rules::{Choice, Rule, Selector, SelectorError, Term};
 
@@ -45,15 +46,15 @@ pub enum Nothing {
     CannotRead {
         /// Where.
         address: FunctionAddress,
-        /// Which file and why.
-        problem: String,
+        /// Why.
+        problem: Finding,
     },
     /// A serial number that was not found, and one that could not be read.
     SerialUnread {
         /// What was looked for.
         expected: Term,
         /// Whose could not be read, and why.
-        problem: String,
+        problem: Finding,
     },
     /// No GPU has a function of this identity.
     NoIdentity(Identity),
@@ -292,48 +293,48 @@ fn what_is_there(term: &Term, (gpu, function): &Candidate<'_>, machine: Machine<
     }
 }
 
-impl fmt::Display for Nothing {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Nothing {
+    /// The finding on a rule that chose nothing.
+    pub fn finding(&self, rule: &Choice) -> Finding {
+        let of = |id| Finding::error(id, Subject::named(SubjectKind::Rule, rule.text.as_str()));
         match self {
-            Self::Unreadable(error) => error.fmt(formatter),
-            Self::NoFunction(address) => write!(formatter, "no function at {address}"),
+            Self::Unreadable(error) => of(id::SELECTOR_INVALID).with("cause", error),
+            Self::NoFunction(address) => of(id::RULE_NO_FUNCTION).with("address", address),
             Self::GuardFailed {
                 address,
                 expected,
                 found: Some(found),
-            } => {
-                write!(formatter, "{address} is {found}, not {expected}: not claimed")
-            }
-            Self::GuardFailed { address, expected, .. } => {
-                write!(formatter, "{address} is not {expected}: not claimed")
-            }
-            Self::NoneOf { gpus, expected } => {
-                write!(formatter, "{} is not {expected}: not claimed", list(gpus))
-            }
-            Self::NotAGpu { address, class } => {
-                write!(
-                    formatter,
-                    "{address} belongs to no GPU (its class is {class}): not claimed"
-                )
-            }
-            Self::Virtual(address) => write!(formatter, "{address} is a virtual function: not claimed"),
-            Self::CannotRead { problem, .. } => write!(formatter, "{problem}: not claimed"),
-            Self::SerialUnread { expected, problem } => {
-                write!(formatter, "no GPU is known to have {expected}: {problem}")
-            }
-            Self::NoIdentity(identity) => write!(formatter, "no GPU has a function {identity}"),
+            } => of(id::RULE_GUARD_FAILED)
+                .with("address", address)
+                .with("expected", expected)
+                .with("found", found),
+            Self::GuardFailed { address, expected, .. } => of(id::RULE_GUARD_UNMET)
+                .with("address", address)
+                .with("expected", expected),
+            Self::NoneOf { gpus, expected } => of(id::RULE_NONE_OF).with("gpus", list(gpus)).with("expected", expected),
+            Self::NotAGpu { address, class } => of(id::RULE_NOT_A_GPU).with("address", address).with("class", class),
+            Self::Virtual(address) => of(id::RULE_VIRTUAL_FUNCTION).with("address", address),
+            Self::CannotRead { problem, .. } => problem.clone().leads_to(id::RULE_FUNCTION_UNREADABLE),
+            Self::SerialUnread { expected, problem } => problem
+                .clone()
+                .leads_to(id::RULE_SERIAL_NUMBER_UNREADABLE)
+                .with("expected", expected),
+            Self::NoIdentity(identity) => of(id::RULE_NO_IDENTITY).with("identity", identity),
             Self::NoGpuWith { expected, found } if found.is_empty() => {
-                write!(formatter, "no GPU has {expected}: nothing of that kind is known of any")
+                of(id::RULE_NO_GPU_KNOWN_WITH).with("expected", expected)
             }
-            Self::NoGpuWith { expected, found } => {
-                write!(formatter, "no GPU has {expected}: there is {}", list(found))
-            }
-            Self::NoGpu => formatter.write_str("there is no GPU"),
-            Self::CannotLeaveOut { not, why } => write!(
-                formatter,
-                "nothing is claimed, since what {not} leaves out is not to be found: {why}"
-            ),
-            Self::AllLeftOut(not) => write!(formatter, "all that it chooses is left out by {not}"),
+            Self::NoGpuWith { expected, found } => of(id::RULE_NO_GPU_WITH)
+                .with("expected", expected)
+                .with("found", list(found)),
+            Self::NoGpu => of(id::RULE_NO_GPU),
+            Self::CannotLeaveOut { not, why } => why
+                .finding(rule)
+                .leads_to(id::RULE_EXCLUSION_NOT_FOUND)
+                .with("not", &not.text)
+                .with("source", &not.source),
+            Self::AllLeftOut(not) => of(id::RULE_ALL_LEFT_OUT)
+                .with("not", &not.text)
+                .with("source", &not.source),
         }
     }
 }

@@ -1,23 +1,23 @@
 //! Why a chosen GPU is not claimed.
 
-use std::fmt;
-
-use reseat_core::address::FunctionAddress;
+use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::ClassCode;
 
+use super::OutOfService;
 use crate::model::display::Sign;
+use crate::model::finding::{Finding, Severity, Subject, id};
 use crate::model::iommu::Missing;
 
 /// Why a chosen GPU is not claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum ClaimRefusal {
     /// One of its functions, or one beside a peer that a rule takes, cannot be read, so it is not known whether that could be
     /// claimed with it.
     CannotRead {
         /// Which.
         function: FunctionAddress,
-        /// Which file and why.
-        problem: String,
+        /// Why.
+        problem: Finding,
     },
     /// On its device number stands what is no part of a GPU and has to stay where it is.
     Stranger {
@@ -36,7 +36,7 @@ pub enum Refusal {
     /// It is out of service, and its virtual functions would be gone if it were isolated.
     NotIsolated {
         /// Why it is out of service.
-        why: String,
+        why: OutOfService,
         /// The physical function.
         function: FunctionAddress,
         /// How many there are.
@@ -64,50 +64,34 @@ pub enum Refusal {
     },
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ClaimRefusal {
+    /// The refusal of the GPU on `gpu`.
+    pub fn finding(&self, gpu: DeviceAddress) -> Finding {
+        let of = |id, function: &FunctionAddress| Finding::refusal(id, Subject::function(*function));
         match self {
-            Self::CannotRead { problem, .. } => formatter.write_str(problem),
-            Self::Stranger { function, class } => write!(
-                formatter,
-                "{function} stands on its device number and is no part of a GPU (its class is {class})"
-            ),
-            Self::VirtualFunctions { function, count } => write!(
-                formatter,
-                "{function} has {}, which would be gone: write 0 to its sriov_numvfs first",
-                virtual_functions(*count)
-            ),
-            Self::NotIsolated { why, function, count } => write!(
-                formatter,
-                "it is out of service ({why}) and not isolated: {function} has {}, which would be gone",
-                virtual_functions(*count)
-            ),
-            Self::OnlyDisplay(sign) => write!(
-                formatter,
-                "it is the only display of this machine ({sign}): `force-display = true` in its rule, or \
-                 reseat.force-display on the kernel command line, takes it all the same"
-            ),
-            Self::NoIommu { function, missing } => write!(formatter, "{function}: {missing}"),
-            Self::PeersUnknown(function) => write!(
-                formatter,
-                "{function}: this kernel knows its IOMMU group only once it has a driver, so `group-peers` cannot be met"
-            ),
-            Self::PeerAtWork { function, driver } => write!(
-                formatter,
-                "{function}, in its IOMMU group, is on driver {driver}, and somebody may be at work with it: unbind it, then \
-                 claim the GPU by `reseat claim --function`"
-            ),
-            Self::VirtualPeer(function) => write!(
-                formatter,
-                "{function}, a virtual function, is in its IOMMU group and is never claimed, so `group-peers` cannot be met"
-            ),
+            Self::CannotRead { problem, .. } => problem.clone(),
+            Self::Stranger { function, class } => of(id::DEVICE_NUMBER_SHARED, function).with("class", class),
+            Self::VirtualFunctions { function, count } => of(id::VIRTUAL_FUNCTIONS_PRESENT, function)
+                .with("count", count)
+                .remedy(id::REMOVE_VIRTUAL_FUNCTIONS),
+            Self::NotIsolated { why, function, count } => {
+                let refusal = of(id::ISOLATION_VIRTUAL_FUNCTIONS, function).with("count", count);
+                match why {
+                    OutOfService::Noted(reason) => refusal.with("reason", reason),
+                    OutOfService::Unknown => refusal.with("reason", "unknown"),
+                }
+            }
+            Self::OnlyDisplay(sign) => Finding {
+                severity: Severity::Refusal,
+                ..sign.finding().leads_to(id::ONLY_DISPLAY).remedy(id::FORCE_DISPLAY)
+            },
+            Self::NoIommu { function, missing } => missing.finding(*function),
+            Self::PeersUnknown(function) => of(id::GROUP_PEERS_UNKNOWN, function),
+            Self::PeerAtWork { function, driver } => of(id::GROUP_PEER_IN_USE, function)
+                .with("driver", driver)
+                .with("gpu", gpu)
+                .remedy(id::UNBIND_PEER),
+            Self::VirtualPeer(function) => of(id::GROUP_PEER_VIRTUAL, function),
         }
-    }
-}
-
-fn virtual_functions(count: usize) -> String {
-    match count {
-        1 => "a virtual function".to_owned(),
-        _ => format!("{count} virtual functions"),
     }
 }

@@ -2,11 +2,13 @@ use reseat_core::capability::serial_number::SerialNumber;
 
 use super::*;
 use crate::model::display::SignKind;
+use crate::model::finding::{Subject, id};
 use crate::model::inventory::tests::{function, twins};
 use crate::model::inventory::{Detail, Serial};
 use crate::rules::{self, CommandLine};
+use crate::words::line;
 
-fn planned_on(functions: &[Function], unreadable: &[(FunctionAddress, String)], selectors: &str) -> Plan {
+fn planned_on(functions: &[Function], unreadable: &[(FunctionAddress, Finding)], selectors: &str) -> Plan {
     planned_by(
         &format!("reseat.claim={selectors}"),
         functions,
@@ -18,7 +20,7 @@ fn planned_on(functions: &[Function], unreadable: &[(FunctionAddress, String)], 
 fn planned_by(
     command_line: &str,
     functions: &[Function],
-    unreadable: &[(FunctionAddress, String)],
+    unreadable: &[(FunctionAddress, Finding)],
     details: &Details,
 ) -> Plan {
     let rules = CommandLine::parse(command_line).join(Vec::new());
@@ -45,9 +47,18 @@ fn claimed(plan: &Plan) -> Vec<String> {
 
 fn nothing(plan: &Plan) -> String {
     match &plan.rules[0].1 {
-        RuleOutcome::Nothing(nothing) => nothing.to_string(),
+        RuleOutcome::Nothing(nothing) => line(&nothing.finding(&plan.rules[0].0.choice)),
         RuleOutcome::Chose(devices) => panic!("chose {devices:?}"),
     }
+}
+
+fn refused(plan: &Plan) -> String {
+    let (gpu, refusal) = &plan.refused[0];
+    line(&refusal.finding(gpu.device))
+}
+
+fn unread() -> Finding {
+    Finding::error(id::REPORT_IN_WORDS, Subject::machine()).with("text", "its class is missing")
 }
 
 #[test]
@@ -120,7 +131,10 @@ fn one_function_without_a_group_refuses_the_whole_gpu() {
     assert_eq!(claimed(&plan), ["0000:02:00"]);
     let (gpu, refusal) = &plan.refused[0];
     assert_eq!(gpu.device.to_string(), "0000:01:00");
-    assert!(refusal.to_string().starts_with("0000:01:00.1: no IOMMU"), "{refusal}");
+    assert!(
+        line(&refusal.finding(gpu.device)).starts_with("0000:01:00.1: no IOMMU"),
+        "{refusal:?}"
+    );
 }
 
 #[test]
@@ -148,8 +162,8 @@ fn where_groups_come_with_drivers_the_claim_is_to_see() {
     // Who would have to be claimed with it is not known.
     let with_peers = planned(true, GroupPeers::Claim);
     assert_eq!(claimed(&with_peers), ["0000:02:00"]);
-    let (_, refusal) = &with_peers.refused[0];
-    assert!(refusal.to_string().contains("`group-peers` cannot be met"), "{refusal}");
+    let refusal = refused(&with_peers);
+    assert!(refusal.contains("`group-peers` cannot be met"), "{refusal}");
 }
 
 #[test]
@@ -158,10 +172,10 @@ fn a_gpu_of_which_one_function_cannot_be_read_is_refused() {
         .into_iter()
         .filter(|it| it.address.to_string() != "0000:01:00.1")
         .collect();
-    let unreadable = [("0000:01:00.1".parse().unwrap(), "its class is missing".to_owned())];
+    let unreadable = [("0000:01:00.1".parse().unwrap(), unread())];
     let plan = planned_on(&functions, &unreadable, "gpu");
     assert_eq!(claimed(&plan), ["0000:02:00"]);
-    assert_eq!(plan.refused[0].1.to_string(), "its class is missing");
+    assert_eq!(refused(&plan), "its class is missing");
     let plan = planned_on(&functions, &unreadable, "0000:01:00.1");
     assert_eq!(nothing(&plan), "its class is missing: not claimed");
 }
@@ -177,7 +191,7 @@ fn what_is_out_of_service_is_neither_claimed_nor_refused_and_its_twin_is_claimed
     ] {
         let mut plan = planned_on(&functions, &[], selectors);
         plan.set_aside(&functions, |gpu, _| {
-            (gpu.device.to_string() == "0000:01:00").then(|| "sick".to_owned())
+            (gpu.device.to_string() == "0000:01:00").then(|| OutOfService::Noted("sick".to_owned()))
         });
         assert_eq!(claimed(&plan), claimed_then, "{selectors}");
         assert!(plan.refused.is_empty());
@@ -207,7 +221,7 @@ fn narrowed_to_a_gpu_only_what_is_about_it_is_left() {
 #[test]
 fn on_a_running_machine_no_peer_is_taken_from_a_driver_of_the_hosts() {
     let taking = "[[claim]]\nselect = \"gpu\"\ngroup-peers = true\n";
-    for (driver, refused) in [(None, false), (Some("vfio-pci"), false), (Some("nvme"), true)] {
+    for (driver, is_refused) in [(None, false), (Some("vfio-pci"), false), (Some("nvme"), true)] {
         let mut functions = with_peers();
         for function in &mut functions {
             function.driver = match function.address.to_string().as_str() {
@@ -220,13 +234,13 @@ fn on_a_running_machine_no_peer_is_taken_from_a_driver_of_the_hosts() {
         plan.spare_peers_at_work(|driver| driver == "vfio-pci");
         assert_eq!(
             claimed(&plan).contains(&"0000:02:00".to_owned()),
-            !refused,
+            !is_refused,
             "{driver:?}"
         );
         assert!(claimed(&plan).contains(&"0000:01:00".to_owned()), "{driver:?}");
-        assert_eq!(plan.refused.len(), usize::from(refused), "{driver:?}");
-        if let Some((_, refusal)) = plan.refused.first() {
-            let why = refusal.to_string();
+        assert_eq!(plan.refused.len(), usize::from(is_refused), "{driver:?}");
+        if !plan.refused.is_empty() {
+            let why = refused(&plan);
             assert!(
                 why.starts_with("0000:04:00.0, in its IOMMU group, is on driver nvme"),
                 "{why}"
@@ -244,12 +258,12 @@ fn what_is_out_of_service_and_has_virtual_functions_is_not_isolated() {
     });
     let mut plan = planned_on(&functions, &[], "0000:02:00.0");
     plan.set_aside(&functions, |gpu, _| {
-        (gpu.device.to_string() == "0000:01:00").then(|| "by the operator".to_owned())
+        (gpu.device.to_string() == "0000:01:00").then(|| OutOfService::Noted("by the operator".to_owned()))
     });
     assert!(plan.out_of_service.is_empty());
     assert_eq!(
-        plan.refused[0].1.to_string(),
-        "it is out of service (by the operator) and not isolated: 0000:01:00.0 has a virtual function, which would be gone"
+        refused(&plan),
+        "it is out of service (by the operator) and not isolated: 0000:01:00.0 has 1 virtual function, which would be gone"
     );
     assert_eq!(claimed(&plan), ["0000:02:00"]);
 }
@@ -258,7 +272,7 @@ fn what_is_out_of_service_and_has_virtual_functions_is_not_isolated() {
 fn where_nobody_knows_only_what_would_be_claimed_is_set_aside() {
     let mut plan = planned("0000:02:00.0");
     plan.set_aside(&twins(), |_, chosen| {
-        (chosen == Chosen::Yes).then(|| "nobody knows".to_owned())
+        (chosen == Chosen::Yes).then(|| OutOfService::Noted("nobody knows".to_owned()))
     });
     assert_eq!(plan.out_of_service.len(), 1);
     assert_eq!(plan.out_of_service[0].0.device.to_string(), "0000:02:00");
@@ -271,7 +285,7 @@ fn a_stranger_is_not_isolated_with_a_gpu() {
     functions.push(function("0000:01:00.2", "1022:1649", "108000"));
     let mut plan = planned_on(&functions, &[], "gpu");
     plan.set_aside(&functions, |gpu, _| {
-        (gpu.device.to_string() == "0000:01:00").then(|| "sick".to_owned())
+        (gpu.device.to_string() == "0000:01:00").then(|| OutOfService::Noted("sick".to_owned()))
     });
     let (gpu, _) = &plan.out_of_service[0];
     assert_eq!(gpu.functions.len(), 2, "{gpu:?}");
@@ -285,7 +299,7 @@ fn a_gpu_beside_a_stranger_is_refused() {
     functions.push(function("0000:01:00.2", "1022:1649", "108000"));
     let plan = planned_on(&functions, &[], "gpu");
     assert_eq!(claimed(&plan), ["0000:02:00"]);
-    let refusal = plan.refused[0].1.to_string();
+    let refusal = refused(&plan);
     assert!(
         refusal.starts_with("0000:01:00.2 stands on its device number"),
         "{refusal}"
@@ -361,13 +375,13 @@ fn what_is_not_there_is_told_with_what_is() {
 
 #[test]
 fn a_serial_number_that_cannot_be_read_is_no_other_one() {
-    let first = || Serial::Unreadable("0000:01:00.0 sleeps".to_owned());
+    let first = || Serial::Unreadable(unread());
     let plan = planned_with_details("reseat.claim=serial=00-00-00-00-00-00-01-02", first());
     assert_eq!(claimed(&plan), ["0000:02:00"]);
     let plan = planned_with_details("reseat.claim=serial=00-00-00-00-00-00-01-03", first());
     assert_eq!(
         nothing(&plan),
-        "no GPU is known to have serial=00-00-00-00-00-00-01-03: 0000:01:00.0 sleeps"
+        "no GPU is known to have serial=00-00-00-00-00-00-01-03: its class is missing"
     );
 }
 
@@ -475,7 +489,7 @@ fn a_peer_that_is_out_of_service_is_no_longer_taken_with_another() {
     let taking = "[[claim]]\nselect = \"slot=3\"\ngroup-peers = true\n";
     let mut plan = planned_by_file(taking, &twins(), &[]);
     plan.set_aside(&twins(), |gpu, _| {
-        (gpu.device.to_string() == "0000:02:00").then(|| "sick".to_owned())
+        (gpu.device.to_string() == "0000:02:00").then(|| OutOfService::Noted("sick".to_owned()))
     });
     assert_eq!(plan.claim[0].functions.len(), 2);
 }
@@ -501,7 +515,7 @@ fn the_only_display_is_refused_and_others_are_claimed() {
     ] {
         let plan = planned_by_file(text, &twins(), &[sign()]);
         assert_eq!(claimed(&plan), expected, "{text}");
-        let refused = plan.refused.first().map(|(_, refusal)| refusal.to_string());
+        let refused = plan.refused.first().map(|_| refused(&plan));
         assert_eq!(refused.is_some(), expected == ["0000:02:00"]);
         let says = "it is the only display of this machine (the kernel's text console is on 0000:01:00.0)";
         assert!(refused.is_none_or(|why| why.starts_with(says)));
@@ -531,8 +545,8 @@ fn a_function_with_virtual_ones_is_refused() {
     });
     let plan = planned_on(&functions, &[], "gpu");
     assert_eq!(claimed(&plan), ["0000:02:00"]);
-    let why = plan.refused[0].1.to_string();
-    assert!(why.starts_with("0000:01:00.0 has a virtual function, which"), "{why}");
+    let why = refused(&plan);
+    assert!(why.starts_with("0000:01:00.0 has 1 virtual function, which"), "{why}");
 }
 
 /// A network card in the group of the second twin, with a virtual function that is in a group of its own or in that one.
@@ -550,12 +564,12 @@ fn with_a_virtual_peer(group: &str) -> Vec<Function> {
 fn virtual_functions_are_not_taken_with_a_group_nor_lost_by_it() {
     let taking = "[[claim]]\nselect = \"gpu\"\ngroup-peers = true\n";
     for (group, why) in [
-        ("40", "0000:04:00.0 has a virtual function, which would be gone"),
-        ("2", "0000:04:00.0 has a virtual function, which would be gone"),
+        ("40", "0000:04:00.0 has 1 virtual function, which would be gone"),
+        ("2", "0000:04:00.0 has 1 virtual function, which would be gone"),
     ] {
         let plan = planned_by_file(taking, &with_a_virtual_peer(group), &[]);
         assert_eq!(claimed(&plan), ["0000:01:00"], "group {group}");
-        let refused = plan.refused[0].1.to_string();
+        let refused = refused(&plan);
         assert!(refused.starts_with(why), "{refused}");
     }
     // Its physical function is elsewhere, and stays there.
@@ -563,7 +577,7 @@ fn virtual_functions_are_not_taken_with_a_group_nor_lost_by_it() {
     functions.retain(|it| it.address.to_string() != "0000:04:00.0");
     let plan = planned_by_file(taking, &functions, &[]);
     assert_eq!(claimed(&plan), ["0000:01:00"]);
-    let refused = plan.refused[0].1.to_string();
+    let refused = refused(&plan);
     assert!(refused.starts_with("0000:04:10.0, a virtual function"), "{refused}");
     // Left alone, they are nobody's matter.
     let leaving = "[[claim]]\nselect = \"gpu\"\n";
@@ -577,13 +591,13 @@ fn one_that_is_out_of_service_shows_no_picture_in_the_place_of_another() {
     let aside = |text: &str| {
         let mut plan = planned_by_file(text, &twins(), &[sign()]);
         plan.set_aside(&twins(), |gpu, _| {
-            (gpu.device.to_string() == "0000:02:00").then(|| "sick".to_owned())
+            (gpu.device.to_string() == "0000:02:00").then(|| OutOfService::Noted("sick".to_owned()))
         });
         plan
     };
     let plan = aside("[[claim]]\nselect = \"slot=3\"\n");
     assert!(plan.claim.is_empty() && plan.signs.is_empty(), "{plan:?}");
-    let why = plan.refused[0].1.to_string();
+    let why = refused(&plan);
     assert!(why.starts_with("it is the only display of this machine"), "{why}");
     let plan = aside("[[claim]]\nselect = \"slot=3\"\nforce-display = true\n");
     assert_eq!((claimed(&plan).len(), plan.signs.len()), (1, 1));
@@ -617,7 +631,7 @@ fn one_of_which_it_is_not_known_whether_it_is_to_be_left_out_is_not_claimed() {
 #[test]
 fn a_peer_beside_which_something_cannot_be_read_is_not_taken() {
     let functions = with_peers();
-    let unreadable = [("0000:04:00.1".parse().unwrap(), "its class is missing".to_owned())];
+    let unreadable = [("0000:04:00.1".parse().unwrap(), unread())];
     let mut rules = CommandLine::parse("reseat.claim=gpu").join(Vec::new());
     rules[0].group_peers = GroupPeers::Claim;
     let machine = Machine {
@@ -629,5 +643,5 @@ fn a_peer_beside_which_something_cannot_be_read_is_not_taken() {
     };
     let plan = plan(rules, machine);
     assert_eq!(claimed(&plan), ["0000:01:00"]);
-    assert_eq!(plan.refused[0].1.to_string(), "its class is missing");
+    assert_eq!(refused(&plan), "its class is missing");
 }

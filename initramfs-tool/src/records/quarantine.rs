@@ -4,20 +4,14 @@
 //! cannot be read counts as if every GPU stood in it; and so does one that is written after a damaged one, until somebody
 //! has looked at what was kept of that.
 
-mod at_boot;
-
-pub use at_boot::AtBoot;
-
 use std::fmt;
 
 use jiff::Timestamp;
 use reseat_core::recovery::Record;
 use serde::{Deserialize, Serialize};
 
+use super::boot_quarantine::SCHEMA;
 use crate::model::identification::{Identification, Likeness};
-
-/// The version of the file's form.
-pub const SCHEMA: &str = "reseat.quarantine/1";
 
 /// The GPUs that are out of service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_reboot_is_advised_only_where_the_contract_allows_it() {
-        for why in [Reason::Exhausted, Reason::Stuck(Operation::Unbind)] {
+        for why in [Reason::Exhausted, Reason::Stuck(Operation::Release)] {
             assert!(out(why, None).contains("reboot it"));
             assert!(out(why, Some(Reboot::RebootAcceptable)).contains("reboot it"));
             assert!(!out(why, Some(Reboot::WithoutReboot)).contains("reboot it"));

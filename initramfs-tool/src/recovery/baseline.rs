@@ -2,7 +2,7 @@
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
-use reseat_core::health::{Aspects, Observation, judge};
+use reseat_core::health::{Aspects, Condition, judge};
 use serde::{Deserialize, Serialize};
 
 use super::Member;
@@ -40,7 +40,7 @@ pub struct FunctionBaseline {
     /// Class.
     pub class: ClassCode,
     /// All that was read.
-    pub observation: Observation,
+    pub observation: Condition,
 }
 
 impl Baseline {
@@ -128,7 +128,7 @@ mod tests {
                 address: "0000:01:00.0".parse().unwrap(),
                 identity: "10de:2231".parse().unwrap(),
                 class: "030000".parse().unwrap(),
-                observation: Observation::unread(),
+                observation: Condition::unread(),
             }],
             serial: Some("48-b0-2d-00-00-00-00-01".to_owned()),
             vbios: Some("94.02.5c.00.08".to_owned()),

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::decision::{Branch, Next, Rung, Skipped};
-use reseat_core::recovery::{End, Operation, Quarantine, Record};
+use reseat_core::recovery::{End, Quarantine, Record};
 use serde::Serialize;
+
+use super::Step;
 
 /// Something that is told as it happens. Its JSON form is one line of `reseat recover --json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -40,14 +42,14 @@ pub enum Event {
         /// Of which rung.
         rung: Option<Rung>,
         /// Which.
-        operation: Operation,
+        operation: Step,
         /// How long it may take, in milliseconds.
         limit_ms: u64,
     },
     /// An operation has ended.
     Ended {
         /// Which.
-        operation: Operation,
+        operation: Step,
         /// How long it took, in milliseconds.
         took_ms: u64,
         /// What it brought, in words.
@@ -204,7 +206,7 @@ impl From<End> for ExitStatus {
 
 #[cfg(test)]
 mod tests {
-    use reseat_core::decision::Why;
+    use reseat_core::decision::SkipReason;
 
     use super::*;
 
@@ -217,8 +219,8 @@ mod tests {
                 limit_ms: Some(80_000),
             }],
             skipped: vec![Skipped {
-                rung: Rung::Bmc,
-                why: Why::NotConfigured,
+                rung: Rung::BmcPower,
+                why: SkipReason::NotConfigured,
             }],
             then: Next::Quarantine,
         };

@@ -3,10 +3,10 @@
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::decision::{Rung, Surroundings, Tdi};
 use reseat_core::health::Verdict;
-use reseat_core::recovery::{Observation, Operation};
+use reseat_core::recovery::Observation;
 use serde::{Deserialize, Serialize};
 
-use super::{FunctionBaseline, Member, Subject};
+use super::{FunctionBaseline, Member, Step, Subject};
 use crate::records::evidence::{Collected, Part};
 
 /// Something that may never come back, so that a worker does it.
@@ -20,8 +20,8 @@ pub enum Task {
     Examine(Subject, Means),
     /// Put back what a look through VFIO has left behind whose worker was killed.
     Settle(Subject),
-    /// Do one operation of the ladder.
-    Operate(Operation, Subject),
+    /// Take one step of the ladder.
+    Operate(Step, Subject),
     /// Find out which VBIOS a GPU has that is well.
     ReadVbios(Subject),
     /// Find out for whom the kernel may have to wait before it takes the GPU from its drivers.
@@ -32,8 +32,6 @@ pub enum Task {
     Rescan(Subject),
     /// Give it back to those who may bind it.
     Release(Subject),
-    /// Give it to vfio-pci, as at boot.
-    Claim(Subject),
     /// Read a part of what is kept as evidence.
     Collect(Part, Subject),
 }

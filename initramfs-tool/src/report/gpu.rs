@@ -5,9 +5,12 @@ use reseat_core::header::{ClassCode, Identity};
 use serde::{Deserialize, Serialize};
 
 use super::milliseconds;
-use crate::claim::{FailureKind, Finished, PowerReading, Rollback, VFIO_PCI};
+use crate::claim::operation::form;
+use crate::claim::{FailureKind, Finished, Leftover, Operation, PowerReading, Rollback, VFIO_PCI};
+use crate::model::display::Sign;
+use crate::model::finding::{Finding, Subject, id};
 use crate::model::inventory::{Function, Gpu};
-use crate::plan::Plan;
+use crate::plan::{OutOfService, Plan};
 
 /// A chosen GPU and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,26 +21,22 @@ pub struct GpuReport {
     pub verdict: GpuVerdict,
     /// How long it took, in milliseconds.
     pub duration_ms: f64,
-    /// Why it is not claimed, in words.
-    pub problem: Option<String>,
+    /// Why it is not claimed.
+    pub problem: Option<Finding>,
     /// Where it failed, if its claim was begun and failed.
     pub failure: Option<FailureReport>,
     /// What could not be taken back; of an isolation, what else was not reached.
-    pub leftovers: Vec<String>,
+    pub leftovers: Vec<Leftover>,
     /// Its functions.
     pub functions: Vec<FunctionReport>,
     /// The other functions in its IOMMU groups, which were left alone.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<PeerReport>,
-    /// What was shown through it before the claim, in words.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub display: Vec<String>,
-    /// That it is out of service; absent where nothing stands against it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What was shown through it before the claim.
+    pub display: Vec<Finding>,
+    /// That it is out of service; null for a GPU in service.
     pub quarantine: Option<QuarantineReport>,
-    /// The GPU that is out of service and in whose place it stands, and why that one is; absent where there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaces: Option<String>,
+    /// The GPU that is out of service and in whose place it stands; null where there is none.
+    pub replaces: Option<Finding>,
 }
 
 /// A function in an IOMMU group of a chosen GPU. While a host driver has it, nobody can open the group.
@@ -51,8 +50,7 @@ pub struct PeerReport {
     pub class: ClassCode,
     /// The driver that has it at the end.
     pub driver: Option<String>,
-    /// What keeps it even from a rule with `group-peers`; absent where nothing does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What keeps it even from a rule with `group-peers`; null where nothing does.
     pub kept: Option<Kept>,
 }
 
@@ -69,8 +67,8 @@ pub enum Kept {
 /// What a run made of a GPU that is out of service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineReport {
-    /// Why it is out of service.
-    pub reason: String,
+    /// The reason in its entry; null where it has none, and counts as out of service since the quarantine cannot be read.
+    pub reason: Option<String>,
     /// Whether it is isolated: no function has a driver, and none can get one.
     pub isolated: bool,
 }
@@ -80,12 +78,11 @@ pub struct QuarantineReport {
 pub struct FailureReport {
     /// At which function.
     pub function: Option<FunctionAddress>,
-    /// In which operation, in words.
-    pub operation: Option<String>,
-    /// How.
+    /// In which operation.
+    #[serde(with = "form")]
+    pub operation: Option<Operation>,
+    /// How. The GPU's problem says why.
     pub kind: FailureKind,
-    /// Why, in words.
-    pub message: String,
 }
 
 /// What became of a GPU.
@@ -123,8 +120,7 @@ pub struct FunctionReport {
     pub driver: Option<String>,
     /// Its power state and its pin as they were verified.
     pub power: Option<PowerReading>,
-    /// The variant of vfio-pci that is made for it; absent where that is vfio-pci itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The variant of vfio-pci that is made for it; null where that is vfio-pci itself.
     pub variant: Option<VariantReport>,
 }
 
@@ -133,12 +129,12 @@ pub struct FunctionReport {
 pub struct VariantReport {
     /// Its module.
     pub module: String,
-    /// Its driver; absent where the module was not loaded.
+    /// Its driver; null where the module was not loaded.
     pub driver: Option<String>,
 }
 
 impl GpuReport {
-    pub(super) fn new(gpu: &Gpu, verdict: GpuVerdict, problem: Option<String>) -> Self {
+    pub(super) fn new(gpu: &Gpu, verdict: GpuVerdict, problem: Option<Finding>) -> Self {
         Self {
             device: gpu.device,
             verdict,
@@ -154,20 +150,24 @@ impl GpuReport {
         }
     }
 
-    pub(super) fn out_of_service(gpu: &Gpu, reason: &str, finished: Option<&Finished>) -> Self {
-        let mut report = Self::new(gpu, GpuVerdict::Refused, Some("to be isolated".to_owned()));
+    pub(super) fn out_of_service(gpu: &Gpu, why: &OutOfService, finished: Option<&Finished>) -> Self {
+        let pending = Finding::refusal(id::ISOLATION_PENDING, Subject::gpu(gpu.device));
+        let mut report = Self::new(gpu, GpuVerdict::Refused, Some(pending));
         let mut isolated = false;
         if let Some(finished) = finished {
             let shortfall = finished.outcome.rollback.as_ref();
             isolated = shortfall.is_none();
             report.duration_ms = milliseconds(finished.took);
-            report.problem = shortfall.map(ToString::to_string);
+            report.problem = shortfall.map(|shortfall| shortfall.failure.finding.clone());
             report.failure = shortfall.map(FailureReport::from);
             report.leftovers = shortfall
                 .map(|shortfall| shortfall.leftovers.clone())
                 .unwrap_or_default();
         }
-        let reason = reason.to_owned();
+        let reason = match why {
+            OutOfService::Noted(reason) => Some(reason.clone()),
+            OutOfService::Unknown => None,
+        };
         report.quarantine = Some(QuarantineReport { reason, isolated });
         report
     }
@@ -181,7 +181,8 @@ impl GpuReport {
             Some(rollback) if rollback.leftovers.is_empty() => GpuVerdict::RolledBack,
             Some(_) => GpuVerdict::Stuck,
         };
-        let mut report = Self::new(gpu, verdict, rollback.map(ToString::to_string));
+        let problem = rollback.map(|rollback| rollback.failure.finding.clone());
+        let mut report = Self::new(gpu, verdict, problem);
         report.duration_ms = milliseconds(finished.took);
         report.failure = rollback.map(FailureReport::from);
         report.leftovers = rollback.map(|rollback| rollback.leftovers.clone()).unwrap_or_default();
@@ -206,13 +207,14 @@ impl GpuReport {
         self.peers = peers.map(|peer| PeerReport::new(peer, takes_peers)).collect();
         let has = |function| self.functions.iter().any(|it| it.address == function);
         let signs = plan.signs.iter().filter(|sign| has(sign.function));
-        self.display = signs.map(ToString::to_string).collect();
+        self.display = signs.map(Sign::finding).collect();
         let mut replaced = plan.replaced.iter();
         let replaced = replaced.find(|(device, _)| *device == self.device);
         self.replaces = replaced.map(|(_, other)| other.clone());
     }
 
-    pub(super) fn is_as_asked(&self) -> bool {
+    /// Returns true if it is claimed, or would be.
+    pub fn is_as_asked(&self) -> bool {
         matches!(self.verdict, GpuVerdict::Claimed | GpuVerdict::WouldClaim)
     }
 
@@ -230,15 +232,18 @@ impl GpuReport {
             .iter()
             .filter(|function| function.driver != should_be(function));
         let or_none = |driver: &Option<String>| driver.clone().unwrap_or_else(|| "no driver".to_owned());
-        let wrong: Vec<String> = wrong
-            .map(|function| {
-                let (is, was) = (or_none(&function.driver), or_none(&should_be(function)));
-                format!("{} has {is} now, not {was}", function.address)
+        let wrong: Vec<Leftover> = wrong
+            .map(|function| Leftover {
+                operation: None,
+                finding: Finding::error(id::DRIVER_NOT_AS_BEFORE, Subject::function(function.address))
+                    .with("found", or_none(&function.driver))
+                    .with("expected", or_none(&should_be(function))),
             })
             .collect();
+        let lost = |id| Some(Finding::error(id, Subject::gpu(self.device)));
         if let Some(quarantine) = self.quarantine.as_mut().filter(|_| isolated && !wrong.is_empty()) {
             quarantine.isolated = false;
-            self.problem = Some("it was isolated and did not stay so".to_owned());
+            self.problem = lost(id::ISOLATION_LOST);
             self.leftovers.extend(wrong);
             return;
         }
@@ -246,7 +251,7 @@ impl GpuReport {
             return;
         }
         if self.verdict == GpuVerdict::Claimed {
-            self.problem = Some("it was claimed and did not stay so".to_owned());
+            self.problem = lost(id::CLAIM_LOST);
         }
         self.verdict = GpuVerdict::Stuck;
         self.leftovers.extend(wrong);
@@ -255,7 +260,7 @@ impl GpuReport {
 
 impl FunctionReport {
     /// The driver that a claim gives it.
-    pub(super) fn vfio_driver(&self) -> &str {
+    pub fn vfio_driver(&self) -> &str {
         let variant = self.variant.as_ref().and_then(|variant| variant.driver.as_deref());
         variant.unwrap_or(VFIO_PCI)
     }
@@ -267,7 +272,6 @@ impl From<&Rollback> for FailureReport {
             function: rollback.function,
             operation: rollback.during.clone(),
             kind: rollback.failure.kind,
-            message: rollback.failure.message.clone(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The report's form is frozen: other tools read it. And it must not claim what is not so.
 
 use super::*;
-use crate::claim::{Failure, FunctionPower, Outcome, PowerReading, PowerState, Rollback};
+use crate::claim::{Failure, FunctionPower, Operation, Outcome, PowerReading, PowerState, Rollback, Verb};
 use crate::model::display::{Framebuffer, Sign, SignKind};
 use crate::model::inventory;
 use crate::model::inventory::tests::{function, twins};
@@ -10,13 +10,22 @@ use crate::model::iommu::Evidence;
 use crate::model::variants::Variant;
 use crate::plan::{self, Machine};
 use crate::rules::{self, CommandLine, Rule};
+use crate::words::report::{leftover, lines, log_lines};
 
-fn findings(claims: &str) -> Findings {
+fn texts(report: &Report) -> Vec<String> {
+    lines(report).into_iter().map(|(_, line)| line).collect()
+}
+
+fn left(report: &Report) -> Vec<String> {
+    report.gpus[0].leftovers.iter().map(leftover).collect()
+}
+
+fn findings(claims: &str) -> RunResult {
     let rules = CommandLine::parse(&format!("reseat.claim={claims}")).rules;
     findings_of(rules, &twins())
 }
 
-fn findings_of(rules: Vec<Rule>, functions: &[Function]) -> Findings {
+fn findings_of(rules: Vec<Rule>, functions: &[Function]) -> RunResult {
     let machine = Machine {
         functions,
         unreadable: &[],
@@ -24,7 +33,7 @@ fn findings_of(rules: Vec<Rule>, functions: &[Function]) -> Findings {
         signs: &[],
         iommu: &Evidence::default(),
     };
-    Findings {
+    RunResult {
         plan: plan::plan(rules, machine),
         problems: Vec::new(),
         vfio_pci: Some(ModuleReport {
@@ -71,7 +80,7 @@ fn boot() -> Boot {
     }
 }
 
-fn report(findings: Findings, driver: impl Fn(FunctionAddress) -> Option<&'static str>) -> Report {
+fn report(findings: RunResult, driver: impl Fn(FunctionAddress) -> Option<&'static str>) -> Report {
     let driver = |address| driver(address).map(str::to_owned);
     Report::new(findings, boot(), driver, Duration::from_micros(203_300))
 }
@@ -79,14 +88,26 @@ fn report(findings: Findings, driver: impl Fn(FunctionAddress) -> Option<&'stati
 fn refused() -> Rollback {
     Rollback {
         function: Some("0000:01:00.1".parse().unwrap()),
-        during: Some("bind 0000:01:00.1 to vfio-pci".to_owned()),
-        failure: Failure::other("Invalid argument"),
+        during: Some(Operation {
+            function: "0000:01:00.1".parse().unwrap(),
+            verb: Verb::Bind {
+                driver: VFIO_PCI.to_owned(),
+            },
+        }),
+        failure: Failure::other(
+            Finding::error(
+                id::NO_DRIVER_AFTER_BIND,
+                Subject::function("0000:01:00.1".parse().unwrap()),
+            )
+            .with("driver", VFIO_PCI),
+        ),
         leftovers: Vec::new(),
     }
 }
 
 /// Never edited: a change here is a change of the schema, which then gets another name.
-const FROZEN: &str = include_str!("claim-1.json");
+const FROZEN: &str = include_str!("claim-2.json");
+const FIRST: &str = include_str!("claim-1.json");
 
 #[test]
 fn the_form_is_the_frozen_one() {
@@ -99,13 +120,55 @@ fn the_form_is_the_frozen_one() {
 }
 
 #[test]
+fn a_report_of_the_first_version_is_read_and_says_the_same() {
+    let first = first_version::read(FIRST).unwrap();
+    let mut findings = findings("0000:01:00.0,0000:02:00.0,0000:09:00.0");
+    let mut refused = refused();
+    refused.failure.finding = Finding::error(id::REPORT_IN_WORDS, Subject::machine()).with("text", "Invalid argument");
+    findings.finished = vec![finished(1, Some(refused)), finished(2, None)];
+    let now = report(findings, |address| (address.bus() == 2).then_some("vfio-pci"));
+    let words = |report: &Report| lines(report).into_iter().collect::<Vec<_>>();
+    assert_eq!(words(&first), words(&now));
+    assert_eq!((first.verdict, first.complete), (now.verdict, now.complete));
+    assert_eq!(first.newest_function, Some(23_817));
+    assert_eq!(first.gpus[1], now.gpus[1], "a GPU without a problem is the same");
+    assert_eq!(first.rules[0], now.rules[0]);
+}
+
+#[test]
+fn a_sentence_of_the_first_version_keeps_its_place() {
+    let text = FIRST
+        .replace(
+            "\"source\": \"kernel command line\"",
+            "\"source\": \"/etc/reseat/reseat.toml:7\"",
+        )
+        .replace("\"problems\": []", "\"problems\": [\"it is so\"]")
+        .replacen("\"leftovers\": []", "\"leftovers\": [\"a driver\"]", 1)
+        .replacen(
+            "\"functions\": [",
+            "\"display\": [\"a picture\"], \"replaces\": \"another\", \"functions\": [",
+            1,
+        );
+    let said: Vec<String> = texts(&first_version::read(&text).unwrap());
+    for expected in [
+        "it is so",
+        "rule `0000:09:00.0` (/etc/reseat/reseat.toml:7): no function at 0000:09:00.0",
+        "0000:01:00: left behind: a driver",
+        "0000:01:00: a picture",
+        "0000:01:00: in the place of another, which is out of service: another",
+    ] {
+        assert!(said.iter().any(|line| line == expected), "{expected}: {said:#?}");
+    }
+}
+
+#[test]
 fn a_claim_that_holds_is_complete() {
     let mut findings = findings("gpu");
     findings.finished = vec![finished(1, None), finished(2, None)];
     let report = report(findings, |_| Some("vfio-pci"));
     assert_eq!(report.verdict, Verdict::Claimed);
     assert!(report.complete);
-    let lines: Vec<String> = report.lines().into_iter().map(|(_, line)| line).collect();
+    let lines = texts(&report);
     assert_eq!(
         lines,
         [
@@ -131,7 +194,7 @@ fn what_shares_the_group_and_what_was_shown_is_said_and_kept() {
         Some(if address.bus() == 1 { "vfio-pci" } else { "nouveau" })
     });
     assert!(report.complete, "nobody asked for the others");
-    let lines = report.lines();
+    let lines = lines(&report);
     let (tone, peer) = &lines[1];
     assert_eq!(*tone, Tone::Warning);
     assert!(
@@ -156,7 +219,7 @@ fn dry_run(rules: &str) -> (Report, Vec<String>) {
     let mut findings = findings_of(rules::parse_file("f", rules.as_bytes()).unwrap(), &functions);
     findings.dry_run = true;
     let report = report(findings, |_| None);
-    let lines = report.lines().into_iter().map(|(_, line)| line).collect();
+    let lines = texts(&report);
     (report, lines)
 }
 
@@ -190,7 +253,7 @@ fn a_virtual_function_in_the_group_is_not_promised_to_any_rule() {
         ..function("0000:05:10.0", "8086:10ed", "020000")
     });
     let rules = CommandLine::parse("reseat.claim=gpu").rules;
-    let lines = report(findings_of(rules, &functions), |_| None).lines();
+    let lines = lines(&report(findings_of(rules, &functions), |_| None));
     let mut peers = lines.iter().filter(|(_, line)| line.contains("0000:05:10.0"));
     let (_, line) = peers.next().unwrap();
     assert!(line.ends_with("(a virtual function is never claimed)"), "{line}");
@@ -214,7 +277,7 @@ fn a_variant_has_to_have_its_function_at_the_end() {
     let held = of_a_variant("nvgrace-gpu-vfio-pci");
     assert!(held.complete);
     assert_eq!(
-        held.lines()[1].1,
+        texts(&held)[1],
         "0000:02:00: 2 functions on vfio-pci (0000:02:00.0 by nvgrace-gpu-vfio-pci), in D0 and pinned, in 41.2 ms"
     );
     assert_eq!(of_a_variant("vfio-pci").gpus[1].verdict, GpuVerdict::Stuck);
@@ -227,10 +290,7 @@ fn a_function_that_was_lost_again_is_not_claimed() {
     let report = report(findings, |address| (address.function() == 0).then_some("vfio-pci"));
     assert_eq!(report.verdict, Verdict::Incomplete);
     assert_eq!(report.gpus[0].verdict, GpuVerdict::Stuck);
-    assert_eq!(
-        report.gpus[0].leftovers,
-        ["0000:01:00.1 has no driver now, not vfio-pci"]
-    );
+    assert_eq!(left(&report), ["0000:01:00.1 has no driver now, not vfio-pci"]);
 }
 
 #[test]
@@ -239,11 +299,8 @@ fn a_function_that_is_not_back_with_its_driver_is_not_given_back() {
     findings.finished = vec![finished(1, Some(refused()))];
     let report = report(findings, |address| (address.function() == 0).then_some("vfio-pci"));
     assert_eq!(report.gpus[0].verdict, GpuVerdict::Stuck);
-    assert_eq!(
-        report.gpus[0].leftovers,
-        ["0000:01:00.0 has vfio-pci now, not no driver"]
-    );
-    let log: Vec<String> = report.lines().into_iter().map(|(_, line)| line).collect();
+    assert_eq!(left(&report), ["0000:01:00.0 has vfio-pci now, not no driver"]);
+    let log = texts(&report);
     assert!(
         log.iter()
             .any(|line| line.contains("left behind: 0000:01:00.0 has vfio-pci")),
@@ -258,7 +315,7 @@ fn a_dry_run_with_a_rule_that_came_to_nothing_is_not_complete() {
     let report = report(findings, |_| None);
     assert_eq!(report.verdict, Verdict::DryRun);
     assert!(!report.complete);
-    let (tone, line) = report.lines().pop().unwrap();
+    let (tone, line) = lines(&report).pop().unwrap();
     assert_eq!(tone, Tone::Warning);
     assert!(line.contains("not all is in order"), "{line}");
 }
@@ -267,18 +324,19 @@ fn a_dry_run_with_a_rule_that_came_to_nothing_is_not_complete() {
 fn a_driver_without_its_parameter_is_warned_of() {
     let mut findings = findings("0000:01:00.0");
     findings.finished = vec![finished(1, None)];
-    findings.vfio_pci.as_mut().unwrap().warning = Some("without disable_idle_d3".to_owned());
+    findings.vfio_pci.as_mut().unwrap().warning =
+        Some(Finding::warning(id::REPORT_IN_WORDS, Subject::machine()).with("text", "without disable_idle_d3"));
     let report = report(findings, |_| Some("vfio-pci"));
     assert!(report.complete, "the pin holds all the same");
-    assert_eq!(report.lines()[0], (Tone::Warning, "without disable_idle_d3".to_owned()));
+    assert_eq!(lines(&report)[0], (Tone::Warning, "without disable_idle_d3".to_owned()));
 }
 
 #[test]
 fn the_log_is_kept_short() {
     let selectors = vec!["bogus"; 500].join(",");
     let report = report(findings(&selectors), |_| None);
-    assert_eq!(report.lines().len(), 501, "people are told all of it");
-    let lines = report.log_lines();
+    assert_eq!(lines(&report).len(), 501, "people are told all of it");
+    let lines = log_lines(&report);
     assert!(lines.len() <= 42, "{}", lines.len());
     assert!(
         lines.iter().any(|(_, line)| line == "460 more lines are in the report"),
@@ -288,7 +346,7 @@ fn the_log_is_kept_short() {
 
 #[test]
 fn an_idle_run_with_problems_is_no_quiet_end() {
-    let problem = vec!["cannot read the rules".to_owned()];
+    let problem = vec![Finding::error(id::FILE_UNREADABLE, Subject::file("rules"))];
     let report = Report::idle(Verdict::NoRules, problem, boot(), Duration::ZERO);
     assert_eq!((report.verdict, report.complete), (Verdict::Incomplete, false));
     let report = Report::idle(Verdict::NoRules, Vec::new(), boot(), Duration::ZERO);

@@ -2,6 +2,7 @@
 //! `reseat.not=SELECTOR[,SELECTOR…]`, `reseat.force-display`.
 
 use super::{Choice, Display, Rule, Source};
+use crate::model::finding::{Finding, Subject, SubjectKind, id};
 
 /// What the kernel command line says to reseat.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +52,18 @@ impl CommandLine {
             }
         }
         rules
+    }
+
+    /// The unknown parameters, with their effect.
+    pub fn findings(&self) -> Vec<Finding> {
+        let unknown = self.unknown.iter().map(|parameter| {
+            let id = match Self::parse(parameter).switch {
+                Switch::On => id::PARAMETER_UNKNOWN_NO_CLAIM,
+                Switch::DryRun | Switch::Off => id::PARAMETER_UNKNOWN_DRY_RUN,
+            };
+            Finding::warning(id, Subject::named(SubjectKind::Parameter, parameter.as_str()))
+        });
+        unknown.collect()
     }
 
     fn take(&mut self, parameter: &str) {

@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::model::finding::{Finding, Id, Subject};
+
 use super::{Choice, Display, GroupPeers, Rule, Source};
 
 /// More is no list of a machine's GPUs. In bytes.
@@ -27,6 +29,15 @@ pub struct RulesFileError {
     pub line: usize,
     /// What the TOML reader has to say, on one line.
     pub message: String,
+}
+
+impl RulesFileError {
+    /// The error as a finding of the given kind: of the rules, or of the part about recovery.
+    pub fn finding(&self, id: Id) -> Finding {
+        Finding::error(id, Subject::file(&self.path))
+            .with("line", self.line)
+            .with("cause", &self.message)
+    }
 }
 
 /// Reads the rules in `content`; `path` only names the file in sources and errors. What it says of recovery is not looked

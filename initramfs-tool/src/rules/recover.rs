@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! [recover]
-//! highest = "detach-sbr"          # pm, flr, detach-sbr, slot-power or bmc
+//! highest = "detach-sbr"          # or kernel-pm, kernel-flr, slot-power, bmc-power; pm, flr and bmc for short
 //! prefer = "flr"                  # or sbr
 //! contract = "without-reboot"     # or reboot-acceptable
 //! link-timeout = "5 s"            # for a link to become active after a reset
@@ -84,14 +84,17 @@ impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Time<LEAST, MO
     }
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum RungName {
-    Pm,
-    Flr,
-    DetachSbr,
-    SlotPower,
-    Bmc,
+/// A rung by its name, or by its short one.
+struct RungName(Rung);
+
+impl<'de> Deserialize<'de> for RungName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let rung = text
+            .parse()
+            .map_err(|error| D::Error::custom(format!("`{text}`: {error}")))?;
+        Ok(Self(rung))
+    }
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -109,13 +112,7 @@ pub fn parse(path: &str, content: &[u8]) -> Result<Contract, RulesFileError> {
     let Document { recover, .. } = read(path, content, |_| "")?;
     let waits = Waits::default();
     Ok(Contract {
-        highest: recover.highest.map(|rung| match rung {
-            RungName::Pm => Rung::KernelPm,
-            RungName::Flr => Rung::KernelFlr,
-            RungName::DetachSbr => Rung::DetachSbr,
-            RungName::SlotPower => Rung::SlotPower,
-            RungName::Bmc => Rung::Bmc,
-        }),
+        highest: recover.highest.map(|RungName(rung)| rung),
         preference: recover.prefer.map(|preference| match preference {
             PreferenceName::Flr => Preference::Flr,
             PreferenceName::Sbr => Preference::Sbr,

@@ -14,7 +14,7 @@ use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::config::{ConfigRead, Offset, ReadableSize};
 use reseat_core::decision::{Surroundings, decide};
 use reseat_core::header::{ClassCode, Identity};
-use reseat_core::health::{self, Observation, Verdict};
+use reseat_core::health::{self, Condition, Verdict};
 use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::recovery::Recovery;
 use reseat_core::snapshot::{Snapshot, wire};
@@ -139,7 +139,7 @@ fn judging() {
         keep((one.and(other), one.sickness()));
     }
     if let Ok(admission) = black_box(PortLink::Active).admit() {
-        keep(Observation::read(admission, Unknown));
+        keep(Condition::read(admission, Unknown));
     }
     if let (Some(baseline), Some(before), Some(now)) = (unknown(), unknown(), unknown()) {
         let examination = health::judge(&baseline, &before, &now);

@@ -45,7 +45,7 @@ fn judge_all(topology: Topology<'_>) {
     let ours = |function: &Function| function.address.bus() == 1;
     for place in topology.places() {
         for method in Method::ALL {
-            black_box(place.reset(method).map(|domain| domain.exclusivity(ours)).ok());
+            black_box(place.reset(method).map(|domain| domain.exclusive(ours)).ok());
         }
     }
 }

@@ -99,7 +99,7 @@ fn check_recovered(running: &Running) -> Result<()> {
     let begin = now();
     let recovery = running.recover(card, &faults::OFF_THE_BUS, "")?;
     ensure!(
-        recovery.says_recovered() && recovery.rungs() == ["DetachSbr"],
+        recovery.says_recovered() && recovery.rungs() == ["detach-sbr"],
         "{}",
         recovery.told()
     );

@@ -29,7 +29,7 @@ pub(crate) fn of_a_gpu_off_the_bus(stage: &Stage) -> Result<()> {
     let told = running.shell("reseat recover 0000:01:00 --json")?;
     let took = begin.elapsed();
     ensure!(took < SOON, "it took {took:?}: {told}");
-    ensure!(told.contains(r#""end":{"Recovered":{"by":"DetachSbr"}}"#), "{told}");
+    ensure!(told.contains(r#""end":{"Recovered":{"by":"detach-sbr"}}"#), "{told}");
 
     let files = running.shell("ls /var/lib/reseat/evidence")?;
     ensure!(
@@ -65,13 +65,13 @@ pub(crate) fn of_a_gpu_off_the_bus(stage: &Stage) -> Result<()> {
     ensure!(bundle["end"] == "recovered by detach-SBR, verified", "{bundle}");
     let told = bundle["told"].as_array().context("nothing was told")?;
     ensure!(
-        told.iter().any(|told| told["event"]["record"]["rung"] == "DetachSbr"),
+        told.iter().any(|told| told["event"]["record"]["rung"] == "detach-sbr"),
         "{told:?}"
     );
     let moments = bundle["moments"].as_array().context("no moments")?;
     let when: Vec<&Value> = moments.iter().map(|moment| &moment["when"]).collect();
     ensure!(
-        when.len() == 2 && when[0] == "before" && when[1]["after"] == "DetachSbr",
+        when.len() == 2 && when[0] == "before" && when[1]["after"] == "detach-sbr",
         "{when:?}"
     );
     for moment in moments {

@@ -82,7 +82,7 @@ fn back_from_a_power_cycle(stage: &Stage, name: &str) -> Result<()> {
     // What a recovery removes and finds again it claims by itself, and nobody else meanwhile.
     running.shell(&format!("reseat baseline save {}", gpu.device))?;
     let recovery = running.recover(gpu, &faults::OFF_THE_BUS, "")?;
-    ensure!(recovery.by() == Some("DetachSbr"), "{}", recovery.told());
+    ensure!(recovery.by() == Some("detach-sbr"), "{}", recovery.told());
     settle(&running)?;
     for function in 0..gpu.functions() {
         running.check_pinned(&gpu.function(function))?;

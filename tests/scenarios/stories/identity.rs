@@ -193,7 +193,7 @@ pub(crate) fn flr_is_known_by_vbios(stage: &Stage) -> Result<()> {
 
     let (gpu, other) = (running.gpu(1)?, running.gpu(2)?);
     let recovery = running.recover(gpu, &faults::FLR_IGNORED, "--prefer flr")?;
-    ensure!(recovery.rungs() == ["KernelFlr", "DetachSbr"], "{}", recovery.told());
+    ensure!(recovery.rungs() == ["kernel-flr", "detach-sbr"], "{}", recovery.told());
     for (gpu, knows) in [(gpu, true), (other, false)] {
         let plan = running.recover(gpu, &faults::HEALTHY, "--dry-run")?;
         let words = format!("FLR of 10de:2489 (subsystem 1458:4077), VBIOS {}, kernel", VERSIONS[0]);

@@ -57,8 +57,8 @@ const fn line(case: Case, arguments: &'static str, rungs: &'static [&'static str
     }
 }
 
-const FLR: &str = "KernelFlr";
-const SBR: &str = "DetachSbr";
+const FLR: &str = "kernel-flr";
+const SBR: &str = "detach-sbr";
 
 /// In this order, since each outcome of an FLR is remembered for the class.
 const TABLE: [Line; 9] = [
@@ -180,7 +180,7 @@ pub(crate) fn a_disk_with_its_io_running_is_spared(stage: &Stage) -> Result<()> 
             let disk = gpu.disk.as_deref().context("there is no disk")?;
             ensure!(recovery.says(disk), "the disk is not named: {}", recovery.told());
             ensure!(
-                !recovery.did("RemoveBelowCardRoot") && !recovery.did("PowerOff"),
+                !recovery.did("remove-below-card-root") && !recovery.did("power-off"),
                 "{}",
                 recovery.told()
             );
@@ -202,7 +202,7 @@ pub(crate) fn only_power_helps(stage: &Stage) -> Result<()> {
     let keeper = running.keep_slots();
     let gpu = running.gpu(0)?;
     let recovery = running.recover(gpu, &faults::OFF_THE_BUS_UNTIL_POWER, "")?;
-    ensure!(recovery.by() == Some("SlotPower"), "{}", recovery.told());
+    ensure!(recovery.by() == Some("slot-power"), "{}", recovery.told());
     for function in 0..gpu.functions() {
         running.check_pinned(&gpu.function(function))?;
     }

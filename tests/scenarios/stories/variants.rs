@@ -69,7 +69,7 @@ pub(crate) fn claimed_and_recovered(stage: &Stage) -> Result<()> {
     let gpu = running.gpus.first().context("no GPU")?;
     let recovery = running.recover_as_it_is(gpu, "")?;
     ensure!(
-        recovery.says_recovered() && recovery.rungs() == ["KernelFlr"],
+        recovery.says_recovered() && recovery.rungs() == ["kernel-flr"],
         "{}",
         recovery.told()
     );

@@ -89,7 +89,7 @@ pub struct SlotControl {
     pub power_indicator: Indicator,
     /// The slot's power as it was last set.
     #[bits(1)]
-    pub power: SlotPower,
+    pub power: PowerControllerControl,
     /// Writing one moves the lock; reads 0.
     pub interlock: bool,
     /// A link that comes or goes notifies.
@@ -178,14 +178,14 @@ impl Indicator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum SlotPower {
+pub enum PowerControllerControl {
     /// 0: on.
     On,
     /// 1: off.
     Off,
 }
 
-impl SlotPower {
+impl PowerControllerControl {
     const fn from_bits(bits: u8) -> Self {
         match bits {
             0 => Self::On,

@@ -108,7 +108,7 @@ mod tests {
 
     /// The frozen report: of its GPUs one was rolled back.
     fn report() -> Report {
-        serde_json::from_str(include_str!("../../report/claim-1.json")).unwrap()
+        serde_json::from_str(include_str!("../../report/claim-2.json")).unwrap()
     }
 
     #[test]

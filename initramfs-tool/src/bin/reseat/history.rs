@@ -101,8 +101,8 @@ mod tests {
             damaged: Vec::new(),
         };
         let expected = "\
-TIME                  GPU                     RUNG        OUTCOME                                TOOK     SAYS OF FLR
-2026-09-21T14:13:20Z  0000:01:00 [10de:2231]  kernel FLR  FLR by the kernel: does not come back  66.04 s  bad
+TIME                  GPU                     RUNG        OUTCOME                  TOOK     SAYS OF FLR
+2026-09-21T14:13:20Z  0000:01:00 [10de:2231]  kernel FLR  FLR: does not come back  66.04 s  bad
 
 FLR of 10de:2231 (subsystem 10de:1458), VBIOS 94.02.5c.00.08, kernel 6.12.95: known bad since 2026-09-21T14:13:20Z";
         assert_eq!(words(&history), expected);

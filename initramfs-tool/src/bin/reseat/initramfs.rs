@@ -325,7 +325,10 @@ fn status(root: &Root, as_json: bool) -> Outcome {
     let status = linux::initramfs_status(root)?;
     let report = linux::read_report(root, CLAIM_REPORT.as_ref());
     // The last of its lines is the sum.
-    let last_boot = report.as_ref().ok().and_then(|report| Some(report.lines().pop()?.1));
+    let last_boot = report
+        .as_ref()
+        .ok()
+        .and_then(|report| Some(crate::words::report::lines(report).pop()?.1));
     let mut output = io::stdout().lock();
     match as_json {
         true => {

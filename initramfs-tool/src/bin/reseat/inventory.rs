@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use reseat::linux::{self, Listing, Root};
+use reseat::model::finding::Finding;
 use reseat::model::inventory::{self, Gpu, Serial, Wanted};
 use reseat::rules::Term;
 use reseat_core::address::{DeviceAddress, FunctionAddress};
@@ -13,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::json;
 use crate::table::{or_dash, table};
+use crate::words;
 
 /// Arguments of `reseat inventory`.
 #[derive(clap::Args)]
@@ -28,13 +30,13 @@ pub(crate) struct Arguments {
 }
 
 /// The schema of the JSON form: fields may be added under the same name.
-const SCHEMA: &str = "reseat.inventory/1";
+const SCHEMA: &str = "reseat.inventory/2";
 
 #[derive(Serialize)]
 struct Inventory {
     schema: &'static str,
     gpus: Vec<GpuRow>,
-    problems: Vec<String>,
+    problems: Vec<Finding>,
 }
 
 #[derive(Serialize)]
@@ -77,13 +79,18 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     } else {
         writeln!(output, "{}", inventory.to_table())?;
     }
-    for problem in &inventory.problems {
-        eprintln!("reseat: {problem}");
-    }
-    Ok(Exit::of_answer(inventory.problems.is_empty()))
+    Ok(tell(&inventory.problems))
 }
 
-fn problems(listing: &Listing) -> Vec<String> {
+/// Prints the problems. Where there are any, a part is missing.
+fn tell(problems: &[Finding]) -> Exit {
+    for problem in problems {
+        eprintln!("reseat: {}", words::line(problem));
+    }
+    Exit::of_answer(problems.is_empty())
+}
+
+fn problems(listing: &Listing) -> Vec<Finding> {
     let unreadable = listing.unreadable.iter().map(|(_, problem)| problem);
     listing.problems.iter().chain(unreadable).cloned().collect()
 }
@@ -91,7 +98,8 @@ fn problems(listing: &Listing) -> Vec<String> {
 /// Prints what selectors there are for each GPU itself. Its other functions are of the same place.
 fn show_selectors(root: &Root, listing: &Listing) -> Outcome {
     let mut problems = problems(listing);
-    let details = linux::details(root, &listing.functions, Wanted::ALL, &mut problems);
+    let (details, unread) = linux::details(root, &listing.functions, Wanted::ALL);
+    problems.extend(unread);
     let mut rows = Vec::new();
     for gpu in inventory::gpus(&listing.functions) {
         let mut functions = gpu.functions.iter();
@@ -122,16 +130,13 @@ fn show_selectors(root: &Root, listing: &Listing) -> Outcome {
         true => writeln!(output, "no GPU")?,
         false => writeln!(output, "{}", table(head, rows.into_iter()))?,
     }
-    for problem in &problems {
-        eprintln!("reseat: {problem}");
-    }
-    Ok(Exit::of_answer(problems.is_empty()))
+    Ok(tell(&problems))
 }
 
-fn gpu_row(root: &Root, gpu: &Gpu, problems: &mut Vec<String>) -> GpuRow {
+fn gpu_row(root: &Root, gpu: &Gpu, problems: &mut Vec<Finding>) -> GpuRow {
     let functions = gpu.functions.iter().map(|function| {
         let (power_state, power_control) = linux::power_of(root, function.address).unwrap_or_else(|error| {
-            problems.push(error.to_string());
+            problems.push(error.finding());
             (None, None)
         });
         FunctionRow {

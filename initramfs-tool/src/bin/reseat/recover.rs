@@ -5,11 +5,11 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use reseat::linux::{self, RecoverOptions, Root};
-use reseat::recovery::Event;
-use reseat_core::decision;
-use reseat_core::recovery::Operation;
+use reseat::recovery::{Event, Step};
+use reseat_core::decision::{self, Rung};
 
 use crate::exit::Exit;
 use crate::failure::Outcome;
@@ -24,11 +24,11 @@ pub(crate) struct Arguments {
     /// Only say what would be done, why, and whom each rung would hit.
     #[arg(long)]
     dry_run: bool,
-    /// The highest rung allowed [default: as /etc/reseat/reseat.toml says, else bmc].
-    #[arg(long, value_enum)]
+    /// The highest rung allowed [default: as /etc/reseat/reseat.toml says, else bmc-power].
+    #[arg(long, value_parser = rungs())]
     highest: Option<Rung>,
     /// Only this rung, if it may be done at all.
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = rungs())]
     rung: Option<Rung>,
     /// The reset that is preferred, where the rule leaves a choice.
     #[arg(long, value_enum)]
@@ -44,19 +44,13 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// The rungs, from the least destructive to the most.
-#[derive(Clone, Copy, ValueEnum)]
-enum Rung {
-    /// D3hot→D0 reset of the function, by the kernel.
-    Pm,
-    /// Function level reset, by the kernel.
-    Flr,
-    /// Everything below the card root removed, a secondary bus reset on the empty bus, a rescan.
-    DetachSbr,
-    /// The slot's power off and on.
-    SlotPower,
-    /// The GPU's power off and on, by the BMC. None can be configured yet.
-    Bmc,
+/// The rungs as values of an option, from the least destructive to the most.
+fn rungs() -> impl TypedValueParser<Value = Rung> {
+    let values = Rung::ALL.map(|rung| {
+        let row = rung.row();
+        PossibleValue::new(rung.name()).help(row.about).aliases(row.short)
+    });
+    PossibleValuesParser::new(values).try_map(|name| name.parse())
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -67,29 +61,17 @@ enum Preference {
     Sbr,
 }
 
-impl From<Rung> for decision::Rung {
-    fn from(rung: Rung) -> Self {
-        match rung {
-            Rung::Pm => Self::KernelPm,
-            Rung::Flr => Self::KernelFlr,
-            Rung::DetachSbr => Self::DetachSbr,
-            Rung::SlotPower => Self::SlotPower,
-            Rung::Bmc => Self::Bmc,
-        }
-    }
-}
-
 /// Recovers a GPU.
 pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     let device = gpu::device(root, arguments.gpu)?;
     let contract = linux::contract(root)?;
-    let highest = arguments.highest.map(Into::into).or(contract.highest);
+    let highest = arguments.highest.or(contract.highest);
     let options = RecoverOptions {
         dry_run: arguments.dry_run,
-        highest: highest.unwrap_or(decision::Rung::Bmc),
+        highest: highest.unwrap_or(Rung::HIGHEST),
         reboot: contract.reboot,
         waits: contract.waits,
-        only: arguments.rung.map(Into::into),
+        only: arguments.rung,
         preference: match arguments.prefer {
             None => contract.preference.unwrap_or(decision::Preference::Rule),
             Some(Preference::Flr) => decision::Preference::Flr,
@@ -124,8 +106,8 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
 pub(crate) struct Teller {
     json: bool,
     bar: ProgressBar,
-    /// Of each operation on this rung, what was said last: what is looked at again and again is said once.
-    said: HashMap<Operation, String>,
+    /// Of each step of this rung, what was said last: what is looked at again and again is said once.
+    said: HashMap<Step, String>,
     /// The first thing that went wrong in telling.
     failed: io::Result<()>,
 }

@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::failure::{self, Failure, Outcome};
 use crate::json;
 use crate::table::{or_dash, table};
+use crate::words;
 
 /// Arguments of `reseat report`.
 #[derive(clap::Args)]
@@ -31,7 +32,7 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         json::document(&mut output, &report)?;
         return Ok(Exit::of_answer(report.complete));
     }
-    for (_, line) in report.lines() {
+    for (_, line) in words::report::lines(&report) {
         writeln!(output, "{line}")?;
     }
     if !report.gpus.is_empty() {

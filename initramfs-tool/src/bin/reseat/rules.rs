@@ -10,6 +10,7 @@ use reseat::rules::Switch;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::json;
+use crate::words;
 
 /// Arguments of `reseat rules`.
 #[derive(clap::Args)]
@@ -32,7 +33,7 @@ struct Check {
     /// The rules [default: /etc/reseat/reseat.toml, if it is there].
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// Print the report of a dry run, JSON of the schema reseat.claim/1.
+    /// Print the report of a dry run, JSON of the schema reseat.claim/2.
     #[arg(long)]
     json: bool,
 }
@@ -45,13 +46,13 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         report,
         understood,
         switch,
-        contract,
+        recovery_policy,
     } = linux::check_rules(root, rules);
     let mut output = io::stdout().lock();
     if check.json {
         json::document(&mut output, &report)?;
     } else {
-        for (_, line) in report.lines() {
+        for (_, line) in words::report::lines(&report) {
             writeln!(output, "{line}")?;
         }
         if let Some(what) = in_words(switch) {
@@ -61,14 +62,12 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
             )?;
         }
     }
-    if let Some(problem) = &contract {
-        eprintln!(
-            "reseat: {problem}: the claim does not mind, but `reseat recover` does nothing until that is corrected"
-        );
+    if let Some(problem) = &recovery_policy {
+        eprintln!("reseat: {}", words::line(problem));
     }
     Ok(match (understood, Exit::of_check(&report)) {
         (false, _) => Exit::Usage,
-        (true, Exit::Done) => Exit::of_answer(contract.is_none()),
+        (true, Exit::Done) => Exit::of_answer(recovery_policy.is_none()),
         (true, exit) => exit,
     })
 }

@@ -1,7 +1,8 @@
 //! Sentences of findings: the only place where a finding becomes text. Both programs include this module.
 //!
 //! A sentence is a template: `{subject}` is the finding's subject, `{cause}` the fact of that name, and
-//! `{count|virtual function}` that number with its noun, in the plural where it is not one.
+//! `{count|virtual function}` that number with its noun, in the plural where it is not one. `{driver: on driver }` is the fact
+//! behind these words, or nothing without it. `{why}` is the sentence of the finding that led to this one.
 
 #![allow(dead_code, reason = "each of the two programs needs a part of it")]
 
@@ -11,6 +12,7 @@ mod command;
 mod initramfs;
 mod machine;
 mod recovery;
+pub(crate) mod report;
 
 use reseat::model::finding::{Finding, Subject, SubjectKind};
 
@@ -121,6 +123,20 @@ fn fill(template: &str, finding: &Finding) -> String {
 }
 
 fn value(placeholder: &str, finding: &Finding) -> String {
+    if let Some((name, before)) = placeholder.split_once(':') {
+        let value = finding.evidence.get(name);
+        return value.map_or_else(String::new, |value| format!("{before}{value}"));
+    }
+    if placeholder == "why" {
+        let reason = finding.evidence.get("why");
+        // Only a sentence that has no reason itself: no file can make this endless.
+        let template = reason.and_then(|reason| find(SENTENCES, reason));
+        let template = template.filter(|template| !template.contains("{why}"));
+        return template.map_or_else(
+            || reason.unwrap_or("(unknown)").to_owned(),
+            |template| fill(template, finding),
+        );
+    }
     let (name, noun) = match placeholder.split_once('|') {
         Some((name, noun)) => (name, Some(noun)),
         None => (placeholder, None),
@@ -161,6 +177,31 @@ mod tests {
         assert_eq!(
             (counted(1), counted(2)),
             ("1 virtual function".to_owned(), "2 virtual functions".to_owned())
+        );
+    }
+
+    #[test]
+    fn what_led_to_a_finding_is_told_with_it_and_a_fact_may_be_left_out() {
+        let sign = Finding::refusal(
+            id::DISPLAY_FRAMEBUFFER,
+            Subject::function("0000:01:00.0".parse().unwrap()),
+        );
+        let sign = sign.with("framebuffer", "efi-framebuffer.0");
+        let only = sign.clone().leads_to(id::ONLY_DISPLAY);
+        assert_eq!(
+            sentence(&only),
+            "it is the only display of this machine (the firmware's framebuffer (efi-framebuffer.0) is in the memory of \
+             0000:01:00.0)"
+        );
+        assert!(sentence(&sign.with("driver", "efifb")).contains("(efi-framebuffer.0 on driver efifb)"));
+    }
+
+    #[test]
+    fn a_finding_that_is_its_own_reason_comes_to_an_end() {
+        let finding = Finding::refusal(id::ONLY_DISPLAY, Subject::machine()).with("why", "only-display");
+        assert_eq!(
+            sentence(&finding),
+            "it is the only display of this machine (only-display)"
         );
     }
 

@@ -3,7 +3,21 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::claim::{Aim, Isolation, PowerState, TargetFunction, VFIO_PCI};
+use crate::claim::{Aim, Isolation, Leftover, NOBODY, PowerState, TargetFunction, VFIO_PCI};
+use crate::words::sentence;
+
+fn finding(text: &str) -> Finding {
+    Finding::error(id::REPORT_IN_WORDS, Subject::machine()).with("text", text)
+}
+
+fn during(rollback: &Rollback) -> String {
+    rollback.during.as_ref().unwrap().to_string()
+}
+
+/// What is left behind, in words.
+fn in_words(leftovers: &[Leftover]) -> Vec<String> {
+    leftovers.iter().map(crate::words::report::leftover).collect()
+}
 
 const GPU: Identity = Identity {
     vendor: 0x10de,
@@ -132,7 +146,7 @@ impl Kernel {
             fault.times -= 1;
             return Err(Failure {
                 kind: fault.kind,
-                message: format!("fault in {text}"),
+                finding: finding(&format!("fault in {text}")),
             });
         }
         let device = self.devices.get_mut(&operation.function).unwrap();
@@ -238,7 +252,7 @@ fn a_group_that_has_not_come_rolls_the_gpu_back() {
     kernel.groups_awaited.insert(address(0), false);
     let rollback = kernel.run().rollback.unwrap();
     assert_eq!(
-        rollback.failure.message,
+        sentence(&rollback.failure.finding),
         "0000:01:00.0 is behind no IOMMU, also after the bind to vfio-pci"
     );
     assert_eq!(kernel.devices, expected);
@@ -275,8 +289,8 @@ fn one_function_that_cannot_bind_rolls_the_whole_gpu_back() {
     let mut kernel = before.failing("bind 0000:01:00.2 to vfio-pci", FailureKind::Other, 1);
     let rollback = kernel.run().rollback.unwrap();
     assert_eq!(rollback.function, Some(address(2)));
-    assert_eq!(rollback.during.as_deref(), Some("bind 0000:01:00.2 to vfio-pci"));
-    assert_eq!(rollback.leftovers, Vec::<String>::new());
+    assert_eq!(during(&rollback), "bind 0000:01:00.2 to vfio-pci");
+    assert_eq!(rollback.leftovers, Vec::new());
     assert_eq!(kernel.devices, expected);
 }
 
@@ -320,7 +334,7 @@ fn what_cannot_be_taken_back_is_named() {
     let rollback = kernel.run().rollback.unwrap();
     assert_eq!(rollback.leftovers.len(), 1);
     assert!(
-        rollback.leftovers[0].starts_with("bind 0000:01:00.0 to nouveau: "),
+        in_words(&rollback.leftovers)[0].starts_with("bind 0000:01:00.0 to nouveau: "),
         "{rollback:?}"
     );
 }
@@ -332,7 +346,7 @@ fn a_function_that_vanished_has_nothing_to_take_back() {
         .failing("clear driver_override of 0000:01:00.1", FailureKind::Vanished, 1)
         .failing("write 1 to d3cold_allowed of 0000:01:00.1", FailureKind::Vanished, 1);
     let rollback = kernel.run().rollback.unwrap();
-    assert_eq!(rollback.leftovers, Vec::<String>::new());
+    assert_eq!(rollback.leftovers, Vec::new());
     assert_eq!(kernel.devices[&address(0)], Device::new(None));
 }
 
@@ -358,7 +372,7 @@ fn a_function_that_was_exchanged_since_it_was_listed_is_not_claimed() {
     kernel.identity.device = 0x1eb8;
     let rollback = kernel.run().rollback.unwrap();
     assert_eq!(
-        rollback.failure.message,
+        sentence(&rollback.failure.finding),
         "0000:01:00.0 is 10de:1eb8, and was listed as 10de:2489"
     );
     assert_eq!(kernel.devices[&address(0)], Device::new(None));
@@ -394,7 +408,10 @@ fn busy_is_settled_by_the_driver_link() {
     // Nobody has it: the refusal stands, with its own reason.
     let mut kernel = Kernel::new(&[None]).failing("bind 0000:01:00.0 to vfio-pci", FailureKind::Busy, 1);
     let rollback = kernel.run().rollback.unwrap();
-    assert_eq!(rollback.failure.message, "fault in bind 0000:01:00.0 to vfio-pci");
+    assert_eq!(
+        sentence(&rollback.failure.finding),
+        "fault in bind 0000:01:00.0 to vfio-pci"
+    );
 }
 
 #[test]
@@ -407,7 +424,7 @@ fn a_function_that_wakes_late_is_waited_for_and_one_that_does_not_is_rolled_back
     kernel.sleepy.insert(address(0), usize::MAX);
     let rollback = kernel.run().rollback.unwrap();
     assert_eq!(
-        rollback.failure.message,
+        sentence(&rollback.failure.finding),
         "0000:01:00.0 is not in D0 and pinned: power_state D0, PMCSR D3hot, runtime_status active, control on, \
          d3cold_allowed 0"
     );
@@ -434,12 +451,12 @@ fn the_way_back_alone_undoes_what_another_claim_did() {
         during: None,
         failure: Failure {
             kind: FailureKind::Blocked,
-            message: "stopped".to_owned(),
+            finding: finding("stopped"),
         },
         leftovers: Vec::new(),
     };
     let outcome = kernel.drive(&mut Claim::undo(&changes, rollback));
-    assert_eq!(outcome.rollback.unwrap().leftovers, Vec::<String>::new());
+    assert_eq!(outcome.rollback.unwrap().leftovers, Vec::new());
     assert_eq!(kernel.devices, before);
 }
 
@@ -478,9 +495,9 @@ fn what_an_isolation_does_not_reach_is_named_and_the_rest_stays_isolated() {
         1,
     );
     let shortfall = kernel.isolate().rollback.unwrap();
-    assert_eq!(shortfall.during.as_deref(), Some("unbind 0000:01:00.0 from nouveau"));
+    assert_eq!(during(&shortfall), "unbind 0000:01:00.0 from nouveau");
     assert_eq!(
-        shortfall.leftovers,
+        in_words(&shortfall.leftovers),
         ["read driver of 0000:01:00.0: 0000:01:00.0 is still on nouveau"]
     );
     assert_eq!(kernel.devices[&address(1)].driver, None);
@@ -559,7 +576,7 @@ fn the_way_back_comes_last_to_the_function_that_may_be_held() {
     let rollback = Rollback {
         function: Some(second),
         during: None,
-        failure: Failure::other("the time for the claim was over"),
+        failure: Failure::other(finding("the time for the claim was over")),
         leftovers: Vec::new(),
     };
     let mut claim = Claim::undo(&changes, rollback);
@@ -589,7 +606,11 @@ fn what_this_kernel_lacks_is_said_once() {
         claim.tell(Duration::ZERO, Ok(answer));
     }
     assert_eq!(
-        claim.rollback().unwrap().to_string(),
+        format!(
+            "{}: {}",
+            during(claim.rollback().unwrap()),
+            sentence(&claim.rollback().unwrap().failure.finding)
+        ),
         "write vfio-pci to driver_override of 0000:01:00.0: this kernel has no such attribute"
     );
 }

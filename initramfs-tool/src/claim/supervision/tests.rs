@@ -2,7 +2,13 @@
 
 use super::*;
 
-use crate::claim::{Aim, Attribute, TargetFunction};
+use crate::claim::{Aim, Attribute, Leftover, TargetFunction};
+use crate::words::sentence;
+
+/// What is left behind, in words.
+fn in_words(leftovers: &[Leftover]) -> Vec<String> {
+    leftovers.iter().map(crate::words::report::leftover).collect()
+}
 
 fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
@@ -131,9 +137,9 @@ fn a_blocked_worker_is_abandoned_its_gpu_taken_back_and_the_others_claimed() {
     };
     // The function that the kernel holds is left alone: undoing there would block as well.
     assert_eq!(*changes, [overridden(function(1, 0))]);
-    assert_eq!(rollback.during.as_deref(), Some("unbind 0000:01:00.1 from nouveau"));
+    assert_eq!(rollback.during, Some(unbind(function(1, 1))));
     assert_eq!(
-        rollback.leftovers,
+        in_words(&rollback.leftovers),
         [
             "unbind 0000:01:00.1 from nouveau: not known whether it took effect, or still will",
             "clear driver_override of 0000:01:00.1: not tried, the kernel holds the function",
@@ -222,7 +228,7 @@ fn a_worker_that_dies_is_like_one_that_blocks_but_holds_nothing() {
         panic!("{commands:?}");
     };
     assert_eq!(changes.len(), 2);
-    assert!(rollback.failure.message.contains("signal 9"), "{rollback:?}");
+    assert!(sentence(&rollback.failure.finding).contains("signal 9"), "{rollback:?}");
 }
 
 #[test]
@@ -258,7 +264,7 @@ fn a_busy_worker_that_runs_out_of_time_holds_nothing_and_is_taken_back_whole() {
         "it may be held all the same"
     );
     assert_eq!(
-        rollback.leftovers,
+        in_words(&rollback.leftovers),
         ["unbind 0000:01:00.0 from nouveau: not known whether it took effect, or still will"]
     );
 }
@@ -267,13 +273,14 @@ fn a_busy_worker_that_runs_out_of_time_holds_nothing_and_is_taken_back_whole() {
 fn a_worker_that_blocks_on_its_way_back_leaves_the_rest_and_the_first_cause_stands() {
     let mut supervision = Supervision::new(Limits::BOOT);
     let id = blocked(&mut supervision, vec![target(1)]);
-    let cause = Rollback {
+    let cause = Failure::other(Finding::error(id::BIND_REFUSED, Subject::function(function(1, 0))));
+    let turned_back = Rollback {
         function: Some(function(1, 0)),
-        during: Some("bind 0000:01:00.0 to vfio-pci".to_owned()),
-        failure: Failure::other("EINVAL"),
+        during: Some(unbind(function(1, 0))),
+        failure: cause.clone(),
         leftovers: Vec::new(),
     };
-    supervision.event(seconds(0.1), id, Event::TurnedBack(cause));
+    supervision.event(seconds(0.1), id, Event::TurnedBack(turned_back));
     let way_back = Operation {
         function: function(1, 1),
         verb: overridden(function(1, 1)).undo,
@@ -288,9 +295,9 @@ fn a_worker_that_blocks_on_its_way_back_leaves_the_rest_and_the_first_cause_stan
     assert_eq!(supervision.tick(seconds(5.3)), [Command::Abandon(id)]);
     assert_eq!(supervision.unreturned(), [(id, function(1, 0))]);
     let rollback = supervision.into_finished().remove(0).outcome.rollback.unwrap();
-    assert_eq!(rollback.failure.message, "EINVAL");
+    assert_eq!(rollback.failure, cause);
     assert_eq!(
-        rollback.leftovers,
+        in_words(&rollback.leftovers),
         ["clear driver_override of 0000:01:00.0: not known whether it took effect, or still will"]
     );
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::error::Error;
 use std::io;
 
 use reseat_core::address::FunctionAddress;
@@ -13,10 +14,11 @@ use reseat_core::presence::{Presence, RrsVisibility};
 
 use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PowerReading, PowerState, Verb};
 use crate::linux::sysfs::attributes::{Directory, FileError};
-use crate::linux::sysfs::config_space::{ConfigError, ConfigFile};
+use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, drivers};
 use crate::model::display::Framebuffer;
+use crate::model::finding::{Finding, Id, Subject, id};
 
 // As asm-generic/errno-base.h has them.
 const EAGAIN: i32 = 11;
@@ -55,17 +57,21 @@ impl<'a> Effects<'a> {
             Verb::ReadPower => self.read_power(function).map(Answer::Power),
         };
         // Whatever is missing or went wrong at a function that is no longer there is so for that reason.
-        let missing = match &answer {
-            Ok(Answer::NoSuchAttribute | Answer::Driver(None) | Answer::Iommu(None)) => String::new(),
+        let gone = Finding::error(id::FUNCTION_GONE, Subject::function(function));
+        let finding = match &answer {
+            Ok(Answer::NoSuchAttribute | Answer::Driver(None) | Answer::Iommu(None)) => gone,
             Ok(_) => return answer,
-            Err(failure) => format!(": {failure}"),
+            Err(failure) => Finding {
+                evidence: failure.finding.evidence.clone(),
+                ..gone
+            },
         };
         if self.root.function(function).exists() {
             return answer;
         }
         Err(Failure {
             kind: FailureKind::Vanished,
-            message: format!("{function} is gone{missing}"),
+            finding,
         })
     }
 
@@ -87,36 +93,23 @@ impl<'a> Effects<'a> {
 
     fn probe(&mut self, function: FunctionAddress) -> Result<Answer, Failure> {
         let directory = self.directory(function)?;
-        let mut config = ConfigFile::open_in(directory).map_err(|error| Failure::other(error.to_string()))?;
+        let unreadable =
+            |error: &dyn Error| about(function, id::CONFIG_UNREADABLE, |finding| finding.with("cause", error));
+        let mut config = ConfigFile::open_in(directory).map_err(|error| unreadable(&error))?;
         // Whether the root port above lets RRS be seen is not known here; no GPU's vendor is 0001.
         let presence = Presence::read(&mut config, RrsVisibility::Enabled);
-        let identity = match presence.map_err(|error| Failure::other(error.to_string()))? {
+        let identity = match presence.map_err(|error| unreadable(&error))? {
             Presence::Ready(identity) => identity,
-            Presence::Absent => {
-                return Err(Failure::other(format!(
-                    "{function} does not answer: its config reads all-ones"
-                )));
-            }
-            Presence::NotReady => {
-                return Err(Failure::other(format!(
-                    "{function} is not ready: it asks for retries (RRS)"
-                )));
-            }
-            Presence::Zero => {
-                return Err(Failure::other(format!(
-                    "{function} does not answer as a function: its config reads 0"
-                )));
-            }
+            Presence::Absent => return Err(about(function, id::FUNCTION_ABSENT, |it| it)),
+            Presence::NotReady => return Err(about(function, id::FUNCTION_NOT_READY, |it| it)),
+            Presence::Zero => return Err(about(function, id::FUNCTION_READS_ZERO, |it| it)),
         };
-        let in_header = |error: RegisterError<ConfigError>| {
-            Failure::other(format!("cannot read the header of {function}: {error}"))
-        };
-        let pointer = CapabilityPointer::read(&mut config).map_err(in_header)?;
+        let pointer = CapabilityPointer::read(&mut config).map_err(|error| unreadable(&error))?;
         // Where the power state cannot be verified, nothing is begun.
         let power = PowerManagement::search(config, pointer.unwrap_or(CapabilityPointer::None)).map_err(|end| {
-            Failure::other(format!(
-                "the power state of {function} cannot be verified: its capability list is {end}"
-            ))
+            about(function, id::POWER_STATE_UNVERIFIABLE, |finding| {
+                finding.with("list", end)
+            })
         })?;
         let control = directory.read_to_write(Attribute::PowerControl.file());
         let answer = Answer::Present {
@@ -147,7 +140,10 @@ impl<'a> Effects<'a> {
                 if let (Some(meaning), "bind") = (meaning_of_bind_error(error.cause()), file)
                     && drivers::is_vfio(self.root, driver)
                 {
-                    failure.message = format!("{failure}: {meaning}");
+                    failure.finding = Finding::error(meaning, Subject::function(function))
+                        .with("driver", driver)
+                        .with("file", path.display())
+                        .with("cause", error.cause());
                     // No driver matches a function that the kernel is still adding, whatever its override says.
                     if error.cause().raw_os_error() == Some(ENODEV) {
                         failure.kind = FailureKind::Again;
@@ -186,11 +182,7 @@ impl<'a> Effects<'a> {
         let power_management = match self.power.get_mut(&function) {
             Some(Some(power_management)) => power_management,
             Some(None) => return Ok(None),
-            None => {
-                return Err(Failure::other(format!(
-                    "{function} was never asked whether it is there"
-                )));
-            }
+            None => return Err(about(function, id::FUNCTION_NOT_PROBED, |it| it)),
         };
         match power_management.control_status() {
             Ok(control_status) => Ok(Some(match control_status.power_state() {
@@ -200,21 +192,25 @@ impl<'a> Effects<'a> {
                 power_management::PowerState::D3hot => PowerState::D3hot,
             })),
             Err(ViewError::Register(RegisterError::AllOnes { .. })) => Ok(Some(PowerState::AllOnes)),
-            Err(error) => Err(Failure::other(format!("cannot read PMCSR of {function}: {error}"))),
+            Err(error) => Err(about(function, id::PMCSR_UNREADABLE, |finding| {
+                finding.with("cause", error)
+            })),
         }
     }
 }
 
+/// A failure at a function, with the facts that `add` gives it.
+fn about(function: FunctionAddress, id: Id, add: impl FnOnce(Finding) -> Finding) -> Failure {
+    Failure::other(add(Finding::error(id, Subject::function(function))))
+}
+
 /// What the driver core or vfio-pci means by the error of a bind to it.
-fn meaning_of_bind_error(error: &io::Error) -> Option<&'static str> {
+fn meaning_of_bind_error(error: &io::Error) -> Option<Id> {
     match error.raw_os_error()? {
-        ENODEV => Some("the driver does not match the function, its driver_override was not taken"),
-        EBUSY => Some("it has a driver already, or it has virtual functions"),
-        EINVAL => Some(
-            "the driver refuses this function: vfio-pci does so for bridges, for what is on its deny list, and for what \
-                 is in no IOMMU group",
-        ),
-        EAGAIN => Some("the kernel has put the bind off"),
+        ENODEV => Some(id::BIND_NOT_MATCHED),
+        EBUSY => Some(id::BIND_BUSY),
+        EINVAL => Some(id::BIND_REFUSED),
+        EAGAIN => Some(id::BIND_PUT_OFF),
         _ => None,
     }
 }
@@ -227,6 +223,6 @@ fn file_failure(error: &FileError) -> Failure {
     };
     Failure {
         kind,
-        message: error.to_string(),
+        finding: error.finding(),
     }
 }

@@ -11,19 +11,18 @@ use std::{fs, io, thread};
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
-use super::out_of_service::OutOfService;
-use super::{boot, displays, iommu, modprobe, variants, workers};
-use crate::claim::{Aim, FailureKind, Finished, Limits, Target};
+use super::boot;
+use super::run::{Extent, Run};
+use crate::claim::{FailureKind, Finished, Limits};
+use crate::linux::FileError;
 use crate::linux::state::recovery_files::{self, RecordError};
-use crate::linux::state::{boot_quarantine, kernel_log, locks, report, rules};
-use crate::linux::survey::details;
+use crate::linux::state::{boot_quarantine, locks, report, rules};
 use crate::linux::sysfs::root::Root;
-use crate::linux::sysfs::{drivers, functions, slots};
-use crate::linux::{FileError, Listing};
-use crate::model::inventory::{self, Gpu, Wanted};
-use crate::plan::{self, Machine, Plan};
-use crate::report::{Findings, Report};
-use crate::rules::{CommandLine, Rule, Switch};
+use crate::linux::sysfs::{functions, slots};
+use crate::model::finding::{Finding, Subject, id};
+use crate::model::inventory::{self, Gpu};
+use crate::report::{Line, Report, RunResult};
+use crate::rules::{CommandLine, Switch};
 
 /// How long the kernel may take to add what it has found: it gives each function of the same scan a minute to answer.
 const ADDING_LIMIT: Duration = Duration::from_secs(60);
@@ -55,7 +54,7 @@ pub enum HotClaim {
     /// What was done, which is also written down.
     Done(Box<Report>),
     /// Nothing was to be done, and why.
-    Left(String),
+    Left(Finding),
 }
 
 /// Why nothing could be done.
@@ -94,33 +93,34 @@ pub fn report_of(device: DeviceAddress) -> PathBuf {
 }
 
 /// Claims the GPU that `options.function` belongs to if the rules choose it, all of it or nothing; writes a report and lines
-/// for the kernel log. One that is out of service is isolated.
+/// for the kernel log, which `lines` makes of it. One that is out of service is isolated.
 ///
 /// # Errors
 /// [`HotClaimError`]: nothing was touched then.
-pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
+pub fn run(options: &HotOptions, lines: fn(&Report) -> Vec<Line>) -> Result<HotClaim, HotClaimError> {
     let begin = Instant::now();
     let (root, device) = (&options.root, options.function.device_address());
-    let left = |why: &str| Ok(HotClaim::Left(format!("{device}: {why}")));
+    let note = |id| Finding::note(id, Subject::gpu(device));
+    let left = |id| Ok(HotClaim::Left(note(id)));
     let bytes = fs::read(root.path("/proc/cmdline")).map_err(HotClaimError::CommandLine)?;
     let command_line = String::from_utf8_lossy(&bytes).into_owned();
     let parameters = CommandLine::parse(&command_line);
     if parameters.switch == Switch::Off {
-        return left("off by the kernel command line");
+        return left(id::LEFT_SWITCHED_OFF);
     }
     if boot::is_crash_kernel(root) {
-        return left("this kernel saves the memory of a crashed one");
+        return left(id::LEFT_CRASH_KERNEL);
     }
     if options.if_new
         && let Some(why) = is_not_new(root, options.function)
     {
-        return left(&why);
+        return Ok(HotClaim::Left(why));
     }
     if gpu_at(options).is_none() {
         if !root.function(options.function).exists() {
             return Err(HotClaimError::NoFunction(options.function));
         }
-        return left("there is no GPU");
+        return left(id::LEFT_NO_GPU);
     }
     let _claim = match locks::of_claim(root, device, LOCK_LIMIT) {
         Ok(Some(lock)) => lock,
@@ -132,7 +132,7 @@ pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
     way.retain(|function| function.device_address() != device);
     way.extend(gpu.functions.iter().map(|function| function.address));
     let Some(_domain) = locks::of_way(root, &way).map_err(HotClaimError::Lock)? else {
-        return left("a recovery is under way, and claims what it brings back");
+        return left(id::LEFT_TO_RECOVERY);
     };
     if recovery_files::is_interrupted(root, device)? {
         return Err(HotClaimError::BrokenOff(device));
@@ -145,23 +145,24 @@ pub fn run(options: &HotOptions) -> Result<HotClaim, HotClaimError> {
         begin: Instant::now(),
     };
     match claim.attempts(&parameters) {
-        None => left("no rule chooses it"),
-        Some(findings) => Ok(HotClaim::Done(Box::new(claim.report(findings, begin)))),
+        None => left(id::LEFT_NOT_CHOSEN),
+        Some(result) => Ok(HotClaim::Done(Box::new(claim.report(result, begin, lines)))),
     }
 }
 
 /// Why a function is not one that has appeared since the last claim, or cannot be told from one that was there.
-fn is_not_new(root: &Root, function: FunctionAddress) -> Option<String> {
+fn is_not_new(root: &Root, function: FunctionAddress) -> Option<Finding> {
+    let note = |id| Finding::note(id, Subject::gpu(function.device_address()));
     let reports = [
         PathBuf::from(report::CLAIM_REPORT),
         report_of(function.device_address()),
     ];
     let reports = reports.iter().filter_map(|at| report::read(root, at).ok());
     let Some(newest) = reports.filter_map(|report| report.newest_function).max() else {
-        return Some("no report tells which functions the boot's claim saw".to_owned());
+        return Some(note(id::LEFT_NO_BOOT_REPORT));
     };
     let is_new = functions::instance(root, function).is_some_and(|instance| instance > newest);
-    (!is_new).then(|| format!("{function} has been there since the last claim"))
+    (!is_new).then(|| note(id::LEFT_NOT_NEW).with("function", function))
 }
 
 fn gpu_at(options: &HotOptions) -> Option<Gpu> {
@@ -206,105 +207,51 @@ struct HotRun<'a> {
 
 impl HotRun<'_> {
     /// What was found and done; nothing if nothing is asked for.
-    fn attempts(&self, parameters: &CommandLine) -> Option<Findings> {
+    fn attempts(&self, parameters: &CommandLine) -> Option<RunResult> {
         for _ in 1..ATTEMPTS {
-            let findings = self.attempt(parameters)?;
-            if !findings.finished.iter().any(was_too_late) {
-                return Some(findings);
+            let result = self.attempt(parameters)?;
+            if !result.finished.iter().any(was_too_late) {
+                return Some(result);
             }
             thread::sleep(ATTEMPT_PAUSE);
         }
         self.attempt(parameters)
     }
 
-    fn attempt(&self, parameters: &CommandLine) -> Option<Findings> {
+    fn attempt(&self, parameters: &CommandLine) -> Option<RunResult> {
         let root = &self.options.root;
         let mut problems = Vec::new();
         let rules = rules::rules_from_file(root, None).unwrap_or_else(|problem| {
             problems.push(problem);
             Vec::new()
         });
-        let rules = parameters.join(rules);
-        let listing = functions::list(root);
-        let mut plan = self.plan(rules, &listing, &mut problems);
-        plan.narrow_to(self.device);
-        plan.spare_peers_at_work(|driver| drivers::is_vfio(root, driver));
-        plan.variants = variants::choose(root, &plan.claim, &mut problems, self.loading_ends());
-        if plan.is_empty() && problems.is_empty() {
+        let run = Run {
+            root,
+            command_line: self.command_line.to_owned(),
+            rules: parameters.join(rules),
+            quarantine: boot_quarantine::read(root),
+            extent: Extent::Gpu(self.device),
+            limits: Limits::RUNNING,
+            begin: self.begin,
+            dry_run: self.dry_run,
+            problems,
+        };
+        let mut result = run.carry_out();
+        if result.plan.is_empty() && result.problems.is_empty() {
             return None;
         }
         // Whoever has misspelt a parameter is to know why this is a dry run. Others were told at boot.
         if parameters.switch == Switch::DryRun {
-            problems.extend(boot::unknown(parameters));
+            result.problems.extend(parameters.findings());
         }
-        let mut findings = Findings {
-            plan,
-            problems,
-            vfio_pci: None,
-            finished: Vec::new(),
-            dry_run: self.dry_run,
-            newest_function: listing.newest,
-        };
-        if !self.dry_run {
-            self.claim(&listing, &mut findings);
-        } else if !findings.plan.claim.is_empty() {
-            findings.vfio_pci = modprobe::look(root, &variants::running(root), self.loading_ends());
-        }
-        Some(findings)
-    }
-
-    fn plan(&self, rules: Vec<Rule>, listing: &Listing, problems: &mut Vec<String>) -> Plan {
-        let root = &self.options.root;
-        let machine = Machine {
-            functions: &listing.functions,
-            unreadable: &listing.unreadable,
-            details: &details::gather(root, &listing.functions, Wanted::by(&rules), problems),
-            signs: &displays::signs(root, &listing.functions),
-            iommu: &iommu::gather(root, &listing.functions, self.command_line),
-        };
-        let mut plan = plan::plan(rules, machine);
-        let mut gpus = inventory::gpus(&listing.functions);
-        gpus.retain(|gpu| gpu.device == self.device);
-        let mut out_of_service = OutOfService::new(root, boot_quarantine::read(root), &gpus);
-        plan.set_aside(&listing.functions, |gpu, chosen| match gpu.device == self.device {
-            true => out_of_service.against(gpu, chosen),
-            false => None,
-        });
-        plan.replaced = out_of_service.replaced;
-        problems.extend(out_of_service.problems);
-        plan
-    }
-
-    fn claim(&self, listing: &Listing, findings: &mut Findings) {
-        let root = &self.options.root;
-        let mut targets: Vec<Target> = Vec::new();
-        if !findings.plan.claim.is_empty() {
-            let module = modprobe::provide_vfio_pci(root, self.loading_ends());
-            let taken = boot::taken_by_loading(root, &module, &findings.plan, &listing.functions);
-            findings.problems.extend(taken);
-            if module.problem.is_none() {
-                let until = self.loading_ends();
-                variants::provide(root, &mut findings.plan.variants, &mut findings.problems, until);
-                let plan = &findings.plan;
-                targets.extend(plan.claim.iter().map(|gpu| boot::target(gpu, plan)));
-            }
-            findings.vfio_pci = Some(module);
-        }
-        let out_of_service = findings.plan.out_of_service.iter();
-        targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));
-        findings.finished = workers::claim(root, self.begin, Limits::RUNNING, targets).finished;
-        boot::learn_groups(root, &mut findings.plan);
-    }
-
-    fn loading_ends(&self) -> Instant {
-        self.begin + Limits::RUNNING.loading_ends
+        Some(result)
     }
 
     /// Puts it into the report's form, and writes that down.
-    fn report(&self, findings: Findings, begin: Instant) -> Report {
+    fn report(&self, result: RunResult, begin: Instant, lines: fn(&Report) -> Vec<Line>) -> Report {
         let root = &self.options.root;
-        let driver_now = |address| functions::driver_of(root, address).ok().flatten();
-        let mut report = Report::new(findings, boot::boot(root), driver_now, begin.elapsed());
+        let driver_now = |address| boot::driver_now(root, address);
+        let mut report = Report::new(result, boot::boot(root), driver_now, begin.elapsed());
         report.limit_ms = u64::try_from(Limits::RUNNING.whole.as_millis()).unwrap_or(u64::MAX);
         let to = report_of(self.device);
         // A GPU has as many events as functions: what the first one did is not to be lost.
@@ -312,13 +259,10 @@ impl HotRun<'_> {
         if self.dry_run || was_done {
             return report;
         }
-        let written = report::write(root, &to, &report).map_err(|error| error.to_string());
-        let logged = kernel_log::log_all(root, &report.log_details());
-        let logged = logged.map_err(|error| format!("cannot write to /dev/kmsg: {error}"));
-        for problem in [written, logged].into_iter().filter_map(Result::err) {
-            report.problems.push(problem);
-            report.complete = false;
+        if let Err(error) = report::write(root, &to, &report) {
+            report.add_problem(error.finding());
         }
+        boot::log_report(root, &mut report, lines);
         report
     }
 }

@@ -12,6 +12,7 @@ use crate::claim::VFIO_PCI;
 use crate::linux::process::program;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, Subject, SubjectKind, id};
 use crate::model::variants;
 use crate::report::{ModuleReport, milliseconds};
 
@@ -31,7 +32,12 @@ pub(crate) fn provide_vfio_pci(root: &Root, until: Instant) -> ModuleReport {
     let was_there = is_there();
     let load = || modprobe(root, &[VFIO_PCI, "disable_idle_d3=1"], until).err();
     let problem = if was_there { None } else { load() };
-    let problem = problem.or_else(|| (!is_there()).then(|| format!("loaded {VFIO_PCI}, and no such driver appeared")));
+    let about = |id| Finding::error(id, Subject::named(SubjectKind::Module, VFIO_PCI));
+    let problem = problem.map(|error| about(id::MODULE_NOT_LOADED).with("cause", error));
+    let problem = problem.or_else(|| {
+        let directory = root.driver(VFIO_PCI);
+        (!directory.is_dir()).then(|| about(id::MODULE_WITHOUT_DRIVER).with("directory", directory.display()))
+    });
     let disable_idle_d3 = disable_idle_d3(root);
     let asleep = problem.is_none() && disable_idle_d3 != Some(true);
     ModuleReport {
@@ -55,19 +61,19 @@ pub(crate) fn look(root: &Root, kernel: &str, until: Instant) -> Option<ModuleRe
         disable_idle_d3: None,
         duration_ms: milliseconds(begin.elapsed()),
         warning: None,
-        problem: Some(problem),
+        problem: Some(
+            Finding::error(id::MODULE_NOT_LOADED, Subject::named(SubjectKind::Module, VFIO_PCI)).with("cause", problem),
+        ),
     })
 }
 
 /// Not the claim's failure: the pin holds all the same.
-fn without_parameter(root: &Root) -> String {
-    let cure = match is_built_in(root) {
-        true => "it is built in: add `vfio_pci.disable_idle_d3=1` to the kernel command line",
-        false => {
-            "it was loaded before: have `options vfio-pci disable_idle_d3=1` in /etc/modprobe.d and in the initramfs"
-        }
-    };
-    format!("vfio-pci runs without disable_idle_d3=1, so that only the pin keeps claimed functions in D0 ({cure})")
+fn without_parameter(root: &Root) -> Finding {
+    let warning = Finding::warning(id::IDLE_D3_ENABLED, Subject::named(SubjectKind::Module, VFIO_PCI));
+    warning.remedy(match is_built_in(root) {
+        true => id::SET_IDLE_D3_ON_COMMAND_LINE,
+        false => id::SET_IDLE_D3_IN_MODPROBE,
+    })
 }
 
 /// A module that was loaded has a state.

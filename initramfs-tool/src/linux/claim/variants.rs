@@ -8,63 +8,52 @@ use reseat_core::address::FunctionAddress;
 use reseat_core::header::{ClassCode, Identity};
 
 use super::modprobe;
-use crate::claim::{Limits, VFIO_PCI};
+use crate::claim::Limits;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
+use crate::model::finding::{Finding, Subject, SubjectKind, id};
 use crate::model::inventory::{self, Gpu};
-use crate::model::variants::{self, Subject, VFIO_PCI_MODULE, Variant, Variants};
+use crate::model::variants::{self, AliasFields, VFIO_PCI_MODULE, Variant, Variants};
 
 /// Where mkinitcpio's image has the lines about variants: it keeps none of the kernel's own lists that are text.
 const KEPT_ALIASES: &str = "/etc/reseat/vfio.alias";
 
 /// The variants that are made for functions of `gpus`. Where no list can be read there are none: plain vfio-pci takes every
 /// function. So it does where a variant would bring more along than itself, and where that is not known at `until`.
-pub(crate) fn choose(
-    root: &Root,
-    gpus: &[Gpu],
-    problems: &mut Vec<String>,
-    until: Instant,
-) -> BTreeMap<FunctionAddress, Variant> {
+pub(crate) fn choose(root: &Root, gpus: &[Gpu], until: Instant) -> (BTreeMap<FunctionAddress, Variant>, Vec<Finding>) {
     let kernel = running(root);
-    let mut chosen = made_for(root, &kernel, gpus, problems);
+    let (mut chosen, mut problems) = made_for(root, &kernel, gpus);
     let mut known: Vec<(String, bool)> = Vec::new();
     chosen.retain(|_, variant| {
         if let Some((_, alone)) = known.iter().find(|(module, _)| *module == variant.module) {
             return *alone;
         }
         let alone = comes_alone(root, &kernel, &variant.module, until).unwrap_or_else(|problem| {
-            problems.push(format!("{problem}: vfio-pci takes its place"));
+            problems.push(problem.leads_to(id::VARIANT_GIVEN_UP));
             false
         });
         known.push((variant.module.clone(), alone));
         alone
     });
-    chosen
+    (chosen, problems)
 }
 
 /// The modules of the variants that an image for a kernel is to have on this machine.
 pub(crate) fn of_this_machine(root: &Root, kernel: &str) -> Vec<String> {
     let gpus = inventory::gpus(&functions::list(root).functions);
-    let chosen = made_for(root, kernel, &gpus, &mut Vec::new()).into_values();
-    let mut modules: Vec<String> = chosen.map(|variant| variant.module).collect();
+    let (chosen, _) = made_for(root, kernel, &gpus);
+    let mut modules: Vec<String> = chosen.into_values().map(|variant| variant.module).collect();
     modules.sort();
     modules.dedup();
     let until = Instant::now() + Limits::RUNNING.loading_ends;
-    modules.retain(|module| comes_alone(root, kernel, module, until) == Ok(true));
+    modules.retain(|module| comes_alone(root, kernel, module, until).is_ok_and(|alone| alone));
     modules
 }
 
-/// The driver that a claim gives a function, of what is in the kernel now.
-pub(crate) fn driver_for(root: &Root, function: FunctionAddress, identity: Identity, class: ClassCode) -> String {
-    let variants = known(root, &running(root));
-    let module = module_for(root, &variants, function, identity, class).ok().flatten();
-    let driver = module.and_then(|module| driver_of(root, &module).ok());
-    driver.unwrap_or_else(|| VFIO_PCI.to_owned())
-}
-
 /// The variant for each function that one is made for.
-fn made_for(root: &Root, kernel: &str, gpus: &[Gpu], problems: &mut Vec<String>) -> BTreeMap<FunctionAddress, Variant> {
+fn made_for(root: &Root, kernel: &str, gpus: &[Gpu]) -> (BTreeMap<FunctionAddress, Variant>, Vec<Finding>) {
     let variants = known(root, kernel);
+    let mut problems = Vec::new();
     let functions = gpus.iter().flat_map(|gpu| &gpu.functions);
     let variant = functions.filter_map(|function| {
         let module = module_for(root, &variants, function.address, function.identity, function.class);
@@ -74,7 +63,8 @@ fn made_for(root: &Root, kernel: &str, gpus: &[Gpu], problems: &mut Vec<String>)
         })?;
         Some((function.address, Variant { module, driver: None }))
     });
-    variant.collect()
+    let variants = variant.collect();
+    (variants, problems)
 }
 
 fn module_for(
@@ -83,17 +73,17 @@ fn module_for(
     function: FunctionAddress,
     identity: Identity,
     class: ClassCode,
-) -> Result<Option<String>, String> {
+) -> Result<Option<String>, Finding> {
     if variants.is_empty() {
         return Ok(None);
     }
     let subsystem = functions::subsystem(root, function)?;
-    let subject = Subject {
+    let fields = AliasFields {
         identity,
         subsystem,
         class,
     };
-    Ok(variants.module_for(subject).map(str::to_owned))
+    Ok(variants.module_for(fields).map(str::to_owned))
 }
 
 /// The release of the kernel that runs; empty where it does not say.
@@ -108,9 +98,9 @@ fn known(root: &Root, kernel: &str) -> Variants {
 }
 
 /// Whether loading a variant loads nothing else that is not in the kernel, or comes with vfio-pci.
-fn comes_alone(root: &Root, kernel: &str, module: &str, until: Instant) -> Result<bool, String> {
-    let with_vfio_pci = modprobe::depends(root, kernel, VFIO_PCI_MODULE, until)?;
-    let loads = modprobe::depends(root, kernel, module, until)?;
+fn comes_alone(root: &Root, kernel: &str, module: &str, until: Instant) -> Result<bool, Finding> {
+    let depends = |of| modprobe::depends(root, kernel, of, until).map_err(|error| not_loaded(module, error));
+    let (with_vfio_pci, loads) = (depends(VFIO_PCI_MODULE)?, depends(module)?);
     let is_there = |module: &str| {
         let modules = root.path("/sys/module");
         with_vfio_pci.iter().any(|other| other == module) || modules.join(module).exists()
@@ -120,37 +110,41 @@ fn comes_alone(root: &Root, kernel: &str, module: &str, until: Instant) -> Resul
 
 /// Loads the chosen variants, after vfio-pci, of which they take `disable_idle_d3`. One that cannot be had is given up for
 /// plain vfio-pci, and so is one that has not come at `until`.
-pub(crate) fn provide(
-    root: &Root,
-    variants: &mut BTreeMap<FunctionAddress, Variant>,
-    problems: &mut Vec<String>,
-    until: Instant,
-) {
+pub(crate) fn provide(root: &Root, variants: &mut BTreeMap<FunctionAddress, Variant>, until: Instant) -> Vec<Finding> {
+    let mut problems = Vec::new();
     let mut drivers: BTreeMap<String, Option<String>> = BTreeMap::new();
     for variant in variants.values_mut() {
         let driver = drivers.entry(variant.module.clone()).or_insert_with(|| {
             load(root, &variant.module, until)
-                .map_err(|problem| problems.push(format!("{problem}: vfio-pci takes its place")))
+                .map_err(|problem| problems.push(problem.leads_to(id::VARIANT_GIVEN_UP)))
                 .ok()
         });
         variant.driver = driver.clone();
     }
     variants.retain(|_, variant| variant.driver.is_some());
+    problems
 }
 
-fn load(root: &Root, module: &str, until: Instant) -> Result<String, String> {
-    modprobe::modprobe(root, &[module], until)?;
+fn load(root: &Root, module: &str, until: Instant) -> Result<String, Finding> {
+    modprobe::modprobe(root, &[module], until).map_err(|error| not_loaded(module, error))?;
     driver_of(root, module)
 }
 
+fn not_loaded(module: &str, cause: impl ToString) -> Finding {
+    Finding::error(id::MODULE_NOT_LOADED, Subject::named(SubjectKind::Module, module)).with("cause", cause)
+}
+
 /// The name of a loaded module's PCI driver, which need not be the module's.
-fn driver_of(root: &Root, module: &str) -> Result<String, String> {
+fn driver_of(root: &Root, module: &str) -> Result<String, Finding> {
     let directory = root.path("/sys/module").join(module).join("drivers");
     let entries = fs::read_dir(&directory).into_iter().flatten().flatten();
     let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names
         .find_map(|name| name.strip_prefix("pci:").map(str::to_owned))
-        .ok_or_else(|| format!("loaded {module}, and no driver appeared in {}", directory.display()))
+        .ok_or_else(|| {
+            Finding::error(id::MODULE_WITHOUT_DRIVER, Subject::named(SubjectKind::Module, module))
+                .with("directory", directory.display())
+        })
 }
 
 #[cfg(test)]
@@ -186,11 +180,12 @@ alias vfio_pci:v00008086d0000E20Bsv*sd*bc03sc*i* xe_vfio_pci
         (machine, inventory::gpus(&functions))
     }
 
-    fn chosen(machine: &TestRoot, gpus: &[Gpu]) -> (Vec<(String, String)>, Vec<String>) {
-        let mut problems = Vec::new();
+    fn chosen(machine: &TestRoot, gpus: &[Gpu]) -> (Vec<(String, String)>, Vec<Finding>) {
         let until = Instant::now() + Limits::RUNNING.loading_ends;
-        let chosen = choose(&machine.root(), gpus, &mut problems, until).into_iter();
-        let chosen = chosen.map(|(function, variant)| (function.to_string(), variant.module));
+        let (chosen, problems) = choose(&machine.root(), gpus, until);
+        let chosen = chosen
+            .into_iter()
+            .map(|(function, variant)| (function.to_string(), variant.module));
         (chosen.collect(), problems)
     }
 
@@ -215,7 +210,7 @@ alias vfio_pci:v00008086d0000E20Bsv*sd*bc03sc*i* xe_vfio_pci
             problems.len() == 2
                 && problems
                     .iter()
-                    .all(|problem| problem.ends_with("vfio-pci takes its place")),
+                    .all(|problem| crate::words::sentence(problem).ends_with("vfio-pci takes its place")),
             "{problems:?}"
         );
     }
@@ -232,14 +227,13 @@ alias vfio_pci:v00008086d0000E20Bsv*sd*bc03sc*i* xe_vfio_pci
 
     #[test]
     fn a_claim_gives_the_variant_only_where_it_is_loaded() {
-        let (machine, gpus) = machine();
-        let function = gpus[0].functions[0].clone();
-        let driver = || driver_for(&machine.root(), function.address, function.identity, function.class);
-        assert_eq!(driver(), VFIO_PCI);
+        let (machine, _) = machine();
+        let driver = || driver_of(&machine.root(), "nvgrace_gpu_vfio_pci");
+        assert!(driver().is_err());
         machine.link(
             "/sys/module/nvgrace_gpu_vfio_pci/drivers/pci:nvgrace-gpu",
             "../../../bus/pci/drivers/nvgrace-gpu",
         );
-        assert_eq!(driver(), "nvgrace-gpu");
+        assert_eq!(driver().unwrap(), "nvgrace-gpu");
     }
 }

@@ -78,7 +78,7 @@ pub fn install(
 /// What is to be known of the rules that go into the image.
 fn about_rules(root: &Root) -> Vec<String> {
     if root.path(RULES_FILE).exists() {
-        return rules::meaning_nothing(root);
+        return rules::invalid(root).iter().map(ToString::to_string).collect();
     }
     let missing = format!("there is no {RULES_FILE}: only what the kernel command line names will be claimed");
     vec![missing]

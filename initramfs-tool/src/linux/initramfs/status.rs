@@ -11,6 +11,7 @@ use crate::initramfs::contents::{Digest, Shortfall, shortfalls};
 use crate::initramfs::plan::{self, Request, Which};
 use crate::linux::state::rules;
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::Finding;
 
 /// How the claim stands in the initramfs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,7 +29,7 @@ pub struct InitramfsStatus {
     /// Why the image of the kernel that runs is not among them.
     pub running_problem: Option<String>,
     /// What in the rules means nothing, and so claims nothing from any image.
-    pub rules_problems: Vec<String>,
+    pub rules_problems: Vec<Finding>,
     /// What speaks for unified kernel images, which are not looked into.
     pub unified: Vec<String>,
 }
@@ -149,7 +150,7 @@ pub fn status(root: &Root) -> Result<InitramfsStatus, InitramfsError> {
     let is_elsewhere = facts.deployed.is_some() || !facts.unified.is_empty() || builder.is_err();
     let not_found = plan::choose(&facts, &Which::Running).err().filter(|_| !is_elsewhere);
     Ok(InitramfsStatus {
-        rules_problems: rules::meaning_nothing(root),
+        rules_problems: rules::invalid(root),
         running_problem: not_found.map(|refusal| refusal.to_string()),
         builder: builder.map_err(|refusal| refusal.to_string()),
         cut_off: record.is_some_and(|record| !record.complete),

@@ -11,7 +11,7 @@ use reseat_core::config::{ConfigRead, Offset, ReadableSize};
 use reseat_core::presence::Readiness;
 use reseat_core::snapshot::{Full, Register};
 
-use crate::linux::survey::{health, machine, usage};
+use crate::linux::survey::{admission, machine, usage};
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, capabilities};
@@ -136,7 +136,7 @@ fn space_of(root: &Root, subject: &Subject, function: FunctionAddress) -> Result
     let Some(ports) = ports_above(root, subject, function) else {
         return Ok(Space::unread("not read, since it is not known which ports are above"));
     };
-    let readiness = match health::admission(root, &ports) {
+    let readiness = match admission::admission(root, &ports) {
         Ok(admission) => {
             let rrs = machine::rrs_visibility(root, subject.ports.first().copied());
             machine::readiness(root, function, admission, rrs)?

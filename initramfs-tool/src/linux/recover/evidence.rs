@@ -11,7 +11,7 @@ use reseat_core::recovery::End;
 use super::worker::{WorkerError, Workers};
 use crate::linux::state::bundles;
 use crate::linux::state::durable::DurableError;
-use crate::linux::state::kernel_log::Reader;
+use crate::linux::state::kernel_log_reader::Reader;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 use crate::records::evidence::{Bundle, Evidence, Machine, Part, SCHEMA, Told, When, functions_of};
@@ -68,6 +68,7 @@ impl<'a> Recorder<'a> {
     /// Takes note of what is told.
     pub(super) fn hear(&mut self, event: &Event) {
         if let Event::Began { operation, .. } = event {
+            let operation = operation.operation();
             self.changed |= !operation.only_looks();
             self.reset |= operation.resets();
         }
@@ -173,10 +174,9 @@ fn machine(root: &Root) -> Machine {
 mod tests {
     use std::fs;
 
-    use reseat_core::recovery::Operation;
-
     use super::*;
     use crate::records::evidence::{Collected, fixture};
+    use crate::recovery::Step;
 
     fn machine() -> (tempfile::TempDir, Root) {
         let directory = tempfile::tempdir().unwrap();
@@ -197,7 +197,7 @@ mod tests {
         Ok(Answer::Collected(collected))
     }
 
-    fn begin(operation: Operation) -> Event {
+    fn begin(operation: Step) -> Event {
         Event::Began {
             rung: None,
             operation,
@@ -257,13 +257,13 @@ mod tests {
         let end = End::Refused(reseat_core::decision::Refusal::InUse);
         assert!(recorder.finish(&mut workers, end).is_none());
         recorder.look(&mut answer, When::Before);
-        recorder.hear(&begin(Operation::CheckUse));
+        recorder.hear(&begin(Step::CheckUse));
         recorder.after(&mut workers, Rung::DetachSbr);
         assert_eq!(recorder.bundle.moments.len(), 1);
         assert!(!recorder.changed && !recorder.reset);
-        recorder.hear(&begin(Operation::Journal));
+        recorder.hear(&begin(Step::Journal));
         assert!(recorder.changed && !recorder.reset);
-        recorder.hear(&begin(Operation::ResetEmptyBus));
+        recorder.hear(&begin(Step::ResetEmptyBus));
         assert!(recorder.reset);
         recorder.look(&mut answer, When::After(Rung::DetachSbr));
         let end = End::Recovered { by: Rung::DetachSbr };
@@ -278,7 +278,7 @@ mod tests {
         let (_directory, root) = machine();
         let mut recorder = Recorder::new(&root, &fixture().subject);
         recorder.look(&mut answer, When::Before);
-        (0..MOST_TOLD + 5).for_each(|_| recorder.hear(&begin(Operation::ReadLink)));
+        (0..MOST_TOLD + 5).for_each(|_| recorder.hear(&begin(Step::ReadLink)));
         let end = End::Recovered { by: Rung::DetachSbr };
         let path = recorder.finish(&mut Workers::new(&root), end).unwrap().unwrap();
         let bundle = bundles::read(&root, &path).unwrap();

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use reseat_core::decision::{Attempt, Bmc, Facts, Known, Reach, Sickness, Tried, Use, decide};
-use reseat_core::recovery::{Observation, Operation};
+use reseat_core::recovery::Observation;
 
 use super::ladder::Ladder;
 use super::run::Options;
 use crate::linux::state::kernel_log;
-use crate::recovery::{Answer, Event, Means, Planned, Task, whole_milliseconds};
+use crate::recovery::{Answer, Event, Means, Planned, Step, Task, whole_milliseconds};
 use crate::report::Tone;
 
 /// Holding a GPU against its baseline before anything is done.
@@ -41,7 +41,7 @@ impl Ladder<'_> {
     }
 
     fn usage(&mut self, options: &Options) -> (Use, Vec<String>) {
-        let (observation, mut words) = self.operate(Operation::CheckUse, Operation::CheckUse.limit());
+        let (observation, mut words) = self.take(Step::CheckUse, Step::CheckUse.limit());
         let usage = match observation {
             Observation::Use(usage) => usage,
             _ => Use::Unknown,
@@ -67,7 +67,7 @@ impl Ladder<'_> {
     /// it meanwhile. The kernel's log keeps that.
     pub(super) fn not_forced(&mut self) -> Option<String> {
         let task = Task::FindHolders(self.surveyed.subject.clone());
-        let why = match self.workers.ask(&task, Operation::CheckUse.limit()) {
+        let why = match self.workers.ask(&task, Step::CheckUse.limit()) {
             Ok(Answer::Holders(holders)) if holders.is_empty() => return None,
             Ok(Answer::Holders(holders)) => holders.join("; "),
             Ok(other) => format!("nobody knows who has it through VFIO: {other:?}"),
@@ -107,7 +107,7 @@ impl Ladder<'_> {
                 rung,
                 reach: Reach::Reset,
             });
-            facts.sickness.set_last_reset_failed(true);
+            facts.known.sickness.set_last_reset_failed(true);
         }
     }
 

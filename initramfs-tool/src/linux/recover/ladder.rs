@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use reseat_core::decision::{Decision, Exclusivity, Use};
+use reseat_core::decision::{Decision, Exclusivity, Rung, Use};
 use reseat_core::recovery::{Action, Awaited, End, Observation, Operation, Order, Progress, Reason, Record, Recovery};
 
 use super::bookkeeping::Chronicle;
@@ -11,7 +11,7 @@ use super::evidence::Recorder;
 use super::worker::{WorkerError, Workers};
 use crate::linux::state::recovery_files;
 use crate::linux::sysfs::root::Root;
-use crate::recovery::{Answer, Event, Surveyed, Task, advice, whole_milliseconds};
+use crate::recovery::{Answer, Event, Step, Surveyed, Task, advice, whole_milliseconds};
 use crate::rules::Reboot;
 
 /// An answer that is there in the last moment still has to be heard.
@@ -45,9 +45,42 @@ impl Ladder<'_> {
         });
     }
 
-    pub(super) fn operate(&mut self, operation: Operation, limit: Duration) -> (Observation, Vec<String>) {
-        let task = Task::Operate(operation, self.surveyed.subject.clone());
+    /// Takes one step, unreported.
+    pub(super) fn take(&mut self, step: Step, limit: Duration) -> (Observation, Vec<String>) {
+        let task = Task::Operate(step, self.surveyed.subject.clone());
         self.perform(&task, limit)
+    }
+
+    /// Does an operation until `deadline`, step by step.
+    pub(super) fn operate(&mut self, rung: Option<Rung>, operation: Operation, deadline: Duration) -> Observation {
+        Step::take_all(operation, |step| self.report_step(rung, step, deadline))
+    }
+
+    /// Takes a step, and reports that before it begins and when it has ended.
+    fn report_step(&mut self, rung: Option<Rung>, step: Step, deadline: Duration) -> Observation {
+        let begin = self.begin.elapsed();
+        let left = deadline.saturating_sub(begin).saturating_sub(LAST_WORDS);
+        let limit = step.limit().min(left);
+        self.tell(&Event::Began {
+            rung,
+            operation: step,
+            limit_ms: whole_milliseconds(limit),
+        });
+        let (mut observation, mut words) = self.take(step, limit);
+        if self.forced && step == Step::CheckUse && observation != Observation::Use(Use::Free) {
+            match self.not_forced() {
+                Some(obstacle) => words.push(obstacle),
+                None => observation = Observation::Use(Use::Free),
+            }
+        }
+        let took = self.begin.elapsed().saturating_sub(begin);
+        self.tell(&Event::Ended {
+            operation: step,
+            took_ms: whole_milliseconds(took),
+            observation: in_words(observation),
+            words,
+        });
+        observation
     }
 
     fn perform(&mut self, task: &Task, limit: Duration) -> (Observation, Vec<String>) {
@@ -108,35 +141,16 @@ impl Ladder<'_> {
     }
 
     fn carry_out(&mut self, recovery: &mut Recovery, order: Order) {
-        let begin = self.begin.elapsed();
-        let limit = order.deadline.saturating_sub(begin).saturating_sub(LAST_WORDS);
         let observation = match order.action {
             Action::Do(operation) => {
                 let rung = recovery.waiting().and_then(|waiting| waiting.rung);
-                let limit_ms = whole_milliseconds(limit);
-                self.tell(&Event::Began {
-                    rung,
-                    operation,
-                    limit_ms,
-                });
-                let (mut observation, mut words) = self.operate(operation, limit);
-                if self.forced && operation == Operation::CheckUse && observation != Observation::Use(Use::Free) {
-                    match self.not_forced() {
-                        Some(obstacle) => words.push(obstacle),
-                        None => observation = Observation::Use(Use::Free),
-                    }
-                }
-                let took = self.begin.elapsed().saturating_sub(begin);
-                self.tell(&Event::Ended {
-                    operation,
-                    took_ms: whole_milliseconds(took),
-                    observation: in_words(observation),
-                    words,
-                });
-                observation
+                self.operate(rung, operation, order.deadline)
             }
             Action::Record(record) => self.record(record),
-            Action::Quarantine(reason) => self.quarantine(reason, limit),
+            Action::Quarantine(reason) => {
+                let left = order.deadline.saturating_sub(self.begin.elapsed());
+                self.quarantine(reason, left.saturating_sub(LAST_WORDS))
+            }
         };
         recovery.tell(self.begin.elapsed(), order.ticket, observation);
     }

@@ -1,10 +1,10 @@
-//! One operation of the ladder, done.
+//! One step of the ladder, taken.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::decision::{Availability, Exclusivity, Surroundings, Tdi, Use};
 use reseat_core::health::{self as judged, Errors, Reading, Verdict};
 use reseat_core::presence::{PortLink, Readiness};
-use reseat_core::recovery::{Failure, Observation, Operation};
+use reseat_core::recovery::{Failure, Observation};
 use reseat_core::topology::Place;
 use reseat_core::topology::function::Function;
 
@@ -15,67 +15,67 @@ use crate::claim::{Attribute, NOBODY};
 use crate::linux::state::recovery_files;
 use crate::linux::survey::health::Patience;
 use crate::linux::survey::machine::Survey;
-use crate::linux::survey::{health, machine, usage};
+use crate::linux::survey::{admission, health, machine, usage};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
 use crate::model::usage::{Usage, User};
-use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Means, Member, Subject, Surveyed};
+use crate::recovery::{Before, Examined, FunctionBaseline, Journal, Means, Member, Step, Subject, Surveyed};
 
-/// Does an operation, and says what there is to say.
-pub(super) fn operate(root: &Root, operation: Operation, subject: &Subject) -> (Observation, Vec<String>) {
+/// Takes a step, and says what there is to say.
+pub(super) fn operate(root: &Root, step: Step, subject: &Subject) -> (Observation, Vec<String>) {
     let mut words = Vec::new();
-    let observation = perform(root, operation, subject, &mut words).unwrap_or_else(|stop| {
+    let observation = perform(root, step, subject, &mut words).unwrap_or_else(|stop| {
         words.push(stop.words);
         stop.observation
     });
     (observation, words)
 }
 
-fn perform(root: &Root, operation: Operation, subject: &Subject, words: &mut Vec<String>) -> Result<Observation, Stop> {
+fn perform(root: &Root, step: Step, subject: &Subject, words: &mut Vec<String>) -> Result<Observation, Stop> {
     let done = |()| Observation::Done;
-    match operation {
-        Operation::CheckUse => Ok(Observation::Use(in_use(root, subject, words))),
-        Operation::CheckDomain => Ok(Observation::Domain(domain(root, subject, words))),
-        Operation::ReadLink => Ok(Observation::Link(link(root, subject))),
-        Operation::LookAtFunctions => look(root, subject, words).map(Observation::Functions),
-        Operation::Wake => restore::wake(root, subject).map(done),
-        Operation::Unbind => subject
+    match step {
+        Step::CheckUse => Ok(Observation::Use(in_use(root, subject, words))),
+        Step::CheckDomain => Ok(Observation::Domain(domain(root, subject, words))),
+        Step::ReadLink => Ok(Observation::Link(link(root, subject))),
+        Step::LookAtFunctions => look(root, subject, words).map(Observation::Functions),
+        Step::Wake => restore::wake(root, subject).map(done),
+        Step::Unbind => subject
             .functions()
             .into_iter()
             .try_for_each(|function| restore::unbind(root, function))
             .map(done),
-        Operation::KernelFlr => reset::function(root, subject.function, reset::FLR, words).map(done),
-        Operation::KernelPm => reset::function(root, subject.function, reset::PM, words).map(done),
-        Operation::Journal => write_journal(root, subject).map(done),
-        Operation::RecordErrors => record_errors(root, subject).map(done),
-        Operation::RemoveBelowCardRoot => {
+        Step::KernelFlr => reset::function(root, subject.function, reset::FLR, words).map(done),
+        Step::KernelPm => reset::function(root, subject.function, reset::PM, words).map(done),
+        Step::Journal => write_journal(root, subject).map(done),
+        Step::RecordErrors => record_errors(root, subject).map(done),
+        Step::RemoveBelowCardRoot => {
             note(root, subject, |journal| journal.removed = true)?;
             CardRoot::of(root, subject)?.remove_below(root, subject).map(done)
         }
-        Operation::ResetEmptyBus => CardRoot::of(root, subject)?.reset_empty_bus(root).map(done),
-        Operation::Rescan => {
+        Step::ResetEmptyBus => CardRoot::of(root, subject)?.reset_empty_bus(root).map(done),
+        Step::Rescan => {
             note(root, subject, |journal| {
                 journal.scanned_ms = Some(restore::since_start_ms());
             })?;
             CardRoot::of(root, subject)?.rescan(root).map(done)
         }
-        Operation::RestoreBarSizes => restore::bar_sizes(root, &journal(root, subject)?, words).map(done),
-        Operation::RestoreOverride => restore::overrides(root, &journal(root, subject)?, words).map(done),
-        Operation::Claim => restore::drivers(root, &journal(root, subject)?, words).map(done),
-        Operation::PinD0 => restore::pin(root, &journal(root, subject)?).map(done),
-        Operation::PowerOff => {
+        Step::RestoreBarSizes => restore::bar_sizes(root, &journal(root, subject)?, words).map(done),
+        Step::RestoreOverride => restore::overrides(root, &journal(root, subject)?, words).map(done),
+        Step::Claim => restore::drivers(root, &journal(root, subject)?, words).map(done),
+        Step::PinD0 => restore::pin(root, &journal(root, subject)?).map(done),
+        Step::PowerOff => {
             note(root, subject, |journal| {
                 (journal.removed, journal.powered_off) = (true, true);
             })?;
             CardRoot::of(root, subject)?.switch_power(root, "0").map(done)
         }
-        Operation::PowerOn => {
+        Step::PowerOn => {
             CardRoot::of(root, subject)?.switch_power(root, "1")?;
             note(root, subject, |journal| journal.powered_off = false).map(done)
         }
         // The rule asks for it where one is configured, which cannot be said yet.
-        Operation::CyclePower => Err(Stop::failed(Failure::NotSupported, "no BMC is configured")),
-        Operation::Verify => {
+        Step::CyclePower => Err(Stop::failed(Failure::NotSupported, "no BMC is configured")),
+        Step::Verify => {
             let examined = verify(root, subject)?;
             words.extend(examined.words);
             Ok(Observation::Health(examined.verdict))
@@ -182,7 +182,7 @@ fn link(root: &Root, subject: &Subject) -> PortLink {
     if there.is_empty() && !subject.ports.is_empty() {
         return PortLink::Unreadable;
     }
-    health::link_below(root, &there)
+    admission::link_below(root, &there)
 }
 
 /// The readiness of all functions together. One that the kernel does not list is absent.
@@ -191,7 +191,7 @@ fn look(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Result<Readi
     let mut together: Option<Readiness> = None;
     for function in subject.functions() {
         let readiness = if root.function(function).exists() {
-            match health::admission(root, &subject.ports) {
+            match admission::admission(root, &subject.ports) {
                 Ok(admission) => machine::readiness(root, function, admission, rrs)
                     .map_err(|problem| Stop::failed(Failure::Io, problem))?,
                 Err(readiness) => readiness,
@@ -270,7 +270,7 @@ fn note(root: &Root, subject: &Subject, change: impl FnOnce(&mut Journal)) -> Re
 /// Holds every function against its baseline, its errors against those from just before the reset.
 fn verify(root: &Root, subject: &Subject) -> Result<Examined, Stop> {
     let journal = journal(root, subject)?;
-    let before = |member: &Member, _: &judged::Observation| journal.errors_of(member.address);
+    let before = |member: &Member, _: &judged::Condition| journal.errors_of(member.address);
     let counter = |at| journal.counter(at);
     let how = (Patience::ForBoot, Means::OrVfio);
     examine_by(root, subject, before, counter, how).map_err(|problem| Stop::failed(Failure::Io, problem))
@@ -278,7 +278,7 @@ fn verify(root: &Root, subject: &Subject) -> Result<Examined, Stop> {
 
 /// Holds every function against its baseline as it is found, its errors against the baseline's.
 pub(super) fn examine(root: &Root, subject: &Subject, means: Means) -> Result<Examined, String> {
-    let before = |_: &Member, baseline: &judged::Observation| baseline.errors.clone();
+    let before = |_: &Member, baseline: &judged::Condition| baseline.errors.clone();
     let how = (Patience::None, means);
     examine_by(root, subject, before, |_| judged::Counter::Continued, how)
 }
@@ -286,7 +286,7 @@ pub(super) fn examine(root: &Root, subject: &Subject, means: Means) -> Result<Ex
 fn examine_by(
     root: &Root,
     subject: &Subject,
-    before: impl Fn(&Member, &judged::Observation) -> Reading<Errors>,
+    before: impl Fn(&Member, &judged::Condition) -> Reading<Errors>,
     counter: impl Fn(FunctionAddress) -> judged::Counter,
     (patience, means): (Patience, Means),
 ) -> Result<Examined, String> {
@@ -301,7 +301,7 @@ fn examine_by(
     }
     for member in &subject.members {
         let known = baseline.as_ref().and_then(|baseline| baseline.of(member));
-        let known = known.map_or_else(judged::Observation::unread, |known| known.observation.clone());
+        let known = known.map_or_else(judged::Condition::unread, |known| known.observation.clone());
         let mut now = health::observe(root, subject, member, &counter, patience);
         if means == Means::OrVfio {
             vfio_registers::complete(root, subject, member, &mut now, patience, &mut words);

@@ -9,7 +9,7 @@ use reseat_core::recovery::Observation;
 
 use super::run::{LOOK_LIMIT, RecoverError};
 use super::worker::{WorkerError, Workers};
-use crate::linux::claim::boot;
+use crate::linux::claim::check;
 use crate::linux::state::quarantine::QuarantineFileError;
 use crate::linux::state::report::CLAIM_REPORT;
 use crate::linux::state::{kernel_log, locks, quarantine, recovery_files, report};
@@ -115,10 +115,12 @@ pub fn apply(root: &Root) -> Applied {
         State::Known(ledger) => ledger.lost.as_ref().map(|lost| lost.reason.as_str()),
     };
     applied.problems.extend(nobody_knows.map(str::to_owned));
-    let chosen = boot::chosen(root);
+    let chosen = check::chosen(root);
     let at_boot = isolated_at_boot(root);
     let listing = functions::list(root);
-    applied.problems.extend(listing.problems);
+    applied
+        .problems
+        .extend(listing.problems.iter().map(ToString::to_string));
     let gpus = inventory::gpus(&listing.functions);
     let there = identity::identify_all(root, &gpus, &state);
     for (gpu, identification) in gpus.iter().zip(&there) {

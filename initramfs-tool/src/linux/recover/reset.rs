@@ -4,6 +4,7 @@ use std::path::Path;
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::recovery::Failure;
+use rustix::io::Errno;
 
 use super::trouble::Stop;
 use crate::linux::sysfs::attributes;
@@ -39,7 +40,7 @@ pub(super) fn function(
                 break;
             }
             // Not supported now.
-            Err(error) if error.cause().raw_os_error() == Some(libc::EINVAL) => {
+            Err(error) if Errno::from_io_error(error.cause()) == Some(Errno::INVAL) => {
                 refusal = Some(Stop::failed(Failure::NotSupported, error.to_string()));
             }
             Err(error) => return Err(error.into()),

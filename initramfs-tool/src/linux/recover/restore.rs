@@ -6,12 +6,11 @@ use reseat_core::recovery::Failure;
 use super::reset;
 use super::trouble::Stop;
 use crate::claim::{Aim, Attribute, FailureKind, NOBODY, Target, TargetFunction};
-use crate::linux::claim::variants;
 use crate::linux::claim::worker::claim_here;
 use crate::linux::survey::health;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, drivers, functions};
-use crate::recovery::{Before, Journal, Member, Subject};
+use crate::recovery::{Before, Journal, Subject};
 
 /// The exponent of the smallest size that `resourceN_resize` knows: 1 MiB.
 const SMALLEST_RESIZABLE: u32 = 20;
@@ -193,15 +192,6 @@ fn bind(root: &Root, function: FunctionAddress, driver: &str) -> Result<(), Stop
     }
 }
 
-/// Takes a GPU through the claim, as at boot: each function to vfio-pci, or to the variant of it that is made for it.
-pub(super) fn claim_all(root: &Root, subject: &Subject) -> Result<(), Stop> {
-    let driver = |member: &Member| {
-        let driver = variants::driver_for(root, member.address, member.identity, member.class);
-        (member.address, driver)
-    };
-    claim(root, subject, &subject.members.iter().map(driver).collect::<Vec<_>>())
-}
-
 /// Takes functions through the claim, each to its driver.
 pub(super) fn claim(root: &Root, subject: &Subject, claimed: &[(FunctionAddress, String)]) -> Result<(), Stop> {
     if claimed.is_empty() {
@@ -228,8 +218,8 @@ pub(super) fn claim(root: &Root, subject: &Subject, claimed: &[(FunctionAddress,
                     Failure::Other(0)
                 }
             };
-            let leftovers = rollback.leftovers.iter().map(|left| format!("; {left}"));
-            let words = format!("{rollback}{}", leftovers.collect::<String>());
+            let leftovers = rollback.leftovers.iter().map(|left| format!("; {}", left.finding));
+            let words = format!("{}{}", rollback.failure.finding, leftovers.collect::<String>());
             Err(Stop::failed(failure, words))
         }
     }

@@ -2,9 +2,9 @@
 
 use reseat_core::recovery::{Observation, Operation};
 
-use super::ladder::{Ladder, in_words};
+use super::ladder::Ladder;
 use super::run::LOOK_LIMIT;
-use crate::recovery::{Answer, Event, Task, whole_milliseconds};
+use crate::recovery::{Answer, Event, Task};
 
 impl Ladder<'_> {
     /// Puts back what a look through VFIO has left behind whose worker was killed.
@@ -27,20 +27,12 @@ impl Ladder<'_> {
         let rest = [
             Operation::ReadLink,
             Operation::Rescan,
-            Operation::RestoreBarSizes,
-            Operation::RestoreOverride,
-            Operation::Claim,
+            Operation::Restore,
+            Operation::HandBack,
         ];
         for operation in power.into_iter().chain(rest) {
-            let begin = self.begin.elapsed();
-            let (observation, words) = self.operate(operation, operation.limit());
-            let took = self.begin.elapsed().saturating_sub(begin);
-            self.tell(&Event::Ended {
-                operation,
-                took_ms: whole_milliseconds(took),
-                observation: in_words(observation),
-                words,
-            });
+            let deadline = self.begin.elapsed().saturating_add(operation.limit());
+            let observation = self.operate(None, operation, deadline);
             let below_reach = matches!(observation, Observation::Link(link) if link.admit().is_err());
             if below_reach || observation == Observation::Blocked {
                 return;

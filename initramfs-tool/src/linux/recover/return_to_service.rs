@@ -1,11 +1,9 @@
 //! Back into service: by verified resets, or by somebody's word.
 
-use std::time::Instant;
-
 use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 use reseat_core::decision::{Preference, Rung};
-use reseat_core::recovery::{End, Operation};
+use reseat_core::recovery::End;
 
 use super::quarantine::{
     Isolation, LIMIT, QuarantineError, done, find, has_no_driver, isolate, known, log, survey, with_domain,
@@ -13,13 +11,12 @@ use super::quarantine::{
 use super::run;
 use super::run::Options;
 use super::worker::Workers;
-use crate::claim::Limits;
-use crate::linux::claim::{boot, modprobe, variants};
+use crate::linux::claim::check::{self, OneClaim};
 use crate::linux::state::{quarantine, recovery_files};
 use crate::linux::survey::identity;
 use crate::linux::sysfs::root::Root;
 use crate::model::identification::Identification;
-use crate::recovery::{Event, Task};
+use crate::recovery::{Event, Step, Task};
 use crate::rules::Contract;
 
 /// How a GPU is to come back.
@@ -129,7 +126,7 @@ fn prove(
         });
         let options = Options {
             dry_run: false,
-            highest: contract.highest.unwrap_or(Rung::Bmc),
+            highest: contract.highest.unwrap_or(Rung::HIGHEST),
             only: None,
             waits: contract.waits,
             reboot: None,
@@ -179,7 +176,7 @@ fn bring_back(root: &Root, device: DeviceAddress) -> Vec<String> {
         return Vec::new();
     }
     let scanned = with_domain(root, device, |workers, subject| {
-        done(workers, &Task::Rescan(subject), Operation::Rescan.limit())
+        done(workers, &Task::Rescan(subject), Step::Rescan.limit())
     });
     let left = missing();
     let mut words = vec![match left.is_empty() {
@@ -192,24 +189,18 @@ fn bring_back(root: &Root, device: DeviceAddress) -> Vec<String> {
 
 /// Gives the GPU to vfio-pci if the rules choose it, else to whom the kernel finds.
 fn hand_over(root: &Root, device: DeviceAddress) -> Result<(), Vec<String>> {
-    let Some(gpu) = find(root, device) else {
+    if find(root, device).is_none() {
         return Ok(());
-    };
-    let is_chosen = boot::chosen(root).iter().any(|chosen| chosen.device == gpu.device);
-    if is_chosen {
-        let until = Instant::now() + Limits::RUNNING.loading_ends;
-        if let Some(problem) = modprobe::provide_vfio_pci(root, until).problem {
-            return Err(vec![problem]);
-        }
-        // Where one cannot be had, plain vfio-pci takes its place, as at boot.
-        let mut variants = variants::choose(root, std::slice::from_ref(&gpu), &mut Vec::new(), until);
-        variants::provide(root, &mut variants, &mut Vec::new(), until);
     }
+    match check::claim_one(root, device) {
+        OneClaim::Claimed => Ok(()),
+        OneClaim::Failed(why) => Err(why.iter().map(ToString::to_string).collect()),
+        OneClaim::NotChosen => release(root, device),
+    }
+}
+
+fn release(root: &Root, device: DeviceAddress) -> Result<(), Vec<String>> {
     let mut workers = Workers::new(root);
     let subject = survey(root, &mut workers, device)?.subject;
-    let task = match is_chosen {
-        true => Task::Claim(subject),
-        false => Task::Release(subject),
-    };
-    done(&mut workers, &task, LIMIT)
+    done(&mut workers, &Task::Release(subject), LIMIT)
 }

@@ -3,6 +3,7 @@
 use std::io;
 
 use reseat_core::recovery::{Failure, Observation};
+use rustix::io::Errno;
 
 use crate::linux::state::durable::DurableError;
 use crate::linux::sysfs::attributes::FileError;
@@ -24,25 +25,25 @@ impl Stop {
 
     /// A slot says of a state that it cannot take that there is no such device: that is none that has vanished.
     pub(super) fn of_slot(error: &FileError) -> Self {
-        match error.cause().raw_os_error() {
-            Some(libc::ENODEV) => Self::failed(Failure::Invalid, error.to_string()),
+        match Errno::from_io_error(error.cause()) {
+            Some(Errno::NODEV) => Self::failed(Failure::Invalid, error.to_string()),
             _ => Self::of(error.cause(), error.to_string()),
         }
     }
 
     fn of(cause: &io::Error, words: String) -> Self {
-        let failure = match cause.raw_os_error() {
-            Some(libc::ENODEV | libc::ENOENT) => {
+        let failure = match Errno::from_io_error(cause) {
+            Some(Errno::NODEV | Errno::NOENT) => {
                 let observation = Observation::Vanished;
                 return Self { observation, words };
             }
-            Some(libc::ENOTTY) => Failure::NotSupported,
-            Some(libc::EAGAIN | libc::EBUSY) => Failure::Busy,
-            Some(libc::EPERM | libc::EACCES) => Failure::Denied,
-            Some(libc::EINVAL) => Failure::Invalid,
-            Some(libc::EIO) => Failure::Io,
-            Some(libc::ETIMEDOUT) => Failure::TimedOut,
-            Some(number) => Failure::Other(number),
+            Some(Errno::NOTTY) => Failure::NotSupported,
+            Some(Errno::AGAIN | Errno::BUSY) => Failure::Busy,
+            Some(Errno::PERM | Errno::ACCESS) => Failure::Denied,
+            Some(Errno::INVAL) => Failure::Invalid,
+            Some(Errno::IO) => Failure::Io,
+            Some(Errno::TIMEDOUT) => Failure::TimedOut,
+            Some(error) => Failure::Other(error.raw_os_error()),
             None => Failure::Other(0),
         };
         Self::failed(failure, words)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use reseat_core::health::{Boot, NotRead, Observation, Reading};
+use reseat_core::health::{Boot, Condition, NotRead, Reading};
 use reseat_core::recovery::Failure;
 
 use super::trouble::Stop;
@@ -19,7 +19,7 @@ use crate::recovery::{Journal, LOOK_SCHEMA, Look, Member, Sibling, Subject, to_b
 const RESET_METHOD: &str = "reset_method";
 
 /// Whether the kernel forbade the registers to be read. So they are, too, while another driver works with them.
-pub(super) fn is_wanted(now: &Observation) -> bool {
+pub(super) fn is_wanted(now: &Condition) -> bool {
     now.vendor_register == Reading::NotRead(NotRead::Forbidden)
 }
 
@@ -29,7 +29,7 @@ pub(super) fn complete(
     root: &Root,
     subject: &Subject,
     member: &Member,
-    now: &mut Observation,
+    now: &mut Condition,
     patience: Patience,
     words: &mut Vec<String>,
 ) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use super::remove::CardRoot;
-use super::{collect, operate, restore, vfio_registers};
+use super::{collect, operate, vfio_registers};
 use crate::linux::survey::vbios;
 use crate::linux::sysfs::root::Root;
 use crate::recovery::{Answer, Task};
@@ -70,10 +70,6 @@ fn perform(root: &Root, task: &Task) -> Answer {
         Task::Release(subject) => match operate::release(root, subject) {
             Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
             Err(problem) => Answer::Failed(problem),
-        },
-        Task::Claim(subject) => match restore::claim_all(root, subject) {
-            Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
-            Err(stop) => Answer::Failed(stop.words),
         },
         Task::Collect(part, subject) => Answer::Collected(collect::collect(root, *part, subject)),
     }

@@ -5,14 +5,13 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::OFlags;
 use serde::Serialize;
 
+use super::regular_file::{self, not_regular, open};
 use crate::records::checked_lines;
 
 /// How long a writer waits for another one, who has a few small files to write.
@@ -63,14 +62,7 @@ fn failed(action: &'static str, path: &Path) -> impl Fn(io::Error) -> DurableErr
 /// # Errors
 /// When it is there and cannot be read, or is no regular file.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, DurableError> {
-    let mut file = match open(OpenOptions::new().read(true), path) {
-        Ok(file) => file,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(failed("read", path)(cause)),
-    };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(failed("read", path))?;
-    Ok(Some(bytes))
+    regular_file::read(path).map_err(failed("read", path))
 }
 
 /// A directory whose files nobody else writes until this is dropped.
@@ -178,20 +170,6 @@ fn make_directory(path: &Path) -> Result<(), DurableError> {
     let Some(above) = path.parent() else { return Ok(()) };
     let synced = File::open(above).and_then(|above| above.sync_all());
     synced.map_err(failed("sync", above))
-}
-
-/// Opens a regular file and nothing else: no link is followed, and a pipe that nobody reads is not waited for.
-fn open(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = options.custom_flags(flags.bits().cast_signed()).open(path)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(not_regular()),
-    }
-}
-
-fn not_regular() -> io::Error {
-    io::Error::other("it is there and is no regular file")
 }
 
 fn ends_within_a_line(file: &mut File) -> io::Result<bool> {

@@ -1,9 +1,12 @@
 //! The contract of recovery, from the rules file.
 
+use std::path::Path;
 use std::{fs, io};
 
+use super::rules;
 use super::rules::RULES_FILE;
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, id};
 use crate::rules::{Contract, RulesFileError, parse_contract};
 
 /// A contract that cannot be read. Nothing is assumed in its place.
@@ -27,4 +30,13 @@ pub fn contract(root: &Root) -> Result<Contract, ContractError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Contract::default()),
         Err(error) => Err(ContractError::Read(error)),
     }
+}
+
+/// The error in the file's part about recovery, if the file can be read.
+pub(crate) fn problem(root: &Root, named: Option<&Path>) -> Option<Finding> {
+    let path = named.unwrap_or(Path::new(RULES_FILE));
+    let content = rules::read(&root.path(path)).ok()?;
+    let policy = parse_contract(&path.display().to_string(), &content);
+    let error = policy.err()?;
+    Some(error.finding(id::RECOVERY_POLICY_INVALID))
 }

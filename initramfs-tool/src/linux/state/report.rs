@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, Subject, id};
+use crate::report::first_version::{self, FIRST_SCHEMA};
 use crate::report::{Report, SCHEMA};
 
 /// Where the boot claim's report is.
@@ -41,6 +43,22 @@ pub enum ReportFileError {
         /// What it says it is.
         found: String,
     },
+}
+
+impl ReportFileError {
+    /// The error of a report that could not be written.
+    pub(crate) fn finding(&self) -> Finding {
+        match self {
+            Self::File { action, path, cause } => Finding::error(id::REPORT_UNWRITABLE, Subject::file(path))
+                .with("action", action)
+                .with("cause", cause),
+            Self::Form { path, .. } | Self::Schema { path, .. } => {
+                Finding::error(id::REPORT_UNWRITABLE, Subject::file(path))
+                    .with("action", "write")
+                    .with("cause", self)
+            }
+        }
+    }
 }
 
 /// Writes the report to the absolute path `at`: whole or not at all.
@@ -81,7 +99,7 @@ pub fn write(root: &Root, at: &Path, report: &Report) -> Result<(), ReportFileEr
 /// Reads the report at the absolute path `at`.
 ///
 /// # Errors
-/// When it is not there, is no report, or one of another schema.
+/// When it is not there, is no report, or one of a schema that this version does not know.
 pub fn read(root: &Root, at: &Path) -> Result<Report, ReportFileError> {
     #[derive(serde::Deserialize)]
     struct Head {
@@ -98,8 +116,9 @@ pub fn read(root: &Root, at: &Path) -> Result<Report, ReportFileError> {
         cause,
     };
     let Head { schema: found } = serde_json::from_str(&text).map_err(form)?;
-    if found != SCHEMA {
-        return Err(ReportFileError::Schema { path, found });
+    match found.as_str() {
+        SCHEMA => serde_json::from_str(&text).map_err(form),
+        FIRST_SCHEMA => first_version::read(&text).map_err(form),
+        _ => Err(ReportFileError::Schema { path, found }),
     }
-    serde_json::from_str(&text).map_err(form)
 }

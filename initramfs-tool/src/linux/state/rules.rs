@@ -10,28 +10,27 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use crate::linux::sysfs::root::Root;
-use crate::rules::{self, LARGEST_FILE, Rule};
+use crate::model::finding::{Finding, Subject, SubjectKind, id};
+use crate::rules::{self, Choice, LARGEST_FILE, Rule, SelectorError};
 
 /// The operator's rules.
 pub(crate) const RULES_FILE: &str = "/etc/reseat/reseat.toml";
 
 /// The rules of the file, or why there are none to be had of it. Without a path, the usual file is read if it is there.
-pub(crate) fn rules_from_file(root: &Root, named: Option<&Path>) -> Result<Vec<Rule>, String> {
+pub(crate) fn rules_from_file(root: &Root, named: Option<&Path>) -> Result<Vec<Rule>, Finding> {
     let path = named.unwrap_or(Path::new(RULES_FILE));
     let at = root.path(path);
-    let shown = path.display().to_string();
     match read(&at) {
-        Ok(content) => {
-            rules::parse_file(&shown, &content).map_err(|error| format!("{error}: none of its rules is used"))
-        }
+        Ok(content) => rules::parse_file(&path.display().to_string(), &content)
+            .map_err(|error| error.finding(id::RULES_FILE_INVALID)),
         // A link that leads nowhere was meant to lead to rules.
         Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() && !at.is_symlink() => Ok(Vec::new()),
-        Err(error) => Err(format!("cannot read {shown}: {error}")),
+        Err(error) => Err(Finding::error(id::FILE_UNREADABLE, Subject::file(path)).with("cause", error)),
     }
 }
 
-/// What in the usual file no boot understands, in words; nothing for a file that is not there.
-pub(crate) fn meaning_nothing(root: &Root) -> Vec<String> {
+/// Rules in the usual file that no boot understands; none for a file that is not there.
+pub(crate) fn invalid(root: &Root) -> Vec<Finding> {
     let rules = match rules_from_file(root, None) {
         Ok(rules) => rules,
         Err(problem) => return vec![problem],
@@ -40,19 +39,19 @@ pub(crate) fn meaning_nothing(root: &Root) -> Vec<String> {
         .iter()
         .flat_map(|rule| [&rule.choice].into_iter().chain(&rule.not));
     let wrong = choices.filter_map(|choice| Some((choice, choice.selector.as_ref().err()?)));
-    wrong.map(|(choice, error)| format!("rule {choice}: {error}")).collect()
-}
-
-/// What is wrong with what the file says of recovery, if it can be read.
-pub(crate) fn problem_of_contract(root: &Root, named: Option<&Path>) -> Option<String> {
-    let path = named.unwrap_or(Path::new(RULES_FILE));
-    let content = read(&root.path(path)).ok()?;
-    let contract = rules::parse_contract(&path.display().to_string(), &content);
-    contract.err().map(|error| error.to_string())
+    let finding = |(choice, error): (&Choice, &SelectorError)| {
+        Finding::error(
+            id::RULE_INVALID,
+            Subject::named(SubjectKind::Rule, choice.text.as_str()),
+        )
+        .with("source", &choice.source)
+        .with("cause", error)
+    };
+    wrong.map(finding).collect()
 }
 
 /// As much of a file as rules may be, and a byte more, by which it is told to be too large.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
     if file.metadata()?.is_dir() {

@@ -6,20 +6,22 @@ use super::serial_numbers;
 use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::slots::{Slots, directories_to};
+use crate::model::finding::Finding;
 use crate::model::inventory::{self, Detail, Details, Function, Serial, Wanted};
 use crate::model::topology_path::TopologyPath;
 
-/// Finds out what is `wanted` of all GPUs' functions. Only for serial numbers is a function touched. What cannot be found out
-/// is said in `problems`, and a rule that asks for it then matches nothing.
-pub fn gather(root: &Root, functions: &[Function], wanted: Wanted, problems: &mut Vec<String>) -> Details {
+/// Finds out what is `wanted` of all GPUs' functions, with the errors. Only for serial numbers is a function touched. A rule
+/// that asks for what could not be read matches nothing.
+pub fn gather(root: &Root, functions: &[Function], wanted: Wanted) -> (Details, Vec<Finding>) {
+    let mut problems = Vec::new();
     if wanted == Wanted::default() {
-        return Details::default();
+        return (Details::default(), problems);
     }
     let gpus = inventory::gpus(functions);
     let slots = match wanted.place.then(|| Slots::read(root)).transpose() {
         Ok(slots) => slots,
         Err(error) => {
-            problems.push(error.to_string());
+            problems.push(error.finding());
             None
         }
     };
@@ -41,12 +43,13 @@ pub fn gather(root: &Root, functions: &[Function], wanted: Wanted, problems: &mu
                     let way: Vec<FunctionAddress> = way.iter().filter_map(|name| name.parse().ok()).collect();
                     detail.slot = slots.as_ref().and_then(|slots| slots.slot_on(&way));
                 }
-                Err(error) => problems.push(error.to_string()),
+                Err(error) => problems.push(error.finding()),
             }
         }
         let serial = serials.iter_mut().find(|(address, _)| *address == function.address);
         detail.serial = serial.map_or(Serial::NotAsked, |(_, serial)| std::mem::take(serial));
         (function.address, detail)
     };
-    gpus.iter().flat_map(|gpu| &gpu.functions).map(&mut detail).collect()
+    let details = gpus.iter().flat_map(|gpu| &gpu.functions).map(&mut detail).collect();
+    (details, problems)
 }

@@ -4,10 +4,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use reseat_core::address::FunctionAddress;
-use reseat_core::health::{Boot, Counter, Errors, ErrorsAt, LinkReading, NotRead, Observation, Reading};
-use reseat_core::presence::{Admission, PortLink, Readiness};
-use reseat_core::vendor::{BOOT_TIME, Check, Register};
+use reseat_core::health::{Boot, Condition, Counter, Errors, ErrorsAt, LinkReading, NotRead, Reading};
+use reseat_core::vendor::{BOOT_TIME, BarRegister, Check};
 
+use super::admission::admission;
 use crate::linux::sysfs::capabilities::Space;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
@@ -25,40 +25,6 @@ pub(crate) enum Patience {
 
 const BOOT_PAUSE: Duration = Duration::from_millis(20);
 
-/// Leave to read what is below `ports`, which are those above it from the root port on; or what is to be said instead.
-pub(crate) fn admission(root: &Root, ports: &[FunctionAddress]) -> Result<Admission, Readiness> {
-    let mut admission = Admission::on_root_bus();
-    for port in ports {
-        admission = link_of(root, *port, admission).admit()?;
-    }
-    Ok(admission)
-}
-
-/// What the last of `ports` says about its link, each port asked after the one above it.
-pub(crate) fn link_below(root: &Root, ports: &[FunctionAddress]) -> PortLink {
-    let Some((last, above)) = ports.split_last() else {
-        return PortLink::NotReported;
-    };
-    match admission(root, above) {
-        Ok(admission) => link_of(root, *last, admission),
-        Err(Readiness::LinkInactive) => PortLink::Inactive,
-        Err(_) => PortLink::Unreadable,
-    }
-}
-
-/// What a port says about its link.
-pub(crate) fn link_of(root: &Root, port: FunctionAddress, admission: Admission) -> PortLink {
-    let Ok(mut space) = Space::open(root, port) else {
-        return PortLink::Unreadable;
-    };
-    let is_complete = space.is_complete();
-    match space.express() {
-        Some(mut express) => admission.link(&mut express),
-        None if is_complete => PortLink::NotReported,
-        None => PortLink::Unreadable,
-    }
-}
-
 /// Reads all that there is to know of one function. `counter` says since when the counters of a function or port count.
 pub(crate) fn observe(
     root: &Root,
@@ -66,12 +32,12 @@ pub(crate) fn observe(
     member: &Member,
     counter: impl Fn(FunctionAddress) -> Counter,
     patience: Patience,
-) -> Observation {
+) -> Condition {
     let function = member.address;
     let mut observation = match (admission(root, &subject.ports), ConfigFile::open(root, function)) {
-        (Ok(admission), Ok(config)) => Observation::read(admission, config),
+        (Ok(admission), Ok(config)) => Condition::read(admission, config),
         // Below a link that is not active nothing is read.
-        (Err(_), _) | (_, Err(_)) => Observation::unread(),
+        (Err(_), _) | (_, Err(_)) => Condition::unread(),
     };
     observation.link = link(root, subject);
     observation.errors = errors(root, function, &subject.ports, counter);
@@ -185,7 +151,7 @@ pub(crate) fn bar_bytes(root: &Root, function: FunctionAddress) -> Option<[u64; 
 
 /// What the vendor's registers say. They are behind a BAR, so they answer only in D0 and with memory decode, and are read
 /// only while nobody else works with them.
-fn vendor(root: &Root, member: &Member, now: &Observation, patience: Patience) -> (Reading<u32>, Reading<Boot>) {
+fn vendor(root: &Root, member: &Member, now: &Condition, patience: Patience) -> (Reading<u32>, Reading<Boot>) {
     let may_read = match functions::driver_of(root, member.address) {
         Ok(None) => Ok(()),
         Ok(Some(driver)) if drivers::is_vfio(root, &driver) => Ok(()),
@@ -205,7 +171,7 @@ fn vendor(root: &Root, member: &Member, now: &Observation, patience: Patience) -
 pub(crate) fn inquire(
     member: &Member,
     patience: Patience,
-    mut read: impl FnMut(Register) -> Result<u32, NotRead>,
+    mut read: impl FnMut(BarRegister) -> Result<u32, NotRead>,
 ) -> (Reading<u32>, Reading<Boot>) {
     let check = Check::of(member.identity, member.class);
     let begin = Instant::now();

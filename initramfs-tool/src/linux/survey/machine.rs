@@ -14,7 +14,7 @@ use reseat_core::presence::{Admission, PortLink, Readiness, RrsVisibility};
 use reseat_core::topology::function::{Bridge, Cxl, Fact, Function, HotplugOwner, Power, Role, Slot};
 use reseat_core::topology::{Node, Place, Topology, TopologyError};
 
-use super::health;
+use super::admission;
 use crate::linux::sysfs::capabilities::Space;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
@@ -67,7 +67,8 @@ impl Survey {
     fn shallow(root: &Root) -> Self {
         let listing = functions::list(root);
         let unreadable = listing.unreadable.into_iter().map(|(_, problem)| problem);
-        let problems = listing.problems.into_iter().chain(unreadable).collect();
+        let problems = listing.problems.into_iter().chain(unreadable);
+        let problems = problems.map(|problem| problem.to_string()).collect();
         let functions: Vec<Function> = listing
             .functions
             .iter()
@@ -193,7 +194,7 @@ impl<'a> Look<'a> {
             return known;
         }
         let link = match self.admission(port) {
-            Ok(admission) => health::link_of(self.root, port.address(), admission),
+            Ok(admission) => admission::link_of(self.root, port.address(), admission),
             Err(Readiness::LinkInactive) => PortLink::Inactive,
             Err(_) => PortLink::Unreadable,
         };

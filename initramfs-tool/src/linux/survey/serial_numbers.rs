@@ -11,14 +11,15 @@ use reseat_core::address::FunctionAddress;
 use reseat_core::capability::StandardId;
 use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
 use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
-use reseat_core::capability::walk::{End, Walk};
+use reseat_core::capability::walk::{Walk, WalkEnd};
 use reseat_core::header::CapabilityPointer;
 
-use super::health;
+use super::admission::admission;
 use crate::linux::process::program;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, slots};
+use crate::model::finding::{Finding, Subject, id};
 use crate::model::inventory::{self, Gpu, Serial};
 
 /// What the process is started with, before the root and the functions to ask, and nobody else.
@@ -63,13 +64,17 @@ fn read(root: &Root, functions: Vec<FunctionAddress>) -> Vec<(FunctionAddress, S
     let known = |function: FunctionAddress| match said.iter().find(|(address, _)| *address == function) {
         Some((_, Ok(Some(SerialNumber(0)) | None))) => Serial::None,
         Some((_, Ok(Some(number)))) => Serial::Number(*number),
-        Some((_, Err(problem))) => Serial::Unreadable(problem.clone()),
-        None => Serial::Unreadable(format!("the serial number of {function} is not known: {why}")),
+        Some((_, Err(problem))) => Serial::Unreadable(unreadable(function, problem)),
+        None => Serial::Unreadable(unreadable(function, &why)),
     };
     functions
         .into_iter()
         .map(|function| (function, known(function)))
         .collect()
+}
+
+fn unreadable(function: FunctionAddress, cause: &str) -> Finding {
+    Finding::error(id::SERIAL_NUMBER_UNREADABLE, Subject::function(function)).with("cause", cause)
 }
 
 fn ask(root: &Root, functions: &[FunctionAddress], said: &mut Vec<Said>) -> io::Result<()> {
@@ -96,22 +101,21 @@ pub fn say_serial_numbers(root: &Root, functions: &[FunctionAddress]) -> io::Res
 }
 
 fn number_of(root: &Root, function: FunctionAddress) -> Result<Option<SerialNumber>, String> {
-    let because = |why: &str| format!("the serial number of {function} is not known: {why}");
-    may_be_read(root, function).map_err(|why| because(&why))?;
-    let mut config = ConfigFile::open(root, function).map_err(|error| because(&error.to_string()))?;
+    may_be_read(root, function)?;
+    let mut config = ConfigFile::open(root, function).map_err(|error| error.to_string())?;
     // One that does not answer reads all-ones, which is no pointer.
-    let pointer = CapabilityPointer::read(&mut config).map_err(|error| because(&error.to_string()))?;
+    let pointer = CapabilityPointer::read(&mut config).map_err(|error| error.to_string())?;
     let extended = match ExtendedSpace::search(&mut config, pointer.unwrap_or(CapabilityPointer::None)) {
         Ok(extended) => extended,
         Err(NoExtendedSpace::NotReadable(_)) if pointer.is_some_and(|it| is_conventional(&mut config, it)) => {
             return Ok(None);
         }
-        Err(error) => return Err(because(&error.to_string())),
+        Err(error) => return Err(error.to_string()),
     };
     match DeviceSerialNumber::search(&mut config, extended) {
-        Ok(Some(mut found)) => found.number().map(Some).map_err(|error| because(&error.to_string())),
+        Ok(Some(mut found)) => found.number().map(Some).map_err(|error| error.to_string()),
         Ok(None) => Ok(None),
-        Err(end) => Err(because(&format!("its extended list is {end}"))),
+        Err(end) => Err(format!("its extended list is {end}")),
     }
 }
 
@@ -120,7 +124,7 @@ fn number_of(root: &Root, function: FunctionAddress) -> Result<Option<SerialNumb
 fn is_conventional(config: &mut ConfigFile, pointer: CapabilityPointer) -> bool {
     let mut walk = Walk::standard(config, pointer);
     let has_place = walk.any(|capability| [StandardId::EXPRESS, StandardId::PCI_X].contains(&capability.id()));
-    !has_place && matches!(walk.end(), Some(End::Complete))
+    !has_place && matches!(walk.end(), Some(WalkEnd::Complete))
 }
 
 /// Whether a read wakes nobody and comes to a function, or why not. Below a port that sleeps, the kernel wakes that first;
@@ -142,6 +146,7 @@ fn may_be_read(root: &Root, function: FunctionAddress) -> Result<(), String> {
     ports
         .iter()
         .try_for_each(|port| is_asleep(*port, &["D3hot", "D3cold"]))?;
-    let admission = health::admission(root, &ports);
-    admission.map(drop).map_err(|readiness| readiness.to_string())
+    admission(root, &ports)
+        .map(drop)
+        .map_err(|readiness| readiness.to_string())
 }

@@ -10,9 +10,9 @@ use std::io::Read as _;
 use std::path::Path;
 
 use reseat_core::capability::power_management::PowerState;
-use reseat_core::health::{Observation, Reading};
+use reseat_core::health::{Condition, Reading};
 
-use super::{health, usage};
+use super::{admission, usage};
 use crate::claim::VFIO_PCI;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
@@ -75,10 +75,10 @@ fn by_rom(root: &Root, subject: &Subject, member: &Member) -> Result<String, Str
     vbios::of_rom(member.identity.vendor, &rom).map_err(|error| error.to_string())
 }
 
-fn observe(root: &Root, subject: &Subject, member: &Member) -> Result<Observation, String> {
-    let admission = health::admission(root, &subject.ports).map_err(|readiness| readiness.to_string())?;
+fn observe(root: &Root, subject: &Subject, member: &Member) -> Result<Condition, String> {
+    let admission = admission::admission(root, &subject.ports).map_err(|readiness| readiness.to_string())?;
     let config = ConfigFile::open(root, member.address).map_err(|error| error.to_string())?;
-    Ok(Observation::read(admission, config))
+    Ok(Condition::read(admission, config))
 }
 
 /// The flags of the ROM's resource.
@@ -92,7 +92,7 @@ fn flags(directory: &Path) -> Result<u64, String> {
 }
 
 /// Whether a ROM with these flags is read of a function that is so.
-fn may_be_read(flags: u64, now: &Observation) -> Result<(), String> {
+fn may_be_read(flags: u64, now: &Condition) -> Result<(), String> {
     let why = match (now.power, now.memory_decode) {
         _ if flags & SHADOW != 0 => "its ROM is seen through the copy that the boot has made",
         _ if flags & UNSET != 0 => "its ROM has no address",
@@ -123,10 +123,10 @@ mod tests {
 
     #[test]
     fn only_in_d0_with_decode_and_no_copy_is_a_rom_read() {
-        let now = |power, memory_decode| Observation {
+        let now = |power, memory_decode| Condition {
             power,
             memory_decode,
-            ..Observation::unread()
+            ..Condition::unread()
         };
         let (d0, on) = (Reading::Value(PowerState::D0), Reading::Value(true));
         let plain = 0x4_6200;
@@ -137,7 +137,7 @@ mod tests {
             (plain, now(Reading::Value(PowerState::D3hot), on)),
             (plain, now(Reading::AllOnes, on)),
             (plain, now(d0, Reading::Value(false))),
-            (plain, Observation::unread()),
+            (plain, Condition::unread()),
         ] {
             assert!(may_be_read(flags, &now).is_err(), "{flags:x} {now:?}");
         }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, fstat, openat, readlinkat};
 use rustix::io::{pread, pwrite};
 
+use crate::model::finding::{Finding, Subject, id};
+
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -32,6 +34,16 @@ pub enum FileError {
 }
 
 impl FileError {
+    /// The error as a finding.
+    pub fn finding(&self) -> Finding {
+        match self {
+            Self::Read { path, cause } => Finding::error(id::FILE_UNREADABLE, Subject::file(path)).with("cause", cause),
+            Self::Write { path, value, cause } => Finding::error(id::ATTRIBUTE_UNWRITABLE, Subject::file(path))
+                .with("value", value)
+                .with("cause", cause),
+        }
+    }
+
     /// The kernel's reason.
     pub(crate) fn cause(&self) -> &io::Error {
         match self {

@@ -6,7 +6,7 @@ use reseat_core::capability::express::Express;
 use reseat_core::capability::extended_space::ExtendedSpace;
 use reseat_core::capability::list::{ExtendedList, ListEnd, StandardList};
 use reseat_core::capability::power_management::PowerManagement;
-use reseat_core::capability::walk::End;
+use reseat_core::capability::walk::WalkEnd;
 use reseat_core::capability::{ExtendedId, StandardId};
 use reseat_core::header::CapabilityPointer;
 
@@ -37,7 +37,7 @@ impl Space {
 
     /// Whether what is not in the list of standard capabilities is not there.
     pub(crate) fn is_complete(&self) -> bool {
-        matches!(self.standard.end(), ListEnd::Walked(End::Complete))
+        matches!(self.standard.end(), ListEnd::Walked(WalkEnd::Complete))
     }
 
     pub(crate) fn has(&self, id: StandardId) -> bool {

@@ -4,7 +4,7 @@
 //! or whose unbind hangs, must not hold up a look at the others. (`driver_override`, `reset_method` and `config` are
 //! not such files.)
 
-use std::fs;
+use std::fs::{self, DirEntry};
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::header::Identity;
@@ -12,17 +12,18 @@ use reseat_core::header::Identity;
 use super::attributes;
 use super::attributes::{Directory, FileError};
 use super::root::Root;
+use crate::model::finding::{Finding, Subject, id};
 use crate::model::inventory::Function;
 
-/// The functions that could be read, and words on those that could not.
+/// The functions that could be read, and errors on those that could not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// By address.
     pub functions: Vec<Function>,
     /// Functions that are there and could not be read, and why.
-    pub unreadable: Vec<(FunctionAddress, String)>,
+    pub unreadable: Vec<(FunctionAddress, Finding)>,
     /// What else was wrong.
-    pub problems: Vec<String>,
+    pub problems: Vec<Finding>,
     /// The highest number that sysfs has given a function's directory. It counts upwards.
     pub newest: Option<u64>,
 }
@@ -31,48 +32,51 @@ pub struct Listing {
 pub fn list(root: &Root) -> Listing {
     let mut listing = Listing::default();
     let directory = root.path("/sys/bus/pci/devices");
-    let entries = match fs::read_dir(&directory) {
-        Ok(entries) => entries,
-        Err(error) => {
-            let problem = format!("cannot list {}: {error}", directory.display());
-            listing.problems.push(problem);
-            return listing;
-        }
-    };
-    for entry in entries {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                listing
-                    .problems
-                    .push(format!("cannot list {}: {error}", directory.display()));
-                continue;
+    let not_listed = |cause| Finding::error(id::DIRECTORY_UNLISTABLE, Subject::file(&directory)).with("cause", cause);
+    match fs::read_dir(&directory) {
+        Ok(entries) => {
+            for entry in entries {
+                match entry {
+                    Ok(entry) => listing.add(&entry),
+                    Err(error) => listing.problems.push(not_listed(error)),
+                }
             }
-        };
-        let (path, name) = (entry.path(), entry.file_name());
-        match name.to_string_lossy().parse::<FunctionAddress>() {
-            Ok(address) => match Directory::open(path)
-                .map_err(|error| error.to_string())
-                .and_then(|directory| {
-                    listing.newest = listing.newest.max(directory.number());
-                    read(&directory, address)
-                }) {
-                Ok(function) => listing.functions.push(function),
-                Err(problem) => listing.unreadable.push((address, problem)),
-            },
-            Err(error) => listing
-                .problems
-                .push(format!("{} is no function: {error}", path.display())),
         }
+        Err(error) => listing.problems.push(not_listed(error)),
     }
     listing.functions.sort_by_key(|function| function.address);
-    listing.unreadable.sort();
-    listing.problems.sort();
+    listing.unreadable.sort_by_key(|(address, _)| *address);
+    listing.problems.sort_by(|one, other| one.subject.cmp(&other.subject));
     listing
 }
 
-fn read(directory: &Directory, address: FunctionAddress) -> Result<Function, String> {
-    let link = |file: &str| directory.link_name(file).map_err(|error| error.to_string());
+impl Listing {
+    fn add(&mut self, entry: &DirEntry) {
+        let path = entry.path();
+        let address = match entry.file_name().to_string_lossy().parse::<FunctionAddress>() {
+            Ok(address) => address,
+            Err(error) => {
+                let finding = Finding::error(id::NOT_A_FUNCTION, Subject::file(&path)).with("cause", error);
+                self.problems.push(finding);
+                return;
+            }
+        };
+        let function = match Directory::open(path) {
+            Ok(directory) => {
+                self.newest = self.newest.max(directory.number());
+                read(&directory, address)
+            }
+            Err(error) => Err(error.finding()),
+        };
+        match function {
+            Ok(function) => self.functions.push(function),
+            Err(finding) => self.unreadable.push((address, finding)),
+        }
+    }
+}
+
+fn read(directory: &Directory, address: FunctionAddress) -> Result<Function, Finding> {
+    let link = |file: &str| directory.link_name(file).map_err(|error| error.finding());
     Ok(Function {
         address,
         identity: Identity {
@@ -82,34 +86,33 @@ fn read(directory: &Directory, address: FunctionAddress) -> Result<Function, Str
         class: number(directory, "class", 6, |digits| digits.parse().ok())?,
         driver: link("driver")?,
         iommu_group: link("iommu_group")?,
-        physical: physical_of(directory)?,
+        physical: physical_of(directory, address)?,
     })
 }
 
 /// The physical function of a virtual one.
-fn physical_of(directory: &Directory) -> Result<Option<FunctionAddress>, String> {
-    let name = directory.link_name("physfn").map_err(|error| error.to_string())?;
+fn physical_of(directory: &Directory, function: FunctionAddress) -> Result<Option<FunctionAddress>, Finding> {
+    let name = directory.link_name("physfn").map_err(|error| error.finding())?;
     name.map(|name| name.parse())
         .transpose()
-        .map_err(|error| format!("physfn leads to no function: {error}"))
+        .map_err(|error| Finding::error(id::PHYSFN_MALFORMED, Subject::function(function)).with("cause", error))
 }
 
 /// A number as sysfs writes it, `0x10de`, with as many digits as it has to have.
-pub(crate) fn number<T>(
+fn number<T>(
     directory: &Directory,
     file: &str,
     digits: usize,
     parse: impl Fn(&str) -> Option<T>,
-) -> Result<T, String> {
-    let text = directory.read(file).map_err(|error| error.to_string())?;
+) -> Result<T, Finding> {
+    let text = directory.read(file).map_err(|error| error.finding())?;
     text.strip_prefix("0x")
         .filter(|text| text.len() == digits)
         .and_then(parse)
         .ok_or_else(|| {
-            format!(
-                "{} holds `{text}`, not a number of {digits} hexadecimal digits",
-                directory.file(file).display()
-            )
+            Finding::error(id::NUMBER_MALFORMED, Subject::file(directory.file(file)))
+                .with("text", &text)
+                .with("digits", digits)
         })
 }
 
@@ -142,8 +145,8 @@ pub fn power_of(root: &Root, address: FunctionAddress) -> Result<(Option<String>
 }
 
 /// The subsystem vendor and subsystem ID of a function.
-pub(crate) fn subsystem(root: &Root, function: FunctionAddress) -> Result<Identity, String> {
-    let directory = Directory::open(root.function(function)).map_err(|error| error.to_string())?;
+pub(crate) fn subsystem(root: &Root, function: FunctionAddress) -> Result<Identity, Finding> {
+    let directory = Directory::open(root.function(function)).map_err(|error| error.finding())?;
     let number = |file| number(&directory, file, 4, |digits| u16::from_str_radix(digits, 16).ok());
     Ok(Identity {
         vendor: number("subsystem_vendor")?,

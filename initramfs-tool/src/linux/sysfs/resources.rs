@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::health::NotRead;
-use reseat_core::vendor::Register;
+use reseat_core::vendor::BarRegister;
+use rustix::mm::{MapFlags, ProtFlags};
 use vm_memory::mmap::MmapRegionError;
 use vm_memory::{Bytes, FileOffset, MmapRegion, VolatileMemory};
 
@@ -18,14 +19,15 @@ const PAGE: usize = 4096;
 ///
 /// # Errors
 /// Why it was not read; under lockdown the kernel forbids it.
-pub(crate) fn read(root: &Root, function: FunctionAddress, register: Register) -> Result<u32, NotRead> {
+pub(crate) fn read(root: &Root, function: FunctionAddress, register: BarRegister) -> Result<u32, NotRead> {
     let path = root.function(function).join(format!("resource{}", register.bar));
     let file = File::open(path).map_err(|error| why(&error))?;
     let offset = usize::try_from(register.offset).map_err(|_| NotRead::Failed)?;
     let (start, within) = (offset - offset % PAGE, offset % PAGE);
     let start = u64::try_from(start).map_err(|_| NotRead::Failed)?;
     let place = FileOffset::new(file, start);
-    let mapped = MmapRegion::<()>::build(Some(place), PAGE, libc::PROT_READ, libc::MAP_SHARED);
+    let (protection, flags) = (ProtFlags::READ.bits(), MapFlags::SHARED.bits());
+    let mapped = MmapRegion::<()>::build(Some(place), PAGE, protection.cast_signed(), flags.cast_signed());
     let mapped = mapped.map_err(|error| match error {
         MmapRegionError::Mmap(error) => why(&error),
         _ => NotRead::Failed,

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use reseat_core::health::NotRead;
-use reseat_core::vendor::Register;
+use reseat_core::vendor::BarRegister;
 
 #[cfg(feature = "operator")]
 mod group {
@@ -13,7 +13,7 @@ mod group {
 
     use vfio_ioctls::{VfioContainer, VfioDevice, VfioError};
 
-    use super::{NotRead, Path, Register};
+    use super::{BarRegister, NotRead, Path};
 
     /// A function that is open.
     pub(crate) struct Device(VfioDevice);
@@ -33,7 +33,7 @@ mod group {
         ///
         /// # Errors
         /// When the kernel did not.
-        pub(crate) fn read(&self, register: Register) -> Result<u32, NotRead> {
+        pub(crate) fn read(&self, register: BarRegister) -> Result<u32, NotRead> {
             // A read that fails says nothing and leaves what was there.
             let read = |fill: u32| {
                 let mut dword = fill.to_ne_bytes();
@@ -53,7 +53,7 @@ mod group {
 
 #[cfg(not(feature = "operator"))]
 mod group {
-    use super::{NotRead, Path, Register};
+    use super::{BarRegister, NotRead, Path};
 
     /// A function that is never open.
     pub(crate) enum Device {}
@@ -63,7 +63,7 @@ mod group {
             Err("this program opens no VFIO device".to_owned())
         }
 
-        pub(crate) fn read(&self, _: Register) -> Result<u32, NotRead> {
+        pub(crate) fn read(&self, _: BarRegister) -> Result<u32, NotRead> {
             match *self {}
         }
     }

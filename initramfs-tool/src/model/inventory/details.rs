@@ -6,6 +6,7 @@ use reseat_core::address::FunctionAddress;
 use reseat_core::capability::serial_number::SerialNumber;
 use reseat_core::header::Identity;
 
+use crate::model::finding::Finding;
 use crate::model::topology_path::TopologyPath;
 use crate::rules::{Rule, Selector, Term};
 
@@ -36,8 +37,8 @@ pub enum Serial {
     None,
     /// This one.
     Number(SerialNumber),
-    /// It could not be asked, and why.
-    Unreadable(String),
+    /// It could not be read, and why.
+    Unreadable(Finding),
 }
 
 /// What is to be found out.

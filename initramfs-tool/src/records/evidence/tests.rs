@@ -15,6 +15,11 @@ pub(crate) fn fixture() -> Bundle {
 fn the_form_of_a_bundle_is_frozen() {
     let found: Value = serde_json::from_str(BUNDLE).unwrap();
     assert_eq!(serde_json::to_value(fixture()).unwrap(), found);
+    // An earlier version wrote the names of variants, which are still read.
+    let former = BUNDLE.replace("\"after\": \"detach-sbr\"", "\"after\": \"DetachSbr\"");
+    assert_ne!(former, BUNDLE);
+    let former: Bundle = serde_json::from_str(&former).unwrap();
+    assert_eq!(former.moments, fixture().moments);
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(super) fn of(status: &InitramfsStatus) -> String {
             .map(|problem| format!("{problem} (`reseat initramfs install --dry-run` says what helps)")),
     );
     lines.extend(status.images.iter().map(image_in_words));
-    lines.extend(status.rules_problems.clone());
+    lines.extend(status.rules_problems.iter().map(crate::words::line));
     if !status.unified.is_empty() {
         let signs = status.unified.join("; ");
         lines.push(format!(

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::report::{Boot, GpuVerdict, Report, Verdict};
+use crate::words;
 
 const PORT: &str = "0000:00:03.0";
 
@@ -56,12 +57,13 @@ impl Machine {
     }
 
     fn claim(&self, function: &str) -> Result<HotClaim, HotClaimError> {
-        run(&HotOptions {
+        let options = HotOptions {
             root: self.root(),
             function: function.parse().unwrap(),
             dry_run: true,
             if_new: false,
-        })
+        };
+        run(&options, words::report::log_details)
     }
 
     fn left_unless_new(&self, function: &str) -> Option<String> {
@@ -71,8 +73,8 @@ impl Machine {
             dry_run: true,
             if_new: true,
         };
-        match run(&options).unwrap() {
-            HotClaim::Left(why) => Some(why),
+        match run(&options, words::report::log_details).unwrap() {
+            HotClaim::Left(why) => Some(words::line(&why)),
             HotClaim::Done(_) => None,
         }
     }
@@ -87,7 +89,7 @@ impl Machine {
 
     fn left(&self, function: &str) -> String {
         match self.claim(function) {
-            Ok(HotClaim::Left(why)) => why,
+            Ok(HotClaim::Left(why)) => words::line(&why),
             other => panic!("{other:?}"),
         }
     }
@@ -163,7 +165,7 @@ fn another_card_in_the_place_of_the_chosen_one_is_reported() {
     let HotClaim::Done(report) = machine.claim("0000:01:00.0").unwrap() else {
         panic!("nothing was done");
     };
-    let problem = report.rules[0].problem.as_deref().unwrap();
+    let problem = words::line(report.rules[0].problem.as_ref().unwrap());
     assert_eq!(problem, "0000:01:00.0 is 10de:2489, not 10de:1eb8: not claimed");
     assert!(!report.complete && report.gpus.is_empty());
 }
@@ -203,8 +205,9 @@ fn a_run_that_is_dry_for_a_misspelt_parameter_says_so() {
     else {
         panic!("nothing was done");
     };
+    let problems: Vec<String> = report.problems.iter().map(words::line).collect();
     assert_eq!(
-        report.problems,
+        problems,
         ["unknown kernel parameter `reseat.dry`, so nothing is touched"]
     );
     assert_eq!((report.verdict, report.complete), (Verdict::DryRun, false));

@@ -1,6 +1,182 @@
 //! Findings of the claim: rules, plan, vfio-pci, displays, IOMMU.
 
 super::findings! {
-    ids {}
-    ways {}
+    ids {
+        /// The kernel command line cannot be read, so nothing is claimed. Facts: `cause`.
+        COMMAND_LINE_UNREADABLE = "command-line-unreadable";
+        /// An unknown kernel parameter may be a misspelt claim, and claims nothing.
+        PARAMETER_UNKNOWN_NO_CLAIM = "parameter-unknown-no-claim";
+        /// An unknown kernel parameter makes the run a dry run, or switches it off.
+        PARAMETER_UNKNOWN_DRY_RUN = "parameter-unknown-dry-run";
+        /// The rules file is not one; none of its rules counts. Facts: `line`, `cause`.
+        RULES_FILE_INVALID = "rules-file-invalid";
+        /// The rules file's part about recovery is invalid. Facts: `line`, `cause`.
+        RECOVERY_POLICY_INVALID = "recovery-policy-invalid";
+        /// A selector is none. Facts: `cause`.
+        SELECTOR_INVALID = "selector-invalid";
+        /// A selector of the rules file is none, so that its rule claims nothing. Facts: `source`, `cause`.
+        RULE_INVALID = "rule-invalid";
+        /// No function has the address of a rule. Facts: `address`.
+        RULE_NO_FUNCTION = "rule-no-function";
+        /// The function that a rule names is another one than the rule says. Facts: `address`, `expected`, `found`.
+        RULE_GUARD_FAILED = "rule-guard-failed";
+        /// The function that a rule names is not known to be what the rule says. Facts: `address`, `expected`.
+        RULE_GUARD_UNMET = "rule-guard-unmet";
+        /// None of the GPUs that meet the first terms of a rule meets another. Facts: `gpus`, `expected`.
+        RULE_NONE_OF = "rule-none-of";
+        /// A rule names a function that belongs to no GPU. Facts: `address`, `class`.
+        RULE_NOT_A_GPU = "rule-not-a-gpu";
+        /// A rule names a virtual function. Facts: `address`.
+        RULE_VIRTUAL_FUNCTION = "rule-virtual-function";
+        /// A rule names a function that cannot be read. Facts: those of `why`.
+        RULE_FUNCTION_UNREADABLE = "rule-function-unreadable";
+        /// No GPU is known to have a rule's serial number, and one could not be read. Facts: `expected`, `why`.
+        RULE_SERIAL_NUMBER_UNREADABLE = "rule-serial-number-unreadable";
+        /// No GPU has a function of a rule's vendor:device ID. Facts: `identity`.
+        RULE_NO_IDENTITY = "rule-no-identity";
+        /// No GPU meets a rule's first term. Facts: `expected`, `found`.
+        RULE_NO_GPU_WITH = "rule-no-gpu-with";
+        /// No GPU meets a rule's first term, and none has anything of that kind. Facts: `expected`.
+        RULE_NO_GPU_KNOWN_WITH = "rule-no-gpu-known-with";
+        /// The machine has no GPU.
+        RULE_NO_GPU = "rule-no-gpu";
+        /// What a rule leaves out cannot be found, so nothing is claimed by it. Facts: `not`, `source`, `why`.
+        RULE_EXCLUSION_NOT_FOUND = "rule-exclusion-not-found";
+        /// A rule leaves out everything that it chooses. Facts: `not`, `source`.
+        RULE_ALL_LEFT_OUT = "rule-all-left-out";
+        /// A function with the GPU's device number is no part of a GPU. Facts: `class`.
+        DEVICE_NUMBER_SHARED = "device-number-shared";
+        /// A function has virtual functions, which the claim would remove. Facts: `count`.
+        VIRTUAL_FUNCTIONS_PRESENT = "virtual-functions-present";
+        /// A GPU out of service is not isolated: virtual functions would be gone. Facts: `reason`, `count`.
+        ISOLATION_VIRTUAL_FUNCTIONS = "isolation-virtual-functions";
+        /// The GPU is the machine's only display. Facts: `why`, and its facts.
+        ONLY_DISPLAY = "only-display";
+        /// A kernel parameter turns the IOMMU off. Facts: `parameter`.
+        IOMMU_TURNED_OFF = "iommu-turned-off";
+        /// The kernel does not use the IOMMU without a parameter. Facts: `parameter`.
+        IOMMU_PARAMETER_MISSING = "iommu-parameter-missing";
+        /// The firmware describes no IOMMU. Facts: `setting`, `parameter`.
+        IOMMU_OFF_IN_FIRMWARE = "iommu-off-in-firmware";
+        /// An IOMMU runs, and no unit of it covers the function.
+        IOMMU_UNCOVERED = "iommu-uncovered";
+        /// The firmware describes an IOMMU, and none runs. Facts: `table`.
+        IOMMU_UNEXPLAINED = "iommu-unexplained";
+        /// `group-peers` cannot be met: the IOMMU group is not known before a driver is bound.
+        GROUP_PEERS_UNKNOWN = "group-peers-unknown";
+        /// `group-peers` cannot be met: a virtual function is in the IOMMU group.
+        GROUP_PEER_VIRTUAL = "group-peer-virtual";
+        /// A function in the IOMMU group is bound to a driver of the host, which may be in use. Facts: `driver`, `gpu`.
+        GROUP_PEER_IN_USE = "group-peer-in-use";
+        /// Vfio-pci is not there, so nothing can be claimed.
+        VFIO_PCI_MISSING = "vfio-pci-missing";
+        /// The firmware's framebuffer is in a function's memory. Facts: `framebuffer`, `driver`.
+        DISPLAY_FRAMEBUFFER = "display-framebuffer";
+        /// The kernel's text console is on a function.
+        DISPLAY_TEXT_CONSOLE = "display-text-console";
+        /// A driver shows a picture through a function. Facts: `device`.
+        DISPLAY_DRIVER = "display-driver";
+        /// The quarantine cannot be read, so that every GPU that the rules choose counts as out of service. Facts: `cause`.
+        QUARANTINE_UNREADABLE = "quarantine-unreadable";
+        /// A GPU out of service may have been moved here: its serial number cannot be read. Facts: `why`.
+        QUARANTINE_SERIAL_NUMBER_UNREADABLE = "quarantine-serial-number-unreadable";
+        /// Another GPU stands where one that is out of service was. Facts: `other`, `reason`.
+        QUARANTINE_REPLACED = "quarantine-replaced";
+        /// A GPU out of service is not isolated yet.
+        ISOLATION_PENDING = "isolation-pending";
+        /// A GPU was isolated and did not stay so.
+        ISOLATION_LOST = "isolation-lost";
+        /// A kernel module is not there and could not be loaded. Facts: `cause`.
+        MODULE_NOT_LOADED = "module-not-loaded";
+        /// A module was loaded, and no driver of it appeared. Facts: `directory`.
+        MODULE_WITHOUT_DRIVER = "module-without-driver";
+        /// Plain vfio-pci takes the place of a variant. Facts: `why`, and its facts.
+        VARIANT_GIVEN_UP = "variant-given-up";
+        /// Vfio-pci was loaded without disable_idle_d3, so that only the pin keeps functions in D0.
+        IDLE_D3_ENABLED = "idle-d3-enabled";
+        /// Vfio-pci took a function by its own configuration when it was loaded. Facts: `driver`.
+        VFIO_PCI_TOOK_OTHERS = "vfio-pci-took-others";
+        /// The driver does not match the function. Facts: `driver`, `file`, `cause`.
+        BIND_NOT_MATCHED = "bind-not-matched";
+        /// The function has a driver already, or virtual functions. Facts: `driver`, `file`, `cause`.
+        BIND_BUSY = "bind-busy";
+        /// The driver refuses the function. Facts: `driver`, `file`, `cause`.
+        BIND_REFUSED = "bind-refused";
+        /// The kernel has put the bind off. Facts: `driver`, `file`, `cause`.
+        BIND_PUT_OFF = "bind-put-off";
+        /// This kernel lacks an attribute.
+        ATTRIBUTE_MISSING = "attribute-missing";
+        /// A function was not probed before its power state was read.
+        FUNCTION_NOT_PROBED = "function-not-probed";
+        /// A function is still bound after an unbind. Facts: `driver`.
+        STILL_BOUND = "still-bound";
+        /// A function is behind no IOMMU after the bind. Facts: `driver`.
+        IOMMU_ABSENT_AFTER_BIND = "iommu-absent-after-bind";
+        /// A function is not in D0, or not kept there. Facts: `power_state`, `pmcsr`, `runtime_status`, `control`, `d3cold_allowed`.
+        NOT_PINNED_IN_D0 = "not-pinned-in-d0";
+        /// A function is another one than was listed. Facts: `found`, `listed`.
+        IDENTITY_CHANGED = "identity-changed";
+        /// A function is bound to another driver after the bind. Facts: `found`, `driver`.
+        BOUND_TO_ANOTHER = "bound-to-another";
+        /// A function has no driver after the bind. Facts: `driver`.
+        NO_DRIVER_AFTER_BIND = "no-driver-after-bind";
+        /// A worker ended before its time. Facts: `cause`.
+        WORKER_LOST = "worker-lost";
+        /// An operation has not come back from the kernel. Facts: `seconds`.
+        OPERATION_BLOCKED = "operation-blocked";
+        /// The time for the claim was over.
+        CLAIM_OUT_OF_TIME = "claim-out-of-time";
+        /// A change was not undone, since the kernel holds the function.
+        UNDO_NOT_TRIED = "undo-not-tried";
+        /// An operation was begun and has not come back.
+        OUTCOME_UNKNOWN = "outcome-unknown";
+        /// A function has another driver than it should have. Facts: `found`, `expected`.
+        DRIVER_NOT_AS_BEFORE = "driver-not-as-before";
+        /// A GPU was claimed and did not stay so.
+        CLAIM_LOST = "claim-lost";
+        /// The kernel holds a function; udev is kept from it. Facts: `file`.
+        FUNCTION_HELD_MASKED = "function-held-masked";
+        /// The kernel holds a function, and udev may wait for it. Facts: `file`, `cause`.
+        FUNCTION_HELD_UNMASKED = "function-held-unmasked";
+        /// The claim's report cannot be written. Facts: `action`, `cause`.
+        REPORT_UNWRITABLE = "report-unwritable";
+        /// A sentence of a report of the schema reseat.claim/1. Facts: `text`.
+        REPORT_IN_WORDS = "report-in-words";
+        /// Nothing is claimed: off by the kernel command line.
+        LEFT_SWITCHED_OFF = "left-switched-off";
+        /// Nothing is claimed: this kernel saves the memory of a crashed one.
+        LEFT_CRASH_KERNEL = "left-crash-kernel";
+        /// Nothing is claimed: no report says which functions the boot's claim saw.
+        LEFT_NO_BOOT_REPORT = "left-no-boot-report";
+        /// Nothing is claimed: the function has been there since the last claim. Facts: `function`.
+        LEFT_NOT_NEW = "left-not-new";
+        /// Nothing is claimed: there is no GPU.
+        LEFT_NO_GPU = "left-no-gpu";
+        /// Nothing is claimed: a recovery is under way.
+        LEFT_TO_RECOVERY = "left-to-recovery";
+        /// Nothing is claimed: no rule chooses the GPU.
+        LEFT_NOT_CHOSEN = "left-not-chosen";
+    }
+    ways {
+        /// Virtual functions have to go first.
+        REMOVE_VIRTUAL_FUNCTIONS = "remove-virtual-functions";
+        /// The only display is claimed by a rule that says so.
+        FORCE_DISPLAY = "force-display";
+        /// A kernel parameter is in the way.
+        REMOVE_PARAMETER = "remove-parameter";
+        /// A kernel parameter is missing.
+        ADD_PARAMETER = "add-parameter";
+        /// A setting of the firmware is off.
+        ENABLE_IN_FIRMWARE = "enable-in-firmware";
+        /// A setting of the firmware is off, and a kernel parameter is missing.
+        ENABLE_IN_FIRMWARE_AND_ADD_PARAMETER = "enable-in-firmware-and-add-parameter";
+        /// The kernel log has the reason.
+        SEE_KERNEL_LOG = "see-kernel-log";
+        /// A function beside the GPU has to be unbound first.
+        UNBIND_PEER = "unbind-peer";
+        /// A driver that is built in has its parameters from the kernel command line.
+        SET_IDLE_D3_ON_COMMAND_LINE = "set-idle-d3-on-command-line";
+        /// A module has its parameters from modprobe's configuration.
+        SET_IDLE_D3_IN_MODPROBE = "set-idle-d3-in-modprobe";
+    }
 }

@@ -4,8 +4,34 @@ super::findings! {
     ids {
         /// A file cannot be read. Facts: `cause`.
         FILE_UNREADABLE = "file-unreadable";
-        /// A file cannot be written. Facts: `cause`, and `value` for an attribute.
+        /// A file cannot be written. Facts: `cause`.
         FILE_UNWRITABLE = "file-unwritable";
+        /// An attribute does not take a value. Facts: `value`, `cause`.
+        ATTRIBUTE_UNWRITABLE = "attribute-unwritable";
+        /// A directory cannot be listed. Facts: `cause`.
+        DIRECTORY_UNLISTABLE = "directory-unlistable";
+        /// An entry among the PCI functions is not named as one. Facts: `cause`.
+        NOT_A_FUNCTION = "not-a-function";
+        /// A file of sysfs does not hold the number that it should. Facts: `text`, `digits`.
+        NUMBER_MALFORMED = "number-malformed";
+        /// The link to a physical function leads elsewhere. Facts: `cause`.
+        PHYSFN_MALFORMED = "physfn-malformed";
+        /// A function's serial number is not known. Facts: `cause`.
+        SERIAL_NUMBER_UNREADABLE = "serial-number-unreadable";
+        /// A function has left the machine. Facts: those of the operation that found it out.
+        FUNCTION_GONE = "function-gone";
+        /// A function does not answer: its configuration space reads all-ones.
+        FUNCTION_ABSENT = "function-absent";
+        /// A function is not ready: it answers with RRS.
+        FUNCTION_NOT_READY = "function-not-ready";
+        /// A function's configuration space reads 0.
+        FUNCTION_READS_ZERO = "function-reads-zero";
+        /// A function's configuration space cannot be read. Facts: `cause`.
+        CONFIG_UNREADABLE = "config-unreadable";
+        /// A function's power state register cannot be read. Facts: `cause`.
+        PMCSR_UNREADABLE = "pmcsr-unreadable";
+        /// A function's capability list is damaged, so that its power state is not known. Facts: `list`.
+        POWER_STATE_UNVERIFIABLE = "power-state-unverifiable";
     }
     ways {
         /// The command needs root.

@@ -1,9 +1,12 @@
-//! The same file as the boot reads it: who is out of service and why, and nothing of when. The initramfs carries no calendar.
+//! The quarantine file as the boot reads it: who is out of service and why, and nothing of when. The initramfs carries no
+//! calendar.
 
 use serde::Deserialize;
 
-use super::SCHEMA;
 use crate::model::identification::{Identification, Likeness};
+
+/// The version of the file's form.
+pub const SCHEMA: &str = "reseat.quarantine/1";
 
 /// What the boot knows of the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,10 +93,10 @@ impl AtBoot {
     }
 
     /// The GPU that is out of service, and why, where `gpu` is another one in its place.
-    pub fn replaced_by(&self, gpu: &Identification) -> Option<String> {
+    pub fn replaced_by(&self, gpu: &Identification) -> Option<(&Identification, &str)> {
         let mut entries = self.entries.iter();
         let entry = entries.find(|entry| entry.gpu.likeness(gpu) == Likeness::Replaced)?;
-        Some(format!("{}: {}", entry.gpu, entry.reason))
+        Some((&entry.gpu, &entry.reason))
     }
 }
 
@@ -102,7 +105,7 @@ mod tests {
     use super::*;
     use crate::model::identification::tests::{first, second};
 
-    const FROZEN: &str = include_str!("quarantine-1.json");
+    const FROZEN: &str = include_str!("quarantine/quarantine-1.json");
 
     #[test]
     fn the_boot_reads_of_the_frozen_file_what_the_ledger_says() {
@@ -128,9 +131,10 @@ mod tests {
         assert_eq!(read.replaced_by(&moved), None);
         let other = with(first(), "48-b1");
         assert_eq!(read.against(&other), None);
+        let (replaced, reason) = read.replaced_by(&other).unwrap();
         assert_eq!(
-            read.replaced_by(&other).as_deref(),
-            Some("0000:01:00 [10de:2231], serial number 48-b0: no rung is left")
+            (replaced.to_string().as_str(), reason),
+            ("0000:01:00 [10de:2231], serial number 48-b0", "no rung is left")
         );
         // One that does not say its number may be it.
         assert_eq!(read.against(&first()), Some("no rung is left"));

@@ -4,17 +4,14 @@
 
 use core::time::Duration;
 
-use super::Operation;
-use crate::decision::KERNEL_RESET_LIMIT;
-
 /// The time `wait` after `time`, or the last one that can be told, 584 years on. (`Duration`'s own arithmetic has panics in
 /// it that the linker cannot prove away.)
-pub(super) fn after(time: Duration, wait: Duration) -> Duration {
+pub(crate) fn after(time: Duration, wait: Duration) -> Duration {
     Duration::from_nanos(nanoseconds(time).saturating_add(nanoseconds(wait)))
 }
 
 /// How long `now` is after `since`.
-pub(super) fn elapsed(since: Duration, now: Duration) -> Duration {
+pub(crate) fn elapsed(since: Duration, now: Duration) -> Duration {
     Duration::from_nanos(nanoseconds(now).saturating_sub(nanoseconds(since)))
 }
 
@@ -35,6 +32,16 @@ pub const SLOT_POWER_OFF_TIME: Duration = Duration::from_secs(1);
 /// How long a function may ask for retries. Linux's choice: the specification has no limit.
 #[doc(alias = "CRS")]
 pub const RRS_LIMIT: Duration = Duration::from_secs(60);
+
+/// What the kernel gets on top of its own time before it counts as stuck.
+pub const STALL_MARGIN: Duration = Duration::from_secs(10);
+
+/// How long the kernel itself may stay in a reset: 60 s for the function to become ready
+/// ([`RRS_LIMIT`]), and what comes before and after. About 70 s was
+/// measured.
+pub const KERNEL_RESET_TIME: Duration = Duration::from_secs(70);
+/// When a reset by the kernel counts as stuck: that is announced, and waited for.
+pub const KERNEL_RESET_LIMIT: Duration = KERNEL_RESET_TIME.saturating_add(STALL_MARGIN);
 
 /// How long a link may take to become active. One second is enough for Linux; NVIDIA's own tool
 /// gives a GPU five.
@@ -66,44 +73,13 @@ impl Default for Waits {
     }
 }
 
-/// What the kernel gets on top of its own time before it counts as stuck.
-pub const STALL_MARGIN: Duration = Duration::from_secs(10);
-
 /// The pause before the second look at something; it doubles up to [`LAST_PAUSE`].
-pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest pause between two looks.
-pub(super) const LAST_PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const LAST_PAUSE: Duration = Duration::from_millis(500);
 /// How long an operation is tried again that another's lock held up.
-pub(super) const BUSY_LIMIT: Duration = Duration::from_secs(2);
+pub(crate) const BUSY_LIMIT: Duration = Duration::from_secs(2);
 /// How long somebody else's reset may hold up the first look at a function.
-pub(super) const SURVEY_LIMIT: Duration = KERNEL_RESET_LIMIT;
+pub(crate) const SURVEY_LIMIT: Duration = KERNEL_RESET_LIMIT;
 /// How long what is written down may take: history and quarantine.
-pub(super) const BOOKKEEPING_LIMIT: Duration = Duration::from_secs(10);
-
-impl Operation {
-    /// How long it may take before its answer counts as [`Blocked`](super::Observation::Blocked).
-    pub const fn limit(self) -> Duration {
-        match self {
-            Self::ReadLink | Self::LookAtFunctions | Self::RecordErrors => Duration::from_secs(5),
-            Self::CheckUse
-            | Self::CheckDomain
-            | Self::Wake
-            | Self::Unbind
-            | Self::Journal
-            | Self::ResetEmptyBus
-            | Self::RestoreBarSizes
-            | Self::RestoreOverride
-            | Self::Claim
-            | Self::PinD0
-            | Self::PowerOff => Duration::from_secs(10),
-            Self::RemoveBelowCardRoot => Duration::from_secs(20),
-            // The firmware of some GPUs takes 10 s to boot, and verifying waits for it.
-            Self::Verify => Duration::from_secs(30),
-            // The least time off is up to 25 s in the field, and as long again before the next cycle.
-            Self::CyclePower => Duration::from_secs(60),
-            // The kernel waits for a function that asks for retries, and blocks meanwhile.
-            Self::Rescan | Self::PowerOn => RRS_LIMIT.saturating_add(STALL_MARGIN),
-            Self::KernelFlr | Self::KernelPm => KERNEL_RESET_LIMIT,
-        }
-    }
-}
+pub(crate) const BOOKKEEPING_LIMIT: Duration = Duration::from_secs(10);

@@ -1,0 +1,47 @@
+//! The machine, gathered for a claim.
+
+use super::{displays, iommu};
+use crate::linux::survey::details;
+use crate::linux::sysfs::functions::{self, Listing};
+use crate::linux::sysfs::root::Root;
+use crate::model::display::Sign;
+use crate::model::finding::Finding;
+use crate::model::inventory::{Details, Wanted};
+use crate::model::iommu::Evidence;
+use crate::plan::Machine;
+use crate::rules::Rule;
+
+/// Everything that rules are held against.
+pub(crate) struct Gathered {
+    pub listing: Listing,
+    details: Details,
+    signs: Vec<Sign>,
+    iommu: Evidence,
+    /// Errors in gathering the details.
+    pub problems: Vec<Finding>,
+}
+
+/// Gathers the machine, as far as `rules` ask for it.
+pub(crate) fn gather(root: &Root, rules: &[Rule], command_line: &str) -> Gathered {
+    let listing = functions::list(root);
+    let (details, problems) = details::gather(root, &listing.functions, Wanted::by(rules));
+    Gathered {
+        details,
+        signs: displays::signs(root, &listing.functions),
+        iommu: iommu::gather(root, &listing.functions, command_line),
+        listing,
+        problems,
+    }
+}
+
+impl Gathered {
+    pub(crate) fn machine(&self) -> Machine<'_> {
+        Machine {
+            functions: &self.listing.functions,
+            unreadable: &self.listing.unreadable,
+            details: &self.details,
+            signs: &self.signs,
+            iommu: &self.iommu,
+        }
+    }
+}
