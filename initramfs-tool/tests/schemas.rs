@@ -11,6 +11,9 @@ use std::path::Path;
 use std::process::Command;
 
 use jsonschema::Validator;
+use reseat::linux::Root;
+use reseat::records::history::HistoryEntry;
+use reseat::recovery::RecoveryEvent;
 use serde_json::{Value, json};
 use two_gpus::Machine;
 
@@ -176,4 +179,151 @@ fn inventories() {
     let document = document(&machine, &["inventory", "--json"]);
     assert_eq!(document["problems"].as_array().map(Vec::len), Some(1), "{document:#}");
     assert_fits("inventory", &document);
+}
+
+#[test]
+fn claims() {
+    let machine = Machine::new("[[claim]]\nselect = \"gpu\"\n\n[[claim]]\nselect = \"0000:09:00.0\"\n");
+    assert_fits("claim", &document(&machine, &["rules", "check", "--json"]));
+    machine.show_something_on(1);
+    machine.claim(&[]);
+    let report = document(&machine, &["report", "--json"]);
+    assert_eq!(report["gpus"][0]["verdict"], "refused", "{report:#}");
+    assert_fits("claim", &report);
+    let frozen = include_str!("../src/report/claim-2.json").replace("@VERSION@", "0.1.0");
+    machine.write("run/reseat/claim.json", frozen);
+    assert_fits("claim", &document(&machine, &["report", "--json"]));
+}
+
+#[test]
+fn decoded_spaces() {
+    let machine = Machine::new("");
+    for name in ["gpu-in-d0", "gpu-with-a-cycle"] {
+        let file = format!("{}/src/linux/fixtures/{name}.hex", env!("CARGO_MANIFEST_DIR"));
+        assert_fits("decode", &document(&machine, &["decode", "--json", "--hex", &file]));
+    }
+    machine.write("damaged", "01:00.0 VGA\n00: de 10 89 24 07 zz\n");
+    let file = machine.path("damaged");
+    let document = document(&machine, &["decode", "--json", "--hex", file.to_str().unwrap()]);
+    assert!(document["problems"].as_array().is_some_and(|problems| !problems.is_empty()));
+    assert_fits("decode", &document);
+}
+
+/// The lines of an event stream, of this kind at least one.
+#[track_caller]
+fn assert_stream(machine: &Machine, arguments: &[&str], kind: &str) {
+    let printed = printed(machine, arguments);
+    let events: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.iter().any(|event| event["event"] == kind), "{printed}");
+    for event in events {
+        assert_fits("recovery-event", &event);
+    }
+}
+
+#[test]
+fn streams_of_recoveries() {
+    let machine = Machine::new("");
+    assert_stream(&machine, &["recover", "01:00", "--json", "--dry-run"], "found");
+}
+
+/// Events that no fixture comes to, each as the program's own type has it.
+#[test]
+fn every_kind_of_event() {
+    let finding = json!({
+        "id": "x", "severity": "note", "subject": {"kind": "gpu", "name": "0000:01:00"}, "evidence": {}, "remedy": null,
+    });
+    let verdict = json!({"kind": "unverified", "missing": ["errors"], "lasting": []});
+    let record = |outcome| json!({"event": "recorded", "record": {"rung": "detach-sbr", "outcome": outcome, "class": "none"}});
+    let ended = |observation| json!({"event": "ended", "operation": "verify", "took_ms": 1, "observation": observation, "findings": []});
+    let done = |end| json!({"event": "done", "end": end, "findings": [finding.clone()], "took_ms": 7});
+    for event in [
+        json!({"event": "found", "findings": [finding.clone()]}),
+        json!({
+            "event": "decided", "branch": "hotplug-not-ours", "rung": "kernel-flr",
+            "skipped": [{"rung": "detach-sbr", "why": "quirk", "bus_reset": "forbidden-at-port"}],
+        }),
+        json!({
+            "event": "planned", "rungs": [{"rung": "kernel-flr", "hits": ["0000:01:00.0"], "limit_ms": 80000}],
+            "skipped": [], "then": {"kind": "refuse", "refusal": "fabric-unknown"},
+        }),
+        json!({"event": "began", "rung": "slot-power", "operation": "power-off", "limit_ms": 1}),
+        json!({"event": "waiting", "rung": null, "for": "specified-time", "limit_ms": 100}),
+        ended(json!({"kind": "done"})),
+        ended(json!({"kind": "use", "usage": "free"})),
+        ended(json!({"kind": "link", "link": "not-reported"})),
+        ended(json!({"kind": "domain", "exclusivity": "exclusive"})),
+        ended(json!({"kind": "functions", "readiness": {"kind": "ready", "identity": "10de:2489"}})),
+        ended(json!({"kind": "functions", "readiness": {"kind": "half-initialised", "lacks": "class"}})),
+        ended(json!({"kind": "health", "verdict": verdict.clone()})),
+        ended(json!({"kind": "failed", "failure": "other", "errno": 5})),
+        record(json!({"kind": "judged", "verdict": verdict})),
+        record(json!({"kind": "judged", "verdict": {"kind": "sick", "wrong": ["bars", "boot"]}})),
+        record(json!({"kind": "timed-out"})),
+        record(json!({"kind": "failed", "operation": "detach", "trouble": {"kind": "blocked"}})),
+        done(json!({"kind": "recovered", "by": "detach-sbr"})),
+        done(json!({"kind": "unverified", "after": "kernel-flr", "missing": ["link"]})),
+        done(json!({"kind": "refused", "refusal": "in-use"})),
+        done(json!({"kind": "out-of-service", "why": {"kind": "stuck", "operation": "release"}, "trouble": null})),
+    ] {
+        let own: RecoveryEvent = serde_json::from_value(event.clone()).unwrap();
+        let mut printed = serde_json::to_value(&own).unwrap();
+        assert_eq!(printed, event);
+        printed["schema"] = "reseat.recovery-event/2".into();
+        for finding in printed["findings"].as_array_mut().into_iter().flatten() {
+            finding["message"] = "it is so".into();
+            finding["help"] = json!([]);
+        }
+        assert_fits("recovery-event", &printed);
+    }
+}
+
+#[test]
+fn records_of_recoveries() {
+    let machine = Machine::new("");
+    let entry = include_str!("../src/records/history/entry-1.json");
+    let entry: HistoryEntry = serde_json::from_str(entry).unwrap();
+    reseat::linux::append_history(&Root::at(machine.root()), &entry).unwrap();
+    assert_fits("history", &document(&machine, &["history", "--json"]));
+    let ledger = include_str!("../src/records/quarantine/quarantine-1.json");
+    machine.write("var/lib/reseat/quarantine.json", ledger);
+    assert_fits("quarantine", &document(&machine, &["quarantine", "list", "--json"]));
+    machine.write("var/lib/reseat/quarantine.json", "damaged");
+    assert_fits("quarantine", &document(&machine, &["quarantine", "list", "--json"]));
+    let bundle = include_str!("../src/records/evidence/bundle-1.json");
+    machine.write(
+        "var/lib/reseat/evidence/20260921T141320.250Z-0000:01:00.json",
+        bundle,
+    );
+    assert_fits("evidence", &document(&machine, &["evidence", "show", "latest", "--json"]));
+    machine.write("var/lib/reseat/evidence/20260921T141320.251Z-0000:01:00.json", "damaged");
+    assert_fits("evidence-list", &document(&machine, &["evidence", "list", "--json"]));
+}
+
+#[test]
+fn baselines() {
+    let machine = Machine::new("");
+    let document = document(&machine, &["baseline", "save", "01:00", "99:00", "--json"]);
+    assert_fits("baselines", &document);
+}
+
+#[test]
+fn initramfs_images() {
+    let machine = Machine::new("");
+    assert_fits("initramfs-status", &document(&machine, &["initramfs", "status", "--json"]));
+    for (file, content) in [
+        ("usr/sbin/mkinitramfs", ""),
+        ("usr/sbin/reseat-claim", "program"),
+        ("sys/class/block/none/size", "0"),
+        ("lib/modules/6.12.0/modules.dep", ""),
+        ("boot/initrd.img-6.12.0", "070701"),
+    ] {
+        machine.write(file, content);
+    }
+    assert_fits("initramfs-status", &document(&machine, &["initramfs", "status", "--json"]));
+    let planned = document(&machine, &["initramfs", "install", "--dry-run", "--json"]);
+    assert_fits("initramfs-install", &planned);
+    let files = document(&machine, &["initramfs", "install", "--files-only", "--json"]);
+    assert_fits("initramfs-install", &files);
+    assert_fits("initramfs-status", &document(&machine, &["initramfs", "status", "--json"]));
+    assert_fits("initramfs-remove", &document(&machine, &["initramfs", "remove", "--json"]));
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use reseat::report::{GpuReport, GpuVerdict, Report};
+use reseat::report::{GpuReport, GpuVerdict, Report, Verdict};
 use reseat_core::recovery::{End, Quarantine};
 
 /// The end of every command's help text and manual page.
@@ -62,18 +62,33 @@ impl Exit {
 
     /// The status of a claim.
     pub(crate) fn of_claim(report: &Report) -> Self {
-        match report.complete {
-            true => Self::Done,
-            false => worst(report.gpus.iter().filter_map(of_claimed_gpu)),
+        match (report.complete, report.verdict) {
+            (true, _) => Self::Done,
+            (false, Verdict::DryRun) => Self::of_check(report),
+            (false, _) => worst(report.gpus.iter().filter_map(of_claimed_gpu)),
         }
     }
 
-    /// The status of a check of rules, which touches nothing.
+    /// The status of a check of rules, or of a dry run: nothing was touched.
     pub(crate) fn of_check(report: &Report) -> Self {
         let is_refused = |gpu: &GpuReport| gpu.verdict == GpuVerdict::Refused && gpu.quarantine.is_none();
         match report.gpus.iter().any(is_refused) {
             true => Self::Refused,
             false => Self::of_answer(report.complete),
+        }
+    }
+}
+
+impl Exit {
+    /// The attention that it asks for, beside others.
+    const fn attention(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Unproven => 1,
+            Self::Refused => 2,
+            Self::OutOfService => 3,
+            Self::Usage | Self::Failed => 4,
+            Self::NotMadeSafe => 5,
         }
     }
 }
@@ -88,18 +103,11 @@ fn of_claimed_gpu(gpu: &GpuReport) -> Option<Exit> {
     }
 }
 
-/// The status that asks for the most attention.
+/// The status that asks for the most attention; of none, a part is missing.
 pub(crate) fn worst(all: impl IntoIterator<Item = Exit>) -> Exit {
-    const FROM_THE_WORST: [Exit; 5] = [
-        Exit::NotMadeSafe,
-        Exit::Failed,
-        Exit::OutOfService,
-        Exit::Refused,
-        Exit::Unproven,
-    ];
-    let all: Vec<Exit> = all.into_iter().collect();
-    let mut found = FROM_THE_WORST.into_iter().filter(|exit| all.contains(exit));
-    found.next().unwrap_or(Exit::Unproven)
+    all.into_iter()
+        .max_by_key(|exit| exit.attention())
+        .unwrap_or(Exit::Unproven)
 }
 
 #[cfg(test)]
@@ -129,6 +137,17 @@ mod tests {
             report.complete = true;
             assert_eq!(Exit::of_claim(&report), Exit::Done);
         }
+    }
+
+    #[test]
+    fn a_dry_run_leaves_no_gpu_unsafe() {
+        let mut report = report();
+        report.gpus.truncate(1);
+        report.gpus[0].verdict = GpuVerdict::Refused;
+        report.gpus[0].quarantine = None;
+        report.complete = false;
+        report.verdict = Verdict::DryRun;
+        assert_eq!(Exit::of_claim(&report), Exit::Refused);
     }
 
     #[test]
