@@ -47,7 +47,7 @@ pub use {
         Removed, initramfs_status, install_initramfs, install_initramfs_files, remove_initramfs,
     },
     recover::{
-        Applied, BaselineError, Isolation, Options as RecoverOptions, QuarantineError, Recorded, RecoverError, Return,
+        Applied, BaselineError, IsolationResult, QuarantineError, Recorded, RecoverError, RecoverOptions, Return,
         Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine,
         forget as forget_quarantined, quarantine, recover, return_to_service, save_baseline, serve as serve_tasks,
         without_baseline,
@@ -60,7 +60,7 @@ pub use {
     state::recovery_files::RecordError,
     state::recovery_policy::{ContractError, contract},
     survey::identity::identify_all,
-    survey::reset_class::class_of,
+    survey::reset_class::reset_class_of,
     survey::usage::of as usage_of,
 };
 

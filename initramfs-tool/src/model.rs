@@ -6,6 +6,7 @@ pub mod gpu_name;
 pub mod identification;
 pub mod inventory;
 pub mod iommu;
+pub mod subject;
 pub mod topology_path;
 pub mod usage;
 pub mod variants;

@@ -9,3 +9,7 @@ pub mod evidence;
 pub mod history;
 #[cfg(feature = "operator")]
 pub mod quarantine;
+pub(crate) mod versioned;
+pub(crate) mod wire;
+
+pub use versioned::VersionError;

@@ -1,4 +1,4 @@
-//! Bringing a GPU back: what is known of it, what is to be put back, and what is said meanwhile.
+//! The recovery of a GPU: what is known of it, what has to be restored, and the events.
 //!
 //! The ladder itself is [`reseat_core::recovery`]; `crate::linux` does its operations, each in a worker that can be
 //! left behind. Here stands what both sides of that pipe speak of, and what outlives them: the [`Journal`] of what has
@@ -7,19 +7,19 @@
 mod advice;
 mod baseline;
 mod event;
+pub(crate) mod health;
 mod journal;
-mod look;
 mod step;
-mod subject;
 mod task;
 pub mod vbios;
+mod vfio_reading;
+pub(crate) mod warnings;
 
 pub use advice::advice;
-pub use baseline::{Baseline, FunctionBaseline, SCHEMA as BASELINE_SCHEMA};
+pub use baseline::{Baseline, FunctionBaseline};
 pub(crate) use event::whole_milliseconds;
-pub use event::{Event, ExitStatus, Planned};
-pub use journal::{Before, Journal, SCHEMA as JOURNAL_SCHEMA};
-pub use look::{LOOK_SCHEMA, Look, NoWay, Sibling, to_be_unbound};
+pub use event::{Event, ExitStatus, Planned, SCHEMA as EVENT_SCHEMA, Waited};
+pub use journal::{Before, Journal};
 pub use step::Step;
-pub use subject::{Member, Subject};
-pub use task::{Answer, Examined, Means, Surveyed, Task};
+pub use task::{Examined, Means, Surveyed, Task, TaskAnswer};
+pub use vfio_reading::{ResetUnavoidable, Sibling, VfioReading, to_be_unbound};

@@ -205,7 +205,11 @@ fn decoded_spaces() {
     machine.write("damaged", "01:00.0 VGA\n00: de 10 89 24 07 zz\n");
     let file = machine.path("damaged");
     let document = document(&machine, &["decode", "--json", "--hex", file.to_str().unwrap()]);
-    assert!(document["problems"].as_array().is_some_and(|problems| !problems.is_empty()));
+    assert!(
+        document["problems"]
+            .as_array()
+            .is_some_and(|problems| !problems.is_empty())
+    );
     assert_fits("decode", &document);
 }
 
@@ -213,7 +217,10 @@ fn decoded_spaces() {
 #[track_caller]
 fn assert_stream(machine: &Machine, arguments: &[&str], kind: &str) {
     let printed = printed(machine, arguments);
-    let events: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<Value> = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert!(events.iter().any(|event| event["event"] == kind), "{printed}");
     for event in events {
         assert_fits("recovery-event", &event);
@@ -233,7 +240,8 @@ fn every_kind_of_event() {
         "id": "x", "severity": "note", "subject": {"kind": "gpu", "name": "0000:01:00"}, "evidence": {}, "remedy": null,
     });
     let verdict = json!({"kind": "unverified", "missing": ["errors"], "lasting": []});
-    let record = |outcome| json!({"event": "recorded", "record": {"rung": "detach-sbr", "outcome": outcome, "class": "none"}});
+    let record =
+        |outcome| json!({"event": "recorded", "record": {"rung": "detach-sbr", "outcome": outcome, "class": "none"}});
     let ended = |observation| json!({"event": "ended", "operation": "verify", "took_ms": 1, "observation": observation, "findings": []});
     let done = |end| json!({"event": "done", "end": end, "findings": [finding.clone()], "took_ms": 7});
     for event in [
@@ -290,12 +298,15 @@ fn records_of_recoveries() {
     machine.write("var/lib/reseat/quarantine.json", "damaged");
     assert_fits("quarantine", &document(&machine, &["quarantine", "list", "--json"]));
     let bundle = include_str!("../src/records/evidence/bundle-1.json");
-    machine.write(
-        "var/lib/reseat/evidence/20260921T141320.250Z-0000:01:00.json",
-        bundle,
+    machine.write("var/lib/reseat/evidence/20260921T141320.250Z-0000:01:00.json", bundle);
+    assert_fits(
+        "evidence",
+        &document(&machine, &["evidence", "show", "latest", "--json"]),
     );
-    assert_fits("evidence", &document(&machine, &["evidence", "show", "latest", "--json"]));
-    machine.write("var/lib/reseat/evidence/20260921T141320.251Z-0000:01:00.json", "damaged");
+    machine.write(
+        "var/lib/reseat/evidence/20260921T141320.251Z-0000:01:00.json",
+        "damaged",
+    );
     assert_fits("evidence-list", &document(&machine, &["evidence", "list", "--json"]));
 }
 
@@ -309,7 +320,10 @@ fn baselines() {
 #[test]
 fn initramfs_images() {
     let machine = Machine::new("");
-    assert_fits("initramfs-status", &document(&machine, &["initramfs", "status", "--json"]));
+    assert_fits(
+        "initramfs-status",
+        &document(&machine, &["initramfs", "status", "--json"]),
+    );
     for (file, content) in [
         ("usr/sbin/mkinitramfs", ""),
         ("usr/sbin/reseat-claim", "program"),
@@ -319,11 +333,20 @@ fn initramfs_images() {
     ] {
         machine.write(file, content);
     }
-    assert_fits("initramfs-status", &document(&machine, &["initramfs", "status", "--json"]));
+    assert_fits(
+        "initramfs-status",
+        &document(&machine, &["initramfs", "status", "--json"]),
+    );
     let planned = document(&machine, &["initramfs", "install", "--dry-run", "--json"]);
     assert_fits("initramfs-install", &planned);
     let files = document(&machine, &["initramfs", "install", "--files-only", "--json"]);
     assert_fits("initramfs-install", &files);
-    assert_fits("initramfs-status", &document(&machine, &["initramfs", "status", "--json"]));
-    assert_fits("initramfs-remove", &document(&machine, &["initramfs", "remove", "--json"]));
+    assert_fits(
+        "initramfs-status",
+        &document(&machine, &["initramfs", "status", "--json"]),
+    );
+    assert_fits(
+        "initramfs-remove",
+        &document(&machine, &["initramfs", "remove", "--json"]),
+    );
 }

@@ -4,7 +4,9 @@ mod baseline;
 mod bookkeeping;
 mod collect;
 mod evidence;
+mod examine;
 mod facts;
+mod isolate;
 mod ladder;
 mod operate;
 mod quarantine;
@@ -14,14 +16,17 @@ mod restore;
 mod resume;
 mod return_to_service;
 mod run;
+mod survey;
 mod trouble;
 mod vfio_registers;
 mod worker;
 
 pub use baseline::{BaselineError, Recorded, save as save_baseline, without_baseline};
-pub use quarantine::{Applied, Isolation, QuarantineError, accept_loss, apply as apply_quarantine, forget, quarantine};
+pub use quarantine::{
+    Applied, IsolationResult, QuarantineError, accept_loss, apply as apply_quarantine, forget, quarantine,
+};
 pub use return_to_service::{Return, Returned, return_to_service};
-pub use run::{Options, RecoverError, recover};
+pub use run::{RecoverError, RecoverOptions, recover};
 pub use worker::serve;
 
 /// What a worker is started with, before its root, and nobody else.

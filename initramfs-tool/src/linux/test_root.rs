@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use tempfile::TempDir;
 
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::Finding;
 
 /// Gone when it is dropped. Directories on the way to a file or a link are made with it.
 pub(crate) struct TestRoot {
@@ -38,4 +39,13 @@ impl TestRoot {
     pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.root().path(path)).unwrap()
     }
+}
+
+/// Findings with all their facts in one text.
+pub(crate) fn facts_of(findings: &[Finding]) -> String {
+    let facts = findings.iter().map(|finding| {
+        let facts = finding.evidence.iter().map(|(name, value)| format!(" {name}={value}"));
+        format!("{} {}{}", finding.id, finding.subject.name, facts.collect::<String>())
+    });
+    facts.collect::<Vec<_>>().join("; ")
 }

@@ -4,10 +4,10 @@
 //! such as a console on a framebuffer, a mounted disk on the GPU's USB function, or another driver's work on it. A function
 //! that is on no driver or on vfio-pci has none.
 
-use std::fmt;
-
 use reseat_core::address::FunctionAddress;
 use reseat_core::decision::Use;
+
+use super::finding::{Finding, Subject, id};
 
 /// What a search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Usage {
     /// These do. There may be more.
     Used(Vec<User>),
     /// Nobody was seen, and this kept somebody from being seen.
-    Unknown(Vec<String>),
+    Unknown(Vec<Finding>),
 }
 
 /// Somebody who uses it.
@@ -102,21 +102,21 @@ impl From<&Usage> for Use {
     }
 }
 
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Usage {
+    /// The users, or what kept them from being seen.
+    pub fn findings(&self) -> Vec<Finding> {
         match self {
-            Self::Free => f.write_str("free"),
-            Self::Used(users) => {
-                let users: Vec<String> = users.iter().map(ToString::to_string).collect();
-                write!(f, "in use: {}", users.join("; "))
-            }
-            Self::Unknown(obstacles) => write!(f, "use unknown: {}", obstacles.join("; ")),
+            Self::Free => Vec::new(),
+            Self::Used(users) => users.iter().map(User::finding).collect(),
+            Self::Unknown(obstacles) => obstacles.clone(),
         }
     }
 }
 
-impl fmt::Display for User {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl User {
+    /// The user as a finding.
+    pub fn finding(&self) -> Finding {
+        let warning = |id, function| Finding::warning(id, Subject::function(function));
         match self {
             Self::Process {
                 pid,
@@ -125,45 +125,49 @@ impl fmt::Display for User {
                 file,
                 function,
                 ..
-            } => write!(f, "process {pid} ({command}) has {file} of {function} {how}"),
-            Self::Hidden { file, function } => {
-                write!(f, "{file} of {function} is open, and no process shows it")
+            } => warning(id::USED_BY_PROCESS, *function)
+                .with("pid", pid)
+                .with("command", command)
+                .with("file", file)
+                .with("how", how.name()),
+            Self::Hidden { file, function } => warning(id::GROUP_IN_USE, *function).with("file", file),
+            Self::VirtualFunctions { function, count } => {
+                warning(id::VIRTUAL_FUNCTIONS_IN_USE, *function).with("count", count)
             }
-            Self::VirtualFunctions { function, count: 1 } => write!(f, "{function} has a virtual function"),
-            Self::VirtualFunctions { function, count } => write!(f, "{function} has {count} virtual functions"),
-            Self::Mediated { function, name } => write!(f, "{function} has the mediated device {name}"),
+            Self::Mediated { function, name } => warning(id::MEDIATED_DEVICE_IN_USE, *function).with("name", name),
         }
     }
 }
 
-impl fmt::Display for Holds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Holds {
+    /// The name of it in a finding.
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Open => "open",
             Self::Mapped => "mapped",
-        })
+        }
     }
 }
 
 /// What a search has found so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings {
+pub struct Seen {
     /// Who was seen.
     pub users: Vec<User>,
     /// What kept somebody from being seen.
-    pub obstacles: Vec<String>,
+    pub obstacles: Vec<Finding>,
 }
 
-impl From<Findings> for Usage {
-    fn from(mut findings: Findings) -> Self {
+impl From<Seen> for Usage {
+    fn from(mut seen: Seen) -> Self {
         // Threads share most of their files.
-        findings.users.sort();
-        findings.users.dedup();
-        findings.obstacles.dedup();
-        match (findings.users.is_empty(), findings.obstacles.is_empty()) {
+        seen.users.sort();
+        seen.users.dedup();
+        seen.obstacles.dedup();
+        match (seen.users.is_empty(), seen.obstacles.is_empty()) {
             (true, true) => Self::Free,
-            (true, false) => Self::Unknown(findings.obstacles),
-            (false, _) => Self::Used(findings.users),
+            (true, false) => Self::Unknown(seen.obstacles),
+            (false, _) => Self::Used(seen.users),
         }
     }
 }
@@ -273,8 +277,8 @@ mod tests {
 
     #[test]
     fn what_kept_a_user_from_being_seen_is_never_free() {
-        let obstacles = vec!["cannot read /proc/7/fd".to_owned()];
-        let usage = |users, obstacles| Usage::from(Findings { users, obstacles });
+        let obstacles = vec![Finding::error(id::FILE_UNREADABLE, Subject::file("/proc/7/fd"))];
+        let usage = |users, obstacles| Usage::from(Seen { users, obstacles });
         assert_eq!(usage(Vec::new(), Vec::new()), Usage::Free);
         assert_eq!(usage(Vec::new(), obstacles.clone()), Usage::Unknown(obstacles.clone()));
         let user = process("/dev/vfio/7");
@@ -284,15 +288,16 @@ mod tests {
     #[test]
     fn threads_that_share_a_file_are_one_user() {
         let users = ["/dev/vfio/7", "/dev/dri/card0", "/dev/vfio/7"].map(process);
-        let findings = Findings {
+        let seen = Seen {
             users: users.to_vec(),
             obstacles: Vec::new(),
         };
-        assert_eq!(
-            Usage::from(findings).to_string(),
-            "in use: process 4242 (qemu-system-x86) has /dev/dri/card0 of 0000:01:00.0 open; \
-             process 4242 (qemu-system-x86) has /dev/vfio/7 of 0000:01:00.0 open"
-        );
+        let findings = Usage::from(seen).findings();
+        let files: Vec<Option<&str>> = findings.iter().map(|finding| finding.evidence.get("file")).collect();
+        assert_eq!(files, [Some("/dev/dri/card0"), Some("/dev/vfio/7")]);
+        assert_eq!(findings[0].id, id::USED_BY_PROCESS);
+        assert_eq!(findings[0].subject.name, "0000:01:00.0");
+        assert_eq!(findings[0].evidence.get("pid"), Some("4242"));
     }
 
     #[test]

@@ -5,8 +5,10 @@ use serde::Deserialize;
 
 use crate::model::identification::{Identification, Likeness};
 
-/// The version of the file's form.
-pub const SCHEMA: &str = "reseat.quarantine/1";
+/// The schema that is written.
+pub(super) const SCHEMA: &str = "reseat.quarantine/2";
+/// The one before. What the boot reads is the same in both.
+pub(super) const FORMER_SCHEMA: &str = "reseat.quarantine/1";
 
 /// What the boot knows of the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,9 +57,11 @@ impl AtBoot {
             reason: String,
         }
         let file = match serde_json::from_slice(bytes) {
-            Ok(Head { schema }) if schema == SCHEMA => serde_json::from_slice(bytes),
+            Ok(Head { schema }) if [SCHEMA, FORMER_SCHEMA].contains(&schema.as_str()) => serde_json::from_slice(bytes),
             Ok(Head { schema }) => {
-                return Self::unreadable(format!("it has the schema `{schema}`, this version reads `{SCHEMA}`"));
+                return Self::unreadable(format!(
+                    "it has the schema `{schema}`, this version reads `{SCHEMA}` and the one before"
+                ));
             }
             Err(error) => Err(error),
         };
@@ -105,15 +109,18 @@ mod tests {
     use super::*;
     use crate::model::identification::tests::{first, second};
 
-    const FROZEN: &str = include_str!("quarantine/quarantine-1.json");
+    const FROZEN: &str = include_str!("quarantine/quarantine-2.json");
+    const FORMER: &str = include_str!("quarantine/quarantine-1.json");
 
     #[test]
-    fn the_boot_reads_of_the_frozen_file_what_the_ledger_says() {
-        let read = AtBoot::parse(FROZEN.as_bytes());
-        assert_eq!(read.against(&first()), Some("no rung is left"));
-        assert_eq!(read.against(&second()), None);
-        assert_eq!(read.unknown(), Some("it is no quarantine file"));
-        assert!(!read.is_empty());
+    fn the_boot_reads_of_the_frozen_files_what_the_ledger_says() {
+        for frozen in [FROZEN, FORMER] {
+            let read = AtBoot::parse(frozen.as_bytes());
+            assert_eq!(read.against(&first()), Some("no rung is left"));
+            assert_eq!(read.against(&second()), None);
+            assert_eq!(read.unknown(), Some("it is no quarantine file"));
+            assert!(!read.is_empty());
+        }
     }
 
     #[test]
@@ -148,7 +155,7 @@ mod tests {
             assert!(read.unknown().is_some(), "{end}: {read:?}");
         }
         assert!(
-            AtBoot::parse(b"{\"schema\": \"reseat.quarantine/2\"}")
+            AtBoot::parse(b"{\"schema\": \"reseat.quarantine/3\"}")
                 .unknown()
                 .is_some()
         );

@@ -1,56 +1,65 @@
-//! What was seen in a recovery: all that happened, and the GPU with its path before the first rung, after each one that
-//! reset something, and at the end.
+//! The evidence of a recovery: its events, and the GPU with its path before the first rung, after each one that reset
+//! something, and at the end.
 //!
 //! | module | what it holds |
 //! | --- | --- |
 //! | `dump` | configuration spaces as rows of hexadecimal bytes, and back |
 //! | `fit` | a bundle within its bound |
-//! | `words` | a bundle for people, with what differs from one moment to the next |
+//! | `form` | a bundle as JSON, and what version 1 of it was |
 
 mod dump;
 mod fit;
-mod words;
+mod form;
 
-pub use dump::{Space, hex_of};
+pub use dump::{Space, SpaceState, hex_of};
 pub use fit::{LARGEST, encode};
-pub use words::{differences, summary};
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::decision::Rung;
+use reseat_core::decision::{Rung, Use};
+use reseat_core::recovery::End;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::recovery::Subject;
+use super::versioned::{self, VersionError};
+use super::wire;
+use crate::model::finding::Finding;
+use crate::model::subject::RecoverySubject;
+use crate::model::usage::Usage;
 
-/// The form of a bundle: fields may be added under the same name, anything else makes a new one.
-pub const SCHEMA: &str = "reseat.evidence/1";
-
-/// All that was seen in one recovery.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The evidence of one recovery.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(into = "form::Document")]
 pub struct Bundle {
-    /// [`SCHEMA`].
-    pub schema: String,
     /// The device number that the GPU's functions share.
     pub device: DeviceAddress,
     /// When it began.
     pub begun: Timestamp,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
-    /// How it ended, in words.
-    pub end: String,
+    /// Its end; none while it goes on.
+    pub end: Option<BundleEnd>,
     /// The machine.
     pub machine: Machine,
     /// The GPU, and the ports above it.
-    pub subject: Subject,
-    /// What happened, in order.
-    pub told: Vec<Told>,
-    /// What was read, in order.
-    pub moments: Vec<Evidence>,
-    /// What was taken out so that the bundle keeps within its bound, in words.
-    pub left_out: Vec<String>,
+    pub subject: RecoverySubject,
+    /// The events, in order.
+    pub events: Vec<TimedEvent>,
+    /// The readings, in order.
+    pub moments: Vec<Moment>,
+    /// What was taken out so that the bundle keeps within its bound.
+    pub left_out: Vec<Finding>,
+}
+
+/// The end of a recovery in its bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BundleEnd {
+    /// The end.
+    End(End),
+    /// A sentence of version 1.
+    Text(String),
 }
 
 /// The machine and what runs on it. What cannot be read is none.
@@ -62,27 +71,27 @@ pub struct Machine {
     pub kernel: Option<String>,
     /// The kernel's command line.
     pub command_line: Option<String>,
-    /// Which boot this is.
+    /// The ID of this boot.
     pub boot_id: Option<String>,
     /// Since the boot, in seconds, as the kernel writes it.
     pub uptime: Option<String>,
 }
 
-/// Something that was told while the recovery went on.
+/// An event, and when it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct TimedEvent {
     /// When, in milliseconds from the begin.
     pub after_ms: u64,
     /// The event, as `reseat recover --json` prints it.
     pub event: Value,
-    /// The same in words.
-    pub text: String,
+    /// The sentence that version 1 recorded beside it.
+    pub text: Option<String>,
 }
 
 /// The GPU and its path at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Evidence {
-    /// Which moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The moment.
     pub when: When,
     /// The same in milliseconds from the begin.
     pub after_ms: u64,
@@ -90,17 +99,16 @@ pub struct Evidence {
     pub took_ms: u64,
     /// The ports above the GPU, the bridges of its card and its functions.
     pub functions: Vec<FunctionEvidence>,
-    /// Who uses the GPU, in words; none where that was not read.
-    pub users: Option<String>,
-    /// What the kernel had said until then.
+    /// The users of the GPU; none where they were not read.
+    pub users: Option<Users>,
+    /// The kernel log until then.
     pub kernel_log: Excerpt,
-    /// What was to be read and was not, in words.
-    pub not_read: Vec<String>,
+    /// What was to be read and was not.
+    pub not_read: Vec<Finding>,
 }
 
 /// A moment of a recovery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// Before anything was changed.
     Before,
@@ -110,14 +118,32 @@ pub enum When {
     End,
 }
 
+/// The users of a GPU.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Users {
+    /// The answer in one word.
+    pub usage: Use,
+    /// The users, or what kept them from being seen.
+    pub findings: Vec<Finding>,
+}
+
+impl From<&Usage> for Users {
+    fn from(usage: &Usage) -> Self {
+        Self {
+            usage: usage.into(),
+            findings: usage.findings(),
+        }
+    }
+}
+
 /// One function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionEvidence {
-    /// Where it is.
+    /// Its address.
     pub address: FunctionAddress,
-    /// What it is to the GPU.
+    /// Its role for the GPU.
     pub role: Role,
-    /// Whether the kernel has it.
+    /// True if the kernel lists it.
     pub listed: bool,
     /// Its files in sysfs, those that are there, by name; of a link, what it leads to.
     pub attributes: BTreeMap<String, String>,
@@ -125,7 +151,7 @@ pub struct FunctionEvidence {
     pub space: Option<Space>,
 }
 
-/// What a function is to the GPU.
+/// The role of a function for the GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
@@ -153,7 +179,7 @@ pub enum Part {
     Remembered,
     /// Of one function, its configuration space and what takes its lock.
     Function(FunctionAddress),
-    /// Who uses the GPU.
+    /// The users of the GPU.
     Users,
 }
 
@@ -162,13 +188,33 @@ pub enum Part {
 pub struct Collected {
     /// Functions, each with what was read of it.
     pub functions: Vec<FunctionEvidence>,
-    /// Who uses the GPU, in words.
-    pub users: Option<String>,
-    /// What was not read, in words.
-    pub not_read: Vec<String>,
+    /// The users of the GPU.
+    pub users: Option<Users>,
+    /// What was not read.
+    pub not_read: Vec<Finding>,
 }
 
-impl Evidence {
+impl Bundle {
+    /// Reads a file's content.
+    ///
+    /// # Errors
+    /// When it is no bundle, or one of another schema.
+    pub fn parse(bytes: &[u8]) -> Result<Self, VersionError> {
+        versioned::from_slice(bytes)
+    }
+
+    /// Its end as JSON has it.
+    pub fn end(&self) -> EndOfBundle {
+        EndOfBundle(self.end.clone())
+    }
+}
+
+/// The end of a recovery, as JSON has it in its bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct EndOfBundle(#[serde(serialize_with = "wire::serialize")] Option<BundleEnd>);
+
+impl Moment {
     /// A moment of which nothing was read yet.
     pub fn new(when: When, after_ms: u64) -> Self {
         Self {
@@ -206,7 +252,7 @@ impl Evidence {
 
 impl FunctionEvidence {
     /// A function of which nothing was read yet.
-    pub fn new(address: FunctionAddress, subject: &Subject, listed: bool) -> Self {
+    pub fn new(address: FunctionAddress, subject: &RecoverySubject, listed: bool) -> Self {
         let role = if subject.ports.contains(&address) {
             Role::Port
         } else if subject.switch.contains(&address) {
@@ -226,30 +272,21 @@ impl FunctionEvidence {
 
 /// The functions that are looked at for a GPU: the ports above it from the root port on, the bridges of its card, its own
 /// functions.
-pub fn functions_of(subject: &Subject) -> Vec<FunctionAddress> {
+pub fn functions_of(subject: &RecoverySubject) -> Vec<FunctionAddress> {
     let mut functions = subject.ports.clone();
     functions.extend(subject.switch.iter().filter(|bridge| !subject.ports.contains(bridge)));
     functions.extend(subject.functions());
     functions
 }
 
-impl std::fmt::Display for When {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl When {
+    /// The name of the moment in JSON.
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Before => f.write_str("before the first rung"),
-            Self::After(rung) => write!(f, "after {rung}"),
-            Self::End => f.write_str("at the end"),
+            Self::Before => "before",
+            Self::After(_) => "after",
+            Self::End => "end",
         }
-    }
-}
-
-impl std::fmt::Display for Role {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Port => "port above",
-            Self::Switch => "bridge of the card",
-            Self::Gpu => "GPU",
-        })
     }
 }
 

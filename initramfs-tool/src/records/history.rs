@@ -1,6 +1,6 @@
-//! What came of each rung, `/var/lib/reseat/history.jsonl`, and what that says about FLR in a class.
+//! The history of resets, `/var/lib/reseat/history.jsonl`, and what it says about FLR in a reset class.
 //!
-//! One entry a line, each with [`SCHEMA`]: fields may be added under the same name, anything else makes a new one.
+//! One entry a line, each with its schema: fields may be added under the same name, anything else makes a new one.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,63 +10,128 @@ use reseat_core::decision::ClassHistory;
 use reseat_core::header::Identity;
 use reseat_core::recovery::{ClassChange, Record};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::checked_lines::DamagedLine;
+use super::versioned::{self, VersionError, Versioned};
+use super::wire;
+use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::Identification;
-
-/// The version of an entry's form.
-pub const SCHEMA: &str = "reseat.history/1";
 
 /// A rung that was begun, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    schema: Schema,
+#[serde(into = "Document", try_from = "Value")]
+pub struct HistoryEntry {
     /// When it ended, in UTC.
     pub time: Timestamp,
-    /// To which GPU it was done.
+    /// The GPU.
     pub gpu: Identification,
-    /// The class of its main function.
-    pub class: ClassKey,
-    /// The rung, its outcome, and what that says about the class.
+    /// The reset class of its main function.
+    pub reset_class: ResetClass,
+    /// The rung, its outcome, and what that says about the reset class.
     pub record: Record,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// Whether somebody used the GPU, and it was reset all the same.
-    #[serde(default, skip_serializing_if = "is_false")]
+    /// True if the GPU was in use, and was reset because of `--force`.
     pub forced: bool,
     /// The version of the program.
     pub version: String,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
-const fn is_false(value: &bool) -> bool {
-    !*value
+/// The form of an entry.
+#[derive(Serialize, Deserialize)]
+struct Document {
+    schema: String,
+    time: Timestamp,
+    gpu: Identification,
+    reset_class: ResetClass,
+    #[serde(with = "wire")]
+    record: Record,
+    duration_ms: u64,
+    forced: bool,
+    version: String,
 }
 
-/// [`SCHEMA`] and nothing else: an entry of another one is not read as if it were of this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&'static str")]
-struct Schema;
+/// Version 1: its record was what serde makes of core's types.
+#[derive(Deserialize)]
+struct Former {
+    time: Timestamp,
+    gpu: Identification,
+    class: ResetClass,
+    record: Record,
+    duration_ms: u64,
+    #[serde(default)]
+    forced: bool,
+    version: String,
+}
 
-impl TryFrom<String> for Schema {
-    type Error = String;
-
-    fn try_from(found: String) -> Result<Self, String> {
-        match found == SCHEMA {
-            true => Ok(Self),
-            false => Err(format!("the schema is `{found}`, this version reads `{SCHEMA}`")),
+impl From<HistoryEntry> for Document {
+    fn from(entry: HistoryEntry) -> Self {
+        Self {
+            schema: HistoryEntry::SCHEMA.to_owned(),
+            time: entry.time,
+            gpu: entry.gpu,
+            reset_class: entry.reset_class,
+            record: entry.record,
+            duration_ms: entry.duration_ms,
+            forced: entry.forced,
+            version: entry.version,
         }
     }
 }
 
-impl From<Schema> for &'static str {
-    fn from(_: Schema) -> Self {
-        SCHEMA
+impl From<Document> for HistoryEntry {
+    fn from(document: Document) -> Self {
+        Self {
+            time: document.time,
+            gpu: document.gpu,
+            reset_class: document.reset_class,
+            record: document.record,
+            duration_ms: document.duration_ms,
+            forced: document.forced,
+            version: document.version,
+        }
     }
 }
 
-/// What FLR works alike for: a model with its firmware, under a kernel. What is not known of one makes a class of its own.
+impl From<Former> for HistoryEntry {
+    fn from(former: Former) -> Self {
+        Self {
+            time: former.time,
+            gpu: former.gpu,
+            reset_class: former.class,
+            record: former.record,
+            duration_ms: former.duration_ms,
+            forced: former.forced,
+            version: former.version,
+        }
+    }
+}
+
+impl Versioned for HistoryEntry {
+    const SCHEMA: &'static str = "reseat.history/2";
+
+    fn from_version(schema: &str, value: Value) -> Result<Self, VersionError> {
+        match schema {
+            Self::SCHEMA => Ok(serde_json::from_value::<Document>(value)?.into()),
+            "reseat.history/1" => Ok(serde_json::from_value::<Former>(value)?.into()),
+            other => Err(VersionError::unknown::<Self>(other)),
+        }
+    }
+}
+
+impl TryFrom<Value> for HistoryEntry {
+    type Error = VersionError;
+
+    fn try_from(value: Value) -> Result<Self, VersionError> {
+        versioned::from_value(value)
+    }
+}
+
+/// A reset class, in which FLR works alike: a model with its firmware, under a kernel. What is not known of one makes a class
+/// of its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ClassKey {
+pub struct ResetClass {
     /// Vendor and device ID.
     pub identity: Identity,
     /// Vendor and device ID of the subsystem: who made the board, and which.
@@ -77,7 +142,7 @@ pub struct ClassKey {
     pub kernel: String,
 }
 
-impl ClassKey {
+impl ResetClass {
     /// Whether nothing but a VBIOS that is not known tells the two apart.
     fn may_be(&self, other: &Self) -> bool {
         let without_vbios = |class: &Self| Self {
@@ -88,7 +153,7 @@ impl ClassKey {
     }
 }
 
-impl fmt::Display for ClassKey {
+impl fmt::Display for ResetClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.identity)?;
         if let Some(subsystem) = self.subsystem {
@@ -102,43 +167,52 @@ impl fmt::Display for ClassKey {
     }
 }
 
-/// What is known of FLR in a class, and since when.
+/// What is known of FLR in a reset class, and since when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Standing<'a> {
-    /// Which class.
-    pub class: &'a ClassKey,
+pub struct ClassStanding<'a> {
+    /// The reset class.
+    pub reset_class: &'a ResetClass,
     /// What is known.
+    #[serde(rename = "flr", serialize_with = "wire::serialize")]
     pub history: ClassHistory,
     /// The first of the entries in a row that say so.
     pub since: Timestamp,
 }
 
-impl fmt::Display for Standing<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (class, since) = (self.class, self.since);
-        match self.history {
-            ClassHistory::Good => write!(f, "FLR of {class}: known good since {since}"),
-            ClassHistory::Bad => write!(f, "FLR of {class}: known bad since {since}"),
-            ClassHistory::Unknown => write!(f, "FLR of {class}: nothing known"),
-        }
+impl ClassStanding<'_> {
+    /// What is known, as a finding; nothing if nothing is known.
+    pub fn finding(&self) -> Option<Finding> {
+        let finding = match self.history {
+            ClassHistory::Good => Finding::note(id::FLR_KNOWN_GOOD, Subject::machine()),
+            ClassHistory::Bad => Finding::warning(id::FLR_KNOWN_BAD, Subject::machine()),
+            ClassHistory::Unknown => return None,
+        };
+        Some(finding.with("reset_class", self.reset_class).with("since", self.since))
     }
 }
 
-impl Entry {
+impl HistoryEntry {
     /// An entry of this version of the program.
-    pub fn new(time: Timestamp, gpu: Identification, class: ClassKey, record: Record, took: Duration) -> Self {
+    pub fn new(time: Timestamp, gpu: Identification, reset_class: ResetClass, record: Record, took: Duration) -> Self {
         Self {
-            schema: Schema,
             // Nanoseconds say nothing here, and are hard to read. There is no time that has none of its milliseconds.
             time: Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time),
             gpu,
-            class,
+            reset_class,
             record,
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             forced: false,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+}
+
+/// A line of the history that is no entry.
+pub fn damaged_line(line: &DamagedLine) -> Finding {
+    Finding::error(id::HISTORY_LINE_DAMAGED, Subject::machine())
+        .with("line", line.line)
+        .with("cause", &line.cause)
+        .with("text", &line.text)
 }
 
 /// What the entries, oldest first, say about FLR in a class, and which class says so: the last that says anything of exactly
@@ -148,31 +222,35 @@ impl Entry {
 /// of an unknown one what was seen under any. A good word is not, and one known VBIOS says nothing of another.
 ///
 /// Their order decides and not their times, since clocks are set back.
-pub fn class_history<'a>(entries: &'a [Entry], class: &ClassKey) -> Option<Standing<'a>> {
+pub fn reset_class_history<'a>(entries: &'a [HistoryEntry], class: &ResetClass) -> Option<ClassStanding<'a>> {
     let all = standings(entries);
-    let find = |fits: &dyn Fn(&Standing<'_>) -> bool| all.iter().find(|standing| fits(standing)).cloned();
-    let exactly = find(&|standing| standing.class == class);
-    exactly.or_else(|| find(&|other| other.history == ClassHistory::Bad && other.class.may_be(class)))
+    let find = |fits: &dyn Fn(&ClassStanding<'_>) -> bool| all.iter().find(|standing| fits(standing)).cloned();
+    let exactly = find(&|standing| standing.reset_class == class);
+    exactly.or_else(|| find(&|other| other.history == ClassHistory::Bad && other.reset_class.may_be(class)))
 }
 
 /// Every class of which anything is known, in order.
-pub fn standings(entries: &[Entry]) -> Vec<Standing<'_>> {
-    let mut classes: Vec<&ClassKey> = entries.iter().map(|entry| &entry.class).collect();
+pub fn standings(entries: &[HistoryEntry]) -> Vec<ClassStanding<'_>> {
+    let mut classes: Vec<&ResetClass> = entries.iter().map(|entry| &entry.reset_class).collect();
     classes.sort();
     classes.dedup();
     let known = classes.into_iter().filter_map(|class| standing(entries, class));
     known.collect()
 }
 
-fn standing<'a>(entries: &[Entry], class: &'a ClassKey) -> Option<Standing<'a>> {
-    let of_class = entries.iter().filter(|entry| entry.class == *class);
+fn standing<'a>(entries: &[HistoryEntry], class: &'a ResetClass) -> Option<ClassStanding<'a>> {
+    let of_class = entries.iter().filter(|entry| entry.reset_class == *class);
     let mut says = of_class.filter_map(|entry| Some((said(entry.record.class)?, entry.time)));
     let first = says.next()?;
     let (history, since) = says.fold(first, |(history, since), (said, time)| match said == history {
         true => (history, since),
         false => (said, time),
     });
-    Some(Standing { class, history, since })
+    Some(ClassStanding {
+        reset_class: class,
+        history,
+        since,
+    })
 }
 
 fn said(change: ClassChange) -> Option<ClassHistory> {

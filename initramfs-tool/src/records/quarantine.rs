@@ -1,32 +1,33 @@
 //! Which GPUs are out of service, `/var/lib/reseat/quarantine.json`.
 //!
-//! [`SCHEMA`] names the file's version: fields may be added under the same name, anything else makes a new one. A file that
+//! Its schema names the file's version: fields may be added under the same name, anything else makes a new one. A file that
 //! cannot be read counts as if every GPU stood in it; and so does one that is written after a damaged one, until somebody
 //! has looked at what was kept of that.
 
-use std::fmt;
-
 use jiff::Timestamp;
-use reseat_core::recovery::Record;
+use reseat_core::recovery::{Reason, Record};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::boot_quarantine::SCHEMA;
+use super::boot_quarantine::{FORMER_SCHEMA, SCHEMA};
+use super::versioned::{self, VersionError, Versioned};
+use super::wire;
+use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::{Identification, Likeness};
 
 /// The GPUs that are out of service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(into = "Document")]
 pub struct Ledger {
-    schema: String,
-    /// What became of the one before, if that was damaged.
+    /// The ledger before this one, if that was damaged.
     pub lost: Option<Lost>,
     /// The GPUs, in the order in which they went out of service.
-    pub entries: Vec<Entry>,
-    /// What stood in it and does not any more, and why: the last [`MOST_PAST`], oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<QuarantineEntry>,
+    /// Entries of the past: the last [`MOST_PAST`], oldest first.
     pub past: Vec<Past>,
 }
 
-/// How many of the past are kept.
+/// The number of past entries that are kept.
 pub const MOST_PAST: usize = 100;
 
 /// Something that stood in the ledger and does not any more.
@@ -34,13 +35,65 @@ pub const MOST_PAST: usize = 100;
 pub struct Past {
     /// When it was taken out.
     pub until: Timestamp,
-    /// What it was, in words.
-    pub what: String,
-    /// Why it was taken out: what was verified, or the reason that somebody gave.
-    pub why: String,
+    /// What it was.
+    pub what: PastEntry,
+    /// The reason for which it was taken out.
+    pub why: Closing,
 }
 
-/// A ledger that was damaged. What stood in it nobody knows, so every GPU counts as quarantined.
+/// The content of a past entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum PastEntry {
+    /// A GPU that was out of service.
+    Gpu {
+        /// Its entry.
+        entry: QuarantineEntry,
+    },
+    /// A damaged ledger.
+    Lost {
+        /// What was known of it.
+        ledger: Lost,
+    },
+    /// A sentence of version 1.
+    Text {
+        /// The sentence.
+        text: String,
+    },
+}
+
+/// The reason for which an entry was closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Closing {
+    /// So many resets were verified.
+    VerifiedResets {
+        /// The number of resets.
+        count: u32,
+    },
+    /// An operator returned the GPU to service without a reset.
+    Forced {
+        /// The operator's reason.
+        reason: String,
+    },
+    /// The GPU has left the machine.
+    LeftMachine {
+        /// The operator's reason.
+        reason: String,
+    },
+    /// An operator accepted the loss of a damaged ledger.
+    LossAccepted {
+        /// The operator's reason.
+        reason: String,
+    },
+    /// A sentence of version 1.
+    Text {
+        /// The sentence.
+        text: String,
+    },
+}
+
+/// A ledger that was damaged. Its content is unknown, so every GPU counts as quarantined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// When that was found.
@@ -53,15 +106,122 @@ pub struct Lost {
 
 /// A GPU that is out of service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Which.
+pub struct QuarantineEntry {
+    /// The GPU.
     pub gpu: Identification,
-    /// Why, in words.
+    /// The operator's reason, or that of the recovery.
     pub reason: String,
+    /// The reason of the recovery; none where an operator has one.
+    #[serde(with = "wire")]
+    pub cause: Option<Reason>,
     /// Since when, in UTC.
     pub since: Timestamp,
-    /// What was tried before, and what came of it, in words.
-    pub attempts: Vec<String>,
+    /// The resets that were tried before.
+    pub attempts: Vec<Attempt>,
+}
+
+/// A reset that was tried before a GPU went out of service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Attempt {
+    /// A rung.
+    Rung {
+        /// What came of it.
+        #[serde(with = "wire")]
+        record: Record,
+        /// True if the GPU was in use, and was reset because of `--force`.
+        forced: bool,
+    },
+    /// A sentence of version 1.
+    Text {
+        /// The sentence.
+        text: String,
+    },
+}
+
+/// The form of the file.
+#[derive(Serialize, Deserialize)]
+struct Document {
+    schema: String,
+    lost: Option<Lost>,
+    entries: Vec<QuarantineEntry>,
+    past: Vec<Past>,
+}
+
+/// Version 1: attempts and past entries were sentences.
+#[derive(Deserialize)]
+struct Former {
+    lost: Option<Lost>,
+    entries: Vec<FormerEntry>,
+    #[serde(default)]
+    past: Vec<FormerPast>,
+}
+
+#[derive(Deserialize)]
+struct FormerEntry {
+    gpu: Identification,
+    reason: String,
+    since: Timestamp,
+    attempts: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct FormerPast {
+    until: Timestamp,
+    what: String,
+    why: String,
+}
+
+impl From<Ledger> for Document {
+    fn from(ledger: Ledger) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            lost: ledger.lost,
+            entries: ledger.entries,
+            past: ledger.past,
+        }
+    }
+}
+
+impl From<Former> for Ledger {
+    fn from(former: Former) -> Self {
+        let entries = former.entries.into_iter().map(|entry| QuarantineEntry {
+            gpu: entry.gpu,
+            reason: entry.reason,
+            cause: None,
+            since: entry.since,
+            attempts: entry.attempts.into_iter().map(|text| Attempt::Text { text }).collect(),
+        });
+        let past = former.past.into_iter().map(|past| Past {
+            until: past.until,
+            what: PastEntry::Text { text: past.what },
+            why: Closing::Text { text: past.why },
+        });
+        Self {
+            lost: former.lost,
+            entries: entries.collect(),
+            past: past.collect(),
+        }
+    }
+}
+
+impl Versioned for Ledger {
+    const SCHEMA: &'static str = SCHEMA;
+
+    fn from_version(schema: &str, value: Value) -> Result<Self, VersionError> {
+        match schema {
+            SCHEMA => {
+                let document: Document = serde_json::from_value(value)?;
+                Ok(Self {
+                    lost: document.lost,
+                    entries: document.entries,
+                    past: document.past,
+                })
+            }
+            FORMER_SCHEMA => Ok(serde_json::from_value::<Former>(value)?.into()),
+            other => Err(VersionError::unknown::<Self>(other)),
+        }
+    }
 }
 
 /// What the file says.
@@ -82,9 +242,9 @@ pub enum Standing<'a> {
     /// Nothing against it.
     InService,
     /// Nothing against it; another one, which stood in its place, is quarantined.
-    Replaces(&'a Entry),
+    Replaces(&'a QuarantineEntry),
     /// It is out of service.
-    Quarantined(&'a Entry),
+    Quarantined(&'a QuarantineEntry),
     /// Nobody knows, which counts as quarantined.
     Unknown {
         /// Why.
@@ -92,46 +252,13 @@ pub enum Standing<'a> {
     },
 }
 
-/// Bytes that are no ledger of this version.
-#[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
-    /// They are damaged, or never were one.
-    #[error("it is no quarantine file: {0}")]
-    Form(serde_json::Error),
-    /// They are one of another version, which has to stay.
-    #[error("it has the schema `{found}`, this version reads `{SCHEMA}`")]
-    Schema {
-        /// Which.
-        found: String,
-    },
-}
-
-impl Default for Ledger {
-    fn default() -> Self {
-        Self {
-            schema: SCHEMA.to_owned(),
-            lost: None,
-            entries: Vec::new(),
-            past: Vec::new(),
-        }
-    }
-}
-
 impl Ledger {
     /// Reads a file's content.
     ///
     /// # Errors
     /// When it is no ledger, or one of another schema.
-    pub fn parse(bytes: &[u8]) -> Result<Self, LedgerError> {
-        #[derive(Deserialize)]
-        struct Head {
-            schema: String,
-        }
-        let Head { schema: found } = serde_json::from_slice(bytes).map_err(LedgerError::Form)?;
-        if found != SCHEMA {
-            return Err(LedgerError::Schema { found });
-        }
-        serde_json::from_slice(bytes).map_err(LedgerError::Form)
+    pub fn parse(bytes: &[u8]) -> Result<Self, VersionError> {
+        versioned::from_slice(bytes)
     }
 
     /// An empty one in the place of a damaged one.
@@ -143,7 +270,7 @@ impl Ledger {
     }
 
     /// Takes a GPU out of service. One that is out of service already stays so since then, for the new reason.
-    pub fn add(&mut self, mut entry: Entry) {
+    pub fn add(&mut self, mut entry: QuarantineEntry) {
         for before in self.remove(&entry.gpu) {
             entry.since = entry.since.min(before.since);
             // It may have said its number while it was not as sick as now.
@@ -152,39 +279,33 @@ impl Ledger {
         self.entries.push(entry);
     }
 
-    /// Takes a GPU back into service at `now`, and tells what stood against it. That and `why` are kept.
-    pub fn close(&mut self, gpu: &Identification, now: Timestamp, why: &str) -> Vec<Entry> {
+    /// Takes a GPU back into service at `now`, and returns its entries. They and `why` are kept.
+    pub fn close(&mut self, gpu: &Identification, now: Timestamp, why: &Closing) -> Vec<QuarantineEntry> {
         let closed = self.remove(gpu);
-        for entry in &closed {
-            self.keep(now, entry.to_string(), why);
+        for entry in closed.iter().cloned() {
+            self.keep(now, PastEntry::Gpu { entry }, why.clone());
         }
         closed
     }
 
-    /// Lets what is known count again after a damaged file. What was lost and `why` that is well are kept.
-    pub fn accept_loss(&mut self, now: Timestamp, why: &str) -> Option<Lost> {
+    /// Lets what is known count again after a damaged file. What was lost and the operator's reason are kept.
+    pub fn accept_loss(&mut self, now: Timestamp, reason: &str) -> Option<Lost> {
         let lost = self.lost.take()?;
-        self.keep(now, lost.reason.clone(), why);
+        let reason = reason.to_owned();
+        let ledger = lost.clone();
+        self.keep(now, PastEntry::Lost { ledger }, Closing::LossAccepted { reason });
         Some(lost)
     }
 
-    fn keep(&mut self, until: Timestamp, what: String, why: &str) {
-        let why = why.to_owned();
+    fn keep(&mut self, until: Timestamp, what: PastEntry, why: Closing) {
         self.past.push(Past { until, what, why });
         let surplus = self.past.len().saturating_sub(MOST_PAST);
         self.past.drain(..surplus);
     }
 
-    fn remove(&mut self, gpu: &Identification) -> Vec<Entry> {
-        let is_same = |entry: &mut Entry| entry.gpu.likeness(gpu) == Likeness::Same;
+    fn remove(&mut self, gpu: &Identification) -> Vec<QuarantineEntry> {
+        let is_same = |entry: &mut QuarantineEntry| entry.gpu.likeness(gpu) == Likeness::Same;
         self.entries.extract_if(.., is_same).collect()
-    }
-}
-
-impl Entry {
-    /// What is written of a rung that was tried.
-    pub fn attempt(record: &Record) -> String {
-        format!("{}: {}", record.rung, record.outcome)
     }
 }
 
@@ -223,23 +344,23 @@ impl Standing<'_> {
     }
 }
 
-impl fmt::Display for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: quarantined since {}: {}", self.gpu, self.since, self.reason)?;
-        match self.attempts.is_empty() {
-            true => Ok(()),
-            false => write!(f, " ({})", self.attempts.join("; ")),
-        }
-    }
-}
-
-impl fmt::Display for Standing<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Standing<'_> {
+    /// The reason for which the GPU at hand is out of service; nothing if it is in service.
+    pub fn refusal(self, gpu: &Identification) -> Option<Finding> {
+        let refusal = |id| Finding::refusal(id, Subject::gpu(gpu.device));
         match self {
-            Self::InService => f.write_str("in service"),
-            Self::Replaces(other) => write!(f, "in service, in the place of another: {other}"),
-            Self::Quarantined(entry) => entry.fmt(f),
-            Self::Unknown { reason } => write!(f, "counts as quarantined, since nobody knows: {reason}"),
+            Self::InService | Self::Replaces(_) => None,
+            Self::Quarantined(entry) => Some(
+                refusal(id::OUT_OF_SERVICE)
+                    .with("reason", &entry.reason)
+                    .with("since", entry.since)
+                    .remedy(id::RETURN_TO_SERVICE),
+            ),
+            Self::Unknown { reason } => Some(
+                refusal(id::OUT_OF_SERVICE_UNKNOWN)
+                    .with("cause", reason)
+                    .remedy(id::LIST_QUARANTINE),
+            ),
         }
     }
 }

@@ -1,70 +1,79 @@
-//! What is left where no reset helped.
+//! What is left to do where no reset helped.
 
+use reseat_core::address::DeviceAddress;
 use reseat_core::recovery::{End, Quarantine, Reason};
 
+use crate::model::finding::{Finding, Subject, id};
 use crate::rules::Reboot;
 
-/// What an operator can do next, by what was agreed on; nothing where nothing is left to do.
-pub fn advice(end: End, reboot: Option<Reboot>) -> Option<String> {
-    let words = match end {
-        End::Recovered { .. } => return None,
-        End::Unverified { .. } => {
-            "it is not handed on as recovered: see why something could not be compared (a baseline, lockdown, firmware \
-             that keeps the error counters)"
-                .to_owned()
+/// The next steps of an operator, as the recovery policy allows them; none where nothing is left to do.
+pub fn advice(device: DeviceAddress, end: End, reboot: Option<Reboot>) -> Vec<Finding> {
+    let warning = |id| Finding::warning(id, Subject::gpu(device));
+    match end {
+        End::Recovered { .. } => Vec::new(),
+        End::Unverified { .. } => vec![warning(id::RECOVERY_UNVERIFIED).remedy(id::SEE_WHAT_IS_MISSING)],
+        End::Refused(_) => vec![Finding::note(id::NOTHING_RESET, Subject::gpu(device))],
+        End::OutOfService { why, quarantine } => {
+            let left = match (why, reboot) {
+                // Only a new kernel lets go of what holds the old one.
+                (Reason::Stuck(_), Some(Reboot::WithoutReboot)) => id::KERNEL_HOLDS_GPU,
+                (Reason::Stuck(_), _) => id::REBOOT_LEFT,
+                (Reason::Exhausted | Reason::Refused(_), Some(Reboot::WithoutReboot)) => id::POWER_LEFT,
+                (Reason::Exhausted | Reason::Refused(_), _) => id::POWER_OR_REBOOT_LEFT,
+            };
+            let failed = match quarantine {
+                Quarantine::Done => None,
+                Quarantine::Failed(trouble) => {
+                    Some(Finding::error(id::QUARANTINE_FAILED, Subject::gpu(device)).with("cause", trouble))
+                }
+            };
+            let left = warning(left).remedy(id::RETURN_TO_SERVICE);
+            failed.into_iter().chain([left]).collect()
         }
-        End::Refused(_) => "nothing was reset".to_owned(),
-        End::OutOfService { why, quarantine } => out_of_service(why, quarantine, reboot),
-    };
-    Some(words)
-}
-
-fn out_of_service(why: Reason, quarantine: Quarantine, reboot: Option<Reboot>) -> String {
-    let left = match (why, reboot) {
-        // Only a new kernel lets go of what holds the old one.
-        (Reason::Stuck(_), Some(Reboot::WithoutReboot)) => {
-            "the kernel holds it until the machine is rebooted, which the contract does not allow: it stays out of service"
-        }
-        (Reason::Stuck(_), _) => "left: drain the machine and reboot it",
-        (Reason::Exhausted | Reason::Refused(_), Some(Reboot::WithoutReboot)) => {
-            "left: power to its slot from outside (a BMC is not configured); the contract allows no reboot, so it stays out \
-             of service"
-        }
-        (Reason::Exhausted | Reason::Refused(_), _) => {
-            "left: power to its slot from outside (a BMC is not configured); else drain the machine and reboot it; else \
-             switch the machine off and on, since a reboot need not take the power from a slot"
-        }
-    };
-    let back = "; `reseat return-to-service` brings it back once it is well";
-    match quarantine {
-        Quarantine::Done => format!("{left}{back}"),
-        Quarantine::Failed(_) => format!("keep everybody off it: it could not be taken out of service; {left}{back}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use reseat_core::decision::Rung;
-    use reseat_core::recovery::Operation;
+    use reseat_core::recovery::{Operation, Trouble};
 
     use super::*;
+    use crate::model::finding::Id;
 
-    fn out(why: Reason, reboot: Option<Reboot>) -> String {
+    fn ids(end: End, reboot: Option<Reboot>) -> Vec<Id> {
+        let findings = advice("0000:01:00".parse().unwrap(), end, reboot);
+        findings.into_iter().map(|finding| finding.id).collect()
+    }
+
+    fn out(why: Reason, reboot: Option<Reboot>) -> Vec<Id> {
         let quarantine = Quarantine::Done;
-        advice(End::OutOfService { why, quarantine }, reboot).unwrap()
+        ids(End::OutOfService { why, quarantine }, reboot)
     }
 
     #[test]
-    fn a_reboot_is_advised_only_where_the_contract_allows_it() {
-        for why in [Reason::Exhausted, Reason::Stuck(Operation::Release)] {
-            assert!(out(why, None).contains("reboot it"));
-            assert!(out(why, Some(Reboot::RebootAcceptable)).contains("reboot it"));
-            assert!(!out(why, Some(Reboot::WithoutReboot)).contains("reboot it"));
+    fn a_reboot_is_advised_only_where_the_policy_allows_it() {
+        for (why, with_reboot, without) in [
+            (Reason::Exhausted, id::POWER_OR_REBOOT_LEFT, id::POWER_LEFT),
+            (Reason::Stuck(Operation::Release), id::REBOOT_LEFT, id::KERNEL_HOLDS_GPU),
+        ] {
+            assert_eq!(out(why, None), [with_reboot.clone()]);
+            assert_eq!(out(why, Some(Reboot::RebootAcceptable)), [with_reboot]);
+            assert_eq!(out(why, Some(Reboot::WithoutReboot)), [without]);
         }
     }
 
     #[test]
+    fn a_quarantine_that_failed_is_reported_first() {
+        let end = End::OutOfService {
+            why: Reason::Exhausted,
+            quarantine: Quarantine::Failed(Trouble::Blocked),
+        };
+        assert_eq!(ids(end, None), [id::QUARANTINE_FAILED, id::POWER_OR_REBOOT_LEFT]);
+    }
+
+    #[test]
     fn what_is_recovered_needs_no_advice() {
-        assert_eq!(advice(End::Recovered { by: Rung::KernelFlr }, None), None);
+        assert!(ids(End::Recovered { by: Rung::KernelFlr }, None).is_empty());
     }
 }

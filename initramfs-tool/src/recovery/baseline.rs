@@ -1,21 +1,22 @@
-//! What a GPU was like while it was well.
+//! The state of a GPU while it was well.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
 use reseat_core::health::{Aspects, Condition, judge};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::Member;
+use super::health;
+use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::{FunctionIdentity, Identification, Likeness};
-
-/// The form of a baseline; another form has another name.
-pub const SCHEMA: &str = "reseat.baseline/1";
+use crate::model::subject::Member;
+use crate::records::versioned::{VersionError, Versioned};
+use crate::records::wire;
 
 /// A GPU while it was well.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "Document<Function>")]
 pub struct Baseline {
-    /// [`SCHEMA`].
-    pub schema: String,
     /// The device number that its functions share.
     pub device: DeviceAddress,
     /// When it was recorded, in UTC.
@@ -23,17 +24,15 @@ pub struct Baseline {
     /// Its functions.
     pub functions: Vec<FunctionBaseline>,
     /// The serial number that it gave.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial: Option<String>,
     /// The version of its VBIOS, or what stands for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vbios: Option<String>,
 }
 
 /// One function of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionBaseline {
-    /// Where it is.
+    /// Its address.
     pub address: FunctionAddress,
     /// Vendor and device ID.
     pub identity: Identity,
@@ -41,6 +40,87 @@ pub struct FunctionBaseline {
     pub class: ClassCode,
     /// All that was read.
     pub observation: Condition,
+}
+
+/// The form of the file. In version 1, a function was what serde makes of core's types.
+#[derive(Clone, Serialize, Deserialize)]
+struct Document<F> {
+    schema: String,
+    device: DeviceAddress,
+    recorded: String,
+    functions: Vec<F>,
+    #[serde(default)]
+    serial: Option<String>,
+    #[serde(default)]
+    vbios: Option<String>,
+}
+
+impl<F: Into<FunctionBaseline>> From<Document<F>> for Baseline {
+    fn from(document: Document<F>) -> Self {
+        Self {
+            device: document.device,
+            recorded: document.recorded,
+            functions: document.functions.into_iter().map(Into::into).collect(),
+            serial: document.serial,
+            vbios: document.vbios,
+        }
+    }
+}
+
+impl Versioned for Baseline {
+    const SCHEMA: &'static str = "reseat.baseline/2";
+
+    fn from_version(schema: &str, value: Value) -> Result<Self, VersionError> {
+        match schema {
+            Self::SCHEMA => Ok(serde_json::from_value::<Document<Function>>(value)?.into()),
+            "reseat.baseline/1" => Ok(serde_json::from_value::<Document<FunctionBaseline>>(value)?.into()),
+            other => Err(VersionError::unknown::<Self>(other)),
+        }
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Function {
+    address: FunctionAddress,
+    identity: Identity,
+    class: ClassCode,
+    #[serde(with = "wire")]
+    observation: Condition,
+}
+
+impl From<Function> for FunctionBaseline {
+    fn from(function: Function) -> Self {
+        Self {
+            address: function.address,
+            identity: function.identity,
+            class: function.class,
+            observation: function.observation,
+        }
+    }
+}
+
+impl From<FunctionBaseline> for Function {
+    fn from(function: FunctionBaseline) -> Self {
+        Self {
+            address: function.address,
+            identity: function.identity,
+            class: function.class,
+            observation: function.observation,
+        }
+    }
+}
+
+impl From<Baseline> for Document<Function> {
+    fn from(baseline: Baseline) -> Self {
+        Self {
+            schema: Baseline::SCHEMA.to_owned(),
+            device: baseline.device,
+            recorded: baseline.recorded,
+            functions: baseline.functions.into_iter().map(Into::into).collect(),
+            serial: baseline.serial,
+            vbios: baseline.vbios,
+        }
+    }
 }
 
 impl Baseline {
@@ -85,50 +165,80 @@ impl Baseline {
         members.collect()
     }
 
-    /// What is wrong with it as a baseline, in words: a GPU that is not well now is none to hold it against later.
-    /// What is merely not known is told by [`unknown`](Self::unknown).
-    pub fn faults(&self) -> Vec<String> {
+    /// What is wrong with it as a baseline: a GPU that is not well now is none to hold it against later.
+    /// What is merely not known is in [`unknown`](Self::unknown).
+    pub fn faults(&self) -> Vec<Finding> {
         let faults = self.functions.iter().flat_map(|function| {
             let observation = &function.observation;
             let examination = judge(observation, &observation.errors, observation);
-            let words = examination
-                .findings
-                .iter()
-                .map(|finding| format!("{}: {finding}", function.address));
-            words.collect::<Vec<_>>()
+            health::faults(function.address, &examination)
         });
         faults.collect()
     }
 
     /// What nothing can be verified of with this baseline, by function.
-    pub fn unknown(&self) -> Vec<(FunctionAddress, Aspects)> {
+    pub fn unknown(&self) -> Vec<Finding> {
         let unknown = self.functions.iter().map(|function| {
             let observation = &function.observation;
             let examination = judge(observation, &observation.errors, observation);
             (function.address, examination.missing)
         });
-        unknown.filter(|(_, missing)| !missing.is_empty()).collect()
+        let unknown = unknown.filter(|(_, missing): &(_, Aspects)| !missing.is_empty());
+        let finding = |(function, missing)| {
+            Finding::warning(id::NOT_IN_BASELINE, Subject::function(function)).with("aspects", missing)
+        };
+        unknown.map(finding).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use reseat_core::capability::express::{DeviceControl, LinkSpeed};
+    use reseat_core::capability::power_management::PowerState;
+    use reseat_core::health::{Counter, Errors, ErrorsAt, LinkReading, NotRead, Reading};
+
     use super::*;
     use crate::model::identification::tests::{first, second};
+    use crate::records::versioned::{from_slice, from_value};
 
-    /// As versions before wrote it, with what came since behind.
-    const FROZEN: &str = include_str!("baseline-1.json");
+    const FROZEN: &str = include_str!("baseline-2.json");
+    /// As version 1 wrote it.
+    const FORMER: &str = include_str!("baseline-1.json");
 
     fn baseline() -> Baseline {
+        let address: FunctionAddress = "0000:01:00.0".parse().unwrap();
+        let mut errors = Errors::new();
+        let counted = ErrorsAt {
+            at: address,
+            counter: Counter::Continued,
+            fatal: 0,
+            non_fatal: 1,
+        };
+        errors.push(counted).unwrap();
         Baseline {
-            schema: SCHEMA.to_owned(),
-            device: "0000:01:00".parse().unwrap(),
+            device: address.device_address(),
             recorded: "2026-09-21T14:13:20Z".to_owned(),
             functions: vec![FunctionBaseline {
-                address: "0000:01:00.0".parse().unwrap(),
+                address,
                 identity: "10de:2231".parse().unwrap(),
                 class: "030000".parse().unwrap(),
-                observation: Condition::unread(),
+                observation: Condition {
+                    identity: Reading::Value("10de:2231".parse().unwrap()),
+                    word_at_f0: Reading::AllOnes,
+                    power: Reading::Value(PowerState::D0),
+                    bars: Reading::Value([0xfb00_0000, 0x2000_000c, 0, 0, 0, 0xd001]),
+                    bar_sizes: Reading::Value([24, 28, 0, 0, 0, 7]),
+                    memory_decode: Reading::Value(true),
+                    device_control: Reading::Value(DeviceControl::from_bits(0x2930)),
+                    transactions_pending: Reading::Value(false),
+                    link: Reading::Value(LinkReading::Active {
+                        width: 16,
+                        speed: LinkSpeed::Gt2_5,
+                    }),
+                    errors: Reading::Value(errors),
+                    vendor_register: Reading::NotRead(NotRead::Forbidden),
+                    boot: Reading::None,
+                },
             }],
             serial: Some("48-b0-2d-00-00-00-00-01".to_owned()),
             vbios: Some("94.02.5c.00.08".to_owned()),
@@ -136,15 +246,31 @@ mod tests {
     }
 
     #[test]
-    fn the_form_is_frozen_and_what_was_written_before_is_read() {
+    fn the_form_is_frozen() {
         assert_eq!(serde_json::to_string_pretty(&baseline()).unwrap(), FROZEN.trim_end());
-        assert_eq!(serde_json::from_str::<Baseline>(FROZEN).unwrap(), baseline());
-        let mut before: serde_json::Value = serde_json::from_str(FROZEN).unwrap();
-        let fields = before.as_object_mut().unwrap();
+        assert_eq!(from_slice::<Baseline>(FROZEN.as_bytes()).unwrap(), baseline());
+    }
+
+    #[test]
+    fn version_1_is_read_with_and_without_what_came_to_it_later() {
+        let mut former: Value = serde_json::from_str(FORMER).unwrap();
+        let expected = Baseline {
+            functions: vec![FunctionBaseline {
+                observation: Condition::unread(),
+                ..baseline().functions.remove(0)
+            }],
+            ..baseline()
+        };
+        assert_eq!(from_value::<Baseline>(former.clone()).unwrap(), expected);
+        let fields = former.as_object_mut().unwrap();
         assert!(fields.remove("serial").is_some() && fields.remove("vbios").is_some());
-        let read: Baseline = serde_json::from_value(before.clone()).unwrap();
+        let read: Baseline = from_value(former.clone()).unwrap();
         assert_eq!((&read.serial, &read.vbios), (&None, &None));
-        assert_eq!(serde_json::to_value(&read).unwrap(), before);
+        former["schema"] = "reseat.baseline/3".into();
+        assert!(matches!(
+            from_value::<Baseline>(former),
+            Err(VersionError::Schema { .. })
+        ));
     }
 
     fn saying(gpu: Identification, serial: &str) -> Identification {

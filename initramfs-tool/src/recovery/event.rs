@@ -1,175 +1,129 @@
-//! What a recovery says while it goes on, and how it ends.
+//! Events of a recovery, and its end.
 
-use std::fmt;
 use std::time::Duration;
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::decision::{Branch, Next, Rung, Skipped};
-use reseat_core::recovery::{End, Quarantine, Record};
-use serde::Serialize;
+use reseat_core::recovery::{End, Observation, Quarantine, Record};
+use serde::{Deserialize, Serialize};
 
 use super::Step;
+use crate::model::finding::Finding;
+use crate::records::wire;
 
-/// Something that is told as it happens. Its JSON form is one line of `reseat recover --json`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The schema of an event stream: fields may be added under the same name.
+pub const SCHEMA: &str = "reseat.recovery-event/2";
+
+/// Something that happens in a recovery. It is a line of `reseat recover --json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// Words on what was found before anything was done.
+    /// Findings on the GPU and its surroundings, or on what reseat has just done.
     Found {
-        /// One thing each.
-        words: Vec<String>,
+        /// One at least.
+        findings: Vec<Finding>,
     },
-    /// The rule was asked.
+    /// The rule has decided.
     Decided {
-        /// Which branch applied.
+        /// The branch that applied.
+        #[serde(with = "wire")]
         branch: Branch,
-        /// Which rung comes; none if the ladder ends.
+        /// The rung that comes; none if the ladder ends.
         rung: Option<Rung>,
-        /// The rungs that were passed over, and why.
+        /// The rungs that were passed over, with the reasons.
+        #[serde(with = "wire")]
         skipped: Vec<Skipped>,
     },
-    /// What would be done, of a recovery that is only planned: these rungs, one after the other, while none helps.
+    /// The plan of a recovery that is only planned: these rungs, one after the other, while none helps.
     Planned {
         /// The rungs.
         rungs: Vec<Planned>,
-        /// The rungs that would not come, and why.
+        /// The rungs that would not come, with the reasons.
+        #[serde(with = "wire")]
         skipped: Vec<Skipped>,
         /// What comes when they are through.
+        #[serde(with = "wire")]
         then: Next,
     },
-    /// An operation begins.
+    /// A step begins.
     Began {
-        /// Of which rung.
+        /// The rung that it belongs to.
         rung: Option<Rung>,
-        /// Which.
+        /// The step.
         operation: Step,
         /// How long it may take, in milliseconds.
         limit_ms: u64,
     },
-    /// An operation has ended.
+    /// A step has ended.
     Ended {
-        /// Which.
+        /// The step.
         operation: Step,
         /// How long it took, in milliseconds.
         took_ms: u64,
-        /// What it brought, in words.
-        observation: String,
-        /// What else there is to say.
-        words: Vec<String>,
+        /// What it brought.
+        #[serde(with = "wire")]
+        observation: Observation,
+        /// What else there is to report.
+        findings: Vec<Finding>,
     },
     /// Nothing is done for a while.
     Waiting {
-        /// On which rung.
+        /// The rung that it belongs to.
         rung: Option<Rung>,
-        /// For what.
-        what: &'static str,
+        /// What is waited for.
+        #[serde(rename = "for")]
+        awaited: Waited,
         /// For how long at most, in milliseconds.
         limit_ms: u64,
     },
     /// A rung has ended.
     Recorded {
         /// What came of it.
+        #[serde(with = "wire")]
         record: Record,
     },
     /// The recovery has ended.
     Done {
-        /// How.
+        /// Its end.
+        #[serde(with = "wire")]
         end: End,
-        /// The same in words.
-        text: String,
-        /// What is left to do, in words.
-        advice: Option<String>,
+        /// What is left to do.
+        findings: Vec<Finding>,
         /// How long all of it took, in milliseconds.
         took_ms: u64,
     },
 }
 
+/// What a recovery waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Waited {
+    /// The time that the specification gives.
+    SpecifiedTime,
+    /// Something that is not there yet.
+    Appearance,
+    /// The answer of a step.
+    Answer,
+    /// The kernel, which holds the GPU in a reset.
+    KernelReset,
+    /// The last step of the recovery that was interrupted.
+    InterruptedRecovery,
+}
+
 /// A rung that would come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Planned {
-    /// Which.
+    /// The rung.
     pub rung: Rung,
-    /// Whom it would hit.
+    /// The functions that it would hit.
     pub hits: Vec<FunctionAddress>,
-    /// How long the kernel may stay in it without a word, in milliseconds, where that is long.
+    /// How long the kernel may stay in it without a report, in milliseconds, where that is long.
     pub limit_ms: Option<u64>,
 }
 
 /// A time as reports have it.
 pub(crate) fn whole_milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Found { words } => f.write_str(&words.join("\n")),
-            Self::Decided { branch, rung, skipped } => {
-                match rung {
-                    Some(rung) => write!(f, "{branch}: {rung}")?,
-                    None => write!(f, "{branch}: no rung")?,
-                }
-                for Skipped { rung, why } in skipped {
-                    write!(f, "\n  not {rung}: {why}")?;
-                }
-                Ok(())
-            }
-            Self::Planned { rungs, skipped, then } => {
-                f.write_str("while none of them helps:")?;
-                for (number, Planned { rung, hits, limit_ms }) in (1..).zip(rungs) {
-                    let hits: Vec<String> = hits.iter().map(ToString::to_string).collect();
-                    write!(f, "\n  {number}. {rung}: hits {}", hits.join(", "))?;
-                    if let Some(limit) = limit_ms {
-                        write!(f, "; the kernel may stay in it for {}", Milliseconds(*limit))?;
-                    }
-                }
-                for Skipped { rung, why } in skipped {
-                    write!(f, "\n  {rung}: skipped: {why}")?;
-                }
-                // Where it helps, detach-SBR does; what is dead it leaves dead, and calls that a success.
-                f.write_str(
-                    "\n  VFIO hot reset: skipped: detach-SBR resets the same, and restores nothing to what is dead",
-                )?;
-                match then {
-                    Next::Refuse(refusal) => write!(f, "\n  then nothing more: {refusal}"),
-                    _ => f.write_str("\n  then out of service"),
-                }
-            }
-            Self::Began {
-                operation, limit_ms, ..
-            } => write!(f, "  {operation} (at most {})", Milliseconds(*limit_ms)),
-            Self::Ended {
-                operation,
-                took_ms,
-                observation,
-                words,
-            } => {
-                write!(f, "  {operation}: {observation} ({})", Milliseconds(*took_ms))?;
-                words.iter().try_for_each(|words| write!(f, "\n    {words}"))
-            }
-            Self::Waiting { what, limit_ms, .. } => {
-                write!(f, "  waiting for {what} (at most {})", Milliseconds(*limit_ms))
-            }
-            Self::Recorded { record } => write!(f, "{}: {}", record.rung, record.outcome),
-            Self::Done {
-                text, took_ms, advice, ..
-            } => {
-                write!(f, "{text} ({})", Milliseconds(*took_ms))?;
-                advice.iter().try_for_each(|advice| write!(f, "\n{advice}"))
-            }
-        }
-    }
-}
-
-struct Milliseconds(u64);
-
-impl fmt::Display for Milliseconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            short @ ..1000 => write!(f, "{short} ms"),
-            long => write!(f, "{}.{} s", long / 1000, long % 1000 / 100),
-        }
-    }
 }
 
 /// How `reseat recover` exits. The numbers are promised to whoever scripts it.
@@ -206,31 +160,131 @@ impl From<End> for ExitStatus {
 
 #[cfg(test)]
 mod tests {
-    use reseat_core::decision::SkipReason;
+    use reseat_core::decision::{BusReset, Refusal, SkipReason};
+    use reseat_core::health::{Aspect, Aspects, Verdict};
+    use reseat_core::recovery::{ClassChange, Outcome, Reason};
+    use serde_json::json;
 
     use super::*;
+    use crate::model::finding::{Subject, id};
+
+    #[track_caller]
+    fn assert_form(event: &Event, form: serde_json::Value) {
+        assert_eq!(serde_json::to_value(event).unwrap(), form);
+        assert_eq!(serde_json::from_value::<Event>(form).unwrap(), *event);
+    }
 
     #[test]
-    fn a_plan_says_which_rungs_are_skipped_and_why() {
-        let planned = Event::Planned {
-            rungs: vec![Planned {
-                rung: Rung::KernelFlr,
-                hits: vec!["0000:01:00.0".parse().unwrap()],
-                limit_ms: Some(80_000),
-            }],
-            skipped: vec![Skipped {
+    fn decisions_and_plans_are_names_and_objects() {
+        let skipped = vec![
+            Skipped {
                 rung: Rung::BmcPower,
                 why: SkipReason::NotConfigured,
-            }],
-            then: Next::Quarantine,
+            },
+            Skipped {
+                rung: Rung::DetachSbr,
+                why: SkipReason::Quirk(BusReset::ForbiddenAtPort),
+            },
+        ];
+        let as_json = json!([
+            {"rung": "bmc-power", "why": "not-configured", "bus_reset": null},
+            {"rung": "detach-sbr", "why": "quirk", "bus_reset": "forbidden-at-port"},
+        ]);
+        assert_form(
+            &Event::Decided {
+                branch: Branch::HotplugNotOurs,
+                rung: Some(Rung::KernelFlr),
+                skipped: skipped.clone(),
+            },
+            json!({"event": "decided", "branch": "hotplug-not-ours", "rung": "kernel-flr", "skipped": as_json}),
+        );
+        assert_form(
+            &Event::Planned {
+                rungs: vec![Planned {
+                    rung: Rung::KernelFlr,
+                    hits: vec!["0000:01:00.0".parse().unwrap()],
+                    limit_ms: Some(80_000),
+                }],
+                skipped,
+                then: Next::Refuse(Refusal::FabricUnknown),
+            },
+            json!({
+                "event": "planned",
+                "rungs": [{"rung": "kernel-flr", "hits": ["0000:01:00.0"], "limit_ms": 80000}],
+                "skipped": as_json,
+                "then": {"kind": "refuse", "refusal": "fabric-unknown"},
+            }),
+        );
+    }
+
+    #[test]
+    fn verdicts_are_lists_of_names() {
+        let missing = Aspects::none().with(Aspect::Errors).with(Aspect::Boot);
+        let verdict = Verdict::Unverified {
+            missing,
+            lasting: Aspects::none().with(Aspect::Boot),
         };
-        assert_eq!(
-            planned.to_string(),
-            "while none of them helps:\n  \
-             1. kernel FLR: hits 0000:01:00.0; the kernel may stay in it for 80.0 s\n  \
-             power by the BMC: skipped: not configured\n  \
-             VFIO hot reset: skipped: detach-SBR resets the same, and restores nothing to what is dead\n  \
-             then out of service"
+        let form = json!({"kind": "unverified", "missing": ["errors", "boot"], "lasting": ["boot"]});
+        assert_form(
+            &Event::Recorded {
+                record: Record {
+                    rung: Rung::KernelFlr,
+                    outcome: Outcome::Judged(verdict),
+                    class: ClassChange::None,
+                },
+            },
+            json!({
+                "event": "recorded",
+                "record": {"rung": "kernel-flr", "outcome": {"kind": "judged", "verdict": form}, "class": "none"},
+            }),
+        );
+        assert_form(
+            &Event::Ended {
+                operation: Step::Verify,
+                took_ms: 18,
+                observation: Observation::Health(verdict),
+                findings: Vec::new(),
+            },
+            json!({
+                "event": "ended",
+                "operation": "verify",
+                "took_ms": 18,
+                "observation": {"kind": "health", "verdict": form},
+                "findings": [],
+            }),
+        );
+    }
+
+    #[test]
+    fn an_end_is_an_object_and_findings_stand_beside_it() {
+        let finding = Finding::note(id::REBOOT_LEFT, Subject::gpu("0000:01:00".parse().unwrap()));
+        assert_form(
+            &Event::Done {
+                end: End::OutOfService {
+                    why: Reason::Stuck(reseat_core::recovery::Operation::Release),
+                    quarantine: Quarantine::Done,
+                },
+                findings: vec![finding.clone()],
+                took_ms: 7,
+            },
+            json!({
+                "event": "done",
+                "end": {
+                    "kind": "out-of-service",
+                    "why": {"kind": "stuck", "operation": "release"},
+                    "trouble": null,
+                },
+                "findings": [finding],
+                "took_ms": 7,
+            }),
+        );
+        assert_form(
+            &Event::Waiting {
+                rung: None,
+                awaited: Waited::SpecifiedTime,
+                limit_ms: 100,
+            },
+            json!({"event": "waiting", "rung": null, "for": "specified-time", "limit_ms": 100}),
         );
     }
 }

@@ -1,24 +1,23 @@
-//! What has to be put back, written down before it is taken away.
+//! The state that has to be restored, recorded before it is changed.
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::health::{Counter, Errors, NotRead, Reading};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::Subject;
-
-/// The form of a journal; another form has another name.
-pub const SCHEMA: &str = "reseat.recovery/1";
+use crate::model::subject::RecoverySubject;
+use crate::records::versioned::{VersionError, Versioned};
+use crate::records::wire;
 
 /// What a recovery has found, and has to put back.
 ///
 /// It is written before the first thing is changed and lies in `/run` until the end: whoever finds it there finds a
 /// recovery that was broken off.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "Document<ErrorsOf>")]
 pub struct Journal {
-    /// [`SCHEMA`].
-    pub schema: String,
     /// The GPU.
-    pub subject: Subject,
+    pub subject: RecoverySubject,
     /// Each function as it was.
     pub before: Vec<Before>,
     /// The errors that were counted just before the last reset: of each function, on its path.
@@ -32,10 +31,77 @@ pub struct Journal {
     pub scanned_ms: Option<u64>,
 }
 
+/// The form of the file. In version 1, an element of `errors` was what serde makes of core's types.
+#[derive(Clone, Serialize, Deserialize)]
+struct Document<E> {
+    schema: String,
+    subject: RecoverySubject,
+    before: Vec<Before>,
+    errors: Vec<E>,
+    removed: bool,
+    powered_off: bool,
+    scanned_ms: Option<u64>,
+}
+
+/// The errors counted on the path of a function.
+#[derive(Clone, Serialize, Deserialize)]
+struct ErrorsOf {
+    function: FunctionAddress,
+    #[serde(with = "wire")]
+    errors: Reading<Errors>,
+}
+
+impl From<ErrorsOf> for (FunctionAddress, Reading<Errors>) {
+    fn from(counted: ErrorsOf) -> Self {
+        (counted.function, counted.errors)
+    }
+}
+
+impl From<Journal> for Document<ErrorsOf> {
+    fn from(journal: Journal) -> Self {
+        let errors = journal.errors.into_iter();
+        Self {
+            schema: Journal::SCHEMA.to_owned(),
+            subject: journal.subject,
+            before: journal.before,
+            errors: errors.map(|(function, errors)| ErrorsOf { function, errors }).collect(),
+            removed: journal.removed,
+            powered_off: journal.powered_off,
+            scanned_ms: journal.scanned_ms,
+        }
+    }
+}
+
+impl<E: Into<(FunctionAddress, Reading<Errors>)>> From<Document<E>> for Journal {
+    fn from(document: Document<E>) -> Self {
+        Self {
+            subject: document.subject,
+            before: document.before,
+            errors: document.errors.into_iter().map(Into::into).collect(),
+            removed: document.removed,
+            powered_off: document.powered_off,
+            scanned_ms: document.scanned_ms,
+        }
+    }
+}
+
+impl Versioned for Journal {
+    const SCHEMA: &'static str = "reseat.recovery/2";
+
+    fn from_version(schema: &str, value: Value) -> Result<Self, VersionError> {
+        type Former = (FunctionAddress, Reading<Errors>);
+        match schema {
+            Self::SCHEMA => Ok(serde_json::from_value::<Document<ErrorsOf>>(value)?.into()),
+            "reseat.recovery/1" => Ok(serde_json::from_value::<Document<Former>>(value)?.into()),
+            other => Err(VersionError::unknown::<Self>(other)),
+        }
+    }
+}
+
 /// A function as it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Before {
-    /// Which.
+    /// Its address.
     pub address: FunctionAddress,
     /// Its driver.
     pub driver: Option<String>,
@@ -51,9 +117,8 @@ pub struct Before {
 
 impl Journal {
     /// A journal in which nothing was counted yet.
-    pub fn new(subject: Subject, before: Vec<Before>) -> Self {
+    pub fn new(subject: RecoverySubject, before: Vec<Before>) -> Self {
         Self {
-            schema: SCHEMA.to_owned(),
             subject,
             before,
             errors: Vec::new(),
@@ -82,5 +147,56 @@ impl Journal {
         } else {
             Counter::Continued
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reseat_core::health::ErrorsAt;
+
+    use super::*;
+    use crate::records::versioned::from_slice;
+
+    const FROZEN: &str = include_str!("journal-2.json");
+    /// As version 1 wrote it.
+    const FORMER: &str = include_str!("journal-1.json");
+
+    fn journal() -> Journal {
+        let function: FunctionAddress = "0000:01:00.0".parse().unwrap();
+        let subject = RecoverySubject {
+            device: function.device_address(),
+            function,
+            members: Vec::new(),
+            switch: Vec::new(),
+            ports: vec!["0000:00:03.0".parse().unwrap()],
+            card_root: Some("0000:00:03.0".parse().unwrap()),
+        };
+        let before = Before {
+            address: function,
+            driver: Some("vfio-pci".to_owned()),
+            iommu_group: Some("7".to_owned()),
+            driver_override: None,
+            reset_method: Some("flr bus".to_owned()),
+            bar_sizes: [1 << 24, 1 << 28, 0, 0, 0, 128],
+        };
+        let mut errors = Errors::new();
+        let counted = ErrorsAt {
+            at: function,
+            counter: Counter::Anew,
+            fatal: 1,
+            non_fatal: 0,
+        };
+        errors.push(counted).unwrap();
+        let mut journal = Journal::new(subject, vec![before]);
+        journal.errors = vec![(function, Reading::Value(errors))];
+        journal.scanned_ms = Some(41_000);
+        journal
+    }
+
+    #[test]
+    fn the_form_is_frozen_and_version_1_is_read() {
+        assert_eq!(serde_json::to_string_pretty(&journal()).unwrap(), FROZEN.trim_end());
+        assert_eq!(from_slice::<Journal>(FROZEN.as_bytes()).unwrap(), journal());
+        assert_eq!(from_slice::<Journal>(FORMER.as_bytes()).unwrap(), journal());
     }
 }

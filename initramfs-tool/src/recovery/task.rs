@@ -6,7 +6,9 @@ use reseat_core::health::Verdict;
 use reseat_core::recovery::Observation;
 use serde::{Deserialize, Serialize};
 
-use super::{FunctionBaseline, Member, Step, Subject};
+use super::{FunctionBaseline, Step};
+use crate::model::finding::{self, Finding, id};
+use crate::model::subject::{Member, RecoverySubject};
 use crate::records::evidence::{Collected, Part};
 
 /// Something that may never come back, so that a worker does it.
@@ -15,25 +17,25 @@ pub enum Task {
     /// Look at the machine around a GPU. These of its functions are absent where the kernel does not list them.
     Survey(DeviceAddress, Vec<Member>),
     /// Read all that a baseline holds.
-    Observe(Subject, Means),
+    Observe(RecoverySubject, Means),
     /// Hold the GPU against its baseline, as it is found.
-    Examine(Subject, Means),
+    Examine(RecoverySubject, Means),
     /// Put back what a look through VFIO has left behind whose worker was killed.
-    Settle(Subject),
+    Settle(RecoverySubject),
     /// Take one step of the ladder.
-    Operate(Step, Subject),
+    Operate(Step, RecoverySubject),
     /// Find out which VBIOS a GPU has that is well.
-    ReadVbios(Subject),
+    ReadVbios(RecoverySubject),
     /// Find out for whom the kernel may have to wait before it takes the GPU from its drivers.
-    FindHolders(Subject),
+    FindHolders(RecoverySubject),
     /// Take the GPU from everybody: no driver is to have it.
-    Isolate(Subject),
+    Isolate(RecoverySubject),
     /// Have the bus below its card root scanned: functions of it are not there.
-    Rescan(Subject),
+    Rescan(RecoverySubject),
     /// Give it back to those who may bind it.
-    Release(Subject),
+    Release(RecoverySubject),
     /// Read a part of what is kept as evidence.
-    Collect(Part, Subject),
+    Collect(Part, RecoverySubject),
 }
 
 /// By what means the registers behind a BAR may be read.
@@ -47,38 +49,38 @@ pub enum Means {
 
 /// What a worker answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Answer {
+pub enum TaskAnswer {
     /// The machine around the GPU.
     Surveyed(Box<Surveyed>),
-    /// All that a baseline holds, and what is to be said of it.
-    Observed(Vec<FunctionBaseline>, Vec<String>),
+    /// All that a baseline holds, and findings.
+    Observed(Vec<FunctionBaseline>, Vec<Finding>),
     /// How the GPU is.
     Examined(Examined),
-    /// This, or why it is not known, in words.
-    Vbios(Result<String, String>),
-    /// These, in words; nobody, if there are none.
-    Holders(Vec<String>),
-    /// What the operation brought, and what is to be said of it.
-    Operated(Observation, Vec<String>),
+    /// This, or why it is not known.
+    Vbios(Result<String, Vec<Finding>>),
+    /// These; nobody, if there are none.
+    Holders(Vec<Finding>),
+    /// What the step brought, and findings.
+    Operated(Observation, Vec<Finding>),
     /// What was read.
     Collected(Collected),
     /// It could not be done.
-    Failed(String),
+    Failed(Vec<Finding>),
 }
 
 /// A GPU's surroundings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surveyed {
     /// The GPU.
-    pub subject: Subject,
+    pub subject: RecoverySubject,
     /// What the rule is told of them.
     pub surroundings: Surroundings,
     /// Whether any of its functions is locked into a confidential VM.
     pub tdi: Tdi,
     /// Whom a reset at the card root would hit beside the GPU.
     pub bystanders: Vec<FunctionAddress>,
-    /// What could not be read, and what has to be said.
-    pub words: Vec<String>,
+    /// What could not be read, what is reported of models in the reset domain, and what does not fit together there.
+    pub findings: Vec<Finding>,
 }
 
 impl Surveyed {
@@ -95,26 +97,27 @@ impl Surveyed {
         ours.chain(self.bystanders.iter().copied()).collect()
     }
 
-    /// Whom a reset at the card root hits, the GPU first.
-    pub fn domain_in_words(&self) -> Option<String> {
-        let root = self.subject.card_root?;
-        let ours = self
-            .subject
-            .functions()
-            .into_iter()
-            .chain(self.subject.switch.iter().copied());
-        let ours: Vec<String> = ours.map(|function| function.to_string()).collect();
-        let mut words = format!("a reset at the card root {root} hits {}", ours.join(", "));
-        for (index, stranger) in self.bystanders.iter().enumerate() {
-            let before = if index == 0 {
-                ", and not part of the GPU: "
-            } else {
-                ", "
-            };
-            words.push_str(&format!("{before}{stranger}"));
+    /// The functions that a reset at the card root hits, the GPU first.
+    pub fn reset_domain(&self) -> Option<Finding> {
+        let root = Finding::note(id::RESET_DOMAIN, finding::Subject::function(self.subject.card_root?));
+        let ours = self.subject.functions().into_iter();
+        let ours = list(ours.chain(self.subject.switch.iter().copied()));
+        if self.bystanders.is_empty() {
+            return Some(root.with("functions", ours));
         }
-        Some(words)
+        let others = list(self.bystanders.iter().copied());
+        let shared = Finding {
+            id: id::RESET_DOMAIN_SHARED,
+            ..root
+        };
+        Some(shared.with("functions", ours).with("others", others))
     }
+}
+
+/// Addresses in one fact.
+fn list(functions: impl Iterator<Item = FunctionAddress>) -> String {
+    let functions: Vec<String> = functions.map(|function| function.to_string()).collect();
+    functions.join(", ")
 }
 
 /// A GPU held against its baseline.
@@ -122,6 +125,6 @@ impl Surveyed {
 pub struct Examined {
     /// What it comes to.
     pub verdict: Verdict,
-    /// The findings, each with its function, and what is missing.
-    pub words: Vec<String>,
+    /// What is wrong, and what is missing.
+    pub findings: Vec<Finding>,
 }

@@ -4,12 +4,15 @@ use std::io::{self, Write};
 
 use clap::Subcommand;
 use reseat::linux::{self, Recorded, Root};
+use reseat::model::finding::{Finding, SubjectKind};
 use reseat::recovery::Baseline;
 use reseat_core::address::DeviceAddress;
+use serde::Serialize;
 
 use crate::exit::{self, Exit};
-use crate::failure::Outcome;
+use crate::failure::{self, Outcome, in_one_line};
 use crate::gpu::{self, GpuName, gpu_help};
+use crate::words;
 
 /// Arguments of `reseat baseline`.
 #[derive(clap::Args)]
@@ -32,12 +35,70 @@ enum Command {
         /// Every GPU that the boot has claimed and that has no baseline yet, or one of another card that stood there.
         #[arg(long)]
         missing: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
+}
+
+/// The schema of the JSON form: fields may be added under the same name.
+const SCHEMA: &str = "reseat.baselines/2";
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    gpus: &'a [Row],
+}
+
+/// A GPU whose baseline was to be recorded.
+#[derive(Serialize)]
+struct Row {
+    device: DeviceAddress,
+    /// Nothing if it was not recorded.
+    baseline: Option<Baseline>,
+    /// What is not in it, or why there is none.
+    findings: Vec<Finding>,
+}
+
+impl Row {
+    fn record(root: &Root, device: DeviceAddress) -> Self {
+        match linux::save_baseline(root, device) {
+            Ok(Recorded { baseline, mut findings }) => {
+                findings.extend(baseline.unknown());
+                Self {
+                    device,
+                    baseline: Some(baseline),
+                    findings,
+                }
+            }
+            Err(error) => Self {
+                device,
+                baseline: None,
+                findings: gpu::with_absent(root, device, error.findings()),
+            },
+        }
+    }
+
+    fn print(&self, output: &mut impl Write) -> io::Result<()> {
+        match &self.baseline {
+            Some(baseline) => {
+                writeln!(output, "{}: baseline recorded, {}", self.device, in_words(baseline))?;
+                for finding in &self.findings {
+                    match finding.subject.kind {
+                        SubjectKind::Function => writeln!(output, "{}", words::line(finding))?,
+                        _ => writeln!(output, "{}: {}", self.device, words::line(finding))?,
+                    }
+                }
+            }
+            None => eprintln!("reseat: {}", in_one_line(&self.findings)),
+        }
+        Ok(())
+    }
 }
 
 /// Records baselines. One that fails does not keep the others from being recorded.
 pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
-    let Command::Save { gpus, missing } = &arguments.command;
+    let Command::Save { gpus, missing, json } = &arguments.command;
     let mut devices: Vec<DeviceAddress> = gpus
         .iter()
         .map(|name| gpu::device(root, *name))
@@ -47,31 +108,26 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         devices.sort();
         devices.dedup();
     }
-    let mut failures = Vec::new();
+    let mut rows = Vec::new();
     let mut output = io::stdout().lock();
     for device in devices {
-        match linux::save_baseline(root, device) {
-            Ok(Recorded { baseline, words }) => {
-                writeln!(output, "{device}: baseline recorded, {}", in_words(&baseline))?;
-                for words in words {
-                    writeln!(output, "{device}: {words}")?;
-                }
-                for (function, unknown) in baseline.unknown() {
-                    writeln!(
-                        output,
-                        "{function}: cannot be read, so that after a reset it will be unverified: {unknown}"
-                    )?;
-                }
-            }
-            Err(error) => {
-                let failure = gpu::or_absent(root, device)(error);
-                failures.push(failure.report());
-            }
+        let row = Row::record(root, device);
+        if !json {
+            row.print(&mut output)?;
         }
+        rows.push(row);
     }
-    Ok(match failures.is_empty() {
+    if *json {
+        let document = Document {
+            schema: SCHEMA,
+            gpus: &rows,
+        };
+        crate::json::document(&mut output, &document)?;
+    }
+    let failed: Vec<&Row> = rows.iter().filter(|row| row.baseline.is_none()).collect();
+    Ok(match failed.is_empty() {
         true => Exit::Done,
-        false => exit::worst(failures),
+        false => exit::worst(failed.iter().map(|row| failure::exit_of(&row.findings))),
     })
 }
 

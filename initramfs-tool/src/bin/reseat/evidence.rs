@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use jiff::Timestamp;
 use reseat::linux::{self, Root};
-use reseat::records::evidence::{Bundle, hex_of, summary};
+use reseat::model::finding::{Finding, Subject, id};
+use reseat::records::evidence::{Bundle, EndOfBundle, hex_of};
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::failure::{self, Outcome};
-use crate::json;
 use crate::table::table;
+use crate::{json, words};
 
 /// Arguments of `reseat evidence`.
 #[derive(clap::Args)]
@@ -48,7 +49,11 @@ enum Command {
 pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     match &arguments.command {
         Command::List { json } => list(root, *json),
-        Command::Show { file, json, hex } => {
+        Command::Show {
+            file,
+            json: is_json,
+            hex,
+        } => {
             let file = if file == "latest" {
                 let newest = linux::list_evidence(root)?.pop();
                 newest.ok_or_else(|| failure::failed("no recovery has left any evidence"))?
@@ -57,10 +62,10 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
             };
             let bundle = linux::read_evidence(root, &file)?;
             let mut output = io::stdout().lock();
-            match (json, hex) {
+            match (is_json, hex) {
                 (true, _) => json::document(&mut output, &bundle)?,
                 (false, true) => write!(output, "{}", dump(&bundle))?,
-                (false, false) => write!(output, "{}", summary(&bundle))?,
+                (false, false) => write!(output, "{}", words::bundle::summary(&bundle))?,
             }
             Ok(Exit::Done)
         }
@@ -68,14 +73,14 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
 }
 
 /// The schema of the list's JSON form: fields may be added under the same name.
-const LIST_SCHEMA: &str = "reseat.evidence-list/1";
+const LIST_SCHEMA: &str = "reseat.evidence-list/2";
 
 #[derive(Serialize)]
 struct Listing {
     schema: &'static str,
     bundles: Vec<Listed>,
-    /// What cannot be read, and why.
-    damaged: Vec<String>,
+    /// The bundles that cannot be read.
+    findings: Vec<Finding>,
 }
 
 #[derive(Serialize)]
@@ -84,15 +89,17 @@ struct Listed {
     device: DeviceAddress,
     begun: Timestamp,
     took_ms: u64,
-    end: String,
+    end: EndOfBundle,
+    #[serde(skip)]
+    text: String,
 }
 
 /// Lists the bundles. Fails where one cannot be read, after listing the others.
-fn list(root: &Root, json: bool) -> Outcome {
+fn list(root: &Root, is_json: bool) -> Outcome {
     let mut listing = Listing {
         schema: LIST_SCHEMA,
         bundles: Vec::new(),
-        damaged: Vec::new(),
+        findings: Vec::new(),
     };
     for path in linux::list_evidence(root)? {
         match linux::read_evidence(root, &path) {
@@ -103,28 +110,28 @@ fn list(root: &Root, json: bool) -> Outcome {
                     device: bundle.device,
                     begun: bundle.begun,
                     took_ms: bundle.took_ms,
-                    end: bundle.end,
+                    text: words::bundle::end(&bundle),
+                    end: bundle.end(),
                 });
             }
-            Err(error) => listing.damaged.push(error.to_string()),
+            Err(error) => {
+                let unreadable = Finding::error(id::RECORD_UNREADABLE, Subject::file(&path));
+                listing.findings.push(unreadable.with("cause", error));
+            }
         }
     }
     let mut output = io::stdout().lock();
-    if json {
-        json::document(&mut output, &listing)?;
-    } else {
-        writeln!(output, "{}", words(&listing.bundles))?;
+    match is_json {
+        true => json::document(&mut output, &listing)?,
+        false => writeln!(output, "{}", text(&listing.bundles))?,
     }
-    for error in &listing.damaged {
-        eprintln!("reseat: {error}");
+    for finding in &listing.findings {
+        eprintln!("reseat: {}", words::line(finding));
     }
-    Ok(match listing.damaged.is_empty() {
-        true => Exit::Done,
-        false => Exit::Unproven,
-    })
+    Ok(Exit::of_answer(listing.findings.is_empty()))
 }
 
-fn words(bundles: &[Listed]) -> String {
+fn text(bundles: &[Listed]) -> String {
     if bundles.is_empty() {
         return "no evidence".to_owned();
     }
@@ -134,7 +141,7 @@ fn words(bundles: &[Listed]) -> String {
             bundle.file.clone(),
             bundle.device.to_string(),
             format!("{seconds:.2} s"),
-            bundle.end.clone(),
+            bundle.text.clone(),
         ]
     };
     table(["FILE", "GPU", "TOOK", "END"], bundles.iter().map(row))
@@ -147,7 +154,11 @@ fn dump(bundle: &Bundle) -> String {
             let space = function.space.as_ref().filter(|space| !space.hex.is_empty())?;
             Some(hex_of(
                 function.address,
-                &format!("{}, {}", moment.when, function.role),
+                &format!(
+                    "{}, {}",
+                    words::bundle::when(moment.when),
+                    words::bundle::role(function.role)
+                ),
                 space,
             ))
         });

@@ -6,7 +6,7 @@ use std::iter::successors;
 use std::path::Path;
 
 use reseat::initramfs::plan::Refusal;
-use reseat::linux::{InitramfsError, RecoverError};
+use reseat::linux::InitramfsError;
 use reseat::model::finding::{Finding, Severity, Subject, id};
 use serde::Serialize;
 
@@ -31,24 +31,30 @@ pub(crate) enum Failure {
 /// The result of a command, or of a part of it.
 pub(crate) type Outcome<T = Exit> = Result<T, Failure>;
 
-impl Failure {
-    /// The failure with another reason.
-    pub(crate) fn and(mut self, reason: Finding) -> Self {
-        if let Self::Because(_, findings) = &mut self {
-            findings.push(reason);
-        }
-        self
+impl From<Vec<Finding>> for Failure {
+    fn from(findings: Vec<Finding>) -> Self {
+        Self::Because(exit_of(&findings), findings)
     }
 }
 
 impl From<Finding> for Failure {
     fn from(finding: Finding) -> Self {
-        let exit = match finding.severity {
-            Severity::Refusal => Exit::Refused,
-            Severity::Note | Severity::Warning | Severity::Error => Exit::Failed,
-        };
-        Self::Because(exit, vec![finding])
+        vec![finding].into()
     }
+}
+
+/// The exit status of a command that ends for these reasons.
+pub(crate) fn exit_of(reasons: &[Finding]) -> Exit {
+    match reasons.iter().any(|reason| reason.severity == Severity::Refusal) {
+        true => Exit::Refused,
+        false => Exit::Failed,
+    }
+}
+
+/// Sentences and what helps, in one line.
+pub(crate) fn in_one_line(findings: &[Finding]) -> String {
+    let lines: Vec<String> = findings.iter().map(words::line).collect();
+    lines.join("; ")
 }
 
 impl From<io::Error> for Failure {
@@ -72,31 +78,32 @@ macro_rules! failed_by {
 }
 
 failed_by!(
-    reseat::linux::BaselineError,
     reseat::linux::ContractError,
     reseat::linux::DurableError,
     reseat::linux::FileError,
     reseat::linux::HotClaimError,
     reseat::linux::LockError,
-    reseat::linux::QuarantineError,
     reseat::linux::QuarantineFileError,
     reseat::linux::RecordError,
     reseat::linux::ReportFileError,
 );
 
-impl From<RecoverError> for Failure {
-    fn from(error: RecoverError) -> Self {
-        let exit = match &error {
-            RecoverError::OutOfService { .. } | RecoverError::BrokenOff(_) | RecoverError::NothingToResume(_) => {
-                Exit::Refused
+/// Errors that are findings.
+macro_rules! failed_for {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                error.findings().into()
             }
-            RecoverError::Lock(_) | RecoverError::Look { .. } | RecoverError::Record(_) | RecoverError::File(_) => {
-                Exit::Failed
-            }
-        };
-        Self::Because(exit, vec![failed(&with_sources(&error))])
-    }
+        })*
+    };
 }
+
+failed_for!(
+    reseat::linux::BaselineError,
+    reseat::linux::QuarantineError,
+    reseat::linux::RecoverError,
+);
 
 impl From<InitramfsError> for Failure {
     fn from(error: InitramfsError) -> Self {

@@ -1,6 +1,7 @@
 //! GPUs that the arguments name.
 
 use reseat::linux::{self, Root};
+use reseat::model::finding::Finding;
 pub(crate) use reseat::model::gpu_name::GpuName;
 use reseat::model::gpu_name::absent;
 use reseat::model::inventory::{self, Gpu};
@@ -41,12 +42,17 @@ fn all(root: &Root) -> Vec<Gpu> {
 
 /// Adds the GPUs of this machine to the reasons of a failure, if none is at this address.
 pub(crate) fn or_absent<E: Into<Failure>>(root: &Root, device: DeviceAddress) -> impl FnOnce(E) -> Failure {
-    move |error| {
-        let gpus = all(root);
-        let failure = error.into();
-        match gpus.iter().any(|gpu| gpu.device == device) {
-            true => failure,
-            false => failure.and(absent(device, &gpus)),
-        }
+    move |error| match error.into() {
+        Failure::Because(exit, reasons) => Failure::Because(exit, with_absent(root, device, reasons)),
+        Failure::ReaderGone => Failure::ReaderGone,
     }
+}
+
+/// The reasons, and the GPUs of this machine if none is at this address.
+pub(crate) fn with_absent(root: &Root, device: DeviceAddress, mut reasons: Vec<Finding>) -> Vec<Finding> {
+    let gpus = all(root);
+    if gpus.iter().all(|gpu| gpu.device != device) {
+        reasons.push(absent(device, &gpus));
+    }
+    reasons
 }

@@ -3,15 +3,15 @@
 use std::io::{self, Write};
 
 use reseat::linux::{self, Root};
-use reseat::records::checked_lines::{Content, DamagedLine};
-use reseat::records::history::{Entry, Standing, standings};
+use reseat::model::finding::Finding;
+use reseat::records::history::{ClassStanding, HistoryEntry, damaged_line, standings};
 use reseat_core::recovery::ClassChange;
 use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::failure::Outcome;
-use crate::json;
 use crate::table::table;
+use crate::{json, words};
 
 /// Arguments of `reseat history`.
 #[derive(clap::Args)]
@@ -22,51 +22,50 @@ pub(crate) struct Arguments {
 }
 
 /// The schema of the JSON form: fields may be added under the same name.
-const SCHEMA: &str = "reseat.history-list/1";
+const SCHEMA: &str = "reseat.history-list/2";
 
 #[derive(Serialize)]
 struct Listing<'a> {
     schema: &'static str,
-    entries: &'a [Entry],
-    classes: Vec<Standing<'a>>,
-    damaged: &'a [DamagedLine],
+    entries: &'a [HistoryEntry],
+    reset_classes: Vec<ClassStanding<'a>>,
+    findings: Vec<Finding>,
 }
 
-/// Prints the history, newest last, and what it says about classes. Fails where a part of it could not be read, after
+/// Prints the history, newest last, and what it says about reset classes. Fails where a part of it could not be read, after
 /// printing the rest.
 pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     let history = linux::read_history(root)?;
+    let listing = Listing {
+        schema: SCHEMA,
+        entries: &history.records,
+        reset_classes: standings(&history.records),
+        findings: history.damaged.iter().map(damaged_line).collect(),
+    };
     let mut output = io::stdout().lock();
-    if arguments.json {
-        let listing = Listing {
-            schema: SCHEMA,
-            entries: &history.records,
-            classes: standings(&history.records),
-            damaged: &history.damaged,
-        };
-        json::document(&mut output, &listing)?;
-    } else {
-        writeln!(output, "{}", words(&history))?;
+    match arguments.json {
+        true => json::document(&mut output, &listing)?,
+        false => writeln!(output, "{}", text(&listing))?,
     }
-    for damaged in &history.damaged {
-        eprintln!("reseat: history, line {}: {}", damaged.line, damaged.cause);
+    for damaged in &listing.findings {
+        eprintln!("reseat: {}", words::line(damaged));
     }
-    Ok(Exit::of_answer(history.damaged.is_empty()))
+    Ok(Exit::of_answer(listing.findings.is_empty()))
 }
 
-fn words(history: &Content<Entry>) -> String {
-    if history.records.is_empty() {
+fn text(listing: &Listing<'_>) -> String {
+    if listing.entries.is_empty() {
         return "no reset yet".to_owned();
     }
-    let classes = standings(&history.records);
-    let classes: String = classes.iter().map(|class| format!("\n{class}")).collect();
+    let findings = listing.reset_classes.iter().filter_map(ClassStanding::finding);
+    let classes: String = findings.map(|finding| format!("\n{}", words::line(&finding))).collect();
     match classes.is_empty() {
-        true => entries(&history.records),
-        false => format!("{}\n{classes}", entries(&history.records)),
+        true => entries(listing.entries),
+        false => format!("{}\n{classes}", entries(listing.entries)),
     }
 }
 
-fn entries(entries: &[Entry]) -> String {
+fn entries(entries: &[HistoryEntry]) -> String {
     let head = ["TIME", "GPU", "RUNG", "OUTCOME", "TOOK", "SAYS OF FLR"];
     table(
         head,
@@ -95,18 +94,20 @@ mod tests {
 
     #[test]
     fn a_table_of_resets_and_what_is_known_of_classes() {
-        let entry: Entry = serde_json::from_str(include_str!("../../records/history/entry-1.json")).unwrap();
-        let mut history = Content {
-            records: vec![entry],
-            damaged: Vec::new(),
+        let entry: HistoryEntry = serde_json::from_str(include_str!("../../records/history/entry-2.json")).unwrap();
+        let entries = [entry];
+        let listing = |entries| Listing {
+            schema: SCHEMA,
+            entries,
+            reset_classes: standings(entries),
+            findings: Vec::new(),
         };
         let expected = "\
 TIME                  GPU                     RUNG        OUTCOME                  TOOK     SAYS OF FLR
 2026-09-21T14:13:20Z  0000:01:00 [10de:2231]  kernel FLR  FLR: does not come back  66.04 s  bad
 
 FLR of 10de:2231 (subsystem 10de:1458), VBIOS 94.02.5c.00.08, kernel 6.12.95: known bad since 2026-09-21T14:13:20Z";
-        assert_eq!(words(&history), expected);
-        history.records.clear();
-        assert_eq!(words(&history), "no reset yet");
+        assert_eq!(text(&listing(&entries)), expected);
+        assert_eq!(text(&listing(&[])), "no reset yet");
     }
 }

@@ -3,18 +3,20 @@
 use std::io::{self, Write};
 
 use clap::Subcommand;
-use reseat::linux::{self, Isolation, Root};
+use reseat::linux::{self, IsolationResult, Root};
+use reseat::model::finding::{Finding, Subject, id};
 use reseat::model::identification::{Identification, Likeness};
 use reseat::model::inventory;
-use reseat::records::quarantine::{Entry, Ledger, Lost, Past, State};
+use reseat::records::quarantine::{Attempt, Ledger, Lost, Past, QuarantineEntry, State};
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::failure::Outcome;
+use crate::failure::{Outcome, in_one_line};
 use crate::gpu::{self, GpuName, gpu_help};
-use crate::json;
+use crate::recover::log;
 use crate::table::table;
+use crate::{json, words};
 
 /// What is to be said of the list in the initramfs.
 pub(crate) const NEXT_BOOT: &str = "make the initramfs anew (`reseat initramfs install` looks into it, too) so that the next boot knows from its beginning";
@@ -65,13 +67,13 @@ enum Command {
 }
 
 /// The schema of the list's JSON form: fields may be added under the same name.
-const SCHEMA: &str = "reseat.quarantine-list/1";
+const SCHEMA: &str = "reseat.quarantine-list/2";
 
 #[derive(Serialize)]
 struct Listing<'a> {
     schema: &'static str,
-    /// Why nothing can be said; every GPU counts as out of service then.
-    corrupt: Option<&'a str>,
+    /// What is damaged: every GPU counts as out of service then.
+    findings: Vec<Finding>,
     lost: Option<&'a Lost>,
     entries: Vec<Row<'a>>,
     past: &'a [Past],
@@ -80,39 +82,43 @@ struct Listing<'a> {
 #[derive(Serialize)]
 struct Row<'a> {
     #[serde(flatten)]
-    entry: &'a Entry,
+    entry: &'a QuarantineEntry,
     now: Now,
     /// Where it is now.
-    #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<DeviceAddress>,
     /// The other GPU that stands in its place.
-    #[serde(skip_serializing_if = "Option::is_none")]
     replacement: Option<Identification>,
 }
 
 impl Row<'_> {
-    /// Who has it, and where that is if it was moved.
+    /// Its drivers, and where it is if it was moved.
     fn now(&self) -> String {
-        let who = match &self.now {
-            Now::NotThere => "not there".to_owned(),
-            Now::Nobody => "nobody".to_owned(),
-            Now::Drivers(drivers) => drivers.join(", "),
+        let drivers = match self.now.kind {
+            NowKind::NotThere => "not there".to_owned(),
+            NowKind::NoDriver => "nobody".to_owned(),
+            NowKind::Bound => self.now.drivers.join(", "),
         };
         let moved = self.at.filter(|at| *at != self.entry.gpu.device);
         let moved = moved.map_or_else(String::new, |at| format!(", at {at}"));
         let replacement = self.replacement.as_ref();
         let replacement = replacement.map_or_else(String::new, |gpu| format!(", in its place {gpu}"));
-        format!("{who}{moved}{replacement}")
+        format!("{drivers}{moved}{replacement}")
     }
 }
 
-/// Who has a GPU that is out of service.
+/// The drivers of a GPU that is out of service.
 #[derive(Serialize)]
+struct Now {
+    kind: NowKind,
+    drivers: Vec<String>,
+}
+
+#[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Now {
+enum NowKind {
     NotThere,
-    Nobody,
-    Drivers(Vec<String>),
+    NoDriver,
+    Bound,
 }
 
 /// Does what is asked.
@@ -126,35 +132,35 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     }
 }
 
-fn list(root: &Root, json: bool) -> Outcome {
+fn list(root: &Root, is_json: bool) -> Outcome {
     let state = linux::read_quarantine(root);
     let (ledger, corrupt) = match &state {
         State::Known(ledger) => (ledger, None),
         State::Corrupt { reason } => (&Ledger::default(), Some(reason.as_str())),
     };
+    let damage = corrupt.or(ledger.lost.as_ref().map(|lost| lost.reason.as_str()));
+    let damaged = |cause| Finding::error(id::QUARANTINE_DAMAGED, Subject::machine()).with("cause", cause);
     let listing = Listing {
         schema: SCHEMA,
-        corrupt,
+        findings: damage
+            .map(|cause| damaged(cause).remedy(id::ACCEPT_LOSS))
+            .into_iter()
+            .collect(),
         lost: ledger.lost.as_ref(),
         entries: rows(root, &state),
         past: &ledger.past,
     };
     let mut output = io::stdout().lock();
-    match (json, listing.entries.is_empty()) {
+    match (is_json, listing.entries.is_empty()) {
         (true, _) => json::document(&mut output, &listing)?,
-        (false, true) if corrupt.is_none() && ledger.lost.is_none() => writeln!(output, "no GPU is out of service")?,
+        (false, true) if listing.findings.is_empty() => writeln!(output, "no GPU is out of service")?,
         (false, true) => {}
-        (false, false) => writeln!(output, "{}", words(&listing.entries))?,
+        (false, false) => writeln!(output, "{}", text(&listing.entries))?,
     }
-    let damage = corrupt.or(ledger.lost.as_ref().map(|lost| lost.reason.as_str()));
-    let Some(damage) = damage else {
-        return Ok(Exit::Done);
-    };
-    eprintln!(
-        "reseat: {damage}\nreseat: every GPU counts as out of service, until `reseat quarantine accept-loss --reason \
-         TEXT` lets what is known count"
-    );
-    Ok(Exit::Unproven)
+    for finding in &listing.findings {
+        eprintln!("reseat: {}", words::line(finding));
+    }
+    Ok(Exit::of_answer(listing.findings.is_empty()))
 }
 
 fn rows<'a>(root: &Root, state: &'a State) -> Vec<Row<'a>> {
@@ -169,13 +175,14 @@ fn rows<'a>(root: &Root, state: &'a State) -> Vec<Row<'a>> {
         let drivers = there.map(|gpu| gpu.functions.iter().filter_map(|function| function.driver.clone()));
         let replacement = find(Likeness::Replaced).and_then(|index| known.get(index));
         let now = match drivers.map(Iterator::collect::<Vec<_>>) {
-            None => Now::NotThere,
-            Some(drivers) if drivers.is_empty() => Now::Nobody,
-            Some(drivers) => Now::Drivers(drivers),
+            None => (NowKind::NotThere, Vec::new()),
+            Some(drivers) if drivers.is_empty() => (NowKind::NoDriver, drivers),
+            Some(drivers) => (NowKind::Bound, drivers),
         };
+        let (kind, drivers) = now;
         Row {
             entry,
-            now,
+            now: Now { kind, drivers },
             at: there.map(|gpu| gpu.device),
             replacement: replacement.cloned(),
         }
@@ -183,15 +190,16 @@ fn rows<'a>(root: &Root, state: &'a State) -> Vec<Row<'a>> {
     rows.collect()
 }
 
-fn words(rows: &[Row<'_>]) -> String {
+fn text(rows: &[Row<'_>]) -> String {
     let head = ["GPU", "SINCE", "NOW WITH", "WHY"];
     table(
         head,
         rows.iter().map(|row| {
             let entry = row.entry;
-            let attempts = match entry.attempts.is_empty() {
+            let attempts: Vec<String> = entry.attempts.iter().map(attempt).collect();
+            let attempts = match attempts.is_empty() {
                 true => String::new(),
-                false => format!(" ({})", entry.attempts.join("; ")),
+                false => format!(" ({})", attempts.join("; ")),
             };
             [
                 entry.gpu.to_string(),
@@ -203,30 +211,47 @@ fn words(rows: &[Row<'_>]) -> String {
     )
 }
 
+fn attempt(attempt: &Attempt) -> String {
+    match attempt {
+        Attempt::Rung { record, forced } => {
+            let forced = if *forced { " (forced: it was in use)" } else { "" };
+            format!("{}: {}{forced}", record.rung, record.outcome)
+        }
+        Attempt::Text { text } => text.clone(),
+    }
+}
+
 fn add(root: &Root, gpu: GpuName, reason: &str) -> Outcome {
     let device = gpu::device(root, gpu)?;
     let isolation = linux::quarantine(root, device, reason).map_err(gpu::or_absent(root, device))?;
+    let quarantined = Finding::note(id::QUARANTINED, Subject::gpu(device)).with("reason", reason);
+    log(&words::line(&quarantined));
     writeln!(io::stdout(), "{}; {NEXT_BOOT}", in_words(device, &isolation))?;
     Ok(match isolation {
-        Isolation::Done | Isolation::NotThere => Exit::Done,
-        Isolation::Failed(_) => Exit::NotMadeSafe,
+        IsolationResult::Done | IsolationResult::NotThere => Exit::Done,
+        IsolationResult::Failed(_) => Exit::NotMadeSafe,
     })
 }
 
 fn apply(root: &Root) -> Outcome {
     let applied = linux::apply_quarantine(root);
     let mut output = io::stdout().lock();
+    let mut is_safe = true;
     for (device, isolation) in &applied.gpus {
         writeln!(output, "{}", in_words(*device, isolation))?;
+        if let IsolationResult::Failed(findings) = isolation {
+            is_safe = false;
+            let not_isolated = Finding::error(id::NOT_ISOLATED, Subject::gpu(*device));
+            log(&in_one_line(&[vec![not_isolated], findings.clone()].concat()));
+        }
     }
-    for problem in &applied.problems {
-        eprintln!("reseat: {problem}");
+    for finding in &applied.findings {
+        eprintln!("reseat: {}", words::line(finding));
     }
-    let is_failed = |isolation: &Isolation| matches!(isolation, Isolation::Failed(_));
-    Ok(match applied.gpus.iter().any(|(_, isolation)| is_failed(isolation)) {
-        true => Exit::NotMadeSafe,
-        false if applied.problems.is_empty() => Exit::Done,
-        false => Exit::Unproven,
+    Ok(match is_safe {
+        false => Exit::NotMadeSafe,
+        true if applied.findings.is_empty() => Exit::Done,
+        true => Exit::Unproven,
     })
 }
 
@@ -234,6 +259,8 @@ fn forget(root: &Root, gpu: GpuName, reason: &str) -> Outcome {
     let device = gpu::device(root, gpu)?;
     let mut output = io::stdout().lock();
     for gpu in linux::forget_quarantined(root, device, reason)? {
+        let forgotten = Finding::note(id::FORGOTTEN, Subject::gpu(gpu.device));
+        log(&words::line(&forgotten.with("gpu", &gpu).with("reason", reason)));
         writeln!(output, "{gpu}: struck off; {NEXT_BOOT}")?;
     }
     Ok(Exit::Done)
@@ -242,20 +269,30 @@ fn forget(root: &Root, gpu: GpuName, reason: &str) -> Outcome {
 fn accept_loss(root: &Root, reason: &str) -> Outcome {
     let mut output = io::stdout().lock();
     match linux::accept_quarantine_loss(root, reason)? {
-        Some(lost) => writeln!(
-            output,
-            "what is known counts again; lost was: {lost}\nGPUs that were isolated meanwhile come back by `reseat \
-             return-to-service` or with the next boot"
-        )?,
+        Some(lost) => {
+            let accepted = Finding::note(id::LOSS_ACCEPTED, Subject::machine()).with("reason", reason);
+            log(&words::line(&accepted.with("lost", &lost.reason)));
+            writeln!(
+                output,
+                "what is known counts again; lost was: {}\nGPUs that were isolated meanwhile come back by `reseat \
+                 return-to-service` or with the next boot",
+                lost.reason
+            )?;
+        }
         None => writeln!(output, "nothing was lost")?,
     }
     Ok(Exit::Done)
 }
 
-fn in_words(device: DeviceAddress, isolation: &Isolation) -> String {
+fn in_words(device: DeviceAddress, isolation: &IsolationResult) -> String {
     match isolation {
-        Isolation::Done => format!("{device}: out of service, and out of reach"),
-        Isolation::NotThere => format!("{device}: out of service, and not there"),
-        Isolation::Failed(words) => format!("{device}: out of service, and NOT out of reach: {}", words.join("; ")),
+        IsolationResult::Done => format!("{device}: out of service, and out of reach"),
+        IsolationResult::NotThere => format!("{device}: out of service, and not there"),
+        IsolationResult::Failed(findings) => {
+            format!(
+                "{device}: out of service, and NOT out of reach: {}",
+                in_one_line(findings)
+            )
+        }
     }
 }

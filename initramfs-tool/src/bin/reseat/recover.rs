@@ -8,13 +8,17 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use reseat::linux::{self, RecoverOptions, Root};
-use reseat::recovery::{Event, Step};
+use reseat::model::finding::{Finding, id};
+use reseat::recovery::{EVENT_SCHEMA, Event, Step};
+use reseat::report::Tone;
 use reseat_core::decision::{self, Rung};
+use reseat_core::recovery::Observation;
+use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::gpu::{self, GpuName, gpu_help};
-use crate::json;
+use crate::{json, words};
 
 /// Arguments of `reseat recover`.
 #[derive(clap::Args)]
@@ -81,38 +85,41 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         resume: arguments.resume,
         trial: false,
     };
-    let mut teller = Teller::new(arguments.json);
+    let mut reporter = Reporter::new(arguments.json);
     let mut rung_comes = false;
     let end = linux::recover(root, device, &options, &mut |event| {
         if let Event::Decided { rung, .. } = event {
             rung_comes = rung.is_some();
         }
-        teller.tell(event);
+        reporter.report(event);
     });
-    let end = end.map_err(gpu::or_absent(root, device))?;
-    if let Err(error) = teller.finish() {
-        // How it ended is told by the exit status, whoever has stopped reading.
-        eprintln!("reseat: cannot print: {error}");
-    }
-    let status = match end {
-        Some(end) => Exit::from(end),
+    reporter.finish();
+    Ok(match end.map_err(gpu::or_absent(root, device))? {
+        Some(end) => end.into(),
         None if rung_comes => Exit::Done,
         None => Exit::Refused,
-    };
-    Ok(status)
+    })
 }
 
-/// Tells people or programs what happens.
-pub(crate) struct Teller {
+/// A line of the event stream.
+#[derive(Serialize)]
+struct Line<'a, E> {
+    schema: &'static str,
+    #[serde(flatten)]
+    event: &'a E,
+}
+
+/// Reports events to people or programs.
+pub(crate) struct Reporter {
     json: bool,
     bar: ProgressBar,
-    /// Of each step of this rung, what was said last: what is looked at again and again is said once.
-    said: HashMap<Step, String>,
-    /// The first thing that went wrong in telling.
+    /// Of each step of this rung, the last observation: one that is repeated is reported once.
+    reported: HashMap<Step, Observation>,
+    /// The first error of the output.
     failed: io::Result<()>,
 }
 
-impl Teller {
+impl Reporter {
     pub(crate) fn new(json: bool) -> Self {
         let live = !json && io::stderr().is_terminal();
         let bar = if live {
@@ -127,52 +134,88 @@ impl Teller {
         Self {
             json,
             bar,
-            said: HashMap::new(),
+            reported: HashMap::new(),
             failed: Ok(()),
         }
     }
 
-    pub(crate) fn tell(&mut self, event: &Event) {
-        let told = match (self.json, event) {
-            (true, _) => json::line(&mut io::stdout(), event),
+    pub(crate) fn report(&mut self, event: &Event) {
+        log_refusals(event);
+        let reported = match (self.json, event) {
+            (true, _) => self.line_of(event),
             (false, Event::Began { .. } | Event::Waiting { .. }) => {
                 self.bar.reset_elapsed();
-                self.bar.set_message(event.to_string().trim().to_owned());
+                self.bar.set_message(words::events::event(event).trim().to_owned());
                 Ok(())
             }
-            (false, _) if self.was_said(event) => Ok(()),
-            (false, _) => self.bar.suspend(|| Self::line(&event.to_string())),
+            (false, _) if self.is_repeated(event) => Ok(()),
+            (false, _) => self.bar.suspend(|| print(&words::events::event(event))),
         };
-        if self.failed.is_ok() {
-            self.failed = told;
+        self.keep_error(reported);
+    }
+
+    /// Adds a line to the event stream that is no event of a recovery, if the output is for programs.
+    pub(crate) fn add(&mut self, event: &impl Serialize) {
+        if self.json {
+            let added = self.line_of(event);
+            self.keep_error(added);
         }
     }
 
-    fn was_said(&mut self, event: &Event) -> bool {
+    fn line_of(&self, event: &impl Serialize) -> io::Result<()> {
+        let schema = EVENT_SCHEMA;
+        let mut output = io::stdout().lock();
+        json::line(&mut output, &Line { schema, event })?;
+        output.flush()
+    }
+
+    fn keep_error(&mut self, reported: io::Result<()>) {
+        if self.failed.is_ok() {
+            self.failed = reported;
+        }
+    }
+
+    fn is_repeated(&mut self, event: &Event) -> bool {
         match event {
             Event::Ended {
                 operation, observation, ..
-            } => {
-                let before = self.said.insert(*operation, observation.clone());
-                before.as_ref() == Some(observation)
-            }
+            } => self.reported.insert(*operation, *observation) == Some(*observation),
             Event::Decided { .. } => {
-                self.said.clear();
+                self.reported.clear();
                 false
             }
             _ => false,
         }
     }
 
-    /// A reader that has gone is no reason to leave a GPU half recovered: it is told of at the end.
-    fn line(text: &str) -> io::Result<()> {
-        let mut output = io::stdout().lock();
-        writeln!(output, "{text}")?;
-        output.flush()
-    }
-
-    pub(crate) fn finish(self) -> io::Result<()> {
+    /// Ends the output. The exit status shows the end of the recovery even where the output has failed.
+    pub(crate) fn finish(self) {
         self.bar.finish_and_clear();
-        self.failed
+        if let Err(error) = self.failed {
+            eprintln!("reseat: cannot print: {error}");
+        }
     }
+}
+
+/// A reader that has gone is no reason to leave a GPU half recovered: the error is reported at the end.
+fn print(text: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    writeln!(output, "{text}")?;
+    output.flush()
+}
+
+/// Writes to the kernel log that a GPU held through VFIO is not reset, with its holder.
+fn log_refusals(event: &Event) {
+    let (Event::Found { findings } | Event::Ended { findings, .. }) = event else {
+        return;
+    };
+    let is_refusal = |finding: &&Finding| finding.id == id::NOT_FORCED || finding.id == id::HOLDERS_UNKNOWN;
+    for refusal in findings.iter().filter(is_refusal) {
+        log(&format!("{}: {}", refusal.subject.name, words::line(refusal)));
+    }
+}
+
+/// Writes to the kernel log. Without one, nothing is lost: the operator gets the same.
+pub(crate) fn log(line: &str) {
+    linux::log(&Root::system(), Tone::Warning, line).ok();
 }

@@ -1,13 +1,17 @@
 //! `reseat return-to-service`.
 
-use reseat::linux::{self, Isolation, Return, Returned, Root};
+use reseat::linux::{self, IsolationResult, Return, Returned, Root};
+use reseat::model::finding::{Finding, Subject, id};
+use reseat_core::address::DeviceAddress;
 use reseat_core::recovery::End;
+use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::failure::Outcome;
+use crate::failure::{Outcome, in_one_line};
 use crate::gpu::{self, GpuName, gpu_help};
 use crate::quarantine::NEXT_BOOT;
-use crate::recover::Teller;
+use crate::recover::{Reporter, log};
+use crate::words;
 
 /// Arguments of `reseat return-to-service`.
 #[derive(clap::Args)]
@@ -30,52 +34,106 @@ pub(crate) struct Arguments {
 
 /// Takes a GPU back into service.
 pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
+    let device = gpu::device(root, arguments.gpu)?;
     let how = match &arguments.reason {
         Some(reason) => Return::Force(reason.clone()),
         None => Return::Resets(arguments.resets),
     };
-    let device = gpu::device(root, arguments.gpu)?;
     let contract = linux::contract(root)?;
-    let mut teller = Teller::new(arguments.json);
-    let returned = linux::return_to_service(root, device, &how, &contract, &mut |event| teller.tell(event));
-    if let Err(error) = teller.finish() {
-        // How it ended is told by the exit status, whoever has stopped reading.
-        eprintln!("reseat: cannot print: {error}");
+    let mut reporter = Reporter::new(arguments.json);
+    let returned = linux::return_to_service(root, device, &how, &contract, &mut |event| reporter.report(event));
+    let status = match &returned {
+        Ok(returned) => {
+            reporter.add(&Ended::of(device, returned));
+            report(device, &how, returned)
+        }
+        Err(_) => Exit::Failed,
+    };
+    reporter.finish();
+    returned.map_err(gpu::or_absent(root, device))?;
+    Ok(status)
+}
+
+/// The last line of the event stream.
+#[derive(Serialize)]
+struct Ended<'a> {
+    event: &'static str,
+    device: DeviceAddress,
+    result: &'static str,
+    /// Whether it is isolated; nothing where it is in service.
+    isolated: Option<bool>,
+    findings: Vec<&'a Finding>,
+}
+
+impl<'a> Ended<'a> {
+    fn of(device: DeviceAddress, returned: &'a Returned) -> Self {
+        let (result, isolation, mut findings) = match returned {
+            Returned::Back => ("in-service", None, Vec::new()),
+            Returned::BackWithoutDriver(findings) => ("in-service-without-driver", None, findings.iter().collect()),
+            Returned::Unproven { isolation, .. } => ("unproven", Some(isolation), Vec::new()),
+            Returned::NotHandedOver { findings, isolation } => {
+                ("not-handed-over", Some(isolation), findings.iter().collect())
+            }
+        };
+        if let Some(IsolationResult::Failed(more)) = isolation {
+            findings.extend(more);
+        }
+        Self {
+            event: "returned",
+            device,
+            result,
+            isolated: isolation.map(|isolation| !matches!(isolation, IsolationResult::Failed(_))),
+            findings,
+        }
     }
-    let status = match returned.map_err(gpu::or_absent(root, device))? {
+}
+
+fn report(device: DeviceAddress, how: &Return, returned: &Returned) -> Exit {
+    match returned {
         Returned::Back => {
+            log_return(device, how);
             eprintln!("reseat: {device} is in service again; {NEXT_BOOT}");
             Exit::Done
         }
-        Returned::BackWithoutDriver(words) => {
-            let words = words.join("; ");
-            eprintln!("reseat: {device} is in service again by force, and its driver does not have it: {words}");
+        Returned::BackWithoutDriver(findings) => {
+            log_return(device, how);
+            eprintln!(
+                "reseat: {device} is in service again by force, and its driver does not have it: {}",
+                in_one_line(findings)
+            );
             Exit::Failed
         }
         Returned::Unproven { end, isolation } => {
-            let end_in_words = end.map_or_else(|| "it could not be isolated".to_owned(), |end| end.to_string());
-            still_out(device, &end_in_words, &isolation);
-            match (&isolation, end) {
-                (Isolation::Failed(_), _) => Exit::NotMadeSafe,
+            let text = end.map_or_else(|| "it could not be isolated".to_owned(), |end| end.to_string());
+            still_out(device, &text, isolation);
+            match (isolation, end) {
+                (IsolationResult::Failed(_), _) => Exit::NotMadeSafe,
                 (_, Some(End::Unverified { .. })) => Exit::Unproven,
                 (_, Some(End::Refused(_))) => Exit::Refused,
                 (_, None | Some(End::Recovered { .. } | End::OutOfService { .. })) => Exit::OutOfService,
             }
         }
-        Returned::NotHandedOver { words, isolation } => {
-            still_out(device, &words.join("; "), &isolation);
+        Returned::NotHandedOver { findings, isolation } => {
+            still_out(device, &in_one_line(findings), isolation);
             match isolation {
-                Isolation::Failed(_) => Exit::NotMadeSafe,
-                Isolation::Done | Isolation::NotThere => Exit::OutOfService,
+                IsolationResult::Failed(_) => Exit::NotMadeSafe,
+                IsolationResult::Done | IsolationResult::NotThere => Exit::OutOfService,
             }
         }
-    };
-    Ok(status)
+    }
 }
 
-fn still_out(device: reseat_core::address::DeviceAddress, why: &str, isolation: &Isolation) {
+fn log_return(device: DeviceAddress, how: &Return) {
+    let note = |id| Finding::note(id, Subject::gpu(device));
+    log(&words::line(&match how {
+        Return::Resets(resets) => note(id::RETURNED).with("resets", resets),
+        Return::Force(reason) => note(id::RETURNED_BY_FORCE).with("reason", reason),
+    }));
+}
+
+fn still_out(device: DeviceAddress, why: &str, isolation: &IsolationResult) {
     eprintln!("reseat: {device} is still out of service: {why}");
-    if let Isolation::Failed(words) = isolation {
-        eprintln!("reseat: {device} is not out of reach: {}", words.join("; "));
+    if let IsolationResult::Failed(findings) = isolation {
+        eprintln!("reseat: {device} is not out of reach: {}", in_one_line(findings));
     }
 }

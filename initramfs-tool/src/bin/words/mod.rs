@@ -6,9 +6,13 @@
 
 #![allow(dead_code, reason = "each of the two programs needs a part of it")]
 
+#[cfg(feature = "operator")]
+pub(crate) mod bundle;
 mod claim;
 #[cfg(feature = "operator")]
 mod command;
+#[cfg(feature = "operator")]
+pub(crate) mod events;
 mod initramfs;
 mod machine;
 mod recovery;

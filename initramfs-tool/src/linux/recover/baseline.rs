@@ -1,4 +1,4 @@
-//! Recording a GPU while it is well.
+//! The recording of a GPU while it is well.
 
 use std::slice;
 use std::time::Duration;
@@ -6,51 +6,74 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 
-use super::worker::{WorkerError, Workers};
+use super::run::locked;
+use super::trouble::{no_answer, no_result};
+use super::worker::Workers;
 use crate::linux::state::durable::DurableError;
 use crate::linux::state::recovery_files::RecordError;
 use crate::linux::state::{locks, recovery_files};
 use crate::linux::survey::serial_numbers;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{drivers, functions};
+use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::Identification;
 use crate::model::inventory::{self, Function, Gpu};
-use crate::recovery::{Answer, BASELINE_SCHEMA, Baseline, Means, Subject, Surveyed, Task};
+use crate::model::subject::RecoverySubject;
+use crate::recovery::{Baseline, Means, Surveyed, Task, TaskAnswer};
 
 /// Reading takes milliseconds; a reset that somebody else does holds it up.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// A baseline that was not recorded.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum BaselineError {
-    /// Looking at the GPU failed.
-    #[error("cannot look at {device}: {problem}")]
-    Look {
-        /// Which.
+    /// Surveying or reading the GPU failed.
+    Survey {
+        /// The GPU.
         device: DeviceAddress,
-        /// Why.
-        problem: String,
+        /// The reasons.
+        findings: Vec<Finding>,
     },
     /// The GPU is not well.
-    #[error("{device} is not well, so that nothing was recorded: {}", faults.join("; "))]
     NotWell {
-        /// Which.
+        /// The GPU.
         device: DeviceAddress,
         /// What is wrong.
-        faults: Vec<String>,
+        faults: Vec<Finding>,
     },
     /// It could not be written.
-    #[error(transparent)]
-    File(#[from] DurableError),
+    File(DurableError),
 }
 
-/// What was recorded of a GPU.
+impl From<DurableError> for BaselineError {
+    fn from(error: DurableError) -> Self {
+        Self::File(error)
+    }
+}
+
+impl BaselineError {
+    /// The reasons as findings.
+    pub fn findings(&self) -> Vec<Finding> {
+        match self {
+            Self::Survey { findings, .. } => findings.clone(),
+            Self::NotWell { device, faults } => {
+                let refusal = Finding::refusal(id::NOT_WELL, Subject::gpu(*device));
+                [refusal].into_iter().chain(faults.iter().cloned()).collect()
+            }
+            Self::File(error) => {
+                vec![Finding::error(id::RECORD_UNWRITTEN, Subject::machine()).with("cause", error)]
+            }
+        }
+    }
+}
+
+/// A recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// All of it.
+    /// The baseline.
     pub baseline: Baseline,
-    /// What is not in it, and why.
-    pub words: Vec<String>,
+    /// What is not in it, with the reasons.
+    pub findings: Vec<Finding>,
 }
 
 /// Records the GPU at `device` as what it is later held against.
@@ -60,19 +83,19 @@ pub struct Recorded {
 pub fn save(root: &Root, device: DeviceAddress) -> Result<Recorded, BaselineError> {
     let mut workers = Workers::new(root);
     let surveyed = match ask(&mut workers, device, &Task::Survey(device, Vec::new()))? {
-        Answer::Surveyed(surveyed) => *surveyed,
-        other => return Err(unexpected(device, &other)),
+        TaskAnswer::Surveyed(surveyed) => *surveyed,
+        other => return Err(unexpected(device, other)),
     };
-    // Not while somebody else resets it: then, what may be read beside him.
+    // Not while another program resets it: then, what may be read beside that.
     let lock = locks::of_domain(root, &surveyed, Duration::ZERO, &mut |_| ());
-    let (means, locked) = match lock {
+    let (means, held) = match lock {
         Ok(lock) => {
             workers.hold(lock);
             (Means::OrVfio, Ok(()))
         }
-        Err(error) => (Means::Resource, Err(error.to_string())),
+        Err(error) => (Means::Resource, Err(vec![locked(&error)])),
     };
-    let (mut baseline, mut words) = observe(&mut workers, &surveyed.subject, means)?;
+    let (mut baseline, mut findings) = observe(&mut workers, &surveyed.subject, means)?;
     let faults = baseline.faults();
     if !faults.is_empty() {
         return Err(BaselineError::NotWell { device, faults });
@@ -81,20 +104,24 @@ pub fn save(root: &Root, device: DeviceAddress) -> Result<Recorded, BaselineErro
     let said = serial_numbers::of_gpus(root, slice::from_ref(&gpu));
     let identification = Identification::new(&gpu, None, serial_numbers::of(&said, &gpu).number());
     baseline.serial = identification.serial;
-    match locked.and_then(|()| vbios(&mut workers, &surveyed)) {
+    match held.and_then(|()| vbios(&mut workers, &surveyed)) {
         Ok(vbios) => baseline.vbios = Some(vbios),
-        Err(why) => words.push(format!("the version of its VBIOS is not known: {why}")),
+        Err(why) => findings.extend(why),
     }
     recovery_files::write_baseline(root, &baseline)?;
-    Ok(Recorded { baseline, words })
+    Ok(Recorded { baseline, findings })
 }
 
-/// Which VBIOS it has, or why that is not known, in words. The domain is locked.
-fn vbios(workers: &mut Workers<'_>, surveyed: &Surveyed) -> Result<String, String> {
+/// The VBIOS of the GPU. The domain is locked.
+///
+/// # Errors
+/// The reasons for which it is not known.
+fn vbios(workers: &mut Workers<'_>, surveyed: &Surveyed) -> Result<String, Vec<Finding>> {
+    let device = surveyed.subject.device;
     match workers.ask(&Task::ReadVbios(surveyed.subject.clone()), LIMIT) {
-        Ok(Answer::Vbios(vbios)) => vbios,
-        Ok(other) => Err(unexpected(surveyed.subject.device, &other).to_string()),
-        Err(error) => Err(error.to_string()),
+        Ok(TaskAnswer::Vbios(vbios)) => vbios,
+        Ok(other) => Err(no_result(device, other)),
+        Err(error) => Err(vec![no_answer(device, &error)]),
     }
 }
 
@@ -136,45 +163,39 @@ fn is_claimed(root: &Root, gpu: &Gpu) -> bool {
 
 fn observe(
     workers: &mut Workers<'_>,
-    subject: &Subject,
+    subject: &RecoverySubject,
     means: Means,
-) -> Result<(Baseline, Vec<String>), BaselineError> {
+) -> Result<(Baseline, Vec<Finding>), BaselineError> {
     let device = subject.device;
     if means == Means::OrVfio {
         match ask(workers, device, &Task::Settle(subject.clone()))? {
-            Answer::Operated(..) => {}
-            other => return Err(unexpected(device, &other)),
+            TaskAnswer::Operated(..) => {}
+            other => return Err(unexpected(device, other)),
         }
     }
     match ask(workers, device, &Task::Observe(subject.clone(), means))? {
-        Answer::Observed(functions, words) => Ok((
+        TaskAnswer::Observed(functions, findings) => Ok((
             Baseline {
-                schema: BASELINE_SCHEMA.to_owned(),
                 device,
                 recorded: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
                 functions,
                 serial: None,
                 vbios: None,
             },
-            words,
+            findings,
         )),
-        other => Err(unexpected(device, &other)),
+        other => Err(unexpected(device, other)),
     }
 }
 
-fn ask(workers: &mut Workers<'_>, device: DeviceAddress, task: &Task) -> Result<Answer, BaselineError> {
-    workers
-        .ask(task, LIMIT)
-        .map_err(|error: WorkerError| BaselineError::Look {
-            device,
-            problem: error.to_string(),
-        })
+fn ask(workers: &mut Workers<'_>, device: DeviceAddress, task: &Task) -> Result<TaskAnswer, BaselineError> {
+    workers.ask(task, LIMIT).map_err(|error| BaselineError::Survey {
+        device,
+        findings: vec![no_answer(device, &error)],
+    })
 }
 
-fn unexpected(device: DeviceAddress, answer: &Answer) -> BaselineError {
-    let problem = match answer {
-        Answer::Failed(problem) => problem.clone(),
-        other => format!("an answer that nobody asked for: {other:?}"),
-    };
-    BaselineError::Look { device, problem }
+fn unexpected(device: DeviceAddress, answer: TaskAnswer) -> BaselineError {
+    let findings = no_result(device, answer);
+    BaselineError::Survey { device, findings }
 }

@@ -12,11 +12,13 @@ use reseat_core::presence::Readiness;
 use reseat_core::snapshot::{Full, Register};
 
 use crate::linux::survey::{admission, machine, usage};
+use crate::linux::sysfs::capabilities::SpaceError;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, capabilities};
-use crate::records::evidence::{Collected, FunctionEvidence, Part, Space, functions_of};
-use crate::recovery::Subject;
+use crate::model::finding::Finding;
+use crate::model::subject::RecoverySubject;
+use crate::records::evidence::{Collected, FunctionEvidence, Part, Space, SpaceState, Users, functions_of};
 
 /// Files of a function that neither wait for its lock nor wake it.
 const REMEMBERED: [&str; 14] = [
@@ -53,7 +55,7 @@ const MOST_REGISTERS: usize = 512;
 const READING: Duration = Duration::from_millis(700);
 
 /// Reads a part.
-pub(super) fn collect(root: &Root, part: Part, subject: &Subject) -> Collected {
+pub(super) fn collect(root: &Root, part: Part, subject: &RecoverySubject) -> Collected {
     let mut collected = Collected::default();
     match part {
         Part::Remembered => {
@@ -72,9 +74,9 @@ pub(super) fn collect(root: &Root, part: Part, subject: &Subject) -> Collected {
             let listed = root.function(address).exists();
             let mut function = FunctionEvidence::new(address, subject, listed);
             if listed {
-                function.space = Some(space_of(root, subject, address).unwrap_or_else(|problem| {
-                    collected.not_read.push(problem);
-                    Space::unread("unreadable")
+                function.space = Some(space_of(root, subject, address).unwrap_or_else(|error| {
+                    collected.not_read.push(machine::unreadable_config(address, &error));
+                    Space::unread(SpaceState::Unreadable)
                 }));
                 let directory = root.function(address);
                 function.attributes = attributes(&directory, &LOCKED, &mut collected.not_read);
@@ -88,13 +90,13 @@ pub(super) fn collect(root: &Root, part: Part, subject: &Subject) -> Collected {
         Part::Users => {
             let mut here = subject.functions();
             here.retain(|function| root.function(*function).exists());
-            collected.users = (!here.is_empty()).then(|| usage::of(root, &here).to_string());
+            collected.users = (!here.is_empty()).then(|| Users::from(&usage::of(root, &here)));
         }
     }
     collected
 }
 
-fn attributes(directory: &Path, files: &[&str], not_read: &mut Vec<String>) -> BTreeMap<String, String> {
+fn attributes(directory: &Path, files: &[&str], not_read: &mut Vec<Finding>) -> BTreeMap<String, String> {
     let mut attributes = BTreeMap::new();
     for file in files {
         match attributes::read_if_there(&directory.join(file)) {
@@ -103,24 +105,24 @@ fn attributes(directory: &Path, files: &[&str], not_read: &mut Vec<String>) -> B
                 attributes.insert((*file).to_owned(), text);
             }
             Ok(None) => {}
-            Err(error) => not_read.push(error.to_string()),
+            Err(error) => not_read.push(error.finding()),
         }
     }
     attributes
 }
 
-fn links(directory: &Path, not_read: &mut Vec<String>) -> Vec<(String, String)> {
+fn links(directory: &Path, not_read: &mut Vec<Finding>) -> Vec<(String, String)> {
     let mut links = Vec::new();
     for file in LINKS {
         match attributes::link_name(&directory.join(file)) {
             Ok(name) => links.extend(name.map(|name| (file.to_owned(), name))),
-            Err(error) => not_read.push(error.to_string()),
+            Err(error) => not_read.push(error.finding()),
         }
     }
     links
 }
 
-/// In what power state a function is from which reading its registers would wake it, or the port above it.
+/// The power state of a function from which reading its registers would wake it, or the port above it.
 fn asleep(root: &Root, function: FunctionAddress) -> Option<String> {
     let read = |file: &str| attributes::read(&root.function(function).join(file)).ok();
     let state = read("power_state").filter(|state| state == "D3cold");
@@ -128,13 +130,13 @@ fn asleep(root: &Root, function: FunctionAddress) -> Option<String> {
 }
 
 /// # Errors
-/// In words: what could not be read.
-fn space_of(root: &Root, subject: &Subject, function: FunctionAddress) -> Result<Space, String> {
+/// When it cannot be opened or read.
+fn space_of(root: &Root, subject: &RecoverySubject, function: FunctionAddress) -> Result<Space, SpaceError> {
     if let Some(state) = asleep(root, function) {
-        return Ok(Space::unread(format!("asleep ({state}), and not woken to be read")));
+        return Ok(Space::unread(SpaceState::Asleep(state)));
     }
     let Some(ports) = ports_above(root, subject, function) else {
-        return Ok(Space::unread("not read, since it is not known which ports are above"));
+        return Ok(Space::unread(SpaceState::PortsUnknown));
     };
     let readiness = match admission::admission(root, &ports) {
         Ok(admission) => {
@@ -151,19 +153,19 @@ fn space_of(root: &Root, subject: &Subject, function: FunctionAddress) -> Result
         }
         // Each register of what does not answer costs the time that the bus waits for an answer.
         Readiness::Absent | Readiness::NotReady => {
-            let mut config = ConfigFile::open(root, function).map_err(|error| error.to_string())?;
+            let mut config = ConfigFile::open(root, function)?;
             read(&mut config, function, &BTreeSet::from([Offset::at::<0x00>()]))
         }
         Readiness::LinkInactive | Readiness::LinkUnknown | Readiness::PhysicalFunctionNotReady => {
-            return Ok(Space::unread(readiness.to_string()));
+            return Ok(Space::unread(SpaceState::Read(readiness)));
         }
     };
-    Ok(Space::of(readiness.to_string(), &snapshot))
+    Ok(Space::of(readiness, &snapshot))
 }
 
 /// The ports above a function, from the root port on. Of a bridge of the card that is not above the GPU, only the kernel's
 /// tree knows them.
-fn ports_above(root: &Root, subject: &Subject, function: FunctionAddress) -> Option<Vec<FunctionAddress>> {
+fn ports_above(root: &Root, subject: &RecoverySubject, function: FunctionAddress) -> Option<Vec<FunctionAddress>> {
     if let Some(index) = subject.ports.iter().position(|port| *port == function) {
         return subject.ports.get(..index).map(<[_]>::to_vec);
     }

@@ -1,4 +1,4 @@
-//! What is seen in a recovery, kept until its end, and written down then.
+//! The evidence of a recovery, kept until its end, and written then.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,18 +14,20 @@ use crate::linux::state::durable::DurableError;
 use crate::linux::state::kernel_log_reader::Reader;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
-use crate::records::evidence::{Bundle, Evidence, Machine, Part, SCHEMA, Told, When, functions_of};
-use crate::recovery::{Answer, Event, Subject, Task, whole_milliseconds};
+use crate::model::finding::{Finding, Subject, id};
+use crate::model::subject::RecoverySubject;
+use crate::records::evidence::{Bundle, BundleEnd, Machine, Moment, Part, TimedEvent, When, functions_of};
+use crate::recovery::{Event, Task, TaskAnswer, whole_milliseconds};
 
 /// What is not read by then is not read: a GPU is not kept waiting for its evidence.
 const LIMIT: Duration = Duration::from_secs(2);
 /// What one part may take of that.
 const PART_LIMIT: Duration = Duration::from_secs(1);
-/// Evidence of more than a ladder's worth of events is not read by anybody.
-const MOST_TOLD: usize = 1000;
+/// The events that a bundle keeps: more than a ladder has.
+const MOST_EVENTS: usize = 1000;
 
 /// Has a task done in a limited time.
-type Ask<'a> = dyn FnMut(&Task, Duration) -> Result<Answer, WorkerError> + 'a;
+type Ask<'a> = dyn FnMut(&Task, Duration) -> Result<TaskAnswer, WorkerError> + 'a;
 
 /// The bundle of a recovery that goes on.
 pub(super) struct Recorder<'a> {
@@ -38,92 +40,92 @@ pub(super) struct Recorder<'a> {
     /// Since the last moment, the GPU was reset.
     reset: bool,
     /// How many events are not in the bundle.
-    untold: usize,
+    dropped: usize,
 }
 
 impl<'a> Recorder<'a> {
-    pub(super) fn new(root: &'a Root, subject: &Subject) -> Self {
+    pub(super) fn new(root: &'a Root, subject: &RecoverySubject) -> Self {
         Self {
             root,
             begin: Instant::now(),
             bundle: Bundle {
-                schema: SCHEMA.to_owned(),
                 device: subject.device,
                 begun: Timestamp::now(),
                 took_ms: 0,
-                end: String::new(),
+                end: None,
                 machine: machine(root),
                 subject: subject.clone(),
-                told: Vec::new(),
+                events: Vec::new(),
                 moments: Vec::new(),
                 left_out: Vec::new(),
             },
             log: Reader::open(root),
             changed: false,
             reset: false,
-            untold: 0,
+            dropped: 0,
         }
     }
 
-    /// Takes note of what is told.
-    pub(super) fn hear(&mut self, event: &Event) {
+    /// Keeps an event.
+    pub(super) fn keep(&mut self, event: &Event) {
         if let Event::Began { operation, .. } = event {
             let operation = operation.operation();
             self.changed |= !operation.only_looks();
             self.reset |= operation.resets();
         }
-        if self.bundle.told.len() >= MOST_TOLD {
-            self.untold += 1;
+        if self.bundle.events.len() >= MOST_EVENTS {
+            self.dropped += 1;
             return;
         }
-        self.bundle.told.push(Told {
+        self.bundle.events.push(TimedEvent {
             after_ms: whole_milliseconds(self.begin.elapsed()),
             event: serde_json::to_value(event).unwrap_or_default(),
-            text: event.to_string(),
+            text: None,
         });
     }
 
-    /// Looks before the first thing is done. Where nothing is going to be, nobody is looked at.
+    /// Reads before the first thing is done. Where nothing is going to be done, nothing is read.
     pub(super) fn before(&mut self, workers: &mut Workers<'_>, next: Next) {
         if self.bundle.moments.is_empty() && !matches!(next, Next::Refuse(_)) {
-            self.look(&mut |task, limit| workers.ask(task, limit), When::Before);
+            self.read(&mut |task, limit| workers.ask(task, limit), When::Before);
         }
     }
 
-    /// Looks after a rung, if it has reset anything.
+    /// Reads after a rung, if it has reset anything.
     pub(super) fn after(&mut self, workers: &mut Workers<'_>, rung: Rung) {
         if self.reset {
-            self.look(&mut |task, limit| workers.ask(task, limit), When::After(rung));
+            self.read(&mut |task, limit| workers.ask(task, limit), When::After(rung));
         }
     }
 
-    /// Looks once more, if something was done since, and writes the bundle; none of a recovery that has done nothing.
+    /// Reads once more, if something was done since, and writes the bundle; none of a recovery that has done nothing.
     pub(super) fn finish(&mut self, workers: &mut Workers<'_>, end: End) -> Option<Result<PathBuf, DurableError>> {
         if self.bundle.moments.is_empty() {
             return None;
         }
         if self.changed || matches!(end, End::OutOfService { .. }) {
-            self.look(&mut |task, limit| workers.ask(task, limit), When::End);
+            self.read(&mut |task, limit| workers.ask(task, limit), When::End);
         }
-        self.bundle.end = end.to_string();
+        self.bundle.end = Some(BundleEnd::End(end));
         self.bundle.took_ms = whole_milliseconds(self.begin.elapsed());
-        if self.untold > 0 {
-            self.bundle.left_out.push(format!("{} events", self.untold));
+        if self.dropped > 0 {
+            let left_out = Finding::note(id::EVENTS_LEFT_OUT, Subject::gpu(self.bundle.device));
+            self.bundle.left_out.push(left_out.with("count", self.dropped));
         }
         Some(bundles::write(self.root, self.bundle.clone()))
     }
 
     /// Reads, part by part, what can be read in time.
-    fn look(&mut self, ask: &mut Ask<'_>, when: When) {
+    fn read(&mut self, ask: &mut Ask<'_>, when: When) {
         let begin = Instant::now();
         (self.changed, self.reset) = (false, false);
         let after = begin.saturating_duration_since(self.begin);
-        let mut evidence = Evidence::new(when, whole_milliseconds(after));
+        let mut moment = Moment::new(when, whole_milliseconds(after));
         // Before anything that could hang: it says why.
         match self.log.as_mut().map(Reader::read) {
-            Ok(Ok(excerpt)) => evidence.kernel_log = excerpt,
-            Ok(Err(error)) => evidence.not_read.push(format!("the kernel log: {error}")),
-            Err(error) => evidence.not_read.push(format!("the kernel log: {error}")),
+            Ok(Ok(excerpt)) => moment.kernel_log = excerpt,
+            Ok(Err(error)) => moment.not_read.push(log_not_read(error)),
+            Err(error) => moment.not_read.push(log_not_read(error)),
         }
         let subject = &self.bundle.subject;
         let functions = functions_of(subject).into_iter().map(Part::Function);
@@ -131,16 +133,17 @@ impl<'a> Recorder<'a> {
         let mut blocked = false;
         for part in parts {
             let left = LIMIT.saturating_sub(begin.elapsed());
+            let task = Task::Collect(part, subject.clone());
             let why = match part {
                 _ if left.is_zero() => "out of time".to_owned(),
-                // Whatever it is that holds one function may hold the next, and each costs a worker.
+                // What holds one function may hold the next, and each costs a worker.
                 Part::Function(_) if blocked => "another one was blocked".to_owned(),
-                _ => match ask(&Task::Collect(part, subject.clone()), left.min(PART_LIMIT)) {
-                    Ok(Answer::Collected(collected)) => {
-                        evidence.add(collected);
+                _ => match ask(&task, left.min(PART_LIMIT)) {
+                    Ok(TaskAnswer::Collected(collected)) => {
+                        moment.add(collected);
                         continue;
                     }
-                    Ok(other) => format!("an answer that nobody asked for: {other:?}"),
+                    Ok(other) => format!("an answer to another task: {other:?}"),
                     Err(WorkerError::Blocked) => {
                         blocked |= matches!(part, Part::Function(_));
                         "blocked: a reset may be in progress".to_owned()
@@ -148,15 +151,27 @@ impl<'a> Recorder<'a> {
                     Err(error @ WorkerError::Gone(_)) => error.to_string(),
                 },
             };
-            evidence.not_read.push(match part {
-                Part::Remembered => format!("what the kernel remembers: {why}"),
-                Part::Users => format!("who uses it: {why}"),
-                Part::Function(function) => format!("{function}: {why}"),
-            });
+            moment.not_read.push(part_not_read(subject, part, why));
         }
-        evidence.took_ms = whole_milliseconds(begin.elapsed());
-        self.bundle.moments.push(evidence);
+        moment.took_ms = whole_milliseconds(begin.elapsed());
+        self.bundle.moments.push(moment);
     }
+}
+
+fn log_not_read(cause: impl ToString) -> Finding {
+    let finding = Finding::warning(id::PART_NOT_READ, Subject::machine());
+    finding.with("part", "the kernel log").with("cause", cause)
+}
+
+fn part_not_read(subject: &RecoverySubject, part: Part, cause: impl ToString) -> Finding {
+    let gpu = Subject::gpu(subject.device);
+    let (about, name) = match part {
+        Part::Remembered => (gpu, "what the kernel remembers".to_owned()),
+        Part::Users => (gpu, "who uses it".to_owned()),
+        Part::Function(function) => (Subject::function(function), function.to_string()),
+    };
+    let finding = Finding::warning(id::PART_NOT_READ, about);
+    finding.with("part", name).with("cause", cause)
 }
 
 fn machine(root: &Root) -> Machine {
@@ -175,7 +190,8 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::records::evidence::{Collected, fixture};
+    use crate::model::usage::Usage;
+    use crate::records::evidence::{Collected, Users, fixture};
     use crate::recovery::Step;
 
     fn machine() -> (tempfile::TempDir, Root) {
@@ -186,15 +202,23 @@ mod tests {
         (directory, root)
     }
 
-    fn answer(task: &Task, _: Duration) -> Result<Answer, WorkerError> {
+    fn answer(task: &Task, _: Duration) -> Result<TaskAnswer, WorkerError> {
         let Task::Collect(part, _) = task else {
             panic!("{task:?}")
         };
         let mut collected = Collected::default();
         if *part == Part::Users {
-            collected.users = Some("free".to_owned());
+            collected.users = Some(Users::from(&Usage::Free));
         }
-        Ok(Answer::Collected(collected))
+        Ok(TaskAnswer::Collected(collected))
+    }
+
+    fn causes(moment: &Moment) -> Vec<(&str, &str)> {
+        let facts = moment.not_read.iter().map(|finding| {
+            let fact = |name| finding.evidence.get(name).unwrap();
+            (fact("part"), fact("cause"))
+        });
+        facts.collect()
     }
 
     fn begin(operation: Step) -> Event {
@@ -217,17 +241,17 @@ mod tests {
             }
             answer(task, limit)
         };
-        recorder.look(&mut ask, When::Before);
-        let evidence = &recorder.bundle.moments[0];
+        recorder.read(&mut ask, When::Before);
+        let moment = &recorder.bundle.moments[0];
         assert_eq!(
-            evidence.not_read,
+            causes(moment),
             [
-                "0000:00:03.0: blocked: a reset may be in progress",
-                "0000:01:00.0: another one was blocked"
+                ("0000:00:03.0", "blocked: a reset may be in progress"),
+                ("0000:01:00.0", "another one was blocked")
             ]
         );
-        assert_eq!(evidence.users.as_deref(), Some("free"));
-        assert_eq!(evidence.kernel_log.lines, ["[    1.000000] why"]);
+        assert_eq!(moment.users, Some(Users::from(&Usage::Free)));
+        assert_eq!(moment.kernel_log.lines, ["[    1.000000] why"]);
         assert_eq!(asked.len(), 1);
     }
 
@@ -241,9 +265,9 @@ mod tests {
             std::thread::sleep(limit);
             Err(WorkerError::Gone("it has ended".to_owned()))
         };
-        recorder.look(&mut ask, When::Before);
-        let evidence = &recorder.bundle.moments[0];
-        assert_eq!(evidence.not_read.last().unwrap(), "who uses it: out of time");
+        recorder.read(&mut ask, When::Before);
+        let moment = &recorder.bundle.moments[0];
+        assert_eq!(causes(moment).last(), Some(&("who uses it", "out of time")));
         assert!(limits.iter().sum::<Duration>() <= LIMIT, "{limits:?}");
     }
 
@@ -256,35 +280,35 @@ mod tests {
         recorder.before(&mut workers, Next::Refuse(reseat_core::decision::Refusal::InUse));
         let end = End::Refused(reseat_core::decision::Refusal::InUse);
         assert!(recorder.finish(&mut workers, end).is_none());
-        recorder.look(&mut answer, When::Before);
-        recorder.hear(&begin(Step::CheckUse));
+        recorder.read(&mut answer, When::Before);
+        recorder.keep(&begin(Step::CheckUse));
         recorder.after(&mut workers, Rung::DetachSbr);
         assert_eq!(recorder.bundle.moments.len(), 1);
         assert!(!recorder.changed && !recorder.reset);
-        recorder.hear(&begin(Step::Journal));
+        recorder.keep(&begin(Step::Journal));
         assert!(recorder.changed && !recorder.reset);
-        recorder.hear(&begin(Step::ResetEmptyBus));
+        recorder.keep(&begin(Step::ResetEmptyBus));
         assert!(recorder.reset);
-        recorder.look(&mut answer, When::After(Rung::DetachSbr));
+        recorder.read(&mut answer, When::After(Rung::DetachSbr));
         let end = End::Recovered { by: Rung::DetachSbr };
         let path = recorder.finish(&mut workers, end).unwrap().unwrap();
         let bundle = bundles::read(&root, &path).unwrap();
-        assert_eq!(bundle.end, "recovered by detach-SBR, verified");
-        assert_eq!((bundle.moments.len(), bundle.told.len()), (2, 3));
+        assert_eq!(bundle.end, Some(BundleEnd::End(end)));
+        assert_eq!((bundle.moments.len(), bundle.events.len()), (2, 3));
     }
 
     #[test]
     fn events_without_end_are_not_all_kept() {
         let (_directory, root) = machine();
         let mut recorder = Recorder::new(&root, &fixture().subject);
-        recorder.look(&mut answer, When::Before);
-        (0..MOST_TOLD + 5).for_each(|_| recorder.hear(&begin(Step::ReadLink)));
+        recorder.read(&mut answer, When::Before);
+        (0..MOST_EVENTS + 5).for_each(|_| recorder.keep(&begin(Step::ReadLink)));
         let end = End::Recovered { by: Rung::DetachSbr };
         let path = recorder.finish(&mut Workers::new(&root), end).unwrap().unwrap();
         let bundle = bundles::read(&root, &path).unwrap();
         assert_eq!(
-            (bundle.told.len(), bundle.left_out),
-            (MOST_TOLD, vec!["5 events".to_owned()])
+            (bundle.events.len(), bundle.left_out[0].evidence.get("count")),
+            (MOST_EVENTS, Some("5"))
         );
     }
 }

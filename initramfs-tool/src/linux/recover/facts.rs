@@ -1,4 +1,4 @@
-//! What the rule is told that no topology knows, and what it would do with that.
+//! The facts that no topology knows, and the plan that follows from all.
 
 use std::time::Duration;
 
@@ -6,28 +6,26 @@ use reseat_core::decision::{Attempt, Bmc, Facts, Known, Reach, Sickness, Tried, 
 use reseat_core::recovery::Observation;
 
 use super::ladder::Ladder;
-use super::run::Options;
-use crate::linux::state::kernel_log;
-use crate::recovery::{Answer, Event, Means, Planned, Step, Task, whole_milliseconds};
-use crate::report::Tone;
+use super::run::RecoverOptions;
+use super::trouble::{no_answer, no_result};
+use crate::model::finding::{Finding, id};
+use crate::recovery::{Event, Means, Planned, Step, Task, TaskAnswer, whole_milliseconds};
 
-/// Holding a GPU against its baseline before anything is done.
+/// The limit of comparing a GPU with its baseline before anything is done.
 const EXAMINE_LIMIT: Duration = Duration::from_secs(5);
 
 impl Ladder<'_> {
-    /// What the rule is told that no topology knows.
-    pub(super) fn known(&mut self, options: &Options) -> Known {
-        let mut words = self.surveyed.words.clone();
-        words.extend(self.surveyed.domain_in_words());
+    /// The facts that no topology knows. All findings on the GPU are reported here, before anything is done to it.
+    pub(super) fn known(&mut self, options: &RecoverOptions) -> Known {
+        let mut findings = self.surveyed.findings.clone();
+        findings.extend(self.surveyed.reset_domain());
         let (usage, users) = self.usage(options);
-        words.extend(users);
-        let (sickness, findings) = self.sickness(usage, options);
-        words.extend(findings);
-        let (class, standing) = self.chronicle.class();
-        words.extend(standing);
-        if !words.is_empty() {
-            self.tell(&Event::Found { words });
-        }
+        findings.extend(users);
+        let (sickness, faults) = self.sickness(usage, options);
+        findings.extend(faults);
+        let (class, standing) = self.bookkeeping.class_history();
+        findings.extend(standing);
+        self.report_findings(findings);
         Known {
             usage,
             tdi: self.surveyed.tdi,
@@ -40,47 +38,44 @@ impl Ladder<'_> {
         }
     }
 
-    fn usage(&mut self, options: &Options) -> (Use, Vec<String>) {
-        let (observation, mut words) = self.take(Step::CheckUse, Step::CheckUse.limit());
+    fn usage(&mut self, options: &RecoverOptions) -> (Use, Vec<Finding>) {
+        let (observation, mut findings) = self.take(Step::CheckUse, Step::CheckUse.limit());
         let usage = match observation {
             Observation::Use(usage) => usage,
             _ => Use::Unknown,
         };
         if usage == Use::Free || !options.force {
-            return (usage, words);
+            return (usage, findings);
         }
         match self.not_forced() {
-            Some(obstacle) => {
-                words.push(obstacle);
-                (usage, words)
+            Some(refusal) => {
+                findings.push(refusal);
+                (usage, findings)
             }
             None => {
-                words.push("to be reset all the same: --force".to_owned());
-                self.chronicle.forced();
+                findings.push(Finding::warning(id::FORCED, self.subject()));
+                self.bookkeeping.forced();
                 self.forced = true;
-                (Use::Free, words)
+                (Use::Free, findings)
             }
         }
     }
 
-    /// Why somebody's use is not passed over, in words: the kernel would wait for him, and hold the GPU and whoever looks at
-    /// it meanwhile. The kernel's log keeps that.
-    pub(super) fn not_forced(&mut self) -> Option<String> {
+    /// The reason for which `--force` does not reset a GPU in use: the kernel would wait for the user, and hold the GPU and
+    /// every process that looks at it meanwhile.
+    pub(super) fn not_forced(&mut self) -> Option<Finding> {
         let task = Task::FindHolders(self.surveyed.subject.clone());
-        let why = match self.workers.ask(&task, Step::CheckUse.limit()) {
-            Ok(Answer::Holders(holders)) if holders.is_empty() => return None,
-            Ok(Answer::Holders(holders)) => holders.join("; "),
-            Ok(other) => format!("nobody knows who has it through VFIO: {other:?}"),
-            Err(error) => format!("nobody knows who has it through VFIO: {error}"),
-        };
-        let words = format!(
-            "not forced: {why}; the kernel would not come back from the unbind before that is closed: stop the virtual \
-             machine or the process, and recover it then"
-        );
-        let line = format!("{}: {words}", self.surveyed.subject.device);
-        // The operator is told in any case.
-        kernel_log::log(self.root, Tone::Warning, &line).ok();
-        Some(words)
+        let unknown = Finding::refusal(id::HOLDERS_UNKNOWN, self.subject()).remedy(id::CLOSE_VFIO);
+        match self.workers.ask(&task, Step::CheckUse.limit()) {
+            Ok(TaskAnswer::Holders(holders)) if holders.is_empty() => None,
+            Ok(TaskAnswer::Holders(holders)) => {
+                let holders: Vec<String> = holders.iter().map(holder).collect();
+                let refusal = Finding::refusal(id::NOT_FORCED, self.subject()).with("holders", holders.join("; "));
+                Some(refusal.remedy(id::CLOSE_VFIO))
+            }
+            Ok(other) => Some(unknown.with("cause", format!("{other:?}"))),
+            Err(error) => Some(unknown.with("cause", error)),
+        }
     }
 
     /// The rungs that would come if none of them helped, and whom each would hit.
@@ -111,38 +106,51 @@ impl Ladder<'_> {
         }
     }
 
-    /// What is wrong with the GPU as it is found, and that its last reset failed.
-    fn sickness(&mut self, usage: Use, options: &Options) -> (Sickness, Vec<String>) {
+    /// The faults of the GPU as it is found, and of its last reset.
+    fn sickness(&mut self, usage: Use, options: &RecoverOptions) -> (Sickness, Vec<Finding>) {
         let mut sickness = Sickness::new();
-        let mut words = Vec::new();
-        // Whoever only asks what would be done has nothing taken off its driver.
+        let mut findings = Vec::new();
+        // A dry run takes nothing off its driver.
         let means = if options.dry_run {
             Means::Resource
         } else {
             Means::OrVfio
         };
-        // What is in use is not looked at: nothing is going to be done to it.
+        // What is in use is not examined: nothing is going to be done to it.
         if usage == Use::Free {
-            match self
-                .workers
-                .ask(&Task::Examine(self.surveyed.subject.clone(), means), EXAMINE_LIMIT)
-            {
-                Ok(Answer::Examined(examined)) => {
+            let task = Task::Examine(self.surveyed.subject.clone(), means);
+            match self.workers.ask(&task, EXAMINE_LIMIT) {
+                Ok(TaskAnswer::Examined(examined)) => {
                     sickness = examined.verdict.sickness();
-                    words = examined.words;
+                    findings = examined.findings;
                 }
-                Ok(other) => words.push(format!("not examined: {other:?}")),
-                Err(error) => words.push(format!("not examined: {error}")),
+                Ok(other) => {
+                    findings.push(Finding::error(id::NOT_EXAMINED, self.subject()));
+                    findings.extend(no_result(self.surveyed.subject.device, other));
+                }
+                Err(error) => {
+                    findings.push(Finding::error(id::NOT_EXAMINED, self.subject()));
+                    findings.push(no_answer(self.surveyed.subject.device, &error));
+                }
             }
         }
         if options.resume {
             sickness.set_last_reset_failed(true);
-            words.push("its recovery was broken off".to_owned());
+            findings.push(Finding::note(id::RESUMED, self.subject()));
         }
-        if self.chronicle.last_reset_failed() {
+        if self.bookkeeping.last_reset_failed() {
             sickness.set_last_reset_failed(true);
-            words.push("its last reset was not verified".to_owned());
+            findings.push(Finding::warning(id::LAST_RESET_UNVERIFIED, self.subject()));
         }
-        (sickness, words)
+        (sickness, findings)
+    }
+}
+
+/// A user in one fact: its process and file.
+fn holder(user: &Finding) -> String {
+    let fact = |name| user.evidence.get(name).unwrap_or("unknown");
+    match user.evidence.get("pid") {
+        Some(pid) => format!("process {pid} ({}) has {} open", fact("command"), fact("file")),
+        None => format!("{} is open", fact("file")),
     }
 }

@@ -1,4 +1,4 @@
-//! Out of service by the operator's word, and at boot.
+//! Quarantine on an operator's order, and at boot.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,101 +7,133 @@ use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 use reseat_core::recovery::Observation;
 
-use super::run::{LOOK_LIMIT, RecoverError};
+use super::run::{RecoverError, SURVEY_LIMIT, locked};
+use super::trouble::{no_answer, no_result};
 use super::worker::{WorkerError, Workers};
 use crate::linux::claim::check;
 use crate::linux::state::quarantine::QuarantineFileError;
 use crate::linux::state::report::CLAIM_REPORT;
-use crate::linux::state::{kernel_log, locks, quarantine, recovery_files, report};
+use crate::linux::state::{locks, quarantine, recovery_files, report};
 use crate::linux::survey::identity;
+use crate::linux::survey::machine::unreadable_functions;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{drivers, functions};
+use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::{Identification, Likeness};
 use crate::model::inventory::{self, Gpu};
-use crate::records::quarantine::{Entry, Ledger, Standing, State};
-use crate::recovery::{Answer, Subject, Surveyed, Task};
-use crate::report::Tone;
+use crate::model::subject::RecoverySubject;
+use crate::records::quarantine::{Closing, Ledger, Lost, QuarantineEntry, Standing, State};
+use crate::recovery::{Surveyed, Task, TaskAnswer};
 
 /// What an isolation may take, or handing a GPU over: looking for users in every process, and an unbind or a bind of each
 /// function.
 pub(super) const LIMIT: Duration = Duration::from_secs(15);
 
-/// Why nothing was changed.
-#[derive(Debug, thiserror::Error)]
+/// The reason for which nothing was changed.
+#[derive(Debug)]
 pub enum QuarantineError {
     /// There is no such GPU.
-    #[error("no GPU is at {0}")]
     NoGpu(DeviceAddress),
-    /// Nothing stands against it.
-    #[error("{0} is in service: nothing stands against it")]
+    /// It is in service.
     InService(DeviceAddress),
-    /// Nothing stands against any GPU that was there.
-    #[error("nothing stands against a GPU that was at {0}")]
-    NothingNoted(DeviceAddress),
-    /// What is to be struck off stands against a GPU that is in the machine.
-    #[error("{gpu} is in this machine, at {at}: `reseat return-to-service {at}` brings it back")]
+    /// The quarantine has no GPU that was there.
+    NotQuarantined(DeviceAddress),
+    /// The GPU to be forgotten is in the machine.
     StillThere {
-        /// As it was noted.
+        /// As it is in the quarantine.
         gpu: Box<Identification>,
-        /// Where it is now.
+        /// Its address now.
         at: DeviceAddress,
     },
-    /// What is to be struck off stands against a GPU that is not seen, and none is in its place.
-    #[error(
-        "{gpu} is not seen, and no other stands in its place: it may be there and not answer; if it was pulled out, `reseat \
-         return-to-service {device} --force --reason TEXT` strikes it off",
-        device = gpu.device
-    )]
+    /// The GPU to be forgotten is not seen, and none is in its place.
     NotSeen {
-        /// As it was noted.
+        /// As it is in the quarantine.
         gpu: Box<Identification>,
     },
-    /// Nobody knows what stands against it.
-    #[error("{0}; every GPU counts as out of service (`reseat quarantine list` tells more)")]
+    /// The quarantine is damaged.
     Damaged(String),
     /// The file.
-    #[error(transparent)]
-    File(#[from] QuarantineFileError),
+    File(QuarantineFileError),
     /// A reset could not be begun.
-    #[error(transparent)]
-    Recover(#[from] RecoverError),
+    Recover(RecoverError),
 }
 
-/// Whether a GPU is out of everybody's reach.
+impl From<QuarantineFileError> for QuarantineError {
+    fn from(error: QuarantineFileError) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<RecoverError> for QuarantineError {
+    fn from(error: RecoverError) -> Self {
+        Self::Recover(error)
+    }
+}
+
+impl QuarantineError {
+    /// The reasons as findings.
+    pub fn findings(&self) -> Vec<Finding> {
+        let error = |id, device: &DeviceAddress| Finding::error(id, Subject::gpu(*device));
+        vec![match self {
+            Self::NoGpu(device) => error(id::NO_GPU_AT, device),
+            Self::InService(device) => error(id::IN_SERVICE, device),
+            Self::NotQuarantined(device) => error(id::NOT_QUARANTINED, device),
+            Self::StillThere { gpu, at } => {
+                let refusal = Finding::refusal(id::STILL_IN_MACHINE, Subject::gpu(*at));
+                refusal.with("gpu", gpu).remedy(id::RETURN_TO_SERVICE)
+            }
+            Self::NotSeen { gpu } => {
+                let refusal = Finding::refusal(id::GPU_NOT_SEEN, Subject::gpu(gpu.device));
+                refusal.with("gpu", gpu).remedy(id::STRIKE_OFF)
+            }
+            Self::Damaged(cause) => damaged(cause),
+            Self::File(error) => Finding::error(id::QUARANTINE_UNWRITTEN, Subject::machine()).with("cause", error),
+            Self::Recover(error) => return error.findings(),
+        }]
+    }
+}
+
+/// A quarantine that is damaged.
+pub(super) fn damaged(cause: &str) -> Finding {
+    let refusal = Finding::refusal(id::QUARANTINE_DAMAGED, Subject::machine());
+    refusal.with("cause", cause).remedy(id::LIST_QUARANTINE)
+}
+
+/// The isolation of a GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Isolation {
+pub enum IsolationResult {
     /// No function has a driver, and none can get one.
     Done,
-    /// It is not there, so nobody has it.
+    /// It is not there, so no driver has it.
     NotThere,
-    /// Somebody may have it, and why.
-    Failed(Vec<String>),
+    /// A driver may have it, with the reasons.
+    Failed(Vec<Finding>),
 }
 
-/// What was made of every GPU that is out of service.
+/// The isolation of every GPU that is out of service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// Each of them.
-    pub gpus: Vec<(DeviceAddress, Isolation)>,
-    /// What else somebody should look at.
-    pub problems: Vec<String>,
+    pub gpus: Vec<(DeviceAddress, IsolationResult)>,
+    /// What else an operator should look at.
+    pub findings: Vec<Finding>,
 }
 
-/// Takes the GPU at `device` out of service: the note first, since it outlives whatever becomes of the rest.
+/// Takes the GPU at `device` out of service: the record first, since it outlives whatever becomes of the rest.
 ///
 /// # Errors
-/// When it is not noted. Nothing was changed then.
-pub fn quarantine(root: &Root, device: DeviceAddress, reason: &str) -> Result<Isolation, QuarantineError> {
+/// When it is not recorded. Nothing was changed then.
+pub fn quarantine(root: &Root, device: DeviceAddress, reason: &str) -> Result<IsolationResult, QuarantineError> {
     let gpu = find(root, device).ok_or(QuarantineError::NoGpu(device))?;
     let now = Timestamp::now();
-    let entry = Entry {
+    let entry = QuarantineEntry {
         gpu: identity::of(root, &gpu),
         reason: reason.to_owned(),
+        cause: None,
         since: now,
         attempts: Vec::new(),
     };
     quarantine::add(root, now, entry)?;
-    log(root, &format!("{device}: taken out of service: {reason}"));
     Ok(isolate(root, device))
 }
 
@@ -114,13 +146,13 @@ pub fn apply(root: &Root) -> Applied {
         State::Corrupt { reason } => Some(reason.as_str()),
         State::Known(ledger) => ledger.lost.as_ref().map(|lost| lost.reason.as_str()),
     };
-    applied.problems.extend(nobody_knows.map(str::to_owned));
+    applied.findings.extend(nobody_knows.map(damaged));
     let chosen = check::chosen(root);
     let at_boot = isolated_at_boot(root);
     let listing = functions::list(root);
     applied
-        .problems
-        .extend(listing.problems.iter().map(ToString::to_string));
+        .findings
+        .extend(listing.problems.into_iter().map(unreadable_functions));
     let gpus = inventory::gpus(&listing.functions);
     let there = identity::identify_all(root, &gpus, &state);
     for (gpu, identification) in gpus.iter().zip(&there) {
@@ -137,34 +169,24 @@ pub fn apply(root: &Root) -> Applied {
             Standing::Unknown { .. } => {}
             // The list in the initramfs is as old as the image.
             Standing::InService | Standing::Replaces(_) if at_boot.contains(&device) && has_no_driver(gpu) => {
-                applied.problems.push(format!(
-                    "{device} was isolated at boot, and nothing stands against it now: `reseat return-to-service \
-                     {device}` brings it back, and making the initramfs anew tells the next boot"
-                ));
+                let left = Finding::warning(id::ISOLATED_AT_BOOT, Subject::gpu(device));
+                applied.findings.push(left.remedy(id::REBUILD_AFTER_RETURN));
             }
             Standing::InService | Standing::Replaces(_) => {}
         }
     }
     if let State::Known(ledger) = &state {
-        let is_there = |entry: &Entry| there.iter().any(|gpu| entry.gpu.likeness(gpu) == Likeness::Same);
+        let is_there = |entry: &QuarantineEntry| there.iter().any(|gpu| entry.gpu.likeness(gpu) == Likeness::Same);
         let absent = ledger.entries.iter().filter(|entry| !is_there(entry));
         applied
             .gpus
-            .extend(absent.map(|entry| (entry.gpu.device, Isolation::NotThere)));
-    }
-    for (device, isolation) in &applied.gpus {
-        if let Isolation::Failed(words) = isolation {
-            log(
-                root,
-                &format!("{device}: out of service, not isolated: {}", words.join("; ")),
-            );
-        }
+            .extend(absent.map(|entry| (entry.gpu.device, IsolationResult::NotThere)));
     }
     applied
 }
 
-/// Strikes off what stands against GPUs that were at `device` and in whose place another one stands now, for a reason. Tells
-/// which they are. Nothing is done to any GPU.
+/// Removes the entries of GPUs that were at `device` and in whose place another one is now, for a reason, and returns them.
+/// Nothing is done to any GPU.
 ///
 /// # Errors
 /// When nothing stands against one that was there, when it is in the machine or no other is in its place, or when nobody knows.
@@ -181,7 +203,7 @@ pub fn forget(root: &Root, device: DeviceAddress, reason: &str) -> Result<Vec<Id
         was_there.partition(|gpu| like(gpu, Likeness::Same).is_none() && like(gpu, Likeness::Replaced).is_some());
     if replaced.is_empty() {
         let Some(gpu) = others.first() else {
-            return Err(QuarantineError::NothingNoted(device));
+            return Err(QuarantineError::NotQuarantined(device));
         };
         let at = like(gpu, Likeness::Same).map(|same| same.device);
         let gpu = Box::new((*gpu).clone());
@@ -190,10 +212,11 @@ pub fn forget(root: &Root, device: DeviceAddress, reason: &str) -> Result<Vec<Id
             None => QuarantineError::NotSeen { gpu },
         });
     }
-    let why = format!("not in this machine any more: {reason}");
+    let why = Closing::LeftMachine {
+        reason: reason.to_owned(),
+    };
     for gpu in &replaced {
         quarantine::remove(root, Timestamp::now(), gpu, &why)?;
-        log(root, &format!("{gpu}: struck off the quarantine, {why}"));
     }
     Ok(replaced.into_iter().cloned().collect())
 }
@@ -207,32 +230,25 @@ pub(super) fn known(state: &State) -> Result<&Ledger, QuarantineError> {
     }
 }
 
-/// Lets what is known of the quarantine count again, for a reason. Tells what was lost; nothing if nothing was.
+/// Lets what is known of the quarantine count again, for a reason, and returns what was lost; nothing if nothing was.
 ///
 /// # Errors
 /// When that is not on the disk.
-pub fn accept_loss(root: &Root, reason: &str) -> Result<Option<String>, QuarantineError> {
-    let lost = quarantine::accept_loss(root, Timestamp::now(), reason)?;
-    if lost.is_some() {
-        log(
-            root,
-            &format!("the loss of an earlier quarantine was accepted: {reason}"),
-        );
-    }
-    Ok(lost.map(|lost| lost.reason))
+pub fn accept_loss(root: &Root, reason: &str) -> Result<Option<Lost>, QuarantineError> {
+    Ok(quarantine::accept_loss(root, Timestamp::now(), reason)?)
 }
 
-/// Takes the GPU from everybody through a worker, in a limited time. One that somebody uses is left with its user.
-pub(super) fn isolate(root: &Root, device: DeviceAddress) -> Isolation {
+/// Takes the GPU from its drivers through a worker, in a limited time. One in use is left with its user.
+pub(super) fn isolate(root: &Root, device: DeviceAddress) -> IsolationResult {
     if find(root, device).is_none() {
-        return Isolation::NotThere;
+        return IsolationResult::NotThere;
     }
     let isolated = with_domain(root, device, |workers, subject| {
-        done(workers, &Task::Isolate(subject), LIMIT)
+        done(workers, device, &Task::Isolate(subject), LIMIT)
     });
     match isolated {
-        Ok(()) => Isolation::Done,
-        Err(words) => Isolation::Failed(words),
+        Ok(()) => IsolationResult::Done,
+        Err(findings) => IsolationResult::Failed(findings),
     }
 }
 
@@ -240,34 +256,37 @@ pub(super) fn isolate(root: &Root, device: DeviceAddress) -> Isolation {
 pub(super) fn with_domain(
     root: &Root,
     device: DeviceAddress,
-    act: impl FnOnce(&mut Workers<'_>, Subject) -> Result<(), Vec<String>>,
-) -> Result<(), Vec<String>> {
+    act: impl FnOnce(&mut Workers<'_>, RecoverySubject) -> Result<(), Vec<Finding>>,
+) -> Result<(), Vec<Finding>> {
     let mut workers = Workers::new(root);
     let surveyed = survey(root, &mut workers, device)?;
     let held = locks::of_domain(root, &surveyed, Duration::ZERO, &mut |_| ());
-    workers.hold(held.map_err(|error| vec![error.to_string()])?);
+    workers.hold(held.map_err(|error| vec![locked(&error)])?);
     act(&mut workers, surveyed.subject)
 }
 
-pub(super) fn survey(root: &Root, workers: &mut Workers<'_>, device: DeviceAddress) -> Result<Surveyed, Vec<String>> {
+pub(super) fn survey(root: &Root, workers: &mut Workers<'_>, device: DeviceAddress) -> Result<Surveyed, Vec<Finding>> {
     // What is there is taken from everybody though its baseline cannot be read; a recovery says that it cannot.
     let known = recovery_files::members(root, device).unwrap_or_default();
-    match workers.ask(&Task::Survey(device, known), LOOK_LIMIT) {
-        Ok(Answer::Surveyed(surveyed)) => Ok(*surveyed),
-        Ok(Answer::Failed(problem)) => Err(vec![problem]),
-        Ok(other) => Err(vec![format!("an answer that nobody asked for: {other:?}")]),
-        Err(WorkerError::Blocked) => Err(vec!["the kernel holds it: a reset is in progress".to_owned()]),
-        Err(error) => Err(vec![error.to_string()]),
+    match workers.ask(&Task::Survey(device, known), SURVEY_LIMIT) {
+        Ok(TaskAnswer::Surveyed(surveyed)) => Ok(*surveyed),
+        Ok(other) => Err(no_result(device, other)),
+        Err(WorkerError::Blocked) => Err(vec![Finding::error(id::RESET_IN_PROGRESS, Subject::gpu(device))]),
+        Err(error) => Err(vec![no_answer(device, &error)]),
     }
 }
 
-pub(super) fn done(workers: &mut Workers<'_>, task: &Task, limit: Duration) -> Result<(), Vec<String>> {
+pub(super) fn done(
+    workers: &mut Workers<'_>,
+    device: DeviceAddress,
+    task: &Task,
+    limit: Duration,
+) -> Result<(), Vec<Finding>> {
     match workers.ask(task, limit) {
-        Ok(Answer::Operated(Observation::Done, _)) => Ok(()),
-        Ok(Answer::Operated(_, words)) => Err(words),
-        Ok(Answer::Failed(problem)) => Err(vec![problem]),
-        Ok(other) => Err(vec![format!("an answer that nobody asked for: {other:?}")]),
-        Err(error) => Err(vec![error.to_string()]),
+        Ok(TaskAnswer::Operated(Observation::Done, _)) => Ok(()),
+        Ok(TaskAnswer::Operated(_, findings)) => Err(findings),
+        Ok(other) => Err(no_result(device, other)),
+        Err(error) => Err(vec![no_answer(device, &error)]),
     }
 }
 
@@ -289,11 +308,6 @@ fn isolated_at_boot(root: &Root) -> Vec<DeviceAddress> {
         .iter()
         .filter(|gpu| gpu.quarantine.as_ref().is_some_and(|quarantine| quarantine.isolated));
     isolated.map(|gpu| gpu.device).collect()
-}
-
-/// Beside the ledger, where the reason is kept: without a kernel log nothing is lost.
-pub(super) fn log(root: &Root, line: &str) {
-    kernel_log::log(root, Tone::Warning, line).ok();
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use super::trouble::Stop;
 use crate::linux::survey::machine;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
-use crate::recovery::Subject;
+use crate::model::finding::{Finding, Subject, id};
+use crate::model::subject::RecoverySubject;
 
 /// The card root, and the buses below it.
 pub(super) struct CardRoot {
@@ -17,18 +18,17 @@ pub(super) struct CardRoot {
 }
 
 impl CardRoot {
-    pub(super) fn of(root: &Root, subject: &Subject) -> Result<Self, Stop> {
+    pub(super) fn of(root: &Root, subject: &RecoverySubject) -> Result<Self, Stop> {
         let Some(port) = subject.card_root else {
-            return Err(Stop::failed(Failure::NotSupported, "there is no port above the GPU"));
+            let none = Finding::error(id::NO_PORT_ABOVE, Subject::gpu(subject.device));
+            return Err(Stop::failed(Failure::NotSupported, none));
         };
         let number = |file: &str| -> Result<u8, Stop> {
             let path = root.function(port).join(file);
             let text = attributes::read(&path)?;
             let problem = || {
-                Stop::failed(
-                    Failure::Io,
-                    format!("{} holds `{text}`, which is no bus", path.display()),
-                )
+                let finding = Finding::error(id::NO_BUS_NUMBER, Subject::file(&path));
+                Stop::failed(Failure::Io, finding.with("text", &text))
             };
             text.parse().map_err(|_| problem())
         };
@@ -43,7 +43,7 @@ impl CardRoot {
     fn below(&self, root: &Root) -> Result<Vec<FunctionAddress>, Stop> {
         let listing = functions::list(root);
         if let Some(problem) = listing.problems.first() {
-            return Err(Stop::failed(Failure::Io, problem.to_string()));
+            return Err(Stop::failed(Failure::Io, machine::unreadable_functions(problem)));
         }
         let listed = listing.functions.iter().map(|function| function.address);
         let unreadable = listing.unreadable.iter().map(|(address, _)| *address);
@@ -54,17 +54,17 @@ impl CardRoot {
     }
 
     /// The functions below that are not part of the GPU.
-    pub(super) fn strangers(&self, root: &Root, subject: &Subject) -> Result<Vec<FunctionAddress>, Stop> {
+    pub(super) fn strangers(&self, root: &Root, subject: &RecoverySubject) -> Result<Vec<FunctionAddress>, Stop> {
         let mut below = self.below(root)?;
         below.retain(|address| !subject.has(*address));
         Ok(below)
     }
 
     /// Removes the GPU's functions and the card's switch, and nothing else.
-    pub(super) fn remove_below(&self, root: &Root, subject: &Subject) -> Result<(), Stop> {
+    pub(super) fn remove_below(&self, root: &Root, subject: &RecoverySubject) -> Result<(), Stop> {
         if let Some(stranger) = self.strangers(root, subject)?.first() {
-            let words = format!("{stranger} is below {} as well, and not part of the GPU", self.port);
-            return Err(Stop::failed(Failure::NotEmpty, words));
+            let finding = Finding::error(id::STRANGER_BELOW, Subject::function(*stranger));
+            return Err(Stop::failed(Failure::NotEmpty, finding.with("port", self.port)));
         }
         // The GPU itself last: what is beside it may need it.
         let functions = subject.members.iter().rev().map(|member| member.address);
@@ -80,10 +80,10 @@ impl CardRoot {
 
     fn check_empty(&self, root: &Root) -> Result<(), Stop> {
         match self.below(root)?.first() {
-            Some(left) => Err(Stop::failed(
-                Failure::NotEmpty,
-                format!("{left} is still below {}", self.port),
-            )),
+            Some(left) => {
+                let finding = Finding::error(id::STILL_BELOW, Subject::function(*left));
+                Err(Stop::failed(Failure::NotEmpty, finding.with("port", self.port)))
+            }
             None => Ok(()),
         }
     }
@@ -93,7 +93,7 @@ impl CardRoot {
         self.check_empty(root)?;
         attributes::write(&root.function(self.port).join("reset_subordinate"), "1").map_err(|error| {
             match error.cause().kind() {
-                std::io::ErrorKind::NotFound => Stop::failed(Failure::NotSupported, error.to_string()),
+                std::io::ErrorKind::NotFound => Stop::failed(Failure::NotSupported, error.finding()),
                 _ => error.into(),
             }
         })
@@ -113,8 +113,8 @@ impl CardRoot {
     /// Switches the slot's power, unless it is so already.
     pub(super) fn switch_power(&self, root: &Root, value: &str) -> Result<(), Stop> {
         let Some(slot) = machine::slot_below(root, self.port, self.secondary) else {
-            let words = format!("there is no slot below {}", self.port);
-            return Err(Stop::failed(Failure::NotSupported, words));
+            let none = Finding::error(id::NO_SLOT, Subject::function(self.port));
+            return Err(Stop::failed(Failure::NotSupported, none));
         };
         let path = root.path("/sys/bus/pci/slots").join(slot).join("power");
         if attributes::read(&path)? == value {
@@ -131,7 +131,7 @@ mod tests {
     use reseat_core::recovery::Observation;
 
     use super::*;
-    use crate::recovery::Member;
+    use crate::model::subject::Member;
 
     fn add(root: &Root, address: &str, class: &str) {
         let directory = root.function(address.parse().unwrap());
@@ -151,7 +151,7 @@ mod tests {
         !fs::read_to_string(file).unwrap().is_empty()
     }
 
-    fn machine() -> (tempfile::TempDir, Root, Subject) {
+    fn machine() -> (tempfile::TempDir, Root, RecoverySubject) {
         let directory = tempfile::tempdir().unwrap();
         let root = Root::at(directory.path());
         add(&root, "0000:00:03.0", "0x060400");
@@ -164,7 +164,7 @@ mod tests {
             identity: "10de:2489".parse().unwrap(),
             class: "030000".parse().unwrap(),
         };
-        let subject = Subject {
+        let subject = RecoverySubject {
             device: "0000:01:00".parse().unwrap(),
             function: member.address,
             members: vec![member],
@@ -182,7 +182,8 @@ mod tests {
         let card_root = CardRoot::of(&root, &subject).unwrap();
         let stop = card_root.remove_below(&root, &subject).unwrap_err();
         assert_eq!(stop.observation, Observation::Failed(Failure::NotEmpty));
-        assert!(stop.words.contains("0000:01:00.2"), "{}", stop.words);
+        assert_eq!(stop.findings[0].id, id::STRANGER_BELOW);
+        assert_eq!(stop.findings[0].subject.name, "0000:01:00.2");
         assert!(!removed(&root, "0000:01:00.0"));
     }
 

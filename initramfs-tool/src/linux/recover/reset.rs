@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::trouble::Stop;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, Subject, id};
 
 /// The kernel's names for FLR, by PCI Express and by Advanced Features.
 pub(super) const FLR: &[&str] = &["flr", "af_flr"];
@@ -21,15 +22,12 @@ pub(super) fn function(
     root: &Root,
     function: FunctionAddress,
     methods: &[&str],
-    words: &mut Vec<String>,
+    findings: &mut Vec<Finding>,
 ) -> Result<(), Stop> {
     let directory = root.function(function);
     let choice = directory.join("reset_method");
     let Some(before) = attributes::read_if_there(&choice)? else {
-        let missing = format!(
-            "{} is not there: this kernel cannot be told which reset to do",
-            choice.display()
-        );
+        let missing = Finding::error(id::RESET_METHOD_MISSING, Subject::file(&choice));
         return Err(Stop::failed(Failure::NotSupported, missing));
     };
     let mut refusal = None;
@@ -41,7 +39,7 @@ pub(super) fn function(
             }
             // Not supported now.
             Err(error) if Errno::from_io_error(error.cause()) == Some(Errno::INVAL) => {
-                refusal = Some(Stop::failed(Failure::NotSupported, error.to_string()));
+                refusal = Some(Stop::failed(Failure::NotSupported, error.finding()));
             }
             Err(error) => return Err(error.into()),
         }
@@ -50,21 +48,22 @@ pub(super) fn function(
         Some(refusal) => Err(refusal),
         None => attributes::write(&directory.join("reset"), "1").map_err(Stop::from),
     };
-    put_back(&choice, &before, words);
+    restore(&choice, &before, findings);
     reset
 }
 
 /// Puts the list of methods back. The kernel refuses a list with one that it would not take now, such as `bus` of a
 /// function that has a sibling since: then, all the others.
-pub(super) fn put_back(choice: &Path, before: &str, words: &mut Vec<String>) {
+pub(super) fn restore(choice: &Path, before: &str, findings: &mut Vec<Finding>) {
     let Err(error) = attributes::write(choice, before) else {
         return;
     };
     let mut taken: Vec<&str> = before.split_whitespace().collect();
     taken.retain(|method| attributes::write(choice, method).is_ok());
     let taken = taken.join(" ");
-    words.push(match attributes::write(choice, &taken) {
-        Ok(()) => format!("reset_method was `{before}` and is `{taken}`: the kernel does not take the rest any more"),
-        Err(_) => format!("reset_method was `{before}` and could not be put back: {error}"),
+    let warning = |id| Finding::warning(id, Subject::file(choice)).with("was", before);
+    findings.push(match attributes::write(choice, &taken) {
+        Ok(()) => warning(id::RESET_METHODS_REDUCED).with("is", taken),
+        Err(_) => warning(id::RESET_METHODS_LOST).with("cause", error),
     });
 }

@@ -10,7 +10,9 @@ use crate::linux::claim::worker::claim_here;
 use crate::linux::survey::health;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, drivers, functions};
-use crate::recovery::{Before, Journal, Subject};
+use crate::model::finding::{Finding, Subject, id};
+use crate::model::subject::RecoverySubject;
+use crate::recovery::{Before, Journal};
 
 /// The exponent of the smallest size that `resourceN_resize` knows: 1 MiB.
 const SMALLEST_RESIZABLE: u32 = 20;
@@ -60,7 +62,7 @@ pub(super) fn unbind(root: &Root, function: FunctionAddress) -> Result<(), Stop>
 }
 
 /// Resizable BARs back to the sizes that they had.
-pub(super) fn bar_sizes(root: &Root, journal: &Journal, words: &mut Vec<String>) -> Result<(), Stop> {
+pub(super) fn bar_sizes(root: &Root, journal: &Journal, findings: &mut Vec<Finding>) -> Result<(), Stop> {
     for before in &journal.before {
         let Some(now) = health::bar_bytes(root, before.address) else {
             continue;
@@ -72,21 +74,23 @@ pub(super) fn bar_sizes(root: &Root, journal: &Journal, words: &mut Vec<String>)
             }
             if is == 0 {
                 // The verdict tells it as well: a BAR that has lost its address.
-                words.push(format!("{}: the kernel found no room for BAR {bar}", before.address));
+                let finding = Finding::warning(id::NO_ROOM_FOR_BAR, Subject::function(before.address));
+                findings.push(finding.with("bar", bar));
                 continue;
             }
             // The kernel resizes no BAR of a function that a driver has.
             unbind(root, before.address)?;
             let exponent = was.ilog2().saturating_sub(SMALLEST_RESIZABLE);
             attributes::write(&path, &exponent.to_string())?;
-            words.push(format!("{}: BAR {bar} back from {is} to {was} bytes", before.address));
+            let finding = Finding::note(id::BAR_SIZE_RESTORED, Subject::function(before.address));
+            findings.push(finding.with("bar", bar).with("was_bytes", was).with("is_bytes", is));
         }
     }
     Ok(())
 }
 
 /// The driver overrides back to what they were, and the choice of reset methods with them.
-pub(super) fn overrides(root: &Root, journal: &Journal, words: &mut Vec<String>) -> Result<(), Stop> {
+pub(super) fn overrides(root: &Root, journal: &Journal, findings: &mut Vec<Finding>) -> Result<(), Stop> {
     for before in &journal.before {
         let path = root.function(before.address).join(Attribute::DriverOverride.file());
         let value = before.driver_override.as_deref().unwrap_or("");
@@ -97,7 +101,7 @@ pub(super) fn overrides(root: &Root, journal: &Journal, words: &mut Vec<String>)
         if let Some(methods) = &before.reset_method {
             let choice = root.function(before.address).join("reset_method");
             if attributes::read_if_there(&choice)?.is_some_and(|now| now != *methods) {
-                reset::put_back(&choice, methods, words);
+                reset::restore(&choice, methods, findings);
             }
         }
     }
@@ -105,18 +109,18 @@ pub(super) fn overrides(root: &Root, journal: &Journal, words: &mut Vec<String>)
 }
 
 /// Gives every function to the driver that it is to have, and reads that back.
-pub(super) fn drivers(root: &Root, journal: &Journal, words: &mut Vec<String>) -> Result<(), Stop> {
+pub(super) fn drivers(root: &Root, journal: &Journal, findings: &mut Vec<Finding>) -> Result<(), Stop> {
     let mut claimed: Vec<(FunctionAddress, String)> = Vec::new();
     for before in &journal.before {
         let function = before.address;
         let has = functions::driver_of(root, function)?;
         let wanted = Wanted::of(before, |driver| drivers::is_vfio(root, driver));
         if let Some(driver) = has.as_deref().filter(|driver| Some(*driver) != wanted.driver()) {
-            words.push(had_it_first(driver, function, wanted.driver(), journal));
+            findings.push(bound_by_another(driver, function, wanted.driver(), journal));
             unbind(root, function)?;
         }
         if !matches!(wanted, Wanted::Bind(_)) && functions::driver_of(root, function)?.is_none() {
-            enable(root, function, words);
+            enable(root, function, findings);
         }
         match wanted {
             Wanted::Claim(driver) => claimed.push((function, driver.to_owned())),
@@ -125,18 +129,19 @@ pub(super) fn drivers(root: &Root, journal: &Journal, words: &mut Vec<String>) -
         }
     }
     claim(root, &journal.subject, &claimed)?;
-    tell_groups(root, journal, words)
+    report_groups(root, journal, findings)
 }
 
 /// Until kernel 6.19 a driver that is loaded has a function at once that is found by a scan, and nothing can keep it off.
-fn had_it_first(driver: &str, function: FunctionAddress, wants: Option<&str>, journal: &Journal) -> String {
-    let wants = wants.unwrap_or("nobody");
+fn bound_by_another(driver: &str, function: FunctionAddress, wanted: Option<&str>, journal: &Journal) -> Finding {
+    let warning = |id| {
+        Finding::warning(id, Subject::function(function))
+            .with("driver", driver)
+            .with("wanted", wanted.unwrap_or("no driver"))
+    };
     match journal.scanned_ms {
-        Some(scanned) => {
-            let time = since_start_ms().saturating_sub(scanned);
-            format!("{driver} had {function} before {wants}, for {time} ms at most")
-        }
-        None => format!("{driver} had {function} before {wants}"),
+        Some(scanned) => warning(id::BOUND_BY_ANOTHER).with("time_ms", since_start_ms().saturating_sub(scanned)),
+        None => warning(id::BOUND_BY_ANOTHER_BEFORE),
     }
 }
 
@@ -152,13 +157,14 @@ pub(super) fn since_start_ms() -> u64 {
 }
 
 /// Whoever was to open `/dev/vfio/N` has to know that there is another N.
-fn tell_groups(root: &Root, journal: &Journal, words: &mut Vec<String>) -> Result<(), Stop> {
+fn report_groups(root: &Root, journal: &Journal, findings: &mut Vec<Finding>) -> Result<(), Stop> {
     for before in &journal.before {
         let now = attributes::link_name(&root.function(before.address).join("iommu_group"))?;
         if now != before.iommu_group {
             let or_none = |group: &Option<String>| group.clone().unwrap_or_else(|| "none".to_owned());
             let (was, is) = (or_none(&before.iommu_group), or_none(&now));
-            words.push(format!("{}: its IOMMU group was {was} and is {is}", before.address));
+            let finding = Finding::warning(id::IOMMU_GROUP_CHANGED, Subject::function(before.address));
+            findings.push(finding.with("was", was).with("is", is));
         }
     }
     Ok(())
@@ -166,7 +172,7 @@ fn tell_groups(root: &Root, journal: &Journal, words: &mut Vec<String>) -> Resul
 
 /// Has the kernel switch memory decode on: what was enumerated anew decodes nothing until a driver wants it, and
 /// without it nobody can see whether the GPU works.
-fn enable(root: &Root, function: FunctionAddress, words: &mut Vec<String>) {
+fn enable(root: &Root, function: FunctionAddress, findings: &mut Vec<Finding>) {
     let directory = root.function(function);
     let path = directory.join("enable");
     // Awake first: waking puts back the registers as they were when it went to sleep. And off again takes back that
@@ -175,7 +181,7 @@ fn enable(root: &Root, function: FunctionAddress, words: &mut Vec<String>) {
         .and_then(|()| attributes::write(&path, "1"))
         .and_then(|()| attributes::write(&path, "0"));
     if let Err(error) = enabled {
-        words.push(error.to_string());
+        findings.push(error.finding());
     }
 }
 
@@ -186,14 +192,18 @@ fn bind(root: &Root, function: FunctionAddress, driver: &str) -> Result<(), Stop
     match functions::driver_of(root, function)?.as_deref() {
         Some(has) if has == driver => Ok(()),
         has => {
-            let words = format!("{function} is on {}, not on {driver}", has.unwrap_or("no driver"));
-            Err(Stop::failed(Failure::Other(0), words))
+            let error = |id| Finding::error(id, Subject::function(function));
+            let finding = match has {
+                Some(has) => error(id::WRONG_DRIVER).with("driver", has),
+                None => error(id::NO_DRIVER),
+            };
+            Err(Stop::failed(Failure::Other(0), finding.with("wanted", driver)))
         }
     }
 }
 
 /// Takes functions through the claim, each to its driver.
-pub(super) fn claim(root: &Root, subject: &Subject, claimed: &[(FunctionAddress, String)]) -> Result<(), Stop> {
+pub(super) fn claim(root: &Root, subject: &RecoverySubject, claimed: &[(FunctionAddress, String)]) -> Result<(), Stop> {
     if claimed.is_empty() {
         return Ok(());
     }
@@ -218,9 +228,12 @@ pub(super) fn claim(root: &Root, subject: &Subject, claimed: &[(FunctionAddress,
                     Failure::Other(0)
                 }
             };
-            let leftovers = rollback.leftovers.iter().map(|left| format!("; {}", left.finding));
-            let words = format!("{}{}", rollback.failure.finding, leftovers.collect::<String>());
-            Err(Stop::failed(failure, words))
+            let stop = Stop::failed(
+                failure,
+                Finding::error(id::CLAIM_ROLLED_BACK, Subject::gpu(subject.device)),
+            );
+            let leftovers = rollback.leftovers.into_iter().map(|leftover| leftover.finding);
+            Err(stop.because([rollback.failure.finding].into_iter().chain(leftovers)))
         }
     }
 }
@@ -245,7 +258,7 @@ pub(super) fn pin(root: &Root, journal: &Journal) -> Result<(), Stop> {
 }
 
 /// Wakes every function of a GPU, and lets none sleep again.
-pub(super) fn wake(root: &Root, subject: &Subject) -> Result<(), Stop> {
+pub(super) fn wake(root: &Root, subject: &RecoverySubject) -> Result<(), Stop> {
     for function in subject.functions() {
         let path = root.function(function).join(Attribute::PowerControl.file());
         if attributes::read_if_there(&path)?.is_some_and(|now| now != "on") {

@@ -1,28 +1,30 @@
-//! Going on with a recovery that was broken off.
+//! The resumption of a recovery that was interrupted.
 
 use reseat_core::recovery::{Observation, Operation};
 
 use super::ladder::Ladder;
-use super::run::LOOK_LIMIT;
-use crate::recovery::{Answer, Event, Task};
+use super::run::SURVEY_LIMIT;
+use super::trouble::{no_answer, no_result};
+use crate::model::finding::{Finding, id};
+use crate::recovery::{Task, TaskAnswer};
 
 impl Ladder<'_> {
-    /// Puts back what a look through VFIO has left behind whose worker was killed.
+    /// Restores what a reading through VFIO has left behind whose worker was killed.
     pub(super) fn settle(&mut self) {
+        let device = self.surveyed.subject.device;
         let task = Task::Settle(self.surveyed.subject.clone());
-        let words = match self.workers.ask(&task, LOOK_LIMIT) {
-            Ok(Answer::Operated(_, words)) => words,
-            Ok(other) => vec![format!("not put back: {other:?}")],
-            Err(error) => vec![error.to_string()],
+        let failed = |ladder: &Self| vec![Finding::error(id::NOT_RESTORED, ladder.subject())];
+        let findings = match self.workers.ask(&task, SURVEY_LIMIT) {
+            Ok(TaskAnswer::Operated(_, findings)) => findings,
+            Ok(other) => failed(self).into_iter().chain(no_result(device, other)).collect(),
+            Err(error) => vec![no_answer(device, &error)],
         };
-        if !words.is_empty() {
-            self.tell(&Event::Found { words });
-        }
+        self.report_findings(findings);
     }
 
-    /// Puts back what the recovery that was broken off has taken away, as far as it comes back: the functions, for the
-    /// ladder to begin anew with them. What fails here fails again on a rung, and counts there.
-    pub(super) fn put_back(&mut self, powered_off: bool) {
+    /// Restores what the interrupted recovery has taken away, as far as it comes back: the functions, for the ladder to begin
+    /// again with them. What fails here fails again on a rung, and counts there.
+    pub(super) fn restore(&mut self, powered_off: bool) {
         let power = powered_off.then_some(Operation::PowerOn);
         let rest = [
             Operation::ReadLink,
@@ -38,12 +40,12 @@ impl Ladder<'_> {
                 return;
             }
         }
-        // What the first look saw may have come back.
+        // What the first survey did not find may have come back.
         let task = Task::Survey(self.surveyed.subject.device, self.surveyed.subject.members.clone());
-        if let Ok(Answer::Surveyed(surveyed)) = self.workers.ask(&task, LOOK_LIMIT) {
+        if let Ok(TaskAnswer::Surveyed(surveyed)) = self.workers.ask(&task, SURVEY_LIMIT) {
             self.surveyed.surroundings = surveyed.surroundings;
             self.surveyed.bystanders = surveyed.bystanders;
-            self.surveyed.words = surveyed.words;
+            self.surveyed.findings = surveyed.findings;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Back into service: by verified resets, or by somebody's word.
+//! The return to service: by verified resets, or on an operator's order.
 
 use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
@@ -6,16 +6,18 @@ use reseat_core::decision::{Preference, Rung};
 use reseat_core::recovery::End;
 
 use super::quarantine::{
-    Isolation, LIMIT, QuarantineError, done, find, has_no_driver, isolate, known, log, survey, with_domain,
+    IsolationResult, LIMIT, QuarantineError, done, find, has_no_driver, isolate, known, survey, with_domain,
 };
 use super::run;
-use super::run::Options;
+use super::run::RecoverOptions;
 use super::worker::Workers;
 use crate::linux::claim::check::{self, OneClaim};
 use crate::linux::state::{quarantine, recovery_files};
 use crate::linux::survey::identity;
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::Identification;
+use crate::records::quarantine::Closing;
 use crate::recovery::{Event, Step, Task};
 use crate::rules::Contract;
 
@@ -24,7 +26,7 @@ use crate::rules::Contract;
 pub enum Return {
     /// By so many resets, each of them verified.
     Resets(u32),
-    /// By somebody's word, with the reason.
+    /// On an operator's order, with the reason.
     Force(String),
 }
 
@@ -33,28 +35,28 @@ pub enum Return {
 pub enum Returned {
     /// It is in service, and on the driver that the rules want for it or that the kernel finds.
     Back,
-    /// It is in service, by somebody's word, and its driver does not have it.
-    BackWithoutDriver(Vec<String>),
+    /// It is in service, on an operator's order, and its driver does not have it.
+    BackWithoutDriver(Vec<Finding>),
     /// A reset was not verified. It is as out of service as before.
     Unproven {
         /// How that reset ended.
         end: Option<End>,
         /// Whether it is isolated.
-        isolation: Isolation,
+        isolation: IsolationResult,
     },
     /// Every reset was verified, and its driver could not have it. It is as out of service as before.
     NotHandedOver {
-        /// Why.
-        words: Vec<String>,
+        /// The reasons.
+        findings: Vec<Finding>,
         /// Whether it is isolated.
-        isolation: Isolation,
+        isolation: IsolationResult,
     },
 }
 
-/// Takes the GPU at `device` back into service, as the contract allows, and tells `listener` what happens.
+/// Takes the GPU at `device` back into service, as the contract allows, and reports every event to `listener`.
 ///
-/// Until the last reset is verified it stays isolated, so that nobody gets hold of it meanwhile; and until its driver has
-/// it, the note stays.
+/// Until the last reset is verified it stays isolated, so that no virtual machine opens it meanwhile; and until its driver has
+/// it, the record stays.
 ///
 /// # Errors
 /// When nothing stands against it, nobody knows, or a reset could not be begun. It is as out of service as before.
@@ -80,8 +82,9 @@ pub fn return_to_service(
     if !state.standing(&identification).is_quarantined() && !gpu.as_ref().is_some_and(has_no_driver) {
         return Err(QuarantineError::InService(device));
     }
-    for words in bring_back(root, device) {
-        listener(&Event::Found { words: vec![words] });
+    let findings = bring_back(root, device);
+    if !findings.is_empty() {
+        listener(&Event::Found { findings });
     }
     match how {
         Return::Force(reason) => force(root, device, &identification, reason),
@@ -95,12 +98,13 @@ fn force(
     identification: &Identification,
     reason: &str,
 ) -> Result<Returned, QuarantineError> {
-    let why = format!("by force: {reason}");
+    let why = Closing::Forced {
+        reason: reason.to_owned(),
+    };
     quarantine::remove(root, Timestamp::now(), identification, &why)?;
-    log(root, &format!("{device}: returned to service {why}"));
     Ok(match hand_over(root, device) {
         Ok(()) => Returned::Back,
-        Err(words) => Returned::BackWithoutDriver(words),
+        Err(findings) => Returned::BackWithoutDriver(findings),
     })
 }
 
@@ -116,15 +120,15 @@ fn prove(
     let mut was_powered = false;
     while proven < resets {
         let isolation = isolate(root, device);
-        if let Isolation::Failed(words) = isolation {
-            let isolation = Isolation::Failed(words);
+        if let IsolationResult::Failed(_) = isolation {
             return Ok(Returned::Unproven { end: None, isolation });
         }
         let number = proven.saturating_add(1);
+        let progress = Finding::note(id::RESET_OF_SEVERAL, Subject::gpu(device));
         listener(&Event::Found {
-            words: vec![format!("reset {number} of {resets}")],
+            findings: vec![progress.with("number", number).with("count", resets)],
         });
-        let options = Options {
+        let options = RecoverOptions {
             dry_run: false,
             highest: contract.highest.unwrap_or(Rung::HIGHEST),
             only: None,
@@ -149,22 +153,21 @@ fn prove(
             }
         }
     }
-    if let Err(words) = hand_over(root, device) {
+    if let Err(findings) = hand_over(root, device) {
         let isolation = isolate(root, device);
-        return Ok(Returned::NotHandedOver { words, isolation });
+        return Ok(Returned::NotHandedOver { findings, isolation });
     }
-    let why = format!("after {proven} verified resets");
+    let why = Closing::VerifiedResets { count: proven };
     if let Err(error) = quarantine::remove(root, Timestamp::now(), identification, &why) {
         isolate(root, device);
         return Err(error.into());
     }
-    log(root, &format!("{device}: returned to service {why}"));
     Ok(Returned::Back)
 }
 
 /// Has the bus scanned if functions of the GPU are not there, by its baseline: what was only removed needs no reset to be
-/// found, and where its domain is not its own, none would find it. Says what came of it.
-fn bring_back(root: &Root, device: DeviceAddress) -> Vec<String> {
+/// found, and where its domain is not its own, none would find it.
+fn bring_back(root: &Root, device: DeviceAddress) -> Vec<Finding> {
     let known = recovery_files::members(root, device).unwrap_or_default();
     let missing = || {
         let functions = known.iter().map(|member| member.address);
@@ -176,31 +179,33 @@ fn bring_back(root: &Root, device: DeviceAddress) -> Vec<String> {
         return Vec::new();
     }
     let scanned = with_domain(root, device, |workers, subject| {
-        done(workers, &Task::Rescan(subject), Step::Rescan.limit())
+        done(workers, device, &Task::Rescan(subject), Step::Rescan.limit())
     });
     let left = missing();
-    let mut words = vec![match left.is_empty() {
-        true => format!("{}: found by a scan of the bus", before.join(", ")),
-        false => format!("{}: not there, and not found by a scan of the bus", left.join(", ")),
+    let note =
+        |id, functions: &[String]| Finding::warning(id, Subject::gpu(device)).with("functions", functions.join(", "));
+    let mut findings = vec![match left.is_empty() {
+        true => note(id::FOUND_BY_SCAN, &before),
+        false => note(id::NOT_FOUND_BY_SCAN, &left),
     }];
-    words.extend(scanned.err().into_iter().flatten());
-    words
+    findings.extend(scanned.err().into_iter().flatten());
+    findings
 }
 
 /// Gives the GPU to vfio-pci if the rules choose it, else to whom the kernel finds.
-fn hand_over(root: &Root, device: DeviceAddress) -> Result<(), Vec<String>> {
+fn hand_over(root: &Root, device: DeviceAddress) -> Result<(), Vec<Finding>> {
     if find(root, device).is_none() {
         return Ok(());
     }
     match check::claim_one(root, device) {
         OneClaim::Claimed => Ok(()),
-        OneClaim::Failed(why) => Err(why.iter().map(ToString::to_string).collect()),
+        OneClaim::Failed(why) => Err(why),
         OneClaim::NotChosen => release(root, device),
     }
 }
 
-fn release(root: &Root, device: DeviceAddress) -> Result<(), Vec<String>> {
+fn release(root: &Root, device: DeviceAddress) -> Result<(), Vec<Finding>> {
     let mut workers = Workers::new(root);
     let subject = survey(root, &mut workers, device)?.subject;
-    done(&mut workers, &Task::Release(subject), LIMIT)
+    done(&mut workers, device, &Task::Release(subject), LIMIT)
 }

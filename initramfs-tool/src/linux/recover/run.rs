@@ -1,4 +1,4 @@
-//! A recovery from its begin to its end: what it is begun with, or why it is not.
+//! A recovery from its begin to its end.
 
 use std::time::{Duration, Instant};
 
@@ -6,22 +6,24 @@ use reseat_core::address::DeviceAddress;
 use reseat_core::decision::{KERNEL_RESET_LIMIT, Preference, Rung, Tried, decide};
 use reseat_core::recovery::{End, Recovery, Waits};
 
-use super::bookkeeping::Chronicle;
+use super::bookkeeping::Bookkeeping;
 use super::evidence::Recorder;
 use super::ladder::Ladder;
+use super::trouble::{no_answer, no_result, unreadable_record};
 use super::worker::{WorkerError, Workers};
-use crate::linux::state::durable::DurableError;
 use crate::linux::state::locks::{self, LockError};
 use crate::linux::state::recovery_files;
 use crate::linux::state::recovery_files::RecordError;
 use crate::linux::sysfs::root::Root;
-use crate::recovery::{Answer, Event, Member, Surveyed, Task, whole_milliseconds};
+use crate::model::finding::{Finding, Subject, id};
+use crate::model::subject::Member;
+use crate::recovery::{Event, Surveyed, Task, TaskAnswer, Waited, whole_milliseconds};
 use crate::rules::Reboot;
 
-/// What is asked of a recovery.
+/// The options of a recovery.
 #[derive(Clone, Debug)]
-pub struct Options {
-    /// Only say what would be done.
+pub struct RecoverOptions {
+    /// Only plan, and do nothing.
     pub dry_run: bool,
     /// The highest rung allowed.
     pub highest: Rung,
@@ -33,69 +35,90 @@ pub struct Options {
     pub waits: Waits,
     /// Whether the machine may be rebooted for a GPU, if that is agreed on.
     pub reboot: Option<Reboot>,
-    /// Go on with a GPU that somebody uses. It is written down.
+    /// Reset a GPU in use. The history keeps it.
     pub force: bool,
-    /// Go on with a recovery that was broken off.
+    /// Resume a recovery that was interrupted.
     pub resume: bool,
     /// The GPU is out of service, and this is one of the resets by which it is to come back. Goes on with a recovery that
     /// was broken off, if there is one.
     pub trial: bool,
 }
 
-/// Why a recovery was not begun, or could not go on.
-#[derive(Debug, thiserror::Error)]
+/// A recovery that was not begun.
+#[derive(Debug)]
 pub enum RecoverError {
     /// The lock of the reset domain cannot be had.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The GPU cannot be looked at.
-    #[error("cannot look at {device}: {problem}")]
-    Look {
-        /// Which.
+    Lock(LockError),
+    /// The GPU cannot be surveyed.
+    Survey {
+        /// The GPU.
         device: DeviceAddress,
-        /// Why.
-        problem: String,
+        /// The reasons.
+        findings: Vec<Finding>,
     },
-    /// A recovery was broken off.
-    #[error("a recovery of {0} was broken off: go on with it by `reseat recover {0} --resume`")]
-    BrokenOff(DeviceAddress),
-    /// There is none to go on with.
-    #[error("no recovery of {0} was broken off")]
+    /// A recovery was interrupted.
+    Interrupted(DeviceAddress),
+    /// There is none to resume.
     NothingToResume(DeviceAddress),
-    /// The GPU is out of service, or nobody knows whether it is.
-    #[error("{gpu} is out of service: {why}")]
-    OutOfService {
-        /// Which.
-        gpu: DeviceAddress,
-        /// What stands against it, and what to do.
-        why: String,
-    },
+    /// The GPU is out of service, or it is not known if it is.
+    OutOfService(Finding),
     /// A file of reseat's own.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// A file of reseat's own.
-    #[error(transparent)]
-    File(#[from] DurableError),
+    Record(RecordError),
 }
 
-/// The first look at a GPU is given as much time as a reset may take that somebody else has begun.
-pub(super) const LOOK_LIMIT: Duration = Duration::from_secs(5);
+impl From<LockError> for RecoverError {
+    fn from(error: LockError) -> Self {
+        Self::Lock(error)
+    }
+}
 
-/// Recovers the GPU at `device`, and tells `listener` what happens. With [`Options::dry_run`] it ends with the plan, and
-/// without an end.
+impl From<RecordError> for RecoverError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl RecoverError {
+    /// The reasons as findings.
+    pub fn findings(&self) -> Vec<Finding> {
+        let refusal = |id, device| Finding::refusal(id, Subject::gpu(device));
+        match self {
+            Self::Lock(error) => vec![locked(error)],
+            Self::Survey { findings, .. } => findings.clone(),
+            Self::Interrupted(device) => vec![refusal(id::RECOVERY_INTERRUPTED, *device).remedy(id::RESUME)],
+            Self::NothingToResume(device) => vec![Finding::error(id::NOTHING_TO_RESUME, Subject::gpu(*device))],
+            Self::OutOfService(finding) => vec![finding.clone()],
+            Self::Record(error) => vec![unreadable_record(error)],
+        }
+    }
+}
+
+/// A lock of a reset domain that is not held.
+pub(super) fn locked(error: &LockError) -> Finding {
+    match error {
+        LockError::UnderWay(device) => Finding::error(id::RECOVERY_UNDER_WAY, Subject::gpu(*device)),
+        LockError::File { path, .. } => Finding::error(id::LOCK_FAILED, Subject::file(path)).with("cause", error),
+    }
+}
+
+/// The limit of the survey of a GPU: as much time as a reset may take that another program has begun.
+pub(super) const SURVEY_LIMIT: Duration = Duration::from_secs(5);
+
+/// Recovers the GPU at `device`, and reports every event to `listener`. With [`RecoverOptions::dry_run`] it ends with the plan,
+/// and without an end.
 ///
 /// # Errors
 /// [`RecoverError`]: nothing was begun then.
 pub fn recover(
     root: &Root,
     device: DeviceAddress,
-    options: &Options,
+    options: &RecoverOptions,
     listener: &mut dyn FnMut(&Event),
 ) -> Result<Option<End>, RecoverError> {
     let mut workers = Workers::new(root);
     let journal = recovery_files::journal(root, device)?;
     match (&journal, options.resume) {
-        (Some(_), false) if !options.dry_run && !options.trial => return Err(RecoverError::BrokenOff(device)),
+        (Some(_), false) if !options.dry_run && !options.trial => return Err(RecoverError::Interrupted(device)),
         (None, true) => return Err(RecoverError::NothingToResume(device)),
         _ => {}
     }
@@ -105,7 +128,7 @@ pub fn recover(
         (None, Some(baseline)) => baseline.members(),
         (None, None) => Vec::new(),
     };
-    let mut surveyed = look(&mut workers, device, known, listener)?;
+    let mut surveyed = survey(&mut workers, device, known, listener)?;
     if let Some(journal) = &journal {
         // What was there before the first rung is what has to come back.
         surveyed.subject = journal.subject.clone();
@@ -119,7 +142,7 @@ pub fn recover(
     let mut climb = Ladder {
         root,
         workers,
-        chronicle: Chronicle::open(root, &surveyed.subject, baseline.as_ref()),
+        bookkeeping: Bookkeeping::open(root, &surveyed.subject, baseline.as_ref()),
         recorder: Recorder::new(root, &surveyed.subject),
         surveyed,
         listener,
@@ -127,30 +150,30 @@ pub fn recover(
         forced: false,
         reboot: options.reboot,
     };
-    if let Some(why) = climb.chronicle.out_of_service().filter(|_| !options.trial) {
-        return Err(RecoverError::OutOfService { gpu: device, why });
+    if let Some(refusal) = climb.bookkeeping.out_of_service().filter(|_| !options.trial) {
+        return Err(RecoverError::OutOfService(refusal));
     }
     if !options.dry_run {
         climb.settle();
     }
     if options.resume && !options.dry_run {
-        climb.put_back(journal.is_some_and(|journal| journal.powered_off));
+        climb.restore(journal.is_some_and(|journal| journal.powered_off));
     }
     let known = climb.known(options);
     let facts = climb.surveyed.surroundings.facts(known);
     if options.dry_run {
         let decision = decide(&facts, &Tried::none());
-        climb.tell_decision(&decision);
+        climb.report_decision(&decision);
         let planned = climb.plan(&facts);
-        climb.tell(&planned);
+        climb.report(&planned);
         return Ok(None);
     }
     let recovery = Recovery::new(Duration::ZERO, facts, Tried::none()).with_waits(options.waits);
     Ok(Some(climb.climb(recovery)))
 }
 
-/// Looks at the machine; while somebody else's reset holds the GPU, again.
-fn look(
+/// Surveys the machine; while another program's reset holds the GPU, again.
+fn survey(
     workers: &mut Workers<'_>,
     device: DeviceAddress,
     known: Vec<Member>,
@@ -158,18 +181,20 @@ fn look(
 ) -> Result<Surveyed, RecoverError> {
     let task = Task::Survey(device, known);
     let begin = Instant::now();
-    let failed = |problem: String| RecoverError::Look { device, problem };
     loop {
-        match workers.ask(&task, LOOK_LIMIT) {
-            Ok(Answer::Surveyed(surveyed)) => return Ok(*surveyed),
-            Ok(Answer::Failed(problem)) => return Err(failed(problem)),
-            Ok(other) => return Err(failed(format!("an answer that nobody asked for: {other:?}"))),
-            Err(WorkerError::Blocked) if begin.elapsed() < KERNEL_RESET_LIMIT => listener(&Event::Waiting {
-                rung: None,
-                what: "the kernel, which holds the GPU: a reset is in progress",
-                limit_ms: whole_milliseconds(KERNEL_RESET_LIMIT.saturating_sub(begin.elapsed())),
-            }),
-            Err(error) => return Err(failed(error.to_string())),
-        }
+        let findings = match workers.ask(&task, SURVEY_LIMIT) {
+            Ok(TaskAnswer::Surveyed(surveyed)) => return Ok(*surveyed),
+            Ok(other) => no_result(device, other),
+            Err(WorkerError::Blocked) if begin.elapsed() < KERNEL_RESET_LIMIT => {
+                listener(&Event::Waiting {
+                    rung: None,
+                    awaited: Waited::KernelReset,
+                    limit_ms: whole_milliseconds(KERNEL_RESET_LIMIT.saturating_sub(begin.elapsed())),
+                });
+                continue;
+            }
+            Err(error) => vec![no_answer(device, &error)],
+        };
+        return Err(RecoverError::Survey { device, findings });
     }
 }

@@ -1,41 +1,60 @@
-//! Why an operation was not done, as the ladder has it.
+//! The reason for which a step was not done, for the ladder and for the operator.
 
 use std::io;
 
 use reseat_core::recovery::{Failure, Observation};
 use rustix::io::Errno;
 
+use super::worker::WorkerError;
 use crate::linux::state::durable::DurableError;
+use crate::linux::state::recovery_files::RecordError;
+use crate::linux::survey::machine::unreadable_config;
 use crate::linux::sysfs::attributes::FileError;
+use crate::linux::sysfs::config_space::ConfigError;
+use crate::model::finding::{Finding, Subject, id};
+use crate::recovery::TaskAnswer;
+use reseat_core::address::{DeviceAddress, FunctionAddress};
 
-/// Why an operation was not done: what the ladder is told, and words.
+/// The reason for which a step was not done: what the ladder gets, and findings.
 #[derive(Debug)]
 pub(super) struct Stop {
     pub(super) observation: Observation,
-    pub(super) words: String,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Stop {
-    pub(super) fn failed(failure: Failure, words: impl Into<String>) -> Self {
+    pub(super) fn failed(failure: Failure, finding: Finding) -> Self {
         Self {
             observation: Observation::Failed(failure),
-            words: words.into(),
+            findings: vec![finding],
         }
     }
 
-    /// A slot says of a state that it cannot take that there is no such device: that is none that has vanished.
+    /// Adds the findings that led to it.
+    pub(super) fn because(mut self, findings: impl IntoIterator<Item = Finding>) -> Self {
+        self.findings.extend(findings);
+        self
+    }
+
+    /// A slot answers ENODEV to a state that it cannot take: that is no device that has vanished.
     pub(super) fn of_slot(error: &FileError) -> Self {
         match Errno::from_io_error(error.cause()) {
-            Some(Errno::NODEV) => Self::failed(Failure::Invalid, error.to_string()),
-            _ => Self::of(error.cause(), error.to_string()),
+            Some(Errno::NODEV) => Self::failed(Failure::Invalid, error.finding()),
+            _ => Self::of(error.cause(), error.finding()),
         }
     }
 
-    fn of(cause: &io::Error, words: String) -> Self {
+    pub(super) fn of_config(function: FunctionAddress, error: &ConfigError) -> Self {
+        Self::failed(Failure::Io, unreadable_config(function, error))
+    }
+
+    fn of(cause: &io::Error, finding: Finding) -> Self {
         let failure = match Errno::from_io_error(cause) {
             Some(Errno::NODEV | Errno::NOENT) => {
-                let observation = Observation::Vanished;
-                return Self { observation, words };
+                return Self {
+                    observation: Observation::Vanished,
+                    findings: vec![finding],
+                };
             }
             Some(Errno::NOTTY) => Failure::NotSupported,
             Some(Errno::AGAIN | Errno::BUSY) => Failure::Busy,
@@ -46,18 +65,46 @@ impl Stop {
             Some(error) => Failure::Other(error.raw_os_error()),
             None => Failure::Other(0),
         };
-        Self::failed(failure, words)
+        Self::failed(failure, finding)
     }
 }
 
 impl From<FileError> for Stop {
     fn from(error: FileError) -> Self {
-        Self::of(error.cause(), error.to_string())
+        Self::of(error.cause(), error.finding())
     }
 }
 
 impl From<DurableError> for Stop {
     fn from(error: DurableError) -> Self {
-        Self::failed(Failure::Io, error.to_string())
+        let finding = Finding::error(id::RECORD_UNWRITTEN, Subject::machine()).with("cause", error);
+        Self::failed(Failure::Io, finding)
+    }
+}
+
+impl From<RecordError> for Stop {
+    fn from(error: RecordError) -> Self {
+        Self::failed(Failure::Io, unreadable_record(&error))
+    }
+}
+
+/// A file of reseat's own that cannot be read.
+pub(super) fn unreadable_record(error: &RecordError) -> Finding {
+    Finding::error(id::RECORD_UNREADABLE, Subject::machine()).with("cause", error)
+}
+
+/// A task without an answer.
+pub(super) fn no_answer(device: DeviceAddress, error: &WorkerError) -> Finding {
+    match error {
+        WorkerError::Blocked => Finding::error(id::RECOVERY_WORKER_BLOCKED, Subject::gpu(device)),
+        WorkerError::Gone(cause) => Finding::error(id::RECOVERY_WORKER_LOST, Subject::gpu(device)).with("cause", cause),
+    }
+}
+
+/// The findings of an answer that says that the task failed, or that is one to another task.
+pub(super) fn no_result(device: DeviceAddress, answer: TaskAnswer) -> Vec<Finding> {
+    match answer {
+        TaskAnswer::Failed(findings) => findings,
+        other => vec![Finding::error(id::WRONG_ANSWER, Subject::gpu(device)).with("answer", format!("{other:?}"))],
     }
 }

@@ -14,11 +14,13 @@ use crate::linux::survey::health::Patience;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::vfio::Device;
 use crate::linux::sysfs::{attributes, functions};
-use crate::recovery::{Journal, LOOK_SCHEMA, Look, Member, Sibling, Subject, to_be_unbound};
+use crate::model::finding::{Finding, Subject, id};
+use crate::model::subject::{Member, RecoverySubject};
+use crate::recovery::{Journal, Sibling, VfioReading, to_be_unbound};
 
 const RESET_METHOD: &str = "reset_method";
 
-/// Whether the kernel forbade the registers to be read. So they are, too, while another driver works with them.
+/// True if the kernel forbade to read the registers. It also does while another driver works with them.
 pub(super) fn is_wanted(now: &Condition) -> bool {
     now.vendor_register == Reading::NotRead(NotRead::Forbidden)
 }
@@ -27,55 +29,65 @@ pub(super) fn is_wanted(now: &Condition) -> bool {
 /// its domain's lock.
 pub(super) fn complete(
     root: &Root,
-    subject: &Subject,
+    subject: &RecoverySubject,
     member: &Member,
     now: &mut Condition,
     patience: Patience,
-    words: &mut Vec<String>,
+    findings: &mut Vec<Finding>,
 ) {
     let is_ours = || functions::driver_of(root, member.address).is_ok_and(|driver| driver.as_deref() == Some(VFIO_PCI));
     if !is_wanted(now) || !is_ours() {
         return;
     }
-    match through_vfio(root, subject, member, patience, words) {
+    match through_vfio(root, subject, member, patience, findings) {
         Ok((vendor_register, boot)) => (now.vendor_register, now.boot) = (vendor_register, boot),
-        Err(why) => words.push(format!(
-            "{}: the registers behind its BARs are not read: lockdown forbids resourceN, and VFIO: {why}",
-            member.address
-        )),
+        Err(stop) => {
+            findings.push(Finding::warning(
+                id::REGISTERS_NOT_READ,
+                Subject::function(member.address),
+            ));
+            findings.extend(stop.findings);
+        }
     }
 }
 
 fn through_vfio(
     root: &Root,
-    subject: &Subject,
+    subject: &RecoverySubject,
     member: &Member,
     patience: Patience,
-    words: &mut Vec<String>,
-) -> Result<(Reading<u32>, Reading<Boot>), String> {
-    settle(root, subject, words)?;
-    let siblings = siblings(root, subject, member).map_err(|error| error.to_string())?;
-    let unbound = to_be_unbound(&siblings).map_err(|no_way| no_way.to_string())?;
-    let choice = root.function(member.address).join(RESET_METHOD);
-    let reset_method = attributes::read_if_there(&choice).map_err(|error| error.to_string())?;
-    let look = Look {
-        schema: LOOK_SCHEMA.to_owned(),
+    findings: &mut Vec<Finding>,
+) -> Result<(Reading<u32>, Reading<Boot>), Stop> {
+    settle(root, subject, findings)?;
+    let function = member.address;
+    let siblings = siblings(root, subject, member)?;
+    let unbound = to_be_unbound(&siblings).map_err(|why| Stop::failed(Failure::NotSupported, why.finding(function)))?;
+    let choice = root.function(function).join(RESET_METHOD);
+    let none = || {
+        let finding = Finding::warning(id::NO_EMPTY_RESET_METHOD, Subject::function(function));
+        Stop::failed(Failure::NotSupported, finding)
+    };
+    let reading = VfioReading {
         device: subject.device,
-        function: member.address,
-        reset_method: reset_method.ok_or("this kernel cannot be told to do no reset")?,
+        function,
+        reset_method: attributes::read_if_there(&choice)?.ok_or_else(none)?,
         unbound,
     };
-    recovery_files::write_look(root, &look).map_err(|error| error.to_string())?;
-    let read = prepare(root, &look, &choice).and_then(|()| {
-        let device = Device::open(&root.function(member.address))?;
+    recovery_files::write_vfio_reading(root, &reading)?;
+    let read = prepare(root, &reading, &choice).and_then(|()| {
+        let refused = |error| {
+            let finding = Finding::warning(id::VFIO_FAILED, Subject::function(function));
+            Stop::failed(Failure::Other(0), finding.with("cause", error))
+        };
+        let device = Device::open(&root.function(function)).map_err(refused)?;
         Ok(health::inquire(member, patience, |register| device.read(register)))
     });
-    put_back(root, subject, &look, words)?;
+    restore(root, subject, &reading, findings)?;
     read
 }
 
 /// The functions beside one, on its bus: those that are there.
-fn siblings(root: &Root, subject: &Subject, member: &Member) -> Result<Vec<Sibling>, attributes::FileError> {
+fn siblings(root: &Root, subject: &RecoverySubject, member: &Member) -> Result<Vec<Sibling>, attributes::FileError> {
     let mut others = subject.functions();
     others.retain(|other| *other != member.address && root.function(*other).exists());
     let siblings = others.into_iter().map(|address| {
@@ -89,33 +101,37 @@ fn siblings(root: &Root, subject: &Subject, member: &Member) -> Result<Vec<Sibli
     siblings.collect()
 }
 
-/// Takes away what would make the look a reset, and reads that back.
-fn prepare(root: &Root, look: &Look, choice: &Path) -> Result<(), String> {
-    if let Some(sibling) = look.unbound {
-        restore::unbind(root, sibling).map_err(|stop| stop.words)?;
-        if let Some(driver) = functions::driver_of(root, sibling).map_err(|error| error.to_string())? {
-            return Err(format!("{sibling} is still on {driver}"));
+/// Takes away what would make the reading a reset, and reads that back.
+fn prepare(root: &Root, reading: &VfioReading, choice: &Path) -> Result<(), Stop> {
+    if let Some(sibling) = reading.unbound {
+        restore::unbind(root, sibling)?;
+        if let Some(driver) = functions::driver_of(root, sibling)? {
+            let bound = Finding::error(id::DRIVER_NOT_REMOVED, Subject::function(sibling));
+            return Err(Stop::failed(Failure::Other(0), bound.with("driver", driver)));
         }
     }
-    attributes::write(choice, "").map_err(|error| error.to_string())?;
-    match attributes::read(choice).map_err(|error| error.to_string())?.as_str() {
+    attributes::write(choice, "")?;
+    match attributes::read(choice)?.as_str() {
         "" => Ok(()),
-        methods => Err(format!("its reset methods are still `{methods}`")),
+        methods => {
+            let left = Finding::error(id::RESET_METHODS_LEFT, Subject::function(reading.function));
+            Err(Stop::failed(Failure::Other(0), left.with("methods", methods)))
+        }
     }
 }
 
-/// Puts back what a look has left behind whose worker was killed, if there is one.
+/// Restores what a reading has left behind whose worker was killed, if there is one.
 ///
 /// # Errors
-/// Why not, in words.
-pub(super) fn settle(root: &Root, subject: &Subject, words: &mut Vec<String>) -> Result<(), String> {
-    match recovery_files::look(root, subject.device).map_err(|error| error.to_string())? {
-        Some(look) => put_back(root, subject, &look, words),
+/// When something cannot be restored.
+pub(super) fn settle(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Finding>) -> Result<(), Stop> {
+    match recovery_files::vfio_reading(root, subject.device)? {
+        Some(reading) => restore(root, subject, &reading, findings),
         None => Ok(()),
     }
 }
 
-/// Has the journal of a recovery put back what a look has left behind that could not be settled, since the GPU has died
+/// Has the journal of a recovery restore what a reading has left behind that could not be settled, since the GPU has died
 /// meanwhile, for one. The record goes when the journal is written.
 pub(super) fn hand_over(
     root: &Root,
@@ -123,47 +139,54 @@ pub(super) fn hand_over(
     write: impl FnOnce(&Journal) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
     let device = journal.subject.device;
-    let look = recovery_files::look(root, device).map_err(|error| Stop::failed(Failure::Io, error.to_string()))?;
-    let Some(look) = look else {
+    let Some(reading) = recovery_files::vfio_reading(root, device)? else {
         return write(journal);
     };
     for before in &mut journal.before {
-        look.hand_over(before);
+        reading.hand_over(before);
     }
     write(journal)?;
-    Ok(recovery_files::remove_look(root, device)?)
+    Ok(recovery_files::remove_vfio_reading(root, device)?)
 }
 
-/// Puts everything back, as far as it is there; and then the record is not needed any more.
-fn put_back(root: &Root, subject: &Subject, look: &Look, words: &mut Vec<String>) -> Result<(), String> {
-    // That one cannot be put back keeps nobody from the other.
-    let methods = put_back_methods(root, look, words);
-    bind_again(root, subject, look)?;
+/// Restores everything, as far as it is there; and then the record is not needed any more.
+fn restore(
+    root: &Root,
+    subject: &RecoverySubject,
+    reading: &VfioReading,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Stop> {
+    // One failure does not keep the other from being restored.
+    let methods = restore_methods(root, reading, findings);
+    bind_again(root, subject, reading)?;
     methods?;
-    recovery_files::remove_look(root, subject.device).map_err(|error| error.to_string())
+    Ok(recovery_files::remove_vfio_reading(root, subject.device)?)
 }
 
-fn put_back_methods(root: &Root, look: &Look, words: &mut Vec<String>) -> Result<(), String> {
-    let choice = root.function(look.function).join(RESET_METHOD);
-    let now = attributes::read_if_there(&choice).map_err(|error| error.to_string())?;
-    // Whatever else stands there now, somebody has chosen since.
-    if now.is_some_and(|now| now.is_empty()) && !look.reset_method.is_empty() {
-        reset::put_back(&choice, &look.reset_method, words);
-        if attributes::read(&choice).map_err(|error| error.to_string())?.is_empty() {
-            return Err(format!("the reset methods of {} are not put back", look.function));
+fn restore_methods(root: &Root, reading: &VfioReading, findings: &mut Vec<Finding>) -> Result<(), Stop> {
+    let choice = root.function(reading.function).join(RESET_METHOD);
+    let now = attributes::read_if_there(&choice)?;
+    // Any other text has been chosen since.
+    if now.is_some_and(|now| now.is_empty()) && !reading.reset_method.is_empty() {
+        reset::restore(&choice, &reading.reset_method, findings);
+        if attributes::read(&choice)?.is_empty() {
+            let lost = Finding::error(id::RESET_METHODS_NOT_RESTORED, Subject::function(reading.function));
+            return Err(Stop::failed(Failure::Other(0), lost));
         }
     }
     Ok(())
 }
 
-fn bind_again(root: &Root, subject: &Subject, look: &Look) -> Result<(), String> {
-    if let Some(sibling) = look.unbound.filter(|sibling| root.function(*sibling).exists()) {
+fn bind_again(root: &Root, subject: &RecoverySubject, reading: &VfioReading) -> Result<(), Stop> {
+    if let Some(sibling) = reading.unbound.filter(|sibling| root.function(*sibling).exists()) {
         let path = root.function(sibling).join(Attribute::DriverOverride.file());
-        let reserved = attributes::read(&path).map_err(|error| error.to_string())?;
         // Out of service since, it is to have no driver.
-        if reserved == VFIO_PCI {
-            restore::claim(root, subject, &[(sibling, VFIO_PCI.to_owned())])
-                .map_err(|stop| format!("{sibling} is not put back: {}", stop.words))?;
+        if attributes::read(&path)? == VFIO_PCI {
+            restore::claim(root, subject, &[(sibling, VFIO_PCI.to_owned())]).map_err(|mut stop| {
+                let unbound = Finding::error(id::SIBLING_NOT_BOUND, Subject::function(sibling));
+                stop.findings.insert(0, unbound);
+                stop
+            })?;
         }
     }
     Ok(())
@@ -173,24 +196,23 @@ fn bind_again(root: &Root, subject: &Subject, look: &Look) -> Result<(), String>
 mod tests {
     use super::*;
     use crate::claim::NOBODY;
-    use crate::linux::recover::operate::tests::subject;
+    use crate::linux::recover::isolate::tests::subject;
     use crate::linux::test_root::TestRoot;
 
     const CHOICE: &str = "/sys/bus/pci/devices/0000:01:00.0/reset_method";
     const RECORD: &str = "/run/reseat/looks/0000:01:00.json";
 
-    /// A machine on which a look was broken off, and `now` is what stands in `reset_method`.
+    /// A machine on which a reading was interrupted, and `now` is what stands in `reset_method`.
     fn broken_off(now: &str) -> TestRoot {
         let machine = TestRoot::new();
         machine.write(CHOICE, now);
-        let look = Look {
-            schema: LOOK_SCHEMA.to_owned(),
+        let reading = VfioReading {
             device: subject().device,
             function: subject().function,
             reset_method: "flr pm".to_owned(),
             unbound: Some("0000:01:00.1".parse().unwrap()),
         };
-        recovery_files::write_look(&machine.root(), &look).unwrap();
+        recovery_files::write_vfio_reading(&machine.root(), &reading).unwrap();
         machine
     }
 
@@ -219,8 +241,9 @@ mod tests {
         let machine = broken_off("\n");
         // There is no vfio-pci on this machine.
         machine.write("/sys/bus/pci/devices/0000:01:00.1/driver_override", "vfio-pci\n");
-        let why = settle(&machine.root(), &subject(), &mut Vec::new()).unwrap_err();
-        assert!(why.starts_with("0000:01:00.1 is not put back"), "{why}");
+        let stop = settle(&machine.root(), &subject(), &mut Vec::new()).unwrap_err();
+        assert_eq!(stop.findings[0].id, id::SIBLING_NOT_BOUND);
+        assert_eq!(stop.findings[0].subject.name, "0000:01:00.1");
         assert!(machine.root().path(RECORD).exists());
     }
 }

@@ -10,11 +10,14 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
+use reseat_core::recovery::Observation;
+
 use super::remove::CardRoot;
-use super::{collect, operate, vfio_registers};
+use super::trouble::Stop;
+use super::{collect, examine, isolate, operate, survey, vfio_registers};
 use crate::linux::survey::vbios;
 use crate::linux::sysfs::root::Root;
-use crate::recovery::{Answer, Task};
+use crate::recovery::{Task, TaskAnswer};
 
 /// Does the tasks on standard input, one after the other, until there are no more.
 ///
@@ -32,46 +35,44 @@ pub fn serve(root: &Root) -> io::Result<()> {
     Ok(())
 }
 
-fn perform(root: &Root, task: &Task) -> Answer {
+fn perform(root: &Root, task: &Task) -> TaskAnswer {
+    let done = |result: Result<(), Stop>| match result {
+        Ok(()) => TaskAnswer::Operated(Observation::Done, Vec::new()),
+        Err(stop) => TaskAnswer::Failed(stop.findings),
+    };
     match task {
-        Task::Survey(device, known) => match operate::survey_of(root, *device, known) {
-            Ok(surveyed) => Answer::Surveyed(Box::new(surveyed)),
-            Err(problem) => Answer::Failed(problem),
+        Task::Survey(device, known) => match survey::of(root, *device, known) {
+            Ok(surveyed) => TaskAnswer::Surveyed(Box::new(surveyed)),
+            Err(problem) => TaskAnswer::Failed(vec![problem]),
         },
         Task::Observe(subject, means) => {
-            let (functions, words) = operate::observe(root, subject, *means);
-            Answer::Observed(functions, words)
+            let (functions, findings) = examine::observe(root, subject, *means);
+            TaskAnswer::Observed(functions, findings)
         }
         Task::Settle(subject) => {
-            let mut words = Vec::new();
-            match vfio_registers::settle(root, subject, &mut words) {
-                Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, words),
-                Err(problem) => Answer::Failed(problem),
+            let mut findings = Vec::new();
+            match vfio_registers::settle(root, subject, &mut findings) {
+                Ok(()) => TaskAnswer::Operated(Observation::Done, findings),
+                Err(stop) => TaskAnswer::Failed(stop.findings),
             }
         }
-        Task::Examine(subject, means) => match operate::examine(root, subject, *means) {
-            Ok(examined) => Answer::Examined(examined),
-            Err(problem) => Answer::Failed(problem),
+        Task::Examine(subject, means) => match examine::examine(root, subject, *means) {
+            Ok(examined) => TaskAnswer::Examined(examined),
+            Err(stop) => TaskAnswer::Failed(stop.findings),
         },
-        Task::Operate(operation, subject) => {
-            let (observation, words) = operate::operate(root, *operation, subject);
-            Answer::Operated(observation, words)
+        Task::Operate(step, subject) => {
+            let (observation, findings) = operate::operate(root, *step, subject);
+            TaskAnswer::Operated(observation, findings)
         }
-        Task::ReadVbios(subject) => Answer::Vbios(vbios::of(root, subject)),
-        Task::FindHolders(subject) => Answer::Holders(operate::holders(root, subject)),
+        Task::ReadVbios(subject) => TaskAnswer::Vbios(vbios::of(root, subject)),
+        Task::FindHolders(subject) => TaskAnswer::Holders(operate::holders(root, subject)),
         Task::Isolate(subject) => {
-            let (observation, words) = operate::isolate(root, subject);
-            Answer::Operated(observation, words)
+            let (observation, findings) = isolate::isolate(root, subject);
+            TaskAnswer::Operated(observation, findings)
         }
-        Task::Rescan(subject) => match CardRoot::of(root, subject).and_then(|card| card.rescan(root)) {
-            Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
-            Err(stop) => Answer::Failed(stop.words),
-        },
-        Task::Release(subject) => match operate::release(root, subject) {
-            Ok(()) => Answer::Operated(reseat_core::recovery::Observation::Done, Vec::new()),
-            Err(problem) => Answer::Failed(problem),
-        },
-        Task::Collect(part, subject) => Answer::Collected(collect::collect(root, *part, subject)),
+        Task::Rescan(subject) => done(CardRoot::of(root, subject).and_then(|card| card.rescan(root))),
+        Task::Release(subject) => done(isolate::release(root, subject)),
+        Task::Collect(part, subject) => TaskAnswer::Collected(collect::collect(root, *part, subject)),
     }
 }
 
@@ -116,7 +117,7 @@ impl<'a> Workers<'a> {
     }
 
     /// Has a task done, in a limited time.
-    pub(super) fn ask(&mut self, task: &Task, limit: Duration) -> Result<Answer, WorkerError> {
+    pub(super) fn ask(&mut self, task: &Task, limit: Duration) -> Result<TaskAnswer, WorkerError> {
         let deadline = Instant::now() + limit;
         let mut worker = match self.worker.take() {
             Some(worker) => worker,

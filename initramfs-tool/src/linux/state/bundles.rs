@@ -9,7 +9,7 @@ use super::durable::{DurableError, Locked};
 use super::recovery_files;
 use super::recovery_files::RecordError;
 use crate::linux::sysfs::root::Root;
-use crate::records::evidence::{Bundle, LARGEST, SCHEMA, encode};
+use crate::records::evidence::{Bundle, LARGEST, encode};
 
 /// Where they are.
 const BUNDLES: &str = "/var/lib/reseat/evidence";
@@ -77,7 +77,7 @@ pub fn read(root: &Root, path: &Path) -> Result<Bundle, RecordError> {
     } else {
         path.to_owned()
     };
-    let bundle = recovery_files::read_file(&path, "bundle of evidence", SCHEMA)?;
+    let bundle = recovery_files::read_file(&path, "bundle of evidence")?;
     bundle.ok_or_else(|| {
         RecordError::File(DurableError::File {
             action: "read",

@@ -4,7 +4,7 @@ use super::durable;
 use super::durable::{DurableError, Locked};
 use crate::linux::sysfs::root::Root;
 use crate::records::checked_lines::{self, Content};
-use crate::records::history::Entry;
+use crate::records::history::HistoryEntry;
 
 /// Where what outlives a boot is.
 pub(crate) const STATE_DIRECTORY: &str = "/var/lib/reseat";
@@ -14,7 +14,7 @@ const NAME: &str = "history.jsonl";
 ///
 /// # Errors
 /// When it is there and cannot be read.
-pub fn read(root: &Root) -> Result<Content<Entry>, DurableError> {
+pub fn read(root: &Root) -> Result<Content<HistoryEntry>, DurableError> {
     let bytes = durable::read(&root.path(STATE_DIRECTORY).join(NAME))?;
     Ok(checked_lines::decode(&bytes.unwrap_or_default()))
 }
@@ -23,7 +23,7 @@ pub fn read(root: &Root) -> Result<Content<Entry>, DurableError> {
 ///
 /// # Errors
 /// When it is not.
-pub fn append(root: &Root, entry: &Entry) -> Result<(), DurableError> {
+pub fn append(root: &Root, entry: &HistoryEntry) -> Result<(), DurableError> {
     Locked::wait(&root.path(STATE_DIRECTORY))?.append(NAME, entry)
 }
 
@@ -35,13 +35,13 @@ mod tests {
 
     const ENTRY: &str = include_str!("../../records/history/entry-1.json");
 
-    fn entry(milliseconds: u64) -> Entry {
-        let mut entry: Entry = serde_json::from_str(ENTRY).unwrap();
+    fn entry(milliseconds: u64) -> HistoryEntry {
+        let mut entry: HistoryEntry = serde_json::from_str(ENTRY).unwrap();
         entry.duration_ms = milliseconds;
         entry
     }
 
-    fn durations(content: &Content<Entry>) -> Vec<u64> {
+    fn durations(content: &Content<HistoryEntry>) -> Vec<u64> {
         content.records.iter().map(|entry| entry.duration_ms).collect()
     }
 

@@ -8,7 +8,7 @@ use std::{io, thread};
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
 use crate::linux::sysfs::root::Root;
-use crate::recovery::{Event, Surveyed, whole_milliseconds};
+use crate::recovery::{Event, Surveyed, Waited, whole_milliseconds};
 
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// One file for each reset domain, named by its card root.
@@ -55,7 +55,7 @@ pub(crate) fn of_domain(
             Err(TryLockError::WouldBlock) => {
                 listener(&Event::Waiting {
                     rung: None,
-                    what: "the last operation of the recovery that was broken off",
+                    awaited: Waited::InterruptedRecovery,
                     limit_ms: whole_milliseconds(left),
                 });
                 thread::sleep(LOCK_PAUSE);

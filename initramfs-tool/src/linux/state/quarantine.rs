@@ -7,7 +7,8 @@ use super::durable::{DurableError, Locked};
 use super::history::STATE_DIRECTORY;
 use crate::linux::sysfs::root::Root;
 use crate::model::identification::Identification;
-use crate::records::quarantine::{Entry, Ledger, LedgerError, Lost, State};
+use crate::records::VersionError;
+use crate::records::quarantine::{Closing, Ledger, Lost, QuarantineEntry, State};
 
 const NAME: &str = "quarantine.json";
 
@@ -19,7 +20,7 @@ pub enum QuarantineFileError {
     Durable(#[from] DurableError),
     /// Another version's file stands there.
     #[error("cannot change {STATE_DIRECTORY}/{NAME}: {0}")]
-    Ledger(#[source] LedgerError),
+    Version(#[source] VersionError),
 }
 
 /// What the file says. Without one, no GPU is quarantined; one that cannot be read quarantines them all.
@@ -28,7 +29,7 @@ pub fn read(root: &Root) -> State {
     match durable::read(&root.path(STATE_DIRECTORY).join(NAME)) {
         Ok(None) => State::Known(Ledger::default()),
         Ok(Some(bytes)) => Ledger::parse(&bytes).map_or_else(
-            |error| corrupt(format!("{STATE_DIRECTORY}/{NAME}: {error}")),
+            |error| corrupt(format!("{STATE_DIRECTORY}/{NAME} is no quarantine file: {error}")),
             State::Known,
         ),
         Err(error) => corrupt(error.to_string()),
@@ -39,7 +40,7 @@ pub fn read(root: &Root) -> State {
 ///
 /// # Errors
 /// When it is not.
-pub(crate) fn add(root: &Root, now: Timestamp, entry: Entry) -> Result<(), QuarantineFileError> {
+pub(crate) fn add(root: &Root, now: Timestamp, entry: QuarantineEntry) -> Result<(), QuarantineFileError> {
     change(root, now, |ledger| ledger.add(entry))
 }
 
@@ -51,8 +52,8 @@ pub(crate) fn remove(
     root: &Root,
     now: Timestamp,
     gpu: &Identification,
-    why: &str,
-) -> Result<Vec<Entry>, QuarantineFileError> {
+    why: &Closing,
+) -> Result<Vec<QuarantineEntry>, QuarantineFileError> {
     change(root, now, |ledger| ledger.close(gpu, now, why))
 }
 
@@ -60,8 +61,8 @@ pub(crate) fn remove(
 ///
 /// # Errors
 /// When that is not on the disk.
-pub(crate) fn accept_loss(root: &Root, now: Timestamp, why: &str) -> Result<Option<Lost>, QuarantineFileError> {
-    change(root, now, |ledger| ledger.accept_loss(now, why))
+pub(crate) fn accept_loss(root: &Root, now: Timestamp, reason: &str) -> Result<Option<Lost>, QuarantineFileError> {
+    change(root, now, |ledger| ledger.accept_loss(now, reason))
 }
 
 fn change<T>(root: &Root, now: Timestamp, change: impl FnOnce(&mut Ledger) -> T) -> Result<T, QuarantineFileError> {
@@ -70,8 +71,8 @@ fn change<T>(root: &Root, now: Timestamp, change: impl FnOnce(&mut Ledger) -> T)
     let mut ledger = match durable::read(&directory.join(NAME))?.as_deref().map(Ledger::parse) {
         None => Ledger::default(),
         Some(Ok(ledger)) => ledger,
-        Some(Err(LedgerError::Form(error))) => Ledger::after(put_aside(&locked, now, &error)?),
-        Some(Err(error)) => return Err(QuarantineFileError::Ledger(error)),
+        Some(Err(VersionError::Form(error))) => Ledger::after(put_aside(&locked, now, &error)?),
+        Some(Err(error)) => return Err(QuarantineFileError::Version(error)),
     };
     let answer = change(&mut ledger);
     let mut text = serde_json::to_string_pretty(&ledger).map_err(|cause| {
@@ -123,9 +124,10 @@ mod tests {
         }
 
         fn add(&self, gpu: Identification) -> Result<(), QuarantineFileError> {
-            let entry = Entry {
+            let entry = QuarantineEntry {
                 gpu,
                 reason: "no rung is left".to_owned(),
+                cause: None,
                 since: now(),
                 attempts: Vec::new(),
             };
@@ -148,7 +150,12 @@ mod tests {
         machine.add(first()).unwrap();
         machine.add(second()).unwrap();
         assert!(machine.is_quarantined(&first()));
-        assert_eq!(remove(&machine.root(), now(), &first(), "verified").unwrap().len(), 1);
+        assert_eq!(
+            remove(&machine.root(), now(), &first(), &Closing::VerifiedResets { count: 3 })
+                .unwrap()
+                .len(),
+            1
+        );
         assert!(!machine.is_quarantined(&first()));
         assert!(machine.is_quarantined(&second()));
     }
@@ -182,12 +189,12 @@ mod tests {
     #[test]
     fn another_versions_file_quarantines_every_gpu_and_is_left_alone() {
         let machine = Machine::new();
-        let other = "{\"schema\": \"reseat.quarantine/2\"}";
+        let other = "{\"schema\": \"reseat.quarantine/3\"}";
         fs::create_dir_all(machine.path().parent().unwrap()).unwrap();
         fs::write(machine.path(), other).unwrap();
         assert!(machine.is_quarantined(&first()));
         let error = machine.add(first()).unwrap_err();
-        assert!(error.to_string().contains("reseat.quarantine/2"), "{error}");
+        assert!(error.to_string().contains("reseat.quarantine/3"), "{error}");
         assert_eq!(fs::read_to_string(machine.path()).unwrap(), other);
     }
 

@@ -4,16 +4,18 @@ use std::path::{Path, PathBuf};
 
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::durable;
 use super::durable::{DurableError, Locked};
 use crate::linux::sysfs::root::Root;
-use crate::recovery::{BASELINE_SCHEMA, Baseline, JOURNAL_SCHEMA, Journal, LOOK_SCHEMA, Look, Member};
+use crate::model::subject::Member;
+use crate::records::versioned::{self, VersionError, Versioned};
+use crate::recovery::{Baseline, Journal, VfioReading};
 
 /// Gone with the machine's next start, as everything is that a journal speaks of.
 const JOURNALS: &str = "/run/reseat/recovery";
-const LOOKS: &str = "/run/reseat/looks";
+/// Where version 1 had its records as well.
+const VFIO_READINGS: &str = "/run/reseat/looks";
 const BASELINES: &str = "/var/lib/reseat/baselines";
 
 /// A file that is not what it has to be.
@@ -22,30 +24,20 @@ pub enum RecordError {
     /// The file system refused.
     #[error(transparent)]
     File(#[from] DurableError),
-    /// It is something else.
+    /// It is something else, or of another version.
     #[error("{path} is no {what}: {cause}", path = path.display())]
     Form {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// What it has to be.
         what: &'static str,
-        /// Where it goes wrong.
-        cause: serde_json::Error,
-    },
-    /// It is of another form.
-    #[error("{path} has the schema `{found}`, this version reads `{schema}`", path = path.display())]
-    Schema {
-        /// Which file.
-        path: PathBuf,
-        /// What it says it is.
-        found: String,
-        /// What it has to be.
-        schema: &'static str,
+        /// What is wrong.
+        cause: VersionError,
     },
 }
 
 pub(crate) fn journal(root: &Root, device: DeviceAddress) -> Result<Option<Journal>, RecordError> {
-    read(root, JOURNALS, device, "recovery journal", JOURNAL_SCHEMA)
+    read(root, JOURNALS, device, "recovery journal")
 }
 
 /// Returns true if a recovery of the GPU on `device` was interrupted: it has to be resumed before another one begins.
@@ -61,20 +53,20 @@ pub(crate) fn remove_journal(root: &Root, device: DeviceAddress) -> Result<(), D
     Locked::wait(&root.path(JOURNALS))?.remove(&name(device))
 }
 
-pub(crate) fn look(root: &Root, device: DeviceAddress) -> Result<Option<Look>, RecordError> {
-    read(root, LOOKS, device, "record of a look through VFIO", LOOK_SCHEMA)
+pub(crate) fn vfio_reading(root: &Root, device: DeviceAddress) -> Result<Option<VfioReading>, RecordError> {
+    read(root, VFIO_READINGS, device, "record of a reading through VFIO")
 }
 
-pub(crate) fn write_look(root: &Root, look: &Look) -> Result<(), DurableError> {
-    write(root, LOOKS, look.device, look)
+pub(crate) fn write_vfio_reading(root: &Root, reading: &VfioReading) -> Result<(), DurableError> {
+    write(root, VFIO_READINGS, reading.device, reading)
 }
 
-pub(crate) fn remove_look(root: &Root, device: DeviceAddress) -> Result<(), DurableError> {
-    Locked::wait(&root.path(LOOKS))?.remove(&name(device))
+pub(crate) fn remove_vfio_reading(root: &Root, device: DeviceAddress) -> Result<(), DurableError> {
+    Locked::wait(&root.path(VFIO_READINGS))?.remove(&name(device))
 }
 
 pub(crate) fn baseline(root: &Root, device: DeviceAddress) -> Result<Option<Baseline>, RecordError> {
-    read(root, BASELINES, device, "baseline", BASELINE_SCHEMA)
+    read(root, BASELINES, device, "baseline")
 }
 
 /// The functions that the GPU had while it was well; none where nobody has recorded that.
@@ -98,38 +90,25 @@ fn write(root: &Root, directory: &str, device: DeviceAddress, content: &impl Ser
     Locked::wait(&directory)?.replace(&name(device), &text)
 }
 
-fn read<T: DeserializeOwned>(
+fn read<T: Versioned>(
     root: &Root,
     directory: &str,
     device: DeviceAddress,
     what: &'static str,
-    schema: &'static str,
 ) -> Result<Option<T>, RecordError> {
-    read_file(&root.path(directory).join(name(device)), what, schema)
+    read_file(&root.path(directory).join(name(device)), what)
 }
 
-/// What is in a file of ours; nothing if it is not there.
-pub(crate) fn read_file<T: DeserializeOwned>(
-    path: &Path,
-    what: &'static str,
-    schema: &'static str,
-) -> Result<Option<T>, RecordError> {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        schema: String,
-    }
-    let path = path.to_owned();
-    let Some(text) = durable::read(&path)? else {
+/// The record in a file of ours; nothing if it is not there.
+pub(crate) fn read_file<T: Versioned>(path: &Path, what: &'static str) -> Result<Option<T>, RecordError> {
+    let Some(text) = durable::read(path)? else {
         return Ok(None);
     };
-    let form = |cause| RecordError::Form {
-        path: path.clone(),
-        what,
-        cause,
-    };
-    let Head { schema: found } = serde_json::from_slice(&text).map_err(form)?;
-    if found != schema {
-        return Err(RecordError::Schema { path, found, schema });
-    }
-    serde_json::from_slice(&text).map(Some).map_err(form)
+    versioned::from_slice(&text)
+        .map(Some)
+        .map_err(|cause| RecordError::Form {
+            path: path.to_owned(),
+            what,
+            cause,
+        })
 }

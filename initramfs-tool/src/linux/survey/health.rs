@@ -12,7 +12,7 @@ use crate::linux::sysfs::capabilities::Space;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, drivers, functions, resources};
-use crate::recovery::{Member, Subject};
+use crate::model::subject::{Member, RecoverySubject};
 
 /// Whether a GPU's firmware is given its time to boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ const BOOT_PAUSE: Duration = Duration::from_millis(20);
 /// Reads all that there is to know of one function. `counter` says since when the counters of a function or port count.
 pub(crate) fn observe(
     root: &Root,
-    subject: &Subject,
+    subject: &RecoverySubject,
     member: &Member,
     counter: impl Fn(FunctionAddress) -> Counter,
     patience: Patience,
@@ -48,7 +48,7 @@ pub(crate) fn observe(
     observation
 }
 
-fn link(root: &Root, subject: &Subject) -> Reading<LinkReading> {
+fn link(root: &Root, subject: &RecoverySubject) -> Reading<LinkReading> {
     let Some((port, above)) = subject.ports.split_last() else {
         return Reading::None;
     };

@@ -16,11 +16,12 @@ use reseat_core::topology::{Node, Place, Topology, TopologyError};
 
 use super::admission;
 use crate::linux::sysfs::capabilities::Space;
-use crate::linux::sysfs::config_space::ConfigFile;
+use crate::linux::sysfs::config_space::{ConfigError, ConfigFile};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
+use crate::model::finding::{Finding, Subject, id};
 use crate::model::inventory;
-use crate::recovery::Member;
+use crate::model::subject::Member;
 
 /// What was found out about a machine for the sake of one GPU.
 pub(crate) struct Survey {
@@ -28,8 +29,8 @@ pub(crate) struct Survey {
     pub(crate) functions: Vec<Function>,
     /// Room for the topology of them.
     room: Vec<Node>,
-    /// What could not be read, in words.
-    pub(crate) problems: Vec<String>,
+    /// What could not be read.
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl Survey {
@@ -45,10 +46,10 @@ impl Survey {
         let mut room = std::mem::take(&mut survey.room);
         let found = {
             let topology = Topology::new(&survey.functions, &mut room)?;
-            let mut look = Look::new(root);
+            let mut reader = Reader::new(root);
             let near = near(topology, device);
-            let found: Vec<Function> = near.into_iter().map(|place| look.at(place)).collect();
-            survey.problems.extend(look.problems);
+            let found: Vec<Function> = near.into_iter().map(|place| reader.at(place)).collect();
+            survey.findings.extend(reader.findings);
             found
         };
         for function in found {
@@ -68,7 +69,7 @@ impl Survey {
         let listing = functions::list(root);
         let unreadable = listing.unreadable.into_iter().map(|(_, problem)| problem);
         let problems = listing.problems.into_iter().chain(unreadable);
-        let problems = problems.map(|problem| problem.to_string()).collect();
+        let findings = problems.map(unreadable_functions).collect();
         let functions: Vec<Function> = listing
             .functions
             .iter()
@@ -78,7 +79,7 @@ impl Survey {
         Self {
             functions,
             room,
-            problems,
+            findings,
         }
     }
 
@@ -159,18 +160,18 @@ fn physical_function(root: &Root, function: FunctionAddress) -> Option<FunctionA
 }
 
 /// Reads functions, each after the link of the port above it.
-struct Look<'a> {
+struct Reader<'a> {
     root: &'a Root,
     links: BTreeMap<FunctionAddress, PortLink>,
-    problems: Vec<String>,
+    findings: Vec<Finding>,
 }
 
-impl<'a> Look<'a> {
+impl<'a> Reader<'a> {
     fn new(root: &'a Root) -> Self {
         Self {
             root,
             links: BTreeMap::new(),
-            problems: Vec::new(),
+            findings: Vec::new(),
         }
     }
 
@@ -264,7 +265,7 @@ impl<'a> Look<'a> {
         };
         match readiness {
             Ok(readiness) => function.readiness = Some(readiness),
-            Err(problem) => self.problems.push(problem),
+            Err(error) => self.findings.push(unreadable_config(address, &error)),
         }
         let answers = matches!(
             function.readiness,
@@ -273,7 +274,7 @@ impl<'a> Look<'a> {
         if answers {
             match Space::open(self.root, address) {
                 Ok(mut space) => read_offers(&mut space, function),
-                Err(problem) => self.problems.push(problem),
+                Err(error) => self.findings.push(unreadable_config(address, &error)),
             }
         }
     }
@@ -298,15 +299,25 @@ pub(crate) fn rrs_visibility(root: &Root, root_port: Option<FunctionAddress>) ->
 /// Whether a function is ready, from its own registers.
 ///
 /// # Errors
-/// In words: what could not be read.
+/// When its configuration space cannot be read.
 pub(crate) fn readiness(
     root: &Root,
     function: FunctionAddress,
     admission: Admission,
     rrs: RrsVisibility,
-) -> Result<Readiness, String> {
-    let mut config = ConfigFile::open(root, function).map_err(|error| error.to_string())?;
-    admission.function(&mut config, rrs).map_err(|error| error.to_string())
+) -> Result<Readiness, ConfigError> {
+    let mut config = ConfigFile::open(root, function)?;
+    admission.function(&mut config, rrs)
+}
+
+/// A configuration space that cannot be read.
+pub(crate) fn unreadable_config(function: FunctionAddress, error: impl ToString) -> Finding {
+    Finding::error(id::CONFIG_UNREADABLE, Subject::function(function)).with("cause", error)
+}
+
+/// Functions of the machine that cannot be read.
+pub(crate) fn unreadable_functions(cause: impl ToString) -> Finding {
+    Finding::error(id::FUNCTIONS_UNREADABLE, Subject::machine()).with("cause", cause)
 }
 
 fn read_offers(space: &mut Space, function: &mut Function) {

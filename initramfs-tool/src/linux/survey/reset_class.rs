@@ -1,4 +1,4 @@
-//! The class that a function's resets say something about.
+//! The reset class of a function.
 
 use reseat_core::header::Identity;
 
@@ -6,13 +6,13 @@ use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::attributes::FileError;
 use crate::linux::sysfs::root::Root;
 use crate::model::inventory::Function;
-use crate::records::history::ClassKey;
+use crate::records::history::ResetClass;
 
-/// The class of a function, from what the kernel remembers of it. Only a driver, or the function's ROM, knows the VBIOS.
+/// The reset class of a function, from what the kernel remembers of it. Only a driver, or the function's ROM, knows the VBIOS.
 ///
 /// # Errors
 /// When one of the files is there and cannot be read, or the kernel does not say which it is.
-pub fn class_of(root: &Root, function: &Function, vbios: Option<String>) -> Result<ClassKey, FileError> {
+pub fn reset_class_of(root: &Root, function: &Function, vbios: Option<String>) -> Result<ResetClass, FileError> {
     let directory = root.function(function.address);
     let number = |file| -> Result<Option<u16>, FileError> {
         let text = attributes::read_if_there(&directory.join(file))?;
@@ -20,7 +20,7 @@ pub fn class_of(root: &Root, function: &Function, vbios: Option<String>) -> Resu
         Ok(digits.and_then(|digits| u16::from_str_radix(digits, 16).ok()))
     };
     let subsystem = number("subsystem_vendor")?.zip(number("subsystem_device")?);
-    Ok(ClassKey {
+    Ok(ResetClass {
         identity: function.identity,
         subsystem: subsystem.map(|(vendor, device)| Identity { vendor, device }),
         vbios,
@@ -45,13 +45,13 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         };
-        assert!(class_of(&root, &function, None).is_err());
+        assert!(reset_class_of(&root, &function, None).is_err());
         write("/proc/sys/kernel/osrelease", "6.12.95\n");
-        let class = class_of(&root, &function, None).unwrap();
+        let class = reset_class_of(&root, &function, None).unwrap();
         assert_eq!(class.to_string(), "10de:2231, VBIOS unknown, kernel 6.12.95");
         write("/sys/bus/pci/devices/0000:01:00.0/subsystem_vendor", "0x10de\n");
         write("/sys/bus/pci/devices/0000:01:00.0/subsystem_device", "0x1458\n");
-        let class = class_of(&root, &function, Some("94.02".to_owned())).unwrap();
+        let class = reset_class_of(&root, &function, Some("94.02".to_owned())).unwrap();
         assert_eq!(
             class.to_string(),
             "10de:2231 (subsystem 10de:1458), VBIOS 94.02, kernel 6.12.95"

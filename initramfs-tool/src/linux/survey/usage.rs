@@ -28,7 +28,8 @@ use reseat_core::address::FunctionAddress;
 
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
-use crate::model::usage::{Findings, Holds, Usage};
+use crate::model::finding::{Finding, Subject, id};
+use crate::model::usage::{Holds, Seen, Usage};
 
 /// A process that hangs in the kernel can hold up whoever looks at its memory, and a file system whose server is gone
 /// whoever looks at its files.
@@ -59,13 +60,13 @@ fn within(limit: Duration, root: &Root, functions: &[FunctionAddress]) -> Usage 
     // A thread that hangs is left behind; nothing it does changes anything.
     let spawned = thread::Builder::new().spawn(move || sender.send(search.run(&functions)).ok());
     if let Err(error) = spawned {
-        return Usage::Unknown(vec![format!("cannot start the search: {error}")]);
+        let obstacle = Finding::error(id::USERS_NOT_SEARCHED, Subject::machine()).with("cause", error);
+        return Usage::Unknown(vec![obstacle]);
     }
     receiver.recv_timeout(limit).unwrap_or_else(|_| {
         let at = at.load(Ordering::Relaxed);
-        Usage::Unknown(vec![format!(
-            "the search did not end within {limit:?}; it was at process {at}"
-        )])
+        let obstacle = Finding::error(id::USER_SEARCH_TIMED_OUT, Subject::machine());
+        Usage::Unknown(vec![obstacle.with("limit_ms", limit.as_millis()).with("pid", at)])
     })
 }
 
@@ -78,34 +79,34 @@ struct Search {
 
 impl Search {
     fn run(&self, functions: &[FunctionAddress]) -> Usage {
-        let mut findings = Findings::default();
-        let watch = devices::of(&self.root, functions, &mut findings);
-        if let Some(obstacle) = hidden_processes(&self.root) {
-            findings.obstacles.push(obstacle);
-        }
-        self.look_at_processes(&watch, Holds::Open, &mut findings);
+        let mut seen = Seen::default();
+        let watch = devices::of(&self.root, functions, &mut seen);
+        seen.obstacles.extend(hidden_processes(&self.root));
+        self.search_processes(&watch, Holds::Open, &mut seen);
         // Memory comes second: only there can a process that hangs hold up the search.
-        if findings.users.is_empty() {
-            self.look_at_processes(&watch, Holds::Mapped, &mut findings);
+        if seen.users.is_empty() {
+            self.search_processes(&watch, Holds::Mapped, &mut seen);
         }
         // And this last: for a moment nobody else could open the group.
-        if findings.users.is_empty() {
-            group::look(&self.root, functions, &mut findings);
+        if seen.users.is_empty() {
+            group::search(&self.root, functions, &mut seen);
         }
-        findings.into()
+        seen.into()
     }
 }
 
 /// Why /proc does not show all processes, unless it does. Whoever may not look at the first one may not look at others
 /// either, nor does he see them where /proc hides them from the unprivileged.
-fn hidden_processes(root: &Root) -> Option<String> {
+fn hidden_processes(root: &Root) -> Option<Finding> {
+    let hidden = Finding::error(id::PROCESSES_HIDDEN, Subject::machine());
     match attributes::link_name(&root.path("/proc/1/ns/pid")) {
         Ok(Some(namespace)) if namespace == INITIAL_PID_NAMESPACE => None,
-        Ok(Some(namespace)) => Some(format!(
-            "/proc shows the processes of the namespace {namespace} only, not all of the machine"
-        )),
-        Ok(None) => Some("/proc does not show process 1".to_owned()),
-        Err(error) => Some(format!("not all processes can be seen: {error}")),
+        Ok(Some(namespace)) => {
+            let foreign = Finding::error(id::PROC_OF_NAMESPACE, Subject::machine());
+            Some(foreign.with("namespace", namespace))
+        }
+        Ok(None) => Some(hidden.with("cause", "/proc does not show process 1")),
+        Err(error) => Some(hidden.with("cause", error)),
     }
 }
 

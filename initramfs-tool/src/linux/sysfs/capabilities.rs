@@ -8,6 +8,7 @@ use reseat_core::capability::list::{ExtendedList, ListEnd, StandardList};
 use reseat_core::capability::power_management::PowerManagement;
 use reseat_core::capability::walk::WalkEnd;
 use reseat_core::capability::{ExtendedId, StandardId};
+use reseat_core::config::RegisterError;
 use reseat_core::header::CapabilityPointer;
 
 use super::config_space::{ConfigError, ConfigFile};
@@ -22,20 +23,31 @@ pub(crate) struct Space {
     pub(crate) standard: StandardList<ConfigError>,
 }
 
+/// A configuration space whose lists cannot be walked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SpaceError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("cannot read the header of {function}: {cause}")]
+    Header {
+        function: FunctionAddress,
+        cause: RegisterError<ConfigError>,
+    },
+}
+
 impl Space {
     /// Opens it and walks the list of standard capabilities.
     ///
     /// # Errors
-    /// In words: what could not be read.
-    pub(crate) fn open(root: &Root, function: FunctionAddress) -> Result<Self, String> {
-        let mut config = ConfigFile::open(root, function).map_err(|error| error.to_string())?;
-        let pointer = CapabilityPointer::read(&mut config)
-            .map_err(|error| format!("cannot read the header of {function}: {error}"))?;
+    /// When it cannot be opened, or its header cannot be read.
+    pub(crate) fn open(root: &Root, function: FunctionAddress) -> Result<Self, SpaceError> {
+        let mut config = ConfigFile::open(root, function)?;
+        let pointer = CapabilityPointer::read(&mut config).map_err(|cause| SpaceError::Header { function, cause })?;
         let standard = StandardList::read(&mut config, pointer.unwrap_or(CapabilityPointer::None));
         Ok(Self { config, standard })
     }
 
-    /// Whether what is not in the list of standard capabilities is not there.
+    /// True if what is not in the list of standard capabilities is not there.
     pub(crate) fn is_complete(&self) -> bool {
         matches!(self.standard.end(), ListEnd::Walked(WalkEnd::Complete))
     }

@@ -11,7 +11,8 @@ use reseat_core::vendor::BarRegister;
 mod group {
     use std::sync::Arc;
 
-    use vfio_ioctls::{VfioContainer, VfioDevice, VfioError};
+    pub(crate) use vfio_ioctls::VfioError as OpenError;
+    use vfio_ioctls::{VfioContainer, VfioDevice};
 
     use super::{BarRegister, NotRead, Path};
 
@@ -22,11 +23,10 @@ mod group {
         /// Opens the function at `directory` in sysfs, of the running machine: VFIO's own files are found in `/dev` only.
         ///
         /// # Errors
-        /// Why not, in words; when its group is open already, for one.
-        pub(crate) fn open(directory: &Path) -> Result<Self, String> {
-            let failed = |error: VfioError| error.to_string();
-            let container = Arc::new(VfioContainer::new(None).map_err(failed)?);
-            VfioDevice::new(directory, container, false).map(Self).map_err(failed)
+        /// When VFIO refuses, since its group is open already, for one.
+        pub(crate) fn open(directory: &Path) -> Result<Self, OpenError> {
+            let container = Arc::new(VfioContainer::new(None)?);
+            VfioDevice::new(directory, container, false).map(Self)
         }
 
         /// Reads one register: a single access of 32 bits.
@@ -55,12 +55,17 @@ mod group {
 mod group {
     use super::{BarRegister, NotRead, Path};
 
+    /// This program opens no VFIO device.
+    #[derive(Debug, thiserror::Error)]
+    #[error("this program opens no VFIO device")]
+    pub(crate) struct OpenError;
+
     /// A function that is never open.
     pub(crate) enum Device {}
 
     impl Device {
-        pub(crate) fn open(_: &Path) -> Result<Self, String> {
-            Err("this program opens no VFIO device".to_owned())
+        pub(crate) fn open(_: &Path) -> Result<Self, OpenError> {
+            Err(OpenError)
         }
 
         pub(crate) fn read(&self, _: BarRegister) -> Result<u32, NotRead> {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::config::{ConfigRead, Offset, ReadableSize};
+use reseat_core::presence::Readiness;
 use reseat_core::snapshot::{Full, Register};
 use serde::{Deserialize, Serialize};
 
@@ -12,27 +13,51 @@ use crate::decode::hex;
 /// What was read of a configuration space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Space {
-    /// How the function answers, in words.
-    pub readiness: String,
+    /// The answer of the function, or why it was not read.
+    pub state: SpaceState,
     /// How much of it could be read at all.
     pub size: Option<ReadableSize>,
     /// Rows of bytes; a register that is in none was not read, or could not be.
     pub hex: String,
     /// The registers that could not be read.
     pub failed: Vec<Offset>,
-    /// What is there and was left out, in words.
-    pub left_out: String,
+    /// What is there and was left out.
+    pub left_out: Vec<Range>,
+}
+
+/// The state of a function whose configuration space was to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SpaceState {
+    /// It was read as far as this allows.
+    Read(Readiness),
+    /// It sleeps in this state, and was not woken.
+    Asleep(String),
+    /// It was not read, since it is not known which ports are above it.
+    PortsUnknown,
+    /// Reading it failed.
+    Unreadable,
+    /// A sentence of version 1.
+    Text(String),
+}
+
+/// Bytes of a configuration space, from the first to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    /// The offset of the first.
+    pub first: u16,
+    /// The offset of the last.
+    pub last: u16,
 }
 
 impl Space {
     /// A space of which nothing was read.
-    pub fn unread(readiness: impl Into<String>) -> Self {
+    pub const fn unread(state: SpaceState) -> Self {
         Self {
-            readiness: readiness.into(),
+            state,
             size: None,
             hex: String::new(),
             failed: Vec::new(),
-            left_out: String::new(),
+            left_out: Vec::new(),
         }
     }
 
@@ -41,12 +66,12 @@ impl Space {
         self.hex.lines().count() > 1
     }
 
-    /// What `snapshot` holds of a function that is `readiness`.
-    pub fn of(readiness: impl Into<String>, snapshot: &Full) -> Self {
+    /// What `snapshot` holds of a function that answers so.
+    pub fn of(readiness: Readiness, snapshot: &Full) -> Self {
         let size = ConfigRead::size(&snapshot);
         let failed = registers(size).filter(|at| snapshot.get(*at) == Register::Failed);
         Self {
-            readiness: readiness.into(),
+            state: SpaceState::Read(readiness),
             size: Some(size),
             hex: rows(snapshot, size),
             failed: failed.collect(),
@@ -72,9 +97,9 @@ impl Space {
     }
 }
 
-/// A function's rows with a title, as `lspci` has it: the address, and `words`.
-pub fn hex_of(address: FunctionAddress, words: &str, space: &Space) -> String {
-    format!("{address} {words}\n{}", space.hex)
+/// A function's rows with a title, as `lspci` has it: the address, and `title`.
+pub fn hex_of(address: FunctionAddress, title: &str, space: &Space) -> String {
+    format!("{address} {title}\n{}", space.hex)
 }
 
 fn registers(size: ReadableSize) -> impl Iterator<Item = Offset> {
@@ -108,18 +133,14 @@ fn rows(snapshot: &Full, size: ReadableSize) -> String {
     text
 }
 
-fn left_out(snapshot: &Full, size: ReadableSize) -> String {
-    let mut ranges: Vec<(u16, u16)> = Vec::new();
+fn left_out(snapshot: &Full, size: ReadableSize) -> Vec<Range> {
+    let mut ranges: Vec<Range> = Vec::new();
     for at in registers(size).filter(|at| snapshot.get(*at) == Register::NotRead) {
-        let last = at.get().saturating_add(Offset::WIDTH - 1);
+        let (first, last) = (at.get(), at.get().saturating_add(Offset::WIDTH - 1));
         match ranges.last_mut() {
-            Some((_, end)) if end.saturating_add(1) == at.get() => *end = last,
-            _ => ranges.push((at.get(), last)),
+            Some(range) if range.last.saturating_add(1) == first => range.last = last,
+            _ => ranges.push(Range { first, last }),
         }
     }
-    let ranges: Vec<String> = ranges
-        .iter()
-        .map(|(first, last)| format!("{first:03x} to {last:03x}"))
-        .collect();
-    ranges.join(", ")
+    ranges
 }

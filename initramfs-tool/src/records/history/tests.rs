@@ -8,8 +8,8 @@ use super::*;
 use crate::model::identification::tests::first;
 use crate::records::checked_lines;
 
-fn class(kernel: &str) -> ClassKey {
-    ClassKey {
+fn class(kernel: &str) -> ResetClass {
+    ResetClass {
         identity: "10de:2231".parse().unwrap(),
         subsystem: Some("10de:1458".parse().unwrap()),
         vbios: Some("94.02.5c.00.08".to_owned()),
@@ -17,19 +17,19 @@ fn class(kernel: &str) -> ClassKey {
     }
 }
 
-fn with_vbios(vbios: Option<&str>) -> ClassKey {
-    ClassKey {
+fn with_vbios(vbios: Option<&str>) -> ResetClass {
+    ResetClass {
         vbios: vbios.map(str::to_owned),
         ..class("6.12")
     }
 }
 
-fn history_of(entries: &[Entry], class: &ClassKey) -> ClassHistory {
-    class_history(entries, class).map_or(ClassHistory::Unknown, |standing| standing.history)
+fn history_of(entries: &[HistoryEntry], class: &ResetClass) -> ClassHistory {
+    reset_class_history(entries, class).map_or(ClassHistory::Unknown, |standing| standing.history)
 }
 
 /// One entry a change, a second apart.
-fn entries(kernel: &str, changes: &[ClassChange]) -> Vec<Entry> {
+fn entries(kernel: &str, changes: &[ClassChange]) -> Vec<HistoryEntry> {
     let entry = |(second, change): (i64, &ClassChange)| {
         let record = match change {
             ClassChange::Demote => Record {
@@ -44,7 +44,7 @@ fn entries(kernel: &str, changes: &[ClassChange]) -> Vec<Entry> {
             },
         };
         let time = Timestamp::from_second(1_790_000_000 + second).unwrap();
-        Entry::new(time, first(), class(kernel), record, Duration::from_millis(66_041))
+        HistoryEntry::new(time, first(), class(kernel), record, Duration::from_millis(66_041))
     };
     (0..).zip(changes).map(entry).collect()
 }
@@ -72,7 +72,7 @@ fn another_kernel_firmware_or_board_is_another_class() {
     let others = [
         class("6.13"),
         with_vbios(Some("94.02.5c.00.09")),
-        ClassKey {
+        ResetClass {
             subsystem: None,
             ..known
         },
@@ -86,9 +86,9 @@ fn another_kernel_firmware_or_board_is_another_class() {
 fn where_one_vbios_is_not_known_a_bad_word_is_believed_and_a_good_one_is_not() {
     use ClassChange::{Confirm, Demote};
     let (known, unknown) = (with_vbios(Some("94.02.5c.00.08")), with_vbios(None));
-    let said = |class: &ClassKey, change| {
+    let said = |class: &ResetClass, change| {
         let mut entries = entries("6.12", &[change]);
-        entries[0].class = class.clone();
+        entries[0].reset_class = class.clone();
         entries
     };
     for (one, other) in [(&known, &unknown), (&unknown, &known)] {
@@ -99,11 +99,11 @@ fn where_one_vbios_is_not_known_a_bad_word_is_believed_and_a_good_one_is_not() {
         assert_eq!(history_of(&both, other), ClassHistory::Good, "{one}");
     }
     let entries = said(&unknown, Demote);
-    let words = class_history(&entries, &known).unwrap().to_string();
-    assert!(words.contains("VBIOS unknown"), "{words}");
+    let found = reset_class_history(&entries, &known).unwrap();
+    assert!(found.reset_class.to_string().contains("VBIOS unknown"), "{found:?}");
     // Neither by way of a third, nor under another kernel.
     let mut old = said(&unknown, Demote);
-    old[0].class.kernel = "6.1".to_owned();
+    old[0].reset_class.kernel = "6.1".to_owned();
     assert_eq!(history_of(&old, &known), ClassHistory::Unknown);
 }
 
@@ -113,37 +113,43 @@ fn a_standing_is_since_the_first_that_said_so() {
     let mut all = entries("6.12", &[Demote, Confirm, None, Demote, Demote]);
     all.extend(entries("6.13", &[None]));
     all.extend(entries("6.1", &[Confirm]));
-    let words: Vec<String> = standings(&all).iter().map(ToString::to_string).collect();
+    let findings: Vec<Finding> = standings(&all).iter().filter_map(ClassStanding::finding).collect();
+    let facts = findings
+        .iter()
+        .map(|finding| (&finding.id, finding.evidence.get("since").unwrap()));
     assert_eq!(
-        words,
+        facts.collect::<Vec<_>>(),
         [
-            "FLR of 10de:2231 (subsystem 10de:1458), VBIOS 94.02.5c.00.08, kernel 6.1: known good since 2026-09-21T14:13:20Z",
-            "FLR of 10de:2231 (subsystem 10de:1458), VBIOS 94.02.5c.00.08, kernel 6.12: known bad since 2026-09-21T14:13:23Z",
+            (&id::FLR_KNOWN_GOOD, "2026-09-21T14:13:20Z"),
+            (&id::FLR_KNOWN_BAD, "2026-09-21T14:13:23Z"),
         ]
+    );
+    assert_eq!(
+        findings[0].evidence.get("reset_class"),
+        Some("10de:2231 (subsystem 10de:1458), VBIOS 94.02.5c.00.08, kernel 6.1")
     );
 }
 
 #[test]
-fn the_form_of_an_entry_is_frozen() {
+fn the_form_of_an_entry_is_frozen_and_version_1_is_read() {
     let [mut entry] = entries("6.12.95", &[ClassChange::Demote]).try_into().unwrap();
     entry.version = "0.1.0".to_owned();
     entry.record.outcome = Outcome::Failed {
         operation: Operation::Flr,
         trouble: Trouble::Blocked,
     };
-    let frozen = include_str!("entry-1.json");
-    // An earlier version wrote the names of variants, which are still read.
-    let written = frozen.replace("\"rung\": \"KernelFlr\"", "\"rung\": \"kernel-flr\"");
-    let written = written.replace("\"operation\": \"KernelFlr\"", "\"operation\": \"flr\"");
-    assert_eq!(serde_json::to_string_pretty(&entry).unwrap(), written.trim_end());
-    assert_eq!(serde_json::from_str::<Entry>(frozen).unwrap(), entry);
+    let frozen = include_str!("entry-2.json");
+    assert_eq!(serde_json::to_string_pretty(&entry).unwrap(), frozen.trim_end());
+    assert_eq!(serde_json::from_str::<HistoryEntry>(frozen).unwrap(), entry);
+    let former = include_str!("entry-1.json");
+    assert_eq!(serde_json::from_str::<HistoryEntry>(former).unwrap(), entry);
 }
 
 #[test]
 fn an_entry_of_another_schema_is_no_entry() {
-    let frozen = include_str!("entry-1.json").replace("history/1", "history/2");
-    let other: serde_json::Value = serde_json::from_str(&frozen).unwrap();
-    let content = checked_lines::decode::<Entry>(checked_lines::encode(&other).unwrap().as_bytes());
+    let frozen = include_str!("entry-1.json").replace("history/1", "history/3");
+    let other: Value = serde_json::from_str(&frozen).unwrap();
+    let content = checked_lines::decode::<HistoryEntry>(checked_lines::encode(&other).unwrap().as_bytes());
     assert_eq!(content.records, []);
-    assert!(content.damaged[0].cause.contains("reseat.history/2"), "{content:?}");
+    assert!(content.damaged[0].cause.contains("reseat.history/3"), "{content:?}");
 }

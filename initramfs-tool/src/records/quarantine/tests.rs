@@ -6,17 +6,18 @@ use reseat_core::recovery::{ClassChange, Outcome};
 use super::*;
 use crate::model::identification::tests::{first, second};
 
-fn entry(gpu: Identification, since: i64) -> Entry {
+fn entry(gpu: Identification, since: i64) -> QuarantineEntry {
     let record = Record {
         rung: Rung::KernelFlr,
         outcome: Outcome::TimedOut,
         class: ClassChange::Demote,
     };
-    Entry {
+    QuarantineEntry {
         gpu,
-        reason: "no rung is left".to_owned(),
+        reason: Reason::Exhausted.to_string(),
+        cause: Some(Reason::Exhausted),
         since: Timestamp::from_second(1_790_000_000 + since).unwrap(),
-        attempts: vec![Entry::attempt(&record)],
+        attempts: vec![Attempt::Rung { record, forced: false }],
     }
 }
 
@@ -28,7 +29,11 @@ fn lost() -> Lost {
     }
 }
 
-fn with(entries: &[Entry]) -> Ledger {
+fn verified() -> Closing {
+    Closing::VerifiedResets { count: 3 }
+}
+
+fn with(entries: &[QuarantineEntry]) -> Ledger {
     let mut ledger = Ledger::default();
     for entry in entries {
         ledger.add(entry.clone());
@@ -42,10 +47,14 @@ fn a_quarantined_gpu_is_so_and_its_twin_is_not() {
     let state = State::Known(with(std::slice::from_ref(&entry)));
     assert_eq!(state.standing(&first()), Standing::Quarantined(&entry));
     assert_eq!(state.standing(&second()), Standing::InService);
+    let refusal = state.standing(&first()).refusal(&first()).unwrap();
     assert_eq!(
-        state.standing(&first()).to_string(),
-        "0000:01:00 [10de:2231]: quarantined since 2026-09-21T14:13:20Z: no rung is left (kernel FLR: timed out)"
+        (&refusal.id, refusal.subject.name.as_str()),
+        (&id::OUT_OF_SERVICE, "0000:01:00")
     );
+    assert_eq!(refusal.evidence.get("reason"), Some("no rung is left"));
+    assert_eq!(refusal.evidence.get("since"), Some("2026-09-21T14:13:20Z"));
+    assert_eq!(state.standing(&second()).refusal(&second()), None);
 }
 
 #[test]
@@ -77,7 +86,7 @@ fn a_gpu_stands_in_the_ledger_once_and_since_the_first_time() {
     let mut ledger = with(&[entry(first(), 0), entry(second(), 30), again.clone()]);
     again.since = entry(first(), 0).since;
     assert_eq!(ledger.entries, [entry(second(), 30), again.clone()]);
-    assert_eq!(ledger.close(&first(), again.since, "verified"), [again]);
+    assert_eq!(ledger.close(&first(), again.since, &verified()), [again]);
     assert_eq!(ledger.entries, [entry(second(), 30)]);
 }
 
@@ -91,7 +100,7 @@ fn a_serial_number_that_was_known_once_stays_known() {
     assert_eq!(ledger.entries[0].gpu.serial, serial);
     assert!(State::Known(ledger.clone()).knows_serials());
     // And one that is learnt later is learnt.
-    ledger.close(&first(), entry(first(), 0).since, "verified");
+    ledger.close(&first(), entry(first(), 0).since, &verified());
     assert!(!State::Known(ledger.clone()).knows_serials());
     ledger.add(entry(first(), 0));
     let mut later = entry(first(), 60);
@@ -108,31 +117,60 @@ fn why_a_gpu_is_back_is_kept_and_not_for_ever() {
     assert_eq!(ledger.accept_loss(now, "again"), None);
     for round in 0..MOST_PAST + 10 {
         ledger.add(entry(first(), 0));
-        ledger.close(&first(), now, &format!("round {round}"));
+        let reason = format!("round {round}");
+        ledger.close(&first(), now, &Closing::Forced { reason });
     }
     assert_eq!(ledger.past.len(), MOST_PAST);
     let last = ledger.past.last().unwrap();
-    assert_eq!(last.why, "round 109");
-    assert!(
-        last.what.starts_with("0000:01:00 [10de:2231]: quarantined since"),
-        "{last:?}"
-    );
+    let reason = "round 109".to_owned();
+    assert_eq!(last.why, Closing::Forced { reason });
+    let entry = entry(first(), 0);
+    assert_eq!(last.what, PastEntry::Gpu { entry });
     let text = serde_json::to_string(&ledger).unwrap();
     assert_eq!(Ledger::parse(text.as_bytes()).unwrap(), ledger);
 }
 
+fn frozen() -> Ledger {
+    let mut ledger = with(&[entry(first(), 0), entry(second(), 30)]);
+    ledger.close(&second(), entry(second(), 60).since, &verified());
+    ledger.lost = Some(lost());
+    ledger
+}
+
 #[test]
 fn the_form_of_the_file_is_frozen() {
-    let mut ledger = with(&[entry(first(), 0)]);
-    ledger.lost = Some(lost());
-    let frozen = include_str!("quarantine-1.json");
-    assert_eq!(serde_json::to_string_pretty(&ledger).unwrap(), frozen.trim_end());
-    assert_eq!(Ledger::parse(frozen.as_bytes()).unwrap(), ledger);
+    let text = include_str!("quarantine-2.json");
+    assert_eq!(serde_json::to_string_pretty(&frozen()).unwrap(), text.trim_end());
+    assert_eq!(Ledger::parse(text.as_bytes()).unwrap(), frozen());
+}
+
+#[test]
+fn version_1_is_read_and_its_sentences_are_kept() {
+    let mut former: Value = serde_json::from_str(include_str!("quarantine-1.json")).unwrap();
+    let text = |text: &str| text.to_owned();
+    let mut expected = frozen();
+    expected.past.clear();
+    expected.entries[0].cause = None;
+    expected.entries[0].attempts = vec![Attempt::Text {
+        text: text("kernel FLR: timed out"),
+    }];
+    assert_eq!(Ledger::parse(former.to_string().as_bytes()).unwrap(), expected);
+    former["past"] = serde_json::json!([
+        {"until": "2026-09-21T14:13:20Z", "what": "0000:01:00: quarantined", "why": "after 3 verified resets"}
+    ]);
+    let read = Ledger::parse(former.to_string().as_bytes()).unwrap();
+    let what = PastEntry::Text {
+        text: text("0000:01:00: quarantined"),
+    };
+    let why = Closing::Text {
+        text: text("after 3 verified resets"),
+    };
+    assert_eq!((&read.past[0].what, &read.past[0].why), (&what, &why));
 }
 
 #[test]
 fn another_schema_is_not_taken_for_damage() {
-    let other = br#"{"schema": "reseat.quarantine/2", "gpus": 7}"#;
-    assert!(matches!(Ledger::parse(other), Err(LedgerError::Schema { .. })));
-    assert!(matches!(Ledger::parse(b"{"), Err(LedgerError::Form(_))));
+    let other = br#"{"schema": "reseat.quarantine/3", "gpus": 7}"#;
+    assert!(matches!(Ledger::parse(other), Err(VersionError::Schema { .. })));
+    assert!(matches!(Ledger::parse(b"{"), Err(VersionError::Form(_))));
 }

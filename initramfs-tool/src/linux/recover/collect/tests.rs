@@ -2,8 +2,9 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::decode::{self, hex};
+use crate::model::finding::id;
+use crate::model::subject::Member;
 use crate::records::evidence::{Role, hex_of};
-use crate::recovery::Member;
 
 const GPU_SPACE: &str = include_str!("../../../../../core/tests/fixtures/nvidia-rtx-3060-ti-2489.hex");
 const PORT_SPACE: &str = include_str!("../../../../../core/tests/fixtures/intel-skylake-root-port-2030.hex");
@@ -15,7 +16,7 @@ const LINK_STATUS: usize = 0xa3;
 struct Machine {
     _directory: tempfile::TempDir,
     root: Root,
-    subject: Subject,
+    subject: RecoverySubject,
 }
 
 /// The 4096 bytes of a fixture: those that it does not give are 0.
@@ -37,7 +38,7 @@ impl Machine {
         let machine = Self {
             root: Root::at(directory.path()),
             _directory: directory,
-            subject: Subject {
+            subject: RecoverySubject {
                 device: gpu.device_address(),
                 function: gpu,
                 members: vec![Member {
@@ -67,7 +68,7 @@ impl Machine {
 
     fn space(&self, function: &str) -> Space {
         let collected = self.collect(Part::Function(address(function)));
-        assert_eq!(collected.not_read, Vec::<String>::new());
+        assert_eq!(collected.not_read, Vec::new());
         collected.functions[0].space.clone().unwrap()
     }
 }
@@ -77,7 +78,10 @@ fn of_a_space_everything_is_read_that_can_be_decoded() {
     let machine = Machine::new();
     for (function, fixture) in [(PORT, PORT_SPACE), (GPU, GPU_SPACE)] {
         let space = machine.space(function);
-        assert!(space.readiness.starts_with("ready"), "{space:?}");
+        assert!(
+            matches!(space.state, SpaceState::Read(Readiness::Ready(_))),
+            "{space:?}"
+        );
         let registers = space
             .hex
             .split_ascii_whitespace()
@@ -112,10 +116,10 @@ fn below_a_link_that_is_not_active_nothing_is_read() {
     fs::remove_file(machine.root.function(address(GPU)).join("config")).unwrap();
     machine.write(GPU, "current_link_speed", "16.0 GT/s PCIe\n");
     let collected = machine.collect(Part::Function(address(GPU)));
-    assert_eq!(collected.not_read, Vec::<String>::new());
+    assert_eq!(collected.not_read, Vec::new());
     let function = &collected.functions[0];
     let space = function.space.as_ref().unwrap();
-    assert!(space.readiness.contains("link"), "{space:?}");
+    assert_eq!(space.state, SpaceState::Read(Readiness::LinkInactive));
     assert_eq!(space.hex, "");
     assert!(function.attributes.is_empty(), "{function:?}");
     assert!(machine.space(PORT).answered());
@@ -128,7 +132,7 @@ fn what_sleeps_is_not_woken() {
     for (file, value) in [("power_state", "D3cold"), ("power/runtime_status", "suspended")] {
         machine.write(GPU, file, value);
         let space = machine.space(GPU);
-        assert!(space.readiness.contains(&format!("asleep ({value})")), "{space:?}");
+        assert_eq!(space.state, SpaceState::Asleep(value.to_owned()));
         machine.write(GPU, file, "active");
     }
 }
@@ -143,7 +147,7 @@ fn of_what_does_not_answer_one_register_is_read() {
     let function = &collected.functions[0];
     let space = function.space.as_ref().unwrap();
     assert_eq!(space.hex, "00: ff ff ff ff\n");
-    assert!(space.readiness.starts_with("absent"), "{space:?}");
+    assert_eq!(space.state, SpaceState::Read(Readiness::Absent));
     let names: Vec<&String> = function.attributes.keys().collect();
     assert_eq!(names, ["driver_override"]);
 }
@@ -159,7 +163,9 @@ fn what_was_removed_and_what_cannot_be_read_is_named() {
         assert_eq!((gpu.role, gpu.listed, &gpu.space), (Role::Gpu, false, &None));
     }
     let collected = machine.collect(Part::Function(address(PORT)));
-    assert!(collected.not_read[0].contains("is short"), "{collected:?}");
+    assert_eq!(collected.not_read[0].id, id::CONFIG_UNREADABLE);
+    let cause = collected.not_read[0].evidence.get("cause").unwrap();
+    assert!(cause.contains("is short"), "{cause}");
     assert_eq!(machine.collect(Part::Users), Collected::default());
 }
 

@@ -11,7 +11,7 @@ use crate::linux::test_root::TestRoot;
 use crate::rules::Contract;
 
 const LEDGER: &str = "/var/lib/reseat/quarantine.json";
-const FROZEN: &str = include_str!("../../../records/quarantine/quarantine-1.json");
+const FROZEN: &str = include_str!("../../../records/quarantine/quarantine-2.json");
 
 /// A machine whose rules choose the GPU at 0000:01:00.
 struct Machine(TestRoot);
@@ -72,7 +72,11 @@ fn device(bus: u8) -> DeviceAddress {
 fn what_is_not_there_cannot_be_taken_out_of_service() {
     let machine = Machine::new();
     let error = quarantine(&machine.root(), device(1), "loud").unwrap_err();
-    assert_eq!(error.to_string(), "no GPU is at 0000:01:00");
+    let [finding] = error.findings().try_into().unwrap();
+    assert_eq!(
+        (&finding.id, finding.subject.name.as_str()),
+        (&id::NO_GPU_AT, "0000:01:00")
+    );
     assert!(!machine.root().path(LEDGER).exists());
 }
 
@@ -80,14 +84,15 @@ fn what_is_not_there_cannot_be_taken_out_of_service() {
 fn one_that_was_pulled_out_is_not_there_and_can_be_struck_off() {
     let machine = Machine::new().with_ledger(&ledger());
     let applied = apply(&machine.root());
-    assert_eq!(applied.gpus, [(device(1), Isolation::NotThere)]);
-    assert_eq!(applied.problems, Vec::<String>::new());
+    assert_eq!(applied.gpus, [(device(1), IsolationResult::NotThere)]);
+    assert_eq!(applied.findings, Vec::new());
     assert_eq!(machine.force("0000:01:00").unwrap(), Returned::Back);
     let State::Known(ledger) = read_quarantine(&machine.root()) else {
         panic!("the ledger cannot be read")
     };
     assert!(ledger.entries.is_empty());
-    assert_eq!(ledger.past[0].why, "by force: it was pulled out");
+    let reason = "it was pulled out".to_owned();
+    assert_eq!(ledger.past[0].why, Closing::Forced { reason });
 }
 
 #[test]
@@ -96,14 +101,16 @@ fn one_in_whose_place_another_stands_is_forgotten_and_nobody_else() {
     // Nobody is in its place: it may be there and not answer.
     let machine = Machine::new().with_ledger(&ledger());
     assert!(matches!(forget(&machine, 1), Err(QuarantineError::NotSeen { .. })));
-    assert!(matches!(forget(&machine, 2), Err(QuarantineError::NothingNoted(_))));
+    assert!(matches!(forget(&machine, 2), Err(QuarantineError::NotQuarantined(_))));
     // It is there.
     let machine = machine.with_gpu(1, None);
     let error = forget(&machine, 1).unwrap_err();
-    assert!(
-        error.to_string().contains("`reseat return-to-service 0000:01:00`"),
-        "{error}"
+    let [finding] = error.findings().try_into().unwrap();
+    assert_eq!(
+        (&finding.id, finding.subject.name.as_str()),
+        (&id::STILL_IN_MACHINE, "0000:01:00")
     );
+    assert_eq!(finding.remedy, Some(id::RETURN_TO_SERVICE));
     assert_eq!(fs::read_to_string(machine.root().path(LEDGER)).unwrap(), ledger());
     // Another model stands there.
     machine.write("/sys/bus/pci/devices/0000:01:00.0/device", "0x2489\n");
@@ -113,10 +120,8 @@ fn one_in_whose_place_another_stands_is_forgotten_and_nobody_else() {
         panic!("the ledger cannot be read")
     };
     assert!(ledger.entries.is_empty());
-    assert_eq!(
-        ledger.past.last().unwrap().why,
-        "not in this machine any more: sent back to its maker"
-    );
+    let reason = "sent back to its maker".to_owned();
+    assert_eq!(ledger.past.last().unwrap().why, Closing::LeftMachine { reason });
 }
 
 #[test]
@@ -146,7 +151,7 @@ fn where_nobody_knows_a_gpu_that_is_not_ours_is_left_alone() {
     let machine = Machine::new().with_gpu(2, Some("ast")).with_ledger("{");
     let applied = apply(&machine.root());
     assert_eq!(applied.gpus, []);
-    assert_eq!(applied.problems.len(), 1, "{applied:?}");
+    assert_eq!(applied.findings.len(), 1, "{applied:?}");
 }
 
 #[test]

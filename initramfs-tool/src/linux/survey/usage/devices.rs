@@ -5,17 +5,40 @@ use std::{fs, io};
 
 use reseat_core::address::FunctionAddress;
 
+use crate::linux::sysfs::attributes::FileError;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
-use crate::model::usage::{DeviceKind, DeviceNumber, Findings, Interface, User, Watch, WatchedDevice, nvidia_minor};
+use crate::model::finding::{Finding, Subject, id};
+use crate::model::usage::{DeviceKind, DeviceNumber, Interface, Seen, User, Watch, WatchedDevice, nvidia_minor};
 
 /// A USB device's disk is nine directories below the function. More is no device of any kind known.
 const DEEPEST: usize = 24;
 /// All of NVIDIA's `/dev/nvidia0` and so on, as the kernel's `Documentation/admin-guide/devices.txt` has it.
 const NVIDIA_MAJOR: u32 = 195;
 
+/// A device file of a function that cannot be found out.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DeviceError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("cannot list {path}: {cause}", path = path.display())]
+    List { path: PathBuf, cause: io::Error },
+    #[error("{path} holds `{text}`, not a device's number", path = path.display())]
+    NoNumber { path: PathBuf, text: String },
+    #[error("{path} names no minor number", path = path.display())]
+    NoMinor { path: PathBuf },
+    #[error("{path} is too deep", path = path.display())]
+    TooDeep { path: PathBuf },
+}
+
+impl DeviceError {
+    pub(super) fn finding(&self, function: FunctionAddress) -> Finding {
+        Finding::error(id::DEVICE_FILES_UNKNOWN, Subject::function(function)).with("cause", self)
+    }
+}
+
 /// What is to be looked for. Virtual functions and mediated devices are users found on the way.
-pub(super) fn of(root: &Root, functions: &[FunctionAddress], findings: &mut Findings) -> Watch {
+pub(super) fn of(root: &Root, functions: &[FunctionAddress], seen: &mut Seen) -> Watch {
     let mut watch = Watch {
         functions: functions.to_owned(),
         devices: Vec::new(),
@@ -25,19 +48,19 @@ pub(super) fn of(root: &Root, functions: &[FunctionAddress], findings: &mut Find
             root,
             function: *function,
             watch: &mut watch,
-            findings,
+            seen,
         };
-        if let Err(problem) = survey.run() {
-            findings.obstacles.push(format!("{function}: {problem}"));
+        if let Err(error) = survey.run() {
+            seen.obstacles.push(error.finding(*function));
         }
     }
     watch
 }
 
 /// A VFIO group that a function is in: its name below /sys/class/vfio and /dev/vfio, and its number.
-pub(super) fn groups_of(root: &Root, function: FunctionAddress) -> Result<Vec<(String, DeviceNumber)>, String> {
+pub(super) fn groups_of(root: &Root, function: FunctionAddress) -> Result<Vec<(String, DeviceNumber)>, DeviceError> {
     let link = root.function(function).join("iommu_group");
-    let Some(group) = attributes::link_name(&link).map_err(|error| error.to_string())? else {
+    let Some(group) = attributes::link_name(&link)? else {
         return Ok(Vec::new());
     };
     let mut groups = Vec::new();
@@ -55,11 +78,11 @@ struct Survey<'a> {
     root: &'a Root,
     function: FunctionAddress,
     watch: &'a mut Watch,
-    findings: &'a mut Findings,
+    seen: &'a mut Seen,
 }
 
 impl Survey<'_> {
-    fn run(&mut self) -> Result<(), String> {
+    fn run(&mut self) -> Result<(), DeviceError> {
         for (_, number) in groups_of(self.root, self.function)? {
             self.add(number, Interface::Vfio);
         }
@@ -69,8 +92,8 @@ impl Survey<'_> {
     }
 
     /// Files of the driver's own, which are not below the function.
-    fn driver(&mut self) -> Result<(), String> {
-        let driver = functions::driver_of(self.root, self.function).map_err(|error| error.to_string())?;
+    fn driver(&mut self) -> Result<(), DeviceError> {
+        let driver = functions::driver_of(self.root, self.function)?;
         let number = match driver.as_deref() {
             Some("nvidia") => Some(self.nvidia()?),
             Some("amdgpu") => number_if_there(&self.root.path("/sys/class/kfd/kfd/dev"), DeviceKind::Character)?,
@@ -91,11 +114,11 @@ impl Survey<'_> {
         });
     }
 
-    fn nvidia(&self) -> Result<DeviceNumber, String> {
+    fn nvidia(&self) -> Result<DeviceNumber, DeviceError> {
         let gpus = self.root.path("/proc/driver/nvidia/gpus");
         let path = gpus.join(self.function.to_string()).join("information");
-        let text = attributes::read(&path).map_err(|error| error.to_string())?;
-        let minor = nvidia_minor(&text).ok_or_else(|| format!("{} names no minor number", path.display()))?;
+        let text = attributes::read(&path)?;
+        let minor = nvidia_minor(&text).ok_or(DeviceError::NoMinor { path })?;
         Ok(DeviceNumber {
             kind: DeviceKind::Character,
             major: NVIDIA_MAJOR,
@@ -104,7 +127,7 @@ impl Survey<'_> {
     }
 
     /// By their links: `sriov_numvfs` waits for the device's lock, which a reset that hangs may have.
-    fn virtual_functions(&mut self) -> Result<(), String> {
+    fn virtual_functions(&mut self) -> Result<(), DeviceError> {
         let directory = self.root.function(self.function);
         let names = names(&directory)?;
         let is_link = |name: &&String| {
@@ -114,17 +137,17 @@ impl Survey<'_> {
         let count = names.iter().filter(is_link).count();
         if count > 0 {
             let function = self.function;
-            self.findings.users.push(User::VirtualFunctions { function, count });
+            self.seen.users.push(User::VirtualFunctions { function, count });
         }
         Ok(())
     }
 
     /// Every `dev` below the function. Links lead elsewhere; what is below another function is that one's.
-    fn descend(&mut self) -> Result<(), String> {
+    fn descend(&mut self) -> Result<(), DeviceError> {
         let mut rest = vec![(self.root.function(self.function), DeviceKind::Character, 0)];
         while let Some((directory, kind, depth)) = rest.pop() {
             if depth > DEEPEST {
-                return Err(format!("{} is too deep", directory.display()));
+                return Err(DeviceError::TooDeep { path: directory });
             }
             for name in names_if_there(&directory)? {
                 let path = directory.join(&name);
@@ -144,7 +167,7 @@ impl Survey<'_> {
         Ok(())
     }
 
-    fn device(&mut self, path: &Path, kind: DeviceKind) -> Result<(), String> {
+    fn device(&mut self, path: &Path, kind: DeviceKind) -> Result<(), DeviceError> {
         if let Some(number) = number_if_there(path, kind)? {
             // The function's own file, where the kernel has such.
             let is_vfio = path.components().any(|part| part.as_os_str() == "vfio-dev");
@@ -154,10 +177,10 @@ impl Survey<'_> {
         Ok(())
     }
 
-    fn mediated(&mut self, path: &Path, name: &str) -> Result<(), String> {
-        let subsystem = attributes::link_name(&path.join("subsystem")).map_err(|error| error.to_string())?;
+    fn mediated(&mut self, path: &Path, name: &str) -> Result<(), DeviceError> {
+        let subsystem = attributes::link_name(&path.join("subsystem"))?;
         if subsystem.as_deref() == Some("mdev") {
-            self.findings.users.push(User::Mediated {
+            self.seen.users.push(User::Mediated {
                 function: self.function,
                 name: name.to_owned(),
             });
@@ -167,25 +190,31 @@ impl Survey<'_> {
 }
 
 /// The number in a `dev` file; nothing if the device has gone meanwhile or never was.
-fn number_if_there(path: &Path, kind: DeviceKind) -> Result<Option<DeviceNumber>, String> {
-    let Some(text) = attributes::read_if_there(path).map_err(|error| error.to_string())? else {
+fn number_if_there(path: &Path, kind: DeviceKind) -> Result<Option<DeviceNumber>, DeviceError> {
+    let Some(text) = attributes::read_if_there(path)? else {
         return Ok(None);
     };
     match DeviceNumber::parse(kind, &text) {
         Some(number) => Ok(Some(number)),
-        None => Err(format!("{} holds `{text}`, not a device's number", path.display())),
+        None => Err(DeviceError::NoNumber {
+            path: path.to_owned(),
+            text,
+        }),
     }
 }
 
-fn names_if_there(directory: &PathBuf) -> Result<Vec<String>, String> {
+fn names_if_there(directory: &PathBuf) -> Result<Vec<String>, DeviceError> {
     match fs::symlink_metadata(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         _ => names(directory),
     }
 }
 
-fn names(directory: &Path) -> Result<Vec<String>, String> {
-    let failed = |error: io::Error| format!("cannot list {}: {error}", directory.display());
+fn names(directory: &Path) -> Result<Vec<String>, DeviceError> {
+    let failed = |cause| DeviceError::List {
+        path: directory.to_owned(),
+        cause,
+    };
     let entries = fs::read_dir(directory).map_err(failed)?;
     let names = entries.map(|entry| Ok(entry.map_err(failed)?.file_name().to_string_lossy().into_owned()));
     names.collect()

@@ -13,22 +13,23 @@ use rustix::fs::{OFlags, major, minor};
 
 use super::devices;
 use crate::linux::sysfs::root::Root;
-use crate::model::usage::{DeviceNumber, Findings, User};
+use crate::model::finding::{Finding, Subject, id};
+use crate::model::usage::{DeviceNumber, Seen, User};
 
 /// Opens the groups of the functions, and closes them again.
-pub(super) fn look(root: &Root, functions: &[FunctionAddress], findings: &mut Findings) {
-    let mut seen = Vec::new();
+pub(super) fn search(root: &Root, functions: &[FunctionAddress], seen: &mut Seen) {
+    let mut opened = Vec::new();
     for function in functions {
         match devices::groups_of(root, *function) {
             Ok(groups) => {
                 for (name, number) in groups {
-                    if !seen.contains(&name) {
-                        note(*function, &name, open(root, &name, number), findings);
-                        seen.push(name);
+                    if !opened.contains(&name) {
+                        note(*function, &name, open(root, &name, number), seen);
+                        opened.push(name);
                     }
                 }
             }
-            Err(problem) => findings.obstacles.push(format!("{function}: {problem}")),
+            Err(error) => seen.obstacles.push(error.finding(*function)),
         }
     }
 }
@@ -48,16 +49,16 @@ fn open(root: &Root, name: &str, number: DeviceNumber) -> io::Result<()> {
     }
 }
 
-fn note(function: FunctionAddress, name: &str, opened: io::Result<()>, findings: &mut Findings) {
+fn note(function: FunctionAddress, name: &str, opened: io::Result<()>, seen: &mut Seen) {
     let file = format!("/dev/vfio/{name}");
     match opened {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
-            findings.users.push(User::Hidden { file, function });
+            seen.users.push(User::Hidden { file, function });
         }
         Err(error) => {
-            let obstacle = format!("{function}: cannot see whether {file} is open: {error}");
-            findings.obstacles.push(obstacle);
+            let obstacle = Finding::error(id::GROUP_USE_UNKNOWN, Subject::function(function));
+            seen.obstacles.push(obstacle.with("file", file).with("cause", error));
         }
     }
 }
@@ -70,9 +71,9 @@ mod tests {
     #[test]
     fn a_busy_group_is_in_use_and_one_that_cannot_be_opened_is_unknown() {
         let usage = |opened| {
-            let mut findings = Findings::default();
-            note("0000:01:00.0".parse().unwrap(), "7", opened, &mut findings);
-            Usage::from(findings)
+            let mut seen = Seen::default();
+            note("0000:01:00.0".parse().unwrap(), "7", opened, &mut seen);
+            Usage::from(seen)
         };
         let error = |kind| Err(io::Error::from(kind));
         assert_eq!(usage(Ok(())), Usage::Free);

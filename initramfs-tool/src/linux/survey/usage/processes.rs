@@ -9,57 +9,54 @@ use rustix::fs::{AtFlags, CWD, FileType, StatxFlags, statx};
 
 use super::Search;
 use crate::linux::sysfs::attributes;
-use crate::model::usage::{DeviceKind, DeviceNumber, Findings, Holds, Interface, User, Watch};
+use crate::model::finding::{Finding, Subject, SubjectKind, id};
+use crate::model::usage::{DeviceKind, DeviceNumber, Holds, Interface, Seen, User, Watch};
 
 /// A process that is looked at.
 struct Process<'a> {
     pid: u32,
     watch: &'a Watch,
     how: Holds,
-    findings: &'a mut Findings,
+    seen: &'a mut Seen,
 }
 
 impl Search {
     /// Adds the processes that hold a file of the watched functions in this way, and those that cannot be looked at.
-    pub(super) fn look_at_processes(&self, watch: &Watch, how: Holds, findings: &mut Findings) {
+    pub(super) fn search_processes(&self, watch: &Watch, how: Holds, seen: &mut Seen) {
         let proc = self.root.path("/proc");
         let processes = match numbers(&proc) {
             Ok(processes) => processes,
             Err(error) => {
-                let obstacle = format!("cannot list {}: {error}", proc.display());
-                findings.obstacles.push(obstacle);
+                let obstacle = Finding::error(id::FILE_UNREADABLE, Subject::file(&proc));
+                seen.obstacles.push(obstacle.with("cause", error));
                 return;
             }
         };
         for pid in processes {
             self.at.store(pid, Ordering::Relaxed);
-            let mut process = Process {
-                pid,
-                watch,
-                how,
-                findings,
-            };
-            if let Err(error) = process.look(&proc)
+            let mut process = Process { pid, watch, how, seen };
+            if let Err(error) = process.search(&proc)
                 && !is_gone(&error)
             {
-                let command = command(&proc, pid);
-                let obstacle = format!("cannot see what process {pid} ({command}) has {how}: {error}");
-                findings.obstacles.push(obstacle);
+                let process = Subject::named(SubjectKind::Process, pid.to_string());
+                let obstacle = Finding::error(id::PROCESS_UNREADABLE, process);
+                let obstacle = obstacle.with("command", command(&proc, pid)).with("how", how.name());
+                seen.obstacles.push(obstacle.with("cause", error));
             }
         }
     }
 }
 
 impl Process<'_> {
-    fn look(&mut self, proc: &Path) -> io::Result<()> {
+    fn search(&mut self, proc: &Path) -> io::Result<()> {
         let tasks = proc.join(self.pid.to_string()).join("task");
         for task in numbers(&tasks)? {
-            let seen = match self.how {
+            let searched = match self.how {
                 Holds::Open => self.directory(proc, &tasks.join(task.to_string()).join("fd")),
                 // Threads share their memory, and have it listed under their own number too.
                 Holds::Mapped => self.directory(proc, &proc.join(task.to_string()).join("map_files")),
             };
-            match (seen, self.how) {
+            match (searched, self.how) {
                 (Ok(count), Holds::Mapped) if count > 0 => return Ok(()),
                 (Err(error), _) if !is_gone(&error) => return Err(error),
                 _ => {}
@@ -86,7 +83,7 @@ impl Process<'_> {
     fn found(&mut self, proc: &Path, path: &Path, function: FunctionAddress, interface: Interface) {
         // Closed meanwhile, it has no name any more: it was held all the same.
         let file = fs::read_link(path).unwrap_or_else(|_| PathBuf::from("a file"));
-        self.findings.users.push(User::Process {
+        self.seen.users.push(User::Process {
             pid: self.pid,
             command: command(proc, self.pid),
             how: self.how,

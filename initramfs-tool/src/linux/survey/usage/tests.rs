@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::linux::test_root::TestRoot;
+use crate::linux::test_root::{TestRoot, facts_of};
 use crate::model::usage::{DeviceKind, DeviceNumber, Interface, User, Watch, WatchedDevice};
 
 const GPU: &str = "/sys/bus/pci/devices/0000:01:00.0";
@@ -49,15 +49,17 @@ impl Machine {
     #[track_caller]
     fn assert_used(&self, expected: &str) {
         let usage = self.usage();
-        assert!(matches!(usage, Usage::Used(_)), "{usage}");
-        assert!(usage.to_string().contains(expected), "{usage}");
+        assert!(matches!(usage, Usage::Used(_)), "{usage:?}");
+        let facts = facts_of(&usage.findings());
+        assert!(facts.contains(expected), "{facts}");
     }
 
     #[track_caller]
     fn assert_unknown(&self, expected: &str) {
         let usage = self.usage();
-        assert!(matches!(usage, Usage::Unknown(_)), "{usage}");
-        assert!(usage.to_string().contains(expected), "{usage}");
+        assert!(matches!(usage, Usage::Unknown(_)), "{usage:?}");
+        let facts = facts_of(&usage.findings());
+        assert!(facts.contains(expected), "{facts}");
     }
 }
 
@@ -78,7 +80,7 @@ fn device_files_below_the_function_are_found_by_number() {
     ] {
         let machine = Machine::new().with_open_device();
         machine.write(&format!("{GPU}/{dev}"), ZERO);
-        machine.assert_used("process 4242 (qemu) has");
+        machine.assert_used("used-by-process 0000:01:00.0 pid=4242 command=qemu");
     }
 }
 
@@ -87,7 +89,7 @@ fn a_group_is_found_with_and_without_an_iommu() {
     for name in ["7", "noiommu-7"] {
         let machine = Machine::new().with_open_device();
         machine.write(&format!("/sys/class/vfio/{name}/dev"), ZERO);
-        machine.assert_used("process 4242 (qemu) has");
+        machine.assert_used("used-by-process 0000:01:00.0 pid=4242 command=qemu");
     }
     let machine = Machine::new().with_open_device();
     machine.write("/sys/class/vfio/8/dev", ZERO);
@@ -130,7 +132,7 @@ fn what_is_below_another_function_or_behind_a_link_is_not_its_own() {
 fn a_free_group_is_opened_and_one_that_is_no_group_is_unknown() {
     let machine = Machine::new();
     machine.write("/sys/class/vfio/7/dev", ZERO);
-    machine.assert_unknown("cannot see whether /dev/vfio/7 is open");
+    machine.assert_unknown("group-use-unknown 0000:01:00.0 file=/dev/vfio/7");
     machine.link("/dev/vfio/7", "/dev/zero");
     assert_eq!(machine.usage(), Usage::Free);
     fs::remove_file(machine.root().path("/dev/vfio/7")).unwrap();
@@ -165,11 +167,11 @@ fn virtual_functions_and_mediated_devices_are_users() {
     let machine = Machine::new();
     machine.link(&format!("{GPU}/virtfn0"), "../0000:01:00.4");
     machine.link(&format!("{GPU}/virtfn1"), "../0000:01:00.5");
-    machine.assert_used("0000:01:00.0 has 2 virtual functions");
+    machine.assert_used("virtual-functions-in-use 0000:01:00.0 count=2");
     let machine = Machine::new();
     let device = "f4c4a5b0-8f2b-4b0e-9a42-6f0f4dd8a4d1";
     machine.link(&format!("{GPU}/{device}/subsystem"), "../../../../../bus/mdev");
-    machine.assert_used(&format!("has the mediated device {device}"));
+    machine.assert_used(&format!("mediated-device-in-use 0000:01:00.0 name={device}"));
 }
 
 #[test]
@@ -177,7 +179,7 @@ fn a_file_that_only_another_thread_has_is_found() {
     let machine = Machine::new();
     machine.write(&format!("{GPU}/drm/card0/dev"), ZERO);
     machine.link("/proc/4242/task/4300/fd/9", "/dev/zero");
-    machine.assert_used("process 4242 (qemu) has /dev/zero of 0000:01:00.0 open");
+    machine.assert_used("0000:01:00.0 pid=4242 command=qemu file=/dev/zero how=open");
 }
 
 #[test]
@@ -185,7 +187,7 @@ fn a_mapped_device_is_found_after_its_file_is_closed() {
     let machine = Machine::new();
     machine.write(&format!("{GPU}/drm/card0/dev"), ZERO);
     machine.link("/proc/4242/map_files/7f00-7f01", "/dev/zero");
-    machine.assert_used("has /dev/zero of 0000:01:00.0 mapped");
+    machine.assert_used("used-by-process 0000:01:00.0 pid=4242 command=qemu file=/dev/zero how=mapped");
 }
 
 #[test]
@@ -196,7 +198,7 @@ fn memory_is_found_though_the_first_thread_has_ended() {
     fs::create_dir_all(machine.root().path("/proc/77/task/78")).unwrap();
     fs::create_dir_all(machine.root().path("/proc/77/map_files")).unwrap();
     machine.link("/proc/78/map_files/7f00-7f01", "/dev/zero");
-    machine.assert_used("process 77 (gone) has /dev/zero of 0000:01:00.0 mapped");
+    machine.assert_used("0000:01:00.0 pid=77 command=gone file=/dev/zero how=mapped");
 }
 
 #[test]
@@ -208,7 +210,7 @@ fn a_mapped_bar_is_found() {
     fs::write(&bar, "").unwrap();
     let machine = Machine::new();
     machine.link("/proc/4242/map_files/7f00-7f01", bar.to_str().unwrap());
-    machine.assert_used("0000:01:00.0/resource1 of 0000:01:00.0 mapped");
+    machine.assert_used("0000:01:00.0/resource1 how=mapped");
 }
 
 #[test]
@@ -221,7 +223,7 @@ fn a_namespace_of_its_own_or_a_proc_that_hides_is_unknown() {
     machine.assert_unknown("pid:[4026532200]");
     let machine = Machine::new();
     fs::remove_dir_all(machine.root().path("/proc")).unwrap();
-    machine.assert_unknown("cannot list");
+    machine.assert_unknown("file-unreadable");
 }
 
 #[test]
@@ -230,7 +232,7 @@ fn a_process_that_cannot_be_looked_at_is_named() {
     // A file in the place of the directory: an error for root, too.
     machine.write("/proc/77/comm", "secret\n");
     machine.write("/proc/77/task/77/fd", "");
-    machine.assert_unknown("process 77 (secret)");
+    machine.assert_unknown("process-unreadable 77 command=secret");
 }
 
 #[test]
@@ -246,7 +248,7 @@ fn a_process_that_ends_meanwhile_is_nobody() {
 fn a_function_that_is_not_there_is_unknown_use() {
     let machine = Machine::new();
     fs::remove_dir_all(machine.root().path(GPU)).unwrap();
-    machine.assert_unknown("0000:01:00.0: cannot list");
+    machine.assert_unknown("device-files-unknown 0000:01:00.0 cause=cannot list");
 }
 
 #[test]
@@ -260,8 +262,9 @@ fn a_search_that_hangs_is_unknown_and_says_where() {
     machine.link("/proc/4242/task/4242/fd/4", "/dev/zero");
     let limit = Duration::from_millis(200);
     let usage = within(limit, &machine.root(), &["0000:01:00.0".parse().unwrap()]);
-    let expected = "use unknown: the search did not end within 200ms; it was at process 4242";
-    assert_eq!(usage.to_string(), expected);
+    assert!(matches!(usage, Usage::Unknown(_)), "{usage:?}");
+    let expected = "user-search-timed-out  limit_ms=200 pid=4242";
+    assert_eq!(facts_of(&usage.findings()), expected);
 }
 
 /// In the real /proc. The device is /dev/full, which nobody holds by chance.
@@ -281,9 +284,9 @@ fn real_holders(how: Holds) -> Vec<User> {
         function: "0000:01:00.0".parse().unwrap(),
         interface: Interface::Other,
     });
-    let mut findings = Findings::default();
-    search.look_at_processes(&watch, how, &mut findings);
-    findings.users
+    let mut seen = Seen::default();
+    search.search_processes(&watch, how, &mut seen);
+    seen.users
 }
 
 #[test]

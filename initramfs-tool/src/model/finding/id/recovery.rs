@@ -1,6 +1,294 @@
 //! Findings of a recovery, of quarantine and return to service.
 
 super::findings! {
-    ids {}
-    ways {}
+    ids {
+        /// A process uses a function. Facts: `pid`, `command`, `file`, `how`.
+        USED_BY_PROCESS = "used-by-process";
+        /// A VFIO group is open, and no process shows it. Facts: `file`.
+        GROUP_IN_USE = "group-in-use";
+        /// A function has virtual functions, whose users a reset would hit. Facts: `count`.
+        VIRTUAL_FUNCTIONS_IN_USE = "virtual-functions-in-use";
+        /// A function has a mediated device. Facts: `name`.
+        MEDIATED_DEVICE_IN_USE = "mediated-device-in-use";
+        /// The search for users cannot start. Facts: `cause`.
+        USERS_NOT_SEARCHED = "users-not-searched";
+        /// The search for users did not end in time. Facts: `limit_ms`, `pid`.
+        USER_SEARCH_TIMED_OUT = "user-search-timed-out";
+        /// `/proc` does not show all processes. Facts: `cause`.
+        PROCESSES_HIDDEN = "processes-hidden";
+        /// `/proc` shows the processes of one namespace only. Facts: `namespace`.
+        PROC_OF_NAMESPACE = "proc-of-namespace";
+        /// A VFIO group cannot be tried. Facts: `file`, `cause`.
+        GROUP_USE_UNKNOWN = "group-use-unknown";
+        /// The files of a process cannot be seen. Facts: `command`, `how`, `cause`.
+        PROCESS_UNREADABLE = "process-unreadable";
+        /// The device files of a function cannot be found. Facts: `cause`.
+        DEVICE_FILES_UNKNOWN = "device-files-unknown";
+        /// A GPU in use is not isolated.
+        LEFT_WITH_USER = "left-with-user";
+        /// A GPU held through VFIO is not reset, even with `--force`. Facts: `holders`.
+        NOT_FORCED = "not-forced";
+        /// The search for holders through VFIO failed, so that a GPU is not reset, even with `--force`. Facts: `cause`.
+        HOLDERS_UNKNOWN = "holders-unknown";
+        /// A GPU in use is reset because of `--force`.
+        FORCED = "forced";
+        /// A GPU cannot be surveyed. Facts: `cause`.
+        SURVEY_FAILED = "survey-failed";
+        /// No function has this device number.
+        NO_FUNCTION_AT = "no-function-at";
+        /// A device is no GPU.
+        NOT_A_GPU = "not-a-gpu";
+        /// Not all functions of the machine can be read. Facts: `cause`.
+        FUNCTIONS_UNREADABLE = "functions-unreadable";
+        /// The functions that a reset at the card root hits. Facts: `functions`.
+        RESET_DOMAIN = "reset-domain";
+        /// A reset at the card root hits functions of others. Facts: `functions`, `others`.
+        RESET_DOMAIN_SHARED = "reset-domain-shared";
+        /// What does not fit together at a function, so that it is not known what a reset hits. Facts: `anomaly`, `detail`.
+        RESET_DOMAIN_UNCERTAIN = "reset-domain-uncertain";
+        /// A function of others is in the reset domain.
+        WOULD_BE_HIT = "would-be-hit";
+        /// Models like this may not come back from FLR. Facts: `model`, `about`, `source`, `confidence`.
+        FLR_MAY_NOT_RETURN = "flr-may-not-return";
+        /// Models like this may stay absent after any reset. Facts: `model`, `about`, `source`, `confidence`.
+        ABSENT_AFTER_RESET = "absent-after-reset";
+        /// No standard reset reaches all of this model. Facts: `model`, `about`, `source`, `confidence`.
+        NEEDS_VENDOR_RESET = "needs-vendor-reset";
+        /// Something else that is reported of a model. Facts: `model`, `effect`, `about`, `source`, `confidence`.
+        MODEL_REPORTED = "model-reported";
+        /// All-ones where a value was. Facts: `aspect`.
+        ALL_ONES = "all-ones";
+        /// Something that was there is gone. Facts: `aspect`.
+        ASPECT_GONE = "aspect-gone";
+        /// Another function is at this address. Facts: `identity`.
+        OTHER_IDENTITY = "other-identity";
+        /// A function is not in D0. Facts: `state`.
+        NOT_IN_D0 = "not-in-d0";
+        /// A BAR has lost its address. Facts: `bar`.
+        BAR_LOST = "bar-lost";
+        /// A BAR is of another kind than it was. Facts: `bar`.
+        BAR_CHANGED = "bar-changed";
+        /// A BAR has another size. Facts: `bar`, `was_bytes`, `is_bytes`.
+        BAR_RESIZED = "bar-resized";
+        /// A function does not decode memory any more.
+        MEMORY_DECODE_OFF = "memory-decode-off";
+        /// Max_Payload_Size has changed. Facts: `was`, `is`.
+        PAYLOAD_SIZE_CHANGED = "payload-size-changed";
+        /// Transactions are pending.
+        TRANSACTIONS_PENDING = "transactions-pending";
+        /// The link is not active.
+        LINK_INACTIVE = "link-inactive";
+        /// The link has fewer lanes. Facts: `was`, `is`.
+        LINK_NARROWER = "link-narrower";
+        /// New uncorrectable errors on the path. Facts: `at`, `fatal`, `non_fatal`.
+        NEW_ERRORS = "new-errors";
+        /// The vendor's register is not what it was. Facts: `was`, `is`.
+        VENDOR_REGISTER_CHANGED = "vendor-register-changed";
+        /// The firmware of a function has not booted.
+        FIRMWARE_NOT_BOOTED = "firmware-not-booted";
+        /// Parts of the state were not compared. Facts: `aspects`.
+        NOT_COMPARED = "not-compared";
+        /// A GPU has no baseline.
+        NO_BASELINE = "no-baseline";
+        /// Parts of the state cannot be recorded, so that a reset stays unverified. Facts: `aspects`.
+        NOT_IN_BASELINE = "not-in-baseline";
+        /// A function does not answer as it should. Facts: `readiness`.
+        NOT_READY = "not-ready";
+        /// A GPU was not compared with its baseline.
+        NOT_EXAMINED = "not-examined";
+        /// A GPU is not well, so that its baseline is not recorded.
+        NOT_WELL = "not-well";
+        /// The version of a VBIOS is not known. Facts: `cause`.
+        VBIOS_UNKNOWN = "vbios-unknown";
+        /// A ROM is not read while the GPU is in use.
+        ROM_IN_USE = "rom-in-use";
+        /// A ROM is not read while it is unknown if the GPU is in use.
+        ROM_USE_UNKNOWN = "rom-use-unknown";
+        /// A worker does not return from the kernel.
+        RECOVERY_WORKER_BLOCKED = "recovery-worker-blocked";
+        /// The kernel holds a GPU.
+        RESET_IN_PROGRESS = "reset-in-progress";
+        /// A worker has ended without an answer. Facts: `cause`.
+        RECOVERY_WORKER_LOST = "recovery-worker-lost";
+        /// A worker answered another question. Facts: `answer`.
+        WRONG_ANSWER = "wrong-answer";
+        /// Another recovery holds the reset domain.
+        RECOVERY_UNDER_WAY = "recovery-under-way";
+        /// The lock of a reset domain cannot be taken. Facts: `cause`.
+        LOCK_FAILED = "lock-failed";
+        /// An earlier recovery was interrupted, and has to be resumed.
+        RECOVERY_INTERRUPTED = "recovery-interrupted";
+        /// No recovery was interrupted.
+        NOTHING_TO_RESUME = "nothing-to-resume";
+        /// An interrupted recovery is resumed.
+        RESUMED = "resumed";
+        /// The last reset of a GPU was not verified.
+        LAST_RESET_UNVERIFIED = "last-reset-unverified";
+        /// FLR works in this reset class. Facts: `reset_class`, `since`.
+        FLR_KNOWN_GOOD = "flr-known-good";
+        /// FLR fails in this reset class. Facts: `reset_class`, `since`.
+        FLR_KNOWN_BAD = "flr-known-bad";
+        /// The reset class of a GPU cannot be told. Facts: `cause`.
+        RESET_CLASS_UNKNOWN = "reset-class-unknown";
+        /// A line of the history is damaged. Facts: `line`, `cause`, `text`.
+        HISTORY_LINE_DAMAGED = "history-line-damaged";
+        /// The history cannot be read. Facts: `cause`.
+        HISTORY_UNREADABLE = "history-unreadable";
+        /// The history cannot be written. Facts: `cause`.
+        HISTORY_UNWRITTEN = "history-unwritten";
+        /// A file of reseat's own cannot be read. Facts: `cause`.
+        RECORD_UNREADABLE = "record-unreadable";
+        /// A file of reseat's own cannot be written. Facts: `cause`.
+        RECORD_UNWRITTEN = "record-unwritten";
+        /// The journal of a recovery is gone.
+        NO_JOURNAL = "no-journal";
+        /// A GPU has no functions.
+        NO_FUNCTIONS = "no-functions";
+        /// The bundle of a recovery was written.
+        EVIDENCE_WRITTEN = "evidence-written";
+        /// The bundle of a recovery cannot be written. Facts: `cause`.
+        EVIDENCE_UNWRITTEN = "evidence-unwritten";
+        /// A quarantine cannot be written. Facts: `cause`.
+        QUARANTINE_UNWRITTEN = "quarantine-unwritten";
+        /// The kernel still works on a GPU, so that it is not touched.
+        LEFT_ALONE = "left-alone";
+        /// What a reading through VFIO took away is not restored.
+        NOT_RESTORED = "not-restored";
+        /// No BMC is configured.
+        NO_BMC = "no-bmc";
+        /// The kernel offers no choice of a reset method.
+        RESET_METHOD_MISSING = "reset-method-missing";
+        /// The kernel does not take all of the reset methods that were chosen. Facts: `was`, `is`.
+        RESET_METHODS_REDUCED = "reset-methods-reduced";
+        /// The reset methods cannot be restored. Facts: `was`, `cause`.
+        RESET_METHODS_LOST = "reset-methods-lost";
+        /// No port is above a GPU.
+        NO_PORT_ABOVE = "no-port-above";
+        /// A bus number makes no sense. Facts: `text`.
+        NO_BUS_NUMBER = "no-bus-number";
+        /// A function was not removed. Facts: `port`.
+        STILL_BELOW = "still-below";
+        /// A function of others is below the card root. Facts: `port`.
+        STRANGER_BELOW = "stranger-below";
+        /// No slot is below a port.
+        NO_SLOT = "no-slot";
+        /// The BAR sizes of a function cannot be read.
+        BAR_SIZES_UNREADABLE = "bar-sizes-unreadable";
+        /// The kernel has no address for a BAR. Facts: `bar`.
+        NO_ROOM_FOR_BAR = "no-room-for-bar";
+        /// A BAR has its former size again. Facts: `bar`, `was_bytes`, `is_bytes`.
+        BAR_SIZE_RESTORED = "bar-size-restored";
+        /// Another driver had a function first, after a scan. Facts: `driver`, `wanted`, `time_ms`.
+        BOUND_BY_ANOTHER = "bound-by-another";
+        /// Another driver had a function first. Facts: `driver`, `wanted`.
+        BOUND_BY_ANOTHER_BEFORE = "bound-by-another-before";
+        /// A function is still bound to its driver. Facts: `driver`.
+        DRIVER_NOT_REMOVED = "driver-not-removed";
+        /// A function is bound to another driver. Facts: `driver`, `wanted`.
+        WRONG_DRIVER = "wrong-driver";
+        /// A function is bound to no driver. Facts: `wanted`.
+        NO_DRIVER = "no-driver";
+        /// A function is in another IOMMU group. Facts: `was`, `is`.
+        IOMMU_GROUP_CHANGED = "iommu-group-changed";
+        /// A claim failed and was undone. Facts: `cause`.
+        CLAIM_ROLLED_BACK = "claim-rolled-back";
+        /// Lockdown forbids the registers behind a BAR, and VFIO does not read them either.
+        REGISTERS_NOT_READ = "registers-not-read";
+        /// A GPU has one function, so that closing its VFIO device would reset it.
+        ONLY_FUNCTION = "only-function";
+        /// No sibling is reserved for vfio-pci, so that closing a VFIO device would reset them all.
+        NO_SIBLING_TO_UNBIND = "no-sibling-to-unbind";
+        /// The kernel offers no way to do no reset.
+        NO_EMPTY_RESET_METHOD = "no-empty-reset-method";
+        /// The reset methods are not empty. Facts: `methods`.
+        RESET_METHODS_LEFT = "reset-methods-left";
+        /// VFIO does not open a device. Facts: `cause`.
+        VFIO_FAILED = "vfio-failed";
+        /// The reset methods are not restored.
+        RESET_METHODS_NOT_RESTORED = "reset-methods-not-restored";
+        /// A sibling that was unbound for a reading is not bound again.
+        SIBLING_NOT_BOUND = "sibling-not-bound";
+        /// A GPU is not handed on, since not everything was compared.
+        RECOVERY_UNVERIFIED = "recovery-unverified";
+        /// A recovery was refused.
+        NOTHING_RESET = "nothing-reset";
+        /// The kernel holds a GPU until the next boot, and the recovery policy allows none.
+        KERNEL_HOLDS_GPU = "kernel-holds-gpu";
+        /// The kernel holds a GPU until the next boot.
+        REBOOT_LEFT = "reboot-left";
+        /// Only its slot's power is left, and the recovery policy allows no reboot.
+        POWER_LEFT = "power-left";
+        /// Only power or a reboot are left.
+        POWER_OR_REBOOT_LEFT = "power-or-reboot-left";
+        /// A GPU that has to be out of service is not isolated.
+        QUARANTINE_FAILED = "quarantine-failed";
+        /// A GPU is out of service. Facts: `reason`, `since`.
+        OUT_OF_SERVICE = "out-of-service";
+        /// It is not known if a GPU is out of service. Facts: `cause`.
+        OUT_OF_SERVICE_UNKNOWN = "out-of-service-unknown";
+        /// A GPU was taken out of service. Facts: `reason`.
+        QUARANTINED = "quarantined";
+        /// The entry of a GPU was removed from the quarantine. Facts: `gpu`, `reason`.
+        FORGOTTEN = "forgotten";
+        /// The loss of a damaged quarantine was accepted. Facts: `reason`, `lost`.
+        LOSS_ACCEPTED = "loss-accepted";
+        /// A GPU was returned to service. Facts: `resets`.
+        RETURNED = "returned";
+        /// A GPU was returned to service without a reset. Facts: `reason`.
+        RETURNED_BY_FORCE = "returned-by-force";
+        /// No GPU has this address.
+        NO_GPU_AT = "no-gpu-at";
+        /// A GPU is in service.
+        IN_SERVICE = "in-service";
+        /// The quarantine has no GPU of this address.
+        NOT_QUARANTINED = "not-quarantined";
+        /// A GPU to be forgotten is in the machine. Facts: `gpu`.
+        STILL_IN_MACHINE = "still-in-machine";
+        /// A GPU to be forgotten is not seen, and its place is empty. Facts: `gpu`.
+        GPU_NOT_SEEN = "gpu-not-seen";
+        /// The quarantine is damaged. Facts: `cause`.
+        QUARANTINE_DAMAGED = "quarantine-damaged";
+        /// The boot isolated a GPU that is in service by now.
+        ISOLATED_AT_BOOT = "isolated-at-boot";
+        /// A GPU out of service is not isolated.
+        NOT_ISOLATED = "not-isolated";
+        /// Functions were found by a scan of the bus. Facts: `functions`.
+        FOUND_BY_SCAN = "found-by-scan";
+        /// Functions are not found by a scan of the bus. Facts: `functions`.
+        NOT_FOUND_BY_SCAN = "not-found-by-scan";
+        /// One of the resets before a return to service. Facts: `number`, `count`.
+        RESET_OF_SEVERAL = "reset-of-several";
+        /// A GPU cannot be bound to vfio-pci. Facts: `cause`.
+        HAND_OVER_FAILED = "hand-over-failed";
+        /// A sentence that an earlier version of reseat recorded. Facts: `text`.
+        EARLIER_TEXT = "earlier-text";
+        /// Events are not in a bundle. Facts: `count`.
+        EVENTS_LEFT_OUT = "events-left-out";
+        /// Lines of the kernel log are not in a bundle. Facts: `count`, `when`.
+        KERNEL_LOG_LEFT_OUT = "kernel-log-left-out";
+        /// A reading is not in a bundle. Facts: `when`.
+        MOMENT_LEFT_OUT = "moment-left-out";
+        /// A part of the evidence was not read. Facts: `part`, `cause`.
+        PART_NOT_READ = "part-not-read";
+    }
+    ways {
+        /// Record a baseline of the GPU while it is well.
+        SAVE_BASELINE = "save-baseline";
+        /// Resume the recovery that was interrupted.
+        RESUME = "resume";
+        /// Prove the GPU by verified resets.
+        RETURN_TO_SERVICE = "return-to-service";
+        /// Return the GPU to service, and rebuild the initramfs.
+        REBUILD_AFTER_RETURN = "rebuild-after-return";
+        /// Remove the entry of a GPU that was pulled out.
+        STRIKE_OFF = "strike-off";
+        /// See the quarantine.
+        LIST_QUARANTINE = "list-quarantine";
+        /// Accept the loss of a damaged quarantine.
+        ACCEPT_LOSS = "accept-loss";
+        /// Stop the user of the GPU.
+        CLOSE_VFIO = "close-vfio";
+        /// Find out why something was not compared.
+        SEE_WHAT_IS_MISSING = "see-what-is-missing";
+    }
 }

@@ -1,15 +1,15 @@
-//! A GPU as the ladder has it.
+//! A GPU with its surroundings: what is reset with it, and the ports above.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
 use reseat_core::topology::Place;
 use serde::{Deserialize, Serialize};
 
-use crate::model::inventory::{Function, Gpu, belongs_to_a_gpu, is_gpu};
+use super::inventory::{Function, Gpu, belongs_to_a_gpu, is_gpu};
 
 /// A GPU, and what is reset with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subject {
+pub struct RecoverySubject {
     /// The device number that its functions share.
     pub device: DeviceAddress,
     /// The function that FLR is done to: the GPU itself.
@@ -35,7 +35,7 @@ pub struct Member {
     pub class: ClassCode,
 }
 
-impl Subject {
+impl RecoverySubject {
     /// The GPU that has the function at `place`, if one of its functions is a GPU.
     pub fn at(place: Place<'_>) -> Option<Self> {
         let device = place.address().device_address();
@@ -128,10 +128,10 @@ mod tests {
         port
     }
 
-    fn subject(functions: &[Function], at: &str) -> Option<Subject> {
+    fn subject(functions: &[Function], at: &str) -> Option<RecoverySubject> {
         let mut room = vec![Node::EMPTY; functions.len()];
         let topology = Topology::new(functions, &mut room).unwrap();
-        Subject::at(topology.find(at.parse().unwrap()).unwrap())
+        RecoverySubject::at(topology.find(at.parse().unwrap()).unwrap())
     }
 
     #[test]

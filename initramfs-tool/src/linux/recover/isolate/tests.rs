@@ -6,6 +6,7 @@ use std::ops::Deref;
 use super::*;
 use crate::claim::VFIO_PCI;
 use crate::linux::test_root::TestRoot;
+use crate::model::subject::Member;
 
 const DEVICES: &str = "/sys/bus/pci/devices";
 
@@ -41,13 +42,13 @@ impl Machine {
 }
 
 /// A GPU of two functions.
-pub(in crate::linux::recover) fn subject() -> Subject {
+pub(in crate::linux::recover) fn subject() -> RecoverySubject {
     let member = |function: u8| Member {
         address: format!("0000:01:00.{function}").parse().unwrap(),
         identity: "10de:2489".parse().unwrap(),
         class: "030000".parse().unwrap(),
     };
-    Subject {
+    RecoverySubject {
         device: "0000:01:00".parse().unwrap(),
         function: "0000:01:00.0".parse().unwrap(),
         members: vec![member(0), member(1)],
@@ -81,9 +82,10 @@ fn what_is_still_on_its_driver_is_not_isolated() {
         &format!("{DEVICES}/0000:01:00.1/driver"),
         "../../bus/pci/drivers/vfio-pci",
     );
-    let (observation, words) = isolate(&machine.root(), &subject());
+    let (observation, findings) = isolate(&machine.root(), &subject());
     assert!(matches!(observation, Observation::Failed(_)), "{observation:?}");
-    assert!(words[0].contains(VFIO_PCI), "{words:?}");
+    assert_eq!(findings[0].id, id::DRIVER_NOT_REMOVED);
+    assert_eq!(findings[0].evidence.get("driver"), Some(VFIO_PCI));
     assert_eq!(machine.read("/sys/bus/pci/drivers/vfio-pci/unbind"), "0000:01:00.1\n");
 }
 

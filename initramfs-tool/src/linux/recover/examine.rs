@@ -1,0 +1,86 @@
+//! The comparison of a GPU with its baseline, in a worker.
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::decision::Use;
+use reseat_core::health::{self as judged, Errors, Reading, Verdict};
+use reseat_core::recovery::Failure;
+
+use super::operate::{in_use, journal};
+use super::trouble::Stop;
+use super::vfio_registers;
+use crate::linux::state::recovery_files;
+use crate::linux::survey::health::{self, Patience};
+use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, Subject, id};
+use crate::model::subject::{Member, RecoverySubject};
+use crate::recovery::{self, Examined, FunctionBaseline, Means};
+
+/// Holds every function against its baseline, its errors against those from just before the reset.
+pub(super) fn verify(root: &Root, subject: &RecoverySubject) -> Result<Examined, Stop> {
+    let journal = journal(root, subject)?;
+    let before = |member: &Member, _: &judged::Condition| journal.errors_of(member.address);
+    let counter = |at| journal.counter(at);
+    let how = (Patience::ForBoot, Means::OrVfio);
+    examine_by(root, subject, before, counter, how)
+}
+
+/// Holds every function against its baseline as it is found, its errors against the baseline's.
+pub(super) fn examine(root: &Root, subject: &RecoverySubject, means: Means) -> Result<Examined, Stop> {
+    let before = |_: &Member, baseline: &judged::Condition| baseline.errors.clone();
+    let how = (Patience::None, means);
+    examine_by(root, subject, before, |_| judged::Counter::Continued, how)
+}
+
+fn examine_by(
+    root: &Root,
+    subject: &RecoverySubject,
+    before: impl Fn(&Member, &judged::Condition) -> Reading<Errors>,
+    counter: impl Fn(FunctionAddress) -> judged::Counter,
+    (patience, means): (Patience, Means),
+) -> Result<Examined, Stop> {
+    if subject.members.is_empty() {
+        let none = Finding::error(id::NO_FUNCTIONS, Subject::gpu(subject.device));
+        return Err(Stop::failed(Failure::Io, none));
+    }
+    let baseline = recovery_files::baseline(root, subject.device)?;
+    let mut verdict = Verdict::Verified;
+    let mut findings = Vec::new();
+    if baseline.is_none() {
+        let none = Finding::warning(id::NO_BASELINE, Subject::gpu(subject.device));
+        findings.push(none.remedy(id::SAVE_BASELINE));
+    }
+    for member in &subject.members {
+        let known = baseline.as_ref().and_then(|baseline| baseline.of(member));
+        let known = known.map_or_else(judged::Condition::unread, |known| known.observation.clone());
+        let mut now = health::observe(root, subject, member, &counter, patience);
+        if means == Means::OrVfio {
+            vfio_registers::complete(root, subject, member, &mut now, patience, &mut findings);
+        }
+        let examination = judged::judge(&known, &before(member, &known), &now);
+        findings.extend(recovery::health::faults(member.address, &examination));
+        findings.extend(recovery::health::not_compared(member.address, examination.missing));
+        verdict = verdict.and(examination.verdict());
+    }
+    Ok(Examined { verdict, findings })
+}
+
+/// Reads all that a baseline holds. Nobody has looked yet whether the GPU is used.
+pub(super) fn observe(root: &Root, subject: &RecoverySubject, means: Means) -> (Vec<FunctionBaseline>, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let observed = subject.members.iter().map(|member| {
+        let patience = Patience::None;
+        let mut now = health::observe(root, subject, member, |_| judged::Counter::Continued, patience);
+        let is_wanted = means == Means::OrVfio && vfio_registers::is_wanted(&now);
+        if is_wanted && in_use(root, subject, &mut findings) == Use::Free {
+            vfio_registers::complete(root, subject, member, &mut now, patience, &mut findings);
+        }
+        FunctionBaseline {
+            address: member.address,
+            identity: member.identity,
+            class: member.class,
+            observation: now,
+        }
+    });
+    let observed = observed.collect();
+    (observed, findings)
+}
