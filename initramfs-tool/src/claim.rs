@@ -18,11 +18,11 @@ pub use change::Change;
 pub use failure::{Failure, FailureKind};
 pub use limits::Limits;
 pub use machine::{Claim, Step};
-pub use operation::{Answer, Attribute, Operation, Verb};
+pub use operation::{Attribute, Operation, OperationAnswer, Verb};
 pub use outcome::{FunctionPower, Leftover, Outcome, Rollback};
 pub use power::{PowerReading, PowerState};
-pub use supervision::{Assignment, Command, Event, Finished, Supervision, WorkerId};
-pub use target::{Aim, Isolation, Target, TargetFunction};
+pub use supervision::{Assignment, Command, Finished, Supervision, WorkerEvent, WorkerId};
+pub use target::{Aim, DmaIsolation, Target, TargetFunction};
 
 /// The driver that a claimed function is bound to.
 pub const VFIO_PCI: &str = "vfio-pci";

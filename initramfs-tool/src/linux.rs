@@ -26,7 +26,7 @@ mod sysfs;
 #[cfg(test)]
 mod test_root;
 
-pub use claim::boot::{Options, run as boot_claim};
+pub use claim::boot::{BootOptions, run as boot_claim};
 pub use claim::displays::{CONSOLE_COMMAND, say_console};
 pub use claim::worker::work;
 pub use claim::workers::WORKER_ARGUMENT;

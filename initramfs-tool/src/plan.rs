@@ -20,7 +20,7 @@ use crate::rules::{Display, GroupPeers, Rule};
 
 /// What the rules ask for on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct ClaimPlan {
     /// Each rule with what it came to, in the rules' order.
     pub rules: Vec<(Rule, RuleOutcome)>,
     /// The GPUs to claim, by address, each once however many rules choose it; with the other functions of its IOMMU groups,
@@ -69,7 +69,7 @@ pub enum RuleOutcome {
 
 /// The machine that the rules are held against.
 #[derive(Clone, Copy, Debug)]
-pub struct Machine<'a> {
+pub struct PlanInputs<'a> {
     /// Its functions.
     pub functions: &'a [Function],
     /// Functions that are there and could not be read, and why.
@@ -79,11 +79,11 @@ pub struct Machine<'a> {
     /// What shows that something is shown through its functions.
     pub signs: &'a [Sign],
     /// What is known of its IOMMU.
-    pub iommu: &'a iommu::Evidence,
+    pub iommu: &'a iommu::IommuFacts,
 }
 
 /// Holds the rules against the machine.
-pub fn plan(rules: Vec<Rule>, machine: Machine<'_>) -> Plan {
+pub fn plan(rules: Vec<Rule>, machine: PlanInputs<'_>) -> ClaimPlan {
     let gpus = inventory::gpus(machine.functions);
     let rules: Vec<(Rule, RuleOutcome)> = rules
         .into_iter()
@@ -92,7 +92,7 @@ pub fn plan(rules: Vec<Rule>, machine: Machine<'_>) -> Plan {
             (rule, outcome.map_or_else(RuleOutcome::Nothing, RuleOutcome::Chose))
         })
         .collect();
-    let mut plan = Plan {
+    let mut plan = ClaimPlan {
         rules,
         claim: Vec::new(),
         peers: Vec::new(),
@@ -117,7 +117,7 @@ pub fn plan(rules: Vec<Rule>, machine: Machine<'_>) -> Plan {
     plan
 }
 
-impl Plan {
+impl ClaimPlan {
     /// The rules that chose a GPU.
     fn rules_for(&self, device: DeviceAddress) -> impl Iterator<Item = &Rule> {
         let chose =
@@ -141,7 +141,7 @@ impl Plan {
     }
 
     /// Who is taken with the GPU has to be one that may lose its driver.
-    fn peers_refused(&self, gpu: &Gpu, machine: Machine<'_>, gpus: &[Gpu]) -> Option<ClaimRefusal> {
+    fn peers_refused(&self, gpu: &Gpu, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Option<ClaimRefusal> {
         let (taken, _) = self.peers_of(gpu, machine, gpus);
         let is_virtual = |peer: &Function| {
             peer.physical
@@ -159,7 +159,7 @@ impl Plan {
 
     /// Who else is in the groups of a GPU: those that a rule takes, and those that stay. What a rule leaves out it does not
     /// take as a peer either.
-    fn peers_of(&self, gpu: &Gpu, machine: Machine<'_>, gpus: &[Gpu]) -> (Vec<Function>, Vec<Function>) {
+    fn peers_of(&self, gpu: &Gpu, machine: PlanInputs<'_>, gpus: &[Gpu]) -> (Vec<Function>, Vec<Function>) {
         let takes = |rule: &&Rule| rule.group_peers == GroupPeers::Claim;
         let left_out: Option<Vec<DeviceAddress>> = self
             .rules_for(gpu.device)
@@ -172,7 +172,7 @@ impl Plan {
     }
 
     /// Looks at who else is in the groups of the GPUs to claim, and takes those that a rule takes.
-    fn take_peers(&mut self, machine: Machine<'_>, gpus: &[Gpu]) {
+    fn take_peers(&mut self, machine: PlanInputs<'_>, gpus: &[Gpu]) {
         let mut taken: Vec<FunctionAddress> = self.claim.iter().flat_map(addresses).collect();
         for index in 0..self.claim.len() {
             let Some(gpu) = self.claim.get(index).cloned() else {
@@ -324,7 +324,7 @@ fn addresses(gpu: &Gpu) -> impl Iterator<Item = FunctionAddress> {
 }
 
 /// The other functions in the groups of a GPU. Bridges do not count.
-fn peers<'a>(gpu: &'a Gpu, machine: Machine<'a>) -> impl Iterator<Item = &'a Function> {
+fn peers<'a>(gpu: &'a Gpu, machine: PlanInputs<'a>) -> impl Iterator<Item = &'a Function> {
     let shares = |function: &Function| {
         let mut functions = gpu.functions.iter();
         function.iommu_group.is_some() && functions.any(|it| it.iommu_group == function.iommu_group)
@@ -341,7 +341,7 @@ fn is_stranger(function: &Function) -> bool {
 }
 
 /// A function of this device number cannot be read.
-fn cannot_read(device: DeviceAddress, machine: Machine<'_>) -> Option<ClaimRefusal> {
+fn cannot_read(device: DeviceAddress, machine: PlanInputs<'_>) -> Option<ClaimRefusal> {
     let mut unreadable = machine.unreadable.iter();
     let (function, problem) = unreadable.find(|(address, _)| address.device_address() == device)?;
     Some(ClaimRefusal::CannotRead {
@@ -364,7 +364,7 @@ fn virtual_functions(function: &Function, functions: &[Function]) -> Option<usiz
     (count > 0).then_some(count)
 }
 
-fn refusal(gpu: &Gpu, machine: Machine<'_>) -> Option<ClaimRefusal> {
+fn refusal(gpu: &Gpu, machine: PlanInputs<'_>) -> Option<ClaimRefusal> {
     if let Some(refusal) = cannot_read(gpu.device, machine) {
         return Some(refusal);
     }

@@ -9,7 +9,10 @@ pub mod evidence;
 pub mod history;
 #[cfg(feature = "operator")]
 pub mod quarantine;
+#[cfg(feature = "operator")]
 pub(crate) mod versioned;
+#[cfg(feature = "operator")]
 pub(crate) mod wire;
 
+#[cfg(feature = "operator")]
 pub use versioned::VersionError;

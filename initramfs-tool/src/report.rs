@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::{Finished, Limits, VFIO_PCI};
 use crate::model::finding::{Finding, Subject, id};
-use crate::plan::{Plan, RuleOutcome};
+use crate::plan::{ClaimPlan, RuleOutcome};
 use crate::rules::Source;
 
 /// The version of the report's form.
@@ -118,7 +118,7 @@ pub struct ModuleReport {
 #[derive(Debug)]
 pub struct RunResult {
     /// Rules held against the machine.
-    pub plan: Plan,
+    pub plan: ClaimPlan,
     /// What was found wrong apart from them.
     pub problems: Vec<Finding>,
     /// How vfio-pci came to be there.
@@ -180,7 +180,7 @@ impl Report {
             for peer in &mut gpu.peers {
                 peer.driver = driver_now(peer.address);
             }
-            gpu.hold_to_its_word();
+            gpu.check_drivers();
         }
         gpus.sort_by_key(|gpu| gpu.device);
         let rules: Vec<RuleReport> = findings.plan.rules.iter().map(RuleReport::from).collect();

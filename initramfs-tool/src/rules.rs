@@ -6,18 +6,20 @@
 mod command_line;
 mod file;
 #[cfg(feature = "operator")]
-mod recover;
+mod recovery_policy;
 mod selector;
 
 pub use command_line::{CommandLine, Switch};
 pub use file::{LARGEST as LARGEST_FILE, RulesFileError, parse as parse_file};
 #[cfg(feature = "operator")]
-pub use recover::{Contract, Reboot, parse as parse_contract};
+pub use recovery_policy::{Contract, Reboot, parse as parse_contract};
 pub use selector::{Selector, SelectorError, Term};
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::model::inventory::WantedDetails;
 
 /// One request for a claim, and where it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +76,22 @@ impl Rule {
     }
 }
 
+/// The details that rules ask for.
+pub fn wanted_details(rules: &[Rule]) -> WantedDetails {
+    let choices = rules.iter().flat_map(|rule| rule.not.iter().chain([&rule.choice]));
+    let selectors = choices.filter_map(|choice| choice.selector.as_ref().ok());
+    let mut wanted = WantedDetails::default();
+    for term in selectors.flat_map(Selector::terms) {
+        match term {
+            Term::Subsystem(_) => wanted.subsystem = true,
+            Term::Path(_) | Term::Slot(_) => wanted.place = true,
+            Term::Serial(_) => wanted.serial = true,
+            Term::Address(_) | Term::Device(_) | Term::Identity(_) | Term::Gpu => {}
+        }
+    }
+    wanted
+}
+
 impl Choice {
     fn new(source: Source, text: &str) -> Self {
         let text = text.trim();
@@ -82,12 +100,6 @@ impl Choice {
             text: text.to_owned(),
             selector: text.parse(),
         }
-    }
-}
-
-impl fmt::Display for Choice {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "`{}` ({})", self.text, self.source)
     }
 }
 

@@ -11,8 +11,9 @@ use reseat_scenarios::recovery::Recovery;
 use reseat_scenarios::recovery_cost::{self, KernelPath};
 use reseat_vm::artifacts::Part;
 
+use crate::build::{self, Programs};
 use crate::run::{cargo, must, target, top};
-use crate::{KERNELS, build, test};
+use crate::{KERNELS, test};
 
 /// reseat-core beside its peers, on the collection of real configuration spaces, or else on the project's own fixtures.
 pub(crate) fn core() -> Result<()> {
@@ -35,7 +36,7 @@ pub(crate) fn core() -> Result<()> {
 
 /// The claim beside the bare writes.
 pub(crate) fn claim() -> Result<()> {
-    let stage = build::stage()?;
+    let stage = build::stage(Programs::Shipped)?;
     let mut costs = Vec::new();
     let mut kernel = String::new();
     for found in [Found::Awake, Found::AsLeft] {
@@ -62,7 +63,7 @@ pub(crate) fn claim() -> Result<()> {
 
 /// The claim of many GPUs, beside the floor and a script.
 pub(crate) fn boot() -> Result<()> {
-    let stage = build::stage()?;
+    let stage = build::stage(Programs::Shipped)?;
     println!(
         "in the initramfs, one after the other in one boot; QEMU with TCG and 1 processor, {} GPUs with {} functions each",
         boot_cost::GPUS,
@@ -132,7 +133,7 @@ fn median(times: &[Duration]) -> Duration {
 
 /// `reseat recover` beside the kernel's own reset.
 pub(crate) fn recover() -> Result<()> {
-    let stage = build::stage_with(&KERNELS.map(Part::Kernel))?;
+    let stage = build::stage_with(&KERNELS.map(Part::Kernel), Programs::Plain)?;
     println!("QEMU with TCG and 1 processor; 8 GPUs a boot, each of them broken once; times by the guest's clock");
     println!(
         "kernel: echo 1 > reset of function 0, all at once; ours: reseat recover, one by one, verification included;"

@@ -8,18 +8,31 @@ use reseat_scenarios::Stage;
 use reseat_vm::artifacts::{Bed, Kernel, Part};
 use reseat_vm::progress::Progress;
 
-use crate::dist::dist;
+use crate::dist::{dist, plain};
 use crate::run::{build, built, cargo};
+
+/// The programs that are laid out.
+#[derive(Clone, Copy)]
+pub(crate) enum Programs {
+    /// Those that are shipped, with the small `reseat-claim` where there is a compiler for it.
+    Shipped,
+    /// Those that the toolchain which runs this builds.
+    Plain,
+}
 
 /// Everything that a story needs: the bed fetched and the programs built. Fetching waits for the network, building for the
 /// processor: together they take as long as the longer one.
-pub(crate) fn stage_parts(parts: &[Part]) -> Result<(Bed, PathBuf, PathBuf)> {
+pub(crate) fn stage_parts(parts: &[Part], programs: Programs) -> Result<(Bed, PathBuf, PathBuf)> {
     // What this machine lacks is said before it has built for minutes.
     Bed::check_host(parts)?;
     let (bed, built) = thread::scope(|scope| {
         // Lines: cargo draws its own bar on the same terminal.
         let bed = scope.spawn(|| Bed::prepare(parts, &Progress::lines()));
-        let built = dist().and_then(|dist| Ok((dist.tree, fake_gpu()?)));
+        let tree = match programs {
+            Programs::Shipped => dist().map(|dist| dist.tree),
+            Programs::Plain => plain(),
+        };
+        let built = tree.and_then(|tree| Ok((tree, fake_gpu()?)));
         (bed.join(), built)
     });
     let (dist, fake_gpu) = built?;
@@ -28,13 +41,13 @@ pub(crate) fn stage_parts(parts: &[Part]) -> Result<(Bed, PathBuf, PathBuf)> {
 }
 
 /// A stage from these parts, with one kernel.
-pub(crate) fn stage() -> Result<Stage> {
-    stage_with(&[Part::Kernel(Kernel::Bookworm)])
+pub(crate) fn stage(programs: Programs) -> Result<Stage> {
+    stage_with(&[Part::Kernel(Kernel::Bookworm)], programs)
 }
 
 /// A stage from these parts, with what else the bed is to have.
-pub(crate) fn stage_with(parts: &[Part]) -> Result<Stage> {
-    let (bed, dist, fake_gpu) = stage_parts(parts)?;
+pub(crate) fn stage_with(parts: &[Part], programs: Programs) -> Result<Stage> {
+    let (bed, dist, fake_gpu) = stage_parts(parts, programs)?;
     Ok(Stage::new(bed, dist, fake_gpu))
 }
 

@@ -1,8 +1,11 @@
 //! `cargo xtask ci`: everything that a change has to pass.
 
+use std::thread;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
+use reseat_vm::artifacts::{Bed, Part};
+use reseat_vm::progress::Progress;
 
 use crate::run::{cargo, must, target, top};
 use crate::{aarch64, dependencies, fuzz, panic_free, size, test};
@@ -12,6 +15,18 @@ const FUZZ: &str = "fuzz/Cargo.toml";
 const APART: [&str; 3] = [FUZZ, "tests/panic-free/Cargo.toml", "tests/peers/Cargo.toml"];
 
 pub(crate) fn run() -> Result<()> {
+    // What this machine lacks is installed before anything else may install something.
+    Bed::check_host(&Part::ALL)?;
+    // The bed comes over the network while the checks have the processor; the tests, which come last, want it.
+    let bed = thread::spawn(|| Bed::prepare(&Part::ALL, &Progress::lines()));
+    checks()?;
+    let bed = bed.join().map_err(|_| anyhow!("fetching the test bed panicked"))?;
+    bed.context("cannot fetch the test bed")?;
+    step("tests", || test::run(&test::Arguments::all()))
+}
+
+/// All that needs no machine.
+fn checks() -> Result<()> {
     step("format", || {
         must(&mut cargo(&["fmt", "--all", "--check"]))?;
         APART.iter().try_for_each(|manifest| {
@@ -51,8 +66,7 @@ pub(crate) fn run() -> Result<()> {
     step("no panic in core", panic_free::run)?;
     step("size of the boot claim", size::run)?;
     step("aarch64", aarch64::run)?;
-    step("fuzz targets", || fuzz::run(&fuzz::Arguments::smoke()))?;
-    step("tests", || test::run(&test::Arguments::all()))
+    step("fuzz targets", || fuzz::run(&fuzz::Arguments::smoke()))
 }
 
 fn step(name: &str, action: impl FnOnce() -> Result<()>) -> Result<()> {

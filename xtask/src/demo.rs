@@ -8,7 +8,7 @@ use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::accesses;
 use reseat_scenarios::{Rules, Running, Scene};
 
-use crate::build;
+use crate::build::{self, Programs};
 
 const RULES: &str = "[[claim]]\nselect = \"0000:01:00.0@10de:2489\"\n";
 
@@ -16,7 +16,7 @@ pub(crate) fn run() -> Result<()> {
     let begin = Instant::now();
     let say = |what: &str| println!("[{:5.1} s] {what}", begin.elapsed().as_secs_f64());
     say("getting QEMU, a Debian kernel and initramfs-tools, and building reseat");
-    let stage = build::stage()?;
+    let stage = build::stage(Programs::Plain)?;
 
     say("building the initramfs with Debian's initramfs-tools; its rules file:");
     print!("{}", indented(RULES));

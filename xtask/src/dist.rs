@@ -1,5 +1,6 @@
 //! `cargo xtask dist`: the programs, static, and the tree that is installed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -130,14 +131,29 @@ pub(crate) struct Dist {
     pub(crate) small: Result<PathBuf>,
 }
 
-/// Builds the static programs and lays out the tree that is installed.
-pub(crate) fn dist() -> Result<Dist> {
+/// Builds the static programs as the toolchain that runs this builds them, and lays out a tree that is installed: no other
+/// compiler is asked for.
+pub(crate) fn plain() -> Result<PathBuf> {
+    let programs = plain_programs()?;
+    let (claim, operator) = (built(&programs, CLAIM)?, built(&programs, OPERATOR)?);
+    let tree = target()?.join("dist-plain");
+    lay_out(&tree, (claim, PLAIN), (operator, PLAIN))?;
+    manual::write(operator, claim, &tree)?;
+    Ok(tree)
+}
+
+fn plain_programs() -> Result<BTreeMap<String, PathBuf>> {
     let mut command = cargo(&["build", "--target", PLAIN]);
     command
         .env("RUSTFLAGS", static_flags())
         // It would win over the other.
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    let programs = build(of_the_tool(&mut command))?;
+    build(of_the_tool(&mut command))
+}
+
+/// Builds the static programs and lays out the tree that is installed.
+pub(crate) fn dist() -> Result<Dist> {
+    let programs = plain_programs()?;
     let plain = built(&programs, CLAIM)?.to_owned();
     // Without a compiler for it there is another program; what does not build is an error.
     let small = small_compiler().map(|compiler| small_claim(&compiler));

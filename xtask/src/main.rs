@@ -18,6 +18,7 @@ mod files_machine;
 mod fuzz;
 mod manual;
 mod panic_free;
+mod plan;
 mod run;
 mod size;
 mod test;
@@ -41,8 +42,12 @@ struct Arguments {
 enum Command {
     /// Boot two identical GPUs on a stock Debian kernel, without and with reseat, and show what becomes of them.
     Demo,
-    /// Run all tests, those on real kernels included.
+    /// Run the tests: all that need no machine, and on one real kernel a story for each area. At its end it says what it left
+    /// out.
     Test(test::Arguments),
+    /// Play the campaigns: every fault on every board and place, and recoveries that are killed at a hundred points. They take
+    /// about half an hour.
+    Campaign(test::CampaignArguments),
     /// Check everything that a change has to pass: format, lints, documentation, dependencies, tests, fuzz targets.
     Ci,
     /// Lay out in target/dist what is installed on a machine: static programs, manual pages, and what builders of an
@@ -102,6 +107,7 @@ fn run(command: &Command) -> Result<()> {
     match command {
         Command::Demo => demo::run(),
         Command::Test(arguments) => test::run(arguments),
+        Command::Campaign(arguments) => test::campaign(arguments),
         Command::Ci => ci::run(),
         Command::Dist(arguments) => {
             let tree = dist::run(arguments)?;
@@ -127,18 +133,6 @@ fn run(command: &Command) -> Result<()> {
 /// The kernels that recoveries are measured on: what a reset of a dead function does differs between them.
 const KERNELS: [Kernel; 2] = [Kernel::Bookworm, Kernel::Trixie];
 
-/// What the stories need.
-const PARTS: [Part; 8] = [
-    Part::Kernel(Kernel::Bookworm),
-    Part::Kernel(Kernel::Trixie),
-    Part::Kernel(Kernel::TrixieBackports),
-    Part::Kernel(Kernel::TrixieArm64),
-    Part::Dracut,
-    Part::Uefi,
-    Part::Modules,
-    Part::CrashTools,
-];
-
 fn fetch_bed() -> Result<Bed> {
-    Ok(Bed::prepare(&PARTS, &Progress::to_stderr())?)
+    Ok(Bed::prepare(&Part::ALL, &Progress::to_stderr())?)
 }

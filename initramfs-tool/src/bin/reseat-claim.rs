@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use dlmalloc::GlobalDlmalloc;
 use lexopt::ValueExt;
 use lexopt::prelude::{Long, Short, Value};
-use reseat::linux::{self, CONSOLE_COMMAND, Options, Root, SERIALS_COMMAND, WORKER_ARGUMENT};
+use reseat::linux::{self, BootOptions, CONSOLE_COMMAND, Root, SERIALS_COMMAND, WORKER_ARGUMENT};
 use reseat_core::address::FunctionAddress;
 
 use crate::exit::Exit;
@@ -29,7 +29,7 @@ initramfs, /etc/reseat/quarantine.json) is isolated instead: no driver has it or
 
 Usage: reseat-claim [OPTIONS]
 
-Options:
+BootOptions:
       --rules FILE    the rules [default: /etc/reseat/reseat.toml, if it is there]
       --report FILE   where the report goes [default: /run/reseat/claim.json]
       --dry-run       print what would be claimed; touch nothing, write no report unless --report names one
@@ -58,7 +58,7 @@ not in order; 4 a GPU is refused; 5 a GPU is out of service; 6 a GPU is not made
 ";
 
 enum Request {
-    Claim(Options),
+    Claim(BootOptions),
     Work(Root),
     SaySerialNumbers(Root, Vec<FunctionAddress>),
     SayConsole(PathBuf),
@@ -93,7 +93,7 @@ fn status_of<T>(outcome: &io::Result<T>) -> ExitCode {
     }
 }
 
-fn claim(options: &Options) -> ExitCode {
+fn claim(options: &BootOptions) -> ExitCode {
     let report = linux::boot_claim(options, words::report::log_lines);
     for (_, line) in words::report::lines(&report) {
         say(&mut io::stdout(), &format!("{line}\n"));
@@ -107,7 +107,7 @@ fn say(to: &mut impl Write, text: &str) {
 }
 
 fn arguments() -> Result<Request, lexopt::Error> {
-    let mut options = Options {
+    let mut options = BootOptions {
         root: Root::system(),
         rules: None,
         report: None,

@@ -3,7 +3,7 @@
 use reseat_core::address::FunctionAddress;
 use serde::{Deserialize, Serialize};
 
-use super::operation::{Answer, Attribute, Operation, Verb};
+use super::operation::{Attribute, Operation, OperationAnswer, Verb};
 
 /// A change made to a function, with what takes it back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +21,7 @@ impl Change {
     }
 
     /// The changes that an operation made. `power_control` is what that attribute was before the claim.
-    pub(super) fn of(operation: &Operation, answer: &Answer, power_control: Option<&str>) -> Vec<Self> {
+    pub(super) fn of(operation: &Operation, answer: &OperationAnswer, power_control: Option<&str>) -> Vec<Self> {
         let restored_control = || {
             power_control.map(|value| Verb::Write {
                 attribute: Attribute::PowerControl,
@@ -34,9 +34,9 @@ impl Change {
                     attribute: Attribute::PowerControl,
                     ..
                 },
-                Answer::Written { .. },
+                OperationAnswer::Written { .. },
             ) => restored_control().into_iter().collect(),
-            (Verb::Write { attribute, value }, Answer::Written { before }) => {
+            (Verb::Write { attribute, value }, OperationAnswer::Written { before }) => {
                 // Unset, `driver_override` reads as `(null)`; an empty line unsets it.
                 let before = if before == "(null)" { "" } else { before };
                 let undo = Verb::Write {
@@ -45,11 +45,11 @@ impl Change {
                 };
                 if before == value { Vec::new() } else { vec![undo] }
             }
-            (Verb::Unbind { driver }, Answer::Accepted) => vec![Verb::Bind { driver: driver.clone() }],
-            (Verb::ReleaseFramebuffer(framebuffer), Answer::Accepted) => {
+            (Verb::Unbind { driver }, OperationAnswer::Accepted) => vec![Verb::Bind { driver: driver.clone() }],
+            (Verb::ReleaseFramebuffer(framebuffer), OperationAnswer::Accepted) => {
                 vec![Verb::RestoreFramebuffer(framebuffer.clone())]
             }
-            (Verb::Bind { driver }, Answer::Accepted) => {
+            (Verb::Bind { driver }, OperationAnswer::Accepted) => {
                 let driver = driver.clone();
                 std::iter::once(Verb::Unbind { driver })
                     .chain(restored_control())

@@ -17,10 +17,10 @@ use reseat_core::header::Identity;
 
 use super::change::{self, Change};
 use super::failure::{Failure, FailureKind};
-use super::operation::{Answer, Attribute, Operation, Verb};
+use super::operation::{Attribute, Operation, OperationAnswer, Verb};
 use super::outcome::{FunctionPower, Outcome, Rollback};
 use super::power::PowerReading;
-use super::{Aim, Isolation, Target};
+use super::{Aim, DmaIsolation, Target};
 use crate::model::display::Framebuffer;
 use crate::model::finding::{Finding, Id, Subject, id};
 
@@ -49,7 +49,7 @@ struct Function {
     identity: Identity,
     /// The driver that it is to get.
     vfio: String,
-    isolation: Isolation,
+    isolation: DmaIsolation,
     framebuffers: Vec<Framebuffer>,
     driver: Option<String>,
     /// `power/control` before the claim.
@@ -163,7 +163,7 @@ impl Claim {
             if let Some(operation) = script.current() {
                 return Step::Do(operation.clone());
             }
-            self.turn_the_page();
+            self.next_stage();
         }
         match &self.state {
             State::Done(outcome) => Step::Done(outcome.clone()),
@@ -172,8 +172,8 @@ impl Claim {
         }
     }
 
-    /// A script has come to its end.
-    fn turn_the_page(&mut self) {
+    /// Goes on to what follows when a script has come to its end.
+    fn next_stage(&mut self) {
         self.state = match &self.state {
             State::Asking(_) => State::Claiming(Script::new(match self.aim {
                 Aim::Claim => scripts::claiming(&self.functions),
@@ -187,7 +187,7 @@ impl Claim {
 
     /// Takes what the last operation brought, at `now`. Returns the changes that it made, for whoever would have to take
     /// them back if this process were stopped.
-    pub fn tell(&mut self, now: Duration, answer: Result<Answer, Failure>) -> Vec<Change> {
+    pub fn tell(&mut self, now: Duration, answer: Result<OperationAnswer, Failure>) -> Vec<Change> {
         match &mut self.state {
             State::Asking(script) | State::Claiming(script) => match (script.current().cloned(), self.aim) {
                 (Some(operation), Aim::Claim) => self.tell_forward(now, &operation, answer),
@@ -209,17 +209,17 @@ impl Claim {
     }
 
     /// What an isolation has not reached is noted, and it goes on.
-    fn tell_isolating(&mut self, operation: &Operation, answer: Result<Answer, Failure>) {
+    fn tell_isolating(&mut self, operation: &Operation, answer: Result<OperationAnswer, Failure>) {
         let is_asking = matches!(self.state, State::Asking(_));
         let failure = match answer {
-            Ok(Answer::Driver(driver)) => {
+            Ok(OperationAnswer::Driver(driver)) => {
                 let still = driver.clone().filter(|_| !is_asking);
                 if let Some(function) = self.function(operation.function) {
                     function.driver = driver;
                 }
                 still.map(|driver| Failure::other(about(operation, id::STILL_BOUND).with("driver", driver)))
             }
-            Ok(Answer::NoSuchAttribute) => Some(Failure::other(about(operation, id::ATTRIBUTE_MISSING))),
+            Ok(OperationAnswer::NoSuchAttribute) => Some(Failure::other(about(operation, id::ATTRIBUTE_MISSING))),
             Ok(_) => None,
             // Nobody has what is not there.
             Err(failure) => (failure.kind != FailureKind::Vanished).then_some(failure),
@@ -240,7 +240,12 @@ impl Claim {
         self.advance();
     }
 
-    fn tell_forward(&mut self, now: Duration, operation: &Operation, answer: Result<Answer, Failure>) -> Vec<Change> {
+    fn tell_forward(
+        &mut self,
+        now: Duration,
+        operation: &Operation,
+        answer: Result<OperationAnswer, Failure>,
+    ) -> Vec<Change> {
         let answer = match answer {
             Ok(answer) => answer,
             Err(failure) => {
@@ -277,12 +282,12 @@ impl Claim {
         }
     }
 
-    fn judge(&mut self, operation: &Operation, answer: Answer) -> Judgement {
+    fn judge(&mut self, operation: &Operation, answer: OperationAnswer) -> Judgement {
         let Some(function) = self.function(operation.function) else {
             return Judgement::Good;
         };
         match answer {
-            Answer::Present {
+            OperationAnswer::Present {
                 identity,
                 driver,
                 power_control,
@@ -291,26 +296,24 @@ impl Claim {
                 function.power_control = power_control;
                 function.is_who_it_has_to_be(identity)
             }
-            Answer::Driver(driver) => {
+            OperationAnswer::Driver(driver) => {
                 function.driver = driver;
                 function.has_vfio_pci()
             }
-            Answer::Iommu(Some(_)) => Judgement::Good,
+            OperationAnswer::Iommu(Some(_)) => Judgement::Good,
             // The bind may succeed all the same: vfio has a mode without.
-            Answer::Iommu(None) => Judgement::Bad(Failure::other(
+            OperationAnswer::Iommu(None) => Judgement::Bad(Failure::other(
                 about(operation, id::IOMMU_ABSENT_AFTER_BIND).with("driver", &function.vfio),
             )),
-            Answer::Power(reading) => {
-                let good = reading.is_pinned_in_d0();
-                let failure = Failure::other(reading.facts(about(operation, id::NOT_PINNED_IN_D0)));
+            OperationAnswer::Power(reading) => {
+                let judgement = match reading.is_pinned_in_d0() {
+                    true => Judgement::Good,
+                    false => Judgement::NotYet(Failure::other(reading.facts(about(operation, id::NOT_PINNED_IN_D0)))),
+                };
                 function.power = Some(reading);
-                if good {
-                    Judgement::Good
-                } else {
-                    Judgement::NotYet(failure)
-                }
+                judgement
             }
-            Answer::NoSuchAttribute => match &operation.verb {
+            OperationAnswer::NoSuchAttribute => match &operation.verb {
                 // Without them nothing can put the function to sleep, so there is nothing to forbid.
                 Verb::Write {
                     attribute: Attribute::D3coldAllowed | Attribute::PowerControl,
@@ -318,7 +321,7 @@ impl Claim {
                 } => Judgement::Good,
                 _ => Judgement::Bad(Failure::other(about(operation, id::ATTRIBUTE_MISSING))),
             },
-            Answer::Written { .. } | Answer::Accepted => Judgement::Good,
+            OperationAnswer::Written { .. } | OperationAnswer::Accepted => Judgement::Good,
         }
     }
 

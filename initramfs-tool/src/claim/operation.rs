@@ -86,7 +86,7 @@ impl Attribute {
 
 /// What an operation brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum OperationAnswer {
     /// The function is there.
     Present {
         /// Who it says that it is.

@@ -29,13 +29,13 @@ pub enum Assignment {
         /// What to take back, in the order in which it was done.
         changes: Vec<Change>,
         /// Why.
-        rollback: Rollback,
+        rollback: Box<Rollback>,
     },
 }
 
 /// What a worker reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {
+pub enum WorkerEvent {
     /// It is about to do this.
     Began(Operation),
     /// It has changed this.
@@ -132,7 +132,7 @@ impl Supervision {
     }
 
     /// Takes a worker's report. Nothing has to be done about one.
-    pub fn event(&mut self, now: Duration, id: WorkerId, event: Event) {
+    pub fn event(&mut self, now: Duration, id: WorkerId, event: WorkerEvent) {
         // One that is not found was abandoned: what it still says is too late.
         let Some(position) = self.workers.iter().position(|worker| worker.id == id) else {
             return;
@@ -145,11 +145,11 @@ impl Supervision {
         // Whatever it says, it has come back from what it began before.
         attempt.in_flight = None;
         match event {
-            Event::Began(operation) => attempt.in_flight = Some(operation),
-            Event::Changed(change) => attempt.changes.push(change),
-            Event::TurnedBack(rollback) => attempt.rollback = Some(rollback),
-            Event::Undone(operation) => attempt.changes.retain(|change| !change.is_undone_by(&operation)),
-            Event::Ended(outcome, took) => {
+            WorkerEvent::Began(operation) => attempt.in_flight = Some(operation),
+            WorkerEvent::Changed(change) => attempt.changes.push(change),
+            WorkerEvent::TurnedBack(rollback) => attempt.rollback = Some(rollback),
+            WorkerEvent::Undone(operation) => attempt.changes.retain(|change| !change.is_undone_by(&operation)),
+            WorkerEvent::Ended(outcome, took) => {
                 self.finished.push(Finished {
                     device: attempt.device,
                     outcome,
@@ -301,7 +301,7 @@ impl Supervision {
         }
         let assignment = Assignment::Undo {
             changes: changes.clone(),
-            rollback: rollback.clone(),
+            rollback: Box::new(rollback.clone()),
         };
         let attempt = Attempt {
             device: attempt.device,

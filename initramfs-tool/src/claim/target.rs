@@ -30,7 +30,7 @@ pub enum Aim {
 
 /// Whether it is known that a function's DMA is isolated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Isolation {
+pub enum DmaIsolation {
     /// It is in an IOMMU group, or a group is no matter here.
     Known,
     /// It was in none, and may come into one with its driver: then that is to be seen.
@@ -47,7 +47,7 @@ pub struct TargetFunction {
     /// The driver that it is to get by a claim: vfio-pci, or the variant of it that is made for this function.
     pub driver: String,
     /// Whether its DMA is isolated.
-    pub isolation: Isolation,
+    pub isolation: DmaIsolation,
     /// The firmware's framebuffers that have to let go of its memory.
     pub framebuffers: Vec<Framebuffer>,
 }
@@ -59,7 +59,7 @@ impl TargetFunction {
             address,
             identity,
             driver: VFIO_PCI.to_owned(),
-            isolation: Isolation::Known,
+            isolation: DmaIsolation::Known,
             framebuffers: Vec::new(),
         }
     }
@@ -76,8 +76,8 @@ impl Target {
                 .iter()
                 .map(|function| TargetFunction {
                     isolation: match function.iommu_group {
-                        Some(_) => Isolation::Known,
-                        None => Isolation::Awaited,
+                        Some(_) => DmaIsolation::Known,
+                        None => DmaIsolation::Awaited,
                     },
                     ..TargetFunction::new(function.address, function.identity)
                 })

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::*;
-use crate::claim::{Answer, Attribute, FailureKind, Operation, PowerState, Verb};
+use crate::claim::{Attribute, FailureKind, Operation, OperationAnswer, PowerState, Verb};
 use crate::linux::claim::effects::Effects;
 use crate::linux::fixtures::{IN_D0, IN_D3HOT, WITH_A_CYCLE, config_space};
 use crate::report::{GpuVerdict, Report, Verdict};
@@ -77,7 +77,7 @@ impl Machine {
         self.write(&format!("/sys/bus/pci/devices/{address}/config"), bytes);
     }
 
-    fn perform(&self, effects: &mut Effects<'_>, verb: Verb) -> Result<Answer, crate::claim::Failure> {
+    fn perform(&self, effects: &mut Effects<'_>, verb: Verb) -> Result<OperationAnswer, crate::claim::Failure> {
         effects.perform(&Operation {
             function: GPU.parse().unwrap(),
             verb,
@@ -85,7 +85,7 @@ impl Machine {
     }
 
     fn claim(&self) -> Report {
-        let options = Options {
+        let options = BootOptions {
             root: self.root(),
             rules: None,
             report: None,
@@ -136,7 +136,7 @@ fn a_function_is_asked_itself_for_its_power_state() {
         machine.config(GPU, &config_space(fixture));
         machine.perform(&mut effects, Verb::Probe).unwrap();
         let answer = machine.perform(&mut effects, Verb::ReadPower).unwrap();
-        let Answer::Power(reading) = answer else {
+        let OperationAnswer::Power(reading) = answer else {
             panic!("{answer:?}")
         };
         assert_eq!(reading.pmcsr, Some(expected));
@@ -153,7 +153,7 @@ fn a_function_that_goes_dark_after_the_probe_is_not_in_d0() {
     // Over the same file: the effects hold it open.
     fs::write(machine.path("/sys/bus/pci/devices/0000:01:00.0/config"), [0xff; 256]).unwrap();
     let answer = machine.perform(&mut effects, Verb::ReadPower).unwrap();
-    let Answer::Power(reading) = answer else {
+    let OperationAnswer::Power(reading) = answer else {
         panic!("{answer:?}")
     };
     assert_eq!(reading.pmcsr, Some(PowerState::AllOnes));
@@ -200,11 +200,11 @@ fn a_write_tells_the_value_before_and_a_missing_attribute_is_no_error() {
     };
     let answer = machine.perform(&mut effects, write(Attribute::DriverOverride)).unwrap();
     let before = "(null)".to_owned();
-    assert_eq!(answer, Answer::Written { before });
+    assert_eq!(answer, OperationAnswer::Written { before });
     let path = machine.path("/sys/bus/pci/devices/0000:01:00.0/driver_override");
     assert!(fs::read_to_string(path).unwrap().starts_with("vfio-pci\n"));
     let answer = machine.perform(&mut effects, write(Attribute::D3coldAllowed)).unwrap();
-    assert_eq!(answer, Answer::NoSuchAttribute);
+    assert_eq!(answer, OperationAnswer::NoSuchAttribute);
 }
 
 #[test]

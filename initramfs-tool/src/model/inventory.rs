@@ -2,7 +2,7 @@
 
 mod details;
 
-pub use details::{Detail, Details, Serial, Wanted};
+pub use details::{Detail, Details, Serial, WantedDetails};
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};

@@ -6,7 +6,7 @@ use crate::model::finding::{Finding, Subject, id};
 
 /// What is known of the machine's IOMMU.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Evidence {
+pub struct IommuFacts {
     /// Whether the kernel runs any IOMMU.
     pub running: bool,
     /// The firmware's table that describes the IOMMUs.
@@ -17,7 +17,7 @@ pub struct Evidence {
     pub command_line: String,
 }
 
-impl Evidence {
+impl IommuFacts {
     /// Whether a function that is in no group may come into one with its first driver.
     ///
     /// On Arm the kernel connects a function with the SMMU only when a driver is about to have it: seen on 6.12. On 7.3 it does
@@ -83,7 +83,7 @@ pub enum Missing {
 }
 
 /// Says why a function without an IOMMU group has none.
-pub fn diagnose(evidence: &Evidence) -> Missing {
+pub fn diagnose(evidence: &IommuFacts) -> Missing {
     if evidence.running {
         return Missing::Uncovered;
     }
@@ -114,7 +114,7 @@ pub fn diagnose(evidence: &Evidence) -> Missing {
     }
 }
 
-fn turned_off(evidence: &Evidence) -> Option<String> {
+fn turned_off(evidence: &IommuFacts) -> Option<String> {
     // The other maker's parameter turns nothing off here.
     let own = match (evidence.table, evidence.processor) {
         (Some(Table::Dmar), _) | (None, Processor::Intel) => "intel_iommu",
@@ -187,8 +187,8 @@ mod tests {
         line.strip_prefix("0000:01:00.0: ").unwrap().to_owned()
     }
 
-    fn evidence(table: Option<Table>, processor: Processor, command_line: &str) -> Evidence {
-        Evidence {
+    fn evidence(table: Option<Table>, processor: Processor, command_line: &str) -> IommuFacts {
+        IommuFacts {
             running: false,
             table,
             processor,

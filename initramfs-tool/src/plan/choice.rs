@@ -5,7 +5,7 @@ use std::fmt;
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
 
-use super::Machine;
+use super::PlanInputs;
 use crate::model::finding::{Finding, Subject, SubjectKind, id};
 use crate::model::inventory::{Detail, Function, Gpu, Serial};
 use crate::rules::{Choice, Rule, Selector, SelectorError, Term};
@@ -47,14 +47,14 @@ pub enum Nothing {
         /// Where.
         address: FunctionAddress,
         /// Why.
-        problem: Finding,
+        problem: Box<Finding>,
     },
     /// A serial number that was not found, and one that could not be read.
     SerialUnread {
         /// What was looked for.
         expected: Term,
         /// Whose could not be read, and why.
-        problem: Finding,
+        problem: Box<Finding>,
     },
     /// No GPU has a function of this identity.
     NoIdentity(Identity),
@@ -79,7 +79,7 @@ pub enum Nothing {
 }
 
 /// What a rule chooses, less what it leaves out.
-pub(super) fn of_rule(rule: &Rule, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
+pub(super) fn of_rule(rule: &Rule, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
     let mut chosen = of_choice(&rule.choice, machine, gpus)?;
     for not in &rule.not {
         let left_out = left_out_by(not, machine, gpus).map_err(|why| Nothing::CannotLeaveOut {
@@ -95,7 +95,7 @@ pub(super) fn of_rule(rule: &Rule, machine: Machine<'_>, gpus: &[Gpu]) -> Result
 }
 
 /// What a rule leaves out, as far as that is to be found.
-pub(super) fn left_out(rule: &Rule, machine: Machine<'_>, gpus: &[Gpu]) -> Vec<DeviceAddress> {
+pub(super) fn left_out(rule: &Rule, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Vec<DeviceAddress> {
     let choices = rule.not.iter();
     choices
         .filter_map(|not| left_out_by(not, machine, gpus).ok())
@@ -104,7 +104,7 @@ pub(super) fn left_out(rule: &Rule, machine: Machine<'_>, gpus: &[Gpu]) -> Vec<D
 }
 
 /// What is left out by one selector: also what cannot be told from that.
-fn left_out_by(not: &Choice, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
+fn left_out_by(not: &Choice, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
     let mut left_out = match (of_choice(not, machine, gpus), &not.selector) {
         (Ok(left_out), _) => left_out,
         // A model that this machine does not have.
@@ -121,7 +121,7 @@ fn left_out_by(not: &Choice, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<D
     Ok(left_out)
 }
 
-fn of_choice(choice: &Choice, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
+fn of_choice(choice: &Choice, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
     match &choice.selector {
         Ok(selector) => of_selector(selector, machine, gpus),
         Err(error) => Err(Nothing::Unreadable(error.clone())),
@@ -138,12 +138,12 @@ fn candidates(gpus: &[Gpu]) -> Vec<Candidate<'_>> {
 }
 
 /// Whether nobody knows if a term is true of a function. Who names a place or a GPU has to find it, and so is not asked.
-fn is_unknown(term: &Term, (_, function): &Candidate<'_>, machine: Machine<'_>) -> bool {
+fn is_unknown(term: &Term, (_, function): &Candidate<'_>, machine: PlanInputs<'_>) -> bool {
     let detail = machine.details.of(function.address);
     matches!(term, Term::Subsystem(_)) && detail.is_none_or(|detail| detail.subsystem.is_none())
 }
 
-fn of_selector(selector: &Selector, machine: Machine<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
+fn of_selector(selector: &Selector, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
     let mut candidates = candidates(gpus);
     for (index, term) in selector.terms().iter().enumerate() {
         let meeting = candidates.iter().filter(|candidate| meets(term, candidate, machine));
@@ -165,7 +165,7 @@ fn devices(candidates: &[Candidate<'_>]) -> Vec<DeviceAddress> {
     devices
 }
 
-fn meets(term: &Term, (gpu, function): &Candidate<'_>, machine: Machine<'_>) -> bool {
+fn meets(term: &Term, (gpu, function): &Candidate<'_>, machine: PlanInputs<'_>) -> bool {
     let detail = || machine.details.of(function.address);
     match term {
         Term::Address(address) => function.address == *address,
@@ -182,7 +182,7 @@ fn meets(term: &Term, (gpu, function): &Candidate<'_>, machine: Machine<'_>) -> 
     }
 }
 
-fn serials<'a>(gpu: &'a Gpu, machine: Machine<'a>) -> impl Iterator<Item = &'a Serial> {
+fn serials<'a>(gpu: &'a Gpu, machine: PlanInputs<'a>) -> impl Iterator<Item = &'a Serial> {
     let details = gpu
         .functions
         .iter()
@@ -191,7 +191,7 @@ fn serials<'a>(gpu: &'a Gpu, machine: Machine<'a>) -> impl Iterator<Item = &'a S
 }
 
 /// Why the first term is true of nothing.
-fn not_there(term: &Term, machine: Machine<'_>, candidates: &[Candidate<'_>]) -> Nothing {
+fn not_there(term: &Term, machine: PlanInputs<'_>, candidates: &[Candidate<'_>]) -> Nothing {
     if let Some(unread) = serial_unread(term, machine, candidates) {
         return unread;
     }
@@ -221,15 +221,15 @@ fn not_there(term: &Term, machine: Machine<'_>, candidates: &[Candidate<'_>]) ->
 }
 
 /// A function at this device number, readable or not.
-fn function_of(device: DeviceAddress, machine: Machine<'_>) -> Option<FunctionAddress> {
+fn function_of(device: DeviceAddress, machine: PlanInputs<'_>) -> Option<FunctionAddress> {
     let unreadable = machine.unreadable.iter().map(|(address, _)| *address);
     let mut all = unreadable.chain(machine.functions.iter().map(|function| function.address));
     all.find(|address| address.device_address() == device)
 }
 
-fn no_gpu_at(address: FunctionAddress, machine: Machine<'_>) -> Nothing {
+fn no_gpu_at(address: FunctionAddress, machine: PlanInputs<'_>) -> Nothing {
     if let Some((_, problem)) = machine.unreadable.iter().find(|(unreadable, _)| *unreadable == address) {
-        let problem = problem.clone();
+        let problem = Box::new(problem.clone());
         return Nothing::CannotRead { address, problem };
     }
     match machine.functions.iter().find(|function| function.address == address) {
@@ -243,7 +243,7 @@ fn no_gpu_at(address: FunctionAddress, machine: Machine<'_>) -> Nothing {
 }
 
 /// Why another term is true of none of those that the terms before are true of.
-fn not_so(term: &Term, machine: Machine<'_>, candidates: &[Candidate<'_>]) -> Nothing {
+fn not_so(term: &Term, machine: PlanInputs<'_>, candidates: &[Candidate<'_>]) -> Nothing {
     if let Some(unread) = serial_unread(term, machine, candidates) {
         return unread;
     }
@@ -261,7 +261,7 @@ fn not_so(term: &Term, machine: Machine<'_>, candidates: &[Candidate<'_>]) -> No
     }
 }
 
-fn serial_unread(term: &Term, machine: Machine<'_>, candidates: &[Candidate<'_>]) -> Option<Nothing> {
+fn serial_unread(term: &Term, machine: PlanInputs<'_>, candidates: &[Candidate<'_>]) -> Option<Nothing> {
     let Term::Serial(_) = term else {
         return None;
     };
@@ -269,14 +269,14 @@ fn serial_unread(term: &Term, machine: Machine<'_>, candidates: &[Candidate<'_>]
     serials.find_map(|serial| match serial {
         Serial::Unreadable(problem) => Some(Nothing::SerialUnread {
             expected: term.clone(),
-            problem: problem.clone(),
+            problem: Box::new(problem.clone()),
         }),
         Serial::NotAsked | Serial::None | Serial::Number(_) => None,
     })
 }
 
 /// What a function is of a term's kind.
-fn what_is_there(term: &Term, (gpu, function): &Candidate<'_>, machine: Machine<'_>) -> Option<Term> {
+fn what_is_there(term: &Term, (gpu, function): &Candidate<'_>, machine: PlanInputs<'_>) -> Option<Term> {
     let detail: Option<&Detail> = machine.details.of(function.address);
     match term {
         Term::Address(_) => Some(Term::Address(function.address)),
@@ -314,9 +314,8 @@ impl Nothing {
             Self::NoneOf { gpus, expected } => of(id::RULE_NONE_OF).with("gpus", list(gpus)).with("expected", expected),
             Self::NotAGpu { address, class } => of(id::RULE_NOT_A_GPU).with("address", address).with("class", class),
             Self::Virtual(address) => of(id::RULE_VIRTUAL_FUNCTION).with("address", address),
-            Self::CannotRead { problem, .. } => problem.clone().leads_to(id::RULE_FUNCTION_UNREADABLE),
-            Self::SerialUnread { expected, problem } => problem
-                .clone()
+            Self::CannotRead { problem, .. } => Finding::clone(problem).leads_to(id::RULE_FUNCTION_UNREADABLE),
+            Self::SerialUnread { expected, problem } => Finding::clone(problem)
                 .leads_to(id::RULE_SERIAL_NUMBER_UNREADABLE)
                 .with("expected", expected),
             Self::NoIdentity(identity) => of(id::RULE_NO_IDENTITY).with("identity", identity),

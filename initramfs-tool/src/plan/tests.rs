@@ -8,7 +8,7 @@ use crate::model::inventory::{Detail, Serial};
 use crate::rules::{self, CommandLine};
 use crate::words::line;
 
-fn planned_on(functions: &[Function], unreadable: &[(FunctionAddress, Finding)], selectors: &str) -> Plan {
+fn planned_on(functions: &[Function], unreadable: &[(FunctionAddress, Finding)], selectors: &str) -> ClaimPlan {
     planned_by(
         &format!("reseat.claim={selectors}"),
         functions,
@@ -22,12 +22,12 @@ fn planned_by(
     functions: &[Function],
     unreadable: &[(FunctionAddress, Finding)],
     details: &Details,
-) -> Plan {
+) -> ClaimPlan {
     let rules = CommandLine::parse(command_line).join(Vec::new());
-    let iommu = &iommu::Evidence::default();
+    let iommu = &iommu::IommuFacts::default();
     plan(
         rules,
-        Machine {
+        PlanInputs {
             functions,
             unreadable,
             details,
@@ -37,22 +37,22 @@ fn planned_by(
     )
 }
 
-fn planned(selectors: &str) -> Plan {
+fn planned(selectors: &str) -> ClaimPlan {
     planned_on(&twins(), &[], selectors)
 }
 
-fn claimed(plan: &Plan) -> Vec<String> {
+fn claimed(plan: &ClaimPlan) -> Vec<String> {
     plan.claim.iter().map(|gpu| gpu.device.to_string()).collect()
 }
 
-fn nothing(plan: &Plan) -> String {
+fn nothing(plan: &ClaimPlan) -> String {
     match &plan.rules[0].1 {
         RuleOutcome::Nothing(nothing) => line(&nothing.finding(&plan.rules[0].0.choice)),
         RuleOutcome::Chose(devices) => panic!("chose {devices:?}"),
     }
 }
 
-fn refused(plan: &Plan) -> String {
+fn refused(plan: &ClaimPlan) -> String {
     let (gpu, refusal) = &plan.refused[0];
     line(&refusal.finding(gpu.device))
 }
@@ -142,15 +142,15 @@ fn where_groups_come_with_drivers_the_claim_is_to_see() {
     let mut functions = twins();
     functions[2].iommu_group = None;
     let planned = |running, peers| {
-        let machine = Machine {
+        let machine = PlanInputs {
             functions: &functions,
             unreadable: &[],
             details: &Details::default(),
             signs: &[],
-            iommu: &iommu::Evidence {
+            iommu: &iommu::IommuFacts {
                 running,
                 processor: iommu::Processor::Arm,
-                ..iommu::Evidence::default()
+                ..iommu::IommuFacts::default()
             },
         };
         let mut rules = CommandLine::parse("reseat.claim=gpu").join(Vec::new());
@@ -328,7 +328,7 @@ fn details(first: Serial) -> Details {
         .collect()
 }
 
-fn planned_with_details(command_line: &str, first: Serial) -> Plan {
+fn planned_with_details(command_line: &str, first: Serial) -> ClaimPlan {
     planned_by(command_line, &twins(), &[], &details(first))
 }
 
@@ -419,16 +419,16 @@ fn a_gpu_to_be_left_out_that_is_not_found_stops_the_rule_and_a_model_does_not() 
 }
 
 /// The twins' machine with something shown, and rules from a file.
-fn planned_by_file(text: &str, functions: &[Function], signs: &[Sign]) -> Plan {
+fn planned_by_file(text: &str, functions: &[Function], signs: &[Sign]) -> ClaimPlan {
     let rules = rules::parse_file("r.toml", text.as_bytes()).unwrap();
     plan(
         rules,
-        Machine {
+        PlanInputs {
             functions,
             unreadable: &[],
             details: &details(Serial::None),
             signs,
-            iommu: &iommu::Evidence::default(),
+            iommu: &iommu::IommuFacts::default(),
         },
     )
 }
@@ -451,7 +451,7 @@ fn with_peers() -> Vec<Function> {
     functions
 }
 
-fn peers_of(plan: &Plan) -> Vec<String> {
+fn peers_of(plan: &ClaimPlan) -> Vec<String> {
     let peers = plan.peers.iter().flat_map(|(_, peers)| peers);
     peers.map(|function| function.address.to_string()).collect()
 }
@@ -634,12 +634,12 @@ fn a_peer_beside_which_something_cannot_be_read_is_not_taken() {
     let unreadable = [("0000:04:00.1".parse().unwrap(), unread())];
     let mut rules = CommandLine::parse("reseat.claim=gpu").join(Vec::new());
     rules[0].group_peers = GroupPeers::Claim;
-    let machine = Machine {
+    let machine = PlanInputs {
         functions: &functions,
         unreadable: &unreadable,
         details: &Details::default(),
         signs: &[],
-        iommu: &iommu::Evidence::default(),
+        iommu: &iommu::IommuFacts::default(),
     };
     let plan = plan(rules, machine);
     assert_eq!(claimed(&plan), ["0000:01:00"]);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::model::identification::{Identification, Likeness};
 
 /// The schema that is written.
-pub(super) const SCHEMA: &str = "reseat.quarantine/2";
+pub const SCHEMA: &str = "reseat.quarantine/2";
 /// The one before. What the boot reads is the same in both.
 pub(super) const FORMER_SCHEMA: &str = "reseat.quarantine/1";
 

@@ -11,7 +11,7 @@ mod dump;
 mod fit;
 mod form;
 
-pub use dump::{Space, SpaceState, hex_of};
+pub use dump::{SpaceDump, SpaceState, hex_of};
 pub use fit::{LARGEST, encode};
 
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ pub struct Bundle {
     /// Its end; none while it goes on.
     pub end: Option<BundleEnd>,
     /// The machine.
-    pub machine: Machine,
+    pub machine: Host,
     /// The GPU, and the ports above it.
     pub subject: RecoverySubject,
     /// The events, in order.
@@ -64,7 +64,7 @@ pub enum BundleEnd {
 
 /// The machine and what runs on it. What cannot be read is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Machine {
+pub struct Host {
     /// The version of reseat.
     pub reseat: String,
     /// The kernel's release.
@@ -148,7 +148,7 @@ pub struct FunctionEvidence {
     /// Its files in sysfs, those that are there, by name; of a link, what it leads to.
     pub attributes: BTreeMap<String, String>,
     /// Its configuration space; none where that was not read.
-    pub space: Option<Space>,
+    pub space: Option<SpaceDump>,
 }
 
 /// The role of a function for the GPU.

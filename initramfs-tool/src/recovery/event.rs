@@ -7,7 +7,7 @@ use reseat_core::decision::{Branch, Next, Rung, Skipped};
 use reseat_core::recovery::{End, Observation, Quarantine, Record};
 use serde::{Deserialize, Serialize};
 
-use super::Step;
+use super::LadderStep;
 use crate::model::finding::Finding;
 use crate::records::wire;
 
@@ -17,7 +17,7 @@ pub const SCHEMA: &str = "reseat.recovery-event/2";
 /// Something that happens in a recovery. It is a line of `reseat recover --json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Event {
+pub enum RecoveryEvent {
     /// Findings on the GPU and its surroundings, or on what reseat has just done.
     Found {
         /// One at least.
@@ -50,14 +50,14 @@ pub enum Event {
         /// The rung that it belongs to.
         rung: Option<Rung>,
         /// The step.
-        operation: Step,
+        operation: LadderStep,
         /// How long it may take, in milliseconds.
         limit_ms: u64,
     },
     /// A step has ended.
     Ended {
         /// The step.
-        operation: Step,
+        operation: LadderStep,
         /// How long it took, in milliseconds.
         took_ms: u64,
         /// What it brought.
@@ -169,9 +169,9 @@ mod tests {
     use crate::model::finding::{Subject, id};
 
     #[track_caller]
-    fn assert_form(event: &Event, form: serde_json::Value) {
+    fn assert_form(event: &RecoveryEvent, form: serde_json::Value) {
         assert_eq!(serde_json::to_value(event).unwrap(), form);
-        assert_eq!(serde_json::from_value::<Event>(form).unwrap(), *event);
+        assert_eq!(serde_json::from_value::<RecoveryEvent>(form).unwrap(), *event);
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
             {"rung": "detach-sbr", "why": "quirk", "bus_reset": "forbidden-at-port"},
         ]);
         assert_form(
-            &Event::Decided {
+            &RecoveryEvent::Decided {
                 branch: Branch::HotplugNotOurs,
                 rung: Some(Rung::KernelFlr),
                 skipped: skipped.clone(),
@@ -199,7 +199,7 @@ mod tests {
             json!({"event": "decided", "branch": "hotplug-not-ours", "rung": "kernel-flr", "skipped": as_json}),
         );
         assert_form(
-            &Event::Planned {
+            &RecoveryEvent::Planned {
                 rungs: vec![Planned {
                     rung: Rung::KernelFlr,
                     hits: vec!["0000:01:00.0".parse().unwrap()],
@@ -226,7 +226,7 @@ mod tests {
         };
         let form = json!({"kind": "unverified", "missing": ["errors", "boot"], "lasting": ["boot"]});
         assert_form(
-            &Event::Recorded {
+            &RecoveryEvent::Recorded {
                 record: Record {
                     rung: Rung::KernelFlr,
                     outcome: Outcome::Judged(verdict),
@@ -239,8 +239,8 @@ mod tests {
             }),
         );
         assert_form(
-            &Event::Ended {
-                operation: Step::Verify,
+            &RecoveryEvent::Ended {
+                operation: LadderStep::Verify,
                 took_ms: 18,
                 observation: Observation::Health(verdict),
                 findings: Vec::new(),
@@ -259,7 +259,7 @@ mod tests {
     fn an_end_is_an_object_and_findings_stand_beside_it() {
         let finding = Finding::note(id::REBOOT_LEFT, Subject::gpu("0000:01:00".parse().unwrap()));
         assert_form(
-            &Event::Done {
+            &RecoveryEvent::Done {
                 end: End::OutOfService {
                     why: Reason::Stuck(reseat_core::recovery::Operation::Release),
                     quarantine: Quarantine::Done,
@@ -279,7 +279,7 @@ mod tests {
             }),
         );
         assert_form(
-            &Event::Waiting {
+            &RecoveryEvent::Waiting {
                 rung: None,
                 awaited: Waited::SpecifiedTime,
                 limit_ms: 100,

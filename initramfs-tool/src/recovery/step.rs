@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Step {
+pub enum LadderStep {
     /// Look for users in `/proc` and `/sys`.
     CheckUse,
     /// Read the port's Link Status, and nothing below it.
@@ -55,7 +55,7 @@ pub enum Step {
     Verify,
 }
 
-impl Step {
+impl LadderStep {
     /// All steps; those of one operation in their order.
     const ALL: [Self; 21] = [
         Self::CheckUse,
@@ -142,7 +142,7 @@ impl Step {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for LadderStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CheckUse => "check who uses it",
@@ -178,20 +178,20 @@ mod tests {
 
     #[test]
     fn steps_of_an_operation_fit_into_its_limit_in_their_order() {
-        for step in Step::ALL {
+        for step in LadderStep::ALL {
             let operation = step.operation();
-            let limits: Duration = Step::of(operation).map(Step::limit).sum();
+            let limits: Duration = LadderStep::of(operation).map(LadderStep::limit).sum();
             assert_eq!(limits, operation.limit(), "{operation}");
         }
-        let restore: Vec<Step> = Step::of(Operation::Restore).collect();
-        assert_eq!(restore, [Step::RestoreBarSizes, Step::RestoreOverride]);
-        let hand_back: Vec<Step> = Step::of(Operation::HandBack).collect();
-        assert_eq!(hand_back, [Step::Claim, Step::PinD0]);
+        let restore: Vec<LadderStep> = LadderStep::of(Operation::Restore).collect();
+        assert_eq!(restore, [LadderStep::RestoreBarSizes, LadderStep::RestoreOverride]);
+        let hand_back: Vec<LadderStep> = LadderStep::of(Operation::HandBack).collect();
+        assert_eq!(hand_back, [LadderStep::Claim, LadderStep::PinD0]);
     }
 
-    fn take_all(operation: Operation, faulty: Step, fault: Observation) -> (Observation, Vec<Step>) {
+    fn take_all(operation: Operation, faulty: LadderStep, fault: Observation) -> (Observation, Vec<LadderStep>) {
         let mut taken = Vec::new();
-        let answer = Step::take_all(operation, |step| {
+        let answer = LadderStep::take_all(operation, |step| {
             taken.push(step);
             if step == faulty { fault } else { Observation::Done }
         });
@@ -200,20 +200,20 @@ mod tests {
 
     #[test]
     fn overrides_are_restored_where_bar_sizes_cannot_be() {
-        let both = vec![Step::RestoreBarSizes, Step::RestoreOverride];
+        let both = vec![LadderStep::RestoreBarSizes, LadderStep::RestoreOverride];
         let fault = Observation::Failed(Failure::Invalid);
-        let answer = take_all(Operation::Restore, Step::RestoreBarSizes, fault);
+        let answer = take_all(Operation::Restore, LadderStep::RestoreBarSizes, fault);
         assert_eq!(answer, (fault, both));
-        let (answer, _) = take_all(Operation::Restore, Step::Wake, fault);
+        let (answer, _) = take_all(Operation::Restore, LadderStep::Wake, fault);
         assert_eq!(answer, Observation::Done);
     }
 
     #[test]
     fn no_step_follows_one_that_does_not_come_back_or_that_it_depends_on() {
         let (restore, hand_back) = (Operation::Restore, Operation::HandBack);
-        let blocked = take_all(restore, Step::RestoreBarSizes, Observation::Blocked);
-        assert_eq!(blocked, (Observation::Blocked, vec![Step::RestoreBarSizes]));
-        let failed = take_all(hand_back, Step::Claim, Observation::Vanished);
-        assert_eq!(failed, (Observation::Vanished, vec![Step::Claim]));
+        let blocked = take_all(restore, LadderStep::RestoreBarSizes, Observation::Blocked);
+        assert_eq!(blocked, (Observation::Blocked, vec![LadderStep::RestoreBarSizes]));
+        let failed = take_all(hand_back, LadderStep::Claim, Observation::Vanished);
+        assert_eq!(failed, (Observation::Vanished, vec![LadderStep::Claim]));
     }
 }

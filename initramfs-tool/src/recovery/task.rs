@@ -6,7 +6,7 @@ use reseat_core::health::Verdict;
 use reseat_core::recovery::Observation;
 use serde::{Deserialize, Serialize};
 
-use super::{FunctionBaseline, Step};
+use super::{FunctionBaseline, LadderStep};
 use crate::model::finding::{self, Finding, id};
 use crate::model::subject::{Member, RecoverySubject};
 use crate::records::evidence::{Collected, Part};
@@ -23,7 +23,7 @@ pub enum Task {
     /// Put back what a look through VFIO has left behind whose worker was killed.
     Settle(RecoverySubject),
     /// Take one step of the ladder.
-    Operate(Step, RecoverySubject),
+    Operate(LadderStep, RecoverySubject),
     /// Find out which VBIOS a GPU has that is well.
     ReadVbios(RecoverySubject),
     /// Find out for whom the kernel may have to wait before it takes the GPU from its drivers.

@@ -11,51 +11,37 @@ use crate::model::finding::{Finding, Subject, id};
 /// The warnings about all that is hit by a reset at the card root of a function, the root itself included. Where there is no
 /// such reset, those about the function.
 pub(crate) fn of_reset_domain(place: Place<'_>) -> Vec<Finding> {
-    let (models, doubts): (Vec<Finding>, Vec<Option<Doubt>>) = match place.card() {
+    let (models, doubts): (Vec<Warning>, Vec<Option<Doubt>>) = match place.card() {
         Ok(domain) => {
-            let concerned: Vec<Place<'_>> = domain.hits().chain(domain.port()).collect();
-            let about = |at: FunctionAddress| concerned.iter().find(move |place| place.address() == at);
-            let warnings = domain.warnings();
-            let warnings = warnings.filter_map(|warning| of_model(about(warning.address)?, warning));
-            (
-                warnings.collect(),
-                concerned.iter().map(|place| place.doubt()).collect(),
-            )
+            let concerned = domain.hits().chain(domain.port());
+            (domain.warnings().collect(), concerned.map(Place::doubt).collect())
         }
-        Err(_) => (
-            place
-                .warnings()
-                .filter_map(|warning| of_model(&place, warning))
-                .collect(),
-            vec![place.doubt()],
-        ),
+        Err(_) => (place.warnings().collect(), vec![place.doubt()]),
     };
     let mut doubts: Vec<Doubt> = doubts.into_iter().flatten().collect();
     doubts.sort_by_key(|doubt| doubt.address);
     doubts.dedup();
-    let doubts = doubts.into_iter().map(of_anomaly);
-    models.into_iter().chain(doubts).collect()
+    let doubts = doubts.into_iter().map(|doubt| of_anomaly(doubt.address, doubt.anomaly));
+    models.into_iter().map(of_model).chain(doubts).collect()
 }
 
-fn of_model(place: &Place<'_>, reported: Warning) -> Option<Finding> {
-    let warning = |id| Finding::warning(id, Subject::function(place.address()));
-    let finding = match reported.effect {
-        Effect::FlrMayNotReturn => warning(id::FLR_MAY_NOT_RETURN),
-        Effect::AbsentAfterReset => warning(id::ABSENT_AFTER_RESET),
-        Effect::NeedsVendorReset => warning(id::NEEDS_VENDOR_RESET),
-        other => warning(id::MODEL_REPORTED).with("effect", other),
+fn of_model(warning: Warning) -> Finding {
+    let of = |id| Finding::warning(id, Subject::function(warning.address));
+    let finding = match warning.effect {
+        Effect::FlrMayNotReturn => of(id::FLR_MAY_NOT_RETURN),
+        Effect::AbsentAfterReset => of(id::ABSENT_AFTER_RESET),
+        Effect::NeedsVendorReset => of(id::NEEDS_VENDOR_RESET),
+        other => of(id::MODEL_REPORTED).with("effect", other),
     };
-    let finding = finding.with("model", place.function().identity);
-    let finding = finding.with("about", reported.quirk()?.about);
-    Some(
-        finding
-            .with("source", source(reported.source))
-            .with("confidence", confidence(reported.confidence)),
-    )
+    finding
+        .with("model", warning.subject.identity)
+        .with("about", warning.quirk().map_or("", |quirk| quirk.about))
+        .with("source", source(warning.source))
+        .with("confidence", confidence(warning.confidence))
 }
 
-fn of_anomaly(Doubt { address, anomaly }: Doubt) -> Finding {
-    Finding::warning(id::RESET_DOMAIN_UNCERTAIN, Subject::function(address))
+fn of_anomaly(at: FunctionAddress, anomaly: Anomaly) -> Finding {
+    Finding::warning(id::RESET_DOMAIN_UNCERTAIN, Subject::function(at))
         .with("anomaly", name(anomaly))
         .with("detail", anomaly)
 }

@@ -10,7 +10,7 @@ use crate::claim::{FailureKind, Finished, Leftover, Operation, PowerReading, Rol
 use crate::model::display::Sign;
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::inventory::{Function, Gpu};
-use crate::plan::{OutOfService, Plan};
+use crate::plan::{ClaimPlan, OutOfService};
 
 /// A chosen GPU and what became of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -194,7 +194,7 @@ impl GpuReport {
     }
 
     /// What the plan says of a GPU to claim beside its own functions.
-    pub(super) fn add(&mut self, plan: &Plan) {
+    pub(super) fn add(&mut self, plan: &ClaimPlan) {
         for function in &mut self.functions {
             function.variant = plan.variants.get(&function.address).map(|variant| VariantReport {
                 module: variant.module.clone(),
@@ -220,7 +220,7 @@ impl GpuReport {
 
     /// What was done a moment ago may not be so any more: a GPU that has lost a function since is not claimed, and one
     /// whose functions are not with their former drivers is not given back.
-    pub(super) fn hold_to_its_word(&mut self) {
+    pub(super) fn check_drivers(&mut self) {
         let isolated = self.quarantine.as_ref().is_some_and(|quarantine| quarantine.isolated);
         let should_be = |function: &FunctionReport| match self.verdict {
             _ if isolated => None,

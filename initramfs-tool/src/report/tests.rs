@@ -6,9 +6,9 @@ use crate::model::display::{Framebuffer, Sign, SignKind};
 use crate::model::inventory;
 use crate::model::inventory::tests::{function, twins};
 use crate::model::inventory::{Details, Function};
-use crate::model::iommu::Evidence;
+use crate::model::iommu::IommuFacts;
 use crate::model::variants::Variant;
-use crate::plan::{self, Machine};
+use crate::plan::{self, PlanInputs};
 use crate::rules::{self, CommandLine, Rule};
 use crate::words::report::{leftover, lines, log_lines};
 
@@ -26,12 +26,12 @@ fn findings(claims: &str) -> RunResult {
 }
 
 fn findings_of(rules: Vec<Rule>, functions: &[Function]) -> RunResult {
-    let machine = Machine {
+    let machine = PlanInputs {
         functions,
         unreadable: &[],
         details: &Details::default(),
         signs: &[],
-        iommu: &Evidence::default(),
+        iommu: &IommuFacts::default(),
     };
     RunResult {
         plan: plan::plan(rules, machine),

@@ -206,7 +206,8 @@ mod tests {
         let text = b"[[claim]]\nselect = \"gpu\"\nnot = \"slot=3\"\ngroup-peers = true\n\
                      [[claim]]\nselect = \"gpu\"\nnot = [\"10de:1eb8\",\n\"bay=3\"]\nforce-display = true\n";
         let rules = parse("r.toml", text).unwrap();
-        let not = |rule: &Rule| rule.not.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let one = |not: &Choice| format!("`{}` ({})", not.text, not.source);
+        let not = |rule: &Rule| rule.not.iter().map(one).collect::<Vec<_>>();
         assert_eq!(not(&rules[0]), ["`slot=3` (r.toml:3)"]);
         assert_eq!(
             (rules[0].group_peers, rules[0].display),

@@ -16,8 +16,8 @@ use crate::{Rules, Running, Scene, Stage};
 const BEGIN: &str = "cost: begin";
 const END: &str = "cost: end";
 
-/// A claim without anything that asks or checks.
-const BARE_WRITES: &str = "#!/bin/sh
+/// A claim of the GPU at 0000:01:00 without anything that asks or checks.
+pub const BARE_WRITES: &str = "#!/bin/sh
 case \"$1\" in prereqs) exit 0;; esac
 echo 'bare writes: begin' > /dev/kmsg
 modprobe vfio-pci disable_idle_d3=1

@@ -1,13 +1,9 @@
 //! What can be wrong with a GPU, as data; and back to a GPU with which nothing is.
 
-use std::time::Duration;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use fake_gpu::control::{Bars, Command, ConfigDelay, Fault, FunctionState, Reset, Stuck, Until};
 
 use crate::{Gpu, Running};
-
-const RESCAN_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// One way in which a GPU is broken.
 #[derive(Clone, Debug)]
@@ -116,8 +112,8 @@ pub const ALL: [Case; 12] = [
     SBR_KILLS,
 ];
 
-/// What ends every fault that a [`Case`] can name.
-const NO_FAULTS: [Command; 8] = [
+/// What ends every fault that a [`Case`] can name, but brings no function back.
+const NO_FAULTS: [Command; 7] = [
     Command::Flr(Reset::Normal),
     Command::Pm(Reset::Normal),
     Command::Sbr(Reset::Normal),
@@ -125,7 +121,6 @@ const NO_FAULTS: [Command; 8] = [
     Command::Pending(Stuck::Normal),
     Command::PmcsrStuck(Stuck::Normal),
     Command::ConfigDelay(ConfigDelay { ms: 0, reads: None }),
-    Command::Revive,
 ];
 
 impl Gpu {
@@ -148,6 +143,13 @@ impl Gpu {
     /// # Errors
     /// When the fake does not answer.
     pub fn heal(&self) -> Result<()> {
+        self.end_faults()?;
+        self.fake.control(&Command::Revive)?;
+        Ok(())
+    }
+
+    /// Ends the faults that have not come to anything yet.
+    pub(crate) fn end_faults(&self) -> Result<()> {
         for command in &NO_FAULTS {
             self.fake.control(command)?;
         }
@@ -180,32 +182,5 @@ impl Running {
         self.gpus
             .get(index)
             .with_context(|| format!("the scene has no GPU {index}"))
-    }
-
-    /// Ends a GPU's faults and has the guest find it anew: removed, found by a rescan, and claimed as at boot.
-    ///
-    /// # Errors
-    /// When the guest cannot, or the GPU is not claimed then.
-    pub fn renew(&self, gpu: &Gpu) -> Result<()> {
-        gpu.heal()?;
-        let device = &gpu.device;
-        let script = format!(
-            "cd /sys/bus/pci/devices || exit 1\n\
-             for f in {device}.*; do [ -e $f ] && echo 1 >$f/remove; done\n\
-             echo 1 >{}/rescan\n\
-             for f in {device}.*; do\n\
-             echo vfio-pci >$f/driver_override; echo 0 >$f/d3cold_allowed; done\n\
-             for f in {device}.*; do echo on >$f/power/control; [ -e $f/driver ] ||\n\
-             {{ echo 1 >$f/enable; echo 0 >$f/enable; }}; done\n\
-             for f in {device}.*; do\n\
-             [ -e $f/driver ] || echo $f >/sys/bus/pci/drivers/vfio-pci/bind; echo on >$f/power/control; done",
-            gpu.port
-        );
-        let ended = self.run(&script, RESCAN_TIMEOUT)?;
-        ensure!(ended.status == 0, "{device} cannot be found anew: {}", ended.stderr);
-        for function in 0..gpu.functions() {
-            self.check_pinned(&gpu.function(function))?;
-        }
-        Ok(())
     }
 }

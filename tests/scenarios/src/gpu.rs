@@ -65,6 +65,11 @@ impl Gpu {
         u8::try_from(self.power_controls.len()).unwrap_or(u8::MAX)
     }
 
+    /// Returns true if a disk is a function of the same device.
+    pub fn shares_its_device(&self) -> bool {
+        self.site.place == Place::BesideDisk
+    }
+
     /// The address of a function in the guest.
     pub fn function(&self, number: u8) -> String {
         format!("{}.{number}", self.device)

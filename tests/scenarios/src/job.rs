@@ -100,8 +100,13 @@ impl Job<'_> {
     }
 
     fn ended(&self) -> Result<Ended> {
-        let file = |extension| self.running.shell(&format!("cat {}.{extension}", self.files));
-        let end = file("end")?;
+        let files = &self.files;
+        let all = format!("cat {files}.end; wc -c <{files}.out; cat {files}.out {files}.err");
+        let all = self.running.shell(&all)?;
+        let (end, rest) = all.split_once('\n').context("a job without an end")?;
+        let (size, both) = rest.split_once('\n').context("a job without output")?;
+        let size: usize = size.trim().parse().with_context(|| format!("no size: {size}"))?;
+        let stderr = both.get(size..).context("a job whose output is no text")?;
         let fields: Vec<&str> = end.split_whitespace().collect();
         let [status, began, ended] = fields[..] else {
             bail!("a job ended with `{end}`");
@@ -112,8 +117,8 @@ impl Job<'_> {
         Ok(Ended {
             status: status.parse().with_context(|| format!("a job ended with `{end}`"))?,
             took: ended - began,
-            stdout: file("out")?,
-            stderr: file("err")?,
+            stdout: both.get(..size).unwrap_or_default().to_owned(),
+            stderr: stderr.to_owned(),
         })
     }
 }

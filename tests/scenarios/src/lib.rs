@@ -4,20 +4,26 @@
 
 pub mod accesses;
 pub mod boot_cost;
+pub mod claims;
+pub mod contract;
 pub mod cost;
 pub mod disk_io;
 pub mod faults;
 mod gpu;
+mod heal;
 mod job;
 mod layout;
+mod pinned;
 pub mod port_writes;
 pub mod recovery;
 pub mod recovery_cost;
 mod scene;
+mod shared;
 mod stage;
 
 pub use gpu::Gpu;
 pub use job::{Ended, Job};
 pub use layout::Place;
 pub use scene::{Firmware, Running, Scene};
-pub use stage::{NoStage, Rules, Stage};
+pub use shared::{Extent, Played, Shared, Story};
+pub use stage::{Need, NoStage, Rules, Stage};

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::accesses::now;
 use crate::faults::Case;
-use crate::{Gpu, Running};
+use crate::{Gpu, Running, contract};
 
 /// The kernel's own reset may take seventy seconds of it.
 const TIMEOUT: Duration = Duration::from_secs(200);
@@ -35,18 +35,17 @@ impl Recovery {
 
     /// The rung that brought it back, by its own words.
     pub fn by(&self) -> Option<&str> {
-        self.end()?.get("Recovered")?.get("by")?.as_str()
+        contract::recovered_by(self.end()?)
     }
 
     /// How it ended, by its own words.
     pub fn end(&self) -> Option<&Value> {
-        self.events.iter().find_map(|event| event.get("end"))
+        self.events.iter().find_map(contract::end_of)
     }
 
     /// All rungs that were begun, in order.
     pub fn rungs(&self) -> Vec<&str> {
-        let records = self.events.iter().filter_map(|event| event.get("record"));
-        records.filter_map(|record| record["rung"].as_str()).collect()
+        self.events.iter().filter_map(contract::rung_begun).collect()
     }
 
     /// Whether an operation was done.

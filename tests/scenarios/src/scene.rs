@@ -1,10 +1,10 @@
 //! A scene: one machine with its GPUs, booted once.
 
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
-use fake_gpu::control::{Command, PowerState, Presence};
+use anyhow::{Context, Result, anyhow};
 use fake_gpu::log::{Direction, Region};
 use fake_gpu::profile::BoardDesign;
 use reseat_vm::artifacts::Kernel;
@@ -15,7 +15,7 @@ use reseat_vm::machine::{Iommu, Machine, MachineSpec, SlotKeeper};
 use serde_json::Value;
 
 use crate::Stage;
-use crate::accesses::{accesses, now, power_states};
+use crate::accesses::{accesses, now};
 use crate::gpu::Gpu;
 use crate::layout::{Layout, Place};
 
@@ -190,6 +190,8 @@ impl<'a> Scene<'a> {
             machine,
             gpus,
             booted: now(),
+            begun: Cell::new(now()),
+            unclaimed: RefCell::default(),
         })
     }
 }
@@ -203,6 +205,10 @@ pub struct Running {
     pub gpus: Vec<Gpu>,
     /// When the real root's shell was there, by the host's clock.
     pub booted: Duration,
+    /// When the story began that is played now, by the same clock.
+    pub(crate) begun: Cell<Duration>,
+    /// The devices that were not claimed when the machine was remembered.
+    pub(crate) unclaimed: RefCell<BTreeSet<String>>,
 }
 
 impl Running {
@@ -280,6 +286,21 @@ impl Running {
         })
     }
 
+    /// As [`Running::line`], among those that came since the story began that is played now.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn new_line(&self, text: &str) -> Result<Line> {
+        let lines = self.machine.console().lines().into_iter();
+        let mut lines = lines.filter(|line| line.at >= self.begun.get());
+        lines.find(|line| line.text.contains(text)).ok_or_else(|| {
+            anyhow!(
+                "the console has no new line with `{text}`; {}",
+                self.machine.console().tail()
+            )
+        })
+    }
+
     /// When somebody first read BAR0 of a GPU's function 0, as nouveau does when it comes to one.
     ///
     /// # Errors
@@ -293,92 +314,5 @@ impl Running {
             .next()
             .with_context(|| format!("nobody read BAR0 of {}", gpu.device))?;
         Ok(at)
-    }
-
-    /// Checks that a function is where a claim has to leave it: as [`Running::check_pinned`] says, and by the access log
-    /// nobody put it to sleep since the boot's claim.
-    ///
-    /// # Errors
-    /// When it is not, saying in what.
-    pub fn check_claimed(&self, function: &str) -> Result<()> {
-        self.check_pinned(function)?;
-        // A boot without the claim has no such line: it is the bare writes', for comparison.
-        let device = function.split('.').next().unwrap_or(function);
-        if let Ok(claimed) = self.line(&format!("reseat: {device}: ")) {
-            let asleep = self
-                .power_states(function)?
-                .into_iter()
-                .find(|(at, direction, state)| *at > claimed.at && *direction == Direction::Write && *state != 0);
-            ensure!(
-                asleep.is_none(),
-                "{function} was put to sleep after the claim: {asleep:?}"
-            );
-        }
-        Ok(())
-    }
-
-    /// Checks that a function is on vfio-pci, overridden, in D0 by every witness (the guest's sysfs, its PMCSR, and the
-    /// fake itself), and pinned; whatever became of it before.
-    ///
-    /// # Errors
-    /// When it is not, saying in what.
-    pub fn check_pinned(&self, function: &str) -> Result<()> {
-        self.check_pinned_on(function, "vfio-pci")
-    }
-
-    /// As [`Running::check_pinned`], on a variant of vfio-pci.
-    ///
-    /// # Errors
-    /// When it is not, saying in what.
-    pub fn check_pinned_on(&self, function: &str, driver: &str) -> Result<()> {
-        for (file, expected) in [
-            ("driver_override", driver),
-            ("power/control", "on"),
-            ("power/runtime_status", "active"),
-            ("power_state", "D0"),
-            ("d3cold_allowed", "0"),
-        ] {
-            let found = self.attribute(function, file)?;
-            ensure!(found == expected, "{file} of {function} is `{found}`, not `{expected}`");
-        }
-        let has = self.shell(&format!("readlink /sys/bus/pci/devices/{function}/driver"))?;
-        ensure!(has.trim().ends_with(&format!("/{driver}")), "{function} is on {has}");
-        let parameter = self.shell("cat /sys/module/vfio_pci/parameters/disable_idle_d3")?;
-        ensure!(parameter.trim() == "Y", "disable_idle_d3 is {parameter}");
-        self.check_awake(function)
-    }
-
-    /// Checks what the guest cannot be wrong about: the function's own state, and the last that its PMCSR said.
-    fn check_awake(&self, function: &str) -> Result<()> {
-        let (gpu, number) = self.served(function)?;
-        let reply = gpu.fake.control_function(number, &Command::State)?;
-        let state = reply.functions.first().context("the fake has no such function")?;
-        ensure!(
-            state.power_state == PowerState::D0 && state.presence == Presence::Ready,
-            "{function} is in truth {state:?}"
-        );
-        let seen = self.power_states(function)?;
-        let (_, _, last) = seen
-            .last()
-            .with_context(|| format!("nobody read the power state of {function}"))?;
-        ensure!(*last == 0, "the last that PMCSR of {function} said is D{last}");
-        Ok(())
-    }
-
-    /// All that went over a function's PMCSR.
-    fn power_states(&self, function: &str) -> Result<Vec<(Duration, Direction, u64)>> {
-        let (gpu, number) = self.served(function)?;
-        let control = gpu.power_control(number);
-        power_states(&gpu.fake, number, control.context("the fake has no such function")?)
-    }
-
-    /// Who serves a function of the guest.
-    fn served(&self, function: &str) -> Result<(&Gpu, u8)> {
-        let place = function.split_once('.');
-        let found = place.and_then(|(device, number)| {
-            let gpu = self.gpus.iter().find(|gpu| gpu.device == device)?;
-            Some((gpu, number.parse().ok()?))
-        });
-        found.with_context(|| format!("no GPU of the scene is at {function}"))
     }
 }

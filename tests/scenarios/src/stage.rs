@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use reseat_vm::artifacts::{Bed, Kernel, Missing};
+use reseat_vm::artifacts::{Bed, Kernel, Missing, Part};
 use reseat_vm::files::GuestFile;
 use reseat_vm::initramfs::{Builder, Image, ImageSpec, System};
 
@@ -14,6 +14,8 @@ use reseat_vm::initramfs::{Builder, Image, ImageSpec, System};
 const DIST: &str = "RESEAT_DIST";
 /// The tree that `cargo xtask dist --target aarch64` lays out.
 const DIST_AARCH64: &str = "RESEAT_DIST_AARCH64";
+/// The tree that is shipped: with the small `reseat-claim`, which the others need no compiler for.
+const DIST_SHIPPED: &str = "RESEAT_DIST_SHIPPED";
 /// The fake GPU's program.
 const FAKE_GPU: &str = "RESEAT_FAKE_GPU";
 
@@ -58,6 +60,32 @@ pub struct Stage {
     pub(crate) kernel: Kernel,
     pub(crate) fake_gpu: PathBuf,
     dist: PathBuf,
+}
+
+/// A part of the stage that not every story needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A part of the bed; for a kernel for aarch64, also the programs for it.
+    Part(Part),
+    /// The tree that is shipped.
+    Shipped,
+}
+
+impl Need {
+    /// Its name, in a plan.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Part(part) => part.name(),
+            Self::Shipped => "shipped",
+        }
+    }
+
+    /// Returns true if it needs a compiler that not every machine has.
+    #[must_use]
+    pub const fn is_compiled_apart(self) -> bool {
+        matches!(self, Self::Shipped | Self::Part(Part::Kernel(Kernel::TrixieArm64)))
+    }
 }
 
 /// The rules that are in the initramfs.
@@ -108,14 +136,31 @@ impl Stage {
         })
     }
 
-    /// Whether stories that cannot be played count as failed.
-    pub fn is_required() -> bool {
-        is_set(REQUIRED) || is_set(CI)
+    /// The same stage with the programs that are shipped.
+    ///
+    /// # Errors
+    /// When nobody has said where they are.
+    pub fn shipped(&self) -> Result<Self, NoStage> {
+        let dist = variable(DIST_SHIPPED)?;
+        Ok(Self { dist, ..self.clone() })
     }
 
-    /// Whether those on aarch64 do: the rest can be prepared without a compiler for it.
-    pub fn is_aarch64_required() -> bool {
-        is_set(CI)
+    /// Checks that a part of the stage is there.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check(&self, need: Need) -> Result<(), NoStage> {
+        match need {
+            Need::Part(Part::Kernel(Kernel::TrixieArm64)) => self.aarch64().map(drop),
+            Need::Part(part) if self.bed.has_part(part) => Ok(()),
+            Need::Part(part) => Err(NoStage::Bed(self.bed.missing(part))),
+            Need::Shipped => self.shipped().map(drop),
+        }
+    }
+
+    /// Whether a story that needs these, and cannot be played, counts as failed.
+    pub fn is_required(needs: &[Need]) -> bool {
+        is_set(CI) || (is_set(REQUIRED) && !needs.iter().any(|need| need.is_compiled_apart()))
     }
 
     /// A stage from its parts: the tree that `cargo xtask dist` lays out, and the fake GPU's program.
@@ -233,6 +278,8 @@ impl Stage {
         files.push(GuestFile::new(RULES_FILE, rules));
         let mut spec = ImageSpec::new(self.kernel).files(files);
         spec.builder = builder;
+        // Each driver makes every build longer, and none is wanted here.
+        spec.modules.clear();
         self.bed.system(&spec).context("cannot make the system")
     }
 
@@ -263,6 +310,15 @@ impl Stage {
     /// When they cannot be read.
     pub fn udev(&self) -> Result<Vec<GuestFile>> {
         self.bed.udev().context("cannot collect udev")
+    }
+
+    /// The files that the real root needs to load these modules by the real modprobe.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn loadable(&self, modules: &[&str]) -> Result<Vec<GuestFile>> {
+        let files = self.bed.loadable(self.kernel, modules);
+        files.context("cannot collect modules")
     }
 
     /// The files that the real root needs to load a kernel, with this image, for the case that the running one crashes.

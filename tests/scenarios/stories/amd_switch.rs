@@ -8,6 +8,7 @@
 use anyhow::{Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::{disturbances, now};
+use reseat_scenarios::contract::{problem, rung};
 use reseat_scenarios::{Place, Rules, Running, Scene, Stage, faults};
 use reseat_vm::files::GuestFile;
 use serde_json::json;
@@ -46,7 +47,7 @@ fn check_claimed(running: &Running) -> Result<()> {
     let rules = &report["rules"];
     ensure!(rules[0]["gpus"] == json!(["0000:03:00"]), "{report:#}");
     ensure!(rules[1]["gpus"] == json!([]), "{report:#}");
-    let problem = rules[1]["problem"].as_str().unwrap_or_default();
+    let problem = problem(&rules[1]);
     ensure!(
         problem.starts_with("no GPU has slot=3/01.0: there is slot=1/00.0/00.0, ")
             && problem.contains("slot=3/00.0/00.0"),
@@ -99,7 +100,7 @@ fn check_recovered(running: &Running) -> Result<()> {
     let begin = now();
     let recovery = running.recover(card, &faults::OFF_THE_BUS, "")?;
     ensure!(
-        recovery.says_recovered() && recovery.rungs() == ["detach-sbr"],
+        recovery.says_recovered() && recovery.rungs() == [rung::SBR],
         "{}",
         recovery.told()
     );
@@ -108,9 +109,7 @@ fn check_recovered(running: &Running) -> Result<()> {
         !resets.is_empty() && resets.iter().all(|reset| reset.port == CARD_ROOT),
         "{resets:?}"
     );
-    for function in 0..card.functions() {
-        running.check_pinned(&card.function(function))?;
-    }
+    running.check_all_pinned(card)?;
     check_ports(running)?;
     for (port, before) in OF_THE_CARD.iter().zip(&before) {
         ensure!(instance(running, port)? != *before, "{port} was not removed");

@@ -4,56 +4,54 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::{disturbances, now};
 use reseat_scenarios::faults::{self, Case};
-use reseat_scenarios::{Gpu, Place, Rules, Running, Scene, Stage};
+use reseat_scenarios::{Gpu, Place, Running, Stage};
 use reseat_vm::artifacts::Kernel;
 
-const RULES: &str = "[[claim]]\nselect = \"gpu\"\n";
+use crate::recovery::{self, BOARDS};
 
 /// A reset by the kernel that does not come back, and every other rung after it.
 const LIMIT: Duration = Duration::from_secs(110);
 
-/// The boards, each with the place where it stands.
-const BOARDS: [(Vendor, usize, Place); 6] = [
-    (Vendor::Nvidia, 1, Place::Alone),
-    (Vendor::Nvidia, 2, Place::Alone),
-    (Vendor::Nvidia, 4, Place::Alone),
-    (Vendor::Amd, 2, Place::Alone),
-    (Vendor::Nvidia, 2, Place::BehindSwitch),
-    (Vendor::Nvidia, 2, Place::BesideDisk),
-];
-
 pub(crate) fn all_on_6_1(stage: &Stage) -> Result<()> {
-    campaign(stage, "campaign-6.1", 1)
+    let running = recovery::boot(stage, "campaign-6.1")?;
+    campaign(&running, |_, _| true, 60)
 }
 
 /// A third of it, chosen so that every fault and every board comes up.
 pub(crate) fn a_third_on_6_12(stage: &Stage) -> Result<()> {
-    campaign(&stage.with_kernel(Kernel::Trixie), "campaign-6.12", 3)
+    let running = recovery::boot(&stage.with_kernel(Kernel::Trixie), "campaign-6.12")?;
+    campaign(&running, |row, column| (row + column).is_multiple_of(3), 20)
 }
 
-fn campaign(stage: &Stage, name: &str, step: usize) -> Result<()> {
-    let image = stage.image_with_modules(&["nvme"], Rules::File(RULES), [])?;
-    let scene = Scene::new(stage, name, image).traced();
-    let scene = BOARDS.iter().fold(scene, |scene, (vendor, functions, place)| {
-        scene.gpu_at(BoardDesign::new(*vendor, *functions), *place)
-    });
-    let running = scene.boot()?;
-    running.save_baselines()?;
+/// A few of it that no other story plays: what is short, and not what the table of recoveries has.
+pub(crate) fn smoke(running: &Running) -> Result<()> {
+    const OTHERS: [Case; 5] = [
+        faults::OFF_THE_BUS_AND_FLR_KILLS,
+        faults::LOST,
+        faults::REGISTERS_DEAD_UNTIL_FLR,
+        faults::PENDING,
+        faults::SBR_KILLS,
+    ];
+    let is_other = |row| faults::ALL.get(row).is_some_and(|case| is_one_of(case, &OTHERS));
+    campaign(running, |row, column| is_other(row) && row % BOARDS.len() == column, 5)
+}
+
+/// Plays those faults on those boards that are chosen, by their places in the lists.
+fn campaign(running: &Running, is_chosen: impl Fn(usize, usize) -> bool, least: usize) -> Result<()> {
     let _keeper = running.keep_slots();
     let mut played = 0;
     for (row, case) in faults::ALL.iter().enumerate() {
         for (column, board) in BOARDS.iter().enumerate() {
-            if (row + column).is_multiple_of(step) && is_worth_it(case, column) {
+            if is_chosen(row, column) && is_worth_it(case, column) {
                 let what = format!("{} on {board:?}", case.name);
-                play(&running, column, case).with_context(|| what)?;
+                play(running, column, case).with_context(|| what)?;
                 played += 1;
             }
         }
     }
-    ensure!(played >= 20, "only {played} were played");
+    ensure!(played >= least, "only {played} were played");
     Ok(())
 }
 
@@ -85,8 +83,7 @@ fn play(running: &Running, index: usize, case: &Case) -> Result<()> {
         recovery.told()
     );
     check_bystanders(running, gpu, begin)?;
-    gpu.heal()?;
-    renew(running, index)
+    running.renew(gpu)
 }
 
 /// Without power for what it does not help: QEMU plugs in no function that does not answer, and to its devices power that
@@ -134,21 +131,4 @@ fn expected(case: &Case, board: usize) -> i32 {
         Place::BesideDisk if !is_one_of(case, &by_flr) => 5,
         Place::Alone | Place::BehindSwitch | Place::BesideDisk | Place::InOneGroup | Place::OwnSwitch => 0,
     }
-}
-
-/// The board as it was at boot, for the next fault.
-fn renew(running: &Running, index: usize) -> Result<()> {
-    let gpu = running.gpu(index)?;
-    if gpu.disk.is_some() && matches!(BOARDS.get(index), Some((_, _, Place::BesideDisk))) {
-        // The boot's claim leaves it alone, and so do we: it stands on one device with a disk.
-        for function in 0..gpu.functions() {
-            let function = gpu.function(function);
-            running.shell(&format!(
-                "cd /sys/bus/pci/devices/{function} && echo >driver_override && echo on >power/control && \
-                 {{ [ -e driver ] || {{ echo 1 >enable; echo 0 >enable; }}; }}"
-            ))?;
-        }
-        return Ok(());
-    }
-    running.renew(gpu)
 }

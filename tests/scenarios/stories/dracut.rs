@@ -4,11 +4,12 @@
 use anyhow::{Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::device_accesses;
+use reseat_scenarios::contract::verdict;
 use reseat_scenarios::{Rules, Running, Scene, Stage};
 use reseat_vm::files::GuestFile;
 use reseat_vm::initramfs::Builder;
 
-use crate::quarantine::{LEDGER, check_isolated, ledger};
+use crate::quarantine::{LEDGER, check_isolated, ledger, unknown};
 
 /// The second of three; the ledger has the first out of service, and the third is anybody's.
 const RULES: &str = "[[claim]]\nselect = \"0000:02:00.0@10de:2489\"\n";
@@ -28,7 +29,7 @@ const DRIVER_PRE: &str = "rd.driver.pre=nouveau";
 fn boot(stage: &Stage, name: &str, builder: Builder, append: &str) -> Result<Running> {
     let more = [
         GuestFile::new(MODULES_LOAD, "nouveau\n"),
-        GuestFile::new(LEDGER, ledger()),
+        GuestFile::new(LEDGER, ledger(&[unknown("0000:01:00")])),
         GuestFile::new(HELD_UP, "[Service]\nExecStartPre=/usr/bin/sleep 5\n"),
         GuestFile::new(CONFIGURATION, format!("install_items+=\" /{HELD_UP} \"\n")),
     ];
@@ -90,7 +91,7 @@ pub(crate) fn with_systemd(stage: &Stage) -> Result<()> {
 pub(crate) fn the_switch_leaves_it_to_the_rival(stage: &Stage) -> Result<()> {
     let running = boot(stage, "dracut-off", Builder::Dracut, "rd.reseat=0")?;
     let report = running.report()?;
-    ensure!(report["verdict"] == "off", "{report:#}");
+    ensure!(verdict(&report) == "off", "{report:#}");
     for gpu in [0, 1, 2] {
         running.first_driver_read(gpu)?;
     }

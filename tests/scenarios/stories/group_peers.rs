@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
+use reseat_scenarios::contract::{gpu_in, verdict};
 use reseat_scenarios::{Place, Rules, Running, Scene, Stage};
 use reseat_vm::files::GuestFile;
 use serde_json::{Value, json};
@@ -69,7 +70,7 @@ pub(crate) fn claimed_only_where_a_rule_says_so(stage: &Stage) -> Result<()> {
         .boot()?;
 
     let report = running.report()?;
-    ensure!(report["verdict"] == "claimed", "{report:#}");
+    ensure!(verdict(&report) == "claimed", "{report:#}");
     for (gpu, taken, left) in [
         ("0000:01:00", &[][..], &[LEFT][..]),
         ("0000:03:00", &[], &[]),
@@ -79,7 +80,7 @@ pub(crate) fn claimed_only_where_a_rule_says_so(stage: &Stage) -> Result<()> {
         for function in &own {
             running.check_claimed(function)?;
         }
-        let said = of(&report, gpu)?;
+        let said = gpu_in(&report, gpu)?;
         let functions: BTreeSet<&str> = own.iter().map(String::as_str).chain(taken.iter().copied()).collect();
         ensure!(addresses(&said["functions"]) == functions, "{said:#}");
         ensure!(addresses(&said["peers"]) == left.iter().copied().collect(), "{said:#}");
@@ -162,7 +163,10 @@ fn check_again(running: &Running) -> Result<()> {
     let text = running.shell("cat /run/reseat/claim-0000:04:00.json")?;
     let report: Value = serde_json::from_str(&text).with_context(|| text.clone())?;
     let had = |function: &&Value| TAKEN.iter().any(|peer| function["address"] == *peer);
-    let functions = of(&report, "0000:04:00")?["functions"].as_array().into_iter().flatten();
+    let functions = gpu_in(&report, "0000:04:00")?["functions"]
+        .as_array()
+        .into_iter()
+        .flatten();
     let before: Vec<&Value> = functions
         .filter(had)
         .map(|function| &function["driver_before"])
@@ -188,13 +192,6 @@ fn check_at_work(running: &Running) -> Result<()> {
         running.check_pinned(function)?;
     }
     check_taken(running, LEFT)
-}
-
-/// What the report has of a GPU.
-fn of<'a>(report: &'a Value, device: &str) -> Result<&'a Value> {
-    let mut gpus = report["gpus"].as_array().into_iter().flatten();
-    gpus.find(|gpu| gpu["device"] == device)
-        .with_context(|| format!("{device} is not in it: {report:#}"))
 }
 
 fn addresses(functions: &Value) -> BTreeSet<&str> {

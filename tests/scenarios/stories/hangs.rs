@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use fake_gpu::control::{Command, Reset};
 use fake_gpu::profile::{BoardDesign, Vendor};
+use reseat_scenarios::contract::{duration_ms, problem, verdict};
 use reseat_scenarios::{Rules, Running, Scene, Stage};
 use reseat_vm::files::GuestFile;
 
@@ -36,7 +37,7 @@ const INIT: &str = "Run /init as init process";
 /// From the line of the console that has `begin` in it.
 fn check_in_time(running: &Running, begin: &str) -> Result<()> {
     let report = running.report()?;
-    let took = report["duration_ms"].as_f64().context("no duration in the report")?;
+    let took = duration_ms(&report)?;
     ensure!(took < LIMIT_MS, "the claim took {took} ms");
     // The report's own clock is not the only witness: the console's is the host's.
     let begin = running.line(begin)?.at;
@@ -96,8 +97,8 @@ pub(crate) fn an_unbind_that_never_returns(stage: &Stage) -> Result<()> {
     check_in_time(&running, "it is held")?;
     let report = running.report()?;
     let gpu = &report["gpus"][0];
-    ensure!(gpu["verdict"] == "stuck", "{report:#}");
-    let problem = gpu["problem"].as_str().context("no problem in the report")?;
+    ensure!(verdict(gpu) == "stuck", "{report:#}");
+    let problem = problem(gpu);
     ensure!(
         problem.contains("unbind 0000:01:00.1 from snd_hda_intel") && problem.contains("it has not come back after"),
         "{problem}"
@@ -149,7 +150,7 @@ pub(crate) fn a_second_hang_when_the_time_is_over(stage: &Stage) -> Result<()> {
         (1, "the time for the claim was over"),
     ] {
         let gpu = &report["gpus"][gpu];
-        let problem = gpu["problem"].as_str().unwrap_or_default();
+        let problem = problem(gpu);
         ensure!(problem.contains(why), "`{why}` is not in `{problem}`: {report:#}");
         let held = gpu["failure"]["function"].as_str().context("no function")?;
         running.line(&format!("/dev/null is mounted over /sys/bus/pci/devices/{held}/uevent"))?;
@@ -186,14 +187,12 @@ pub(crate) fn a_reset_that_does_not_end(stage: &Stage) -> Result<()> {
         })?;
     check_in_time(&running, INIT)?;
     let report = running.report()?;
-    let problem = report["gpus"][0]["problem"]
-        .as_str()
-        .context("no problem in the report")?;
+    let problem = problem(&report["gpus"][0]);
     let waited = problem
         .strip_prefix("read config of 0000:01:00.0: it has not come back after ")
         .and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
     ensure!(waited.is_some_and(|seconds| WAITED.contains(&seconds)), "{problem}");
-    ensure!(report["gpus"][0]["verdict"] == "rolled-back", "{report:#}");
+    ensure!(verdict(&report["gpus"][0]) == "rolled-back", "{report:#}");
     running.check_claimed("0000:02:00.0")?;
     running.check_claimed("0000:02:00.1")?;
     Ok(())

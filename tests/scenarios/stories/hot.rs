@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use fake_gpu::profile::{BoardDesign, Vendor};
+use reseat_scenarios::contract::{rung, schema, verdict};
 use reseat_scenarios::faults;
-use reseat_scenarios::{Gpu, Rules, Running, Scene, Stage};
-use reseat_vm::artifacts::Kernel;
+use reseat_scenarios::{Gpu, Running};
 use serde_json::Value;
+
+use crate::service::FREE;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -16,29 +17,17 @@ const START_UDEV: &str = "mkdir -p /run/udev && /usr/lib/systemd/systemd-udevd -
 /// As at the beginning of a boot, when udev is told of every device that is there.
 const TRIGGER: &str = "udevadm trigger --action=add --subsystem-match=pci";
 
-pub(crate) fn back_from_a_power_cycle_on_6_1(stage: &Stage) -> Result<()> {
-    back_from_a_power_cycle(stage, "hot-6.1")
+pub(crate) fn back_from_a_power_cycle(running: &Running) -> Result<()> {
+    play(running, running.gpu(0)?, running.gpu(FREE)?)
 }
 
-pub(crate) fn back_from_a_power_cycle_on_the_newest(stage: &Stage) -> Result<()> {
-    back_from_a_power_cycle(&stage.with_kernel(Kernel::TrixieBackports), "hot-7")
-}
-
-/// Two identical GPUs, one chosen: its drivers are loaded for the other.
-fn back_from_a_power_cycle(stage: &Stage, name: &str) -> Result<()> {
-    let image = stage.image(Rules::None, [])?;
-    let running = Scene::new(stage, name, image)
-        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
-        .gpu(BoardDesign::new(Vendor::Nvidia, 2))
-        .on_the_root(stage.udev()?)
-        .append("reseat.claim=0000:01:00.0@10de:2489")
-        .boot()?;
+/// Two identical GPUs, the first at 0000:01:00, which was chosen; the other was not, and its drivers are loaded.
+pub(crate) fn play(running: &Running, gpu: &Gpu, other: &Gpu) -> Result<()> {
     let keeper = running.keep_slots();
-    let (gpu, other) = (running.gpu(0)?, running.gpu(1)?);
-    running.check_claimed(&gpu.function(0))?;
+    running.check_all_pinned(gpu)?;
 
     // The negative: without udev nobody claims it, and whose driver is loaded has it.
-    cycle(&running, gpu)?;
+    cycle(running, gpu)?;
     let drivers = running.drivers(&gpu.device)?;
     let audio = drivers.get(&gpu.function(1)).map(String::as_str);
     ensure!(audio == Some("snd_hda_intel"), "{drivers:?}");
@@ -46,30 +35,28 @@ fn back_from_a_power_cycle(stage: &Stage, name: &str) -> Result<()> {
     // Until a udev is there that tells of what it has missed.
     running.shell(START_UDEV)?;
     running.shell(TRIGGER)?;
-    wait_until_claimed(&running, gpu)?;
-    let missed = report(&running, gpu)?;
+    wait_until_claimed(running, gpu)?;
+    let missed = report(running, gpu)?;
     let before = &missed["gpus"][0]["functions"][1]["driver_before"];
     ensure!(before == "snd_hda_intel", "{missed:#}");
 
-    cycle(&running, gpu)?;
-    wait_until_claimed(&running, gpu)?;
-    for function in 0..gpu.functions() {
-        running.check_pinned(&gpu.function(function))?;
-    }
-    let first = report(&running, gpu)?;
+    cycle(running, gpu)?;
+    wait_until_claimed(running, gpu)?;
+    running.check_all_pinned(gpu)?;
+    let first = report(running, gpu)?;
     ensure!(
-        first["schema"] == "reseat.claim/1" && first["verdict"] == "claimed",
+        first["schema"] == schema::CLAIM && verdict(&first) == "claimed",
         "{first:#}"
     );
     // Whose driver was loaded was faster, and is named.
     let before = &first["gpus"][0]["functions"][1]["driver_before"];
     ensure!(before == "snd_hda_intel", "{first:#}");
-    running.line("reseat: 0000:01:00: before, snd_hda_intel had 0000:01:00.1")?;
-    check_rule(&running, gpu)?;
+    running.new_line("reseat: 0000:01:00: before, snd_hda_intel had 0000:01:00.1")?;
+    check_rule(running, gpu)?;
     // What the operator gave back after the claim is the operator's, whatever udev is told again.
     let (function, driver) = (gpu.function(1), "/sys/bus/pci/drivers/vfio-pci");
     running.shell(&format!("echo {function} >{driver}/unbind && {TRIGGER}"))?;
-    settle(&running)?;
+    settle(running)?;
     let drivers = running.drivers(&gpu.device)?;
     ensure!(
         drivers.get(&function).is_some_and(|driver| driver == "-"),
@@ -82,16 +69,14 @@ fn back_from_a_power_cycle(stage: &Stage, name: &str) -> Result<()> {
     // What a recovery removes and finds again it claims by itself, and nobody else meanwhile.
     running.shell(&format!("reseat baseline save {}", gpu.device))?;
     let recovery = running.recover(gpu, &faults::OFF_THE_BUS, "")?;
-    ensure!(recovery.by() == Some("detach-sbr"), "{}", recovery.told());
-    settle(&running)?;
-    for function in 0..gpu.functions() {
-        running.check_pinned(&gpu.function(function))?;
-    }
-    ensure!(report(&running, gpu)? == first, "there was another claim");
+    ensure!(recovery.by() == Some(rung::SBR), "{}", recovery.told());
+    settle(running)?;
+    running.check_all_pinned(gpu)?;
+    ensure!(report(running, gpu)? == first, "there was another claim");
 
     // One that nobody chose goes to whom it always went.
-    cycle(&running, other)?;
-    settle(&running)?;
+    cycle(running, other)?;
+    settle(running)?;
     let drivers = running.drivers(&other.device)?;
     let audio = drivers.get(&other.function(1)).map(String::as_str);
     ensure!(audio == Some("snd_hda_intel"), "{drivers:?}");
@@ -99,17 +84,18 @@ fn back_from_a_power_cycle(stage: &Stage, name: &str) -> Result<()> {
 
     // One that is out of service is out of reach as soon as it is back.
     running.shell(&format!("reseat quarantine add {} --reason sick", gpu.device))?;
-    cycle(&running, gpu)?;
-    settle(&running)?;
+    cycle(running, gpu)?;
+    settle(running)?;
     let drivers = running.drivers(&gpu.device)?;
     ensure!(drivers.values().all(|driver| driver == "-"), "{drivers:?}");
     for function in 0..gpu.functions() {
         let found = running.attribute(&gpu.function(function), "driver_override")?;
         ensure!(found == "reseat-quarantine", "driver_override is `{found}`");
     }
-    let last = report(&running, gpu)?;
+    let last = report(running, gpu)?;
     ensure!(last["gpus"][0]["quarantine"]["isolated"] == true, "{last:#}");
     ensure!(keeper.refills()?.len() == 4, "{:?}", keeper.refills()?);
+    running.shell("udevadm control --exit")?;
     Ok(())
 }
 
@@ -135,7 +121,7 @@ fn settle(running: &Running) -> Result<()> {
 }
 
 /// Switches the slot of a GPU off and on, and waits until its functions are there.
-fn cycle(running: &Running, gpu: &Gpu) -> Result<()> {
+pub(crate) fn cycle(running: &Running, gpu: &Gpu) -> Result<()> {
     let script = format!("cd /sys/bus/pci/slots/{} && echo 0 >power && echo 1 >power", gpu.slot);
     let ended = running.run(&script, SOON)?;
     ensure!(ended.status == 0, "{ended:?}");

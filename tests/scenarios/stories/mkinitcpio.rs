@@ -8,7 +8,7 @@ use reseat_scenarios::{Rules, Running, Scene, Stage};
 use reseat_vm::files::GuestFile;
 use reseat_vm::initramfs::Builder;
 
-use crate::quarantine::{LEDGER, check_isolated, ledger};
+use crate::quarantine::{LEDGER, check_isolated, ledger, unknown};
 
 const RULES: &str = "[[claim]]\nselect = \"0000:02:00.0@10de:2489\"\n";
 
@@ -26,7 +26,7 @@ fn boot(stage: &Stage, name: &str, append: &str) -> Result<Running> {
     let image = stage.image_by(
         Builder::MkinitcpioStandIns,
         Rules::File(RULES),
-        [GuestFile::new(LEDGER, ledger())],
+        [GuestFile::new(LEDGER, ledger(&[unknown("0000:01:00")]))],
     )?;
     let board = || BoardDesign::new(Vendor::Nvidia, 2);
     Scene::new(stage, name, image)

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
+use reseat_scenarios::contract::verdict;
 use reseat_scenarios::{Rules, Running, Scene, Stage};
 use reseat_vm::machine::Iommu;
 
@@ -20,7 +21,7 @@ fn check(running: &Running, remedy: &str) -> Result<()> {
         "reseat: 0000:01:00: refused: 0000:01:00.0: no IOMMU: {remedy}"
     ))?;
     let report = running.report()?;
-    ensure!(report["gpus"][0]["verdict"] == "refused", "{report:#}");
+    ensure!(verdict(&report["gpus"][0]) == "refused", "{report:#}");
     let drivers = running.drivers("0000:01:00")?;
     ensure!(drivers.values().all(|driver| driver != "vfio-pci"), "{drivers:?}");
     ensure!(

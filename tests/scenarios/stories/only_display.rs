@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
+use reseat_scenarios::contract::{duration_ms, verdict};
 use reseat_scenarios::{Firmware, Rules, Running, Scene, Stage};
 use reseat_vm::artifacts::Kernel;
 use reseat_vm::files::GuestFile;
@@ -150,7 +151,7 @@ pub(crate) fn in_text_mode_is_refused_though_the_console_is_busy(stage: &Stage) 
         .append("reseat.claim=gpu")
         .boot()?;
     let report = running.report()?;
-    let took = report["duration_ms"].as_f64().context("no duration in the report")?;
+    let took = duration_ms(&report)?;
     ensure!(took < 10_000.0, "the claim took {took} ms");
     running.line(SAYS)?;
     for function in ["0000:01:00.0", "0000:01:00.1"] {
@@ -228,7 +229,7 @@ fn play(running: &Running, setting: &Setting) -> Result<()> {
         .context("no display")?;
     let shown = forced["display"][0].as_str().unwrap_or_default();
     ensure!(
-        forced["verdict"] == "claimed" && shown.contains(framebuffer),
+        verdict(forced) == "claimed" && shown.contains(framebuffer),
         "{report:#}"
     );
     ensure!(

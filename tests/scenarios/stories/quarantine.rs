@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fake_gpu::control::{Bars, Command, Until};
-use fake_gpu::profile::{BoardDesign, Vendor};
-use reseat_scenarios::accesses::device_accesses;
+use reseat_scenarios::contract::{end_of, recovered_by, schema};
 use reseat_scenarios::faults::Case;
-use reseat_scenarios::{Ended, Gpu, Rules, Running, Scene, Stage};
-use reseat_vm::files::GuestFile;
+use reseat_scenarios::{Ended, Gpu, Running};
 use serde_json::{Value, json};
 
 /// Every reset may take the time of one that the kernel gives up.
@@ -16,22 +14,6 @@ const RESETS: Duration = Duration::from_secs(200);
 
 /// On the system that the image is built on: what its hook finds.
 pub(crate) const LEDGER: &str = "var/lib/reseat/quarantine.json";
-
-fn board(functions: usize) -> BoardDesign {
-    BoardDesign::new(Vendor::Nvidia, functions)
-}
-
-fn scene<'a>(stage: &'a Stage, name: &'a str, ledger: Option<&str>) -> Result<Scene<'a>> {
-    let more = ledger.map(|ledger| GuestFile::new(LEDGER, ledger));
-    // With nouveau and the audio driver in it: whatever is in reach, they get.
-    let image = stage.image(Rules::None, more)?;
-    // On the command line, where the rules are on the real root as well.
-    Ok(Scene::new(stage, name, image).append("reseat.claim=gpu"))
-}
-
-fn check_claimed(running: &Running, gpu: &Gpu) -> Result<()> {
-    (0..gpu.functions()).try_for_each(|function| running.check_pinned(&gpu.function(function)))
-}
 
 /// Checks that nobody has any of it nor can get it.
 pub(crate) fn check_isolated(running: &Running, gpu: &Gpu) -> Result<()> {
@@ -67,38 +49,34 @@ fn group(running: &Running, gpu: &Gpu) -> Result<String> {
     Ok(group.trim().to_owned())
 }
 
-fn run(running: &Running, command: &str, status: i32) -> Result<Ended> {
+pub(crate) fn run(running: &Running, command: &str, status: i32) -> Result<Ended> {
     let ended = running.run(command, RESETS)?;
     ensure!(ended.status == status, "{command}: {ended:?}");
     Ok(ended)
 }
 
-fn entries(running: &Running) -> Result<Vec<Value>> {
+pub(crate) fn entries(running: &Running) -> Result<Vec<Value>> {
     let list: Value = serde_json::from_str(&running.shell("reseat quarantine list --json")?)?;
-    ensure!(list["schema"] == "reseat.quarantine-list/1", "{list:#}");
+    ensure!(list["schema"] == schema::QUARANTINE_LIST, "{list:#}");
     Ok(list["entries"].as_array().cloned().unwrap_or_default())
 }
 
 /// What the operator takes out of service is out of reach, and nothing but a return brings it back: healthy, it does.
-pub(crate) fn by_the_operator_and_back(stage: &Stage) -> Result<()> {
-    let running = scene(stage, "quarantine-operator", None)?
-        .gpu(board(2))
-        .gpu(board(2))
-        .boot()?;
-    running.save_baselines()?;
+pub(crate) fn by_the_operator_and_back(running: &Running) -> Result<()> {
+    running.shell("reseat baseline save 0000:01:00 0000:02:00")?;
     let (gpu, twin) = (running.gpu(0)?, running.gpu(1)?);
-    running.shell(&format!("test -e /dev/vfio/{}", group(&running, gpu)?))?;
+    running.shell(&format!("test -e /dev/vfio/{}", group(running, gpu)?))?;
 
-    run(&running, "reseat quarantine add 0000:01:00 --reason 'fan is loud'", 0)?;
-    check_isolated(&running, gpu)?;
-    check_claimed(&running, twin)?;
-    let listed = run(&running, "reseat quarantine list", 0)?.stdout;
+    run(running, "reseat quarantine add 0000:01:00 --reason 'fan is loud'", 0)?;
+    check_isolated(running, gpu)?;
+    running.check_all_pinned(twin)?;
+    let listed = run(running, "reseat quarantine list", 0)?.stdout;
     ensure!(listed.contains("fan is loud") && listed.contains("nobody"), "{listed}");
     for asked in [
         "reseat recover 0000:01:00",
         "reseat recover 0000:01:00 --force --dry-run",
     ] {
-        let refused = run(&running, asked, 4)?;
+        let refused = run(running, asked, 4)?;
         ensure!(
             refused.stderr.contains("fan is loud") && refused.stderr.contains("return-to-service"),
             "{refused:?}"
@@ -106,12 +84,12 @@ pub(crate) fn by_the_operator_and_back(stage: &Stage) -> Result<()> {
     }
     // A driver that comes later does not get it, and what is isolated stays so.
     running.shell("for f in 0000:01:00.0 0000:01:00.1; do echo $f >/sys/bus/pci/drivers_probe; done")?;
-    run(&running, "reseat quarantine apply", 0)?;
-    check_isolated(&running, gpu)?;
+    run(running, "reseat quarantine apply", 0)?;
+    check_isolated(running, gpu)?;
 
     let resets = |gpu: &Gpu| -> Result<u32> { Ok(gpu.truth()?.iter().map(|it| it.flr + it.sbr).sum()) };
     let before = resets(gpu)?;
-    let back = run(&running, "reseat return-to-service 0000:01:00 --json", 0)?;
+    let back = run(running, "reseat return-to-service 0000:01:00 --json", 0)?;
     let events: Vec<Value> = back
         .stdout
         .lines()
@@ -119,118 +97,46 @@ pub(crate) fn by_the_operator_and_back(stage: &Stage) -> Result<()> {
         .collect::<Result<_, _>>()?;
     let verified = events
         .iter()
-        .filter(|event| !event["end"]["Recovered"].is_null())
+        .filter(|event| end_of(event).and_then(recovered_by).is_some())
         .count();
     ensure!(verified == 3, "{verified} verified resets\n{}", back.stdout);
     ensure!(resets(gpu)? >= before + 3, "{:?}", gpu.truth()?);
     ensure!(gpu.is_well()?, "{:?}", gpu.truth()?);
-    ensure!(entries(&running)?.is_empty(), "it is still in the ledger");
-    check_claimed(&running, gpu)?;
+    ensure!(entries(running)?.is_empty(), "it is still in the ledger");
+    running.check_all_pinned(gpu)?;
     let kept = running.shell("cat /var/lib/reseat/quarantine.json")?;
     ensure!(
         kept.contains("after 3 verified resets") && kept.contains("fan is loud"),
         "{kept}"
     );
-    run(&running, "reseat return-to-service 0000:01:00", 1)?;
-    run(&running, "reseat recover 0000:01:00", 0)?;
+    run(running, "reseat return-to-service 0000:01:00", 1)?;
+    run(running, "reseat recover 0000:01:00", 0)?;
     Ok(())
 }
 
 /// What stays sick stays out of service, and out of reach; when it is well again, it comes back.
-pub(crate) fn what_stays_sick_does_not_come_back(stage: &Stage) -> Result<()> {
-    let running = scene(stage, "quarantine-sick", None)?.gpu(board(2)).boot()?;
+pub(crate) fn what_stays_sick_does_not_come_back(running: &Running) -> Result<()> {
     let _keeper = running.keep_slots();
-    running.save_baselines()?;
+    running.shell("reseat baseline save 0000:01:00")?;
     let gpu = running.gpu(0)?;
-    run(&running, "reseat quarantine add 0000:01:00.1 --reason 'bad answers'", 0)?;
+    run(running, "reseat quarantine add 0000:01:00.1 --reason 'bad answers'", 0)?;
     gpu.suffer(&SICK_FOR_GOOD)?;
-    let out = run(&running, "reseat return-to-service 0000:01:00", 5)?;
+    let out = run(running, "reseat return-to-service 0000:01:00", 5)?;
     ensure!(out.stderr.contains("still out of service"), "{out:?}");
-    let noted = entries(&running)?;
+    let noted = entries(running)?;
     ensure!(noted.len() == 1 && noted[0]["now"] == "nobody", "{noted:?}");
-    check_isolated(&running, gpu)?;
+    check_isolated(running, gpu)?;
 
     gpu.heal()?;
     // One of its functions is removed, which no reset is needed to find.
     running.shell("echo 1 >/sys/bus/pci/devices/0000:01:00.1/remove")?;
-    let back = run(&running, "reseat return-to-service 0000:01:00 --resets 1", 0)?;
+    let back = run(running, "reseat return-to-service 0000:01:00 --resets 1", 0)?;
     ensure!(
         back.stdout.contains("0000:01:00.1: found by a scan of the bus"),
         "{back:?}"
     );
-    ensure!(entries(&running)?.is_empty(), "it is still in the ledger");
-    check_claimed(&running, gpu)
-}
-
-/// A ledger that is in the image when the machine boots: that GPU is isolated before any driver, its twin is claimed.
-pub(crate) fn the_next_boot_isolates_it(stage: &Stage) -> Result<()> {
-    let running = scene(stage, "quarantine-boot", Some(&ledger()))?
-        .gpu(board(2))
-        .gpu(board(2))
-        .boot()?;
-    let (gpu, twin) = (running.gpu(0)?, running.gpu(1)?);
-    check_isolated(&running, gpu)?;
-    check_claimed(&running, twin)?;
-    let report = running.report()?;
-    let shown = &report["gpus"][0];
-    ensure!(
-        report["schema"] == "reseat.claim/1" && shown["verdict"] == "refused",
-        "{report:#}"
-    );
-    ensure!(
-        shown["quarantine"]["isolated"] == true && shown["quarantine"]["reason"] == "fell off the bus",
-        "{report:#}"
-    );
-    running.line("reseat: 0000:01:00: out of service, isolated: fell off the bus")?;
-    // nouveau is in the image, and has read a register of whatever it got.
-    let touched = device_accesses(&gpu.fake)?;
-    ensure!(touched.is_empty(), "it was touched: {touched:?}");
-
-    // This root knows nothing of it: the list in the image is older, which is told.
-    let told = run(&running, "reseat quarantine apply", 1)?;
-    ensure!(told.stderr.contains("0000:01:00 was isolated at boot"), "{told:?}");
-    run(
-        &running,
-        "reseat return-to-service 0000:01:00 --force --reason 'it was repaired'",
-        0,
-    )?;
-    check_claimed(&running, gpu)
-}
-
-/// A damaged ledger counts for every GPU that the rules choose, until somebody accepts the loss.
-pub(crate) fn a_damaged_list_counts_for_all(stage: &Stage) -> Result<()> {
-    let ledger = ledger();
-    let half = ledger.get(..ledger.len() / 2);
-    let running = scene(stage, "quarantine-damaged", half)?
-        .gpu(board(2))
-        .gpu(board(1))
-        .boot()?;
-    for gpu in &running.gpus {
-        check_isolated(&running, gpu)?;
-    }
-    running.line("reseat: the quarantine: it is no quarantine file")?;
-    let write = format!(
-        "mkdir -p /var/lib/reseat && printf '%s' '{}' >/var/lib/reseat/quarantine.json",
-        half.unwrap_or_default()
-    );
-    running.shell(&write)?;
-    run(&running, "reseat quarantine apply", 1)?;
-    run(&running, "reseat quarantine list", 1)?;
-    let refused = run(&running, "reseat recover 0000:02:00", 4)?;
-    ensure!(refused.stderr.contains("nobody knows"), "{refused:?}");
-    run(&running, "reseat return-to-service 0000:02:00", 1)?;
-    run(
-        &running,
-        "reseat quarantine accept-loss --reason 'only one was in it'",
-        0,
-    )?;
-    run(&running, "reseat quarantine list", 0)?;
-    running.shell("ls /var/lib/reseat/quarantine.json.corrupt-*")?;
-    // In service, and out of reach since the boot, which is told; a recovery is not refused any more.
-    let told = run(&running, "reseat quarantine apply", 1)?;
-    ensure!(told.stderr.contains("0000:02:00 was isolated at boot"), "{told:?}");
-    run(&running, "reseat recover 0000:02:00 --dry-run", 0)?;
-    Ok(())
+    ensure!(entries(running)?.is_empty(), "it is still in the ledger");
+    running.check_all_pinned(gpu)
 }
 
 /// The registers are dead, and nothing that the machine can do helps.
@@ -239,12 +145,17 @@ const SICK_FOR_GOOD: Case = Case {
     faults: &[(Some(0), Command::Bars(Bars::BadFive { until: Until::Command }))],
 };
 
-pub(crate) fn ledger() -> String {
-    let functions = [("0000:01:00.0", "10de:2489"), ("0000:01:00.1", "10de:1aef")];
-    let functions = functions.map(|(address, identity)| json!({"address": address, "identity": identity}));
-    let gpu = json!({"device": "0000:01:00", "functions": functions, "slot": null, "serial": null});
-    let entry = json!({
-        "gpu": gpu, "reason": "fell off the bus", "since": "2026-09-21T14:13:20Z", "attempts": [],
-    });
-    json!({"schema": "reseat.quarantine/1", "lost": null, "entries": [entry]}).to_string()
+/// What the next boot finds of GPUs that are out of service.
+pub(crate) fn ledger(gpus: &[Value]) -> String {
+    let entry = |gpu: &Value| json!({"gpu": gpu, "reason": "fell off the bus", "since": "2026-09-21T14:13:20Z", "attempts": []});
+    let entries: Vec<Value> = gpus.iter().map(entry).collect();
+    json!({"schema": schema::QUARANTINE, "lost": null, "entries": entries}).to_string()
+}
+
+/// A GPU that did not say who it is, as a ledger has it.
+pub(crate) fn unknown(device: &str) -> Value {
+    let functions = [(0, "10de:2489"), (1, "10de:1aef")];
+    let functions =
+        functions.map(|(number, identity)| json!({"address": format!("{device}.{number}"), "identity": identity}));
+    json!({"device": device, "functions": functions, "slot": null, "serial": null})
 }

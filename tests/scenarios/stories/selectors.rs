@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, SerialNumber, Vendor};
 use reseat_scenarios::accesses::config_reads;
+use reseat_scenarios::contract::problem;
 use reseat_scenarios::{Ended, Place, Rules, Running, Scene, Stage};
 use reseat_vm::files::GuestFile;
 use serde_json::{Value, json};
@@ -74,9 +75,9 @@ pub(crate) fn five_identical_gpus(stage: &Stage) -> Result<()> {
     ensure!(rules.len() == EXPECTED.len(), "{report:#}");
     for (rule, expected) in rules.iter().zip(EXPECTED) {
         let is_so = match expected {
-            Ok(gpus) => rule["gpus"] == json!(gpus) && rule["problem"].is_null(),
+            Ok(gpus) => rule["gpus"] == json!(gpus) && problem(rule).is_empty(),
             Err(part) => {
-                let problem = rule["problem"].as_str().unwrap_or_default();
+                let problem = problem(rule);
                 rule["gpus"] == json!([]) && problem.contains(part)
             }
         };
@@ -145,9 +146,9 @@ fn check_as_nobody(running: &Running) -> Result<()> {
         let asks_for_serial = nobody["selector"]
             .as_str()
             .is_some_and(|text| text.starts_with("serial="));
-        let problem = nobody["problem"].as_str().unwrap_or_default();
+        let why = problem(nobody);
         let is_so = match asks_for_serial {
-            true => problem.contains("serial") && root["problem"].is_null(),
+            true => why.contains("serial") && problem(root).is_empty(),
             false => nobody == root,
         };
         ensure!(is_so, "rule {index}: {nobody:#}, and for root {root:#}");

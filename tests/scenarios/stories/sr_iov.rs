@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
+use reseat_scenarios::contract::{problem, verdict};
 use reseat_scenarios::{Place, Rules, Running, Scene, Stage};
 use reseat_vm::files::GuestFile;
 use serde_json::json;
@@ -100,8 +101,8 @@ fn check_refused(running: &Running) -> Result<()> {
     for (index, expected) in EXPECTED.iter().enumerate() {
         let rule = &report["rules"][index];
         let is_so = match expected {
-            Ok(gpu) => rule["gpus"] == json!([gpu]) && rule["problem"].is_null(),
-            Err(problem) => rule["gpus"] == json!([]) && rule["problem"] == *problem,
+            Ok(gpu) => rule["gpus"] == json!([gpu]) && problem(rule).is_empty(),
+            Err(why) => rule["gpus"] == json!([]) && problem(rule) == *why,
         };
         ensure!(is_so, "not {expected:?}: {rule:#}");
     }
@@ -109,7 +110,7 @@ fn check_refused(running: &Running) -> Result<()> {
         let mut gpus = report["gpus"].as_array().into_iter().flatten();
         let gpu = gpus.find(|it| it["device"] == gpu).context("it is not there")?;
         let why = format!("{function} has 2 virtual functions, which would be gone: write 0 to its sriov_numvfs first");
-        ensure!(gpu["verdict"] == "refused" && gpu["problem"] == why, "{report:#}");
+        ensure!(verdict(gpu) == "refused" && problem(gpu) == why, "{report:#}");
     }
     running.check_claimed("0000:01:00.0")
 }

@@ -5,6 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::device_accesses;
+use reseat_scenarios::contract::{rung, verdict};
 use reseat_scenarios::{Rules, Running, Scene, Stage};
 use reseat_vm::artifacts::Kernel;
 use reseat_vm::files::GuestFile;
@@ -47,7 +48,7 @@ fn check_claimed(running: &Running) -> Result<()> {
     let report = running.report()?;
     let function = &report["gpus"][0]["functions"][0];
     ensure!(
-        report["verdict"] == "claimed"
+        verdict(&report) == "claimed"
             && function["variant"]["module"] == VARIANT
             && function["variant"]["driver"] == VARIANT
             && function["driver"] == VARIANT,
@@ -69,7 +70,7 @@ pub(crate) fn claimed_and_recovered(stage: &Stage) -> Result<()> {
     let gpu = running.gpus.first().context("no GPU")?;
     let recovery = running.recover_as_it_is(gpu, "")?;
     ensure!(
-        recovery.says_recovered() && recovery.rungs() == ["kernel-flr"],
+        recovery.says_recovered() && recovery.rungs() == [rung::FLR],
         "{}",
         recovery.told()
     );

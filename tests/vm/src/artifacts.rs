@@ -100,6 +100,30 @@ pub enum Part {
 }
 
 impl Part {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Kernel(Kernel::Bookworm),
+        Self::Kernel(Kernel::Trixie),
+        Self::Kernel(Kernel::TrixieBackports),
+        Self::Kernel(Kernel::TrixieArm64),
+        Self::Dracut,
+        Self::Uefi,
+        Self::Modules,
+        Self::CrashTools,
+    ];
+
+    /// A short name for command lines and messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kernel(kernel) => kernel.name(),
+            Self::Dracut => "dracut",
+            Self::Uefi => "uefi",
+            Self::Modules => "modules",
+            Self::CrashTools => "crash-tools",
+        }
+    }
+
     fn packages(self) -> Vec<PackageSet> {
         match self {
             Self::Kernel(kernel) => match kernel.architecture() {
@@ -245,6 +269,26 @@ impl Bed {
         built.is_for(kernel).then_some(built).ok_or_else(other)
     }
 
+    /// Returns true if a part is there.
+    #[must_use]
+    pub fn has_part(&self, part: Part) -> bool {
+        part.packages().iter().all(|set| self.layout.tree(set).is_some())
+    }
+
+    /// Names a part that is not there.
+    #[must_use]
+    pub fn missing(&self, part: Part) -> Missing {
+        self.layout.missing(part.name())
+    }
+
+    /// The size of the packages that a bed with these parts is made from, in bytes.
+    ///
+    /// # Errors
+    /// When a package file is not in the cache.
+    pub fn package_bytes(&self, parts: &[Part]) -> Result<u64, FileError> {
+        self.layout.package_bytes(parts)
+    }
+
     /// The cache directory.
     #[must_use]
     pub fn directory(&self) -> &Path {
@@ -254,5 +298,18 @@ impl Bed {
     /// A directory of the cache, by one of the names in the module's documentation.
     pub(crate) fn part(&self, name: &str) -> PathBuf {
         self.layout.root.join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_part_has_a_name_of_its_own() {
+        let names: BTreeSet<&str> = Part::ALL.into_iter().map(Part::name).collect();
+        assert_eq!(names.len(), Part::ALL.len());
     }
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
+pub(crate) use self::bare::module_files;
 pub use self::system::System;
 use crate::artifacts::{Bed, Kernel, KernelFiles, Missing, Tree};
 use crate::chroot::plain_environment;
@@ -154,6 +155,8 @@ impl Bed {
         };
         let print = files::fingerprint(print, &spec.files).hex();
         let path = self.part("images").join(print).with_extension("img");
+        // Whoever else wants the same image waits for it: to build it twice takes longer.
+        let _building = self.building(&path)?;
         if self.has(&path)? {
             let origin = Origin::Cached;
             return Ok(Image { path, origin });
@@ -225,6 +228,14 @@ impl Bed {
         files::write_whole(&path, &with_overlay(bytes, overlay)?)?;
         let origin = Origin::Built(started.elapsed());
         Ok(Image { path, origin })
+    }
+
+    /// Waits until nobody builds this file of the cache; released when dropped.
+    pub(crate) fn building(&self, path: &Path) -> Result<File, FileError> {
+        let path = path.with_extension("lock");
+        let file = File::create(&path).map_err(FileError::of("create", &path))?;
+        file.lock().map_err(FileError::of("lock", &path))?;
+        Ok(file)
     }
 
     /// Whether a file is in the cache; asking counts as a use of it.

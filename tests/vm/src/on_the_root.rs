@@ -1,11 +1,13 @@
 //! Programs for the real root: Debian's own, with what they need.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::artifacts::{Bed, Kernel, Missing, Tree};
 use crate::files::{FileError, GuestFile};
-use crate::initramfs::Image;
+use crate::initramfs::{Image, ImageError, module_files};
 use crate::process::{self, CommandError};
 
 const LOADER: &str = "lib64/ld-linux-x86-64.so.2";
@@ -16,6 +18,12 @@ const UDEV: &str = "usr/bin/udevadm";
 const UDEV_DAEMON: &str = "usr/lib/systemd/systemd-udevd";
 /// What loads the drivers of a device.
 const UDEV_RULES: &str = "usr/lib/udev/rules.d/80-drivers.rules";
+
+const KMOD: &str = "usr/bin/kmod";
+/// Where the kernel and others look for it.
+const MODPROBE: &str = "sbin/modprobe";
+/// The lists of a kernel's modules, beside which they lie.
+const MODULE_LISTS: &str = "modules.";
 
 const KEXEC: &str = "usr/sbin/kexec";
 /// Where the root has the kernel that [`Bed::kexec`] brings.
@@ -32,6 +40,17 @@ pub enum ProgramError {
     /// A file of it.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A directory of the cache.
+    #[error("cannot list {}: {cause}", path.display())]
+    List {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A module.
+    #[error(transparent)]
+    Module(#[from] ImageError),
     /// Its libraries could not be listed.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -47,6 +66,33 @@ impl Bed {
         let mut files = with_libraries(&self.tools, UDEV)?;
         files.push(GuestFile::program(UDEV_DAEMON, &tree.join(UDEV))?);
         files.push(GuestFile::program(UDEV_RULES, &tree.join(UDEV_RULES))?);
+        Ok(files)
+    }
+
+    /// The files that a real root needs to load these modules, with what they depend on, by the real modprobe.
+    ///
+    /// # Errors
+    /// When one cannot be read, or the kernel has no such module.
+    pub fn loadable(&self, kernel: Kernel, modules: &[&str]) -> Result<Vec<GuestFile>, ProgramError> {
+        let mut files = with_libraries(&self.tools, KMOD)?;
+        files.push(GuestFile::program(MODPROBE, &self.tools.path.join(KMOD))?);
+        let kernel = self.kernel(kernel)?;
+        let (from, to) = (kernel.modules(), Path::new("lib/modules").join(&kernel.version));
+        let mut wanted = module_files(&kernel, modules.iter().copied())?;
+        let list = |cause| ProgramError::List {
+            path: from.clone(),
+            cause,
+        };
+        for entry in fs::read_dir(&from).map_err(list)? {
+            let name = entry.map_err(list)?.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(MODULE_LISTS) {
+                wanted.insert(name.into_owned());
+            }
+        }
+        for file in wanted {
+            files.push(GuestFile::program(to.join(&file), &from.join(&file))?);
+        }
         Ok(files)
     }
 

@@ -53,6 +53,7 @@ impl Bed {
         let print = print.part(busybox.stamp()?).part(self.tools.stamp()?);
         let print = files::fingerprint(print, extra).hex();
         let path = self.part("roots").join(print).with_extension("ext4");
+        let _building = self.building(&path)?;
         if self.has(&path)? {
             return Ok(path);
         }

@@ -81,28 +81,28 @@ failed_by!(
     reseat::linux::ContractError,
     reseat::linux::DurableError,
     reseat::linux::FileError,
-    reseat::linux::HotClaimError,
     reseat::linux::LockError,
     reseat::linux::QuarantineFileError,
     reseat::linux::RecordError,
-    reseat::linux::ReportFileError,
 );
 
 /// Errors that are findings.
 macro_rules! failed_for {
-    ($($error:ty),* $(,)?) => {
+    ($($error:ty => $findings:ident),* $(,)?) => {
         $(impl From<$error> for Failure {
             fn from(error: $error) -> Self {
-                error.findings().into()
+                error.$findings().into()
             }
         })*
     };
 }
 
 failed_for!(
-    reseat::linux::BaselineError,
-    reseat::linux::QuarantineError,
-    reseat::linux::RecoverError,
+    reseat::linux::BaselineError => findings,
+    reseat::linux::HotClaimError => finding,
+    reseat::linux::QuarantineError => findings,
+    reseat::linux::RecoverError => findings,
+    reseat::linux::ReportFileError => finding,
 );
 
 impl From<InitramfsError> for Failure {

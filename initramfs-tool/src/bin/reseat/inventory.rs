@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use reseat::linux::{self, Listing, Root};
 use reseat::model::finding::Finding;
-use reseat::model::inventory::{self, Gpu, Serial, Wanted};
+use reseat::model::inventory::{self, Gpu, Serial, WantedDetails};
 use reseat::rules::Term;
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
@@ -98,7 +98,7 @@ fn problems(listing: &Listing) -> Vec<Finding> {
 /// Prints what selectors there are for each GPU itself. Its other functions are of the same place.
 fn show_selectors(root: &Root, listing: &Listing) -> Outcome {
     let mut problems = problems(listing);
-    let (details, unread) = linux::details(root, &listing.functions, Wanted::ALL);
+    let (details, unread) = linux::details(root, &listing.functions, WantedDetails::ALL);
     problems.extend(unread);
     let mut rows = Vec::new();
     for gpu in inventory::gpus(&listing.functions) {

@@ -9,7 +9,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use reseat::linux::{self, RecoverOptions, Root};
 use reseat::model::finding::{Finding, id};
-use reseat::recovery::{EVENT_SCHEMA, Event, Step};
+use reseat::recovery::{EVENT_SCHEMA, LadderStep, RecoveryEvent};
 use reseat::report::Tone;
 use reseat_core::decision::{self, Rung};
 use reseat_core::recovery::Observation;
@@ -88,7 +88,7 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     let mut reporter = Reporter::new(arguments.json);
     let mut rung_comes = false;
     let end = linux::recover(root, device, &options, &mut |event| {
-        if let Event::Decided { rung, .. } = event {
+        if let RecoveryEvent::Decided { rung, .. } = event {
             rung_comes = rung.is_some();
         }
         reporter.report(event);
@@ -114,7 +114,7 @@ pub(crate) struct Reporter {
     json: bool,
     bar: ProgressBar,
     /// Of each step of this rung, the last observation: one that is repeated is reported once.
-    reported: HashMap<Step, Observation>,
+    reported: HashMap<LadderStep, Observation>,
     /// The first error of the output.
     failed: io::Result<()>,
 }
@@ -139,11 +139,11 @@ impl Reporter {
         }
     }
 
-    pub(crate) fn report(&mut self, event: &Event) {
+    pub(crate) fn report(&mut self, event: &RecoveryEvent) {
         log_refusals(event);
         let reported = match (self.json, event) {
             (true, _) => self.line_of(event),
-            (false, Event::Began { .. } | Event::Waiting { .. }) => {
+            (false, RecoveryEvent::Began { .. } | RecoveryEvent::Waiting { .. }) => {
                 self.bar.reset_elapsed();
                 self.bar.set_message(words::events::event(event).trim().to_owned());
                 Ok(())
@@ -175,12 +175,12 @@ impl Reporter {
         }
     }
 
-    fn is_repeated(&mut self, event: &Event) -> bool {
+    fn is_repeated(&mut self, event: &RecoveryEvent) -> bool {
         match event {
-            Event::Ended {
+            RecoveryEvent::Ended {
                 operation, observation, ..
             } => self.reported.insert(*operation, *observation) == Some(*observation),
-            Event::Decided { .. } => {
+            RecoveryEvent::Decided { .. } => {
                 self.reported.clear();
                 false
             }
@@ -205,8 +205,8 @@ fn print(text: &str) -> io::Result<()> {
 }
 
 /// Writes to the kernel log that a GPU held through VFIO is not reset, with its holder.
-fn log_refusals(event: &Event) {
-    let (Event::Found { findings } | Event::Ended { findings, .. }) = event else {
+fn log_refusals(event: &RecoveryEvent) {
+    let (RecoveryEvent::Found { findings } | RecoveryEvent::Ended { findings, .. }) = event else {
         return;
     };
     let is_refusal = |finding: &&Finding| finding.id == id::NOT_FORCED || finding.id == id::HOLDERS_UNKNOWN;

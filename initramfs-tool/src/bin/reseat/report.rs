@@ -1,13 +1,13 @@
 //! `reseat report`.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
-use reseat::linux::{self, CLAIM_REPORT, ReportFileError, Root};
+use reseat::linux::{self, CLAIM_REPORT, Root};
 use reseat::report::Report;
 
 use crate::exit::Exit;
-use crate::failure::{self, Failure, Outcome};
+use crate::failure::Outcome;
 use crate::json;
 use crate::table::{or_dash, table};
 use crate::words;
@@ -25,8 +25,7 @@ pub(crate) struct Arguments {
 
 /// Prints the report.
 pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
-    let report = linux::read_report(root, &std::path::absolute(&arguments.file)?);
-    let report = report.map_err(with_what_helps)?;
+    let report = linux::read_report(root, &std::path::absolute(&arguments.file)?)?;
     let mut output = io::stdout().lock();
     if arguments.json {
         json::document(&mut output, &report)?;
@@ -39,17 +38,6 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         writeln!(output, "\n{}", functions(&report))?;
     }
     Ok(Exit::of_answer(report.complete))
-}
-
-/// Who has just installed it, and has no report, wants to know where to look.
-fn with_what_helps(error: ReportFileError) -> Failure {
-    match &error {
-        ReportFileError::File { cause, .. } if cause.kind() == ErrorKind::NotFound => failure::failed(&format!(
-            "{error}: no claim has run that wrote it; `reseat initramfs status` says whether this boot's image has one"
-        ))
-        .into(),
-        _ => error.into(),
-    }
 }
 
 fn functions(report: &Report) -> String {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use reseat::records::evidence::{
-    Bundle, BundleEnd, FunctionEvidence, Moment, Role, Space, SpaceState, TimedEvent, Users, When,
+    Bundle, BundleEnd, FunctionEvidence, Moment, Role, SpaceDump, SpaceState, TimedEvent, Users, When,
 };
 use reseat_core::decision::Use;
 
@@ -231,7 +231,7 @@ fn of_attribute(name: &str, was: Option<&String>, is: Option<&String>) -> Option
 }
 
 /// Registers, where both spaces have some beyond the first: of one that did not answer there is nothing to compare.
-fn of_space(function: &FunctionEvidence, was: &Space, is: &Space) -> Option<String> {
+fn of_space(function: &FunctionEvidence, was: &SpaceDump, is: &SpaceDump) -> Option<String> {
     if !was.answered() || !is.answered() {
         return None;
     }

@@ -176,8 +176,29 @@ pub(super) const SENTENCES: &[Sentence] = &[
         "function-held-unmasked",
         "the kernel holds {subject}, and udev may wait for it: cannot mask {file}: {cause}",
     ),
-    ("report-unwritable", "cannot {action} {subject}: {cause}"),
+    ("report-inaccessible", "cannot {action} {subject}: {cause}"),
+    (
+        "report-missing",
+        "cannot read {subject}: {cause}: no claim has run that wrote it",
+    ),
+    ("report-malformed", "{subject} is no claim report: {cause}"),
+    (
+        "report-schema-unknown",
+        "{subject} has the schema `{found}`, this version reads `{expected}`",
+    ),
     ("report-in-words", "{text}"),
+    ("function-not-there", "no function at {subject}"),
+    (
+        "function-not-added",
+        "the kernel has not added {subject} to its bus after {seconds} s",
+    ),
+    (
+        "claim-under-way",
+        "another claim of {subject} is under way, and does not end",
+    ),
+    ("recovery-interrupted", "a recovery of {subject} was broken off"),
+    ("gpu-not-locked", "cannot lock the GPU: {cause}"),
+    ("recovery-record-unreadable", "{cause}"),
     ("left-switched-off", "{subject}: off by the kernel command line"),
     (
         "left-crash-kernel",
@@ -221,6 +242,14 @@ pub(super) const STEPS: &[Steps] = &[
         ],
     ),
     ("see-kernel-log", &["see the kernel log for its reason"]),
+    (
+        "see-initramfs-status",
+        &["`reseat initramfs status` says whether this boot's image has one"],
+    ),
+    (
+        "resume-recovery",
+        &["`reseat recover {subject} --resume` goes on with it, and claims it"],
+    ),
     (
         "unbind-peer",
         &["unbind it, then claim the GPU by `reseat claim --function`"],

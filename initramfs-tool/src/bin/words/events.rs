@@ -3,28 +3,28 @@
 use std::fmt::Write;
 
 use reseat::model::finding::Finding;
-use reseat::recovery::{Event, Planned, Waited};
+use reseat::recovery::{Planned, RecoveryEvent, Waited};
 use reseat_core::decision::{Exclusivity, Next, Skipped, Use};
 use reseat_core::recovery::Observation;
 
 use super::line;
 
 /// An event. The lines that belong to its first one are indented.
-pub(crate) fn event(event: &Event) -> String {
+pub(crate) fn event(event: &RecoveryEvent) -> String {
     match event {
-        Event::Found { findings } => lines(findings, ""),
-        Event::Decided { branch, rung, skipped } => {
+        RecoveryEvent::Found { findings } => lines(findings, ""),
+        RecoveryEvent::Decided { branch, rung, skipped } => {
             let rung = rung.map_or_else(|| "no rung".to_owned(), |rung| rung.to_string());
             let skipped = skipped
                 .iter()
                 .map(|Skipped { rung, why }| format!("\n  not {rung}: {why}"));
             format!("{branch}: {rung}{}", skipped.collect::<String>())
         }
-        Event::Planned { rungs, skipped, then } => plan(rungs, skipped, *then),
-        Event::Began {
+        RecoveryEvent::Planned { rungs, skipped, then } => plan(rungs, skipped, *then),
+        RecoveryEvent::Began {
             operation, limit_ms, ..
         } => format!("  {operation} (at most {})", time(*limit_ms)),
-        Event::Ended {
+        RecoveryEvent::Ended {
             operation,
             took_ms,
             observation: brought,
@@ -33,11 +33,11 @@ pub(crate) fn event(event: &Event) -> String {
             let first = format!("  {operation}: {} ({})", observation(*brought), time(*took_ms));
             [first, lines(findings, "    ")].join(if findings.is_empty() { "" } else { "\n" })
         }
-        Event::Waiting { awaited, limit_ms, .. } => {
+        RecoveryEvent::Waiting { awaited, limit_ms, .. } => {
             format!("  waiting for {} (at most {})", waited(*awaited), time(*limit_ms))
         }
-        Event::Recorded { record } => format!("{}: {}", record.rung, record.outcome),
-        Event::Done { end, findings, took_ms } => {
+        RecoveryEvent::Recorded { record } => format!("{}: {}", record.rung, record.outcome),
+        RecoveryEvent::Done { end, findings, took_ms } => {
             let first = format!("{end} ({})", time(*took_ms));
             [first, lines(findings, "")].join(if findings.is_empty() { "" } else { "\n" })
         }
@@ -111,7 +111,7 @@ fn time(milliseconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use reseat::model::finding::{Subject, id};
-    use reseat::recovery::Step;
+    use reseat::recovery::LadderStep;
     use reseat_core::decision::{Refusal, Rung, SkipReason};
     use reseat_core::recovery::End;
 
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_plan_says_which_rungs_are_skipped_and_why() {
-        let planned = Event::Planned {
+        let planned = RecoveryEvent::Planned {
             rungs: vec![Planned {
                 rung: Rung::KernelFlr,
                 hits: vec!["0000:01:00.0".parse().unwrap()],
@@ -150,8 +150,8 @@ mod tests {
             .with("command", "qemu")
             .with("file", "/dev/vfio/7")
             .with("how", "open");
-        let ended = Event::Ended {
-            operation: Step::CheckUse,
+        let ended = RecoveryEvent::Ended {
+            operation: LadderStep::CheckUse,
             took_ms: 1200,
             observation: Observation::Use(Use::Used),
             findings: vec![used],
@@ -160,7 +160,7 @@ mod tests {
             event(&ended),
             "  check who uses it: in use (1.2 s)\n    process 42 (qemu) has /dev/vfio/7 of 0000:01:00.0 open"
         );
-        let done = Event::Done {
+        let done = RecoveryEvent::Done {
             end: End::Refused(Refusal::InUse),
             findings: vec![Finding::note(id::NOTHING_RESET, device)],
             took_ms: 30,

@@ -159,7 +159,7 @@ fn value(placeholder: &str, finding: &Finding) -> String {
 
 #[cfg(test)]
 mod tests {
-    use reseat::model::finding::id;
+    use reseat::model::finding::{Id, Remedy, id};
 
     use super::*;
 
@@ -244,8 +244,8 @@ mod tests {
     #[test]
     fn every_finding_and_every_way_out_is_in_the_documentation() {
         let page = include_str!("../../../docs/findings.md");
-        let ids = id::ALL.iter().flat_map(|area| area.iter()).map(|id| id.as_str());
-        let ways = id::REMEDIES.iter().flat_map(|area| area.iter()).map(|way| way.as_str());
+        let ids = id::ALL.iter().flat_map(|area| area.iter()).map(Id::as_str);
+        let ways = id::REMEDIES.iter().flat_map(|area| area.iter()).map(Remedy::as_str);
         for name in ids.chain(ways) {
             assert!(
                 page.contains(&format!("| `{name}` |")),

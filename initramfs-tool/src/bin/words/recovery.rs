@@ -42,7 +42,6 @@ pub(super) const SENTENCES: &[Sentence] = &[
     ("survey-failed", "cannot look at {subject}: {cause}"),
     ("no-function-at", "no function is at {subject}"),
     ("not-a-gpu", "{subject} is no GPU: none of its functions is one"),
-    ("functions-unreadable", "{cause}"),
     ("reset-domain", "a reset at the card root {subject} hits {functions}"),
     (
         "reset-domain-shared",
@@ -175,7 +174,6 @@ pub(super) const SENTENCES: &[Sentence] = &[
         "iommu-group-changed",
         "{subject}: its IOMMU group was {was} and is {is}",
     ),
-    ("claim-rolled-back", "the claim of {subject} failed and was undone"),
     (
         "registers-not-read",
         "{subject}: the registers behind its BARs are not read: lockdown forbids resourceN, and VFIO does not read them",
@@ -263,7 +261,6 @@ pub(super) const SENTENCES: &[Sentence] = &[
         "{functions}: not there, and not found by a scan of the bus",
     ),
     ("reset-of-several", "reset {number} of {count}"),
-    ("hand-over-failed", "{cause}"),
     ("earlier-text", "{text}"),
     ("events-left-out", "{count|event}"),
     ("kernel-log-left-out", "{count|line} of the kernel log, read {when}"),

@@ -1,7 +1,7 @@
 //! The operations of a claim and of an isolation, in their order.
 
 use super::Function;
-use crate::claim::{Attribute, Isolation, NOBODY, Operation, Verb};
+use crate::claim::{Attribute, DmaIsolation, NOBODY, Operation, Verb};
 
 /// The operations of a claim, for functions of which it is known which driver has them.
 pub(super) fn claiming(functions: &[Function]) -> Vec<Operation> {
@@ -39,8 +39,8 @@ pub(super) fn claiming(functions: &[Function]) -> Vec<Operation> {
     });
     each(&|_| vec![Verb::ReadDriver]);
     each(&|function| match function.isolation {
-        Isolation::Known => Vec::new(),
-        Isolation::Awaited => vec![Verb::ReadIommu],
+        DmaIsolation::Known => Vec::new(),
+        DmaIsolation::Awaited => vec![Verb::ReadIommu],
     });
     each(&|_| write(Attribute::PowerControl, "on"));
     each(&|_| vec![Verb::ReadPower]);

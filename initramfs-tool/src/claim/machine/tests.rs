@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::claim::{Aim, Isolation, Leftover, NOBODY, PowerState, TargetFunction, VFIO_PCI};
+use crate::claim::{Aim, DmaIsolation, Leftover, NOBODY, PowerState, TargetFunction, VFIO_PCI};
 use crate::words::sentence;
 
 fn finding(text: &str) -> Finding {
@@ -102,7 +102,7 @@ impl Kernel {
                 .map(|function| {
                     let mut target = TargetFunction::new(*function, GPU);
                     if self.groups_awaited.contains_key(function) {
-                        target.isolation = Isolation::Awaited;
+                        target.isolation = DmaIsolation::Awaited;
                     }
                     if *function == address(0) {
                         target.framebuffers.extend(self.framebuffer.clone().map(|(it, _)| it));
@@ -136,7 +136,7 @@ impl Kernel {
         panic!("no end: {:?}", self.log);
     }
 
-    fn perform(&mut self, operation: &Operation) -> Result<Answer, Failure> {
+    fn perform(&mut self, operation: &Operation) -> Result<OperationAnswer, Failure> {
         let text = operation.to_string();
         if let Some(fault) = self
             .faults
@@ -151,7 +151,7 @@ impl Kernel {
         }
         let device = self.devices.get_mut(&operation.function).unwrap();
         Ok(match &operation.verb {
-            Verb::Probe => Answer::Present {
+            Verb::Probe => OperationAnswer::Present {
                 identity: self.identity,
                 driver: device.driver.clone(),
                 power_control: Some(device.control.clone()),
@@ -163,14 +163,14 @@ impl Kernel {
                     Attribute::PowerControl => &mut device.control,
                 };
                 let value = if value.is_empty() { "(null)" } else { value };
-                Answer::Written {
+                OperationAnswer::Written {
                     before: std::mem::replace(file, value.to_owned()),
                 }
             }
             Verb::Unbind { driver } => {
                 assert_eq!(device.driver.as_ref(), Some(driver));
                 device.driver = None;
-                Answer::Accepted
+                OperationAnswer::Accepted
             }
             Verb::Bind { driver } => {
                 assert_eq!(device.driver, None);
@@ -183,26 +183,26 @@ impl Kernel {
                     // As its probe does: a pin that was written before is lost.
                     device.control = "auto".to_owned();
                 }
-                Answer::Accepted
+                OperationAnswer::Accepted
             }
             Verb::ReleaseFramebuffer(_) | Verb::RestoreFramebuffer(_) => {
                 let (_, draws) = self.framebuffer.as_mut().unwrap();
                 let goes_back = matches!(operation.verb, Verb::RestoreFramebuffer(_));
                 assert_ne!(*draws, goes_back, "{text}");
                 *draws = goes_back;
-                Answer::Accepted
+                OperationAnswer::Accepted
             }
-            Verb::ReadDriver => Answer::Driver(device.driver.clone()),
+            Verb::ReadDriver => OperationAnswer::Driver(device.driver.clone()),
             Verb::ReadIommu => {
                 let comes = self.groups_awaited[&operation.function] && device.driver.is_some();
-                Answer::Iommu(comes.then(|| "smmu3.0x0000000009050000".to_owned()))
+                OperationAnswer::Iommu(comes.then(|| "smmu3.0x0000000009050000".to_owned()))
             }
             Verb::ReadPower => {
                 let sleepy = self.sleepy.entry(operation.function).or_default();
                 let asleep = *sleepy > 0;
                 *sleepy = sleepy.saturating_sub(1);
                 let state = if asleep { PowerState::D3hot } else { PowerState::D0 };
-                Answer::Power(PowerReading {
+                OperationAnswer::Power(PowerReading {
                     power_state: Some("D0".to_owned()),
                     pmcsr: Some(state),
                     runtime_status: Some("active".to_owned()),
@@ -583,7 +583,7 @@ fn the_way_back_comes_last_to_the_function_that_may_be_held() {
     let mut order = Vec::new();
     while let Step::Do(operation) = claim.next(Duration::ZERO) {
         order.push((operation.function, matches!(operation.verb, Verb::Bind { .. })));
-        claim.tell(Duration::ZERO, Ok(Answer::Accepted));
+        claim.tell(Duration::ZERO, Ok(OperationAnswer::Accepted));
     }
     assert_eq!(order, [(first, false), (first, true), (second, false), (second, true)]);
 }
@@ -596,12 +596,12 @@ fn what_this_kernel_lacks_is_said_once() {
         device: function.device_address(),
         functions: vec![TargetFunction::new(function, GPU)],
     });
-    let present = Answer::Present {
+    let present = OperationAnswer::Present {
         identity: GPU,
         driver: None,
         power_control: None,
     };
-    for answer in [present, Answer::NoSuchAttribute] {
+    for answer in [present, OperationAnswer::NoSuchAttribute] {
         assert!(matches!(claim.next(Duration::ZERO), Step::Do(_)));
         claim.tell(Duration::ZERO, Ok(answer));
     }

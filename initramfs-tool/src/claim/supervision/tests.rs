@@ -91,8 +91,8 @@ fn one_worker_serves_all_while_all_goes_well() {
     assert_eq!(assignment, Assignment::Claim(vec![target(1), target(2)]));
     for gpu in [1, 2] {
         let now = seconds(f64::from(gpu));
-        supervision.event(now, id, Event::Began(write_override(function(gpu, 0))));
-        supervision.event(now, id, Event::Ended(success(), seconds(0.1)));
+        supervision.event(now, id, WorkerEvent::Began(write_override(function(gpu, 0))));
+        supervision.event(now, id, WorkerEvent::Ended(success(), seconds(0.1)));
     }
     assert_eq!(supervision.gone(seconds(2.0), id, "end of its output"), []);
     assert_eq!(supervision.deadline(), None);
@@ -107,10 +107,14 @@ fn one_worker_serves_all_while_all_goes_well() {
 fn blocked(supervision: &mut Supervision, targets: Vec<Target>) -> WorkerId {
     let (id, _) = started(&supervision.begin(Duration::ZERO, targets));
     for index in [0, 1] {
-        supervision.event(Duration::ZERO, id, Event::Began(write_override(function(1, index))));
-        supervision.event(Duration::ZERO, id, Event::Changed(overridden(function(1, index))));
+        supervision.event(
+            Duration::ZERO,
+            id,
+            WorkerEvent::Began(write_override(function(1, index))),
+        );
+        supervision.event(Duration::ZERO, id, WorkerEvent::Changed(overridden(function(1, index))));
     }
-    supervision.event(Duration::ZERO, id, Event::Began(unbind(function(1, 1))));
+    supervision.event(Duration::ZERO, id, WorkerEvent::Began(unbind(function(1, 1))));
     id
 }
 
@@ -150,14 +154,14 @@ fn a_blocked_worker_is_abandoned_its_gpu_taken_back_and_the_others_claimed() {
 
     // What the abandoned one still says changes nothing.
     assert_eq!(supervision.unreturned(), [(first, function(1, 1))]);
-    supervision.event(seconds(5.1), first, Event::Ended(success(), seconds(0.1)));
+    supervision.event(seconds(5.1), first, WorkerEvent::Ended(success(), seconds(0.1)));
     let rolled_back = Outcome {
         begun: true,
         power: Vec::new(),
-        rollback: Some(rollback.clone()),
+        rollback: Some(Rollback::clone(rollback)),
     };
     for (id, outcome) in [(*third, success()), (*undoer, rolled_back), (*second, success())] {
-        supervision.event(seconds(5.2), id, Event::Ended(outcome, seconds(0.1)));
+        supervision.event(seconds(5.2), id, WorkerEvent::Ended(outcome, seconds(0.1)));
     }
     assert_eq!(supervision.deadline(), None);
     assert_eq!(
@@ -177,7 +181,7 @@ fn signs_of_life_keep_a_worker_until_the_time_for_claiming_is_over() {
     for second in 0..11 {
         let now = seconds(f64::from(second));
         assert_eq!(supervision.tick(now), [], "{now:?}");
-        supervision.event(now, id, Event::Began(unbind(function(1, 0))));
+        supervision.event(now, id, WorkerEvent::Began(unbind(function(1, 0))));
     }
     assert_eq!(supervision.deadline(), Some(Limits::BOOT.claiming_ends));
     assert_eq!(supervision.tick(Limits::BOOT.claiming_ends), [Command::Abandon(id)]);
@@ -196,9 +200,9 @@ fn everything_ends_in_time_when_every_worker_blocks() {
         for command in commands {
             if let Command::Start(id, Assignment::Claim(targets)) = command {
                 let gpu = targets[0].functions[0].address;
-                supervision.event(now, id, Event::Changed(overridden(gpu)));
+                supervision.event(now, id, WorkerEvent::Changed(overridden(gpu)));
                 let twin = targets[0].functions[1].address;
-                supervision.event(now, id, Event::Began(unbind(twin)));
+                supervision.event(now, id, WorkerEvent::Began(unbind(twin)));
             }
         }
         now = deadline;
@@ -246,8 +250,8 @@ fn gpus_that_the_time_did_not_reach_are_told_so() {
 fn a_busy_worker_that_runs_out_of_time_holds_nothing_and_is_taken_back_whole() {
     let mut supervision = Supervision::new(Limits::BOOT);
     let (id, _) = started(&supervision.begin(Duration::ZERO, vec![target(1)]));
-    supervision.event(seconds(10.8), id, Event::Changed(overridden(function(1, 0))));
-    supervision.event(seconds(10.9), id, Event::Began(unbind(function(1, 0))));
+    supervision.event(seconds(10.8), id, WorkerEvent::Changed(overridden(function(1, 0))));
+    supervision.event(seconds(10.9), id, WorkerEvent::Began(unbind(function(1, 0))));
     let commands = supervision.tick(Limits::BOOT.claiming_ends);
     let [
         Command::Abandon(_),
@@ -280,18 +284,18 @@ fn a_worker_that_blocks_on_its_way_back_leaves_the_rest_and_the_first_cause_stan
         failure: cause.clone(),
         leftovers: Vec::new(),
     };
-    supervision.event(seconds(0.1), id, Event::TurnedBack(turned_back));
+    supervision.event(seconds(0.1), id, WorkerEvent::TurnedBack(turned_back));
     let way_back = Operation {
         function: function(1, 1),
         verb: overridden(function(1, 1)).undo,
     };
-    supervision.event(seconds(0.2), id, Event::Began(way_back.clone()));
-    supervision.event(seconds(0.2), id, Event::Undone(way_back));
+    supervision.event(seconds(0.2), id, WorkerEvent::Began(way_back.clone()));
+    supervision.event(seconds(0.2), id, WorkerEvent::Undone(way_back));
     let way_back = Operation {
         function: function(1, 0),
         verb: overridden(function(1, 0)).undo,
     };
-    supervision.event(seconds(0.3), id, Event::Began(way_back));
+    supervision.event(seconds(0.3), id, WorkerEvent::Began(way_back));
     assert_eq!(supervision.tick(seconds(5.3)), [Command::Abandon(id)]);
     assert_eq!(supervision.unreturned(), [(id, function(1, 0))]);
     let rollback = supervision.into_finished().remove(0).outcome.rollback.unwrap();

@@ -17,7 +17,7 @@ use crate::rules::{CommandLine, Rule, Switch};
 
 /// What a run works on.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct BootOptions {
     /// The directory that stands for `/`.
     pub root: Root,
     /// The rules file. Without one named here, the usual one is read if it is there.
@@ -31,7 +31,7 @@ pub struct Options {
 /// Runs the claim, writes the report and the lines for the kernel log, which `lines` makes of it, and returns the report.
 ///
 /// Whatever goes wrong is in the report: there is nothing that a boot could do about it but go on.
-pub fn run(options: &Options, lines: fn(&Report) -> Vec<Line>) -> Report {
+pub fn run(options: &BootOptions, lines: fn(&Report) -> Vec<Line>) -> Report {
     let begin = Instant::now();
     let mut report = claim(begin, options);
     let usual = Path::new(report::CLAIM_REPORT);
@@ -56,7 +56,7 @@ pub(crate) fn log_report(root: &Root, report: &mut Report, lines: fn(&Report) ->
     }
 }
 
-fn claim(begin: Instant, options: &Options) -> Report {
+fn claim(begin: Instant, options: &BootOptions) -> Report {
     let idle = |verdict, problems| Report::idle(verdict, problems, boot(&options.root), begin.elapsed());
     match read_command_line(&options.root) {
         Ok(text) => {
@@ -100,7 +100,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn gather(options: &Options, command_line: String) -> Self {
+    pub(super) fn gather(options: &BootOptions, command_line: String) -> Self {
         let parameters = CommandLine::parse(&command_line);
         let mut problems = parameters.findings();
         let (rules, bad_file) = match rules::rules_from_file(&options.root, options.rules.as_deref()) {
@@ -124,7 +124,7 @@ impl Request {
     }
 }
 
-pub(super) fn carry_out(begin: Instant, options: &Options, request: Request) -> Report {
+pub(super) fn carry_out(begin: Instant, options: &BootOptions, request: Request) -> Report {
     let root = &options.root;
     let boot = boot(root);
     let Request {

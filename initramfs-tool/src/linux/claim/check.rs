@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use reseat_core::address::DeviceAddress;
 
-use super::boot::{COMMAND_LINE, Options, Request, carry_out, read_command_line};
+use super::boot::{BootOptions, COMMAND_LINE, Request, carry_out, read_command_line};
 use super::run::{Extent, Run};
 use crate::claim::Limits;
 use crate::linux::state::recovery_policy;
@@ -35,7 +35,7 @@ pub struct Checked {
 /// `reseat=off`. Touches nothing.
 pub fn check_rules(root: &Root, rules: Option<PathBuf>) -> Checked {
     let begin = Instant::now();
-    let options = Options {
+    let options = BootOptions {
         root: root.clone(),
         rules,
         report: None,
@@ -107,7 +107,7 @@ pub(crate) fn claim_one(root: &Root, device: DeviceAddress) -> OneClaim {
 /// The run of this boot's rules on the machine as it runs, with every GPU in service. None where the boot claims nothing.
 fn standing_order(root: &Root, extent: Extent) -> Option<Run<'_>> {
     let command_line = read_command_line(root).ok()?;
-    let options = Options {
+    let options = BootOptions {
         root: root.clone(),
         rules: None,
         report: None,

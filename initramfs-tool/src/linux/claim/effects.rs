@@ -12,13 +12,13 @@ use reseat_core::config::RegisterError;
 use reseat_core::header::CapabilityPointer;
 use reseat_core::presence::{Presence, RrsVisibility};
 
-use crate::claim::{Answer, Attribute, Failure, FailureKind, Operation, PowerReading, PowerState, Verb};
+use crate::claim::{Attribute, Failure, FailureKind, Operation, OperationAnswer, PowerReading, PowerState, Verb};
 use crate::linux::sysfs::attributes::{Directory, FileError};
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, drivers};
 use crate::model::display::Framebuffer;
-use crate::model::finding::{Finding, Id, Subject, id};
+use crate::model::finding::{Evidence, Finding, Id, Subject, id};
 
 // As asm-generic/errno-base.h has them.
 const EAGAIN: i32 = 11;
@@ -43,7 +43,7 @@ impl<'a> Effects<'a> {
         }
     }
 
-    pub(crate) fn perform(&mut self, operation: &Operation) -> Result<Answer, Failure> {
+    pub(crate) fn perform(&mut self, operation: &Operation) -> Result<OperationAnswer, Failure> {
         let function = operation.function;
         let answer = match &operation.verb {
             Verb::Probe => self.probe(function),
@@ -52,26 +52,27 @@ impl<'a> Effects<'a> {
             Verb::Bind { driver } => self.hand_over(function, driver, "bind"),
             Verb::ReleaseFramebuffer(framebuffer) => self.draw(framebuffer, "unbind"),
             Verb::RestoreFramebuffer(framebuffer) => self.draw(framebuffer, "bind"),
-            Verb::ReadDriver => self.link(function, "driver").map(Answer::Driver),
-            Verb::ReadIommu => self.link(function, "iommu").map(Answer::Iommu),
-            Verb::ReadPower => self.read_power(function).map(Answer::Power),
+            Verb::ReadDriver => self.link(function, "driver").map(OperationAnswer::Driver),
+            Verb::ReadIommu => self.link(function, "iommu").map(OperationAnswer::Iommu),
+            Verb::ReadPower => self.read_power(function).map(OperationAnswer::Power),
         };
         // Whatever is missing or went wrong at a function that is no longer there is so for that reason.
-        let gone = Finding::error(id::FUNCTION_GONE, Subject::function(function));
-        let finding = match &answer {
-            Ok(Answer::NoSuchAttribute | Answer::Driver(None) | Answer::Iommu(None)) => gone,
+        let evidence = match &answer {
+            Ok(OperationAnswer::NoSuchAttribute | OperationAnswer::Driver(None) | OperationAnswer::Iommu(None)) => {
+                Evidence::default()
+            }
             Ok(_) => return answer,
-            Err(failure) => Finding {
-                evidence: failure.finding.evidence.clone(),
-                ..gone
-            },
+            Err(failure) => failure.finding.evidence.clone(),
         };
         if self.root.function(function).exists() {
             return answer;
         }
         Err(Failure {
             kind: FailureKind::Vanished,
-            finding,
+            finding: Finding {
+                evidence,
+                ..Finding::error(id::FUNCTION_GONE, Subject::function(function))
+            },
         })
     }
 
@@ -91,7 +92,7 @@ impl<'a> Effects<'a> {
         directory.link_name(name).map_err(|error| file_failure(&error))
     }
 
-    fn probe(&mut self, function: FunctionAddress) -> Result<Answer, Failure> {
+    fn probe(&mut self, function: FunctionAddress) -> Result<OperationAnswer, Failure> {
         let directory = self.directory(function)?;
         let unreadable =
             |error: &dyn Error| about(function, id::CONFIG_UNREADABLE, |finding| finding.with("cause", error));
@@ -112,7 +113,7 @@ impl<'a> Effects<'a> {
             })
         })?;
         let control = directory.read_to_write(Attribute::PowerControl.file());
-        let answer = Answer::Present {
+        let answer = OperationAnswer::Present {
             identity,
             driver: directory.link_name("driver").map_err(|error| file_failure(&error))?,
             power_control: control.map_err(|error| file_failure(&error))?,
@@ -121,20 +122,25 @@ impl<'a> Effects<'a> {
         Ok(answer)
     }
 
-    fn write(&mut self, function: FunctionAddress, attribute: Attribute, value: &str) -> Result<Answer, Failure> {
+    fn write(
+        &mut self,
+        function: FunctionAddress,
+        attribute: Attribute,
+        value: &str,
+    ) -> Result<OperationAnswer, Failure> {
         let directory = self.directory(function)?;
         let before = directory.replace(attribute.file(), value);
         Ok(match before.map_err(|error| file_failure(&error))? {
-            Some(before) => Answer::Written { before },
-            None => Answer::NoSuchAttribute,
+            Some(before) => OperationAnswer::Written { before },
+            None => OperationAnswer::NoSuchAttribute,
         })
     }
 
     /// Writes the function's address to the driver's `bind` or `unbind`.
-    fn hand_over(&self, function: FunctionAddress, driver: &str, file: &str) -> Result<Answer, Failure> {
+    fn hand_over(&self, function: FunctionAddress, driver: &str, file: &str) -> Result<OperationAnswer, Failure> {
         let path = self.root.driver(driver).join(file);
         match attributes::write(&path, &function.to_string()) {
-            Ok(()) => Ok(Answer::Accepted),
+            Ok(()) => Ok(OperationAnswer::Accepted),
             Err(error) => {
                 let mut failure = file_failure(&error);
                 if let (Some(meaning), "bind") = (meaning_of_bind_error(error.cause()), file)
@@ -155,13 +161,13 @@ impl<'a> Effects<'a> {
     }
 
     /// Writes a framebuffer's name to its driver's `bind` or `unbind`. Where no driver draws there is nothing to do.
-    fn draw(&self, framebuffer: &Framebuffer, file: &str) -> Result<Answer, Failure> {
+    fn draw(&self, framebuffer: &Framebuffer, file: &str) -> Result<OperationAnswer, Failure> {
         let Some(driver) = &framebuffer.driver else {
-            return Ok(Answer::Accepted);
+            return Ok(OperationAnswer::Accepted);
         };
         let path = self.root.path("/sys/bus/platform/drivers").join(driver).join(file);
         attributes::write(&path, &framebuffer.device).map_err(|error| file_failure(&error))?;
-        Ok(Answer::Accepted)
+        Ok(OperationAnswer::Accepted)
     }
 
     fn read_power(&mut self, function: FunctionAddress) -> Result<PowerReading, Failure> {

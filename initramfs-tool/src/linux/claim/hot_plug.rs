@@ -86,6 +86,30 @@ pub enum HotClaimError {
     Record(#[from] RecordError),
 }
 
+impl HotClaimError {
+    /// The error as a finding.
+    pub fn finding(&self) -> Finding {
+        let function = |id, function: &FunctionAddress| Finding::error(id, Subject::function(*function));
+        let gpu = |id, device: &DeviceAddress| Finding::error(id, Subject::gpu(*device));
+        match self {
+            Self::CommandLine(cause) => {
+                Finding::error(id::COMMAND_LINE_UNREADABLE, Subject::file("/proc/cmdline")).with("cause", cause)
+            }
+            Self::NoFunction(address) => function(id::FUNCTION_NOT_THERE, address),
+            Self::NotAdded(address) => {
+                function(id::FUNCTION_NOT_ADDED, address).with("seconds", ADDING_LIMIT.as_secs())
+            }
+            Self::UnderWay(device) => gpu(id::CLAIM_UNDER_WAY, device),
+            Self::BrokenOff(device) => gpu(id::RECOVERY_INTERRUPTED, device).remedy(id::RESUME_RECOVERY),
+            Self::Lock(cause) => Finding::error(id::GPU_NOT_LOCKED, Subject::machine()).with("cause", cause),
+            Self::File(error) => error.finding(),
+            Self::Record(error) => {
+                Finding::error(id::RECOVERY_RECORD_UNREADABLE, Subject::machine()).with("cause", error)
+            }
+        }
+    }
+}
+
 /// Where the report of the claim of a GPU that has appeared is: beside the boot's. The last one that found something to do
 /// counts.
 pub fn report_of(device: DeviceAddress) -> PathBuf {
@@ -131,7 +155,7 @@ pub fn run(options: &HotOptions, lines: fn(&Report) -> Vec<Line>) -> Result<HotC
     let mut way = slots::way_to(root, options.function)?;
     way.retain(|function| function.device_address() != device);
     way.extend(gpu.functions.iter().map(|function| function.address));
-    let Some(_domain) = locks::of_way(root, &way).map_err(HotClaimError::Lock)? else {
+    let Some(_domain) = locks::of_possible_domains(root, &way).map_err(HotClaimError::Lock)? else {
         return left(id::LEFT_TO_RECOVERY);
     };
     if recovery_files::is_interrupted(root, device)? {

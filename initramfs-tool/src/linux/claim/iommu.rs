@@ -5,15 +5,15 @@ use std::fs;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 use crate::model::inventory::{self, Function};
-use crate::model::iommu::{Evidence, Processor, Table};
+use crate::model::iommu::{IommuFacts, Processor, Table};
 
 /// Gathers it, if one of the functions is in no group; else nobody asks for it. What cannot be read counts as not there: this
 /// only words a refusal that is certain already.
-pub(crate) fn gather(root: &Root, functions: &[Function], command_line: &str) -> Evidence {
+pub(crate) fn gather(root: &Root, functions: &[Function], command_line: &str) -> IommuFacts {
     let is_asked_for = |function: &Function| function.iommu_group.is_none() && !inventory::is_bridge(function.class);
     // A list of all processors, for one.
     if !functions.iter().any(is_asked_for) {
-        return Evidence::default();
+        return IommuFacts::default();
     }
     let running = fs::read_dir(root.path("/sys/class/iommu")).is_ok_and(|mut units| units.next().is_some());
     let tables = root.path("/sys/firmware/acpi/tables");
@@ -21,7 +21,7 @@ pub(crate) fn gather(root: &Root, functions: &[Function], command_line: &str) ->
         .into_iter()
         .find(|(name, _)| tables.join(name).exists())
         .map(|(_, table)| table);
-    Evidence {
+    IommuFacts {
         running,
         table,
         processor: processor(root),

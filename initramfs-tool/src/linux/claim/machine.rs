@@ -6,17 +6,17 @@ use crate::linux::sysfs::functions::{self, Listing};
 use crate::linux::sysfs::root::Root;
 use crate::model::display::Sign;
 use crate::model::finding::Finding;
-use crate::model::inventory::{Details, Wanted};
-use crate::model::iommu::Evidence;
-use crate::plan::Machine;
-use crate::rules::Rule;
+use crate::model::inventory::Details;
+use crate::model::iommu::IommuFacts;
+use crate::plan::PlanInputs;
+use crate::rules::{self, Rule};
 
 /// Everything that rules are held against.
 pub(crate) struct Gathered {
     pub listing: Listing,
     details: Details,
     signs: Vec<Sign>,
-    iommu: Evidence,
+    iommu: IommuFacts,
     /// Errors in gathering the details.
     pub problems: Vec<Finding>,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Gathered {
 /// Gathers the machine, as far as `rules` ask for it.
 pub(crate) fn gather(root: &Root, rules: &[Rule], command_line: &str) -> Gathered {
     let listing = functions::list(root);
-    let (details, problems) = details::gather(root, &listing.functions, Wanted::by(rules));
+    let (details, problems) = details::gather(root, &listing.functions, rules::wanted_details(rules));
     Gathered {
         details,
         signs: displays::signs(root, &listing.functions),
@@ -35,8 +35,8 @@ pub(crate) fn gather(root: &Root, rules: &[Rule], command_line: &str) -> Gathere
 }
 
 impl Gathered {
-    pub(crate) fn machine(&self) -> Machine<'_> {
-        Machine {
+    pub(crate) fn machine(&self) -> PlanInputs<'_> {
+        PlanInputs {
             functions: &self.listing.functions,
             unreadable: &self.listing.unreadable,
             details: &self.details,

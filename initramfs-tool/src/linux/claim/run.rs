@@ -16,7 +16,7 @@ use crate::linux::sysfs::{drivers, functions};
 use crate::model::display::SignKind;
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::inventory::{self, Function, Gpu};
-use crate::plan::{self, Nothing, Plan, RuleOutcome};
+use crate::plan::{self, ClaimPlan, Nothing, RuleOutcome};
 use crate::records::boot_quarantine::AtBoot;
 use crate::report::{ModuleReport, RunResult};
 use crate::rules::Rule;
@@ -57,7 +57,7 @@ impl Extent {
 
 impl Run<'_> {
     /// The plan, without a change to the machine.
-    pub(crate) fn plan(self) -> Plan {
+    pub(crate) fn plan(self) -> ClaimPlan {
         let gathered = machine::gather(self.root, &self.rules, &self.command_line);
         plan::plan(self.rules, gathered.machine())
     }
@@ -88,7 +88,7 @@ impl Run<'_> {
     }
 
     /// The plan for the part of the machine that this run is about, less what is out of service.
-    fn limited_plan(&mut self, gathered: &Gathered) -> Plan {
+    fn limited_plan(&mut self, gathered: &Gathered) -> ClaimPlan {
         let (root, extent, listing) = (self.root, self.extent, &gathered.listing);
         let mut plan = plan::plan(std::mem::take(&mut self.rules), gathered.machine());
         if extent == Extent::Machine {
@@ -172,7 +172,7 @@ impl Effects<'_> {
 }
 
 /// Functions that could not be read and that neither a GPU nor a rule reports: a rule may have meant one of them.
-fn unreported(unreadable: &[(FunctionAddress, Finding)], plan: &Plan) -> Vec<Finding> {
+fn unreported(unreadable: &[(FunctionAddress, Finding)], plan: &ClaimPlan) -> Vec<Finding> {
     let is_reported = |address: &FunctionAddress| {
         let device = address.device_address();
         let mut outcomes = plan.rules.iter().map(|(_, outcome)| outcome);
@@ -186,7 +186,7 @@ fn unreported(unreadable: &[(FunctionAddress, Finding)], plan: &Plan) -> Vec<Fin
 }
 
 /// Finds out the groups that came with the drivers of a claim. One that cannot be read counts as none.
-fn learn_groups(root: &Root, plan: &mut Plan) {
+fn learn_groups(root: &Root, plan: &mut ClaimPlan) {
     for function in plan.claim.iter_mut().flat_map(|gpu| &mut gpu.functions) {
         if function.iommu_group.is_none() {
             function.iommu_group = functions::group_of(root, function.address).ok().flatten();
@@ -195,7 +195,7 @@ fn learn_groups(root: &Root, plan: &mut Plan) {
 }
 
 /// A GPU to claim, with the driver of each function and the framebuffers that are in the way.
-fn target(gpu: &Gpu, plan: &Plan) -> Target {
+fn target(gpu: &Gpu, plan: &ClaimPlan) -> Target {
     let mut target = Target::new(Aim::Claim, gpu);
     for function in &mut target.functions {
         let variant = plan.variants.get(&function.address);
@@ -214,7 +214,7 @@ fn target(gpu: &Gpu, plan: &Plan) -> Target {
 }
 
 /// Functions that vfio-pci took by its own configuration (`ids=`) when it was loaded, though no rule chose them.
-fn taken_by_loading(root: &Root, module: &ModuleReport, plan: &Plan, before: &[Function]) -> Vec<Finding> {
+fn taken_by_loading(root: &Root, module: &ModuleReport, plan: &ClaimPlan, before: &[Function]) -> Vec<Finding> {
     if !module.loaded {
         return Vec::new();
     }

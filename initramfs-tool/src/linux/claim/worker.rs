@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::effects::Effects;
-use crate::claim::{Assignment, Claim, Event, Outcome, Step, Target};
+use crate::claim::{Assignment, Claim, Outcome, Step, Target, WorkerEvent as Event};
 use crate::linux::process::frame;
 use crate::linux::sysfs::root::Root;
 
@@ -30,7 +30,7 @@ pub fn work(root: &Root) -> io::Result<()> {
             }
         }
         Assignment::Undo { changes, rollback } => {
-            carry_out(root, Claim::undo(&changes, rollback), &mut reporter);
+            carry_out(root, Claim::undo(&changes, *rollback), &mut reporter);
         }
     }
     Ok(())

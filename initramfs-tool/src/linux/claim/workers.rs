@@ -15,7 +15,7 @@ use reseat_core::address::FunctionAddress;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, OFlags, fcntl_setfl, memfd_create};
 
-use crate::claim::{Assignment, Command, Event, Finished, Limits, Supervision, Target, WorkerId};
+use crate::claim::{Assignment, Command, Finished, Limits, Supervision, Target, WorkerEvent as Event, WorkerId};
 use crate::linux::process::frame;
 use crate::linux::sysfs::root::Root;
 

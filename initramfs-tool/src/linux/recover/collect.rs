@@ -18,7 +18,7 @@ use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, capabilities};
 use crate::model::finding::Finding;
 use crate::model::subject::RecoverySubject;
-use crate::records::evidence::{Collected, FunctionEvidence, Part, Space, SpaceState, Users, functions_of};
+use crate::records::evidence::{Collected, FunctionEvidence, Part, SpaceDump, SpaceState, Users, functions_of};
 
 /// Files of a function that neither wait for its lock nor wake it.
 const REMEMBERED: [&str; 14] = [
@@ -76,11 +76,11 @@ pub(super) fn collect(root: &Root, part: Part, subject: &RecoverySubject) -> Col
             if listed {
                 function.space = Some(space_of(root, subject, address).unwrap_or_else(|error| {
                     collected.not_read.push(machine::unreadable_config(address, &error));
-                    Space::unread(SpaceState::Unreadable)
+                    SpaceDump::unread(SpaceState::Unreadable)
                 }));
                 let directory = root.function(address);
                 function.attributes = attributes(&directory, &LOCKED, &mut collected.not_read);
-                if function.space.as_ref().is_some_and(Space::answered) {
+                if function.space.as_ref().is_some_and(SpaceDump::answered) {
                     let asked = attributes(&directory, &ASKED, &mut collected.not_read);
                     function.attributes.extend(asked);
                 }
@@ -131,12 +131,12 @@ fn asleep(root: &Root, function: FunctionAddress) -> Option<String> {
 
 /// # Errors
 /// When it cannot be opened or read.
-fn space_of(root: &Root, subject: &RecoverySubject, function: FunctionAddress) -> Result<Space, SpaceError> {
+fn space_of(root: &Root, subject: &RecoverySubject, function: FunctionAddress) -> Result<SpaceDump, SpaceError> {
     if let Some(state) = asleep(root, function) {
-        return Ok(Space::unread(SpaceState::Asleep(state)));
+        return Ok(SpaceDump::unread(SpaceState::Asleep(state)));
     }
     let Some(ports) = ports_above(root, subject, function) else {
-        return Ok(Space::unread(SpaceState::PortsUnknown));
+        return Ok(SpaceDump::unread(SpaceState::PortsUnknown));
     };
     let readiness = match admission::admission(root, &ports) {
         Ok(admission) => {
@@ -157,10 +157,10 @@ fn space_of(root: &Root, subject: &RecoverySubject, function: FunctionAddress) -
             read(&mut config, function, &BTreeSet::from([Offset::at::<0x00>()]))
         }
         Readiness::LinkInactive | Readiness::LinkUnknown | Readiness::PhysicalFunctionNotReady => {
-            return Ok(Space::unread(SpaceState::Read(readiness)));
+            return Ok(SpaceDump::unread(SpaceState::Read(readiness)));
         }
     };
-    Ok(Space::of(readiness, &snapshot))
+    Ok(SpaceDump::of(readiness, &snapshot))
 }
 
 /// The ports above a function, from the root port on. Of a bridge of the card that is not above the GPU, only the kernel's

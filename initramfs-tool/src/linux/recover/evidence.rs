@@ -16,8 +16,8 @@ use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::subject::RecoverySubject;
-use crate::records::evidence::{Bundle, BundleEnd, Machine, Moment, Part, TimedEvent, When, functions_of};
-use crate::recovery::{Event, Task, TaskAnswer, whole_milliseconds};
+use crate::records::evidence::{Bundle, BundleEnd, Host, Moment, Part, TimedEvent, When, functions_of};
+use crate::recovery::{RecoveryEvent, Task, TaskAnswer, whole_milliseconds};
 
 /// What is not read by then is not read: a GPU is not kept waiting for its evidence.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -67,8 +67,8 @@ impl<'a> Recorder<'a> {
     }
 
     /// Keeps an event.
-    pub(super) fn keep(&mut self, event: &Event) {
-        if let Event::Began { operation, .. } = event {
+    pub(super) fn keep(&mut self, event: &RecoveryEvent) {
+        if let RecoveryEvent::Began { operation, .. } = event {
             let operation = operation.operation();
             self.changed |= !operation.only_looks();
             self.reset |= operation.resets();
@@ -174,9 +174,9 @@ fn part_not_read(subject: &RecoverySubject, part: Part, cause: impl ToString) ->
     finding.with("part", name).with("cause", cause)
 }
 
-fn machine(root: &Root) -> Machine {
+fn machine(root: &Root) -> Host {
     let read = |path| attributes::read(&root.path(path)).ok();
-    Machine {
+    Host {
         reseat: env!("CARGO_PKG_VERSION").to_owned(),
         kernel: read("/proc/sys/kernel/osrelease"),
         command_line: read("/proc/cmdline"),
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
     use crate::model::usage::Usage;
     use crate::records::evidence::{Collected, Users, fixture};
-    use crate::recovery::Step;
+    use crate::recovery::LadderStep;
 
     fn machine() -> (tempfile::TempDir, Root) {
         let directory = tempfile::tempdir().unwrap();
@@ -221,8 +221,8 @@ mod tests {
         facts.collect()
     }
 
-    fn begin(operation: Step) -> Event {
-        Event::Began {
+    fn begin(operation: LadderStep) -> RecoveryEvent {
+        RecoveryEvent::Began {
             rung: None,
             operation,
             limit_ms: 0,
@@ -281,13 +281,13 @@ mod tests {
         let end = End::Refused(reseat_core::decision::Refusal::InUse);
         assert!(recorder.finish(&mut workers, end).is_none());
         recorder.read(&mut answer, When::Before);
-        recorder.keep(&begin(Step::CheckUse));
+        recorder.keep(&begin(LadderStep::CheckUse));
         recorder.after(&mut workers, Rung::DetachSbr);
         assert_eq!(recorder.bundle.moments.len(), 1);
         assert!(!recorder.changed && !recorder.reset);
-        recorder.keep(&begin(Step::Journal));
+        recorder.keep(&begin(LadderStep::Journal));
         assert!(recorder.changed && !recorder.reset);
-        recorder.keep(&begin(Step::ResetEmptyBus));
+        recorder.keep(&begin(LadderStep::ResetEmptyBus));
         assert!(recorder.reset);
         recorder.read(&mut answer, When::After(Rung::DetachSbr));
         let end = End::Recovered { by: Rung::DetachSbr };
@@ -302,7 +302,7 @@ mod tests {
         let (_directory, root) = machine();
         let mut recorder = Recorder::new(&root, &fixture().subject);
         recorder.read(&mut answer, When::Before);
-        (0..MOST_EVENTS + 5).for_each(|_| recorder.keep(&begin(Step::ReadLink)));
+        (0..MOST_EVENTS + 5).for_each(|_| recorder.keep(&begin(LadderStep::ReadLink)));
         let end = End::Recovered { by: Rung::DetachSbr };
         let path = recorder.finish(&mut Workers::new(&root), end).unwrap().unwrap();
         let bundle = bundles::read(&root, &path).unwrap();

@@ -9,7 +9,7 @@ use super::ladder::Ladder;
 use super::run::RecoverOptions;
 use super::trouble::{no_answer, no_result};
 use crate::model::finding::{Finding, id};
-use crate::recovery::{Event, Means, Planned, Step, Task, TaskAnswer, whole_milliseconds};
+use crate::recovery::{LadderStep, Means, Planned, RecoveryEvent, Task, TaskAnswer, whole_milliseconds};
 
 /// The limit of comparing a GPU with its baseline before anything is done.
 const EXAMINE_LIMIT: Duration = Duration::from_secs(5);
@@ -39,7 +39,7 @@ impl Ladder<'_> {
     }
 
     fn usage(&mut self, options: &RecoverOptions) -> (Use, Vec<Finding>) {
-        let (observation, mut findings) = self.take(Step::CheckUse, Step::CheckUse.limit());
+        let (observation, mut findings) = self.take(LadderStep::CheckUse, LadderStep::CheckUse.limit());
         let usage = match observation {
             Observation::Use(usage) => usage,
             _ => Use::Unknown,
@@ -66,7 +66,7 @@ impl Ladder<'_> {
     pub(super) fn not_forced(&mut self) -> Option<Finding> {
         let task = Task::FindHolders(self.surveyed.subject.clone());
         let unknown = Finding::refusal(id::HOLDERS_UNKNOWN, self.subject()).remedy(id::CLOSE_VFIO);
-        match self.workers.ask(&task, Step::CheckUse.limit()) {
+        match self.workers.ask(&task, LadderStep::CheckUse.limit()) {
             Ok(TaskAnswer::Holders(holders)) if holders.is_empty() => None,
             Ok(TaskAnswer::Holders(holders)) => {
                 let holders: Vec<String> = holders.iter().map(holder).collect();
@@ -79,7 +79,7 @@ impl Ladder<'_> {
     }
 
     /// The rungs that would come if none of them helped, and whom each would hit.
-    pub(super) fn plan(&self, facts: &Facts) -> Event {
+    pub(super) fn plan(&self, facts: &Facts) -> RecoveryEvent {
         let mut tried = Tried::none();
         let mut facts = *facts;
         let mut rungs = Vec::new();
@@ -87,7 +87,7 @@ impl Ladder<'_> {
             let decision = decide(&facts, &tried);
             let Some(rung) = decision.next.rung() else {
                 let skipped = decision.skipped.into_iter();
-                return Event::Planned {
+                return RecoveryEvent::Planned {
                     rungs,
                     skipped: skipped.filter(|skipped| !tried.contains(skipped.rung)).collect(),
                     then: decision.next,

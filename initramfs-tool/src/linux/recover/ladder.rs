@@ -13,7 +13,7 @@ use super::worker::{WorkerError, Workers};
 use crate::linux::state::recovery_files;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
-use crate::recovery::{Event, Step, Surveyed, Task, TaskAnswer, Waited, advice, whole_milliseconds};
+use crate::recovery::{LadderStep, RecoveryEvent, Surveyed, Task, TaskAnswer, Waited, advice, whole_milliseconds};
 use crate::rules::Reboot;
 
 /// An answer that is there in the last moment still has to be read.
@@ -26,7 +26,7 @@ pub(super) struct Ladder<'a> {
     pub(super) bookkeeping: Bookkeeping<'a>,
     pub(super) recorder: Recorder<'a>,
     pub(super) surveyed: Surveyed,
-    pub(super) listener: &'a mut dyn FnMut(&Event),
+    pub(super) listener: &'a mut dyn FnMut(&RecoveryEvent),
     pub(super) begin: Instant,
     /// The GPU is reset although it is in use.
     pub(super) forced: bool,
@@ -34,7 +34,7 @@ pub(super) struct Ladder<'a> {
 }
 
 impl Ladder<'_> {
-    pub(super) fn report(&mut self, event: &Event) {
+    pub(super) fn report(&mut self, event: &RecoveryEvent) {
         self.recorder.keep(event);
         (self.listener)(event);
     }
@@ -42,12 +42,12 @@ impl Ladder<'_> {
     /// Reports findings, if there are any.
     pub(super) fn report_findings(&mut self, findings: Vec<Finding>) {
         if !findings.is_empty() {
-            self.report(&Event::Found { findings });
+            self.report(&RecoveryEvent::Found { findings });
         }
     }
 
     pub(super) fn report_decision(&mut self, decision: &Decision) {
-        self.report(&Event::Decided {
+        self.report(&RecoveryEvent::Decided {
             branch: decision.branch,
             rung: decision.next.rung(),
             skipped: decision.skipped.to_vec(),
@@ -55,35 +55,35 @@ impl Ladder<'_> {
     }
 
     /// Takes one step, unreported.
-    pub(super) fn take(&mut self, step: Step, limit: Duration) -> (Observation, Vec<Finding>) {
+    pub(super) fn take(&mut self, step: LadderStep, limit: Duration) -> (Observation, Vec<Finding>) {
         let task = Task::Operate(step, self.surveyed.subject.clone());
         self.perform(&task, limit)
     }
 
     /// Does an operation until `deadline`, step by step.
     pub(super) fn operate(&mut self, rung: Option<Rung>, operation: Operation, deadline: Duration) -> Observation {
-        Step::take_all(operation, |step| self.report_step(rung, step, deadline))
+        LadderStep::take_all(operation, |step| self.report_step(rung, step, deadline))
     }
 
     /// Takes a step, and reports that before it begins and when it has ended.
-    fn report_step(&mut self, rung: Option<Rung>, step: Step, deadline: Duration) -> Observation {
+    fn report_step(&mut self, rung: Option<Rung>, step: LadderStep, deadline: Duration) -> Observation {
         let begin = self.begin.elapsed();
         let left = deadline.saturating_sub(begin).saturating_sub(ANSWER_MARGIN);
         let limit = step.limit().min(left);
-        self.report(&Event::Began {
+        self.report(&RecoveryEvent::Began {
             rung,
             operation: step,
             limit_ms: whole_milliseconds(limit),
         });
         let (mut observation, mut findings) = self.take(step, limit);
-        if self.forced && step == Step::CheckUse && observation != Observation::Use(Use::Free) {
+        if self.forced && step == LadderStep::CheckUse && observation != Observation::Use(Use::Free) {
             match self.not_forced() {
                 Some(refusal) => findings.push(refusal),
                 None => observation = Observation::Use(Use::Free),
             }
         }
         let took = self.begin.elapsed().saturating_sub(begin);
-        self.report(&Event::Ended {
+        self.report(&RecoveryEvent::Ended {
             operation: step,
             took_ms: whole_milliseconds(took),
             observation,
@@ -141,7 +141,7 @@ impl Ladder<'_> {
             Awaited::Again => Waited::Appearance,
             Awaited::Answer(_) => Waited::Answer,
         };
-        self.report(&Event::Waiting {
+        self.report(&RecoveryEvent::Waiting {
             rung: waiting.rung,
             awaited,
             limit_ms: whole_milliseconds(waiting.until.saturating_sub(now)),
@@ -165,7 +165,7 @@ impl Ladder<'_> {
     }
 
     fn record(&mut self, record: Record) -> Observation {
-        self.report(&Event::Recorded { record });
+        self.report(&RecoveryEvent::Recorded { record });
         let recorded = self.bookkeeping.record(record, self.begin.elapsed());
         self.recorder.after(&mut self.workers, record.rung);
         match recorded {
@@ -214,7 +214,7 @@ impl Ladder<'_> {
             });
         }
         self.report_findings(findings);
-        self.report(&Event::Done {
+        self.report(&RecoveryEvent::Done {
             end,
             findings: advice(device, end, self.reboot),
             took_ms: whole_milliseconds(self.begin.elapsed()),

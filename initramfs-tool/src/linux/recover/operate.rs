@@ -16,10 +16,10 @@ use crate::linux::sysfs::{attributes, functions};
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::subject::{Member, RecoverySubject};
 use crate::model::usage::{Usage, User};
-use crate::recovery::{Before, Journal, Step};
+use crate::recovery::{Before, Journal, LadderStep};
 
 /// Takes a step.
-pub(super) fn operate(root: &Root, step: Step, subject: &RecoverySubject) -> (Observation, Vec<Finding>) {
+pub(super) fn operate(root: &Root, step: LadderStep, subject: &RecoverySubject) -> (Observation, Vec<Finding>) {
     let mut findings = Vec::new();
     let observation = perform(root, step, subject, &mut findings).unwrap_or_else(|stop| {
         findings.extend(stop.findings);
@@ -30,57 +30,57 @@ pub(super) fn operate(root: &Root, step: Step, subject: &RecoverySubject) -> (Ob
 
 fn perform(
     root: &Root,
-    step: Step,
+    step: LadderStep,
     subject: &RecoverySubject,
     findings: &mut Vec<Finding>,
 ) -> Result<Observation, Stop> {
     let done = |()| Observation::Done;
     match step {
-        Step::CheckUse => Ok(Observation::Use(in_use(root, subject, findings))),
-        Step::CheckDomain => Ok(Observation::Domain(domain(root, subject, findings))),
-        Step::ReadLink => Ok(Observation::Link(link(root, subject))),
-        Step::LookAtFunctions => readiness(root, subject, findings).map(Observation::Functions),
-        Step::Wake => restore::wake(root, subject).map(done),
-        Step::Unbind => subject
+        LadderStep::CheckUse => Ok(Observation::Use(in_use(root, subject, findings))),
+        LadderStep::CheckDomain => Ok(Observation::Domain(domain(root, subject, findings))),
+        LadderStep::ReadLink => Ok(Observation::Link(link(root, subject))),
+        LadderStep::LookAtFunctions => readiness(root, subject, findings).map(Observation::Functions),
+        LadderStep::Wake => restore::wake(root, subject).map(done),
+        LadderStep::Unbind => subject
             .functions()
             .into_iter()
             .try_for_each(|function| restore::unbind(root, function))
             .map(done),
-        Step::KernelFlr => reset::function(root, subject.function, reset::FLR, findings).map(done),
-        Step::KernelPm => reset::function(root, subject.function, reset::PM, findings).map(done),
-        Step::Journal => write_journal(root, subject).map(done),
-        Step::RecordErrors => record_errors(root, subject).map(done),
-        Step::RemoveBelowCardRoot => {
+        LadderStep::KernelFlr => reset::function(root, subject.function, reset::FLR, findings).map(done),
+        LadderStep::KernelPm => reset::function(root, subject.function, reset::PM, findings).map(done),
+        LadderStep::Journal => write_journal(root, subject).map(done),
+        LadderStep::RecordErrors => record_errors(root, subject).map(done),
+        LadderStep::RemoveBelowCardRoot => {
             note(root, subject, |journal| journal.removed = true)?;
             CardRoot::of(root, subject)?.remove_below(root, subject).map(done)
         }
-        Step::ResetEmptyBus => CardRoot::of(root, subject)?.reset_empty_bus(root).map(done),
-        Step::Rescan => {
+        LadderStep::ResetEmptyBus => CardRoot::of(root, subject)?.reset_empty_bus(root).map(done),
+        LadderStep::Rescan => {
             note(root, subject, |journal| {
                 journal.scanned_ms = Some(restore::since_start_ms());
             })?;
             CardRoot::of(root, subject)?.rescan(root).map(done)
         }
-        Step::RestoreBarSizes => restore::bar_sizes(root, &journal(root, subject)?, findings).map(done),
-        Step::RestoreOverride => restore::overrides(root, &journal(root, subject)?, findings).map(done),
-        Step::Claim => restore::drivers(root, &journal(root, subject)?, findings).map(done),
-        Step::PinD0 => restore::pin(root, &journal(root, subject)?).map(done),
-        Step::PowerOff => {
+        LadderStep::RestoreBarSizes => restore::bar_sizes(root, &journal(root, subject)?, findings).map(done),
+        LadderStep::RestoreOverride => restore::overrides(root, &journal(root, subject)?, findings).map(done),
+        LadderStep::Claim => restore::drivers(root, &journal(root, subject)?, findings).map(done),
+        LadderStep::PinD0 => restore::pin(root, &journal(root, subject)?).map(done),
+        LadderStep::PowerOff => {
             note(root, subject, |journal| {
                 (journal.removed, journal.powered_off) = (true, true);
             })?;
             CardRoot::of(root, subject)?.switch_power(root, "0").map(done)
         }
-        Step::PowerOn => {
+        LadderStep::PowerOn => {
             CardRoot::of(root, subject)?.switch_power(root, "1")?;
             note(root, subject, |journal| journal.powered_off = false).map(done)
         }
         // The rule asks for it where one is configured, which cannot be said yet.
-        Step::CyclePower => {
+        LadderStep::CyclePower => {
             let finding = Finding::error(id::NO_BMC, Subject::gpu(subject.device));
             Err(Stop::failed(Failure::NotSupported, finding))
         }
-        Step::Verify => {
+        LadderStep::Verify => {
             let examined = examine::verify(root, subject)?;
             findings.extend(examined.findings);
             Ok(Observation::Health(examined.verdict))

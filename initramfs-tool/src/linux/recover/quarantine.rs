@@ -15,7 +15,6 @@ use crate::linux::state::quarantine::QuarantineFileError;
 use crate::linux::state::report::CLAIM_REPORT;
 use crate::linux::state::{locks, quarantine, recovery_files, report};
 use crate::linux::survey::identity;
-use crate::linux::survey::machine::unreadable_functions;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{drivers, functions};
 use crate::model::finding::{Finding, Subject, id};
@@ -150,9 +149,7 @@ pub fn apply(root: &Root) -> Applied {
     let chosen = check::chosen(root);
     let at_boot = isolated_at_boot(root);
     let listing = functions::list(root);
-    applied
-        .findings
-        .extend(listing.problems.into_iter().map(unreadable_functions));
+    applied.findings.extend(listing.problems);
     let gpus = inventory::gpus(&listing.functions);
     let there = identity::identify_all(root, &gpus, &state);
     for (gpu, identification) in gpus.iter().zip(&there) {

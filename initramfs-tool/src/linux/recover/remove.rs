@@ -43,7 +43,7 @@ impl CardRoot {
     fn below(&self, root: &Root) -> Result<Vec<FunctionAddress>, Stop> {
         let listing = functions::list(root);
         if let Some(problem) = listing.problems.first() {
-            return Err(Stop::failed(Failure::Io, machine::unreadable_functions(problem)));
+            return Err(Stop::failed(Failure::Io, problem.clone()));
         }
         let listed = listing.functions.iter().map(|function| function.address);
         let unreadable = listing.unreadable.iter().map(|(address, _)| *address);

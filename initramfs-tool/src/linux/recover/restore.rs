@@ -228,12 +228,10 @@ pub(super) fn claim(root: &Root, subject: &RecoverySubject, claimed: &[(Function
                     Failure::Other(0)
                 }
             };
-            let stop = Stop::failed(
-                failure,
-                Finding::error(id::CLAIM_ROLLED_BACK, Subject::gpu(subject.device)),
-            );
-            let leftovers = rollback.leftovers.into_iter().map(|leftover| leftover.finding);
-            Err(stop.because([rollback.failure.finding].into_iter().chain(leftovers)))
+            let mut stop = Stop::failed(failure, rollback.failure.finding);
+            stop.findings
+                .extend(rollback.leftovers.into_iter().map(|left| left.finding));
+            Err(stop)
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::Identification;
 use crate::records::quarantine::Closing;
-use crate::recovery::{Event, Step, Task};
+use crate::recovery::{LadderStep, RecoveryEvent, Task};
 use crate::rules::Contract;
 
 /// How a GPU is to come back.
@@ -65,7 +65,7 @@ pub fn return_to_service(
     device: DeviceAddress,
     how: &Return,
     contract: &Contract,
-    listener: &mut dyn FnMut(&Event),
+    listener: &mut dyn FnMut(&RecoveryEvent),
 ) -> Result<Returned, QuarantineError> {
     let state = quarantine::read(root);
     let ledger = known(&state)?;
@@ -84,7 +84,7 @@ pub fn return_to_service(
     }
     let findings = bring_back(root, device);
     if !findings.is_empty() {
-        listener(&Event::Found { findings });
+        listener(&RecoveryEvent::Found { findings });
     }
     match how {
         Return::Force(reason) => force(root, device, &identification, reason),
@@ -114,7 +114,7 @@ fn prove(
     identification: &Identification,
     resets: u32,
     contract: &Contract,
-    listener: &mut dyn FnMut(&Event),
+    listener: &mut dyn FnMut(&RecoveryEvent),
 ) -> Result<Returned, QuarantineError> {
     let mut proven: u32 = 0;
     let mut was_powered = false;
@@ -125,7 +125,7 @@ fn prove(
         }
         let number = proven.saturating_add(1);
         let progress = Finding::note(id::RESET_OF_SEVERAL, Subject::gpu(device));
-        listener(&Event::Found {
+        listener(&RecoveryEvent::Found {
             findings: vec![progress.with("number", number).with("count", resets)],
         });
         let options = RecoverOptions {
@@ -179,7 +179,7 @@ fn bring_back(root: &Root, device: DeviceAddress) -> Vec<Finding> {
         return Vec::new();
     }
     let scanned = with_domain(root, device, |workers, subject| {
-        done(workers, device, &Task::Rescan(subject), Step::Rescan.limit())
+        done(workers, device, &Task::Rescan(subject), LadderStep::Rescan.limit())
     });
     let left = missing();
     let note =
@@ -199,7 +199,7 @@ fn hand_over(root: &Root, device: DeviceAddress) -> Result<(), Vec<Finding>> {
     }
     match check::claim_one(root, device) {
         OneClaim::Claimed => Ok(()),
-        OneClaim::Failed(why) => Err(why),
+        OneClaim::Failed(findings) => Err(findings),
         OneClaim::NotChosen => release(root, device),
     }
 }

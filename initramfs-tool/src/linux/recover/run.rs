@@ -17,7 +17,7 @@ use crate::linux::state::recovery_files::RecordError;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::subject::Member;
-use crate::recovery::{Event, Surveyed, Task, TaskAnswer, Waited, whole_milliseconds};
+use crate::recovery::{RecoveryEvent, Surveyed, Task, TaskAnswer, Waited, whole_milliseconds};
 use crate::rules::Reboot;
 
 /// The options of a recovery.
@@ -113,7 +113,7 @@ pub fn recover(
     root: &Root,
     device: DeviceAddress,
     options: &RecoverOptions,
-    listener: &mut dyn FnMut(&Event),
+    listener: &mut dyn FnMut(&RecoveryEvent),
 ) -> Result<Option<End>, RecoverError> {
     let mut workers = Workers::new(root);
     let journal = recovery_files::journal(root, device)?;
@@ -177,7 +177,7 @@ fn survey(
     workers: &mut Workers<'_>,
     device: DeviceAddress,
     known: Vec<Member>,
-    listener: &mut dyn FnMut(&Event),
+    listener: &mut dyn FnMut(&RecoveryEvent),
 ) -> Result<Surveyed, RecoverError> {
     let task = Task::Survey(device, known);
     let begin = Instant::now();
@@ -186,7 +186,7 @@ fn survey(
             Ok(TaskAnswer::Surveyed(surveyed)) => return Ok(*surveyed),
             Ok(other) => no_result(device, other),
             Err(WorkerError::Blocked) if begin.elapsed() < KERNEL_RESET_LIMIT => {
-                listener(&Event::Waiting {
+                listener(&RecoveryEvent::Waiting {
                     rung: None,
                     awaited: Waited::KernelReset,
                     limit_ms: whole_milliseconds(KERNEL_RESET_LIMIT.saturating_sub(begin.elapsed())),

@@ -167,9 +167,9 @@ mod tests {
         fs::write(&path, &text[..text.len() / 2]).unwrap();
         let error = read(&root, &path).unwrap_err().to_string();
         assert!(error.contains("is no bundle of evidence"), "{error}");
-        fs::write(&path, text.replace("reseat.evidence/1", "reseat.evidence/2")).unwrap();
+        fs::write(&path, text.replace("reseat.evidence/2", "reseat.evidence/3")).unwrap();
         let error = read(&root, &path).unwrap_err().to_string();
-        assert!(error.contains("reseat.evidence/2"), "{error}");
+        assert!(error.contains("reseat.evidence/3"), "{error}");
         fs::remove_file(&path).unwrap();
         assert!(read(&root, &path).is_err());
     }

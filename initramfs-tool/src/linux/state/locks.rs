@@ -8,7 +8,7 @@ use std::{io, thread};
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
 use crate::linux::sysfs::root::Root;
-use crate::recovery::{Event, Surveyed, Waited, whole_milliseconds};
+use crate::recovery::{RecoveryEvent, Surveyed, Waited, whole_milliseconds};
 
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// One file for each reset domain, named by its card root.
@@ -36,7 +36,7 @@ pub(crate) fn of_domain(
     root: &Root,
     surveyed: &Surveyed,
     limit: Duration,
-    listener: &mut dyn FnMut(&Event),
+    listener: &mut dyn FnMut(&RecoveryEvent),
 ) -> Result<File, LockError> {
     let subject = &surveyed.subject;
     let domain = subject.card_root.unwrap_or(subject.function);
@@ -53,7 +53,7 @@ pub(crate) fn of_domain(
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) if left.is_zero() => return Err(LockError::UnderWay(subject.device)),
             Err(TryLockError::WouldBlock) => {
-                listener(&Event::Waiting {
+                listener(&RecoveryEvent::Waiting {
                     rung: None,
                     awaited: Waited::InterruptedRecovery,
                     limit_ms: whole_milliseconds(left),
@@ -79,11 +79,11 @@ pub(crate) fn of_claim(root: &Root, device: DeviceAddress, limit: Duration) -> i
     }
 }
 
-/// The locks of every reset domain that could be a GPU's: its card root is a port on the way to it, or there is none.
+/// The locks of every reset domain that could be a GPU's: its card root is a port of its `path`, or there is none.
 /// Nothing if one of them is held.
-pub(crate) fn of_way(root: &Root, way: &[FunctionAddress]) -> io::Result<Option<Vec<File>>> {
+pub(crate) fn of_possible_domains(root: &Root, path: &[FunctionAddress]) -> io::Result<Option<Vec<File>>> {
     let mut held = Vec::new();
-    for function in way {
+    for function in path {
         let file = open_lock(&root.path(LOCKS).join(function.to_string()))?;
         match file.try_lock() {
             Ok(()) => held.push(file),

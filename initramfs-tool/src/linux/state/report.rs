@@ -46,17 +46,24 @@ pub enum ReportFileError {
 }
 
 impl ReportFileError {
-    /// The error of a report that could not be written.
-    pub(crate) fn finding(&self) -> Finding {
+    /// The error as a finding.
+    pub fn finding(&self) -> Finding {
+        let of = |id, path: &Path| Finding::error(id, Subject::file(path));
         match self {
-            Self::File { action, path, cause } => Finding::error(id::REPORT_UNWRITABLE, Subject::file(path))
+            Self::File {
+                action: "read",
+                path,
+                cause,
+            } if cause.kind() == io::ErrorKind::NotFound => of(id::REPORT_MISSING, path)
+                .with("cause", cause)
+                .remedy(id::SEE_INITRAMFS_STATUS),
+            Self::File { action, path, cause } => of(id::REPORT_INACCESSIBLE, path)
                 .with("action", action)
                 .with("cause", cause),
-            Self::Form { path, .. } | Self::Schema { path, .. } => {
-                Finding::error(id::REPORT_UNWRITABLE, Subject::file(path))
-                    .with("action", "write")
-                    .with("cause", self)
-            }
+            Self::Form { path, cause } => of(id::REPORT_MALFORMED, path).with("cause", cause),
+            Self::Schema { path, found } => of(id::REPORT_SCHEMA_UNKNOWN, path)
+                .with("found", found)
+                .with("expected", SCHEMA),
         }
     }
 }

@@ -7,14 +7,14 @@ use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::slots::{Slots, directories_to};
 use crate::model::finding::Finding;
-use crate::model::inventory::{self, Detail, Details, Function, Serial, Wanted};
+use crate::model::inventory::{self, Detail, Details, Function, Serial, WantedDetails};
 use crate::model::topology_path::TopologyPath;
 
 /// Finds out what is `wanted` of all GPUs' functions, with the errors. Only for serial numbers is a function touched. A rule
 /// that asks for what could not be read matches nothing.
-pub fn gather(root: &Root, functions: &[Function], wanted: Wanted) -> (Details, Vec<Finding>) {
+pub fn gather(root: &Root, functions: &[Function], wanted: WantedDetails) -> (Details, Vec<Finding>) {
     let mut problems = Vec::new();
-    if wanted == Wanted::default() {
+    if wanted == WantedDetails::default() {
         return (Details::default(), problems);
     }
     let gpus = inventory::gpus(functions);

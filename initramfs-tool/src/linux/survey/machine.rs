@@ -69,7 +69,7 @@ impl Survey {
         let listing = functions::list(root);
         let unreadable = listing.unreadable.into_iter().map(|(_, problem)| problem);
         let problems = listing.problems.into_iter().chain(unreadable);
-        let findings = problems.map(unreadable_functions).collect();
+        let findings = problems.collect();
         let functions: Vec<Function> = listing
             .functions
             .iter()
@@ -313,11 +313,6 @@ pub(crate) fn readiness(
 /// A configuration space that cannot be read.
 pub(crate) fn unreadable_config(function: FunctionAddress, error: impl ToString) -> Finding {
     Finding::error(id::CONFIG_UNREADABLE, Subject::function(function)).with("cause", error)
-}
-
-/// Functions of the machine that cannot be read.
-pub(crate) fn unreadable_functions(cause: impl ToString) -> Finding {
-    Finding::error(id::FUNCTIONS_UNREADABLE, Subject::machine()).with("cause", cause)
 }
 
 fn read_offers(space: &mut Space, function: &mut Function) {

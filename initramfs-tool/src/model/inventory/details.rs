@@ -8,7 +8,6 @@ use reseat_core::header::Identity;
 
 use crate::model::finding::Finding;
 use crate::model::topology_path::TopologyPath;
-use crate::rules::{Rule, Selector, Term};
 
 /// By function. Only what rules ask for is found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +42,7 @@ pub enum Serial {
 
 /// What is to be found out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedDetails {
     /// The subsystem.
     pub subsystem: bool,
     /// Path and slot.
@@ -52,29 +51,13 @@ pub struct Wanted {
     pub serial: bool,
 }
 
-impl Wanted {
+impl WantedDetails {
     /// Everything.
     pub const ALL: Self = Self {
         subsystem: true,
         place: true,
         serial: true,
     };
-
-    /// What these rules ask for.
-    pub fn by(rules: &[Rule]) -> Self {
-        let choices = rules.iter().flat_map(|rule| rule.not.iter().chain([&rule.choice]));
-        let selectors = choices.filter_map(|choice| choice.selector.as_ref().ok());
-        let mut wanted = Self::default();
-        for term in selectors.flat_map(Selector::terms) {
-            match term {
-                Term::Subsystem(_) => wanted.subsystem = true,
-                Term::Path(_) | Term::Slot(_) => wanted.place = true,
-                Term::Serial(_) => wanted.serial = true,
-                Term::Address(_) | Term::Device(_) | Term::Identity(_) | Term::Gpu => {}
-            }
-        }
-        wanted
-    }
 }
 
 impl Serial {

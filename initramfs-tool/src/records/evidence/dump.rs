@@ -12,7 +12,7 @@ use crate::decode::hex;
 
 /// What was read of a configuration space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Space {
+pub struct SpaceDump {
     /// The answer of the function, or why it was not read.
     pub state: SpaceState,
     /// How much of it could be read at all.
@@ -49,7 +49,7 @@ pub struct Range {
     pub last: u16,
 }
 
-impl Space {
+impl SpaceDump {
     /// A space of which nothing was read.
     pub const fn unread(state: SpaceState) -> Self {
         Self {
@@ -98,7 +98,7 @@ impl Space {
 }
 
 /// A function's rows with a title, as `lspci` has it: the address, and `title`.
-pub fn hex_of(address: FunctionAddress, title: &str, space: &Space) -> String {
+pub fn hex_of(address: FunctionAddress, title: &str, space: &SpaceDump) -> String {
     format!("{address} {title}\n{}", space.hex)
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::dump::Range;
 use super::{
-    Bundle, BundleEnd, Excerpt, FunctionEvidence, Machine, Moment, Role, Space, SpaceState, TimedEvent, Users, When,
+    Bundle, BundleEnd, Excerpt, FunctionEvidence, Host, Moment, Role, SpaceDump, SpaceState, TimedEvent, Users, When,
 };
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::subject::RecoverySubject;
@@ -28,7 +28,7 @@ pub(super) struct Document {
     took_ms: u64,
     #[serde(with = "wire")]
     end: Option<BundleEnd>,
-    machine: Machine,
+    machine: Host,
     subject: RecoverySubject,
     events: Vec<TimedEvent>,
     moments: Vec<MomentForm>,
@@ -238,7 +238,7 @@ fn moment(form: MomentForm) -> Option<Moment> {
 
 fn function(form: FunctionForm) -> Option<FunctionEvidence> {
     let space = form.space.map(|space| {
-        Some(Space {
+        Some(SpaceDump {
             state: match space.state {
                 StateForm::Read { readiness } => SpaceState::Read(Wire::from_form(readiness)?),
                 StateForm::Asleep { state } => SpaceState::Asleep(state),
@@ -268,7 +268,7 @@ fn function(form: FunctionForm) -> Option<FunctionEvidence> {
 mod former {
     use super::{
         BTreeMap, Bundle, BundleEnd, Deserialize, DeviceAddress, Excerpt, Finding, FunctionAddress, FunctionEvidence,
-        Machine, Moment, Offset, Range, ReadableSize, RecoverySubject, Role, Rung, Space, SpaceState, Subject,
+        Host, Moment, Offset, Range, ReadableSize, RecoverySubject, Role, Rung, SpaceDump, SpaceState, Subject,
         TimedEvent, Timestamp, Use, Users, Value, When, id,
     };
 
@@ -278,7 +278,7 @@ mod former {
         begun: Timestamp,
         took_ms: u64,
         end: String,
-        machine: Machine,
+        machine: Host,
         subject: RecoverySubject,
         told: Vec<Told>,
         moments: Vec<MomentForm>,
@@ -383,7 +383,7 @@ mod former {
             role: form.role,
             listed: form.listed,
             attributes: form.attributes,
-            space: form.space.map(|space| Space {
+            space: form.space.map(|space| SpaceDump {
                 state: SpaceState::Text(space.readiness),
                 size: space.size,
                 hex: space.hex,

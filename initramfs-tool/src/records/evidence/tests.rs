@@ -33,7 +33,7 @@ fn version_1_is_read() {
     assert_eq!(texts.last(), Some(&Some("detach-SBR: verified")));
     // What a function answered was a sentence.
     for function in expected.moments.iter_mut().flat_map(|moment| &mut moment.functions) {
-        if let Some(Space { state, .. }) = &mut function.space {
+        if let Some(SpaceDump { state, .. }) = &mut function.space {
             let SpaceState::Read(readiness) = *state else {
                 panic!("{state:?}")
             };
@@ -67,7 +67,7 @@ fn a_space_as_rows_is_the_same_snapshot_again() {
     for (at, register) in registers {
         snapshot.add(Offset::new(at).unwrap(), register).unwrap();
     }
-    let space = Space::of(Readiness::Absent, &snapshot);
+    let space = SpaceDump::of(Readiness::Absent, &snapshot);
     assert_eq!(
         space.hex,
         "00: de 10 89 24 07 04 10 00\n0c: ff ff ff ff\n14: 00 00 00 00\n100: 02 00 81 25\nffc: 01 00 00 00\n"
@@ -135,7 +135,7 @@ fn a_bundle_keeps_within_its_bound_and_names_what_it_lost() {
         (&id::MOMENT_LEFT_OUT, Some("after detach-SBR"))
     );
     assert_eq!(first.moments.len(), 2);
-    for largest in [whole.len() - 50, whole.len() / 2, whole.len() / 4] {
+    for largest in [whole.len() - 50, whole.len() / 2, whole.len() * 2 / 5] {
         let text = encode(bundle.clone(), largest).unwrap();
         assert!(text.len() <= largest, "{largest}: {}", text.len());
         let cut: Bundle = Bundle::parse(&text).unwrap();

@@ -1,6 +1,6 @@
 //! The cache directory: where things lie in it, and how they get there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -88,10 +88,25 @@ impl Layout {
 
     /// The sets that every bed has and those of these parts, as far as they are not there.
     pub(super) fn lacks(&self, parts: &[Part]) -> Vec<PackageSet> {
-        let mut sets = vec![TOOLS, QEMU, BUSYBOX];
-        sets.extend(parts.iter().flat_map(|part| part.packages()));
+        let mut sets = sets_of(parts);
         sets.retain(|set| self.tree(set).is_none());
         sets
+    }
+
+    /// The size of the package files of every bed and of these parts; a file that two sets have counts once.
+    pub(super) fn package_bytes(&self, parts: &[Part]) -> Result<u64, FileError> {
+        let manifests = sets_of(parts)
+            .into_iter()
+            .filter_map(|set| Manifest::load(&set, &self.manifest_path(&set)));
+        let files: BTreeSet<String> = manifests
+            .flat_map(|manifest| manifest.files)
+            .map(|fetched| fetched.file)
+            .collect();
+        files.into_iter().try_fold(0, |bytes, file| {
+            let path = self.root.join("debs").join(file);
+            let metadata = fs::metadata(&path).map_err(FileError::of("look at", &path))?;
+            Ok(bytes + metadata.len())
+        })
     }
 
     pub(super) fn require(&self, set: &PackageSet) -> Result<Tree, Missing> {
@@ -180,6 +195,13 @@ impl Layout {
     }
 }
 
+/// The sets that every bed has and those of these parts.
+fn sets_of(parts: &[Part]) -> Vec<PackageSet> {
+    let mut sets = vec![TOOLS, QEMU, BUSYBOX];
+    sets.extend(parts.iter().flat_map(|part| part.packages()));
+    sets
+}
+
 fn remove(path: &Path) -> Result<(), FileError> {
     let removed = if path.is_dir() {
         fs::remove_dir_all(path)
@@ -247,5 +269,33 @@ mod tests {
         // Without a record the set is one of those that `fetch` fetches.
         assert!(Manifest::load(&BUSYBOX, &layout.manifest_path(&BUSYBOX)).is_none());
         assert!(layout.tree(&BUSYBOX).is_none());
+    }
+
+    #[test]
+    fn a_file_of_two_sets_counts_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout {
+            root: directory.path().to_owned(),
+        };
+        layout.create().unwrap();
+        let fetched = |file: &str, bytes: usize| {
+            fs::write(layout.root.join("debs").join(file), vec![0; bytes]).unwrap();
+            Fetched {
+                sha256: "00".to_owned(),
+                file: file.to_owned(),
+            }
+        };
+        let both = fetched("a_1_all.deb", 100);
+        let sets = [
+            (&BUSYBOX, vec![both.clone()]),
+            (&QEMU, vec![both, fetched("b_1_all.deb", 20)]),
+            (&DRACUT, vec![fetched("c_1_all.deb", 3)]),
+        ];
+        for (set, files) in sets {
+            let manifest = Manifest::record(set, files);
+            fs::write(layout.manifest_path(set), manifest.text()).unwrap();
+        }
+        assert_eq!(layout.package_bytes(&[]).unwrap(), 120);
+        assert_eq!(layout.package_bytes(&[Part::Dracut]).unwrap(), 123);
     }
 }

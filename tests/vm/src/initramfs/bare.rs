@@ -52,30 +52,40 @@ pub(super) fn build(
 /// Puts the modules that are wanted into a tree, with those that they depend on.
 fn install_modules(spec: &ImageSpec, kernel: &KernelFiles, tree: &Path) -> Result<(), ImageError> {
     let from = kernel.modules();
+    let modules = spec.modules.iter().map(String::as_str);
+    let mut wanted = module_files(kernel, modules.chain(ROOT_MODULES).chain([CHECKSUM]))?;
+    wanted.extend(INDEX_SOURCES.map(str::to_owned));
+    let to = tree.join("lib/modules").join(&kernel.version);
+    for file in wanted {
+        let target = to.join(&file);
+        create_directory(target.parent().unwrap_or(&to))?;
+        fs::hard_link(from.join(&file), &target).map_err(FileError::of("link", &target))?;
+    }
+    Ok(())
+}
+
+/// The files of these modules and of those that they depend on, by their paths among a kernel's modules.
+pub(crate) fn module_files<'a>(
+    kernel: &KernelFiles,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<BTreeSet<String>, ImageError> {
     let read = |name: &str| {
-        let path = from.join(name);
+        let path = kernel.modules().join(name);
         fs::read_to_string(&path).map_err(FileError::of("read", &path))
     };
     let (dependencies, built_in) = (read("modules.dep")?, read("modules.builtin")?);
-    let mut wanted: BTreeSet<&str> = INDEX_SOURCES.into();
-    let modules = spec.modules.iter().map(String::as_str);
-    for name in modules.chain(ROOT_MODULES).chain([CHECKSUM]) {
+    let mut files = BTreeSet::new();
+    for name in names {
         if built_in.lines().any(|file| is_module(file, name)) {
             continue;
         }
-        let with_dependencies = with_dependencies(&dependencies, name);
-        wanted.extend(with_dependencies.ok_or_else(|| ImageError::NoModule {
+        let with_dependencies = with_dependencies(&dependencies, name).ok_or_else(|| ImageError::NoModule {
             name: name.to_owned(),
             kernel: kernel.version.clone(),
-        })?);
+        })?;
+        files.extend(with_dependencies.map(str::to_owned));
     }
-    let to = tree.join("lib/modules").join(&kernel.version);
-    for file in wanted {
-        let target = to.join(file);
-        create_directory(target.parent().unwrap_or(&to))?;
-        fs::hard_link(from.join(file), &target).map_err(FileError::of("link", &target))?;
-    }
-    Ok(())
+    Ok(files)
 }
 
 /// A module's file and those of the modules that it depends on, by lines as `depmod` writes them: `file: file file …`.

@@ -173,7 +173,7 @@ fn another_card_in_the_place_of_the_chosen_one_is_reported() {
 #[test]
 fn a_gpu_is_left_to_the_recovery_that_holds_its_port_or_was_broken_off() {
     let machine = Machine::new("reseat.claim=gpu");
-    let of_recovery = locks::of_way(&machine.root(), &[PORT.parse().unwrap()]).unwrap();
+    let of_recovery = locks::of_possible_domains(&machine.root(), &[PORT.parse().unwrap()]).unwrap();
     assert!(of_recovery.is_some());
     let why = "0000:01:00: a recovery is under way, and claims what it brings back";
     assert_eq!(machine.left("0000:01:00.0"), why);

@@ -66,7 +66,7 @@ impl Machine {
         collect(&self.root, part, &self.subject)
     }
 
-    fn space(&self, function: &str) -> Space {
+    fn space(&self, function: &str) -> SpaceDump {
         let collected = self.collect(Part::Function(address(function)));
         assert_eq!(collected.not_read, Vec::new());
         collected.functions[0].space.clone().unwrap()

@@ -92,7 +92,7 @@ fn one_that_was_pulled_out_is_not_there_and_can_be_struck_off() {
     };
     assert!(ledger.entries.is_empty());
     let reason = "it was pulled out".to_owned();
-    assert_eq!(ledger.past[0].why, Closing::Forced { reason });
+    assert_eq!(ledger.past.last().unwrap().why, Closing::Forced { reason });
 }
 
 #[test]

@@ -92,7 +92,7 @@ super::findings! {
         MODULE_WITHOUT_DRIVER = "module-without-driver";
         /// Plain vfio-pci takes the place of a variant. Facts: `why`, and its facts.
         VARIANT_GIVEN_UP = "variant-given-up";
-        /// Vfio-pci was loaded without disable_idle_d3, so that only the pin keeps functions in D0.
+        /// Vfio-pci was loaded without `disable_idle_d3`, so that only the pin keeps functions in D0.
         IDLE_D3_ENABLED = "idle-d3-enabled";
         /// Vfio-pci took a function by its own configuration when it was loaded. Facts: `driver`.
         VFIO_PCI_TOOK_OTHERS = "vfio-pci-took-others";
@@ -138,10 +138,28 @@ super::findings! {
         FUNCTION_HELD_MASKED = "function-held-masked";
         /// The kernel holds a function, and udev may wait for it. Facts: `file`, `cause`.
         FUNCTION_HELD_UNMASKED = "function-held-unmasked";
-        /// The claim's report cannot be written. Facts: `action`, `cause`.
-        REPORT_UNWRITABLE = "report-unwritable";
+        /// The claim's report cannot be written or read. Facts: `action`, `cause`.
+        REPORT_INACCESSIBLE = "report-inaccessible";
+        /// There is no report of a claim. Facts: `cause`.
+        REPORT_MISSING = "report-missing";
+        /// A file is no report of a claim. Facts: `cause`.
+        REPORT_MALFORMED = "report-malformed";
+        /// A report has a schema that this version does not read. Facts: `found`, `expected`.
+        REPORT_SCHEMA_UNKNOWN = "report-schema-unknown";
         /// A sentence of a report of the schema reseat.claim/1. Facts: `text`.
         REPORT_IN_WORDS = "report-in-words";
+        /// No function has the address.
+        FUNCTION_NOT_THERE = "function-not-there";
+        /// The kernel has not added a function to its bus. Facts: `seconds`.
+        FUNCTION_NOT_ADDED = "function-not-added";
+        /// Another claim of the GPU does not end.
+        CLAIM_UNDER_WAY = "claim-under-way";
+        /// A recovery of the GPU was broken off.
+        RECOVERY_INTERRUPTED = "recovery-interrupted";
+        /// The lock of a GPU cannot be taken. Facts: `cause`.
+        GPU_NOT_LOCKED = "gpu-not-locked";
+        /// A record of a recovery cannot be read. Facts: `cause`.
+        RECOVERY_RECORD_UNREADABLE = "recovery-record-unreadable";
         /// Nothing is claimed: off by the kernel command line.
         LEFT_SWITCHED_OFF = "left-switched-off";
         /// Nothing is claimed: this kernel saves the memory of a crashed one.
@@ -172,6 +190,10 @@ super::findings! {
         ENABLE_IN_FIRMWARE_AND_ADD_PARAMETER = "enable-in-firmware-and-add-parameter";
         /// The kernel log has the reason.
         SEE_KERNEL_LOG = "see-kernel-log";
+        /// There may be no claim in the initramfs.
+        SEE_INITRAMFS_STATUS = "see-initramfs-status";
+        /// A recovery has to be gone on with.
+        RESUME_RECOVERY = "resume-recovery";
         /// A function beside the GPU has to be unbound first.
         UNBIND_PEER = "unbind-peer";
         /// A driver that is built in has its parameters from the kernel command line.

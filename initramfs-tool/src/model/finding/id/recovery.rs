@@ -38,8 +38,6 @@ super::findings! {
         NO_FUNCTION_AT = "no-function-at";
         /// A device is no GPU.
         NOT_A_GPU = "not-a-gpu";
-        /// Not all functions of the machine can be read. Facts: `cause`.
-        FUNCTIONS_UNREADABLE = "functions-unreadable";
         /// The functions that a reset at the card root hits. Facts: `functions`.
         RESET_DOMAIN = "reset-domain";
         /// A reset at the card root hits functions of others. Facts: `functions`, `others`.
@@ -190,8 +188,6 @@ super::findings! {
         NO_DRIVER = "no-driver";
         /// A function is in another IOMMU group. Facts: `was`, `is`.
         IOMMU_GROUP_CHANGED = "iommu-group-changed";
-        /// A claim failed and was undone. Facts: `cause`.
-        CLAIM_ROLLED_BACK = "claim-rolled-back";
         /// Lockdown forbids the registers behind a BAR, and VFIO does not read them either.
         REGISTERS_NOT_READ = "registers-not-read";
         /// A GPU has one function, so that closing its VFIO device would reset it.
@@ -258,8 +254,6 @@ super::findings! {
         NOT_FOUND_BY_SCAN = "not-found-by-scan";
         /// One of the resets before a return to service. Facts: `number`, `count`.
         RESET_OF_SEVERAL = "reset-of-several";
-        /// A GPU cannot be bound to vfio-pci. Facts: `cause`.
-        HAND_OVER_FAILED = "hand-over-failed";
         /// A sentence that an earlier version of reseat recorded. Facts: `text`.
         EARLIER_TEXT = "earlier-text";
         /// Events are not in a bundle. Facts: `count`.

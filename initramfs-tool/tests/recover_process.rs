@@ -1,0 +1,135 @@
+//! The plan of a recovery by `reseat recover --dry-run`, on a directory that stands for `/`.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+#[allow(dead_code, reason = "not all of it is for here")]
+mod two_gpus;
+
+use std::process::Command;
+
+use serde_json::Value;
+use two_gpus::{Machine, said};
+
+const DEVICE: &str = "sys/bus/pci/devices/0000:01:00.0";
+const PORT: &str = "sys/bus/pci/devices/0000:00:02.0";
+
+/// Two GPUs of this model.
+fn machine(vendor: &str, device: &str, class: &str) -> Machine {
+    let machine = Machine::new("");
+    for (file, content) in [("vendor", vendor), ("device", device), ("class", class)] {
+        machine.write(&format!("{DEVICE}/{file}"), content);
+    }
+    for (port, bus) in [(1, "1"), (2, "2")] {
+        for file in ["secondary_bus_number", "subordinate_bus_number"] {
+            machine.write(&format!("sys/bus/pci/devices/0000:00:{port:02x}.0/{file}"), bus);
+        }
+    }
+    machine
+}
+
+fn plan(machine: &Machine, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reseat"));
+    command.args(["recover", "0000:01:00", "--dry-run", "--root"]);
+    said(command.arg(machine.root()).args(arguments).output().unwrap())
+}
+
+/// The findings of the plan as JSON.
+fn findings(machine: &Machine) -> Vec<Value> {
+    let (_, output) = plan(machine, &["--json"]);
+    let lines = output.lines().filter(|line| line.starts_with('{'));
+    let events: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(!events.is_empty(), "{output}");
+    for event in &events {
+        assert_eq!(event["schema"], "reseat.recovery-event/2", "{event}");
+    }
+    let found = events.iter().filter(|event| event["event"] == "found");
+    found
+        .flat_map(|event| event["findings"].as_array().unwrap().clone())
+        .collect()
+}
+
+#[test]
+fn what_is_reported_of_a_model_is_printed_before_a_reset() {
+    for (vendor, device, class, id, sentence) in [
+        (
+            "0x10de",
+            "0x2b85",
+            "0x030000",
+            "flr-may-not-return",
+            "may not come back from FLR",
+        ),
+        (
+            "0x1002",
+            "0x74a1",
+            "0x120000",
+            "absent-after-reset",
+            "may read all-ones after any reset",
+        ),
+        (
+            "0x1002",
+            "0x731f",
+            "0x030000",
+            "needs-vendor-reset",
+            "needs a reset of the vendor's own",
+        ),
+        (
+            "0x1002",
+            "0x687f",
+            "0x030000",
+            "needs-vendor-reset",
+            "needs a reset of the vendor's own",
+        ),
+        (
+            "0x1002",
+            "0x67df",
+            "0x030000",
+            "needs-vendor-reset",
+            "needs a reset of the vendor's own",
+        ),
+    ] {
+        let machine = machine(vendor, device, class);
+        let (_, text) = plan(&machine, &[]);
+        let warning = text.lines().position(|line| line.contains(sentence));
+        let plan = text
+            .lines()
+            .position(|line| line.starts_with("while none of them helps"));
+        assert!(warning.is_some() && warning < plan, "{text}");
+        assert!(text.contains("confidence: reported"), "{text}");
+        let findings = findings(&machine);
+        let found = findings.iter().find(|finding| finding["id"] == id).unwrap();
+        assert_eq!(found["severity"], "warning", "{found}");
+        assert_eq!(found["subject"]["name"], "0000:01:00.0", "{found}");
+        assert_eq!(found["evidence"]["confidence"], "reported", "{found}");
+        assert!(found["evidence"]["source"].is_string(), "{found}");
+        assert!(found["message"].as_str().unwrap().contains(sentence), "{found}");
+    }
+    let machine = machine("0x10de", "0x2489", "0x030000");
+    let ids: Vec<Value> = findings(&machine)
+        .into_iter()
+        .map(|mut finding| finding["id"].take())
+        .collect();
+    assert!(ids.contains(&"reset-domain".into()), "{ids:?}");
+    assert!(!ids.contains(&"flr-may-not-return".into()), "{ids:?}");
+}
+
+#[test]
+fn a_reset_domain_that_is_not_known_has_a_reason() {
+    let machine = machine("0x10de", "0x2489", "0x030000");
+    machine.write(&format!("{PORT}/secondary_bus_number"), "1");
+    let (_, text) = plan(&machine, &[]);
+    assert!(
+        text.contains("not known which functions a reset hits: 0000:00:01.0: same secondary bus as 0000:00:02.0"),
+        "{text}"
+    );
+    let findings = findings(&machine);
+    let reasons = findings
+        .iter()
+        .filter(|finding| finding["id"] == "reset-domain-uncertain");
+    let reasons: Vec<(&Value, &Value)> = reasons
+        .map(|finding| (&finding["subject"]["name"], &finding["evidence"]["anomaly"]))
+        .collect();
+    assert!(
+        reasons.contains(&(&"0000:00:01.0".into(), &"bus-claimed-twice".into())),
+        "{reasons:?}"
+    );
+}
