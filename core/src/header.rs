@@ -26,7 +26,7 @@ use crate::capability::Pointer;
 use crate::config::{ConfigRead, Offset, RegisterError, halves, read, read_answer};
 
 pub use self::bar::{Bar, BarKind, Bars};
-pub use self::identity::{ClassCode, Identity, ParseClassCodeError, ParseIdentityError};
+pub use self::identity::{ClassCode, Identity, ParseClassCodeError, ParseIdentityError, is_gpu};
 pub use self::registers::{BridgeControl, Command, HeaderType, InterruptPin, LayoutCode, Status};
 
 /// What every header begins with, whatever its layout.

@@ -90,8 +90,8 @@ impl Models {
             }
             && match self.only {
                 Only::All => true,
-                Only::VgaOffRootBus => is_vga(subject.class) && !subject.on_root_bus,
-                Only::Bridges => is_bridge(subject.class),
+                Only::VgaOffRootBus => subject.class.is_vga_controller() && !subject.on_root_bus,
+                Only::Bridges => subject.class.is_pci_bridge(),
             }
     }
 }
@@ -236,15 +236,6 @@ pub(crate) fn decided<'t>(table: &'t [Quirk], subject: &Subject, effect: Effect)
     table
         .iter()
         .find(|quirk| quirk.effect == effect && quirk.confidence.decides() && quirk.is_about(subject))
-}
-
-/// Whether it is a VGA controller: Linux's class match, which leaves the interface out.
-fn is_vga(class: ClassCode) -> bool {
-    (class.base_class, class.sub_class) == (0x03, 0x00)
-}
-
-fn is_bridge(class: ClassCode) -> bool {
-    (class.base_class, class.sub_class) == (0x06, 0x04)
 }
 
 impl fmt::Display for Effect {

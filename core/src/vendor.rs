@@ -41,7 +41,7 @@
 
 use core::time::Duration;
 
-use crate::header::{ClassCode, Identity};
+use crate::header::{ClassCode, Identity, is_gpu};
 use crate::health::{Boot, NotRead, Reading};
 
 /// How long after a reset firmware may take to boot: NVIDIA's gpu-admin-tools wait so long for
@@ -67,10 +67,11 @@ pub enum Check {
 impl Check {
     /// What there is to check of a function.
     pub const fn of(identity: Identity, class: ClassCode) -> Self {
-        match (class.base_class, identity.vendor) {
-            (0x03, 0x10de) => Self::Nvidia,
-            (0x03 | 0x12, 0x1002) if is_soc15_or_later(identity.device) => Self::Amd,
-            (0x03 | 0x12, _) => Self::Unknown,
+        let is_display = class.is_display_controller();
+        match identity.vendor {
+            0x10de if is_display => Self::Nvidia,
+            0x1002 if is_gpu(identity, class) && is_soc15_or_later(identity.device) => Self::Amd,
+            _ if is_display || class.is_processing_accelerator() => Self::Unknown,
             _ => Self::NotNeeded,
         }
     }

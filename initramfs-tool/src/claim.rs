@@ -20,7 +20,7 @@ pub use limits::Limits;
 pub use machine::{Claim, Step};
 pub use operation::{Attribute, Operation, OperationAnswer, Verb};
 pub use outcome::{FunctionPower, Leftover, Outcome, Rollback};
-pub use power::{PowerReading, PowerState};
+pub use power::{PmcsrReading, PowerReading};
 pub use supervision::{Assignment, Command, Finished, Supervision, WorkerEvent, WorkerId};
 pub use target::{Aim, DmaIsolation, Target, TargetFunction};
 

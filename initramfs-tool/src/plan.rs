@@ -333,7 +333,7 @@ fn peers<'a>(gpu: &'a Gpu, machine: PlanInputs<'a>) -> impl Iterator<Item = &'a 
         .functions
         .iter()
         .filter(|it| it.address.device_address() != gpu.device);
-    others.filter(move |function| shares(function) && !inventory::is_bridge(function.class))
+    others.filter(move |function| shares(function) && !inventory::is_neutral_in_iommu_group(function.class))
 }
 
 fn is_stranger(function: &Function) -> bool {

@@ -165,6 +165,19 @@ pub enum PowerState {
 }
 
 impl PowerState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::D0, Self::D1, Self::D2, Self::D3hot];
+
+    /// The specification's name of it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::D0 => "D0",
+            Self::D1 => "D1",
+            Self::D2 => "D2",
+            Self::D3hot => "D3hot",
+        }
+    }
+
     const fn from_bits(bits: u8) -> Self {
         match bits & 3 {
             0 => Self::D0,

@@ -83,6 +83,66 @@ pub struct ClassCode {
     pub interface: u8,
 }
 
+/// Base Class Codes, and the Sub-Class Codes that are told apart here.
+mod class {
+    pub(super) const DISPLAY_CONTROLLER: u8 = 0x03;
+    pub(super) const VGA: u8 = 0x00;
+    pub(super) const THREE_D: u8 = 0x02;
+    pub(super) const BRIDGE: u8 = 0x06;
+    pub(super) const HOST: u8 = 0x00;
+    pub(super) const PCI_TO_PCI: u8 = 0x04;
+    pub(super) const CARD_BUS: u8 = 0x07;
+    pub(super) const SEMI_TRANSPARENT_PCI_TO_PCI: u8 = 0x09;
+    pub(super) const PROCESSING_ACCELERATOR: u8 = 0x12;
+}
+
+impl ClassCode {
+    /// True for a bridge from the processor to a root bus.
+    pub const fn is_host_bridge(self) -> bool {
+        matches!((self.base_class, self.sub_class), (class::BRIDGE, class::HOST))
+    }
+
+    /// True for a bridge between PCI buses. Every port is one.
+    pub const fn is_pci_bridge(self) -> bool {
+        matches!(
+            (self.base_class, self.sub_class),
+            (class::BRIDGE, class::PCI_TO_PCI | class::SEMI_TRANSPARENT_PCI_TO_PCI)
+        )
+    }
+
+    /// True for a bridge with a bus below: between PCI buses, or to `CardBus`.
+    pub const fn leads_to_a_bus(self) -> bool {
+        self.is_pci_bridge() || matches!((self.base_class, self.sub_class), (class::BRIDGE, class::CARD_BUS))
+    }
+
+    /// True for a display controller of any kind.
+    pub const fn is_display_controller(self) -> bool {
+        self.base_class == class::DISPLAY_CONTROLLER
+    }
+
+    /// True for a VGA-compatible controller: Linux's class match, which leaves the interface out.
+    pub const fn is_vga_controller(self) -> bool {
+        self.is_display_controller() && self.sub_class == class::VGA
+    }
+
+    /// True for a 3D controller, which has no outputs.
+    pub const fn is_3d_controller(self) -> bool {
+        self.is_display_controller() && self.sub_class == class::THREE_D
+    }
+
+    /// True for a processing accelerator. Intel's NPUs are such, and no GPUs.
+    pub const fn is_processing_accelerator(self) -> bool {
+        self.base_class == class::PROCESSING_ACCELERATOR
+    }
+}
+
+/// Returns true if a function makes its device a GPU: any display controller (VGA-compatible, 3D and other), or one of
+/// AMD's processing accelerators, which is the class of its Instinct parts.
+pub const fn is_gpu(identity: Identity, class: ClassCode) -> bool {
+    const AMD: u16 = 0x1002;
+    class.is_display_controller() || class.is_processing_accelerator() && class.sub_class == 0 && identity.vendor == AMD
+}
+
 impl fmt::Display for ClassCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:02x}{:02x}{:02x}", self.base_class, self.sub_class, self.interface)
@@ -163,6 +223,20 @@ mod tests {
         assert_eq!("65:00".parse::<Identity>(), Err(ParseIdentityError::Vendor));
         assert_eq!("10de:".parse::<Identity>(), Err(ParseIdentityError::Device));
         assert_eq!("10de:2231:0".parse::<Identity>(), Err(ParseIdentityError::Vendor));
+    }
+
+    #[test]
+    fn bridges_with_and_without_a_bus() {
+        let of = |text: &str| {
+            let class: ClassCode = text.parse().unwrap();
+            (class.is_host_bridge(), class.is_pci_bridge(), class.leads_to_a_bus())
+        };
+        assert_eq!(of("060000"), (true, false, false));
+        assert_eq!(of("060100"), (false, false, false));
+        assert_eq!(of("060400"), (false, true, true));
+        assert_eq!(of("060700"), (false, false, true));
+        assert_eq!(of("060940"), (false, true, true));
+        assert_eq!(of("068000"), (false, false, false));
     }
 
     #[test]

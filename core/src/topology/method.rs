@@ -160,7 +160,7 @@ impl fmt::Display for ResetUnavailable {
             Self::VirtualFunction => f.write_str("it is a virtual function"),
             Self::NotOffered => f.write_str("not offered"),
             Self::NoSoftReset => f.write_str("keeps its state from D3hot to D0"),
-            Self::NotInD0(state) => write!(f, "in {state:?}, not in D0"),
+            Self::NotInD0(state) => write!(f, "in {}, not in D0", state.name()),
             Self::NotAnswering(readiness) => write!(f, "not answering: {readiness:?}"),
             Self::LinkInactive => f.write_str("link of the port above not active"),
             Self::RootBus => f.write_str("no bridge leads to its bus"),

@@ -131,11 +131,13 @@ impl<'t> Place<'t> {
         if has(Effect::NoFabric) {
             return Fabric::None;
         }
-        match (subject.class.base_class, subject.class.sub_class) {
-            (0x03, 0x00) if self.topology.fabric_switch == Some(subject.identity.vendor) => Fabric::Unknown,
-            (0x03, 0x00) => Fabric::None,
-            (0x03 | 0x12, _) => Fabric::Unknown,
-            _ => Fabric::None,
+        let class = subject.class;
+        let is_beside_a_switch = self.topology.fabric_switch == Some(subject.identity.vendor);
+        let may_be_joined = class.is_display_controller() || class.is_processing_accelerator();
+        if may_be_joined && (is_beside_a_switch || !class.is_vga_controller()) {
+            Fabric::Unknown
+        } else {
+            Fabric::None
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use reseat_core::capability::power_management::PowerState;
 use serde::{Deserialize, Serialize};
 
 use crate::model::finding::Finding;
@@ -12,7 +13,7 @@ pub struct PowerReading {
     /// `power_state`: the kernel's own idea.
     pub power_state: Option<String>,
     /// The function's PMCSR; absent where it has no Power Management capability, and then it is always in D0.
-    pub pmcsr: Option<PowerState>,
+    pub pmcsr: Option<PmcsrReading>,
     /// `power/runtime_status`.
     pub runtime_status: Option<String>,
     /// `power/control`: `on` is the pin.
@@ -34,7 +35,7 @@ impl PowerReading {
         }
         [
             ("power_state", or_absent(self.power_state.as_ref())),
-            ("pmcsr", self.pmcsr.map_or("absent", PowerState::name)),
+            ("pmcsr", self.pmcsr.map_or("absent", PmcsrReading::name)),
             ("runtime_status", or_absent(self.runtime_status.as_ref())),
             ("control", or_absent(self.control.as_ref())),
             ("d3cold_allowed", or_absent(self.d3cold_allowed.as_ref())),
@@ -50,7 +51,7 @@ impl PowerReading {
             Some(_) => false,
         };
         kernel_agrees
-            && matches!(self.pmcsr, None | Some(PowerState::D0))
+            && matches!(self.pmcsr, None | Some(PmcsrReading::State(PowerState::D0)))
             && matches!(self.runtime_status.as_deref(), None | Some("active" | "unsupported"))
             && matches!(self.control.as_deref(), None | Some("on"))
             && matches!(self.d3cold_allowed.as_deref(), None | Some("0"))
@@ -67,31 +68,45 @@ impl fmt::Display for PowerReading {
     }
 }
 
-/// The power state in a function's PMCSR.
+/// A function's PMCSR, as far as it says anything about power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PowerState {
-    /// Fully on.
-    D0,
-    /// Light sleep.
-    D1,
-    /// Deeper sleep.
-    D2,
-    /// Off but for its configuration space.
-    D3hot,
+#[serde(try_from = "String", into = "String")]
+pub enum PmcsrReading {
+    /// The power state in it.
+    State(PowerState),
     /// The register reads all-ones: the function does not answer.
-    #[serde(rename = "all-ones")]
     AllOnes,
 }
 
-impl PowerState {
-    fn name(self) -> &'static str {
+impl PmcsrReading {
+    const fn name(self) -> &'static str {
         match self {
-            Self::D0 => "D0",
-            Self::D1 => "D1",
-            Self::D2 => "D2",
-            Self::D3hot => "D3hot",
+            Self::State(state) => state.name(),
             Self::AllOnes => "all-ones",
         }
+    }
+}
+
+impl From<PmcsrReading> for String {
+    fn from(reading: PmcsrReading) -> Self {
+        reading.name().to_owned()
+    }
+}
+
+/// No reading of a PMCSR has this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("neither a power state nor all-ones")]
+pub struct UnknownPmcsrReading;
+
+impl TryFrom<String> for PmcsrReading {
+    type Error = UnknownPmcsrReading;
+
+    fn try_from(name: String) -> Result<Self, UnknownPmcsrReading> {
+        let states = PowerState::ALL.map(Self::State).into_iter();
+        let mut readings = states.chain([Self::AllOnes]);
+        readings
+            .find(|reading| reading.name() == name)
+            .ok_or(UnknownPmcsrReading)
     }
 }
 
@@ -102,11 +117,25 @@ mod tests {
     fn good() -> PowerReading {
         PowerReading {
             power_state: Some("D0".to_owned()),
-            pmcsr: Some(PowerState::D0),
+            pmcsr: Some(PmcsrReading::State(PowerState::D0)),
             runtime_status: Some("active".to_owned()),
             control: Some("on".to_owned()),
             d3cold_allowed: Some("0".to_owned()),
         }
+    }
+
+    #[test]
+    fn a_reading_is_its_name() {
+        let readings = PowerState::ALL.map(PmcsrReading::State).into_iter();
+        for (reading, name) in readings
+            .chain([PmcsrReading::AllOnes])
+            .zip(["D0", "D1", "D2", "D3hot", "all-ones"])
+        {
+            let json = format!("\"{name}\"");
+            assert_eq!(serde_json::to_string(&reading).unwrap(), json);
+            assert_eq!(serde_json::from_str::<PmcsrReading>(&json).unwrap(), reading);
+        }
+        assert!(serde_json::from_str::<PmcsrReading>("\"D4\"").is_err());
     }
 
     #[test]
@@ -123,11 +152,11 @@ mod tests {
                 ..good()
             },
             PowerReading {
-                pmcsr: Some(PowerState::D3hot),
+                pmcsr: Some(PmcsrReading::State(PowerState::D3hot)),
                 ..good()
             },
             PowerReading {
-                pmcsr: Some(PowerState::AllOnes),
+                pmcsr: Some(PmcsrReading::AllOnes),
                 ..good()
             },
             PowerReading {

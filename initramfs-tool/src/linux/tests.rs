@@ -4,10 +4,11 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use reseat_core::capability::power_management::PowerState;
 use tempfile::TempDir;
 
 use super::*;
-use crate::claim::{Attribute, FailureKind, Operation, OperationAnswer, PowerState, Verb};
+use crate::claim::{Attribute, FailureKind, Operation, OperationAnswer, PmcsrReading, Verb};
 use crate::linux::claim::effects::Effects;
 use crate::linux::fixtures::{IN_D0, IN_D3HOT, WITH_A_CYCLE, config_space};
 use crate::report::{GpuVerdict, Report, Verdict};
@@ -139,7 +140,7 @@ fn a_function_is_asked_itself_for_its_power_state() {
         let OperationAnswer::Power(reading) = answer else {
             panic!("{answer:?}")
         };
-        assert_eq!(reading.pmcsr, Some(expected));
+        assert_eq!(reading.pmcsr, Some(PmcsrReading::State(expected)));
         assert_eq!(reading.is_pinned_in_d0(), expected == PowerState::D0);
     }
 }
@@ -156,7 +157,7 @@ fn a_function_that_goes_dark_after_the_probe_is_not_in_d0() {
     let OperationAnswer::Power(reading) = answer else {
         panic!("{answer:?}")
     };
-    assert_eq!(reading.pmcsr, Some(PowerState::AllOnes));
+    assert_eq!(reading.pmcsr, Some(PmcsrReading::AllOnes));
     assert!(!reading.is_pinned_in_d0());
 }
 

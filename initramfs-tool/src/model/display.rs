@@ -40,9 +40,7 @@ pub struct Framebuffer {
 /// Whether a function of this class can have a display at all: VGA-compatible controllers and those of no particular kind,
 /// which is what graphics without VGA registers call themselves. 3D controllers (0302) have no outputs.
 pub fn may_have_outputs(class: ClassCode) -> bool {
-    const DISPLAY_CONTROLLER: u8 = 0x03;
-    const WITHOUT_OUTPUTS: u8 = 0x02;
-    class.base_class == DISPLAY_CONTROLLER && class.sub_class != WITHOUT_OUTPUTS
+    class.is_display_controller() && !class.is_3d_controller()
 }
 
 impl Sign {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress, ParseAddressError};
-use reseat_core::header::{Identity, ParseIdentityError};
+use reseat_core::header::{Identity, ParseIdentityError, is_gpu};
 
 use super::finding::{Finding, Subject, id};
 use super::inventory::{self, Gpu};
@@ -173,7 +173,7 @@ fn described(gpu: &Gpu) -> String {
 
 fn main_function(gpu: &Gpu) -> Option<&inventory::Function> {
     let mut functions = gpu.functions.iter();
-    functions.find(|function| inventory::is_gpu(function.identity, function.class))
+    functions.find(|function| is_gpu(function.identity, function.class))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod details;
 pub use details::{Detail, Details, Serial, WantedDetails};
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::header::{ClassCode, Identity};
+use reseat_core::header::{ClassCode, Identity, is_gpu};
 
 /// A function as the kernel sees it. Everything here is what the kernel remembers: finding it out neither touched the
 /// function nor waited for a lock.
@@ -61,22 +61,10 @@ pub fn gpus(functions: &[Function]) -> Vec<Gpu> {
         .collect()
 }
 
-/// Whether a function makes its device a GPU: any display controller (VGA-compatible, 3D and other), or one of AMD's
-/// processing accelerators, which is what its Instinct parts call themselves. Others of that class are no GPUs: Intel's NPUs
-/// are in it.
-pub fn is_gpu(identity: Identity, class: ClassCode) -> bool {
-    const AMD: u16 = 0x1002;
-    match (class.base_class, class.sub_class) {
-        (DISPLAY_CONTROLLER, _) => true,
-        (PROCESSING_ACCELERATOR, 0) => identity.vendor == AMD,
-        _ => false,
-    }
-}
-
-/// Whether a function of this class leads to others or to the processor, and so says nothing of who uses an IOMMU group:
+/// True if a function of this class leads to others or to the processor, and so says nothing of who uses an IOMMU group:
 /// VFIO does not count PCI bridges, and host bridges have no driver.
-pub fn is_bridge(class: ClassCode) -> bool {
-    matches!((class.base_class, class.sub_class), (BRIDGE, 0x00 | 0x04 | 0x09))
+pub fn is_neutral_in_iommu_group(class: ClassCode) -> bool {
+    class.is_host_bridge() || class.is_pci_bridge()
 }
 
 /// Whether a function of this class is ever a part of a GPU: the GPU itself, audio, USB, and UCSI, which is a serial bus of
@@ -91,7 +79,6 @@ pub fn belongs_to_a_gpu(class: ClassCode) -> bool {
 
 const DISPLAY_CONTROLLER: u8 = 0x03;
 const MULTIMEDIA: u8 = 0x04;
-const BRIDGE: u8 = 0x06;
 const SERIAL_BUS: u8 = 0x0c;
 const PROCESSING_ACCELERATOR: u8 = 0x12;
 

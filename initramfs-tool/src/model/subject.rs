@@ -1,11 +1,11 @@
 //! A GPU with its surroundings: what is reset with it, and the ports above.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::header::{ClassCode, Identity};
+use reseat_core::header::{ClassCode, Identity, is_gpu};
 use reseat_core::topology::Place;
 use serde::{Deserialize, Serialize};
 
-use super::inventory::{Function, Gpu, belongs_to_a_gpu, is_gpu};
+use super::inventory::{Function, Gpu, belongs_to_a_gpu};
 
 /// A GPU, and what is reset with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,9 @@
 //! The report's form is frozen: other tools read it. And it must not claim what is not so.
 
+use reseat_core::capability::power_management::PowerState;
+
 use super::*;
-use crate::claim::{Failure, FunctionPower, Operation, Outcome, PowerReading, PowerState, Rollback, Verb};
+use crate::claim::{Failure, FunctionPower, Operation, Outcome, PmcsrReading, PowerReading, Rollback, Verb};
 use crate::model::display::{Framebuffer, Sign, SignKind};
 use crate::model::inventory;
 use crate::model::inventory::tests::{function, twins};
@@ -53,7 +55,7 @@ fn finished(gpu: u8, rollback: Option<Rollback>) -> Finished {
     let functions = inventory::gpus(&twins()).remove(usize::from(gpu) - 1).functions;
     let reading = PowerReading {
         power_state: Some("D0".to_owned()),
-        pmcsr: Some(PowerState::D0),
+        pmcsr: Some(PmcsrReading::State(PowerState::D0)),
         runtime_status: Some("active".to_owned()),
         control: Some("on".to_owned()),
         d3cold_allowed: Some("0".to_owned()),

@@ -7,7 +7,7 @@ use reseat::model::finding::Finding;
 use reseat::model::inventory::{self, Gpu, Serial, WantedDetails};
 use reseat::rules::Term;
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::header::{ClassCode, Identity};
+use reseat_core::header::{ClassCode, Identity, is_gpu};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -103,7 +103,7 @@ fn show_selectors(root: &Root, listing: &Listing) -> Outcome {
     let mut rows = Vec::new();
     for gpu in inventory::gpus(&listing.functions) {
         let mut functions = gpu.functions.iter();
-        let Some(function) = functions.find(|it| inventory::is_gpu(it.identity, it.class)) else {
+        let Some(function) = functions.find(|it| is_gpu(it.identity, it.class)) else {
             continue;
         };
         let detail = details.of(function.address).cloned().unwrap_or_default();

@@ -196,7 +196,6 @@ pub(super) const SENTENCES: &[Sentence] = &[
         "claim-under-way",
         "another claim of {subject} is under way, and does not end",
     ),
-    ("recovery-interrupted", "a recovery of {subject} was broken off"),
     ("gpu-not-locked", "cannot lock the GPU: {cause}"),
     ("recovery-record-unreadable", "{cause}"),
     ("left-switched-off", "{subject}: off by the kernel command line"),
@@ -245,10 +244,6 @@ pub(super) const STEPS: &[Steps] = &[
     (
         "see-initramfs-status",
         &["`reseat initramfs status` says whether this boot's image has one"],
-    ),
-    (
-        "resume-recovery",
-        &["`reseat recover {subject} --resume` goes on with it, and claims it"],
     ),
     (
         "unbind-peer",

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use reseat_core::capability::power_management::PowerState;
+
 use super::*;
-use crate::claim::{Aim, DmaIsolation, Leftover, NOBODY, PowerState, TargetFunction, VFIO_PCI};
+use crate::claim::{Aim, DmaIsolation, Leftover, NOBODY, PmcsrReading, TargetFunction, VFIO_PCI};
 use crate::words::sentence;
 
 fn finding(text: &str) -> Finding {
@@ -204,7 +206,7 @@ impl Kernel {
                 let state = if asleep { PowerState::D3hot } else { PowerState::D0 };
                 OperationAnswer::Power(PowerReading {
                     power_state: Some("D0".to_owned()),
-                    pmcsr: Some(state),
+                    pmcsr: Some(PmcsrReading::State(state)),
                     runtime_status: Some("active".to_owned()),
                     control: Some(device.control.clone()),
                     d3cold_allowed: Some(device.d3cold_allowed.clone()),

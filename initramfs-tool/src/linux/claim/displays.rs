@@ -58,7 +58,7 @@ pub(crate) fn signs(root: &Root, functions: &[Function]) -> Vec<Sign> {
 
 /// A picture may lie in the memory of one, whatever it is shown by.
 fn is_3d(function: &Function) -> bool {
-    (function.class.base_class, function.class.sub_class) == (0x03, 0x02)
+    function.class.is_3d_controller()
 }
 
 fn framebuffers(root: &Root, displays: &[FunctionAddress]) -> Vec<Sign> {

@@ -6,13 +6,13 @@ use std::error::Error;
 use std::io;
 
 use reseat_core::address::FunctionAddress;
-use reseat_core::capability::power_management::{self, PowerManagement};
+use reseat_core::capability::power_management::PowerManagement;
 use reseat_core::capability::view::ViewError;
 use reseat_core::config::RegisterError;
 use reseat_core::header::CapabilityPointer;
 use reseat_core::presence::{Presence, RrsVisibility};
 
-use crate::claim::{Attribute, Failure, FailureKind, Operation, OperationAnswer, PowerReading, PowerState, Verb};
+use crate::claim::{Attribute, Failure, FailureKind, Operation, OperationAnswer, PmcsrReading, PowerReading, Verb};
 use crate::linux::sysfs::attributes::{Directory, FileError};
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
@@ -184,20 +184,15 @@ impl<'a> Effects<'a> {
     }
 
     /// The state in PMCSR; none where the function has no such register, which is then always in D0.
-    fn read_pmcsr(&mut self, function: FunctionAddress) -> Result<Option<PowerState>, Failure> {
+    fn read_pmcsr(&mut self, function: FunctionAddress) -> Result<Option<PmcsrReading>, Failure> {
         let power_management = match self.power.get_mut(&function) {
             Some(Some(power_management)) => power_management,
             Some(None) => return Ok(None),
             None => return Err(about(function, id::FUNCTION_NOT_PROBED, |it| it)),
         };
         match power_management.control_status() {
-            Ok(control_status) => Ok(Some(match control_status.power_state() {
-                power_management::PowerState::D0 => PowerState::D0,
-                power_management::PowerState::D1 => PowerState::D1,
-                power_management::PowerState::D2 => PowerState::D2,
-                power_management::PowerState::D3hot => PowerState::D3hot,
-            })),
-            Err(ViewError::Register(RegisterError::AllOnes { .. })) => Ok(Some(PowerState::AllOnes)),
+            Ok(control_status) => Ok(Some(PmcsrReading::State(control_status.power_state()))),
+            Err(ViewError::Register(RegisterError::AllOnes { .. })) => Ok(Some(PmcsrReading::AllOnes)),
             Err(error) => Err(about(function, id::PMCSR_UNREADABLE, |finding| {
                 finding.with("cause", error)
             })),

@@ -100,7 +100,7 @@ impl HotClaimError {
                 function(id::FUNCTION_NOT_ADDED, address).with("seconds", ADDING_LIMIT.as_secs())
             }
             Self::UnderWay(device) => gpu(id::CLAIM_UNDER_WAY, device),
-            Self::BrokenOff(device) => gpu(id::RECOVERY_INTERRUPTED, device).remedy(id::RESUME_RECOVERY),
+            Self::BrokenOff(device) => gpu(id::RECOVERY_INTERRUPTED, device).remedy(id::RESUME),
             Self::Lock(cause) => Finding::error(id::GPU_NOT_LOCKED, Subject::machine()).with("cause", cause),
             Self::File(error) => error.finding(),
             Self::Record(error) => {

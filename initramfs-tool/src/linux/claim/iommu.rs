@@ -10,7 +10,8 @@ use crate::model::iommu::{IommuFacts, Processor, Table};
 /// Gathers it, if one of the functions is in no group; else nobody asks for it. What cannot be read counts as not there: this
 /// only words a refusal that is certain already.
 pub(crate) fn gather(root: &Root, functions: &[Function], command_line: &str) -> IommuFacts {
-    let is_asked_for = |function: &Function| function.iommu_group.is_none() && !inventory::is_bridge(function.class);
+    let is_asked_for =
+        |function: &Function| function.iommu_group.is_none() && !inventory::is_neutral_in_iommu_group(function.class);
     // A list of all processors, for one.
     if !functions.iter().any(is_asked_for) {
         return IommuFacts::default();

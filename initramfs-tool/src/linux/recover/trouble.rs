@@ -30,12 +30,6 @@ impl Stop {
         }
     }
 
-    /// Adds the findings that led to it.
-    pub(super) fn because(mut self, findings: impl IntoIterator<Item = Finding>) -> Self {
-        self.findings.extend(findings);
-        self
-    }
-
     /// A slot answers ENODEV to a state that it cannot take: that is no device that has vanished.
     pub(super) fn of_slot(error: &FileError) -> Self {
         match Errno::from_io_error(error.cause()) {

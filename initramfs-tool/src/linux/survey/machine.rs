@@ -126,8 +126,7 @@ fn remembered(root: &Root, function: &inventory::Function) -> Function {
     let mut known = Function::new(function.address, function.identity, function.class);
     let directory = root.function(function.address);
     let number = |file: &str| -> Option<u8> { attributes::read(&directory.join(file)).ok()?.parse().ok() };
-    let is_bridge = function.class.base_class == 0x06 && matches!(function.class.sub_class, 0x04 | 0x07 | 0x09);
-    known.role = if is_bridge {
+    known.role = if function.class.leads_to_a_bus() {
         let buses = number("secondary_bus_number").zip(number("subordinate_bus_number"));
         let buses = buses.map(|(secondary, subordinate)| BusNumbers {
             primary: function.address.bus(),

@@ -12,7 +12,7 @@ use reseat_core::capability::StandardId;
 use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
 use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
 use reseat_core::capability::walk::{Walk, WalkEnd};
-use reseat_core::header::CapabilityPointer;
+use reseat_core::header::{CapabilityPointer, is_gpu};
 
 use super::admission::admission;
 use crate::linux::process::program;
@@ -20,7 +20,7 @@ use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, slots};
 use crate::model::finding::{Finding, Subject, id};
-use crate::model::inventory::{self, Gpu, Serial};
+use crate::model::inventory::{Gpu, Serial};
 
 /// What the process is started with, before the root and the functions to ask, and nobody else.
 pub const SERIALS_COMMAND: &str = "read-serial-numbers";
@@ -46,7 +46,7 @@ pub(crate) fn of(said: &[(FunctionAddress, Serial)], gpu: &Gpu) -> Serial {
 /// All functions of a GPU that give a serial number give the same: one is asked, the GPU itself.
 fn asked(gpu: &Gpu) -> Option<FunctionAddress> {
     let mut functions = gpu.functions.iter();
-    let gpu = functions.find(|function| inventory::is_gpu(function.identity, function.class))?;
+    let gpu = functions.find(|function| is_gpu(function.identity, function.class))?;
     Some(gpu.address)
 }
 

@@ -154,8 +154,6 @@ super::findings! {
         FUNCTION_NOT_ADDED = "function-not-added";
         /// Another claim of the GPU does not end.
         CLAIM_UNDER_WAY = "claim-under-way";
-        /// A recovery of the GPU was broken off.
-        RECOVERY_INTERRUPTED = "recovery-interrupted";
         /// The lock of a GPU cannot be taken. Facts: `cause`.
         GPU_NOT_LOCKED = "gpu-not-locked";
         /// A record of a recovery cannot be read. Facts: `cause`.
@@ -192,8 +190,6 @@ super::findings! {
         SEE_KERNEL_LOG = "see-kernel-log";
         /// There may be no claim in the initramfs.
         SEE_INITRAMFS_STATUS = "see-initramfs-status";
-        /// A recovery has to be gone on with.
-        RESUME_RECOVERY = "resume-recovery";
         /// A function beside the GPU has to be unbound first.
         UNBIND_PEER = "unbind-peer";
         /// A driver that is built in has its parameters from the kernel command line.
