@@ -53,9 +53,8 @@ fn machine() -> Files {
         ("sys/bus/pci/devices/nothing/vendor", ""),
         ("etc/reseat/reseat.toml", "[[claim]]\nselect = \"gpuu\"\n"),
         ("var/lib/reseat/history.jsonl", "damaged\n"),
-        ("var/lib/reseat/history", "damaged\n"),
         ("var/lib/reseat/quarantine.json", "damaged\n"),
-        ("var/lib/reseat/evidence/damaged.json", "damaged\n"),
+        ("var/lib/reseat/evidence/0.json", "damaged\n"),
     ] {
         files.write(path, content);
     }

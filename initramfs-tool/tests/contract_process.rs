@@ -159,8 +159,6 @@ fn an_answer_that_lacks_a_part_is_3_and_a_refusal_4() {
     for arguments in [&["report"][..], &["report", "--json"]] {
         assert_eq!(reseat(&machine, arguments).0, Some(3), "{arguments:?}");
     }
-    let (status, said, _) = reseat(&machine, &["claim", "--function", "01:00"]);
-    assert_eq!(status, Some(4), "{said}");
     let (status, said) = Machine::new("[[claim]]\nselect = \"slot=9\"\n").check(&[]);
     assert_eq!(status, Some(3), "{said}");
 
