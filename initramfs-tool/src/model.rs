@@ -2,6 +2,7 @@
 
 pub mod display;
 pub mod finding;
+pub mod gpu_name;
 pub mod identification;
 pub mod inventory;
 pub mod iommu;

@@ -86,7 +86,7 @@ pub fn wanted_details(rules: &[Rule]) -> WantedDetails {
             Term::Subsystem(_) => wanted.subsystem = true,
             Term::Path(_) | Term::Slot(_) => wanted.place = true,
             Term::Serial(_) => wanted.serial = true,
-            Term::Address(_) | Term::Identity(_) | Term::Gpu => {}
+            Term::Address(_) | Term::Device(_) | Term::Identity(_) | Term::Gpu => {}
         }
     }
     wanted

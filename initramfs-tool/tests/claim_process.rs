@@ -121,7 +121,7 @@ fn what_is_out_of_service_is_isolated_and_its_twin_is_claimed() {
     fs::remove_file(machine.path("sys/bus/pci/devices/0000:01:00.0/driver")).unwrap();
     machine.write("etc/reseat/quarantine.json", quarantine());
     let output = machine.claim(&[]);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
     let report = machine.report();
     assert_eq!(report["gpus"][0]["verdict"], "refused", "{report:#}");
     let expected = serde_json::json!({"reason": "no rung is left", "isolated": true});
@@ -160,7 +160,7 @@ fn a_damaged_quarantine_counts_for_every_gpu_that_the_rules_choose_and_no_other(
     }
     machine.write("etc/reseat/quarantine.json", &QUARANTINE[..100]);
     let output = machine.claim(&[]);
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
     assert_eq!(driver_override(&machine, 1), "reseat-quarantine\n");
     assert_eq!(driver_override(&machine, 2), "(null)");
     let log = machine.read("dev/kmsg");
@@ -320,7 +320,7 @@ fn a_dry_run_prints_and_leaves_the_boots_report_alone() {
         said.contains("rule `0000:09:00.0` (/etc/reseat/reseat.toml:5): no function at 0000:09:00.0"),
         "{said}"
     );
-    assert_eq!(output.status.code(), Some(1), "a rule came to nothing");
+    assert_eq!(output.status.code(), Some(3), "a rule came to nothing");
     assert_eq!(machine.read("run/reseat/claim.json"), "the boot's");
     assert_eq!(machine.read("dev/kmsg"), "");
     assert_eq!(

@@ -46,12 +46,12 @@ fn exit_statuses_tell_a_rule_that_comes_to_nothing_from_one_that_means_nothing()
         ("", 0, "no rules: nothing to claim"),
         (
             "[[claim]]\nselect = \"slot=9\"\n",
-            1,
+            3,
             "no GPU has slot=9: there is slot=1, slot=2",
         ),
         (
             "[[claim]]\nselect = \"0000:01:00.0@10de:1eb8\"\n",
-            1,
+            3,
             "is 10de:2489, not 10de:1eb8",
         ),
         ("[[claim]]\nselect = \"bay=9\"\n", 2, "`bay=` is not known"),
@@ -81,7 +81,7 @@ fn one_that_sleeps_is_not_woken_for_its_serial_number() {
     let machine = Machine::new("[[claim]]\nselect = \"serial=00-00-00-00-00-00-00-02\"\n");
     machine.write("sys/bus/pci/devices/0000:02:00.0/power_state", "D3cold");
     let (status, said) = machine.check(&[]);
-    assert_eq!(status, Some(1), "{said}");
+    assert_eq!(status, Some(3), "{said}");
     let why = "the serial number of 0000:02:00.0 is not known: it is asleep (D3cold)";
     assert!(said.contains(why), "{said}");
 }
@@ -114,7 +114,7 @@ fn a_function_of_conventional_pci_has_no_serial_number_and_that_is_known() {
     let conventional = fixtures::config_space(fixtures::IN_D0);
     machine.write("sys/bus/pci/devices/0000:02:00.0/config", &conventional);
     let (status, said) = machine.check(&[]);
-    assert_eq!(status, Some(1), "{said}");
+    assert_eq!(status, Some(3), "{said}");
     let there = "no GPU has serial=00-00-00-00-00-00-00-07: there is serial=00-00-00-00-00-00-00-01\n";
     assert!(said.contains(there), "{said}");
     let (status, shown) = machine.inventory(&["--selectors"]);
@@ -182,7 +182,7 @@ fn one_that_could_have_been_moved_and_does_not_say_is_told() {
     machine.write("etc/reseat/quarantine.json", quarantine());
     machine.write("sys/bus/pci/devices/0000:02:00.0/power_state", "D3cold");
     let (status, said) = machine.check(&[]);
-    assert_eq!(status, Some(1), "{said}");
+    assert_eq!(status, Some(3), "{said}");
     assert!(
         said.contains("0000:02:00.0 is not known: it is asleep (D3cold); whether it is a GPU that is out"),
         "{said}"
@@ -200,7 +200,7 @@ fn the_only_display_is_claimed_when_forced_and_its_framebuffer_let_go() {
     let machine = Machine::new(both);
     machine.show_something_on(1);
     let (status, said) = machine.check(&[]);
-    assert_eq!(status, Some(1), "{said}");
+    assert_eq!(status, Some(4), "{said}");
     let why = "0000:01:00: refused: it is the only display of this machine (the firmware's framebuffer \
                (efi-framebuffer.0 on driver efi-framebuffer) is in the memory of 0000:01:00.0)";
     assert!(said.contains(why), "{said}");
@@ -225,7 +225,7 @@ fn the_text_console_is_a_picture_where_it_is_or_may_be() {
         "0000:01:00: refused: it is the only display of this machine (the kernel's text console is on 0000:01:00.0)";
     let refused = || {
         let (status, said) = machine.check(&[]);
-        assert_eq!(status == Some(1), said.contains(why), "{said}");
+        assert_eq!(status == Some(4), said.contains(why), "{said}");
         said.contains(why)
     };
     for (name, bind, refuses) in [

@@ -43,7 +43,7 @@ fn a_function_that_cannot_be_read_is_told_whatever_the_rules_name() {
         let machine = Machine::new(&format!("[[claim]]\nselect = \"{selector}\"\n"));
         machine.write("sys/bus/pci/devices/0000:02:00.0/class", "0x03");
         let (status, said) = machine.check(&[]);
-        assert_eq!(status, Some(1), "{said}");
+        assert_eq!(status, Some(3), "{said}");
         assert!(said.contains("0000:02:00.0/class holds `0x03`"), "{selector}: {said}");
         assert!(
             said.contains("0000:01:00: would claim 1 function"),
@@ -105,7 +105,7 @@ fn a_kernel_without_vfio_pci_would_claim_nothing() {
     let machine = Machine::new("[[claim]]\nselect = \"slot=2\"\n");
     fs::remove_dir(machine.path("sys/bus/pci/drivers/vfio-pci")).unwrap();
     let (status, said) = machine.check(&[]);
-    assert_eq!(status, Some(1), "{said}");
+    assert_eq!(status, Some(4), "{said}");
     assert!(said.contains("there is no modprobe at"), "{said}");
     let refused = "0000:02:00: refused: vfio-pci is not there to take it\n";
     assert!(said.contains(refused), "{said}");
@@ -127,7 +127,7 @@ fn the_inventory_names_what_it_cannot_read_in_every_form() {
     machine.write("sys/bus/pci/devices/0000:02:00.0/class", "0x03");
     for arguments in [&[][..], &["--json"], &["--selectors"]] {
         let (status, said) = machine.inventory(arguments);
-        assert_eq!(status, Some(1), "{arguments:?}: {said}");
+        assert_eq!(status, Some(3), "{arguments:?}: {said}");
         assert!(said.contains("0000:01:00.0"), "{arguments:?}: {said}");
         assert!(
             said.contains("0000:02:00.0/class holds `0x03`"),
@@ -170,7 +170,7 @@ fn the_check_names_a_mistake_in_the_contract_of_recovery() {
     let rules = "[[claim]]\nselect = \"gpu\"\n\n[recover]\nhighest = \"warm\"\n";
     let machine = Machine::new(rules);
     let (status, said) = machine.check(&[]);
-    assert_eq!(status, Some(1), "{said}");
+    assert_eq!(status, Some(3), "{said}");
     assert!(said.contains("0000:01:00: would claim 1 function\n"), "{said}");
     assert!(
         said.contains("/etc/reseat/reseat.toml:5: unknown variant `warm`"),

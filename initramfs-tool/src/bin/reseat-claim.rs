@@ -1,5 +1,8 @@
 //! The boot claim: runs once in the initramfs, before another driver loads.
 
+#[allow(dead_code, reason = "only a part of it is for the claim")]
+#[path = "reseat/exit.rs"]
+mod exit;
 #[path = "words/mod.rs"]
 mod words;
 
@@ -11,6 +14,8 @@ use std::process::ExitCode;
 use dlmalloc::GlobalDlmalloc;
 use lexopt::prelude::{Long, Short};
 use reseat::linux::{self, BootOptions, Root};
+
+use crate::exit::Exit;
 
 /// Asks the kernel for memory a few times in all; musl's own does so for every few pages, which is a tenth of the claim's time.
 #[global_allocator]
@@ -39,7 +44,7 @@ Kernel command line:
   reseat=off, rd.reseat=0               do nothing
 
 Selectors (several that have to be true at once: joined by @, as in slot=3@10de:2231):
-  0000:65:00.0                       the GPU with a function at this address
+  0000:65:00, 0000:65:00.0           the GPU at this address, or with a function there
   path=pci0000:00/03.0/00.0          the GPU with a function on this way, whatever the buses are numbered
   slot=3                             the GPUs in this physical slot
   serial=48-b0-2d-00-00-00-00-01     the GPU that gives this serial number
@@ -47,7 +52,8 @@ Selectors (several that have to be true at once: joined by @, as in slot=3@10de:
   subsystem=10de:1482                every GPU with a function of this subsystem
   gpu                                every GPU
 
-Exit status: 0 if everything was in order, or there was nothing to do; 1 if not; 2 if the arguments make no sense.
+Exit status: 0 everything in order, or nothing to do; 1 a claim failed and was undone; 2 usage error; 3 a rule or a file is
+not in order; 4 a GPU is refused; 5 a GPU is out of service; 6 a GPU is not made safe.
 ";
 
 enum Request {
@@ -71,7 +77,7 @@ fn main() -> ExitCode {
                 &mut io::stderr(),
                 &format!("reseat-claim: {error} (--help tells more)\n"),
             );
-            ExitCode::from(2)
+            Exit::Usage.into()
         }
     }
 }
@@ -81,10 +87,7 @@ fn claim(options: &BootOptions) -> ExitCode {
     for (_, line) in words::report::lines(&report) {
         say(&mut io::stdout(), &format!("{line}\n"));
     }
-    match report.complete {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    }
+    Exit::of_claim(&report).into()
 }
 
 /// Says it to whoever listens; in an initramfs that may be nobody.

@@ -169,6 +169,7 @@ fn meets(term: &Term, (gpu, function): &Candidate<'_>, machine: PlanInputs<'_>) 
     let detail = || machine.details.of(function.address);
     match term {
         Term::Address(address) => function.address == *address,
+        Term::Device(device) => gpu.device == *device,
         Term::Identity(identity) => function.identity == *identity,
         Term::Gpu => true,
         Term::Path(path) => detail().is_some_and(|detail| detail.path.as_ref() == Some(path)),
@@ -194,8 +195,15 @@ fn not_there(term: &Term, machine: PlanInputs<'_>, candidates: &[Candidate<'_>])
     if let Some(unread) = serial_unread(term, machine, candidates) {
         return unread;
     }
+    let named = match term {
+        Term::Address(address) => Some(*address),
+        Term::Device(device) => function_of(*device, machine),
+        _ => None,
+    };
+    if let Some(address) = named {
+        return no_gpu_at(address, machine);
+    }
     match term {
-        Term::Address(address) => no_gpu_at(*address, machine),
         Term::Identity(identity) => Nothing::NoIdentity(*identity),
         Term::Gpu => Nothing::NoGpu,
         _ => {
@@ -210,6 +218,13 @@ fn not_there(term: &Term, machine: PlanInputs<'_>, candidates: &[Candidate<'_>])
             }
         }
     }
+}
+
+/// A function at this device number, readable or not.
+fn function_of(device: DeviceAddress, machine: PlanInputs<'_>) -> Option<FunctionAddress> {
+    let unreadable = machine.unreadable.iter().map(|(address, _)| *address);
+    let mut all = unreadable.chain(machine.functions.iter().map(|function| function.address));
+    all.find(|address| address.device_address() == device)
 }
 
 fn no_gpu_at(address: FunctionAddress, machine: PlanInputs<'_>) -> Nothing {
@@ -265,6 +280,7 @@ fn what_is_there(term: &Term, (gpu, function): &Candidate<'_>, machine: PlanInpu
     let detail: Option<&Detail> = machine.details.of(function.address);
     match term {
         Term::Address(_) => Some(Term::Address(function.address)),
+        Term::Device(_) => Some(Term::Device(gpu.device)),
         Term::Identity(_) => Some(Term::Identity(function.identity)),
         Term::Gpu => Some(Term::Gpu),
         Term::Path(_) => detail?.path.clone().map(Term::Path),

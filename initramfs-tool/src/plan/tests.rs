@@ -72,6 +72,23 @@ fn any_function_stands_for_its_gpu() {
 }
 
 #[test]
+fn a_device_number_stands_for_its_gpu() {
+    for name in ["0000:02:00", "02:00", "pci_0000_02_00_1", "02:00@10de:1aef"] {
+        assert_eq!(claimed(&planned(name)), ["0000:02:00"], "{name}");
+    }
+    assert_eq!(
+        nothing(&planned("09:00")),
+        "no GPU has 0000:09:00: there is 0000:01:00, 0000:02:00"
+    );
+    let no_gpu = nothing(&planned("03:00"));
+    assert!(no_gpu.contains("0000:03:00.0 belongs to no GPU"), "{no_gpu}");
+    let class = Finding::error(id::FILE_UNREADABLE, Subject::file("class")).with("cause", "missing");
+    let unreadable = [("0000:04:00.1".parse().unwrap(), class)];
+    let plan = planned_on(&twins(), &unreadable, "04:00");
+    assert_eq!(nothing(&plan), "cannot read class: missing: not claimed");
+}
+
+#[test]
 fn an_identity_chooses_both_twins() {
     assert_eq!(claimed(&planned("10de:2231")), ["0000:01:00", "0000:02:00"]);
     assert_eq!(claimed(&planned("gpu")), ["0000:01:00", "0000:02:00"]);
@@ -161,7 +178,7 @@ fn a_gpu_of_which_one_function_cannot_be_read_is_refused() {
     assert_eq!(claimed(&plan), ["0000:02:00"]);
     assert_eq!(refused(&plan), "its class is missing");
     let plan = planned_on(&functions, &unreadable, "0000:01:00.1");
-    assert_eq!(nothing(&plan), "its class is missing: not claimed");
+    assert_eq!(nothing(&plan), "cannot read class: missing: not claimed");
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use reseat_core::address::{FunctionAddress, ParseAddressError};
+use reseat_core::address::{DeviceAddress, FunctionAddress, ParseAddressError};
 use reseat_core::capability::serial_number::{ParseSerialNumberError, SerialNumber};
 use reseat_core::header::{Identity, ParseIdentityError};
 
+use crate::model::gpu_name::{self, GpuName, GpuNameError};
 use crate::model::topology_path::{ParsePathError, TopologyPath};
 
 /// The functions that a rule means: those of which every term is true. Any function of a GPU stands for the whole GPU.
@@ -21,15 +22,17 @@ pub struct Selector {
 /// One thing that is to be true of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Term {
-    /// It has this address: `0000:65:00.0`.
+    /// It has this address: `0000:65:00.0`, `pci_0000_65_00_0`.
     Address(FunctionAddress),
+    /// It has this device number: `0000:65:00`.
+    Device(DeviceAddress),
     /// It is reached on this way: `path=pci0000:00/03.0/00.0`.
     Path(TopologyPath),
     /// Its GPU is in this physical slot, or behind a switch that is in it: `slot=3`.
     Slot(String),
     /// Its GPU gives this serial number: `serial=48-b0-2d-00-00-00-00-01`.
     Serial(SerialNumber),
-    /// It has this vendor and device ID: `10de:2231`.
+    /// It has this vendor and device ID: `10de:2231`, `0x10de:0x2231`.
     Identity(Identity),
     /// It has this subsystem vendor and subsystem ID: `subsystem=10de:1482`.
     Subsystem(Identity),
@@ -52,7 +55,7 @@ impl Selector {
 impl Term {
     fn names_one(&self) -> bool {
         match self {
-            Self::Address(_) | Self::Path(_) | Self::Slot(_) | Self::Serial(_) => true,
+            Self::Address(_) | Self::Device(_) | Self::Path(_) | Self::Slot(_) | Self::Serial(_) => true,
             Self::Identity(_) | Self::Subsystem(_) | Self::Gpu => false,
         }
     }
@@ -93,18 +96,21 @@ impl FromStr for Term {
                 "serial" if value.parse() == Ok(SerialNumber(0)) => Err(SelectorError::NoSerial),
                 "serial" => Ok(Self::Serial(value.parse()?)),
                 "path" => Ok(Self::Path(value.parse()?)),
-                "subsystem" => value.parse().map(Self::Subsystem).map_err(SelectorError::Subsystem),
+                "subsystem" => gpu_name::identity(value)
+                    .map(Self::Subsystem)
+                    .map_err(SelectorError::Subsystem),
                 _ => Err(SelectorError::Key(key.to_owned())),
             };
         }
-        // Only an address has a dot, only an identity is two numbers around one colon.
-        if text.contains('.') {
-            return Ok(Self::Address(text.parse()?));
+        match text.parse() {
+            Ok(GpuName::Function(address)) => Ok(Self::Address(address)),
+            Ok(GpuName::Device(device)) => Ok(Self::Device(device)),
+            Ok(GpuName::Identity(identity)) => Ok(Self::Identity(identity)),
+            Err(GpuNameError::Address(error)) => Err(error.into()),
+            Err(GpuNameError::Identity(error)) => Err(error.into()),
+            Err(GpuNameError::Libvirt) => Err(SelectorError::Libvirt),
+            Err(GpuNameError::Unknown) => Err(SelectorError::Unknown(text.to_owned())),
         }
-        if text.matches(':').count() == 1 {
-            return Ok(Self::Identity(text.parse()?));
-        }
-        Err(SelectorError::Unknown(text.to_owned()))
     }
 }
 
@@ -112,6 +118,7 @@ impl Term {
     fn kind(&self) -> &'static str {
         match self {
             Self::Address(_) => "an address",
+            Self::Device(_) => "a device number",
             Self::Path(_) => "path",
             Self::Slot(_) => "slot",
             Self::Serial(_) => "serial",
@@ -136,6 +143,7 @@ impl fmt::Display for Term {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(formatter),
+            Self::Device(device) => device.fmt(formatter),
             Self::Path(path) => write!(formatter, "path={path}"),
             Self::Slot(slot) => write!(formatter, "slot={slot}"),
             Self::Serial(serial) => write!(formatter, "serial={serial}"),
@@ -173,18 +181,44 @@ pub enum SelectorError {
     /// Nothing stands after `slot=`.
     #[error("slot= names no slot: /sys/bus/pci/slots has their names")]
     Slot,
+    /// It begins as libvirt's names do, and is none.
+    #[error("not a name of libvirt's such as pci_0000_65_00_0")]
+    Libvirt,
     /// No term begins so.
-    #[error("`{0}=` is not known: expected slot=, serial=, path= or subsystem=")]
+    #[error(
+        "`{key}=` is not known{hint}: expected slot=, serial=, path= or subsystem=",
+        key = .0,
+        hint = did_you_mean(.0, &["slot=", "serial=", "path=", "subsystem="])
+    )]
     Key(String),
     /// One function cannot be two things.
     #[error("{0} is said twice: all that `@` joins has to be true of one function")]
     Twice(&'static str),
     /// It looks like nothing that is known.
     #[error(
-        "not a selector: `{0}` is none of an address (0000:65:00.0), an identity (10de:2231), slot=3, \
-         serial=48-b0-2d-00-00-00-00-01, path=pci0000:00/03.0/00.0, subsystem=10de:1482 or `gpu`; `@` joins several"
+        "not a selector{hint}: `{text}` is none of an address (0000:65:00.0), an identity (10de:2231), slot=3, \
+         serial=48-b0-2d-00-00-00-00-01, path=pci0000:00/03.0/00.0, subsystem=10de:1482 or `gpu`; `@` joins several",
+        text = .0,
+        hint = did_you_mean(.0, &["gpu"])
     )]
     Unknown(String),
+}
+
+/// The known word that a misspelt one is nearest to. The claim in the initramfs goes without, for its size.
+#[cfg(feature = "operator")]
+fn did_you_mean(word: &str, known: &[&str]) -> String {
+    /// Letters to change: more, and it is another word.
+    const MOST: usize = 2;
+    let word = word.to_ascii_lowercase();
+    let distance = |known: &str| strsim::osa_distance(&word, known.trim_end_matches('='));
+    let nearest = known.iter().min_by_key(|known| distance(known));
+    let nearest = nearest.filter(|known| distance(known) <= MOST.min(word.len().saturating_sub(1)));
+    nearest.map_or_else(String::new, |known| format!(" (did you mean `{known}`?)"))
+}
+
+#[cfg(not(feature = "operator"))]
+const fn did_you_mean(_: &str, _: &[&str]) -> &'static str {
+    ""
 }
 
 #[cfg(test)]
@@ -198,6 +232,8 @@ mod tests {
             "10000:01:00.1",
             "0000:65:00.0@10de:2231",
             "10de:2231",
+            "0000:65:00",
+            "0000:65:00@10de:1aef",
             "gpu",
             "slot=3",
             "slot=4-1/00.0/00.0",
@@ -222,6 +258,43 @@ mod tests {
     }
 
     #[test]
+    fn other_names_of_a_gpu_mean_the_same_in_a_rule() {
+        for (text, same) in [
+            ("pci_0000_65_00_0", "0000:65:00.0"),
+            ("65:00", "0000:65:00"),
+            ("0x10de:0x2231", "10de:2231"),
+            ("subsystem=0x10de:0x1482", "subsystem=10de:1482"),
+        ] {
+            assert_eq!(text.parse::<Selector>(), same.parse(), "{text}");
+            assert_eq!(text.parse::<Selector>().unwrap().to_string(), same);
+        }
+        let device: Selector = "65:00".parse().unwrap();
+        assert!(device.names_one());
+    }
+
+    #[cfg(feature = "operator")]
+    #[test]
+    fn a_misspelt_word_has_the_nearest_one_beside_it() {
+        for (text, nearest) in [
+            ("gpuu", Some("`gpu`")),
+            ("GPU", Some("`gpu`")),
+            ("gup", Some("`gpu`")),
+            ("solt=3", Some("`slot=`")),
+            ("serail=1", Some("`serial=`")),
+            ("subsytem=10de:1482", Some("`subsystem=`")),
+            ("every", None),
+            ("x=3", None),
+            ("gpu@", None),
+        ] {
+            let error = text.parse::<Selector>().unwrap_err().to_string();
+            match nearest {
+                Some(nearest) => assert!(error.contains(&format!("did you mean {nearest}?")), "{error}"),
+                None => assert!(!error.contains("did you mean"), "{error}"),
+            }
+        }
+    }
+
+    #[test]
     fn nonsense_says_what_was_expected() {
         let error = |text: &str| text.parse::<Selector>().unwrap_err();
         assert_eq!(error(""), SelectorError::Empty);
@@ -233,6 +306,8 @@ mod tests {
         assert_eq!(error("slot=3@slot=4"), SelectorError::Twice("slot"));
         assert_eq!(error("serial=00-00-00-00-00-00-00-00"), SelectorError::NoSerial);
         assert!(matches!(error("65:00.9"), SelectorError::Address(_)));
+        assert!(matches!(error("65:20"), SelectorError::Address(_)));
+        assert_eq!(error("pci_0000_65_00"), SelectorError::Libvirt);
         assert!(matches!(error("10de:xyz"), SelectorError::Identity(_)));
         assert!(matches!(error("65:00.0@10de:"), SelectorError::Identity(_)));
         assert!(matches!(error("subsystem=10de"), SelectorError::Subsystem(_)));

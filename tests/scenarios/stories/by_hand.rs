@@ -178,11 +178,11 @@ pub(crate) fn a_damaged_ledger_counts_for_all(running: &Running) -> Result<()> {
     running.shell(&format!(
         "mkdir -p /var/lib/reseat && printf '%s' '{half}' >/var/lib/reseat/quarantine.json"
     ))?;
-    run(running, "reseat quarantine apply", 1)?;
-    run(running, "reseat quarantine list", 1)?;
+    run(running, "reseat quarantine apply", 3)?;
+    run(running, "reseat quarantine list", 3)?;
     let refused = run(running, "reseat recover 0000:02:00", 4)?;
     ensure!(refused.stderr.contains("nobody knows"), "{refused:?}");
-    run(running, "reseat return-to-service 0000:02:00", 1)?;
+    run(running, "reseat return-to-service 0000:02:00", 4)?;
     run(
         running,
         "reseat quarantine accept-loss --reason 'only one was in it'",
@@ -191,7 +191,7 @@ pub(crate) fn a_damaged_ledger_counts_for_all(running: &Running) -> Result<()> {
     run(running, "reseat quarantine list", 0)?;
     running.shell("ls /var/lib/reseat/quarantine.json.corrupt-*")?;
     // In service, and out of reach since the boot, which is told; a recovery is not refused any more.
-    let told = run(running, "reseat quarantine apply", 1)?;
+    let told = run(running, "reseat quarantine apply", 3)?;
     ensure!(told.stderr.contains("0000:02:00 was isolated at boot"), "{told:?}");
     run(running, "reseat recover 0000:02:00 --dry-run", 0)?;
     Ok(())

@@ -50,7 +50,7 @@ pub(crate) fn of_a_gpu_off_the_bus(running: &Running) -> Result<()> {
     )?;
     let listed: Value = serde_json::from_str(&ended.stdout)?;
     ensure!(
-        ended.status == 1
+        ended.status == 3
             && ended.stderr.contains("0.json")
             && listed["damaged"].as_array().map(Vec::len) == Some(1)
             && listed["bundles"].as_array().map(Vec::len) == Some(1),

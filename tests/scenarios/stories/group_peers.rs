@@ -183,7 +183,7 @@ fn check_at_work(running: &Running) -> Result<()> {
                  reseat claim --function 0000:01:00.0";
     let refused = running.run(again, Duration::from_secs(90))?;
     let why = format!("0000:01:00: refused: {LEFT}, in its IOMMU group, is on driver nvme");
-    ensure!(refused.status == 1 && refused.stdout.contains(&why), "{refused:?}");
+    ensure!(refused.status == 4 && refused.stdout.contains(&why), "{refused:?}");
     ensure!(running.drivers("0000:02:00")?[LEFT] == "nvme", "the disk was taken");
     running.shell(&format!(
         "echo {LEFT} >/sys/bus/pci/drivers/nvme/unbind; reseat claim --function 0000:01:00.0"

@@ -59,7 +59,7 @@ pub(crate) fn it_is_isolated(running: &Running) -> Result<()> {
     ensure!(touched.is_empty(), "it was touched: {touched:?}");
 
     // This root knows nothing of it: the list in the image is older, which is told.
-    let told = run(running, "reseat quarantine apply", 1)?;
+    let told = run(running, "reseat quarantine apply", 3)?;
     ensure!(told.stderr.contains("0000:03:00 was isolated at boot"), "{told:?}");
     run(
         running,
@@ -137,7 +137,7 @@ pub(crate) fn it_is_known_again_in_another_slot(running: &Running) -> Result<()>
 /// It is not, as long as the machine has it anywhere. Afterwards all is as it was.
 fn struck_off_once_it_is_gone(running: &Running, gpu: &Gpu) -> Result<()> {
     let forget = "reseat quarantine forget 0000:01:00 --reason 'sent back'";
-    let refused = run(running, forget, 1)?;
+    let refused = run(running, forget, 4)?;
     ensure!(
         refused.stderr.contains("is in this machine, at 0000:02:00"),
         "{refused:?}"

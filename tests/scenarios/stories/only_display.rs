@@ -168,7 +168,7 @@ pub(crate) fn in_text_mode_is_refused_though_the_console_is_busy(stage: &Stage) 
     let checked = running.shell(&format!(
         "sleep {left:.0}; sleep 1; reseat rules check || echo status $?"
     ))?;
-    ensure!(checked.contains(SAYS) && checked.contains("status 1"), "{checked}");
+    ensure!(checked.contains(SAYS) && checked.contains("status 4"), "{checked}");
     Ok(())
 }
 
@@ -211,7 +211,7 @@ fn play(running: &Running, setting: &Setting) -> Result<()> {
     ensure!(driver(running, display)? == "-", "somebody has the display");
     let checked = running.shell("reseat rules check || echo status $?")?;
     ensure!(
-        checked.contains(&format!("{display}: refused: it is the only display")) && checked.contains("status 1"),
+        checked.contains(&format!("{display}: refused: it is the only display")) && checked.contains("status 4"),
         "{checked}"
     );
 

@@ -131,7 +131,7 @@ fn check_as_nobody(running: &Running) -> Result<()> {
     );
     let unknown = of_nobody.stderr.matches("the serial number of").count();
     ensure!(
-        of_nobody.status == 1 && unknown == 5 && !of_nobody.stdout.contains("serial="),
+        of_nobody.status == 3 && unknown == 5 && !of_nobody.stdout.contains("serial="),
         "{of_nobody:?}"
     );
 

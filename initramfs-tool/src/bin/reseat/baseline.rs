@@ -1,7 +1,6 @@
 //! `reseat baseline`.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::Subcommand;
 use reseat::linux::{self, Recorded, Root};
@@ -10,8 +9,9 @@ use reseat::recovery::Baseline;
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
 
-use crate::gpu::GpuName;
-use crate::reasons::Reasons;
+use crate::exit::{self, Exit};
+use crate::failure::{self, Outcome, in_one_line};
+use crate::gpu::{self, GpuName, gpu_help};
 use crate::words;
 
 /// Arguments of `reseat baseline`.
@@ -30,8 +30,7 @@ enum Command {
     ///
     /// To be repeated after an update of the VBIOS: what FLR does is remembered by its version.
     Save {
-        /// The GPUs, by address: 0000:65:00 or one of its functions, 0000:65:00.0.
-        #[arg(value_name = "GPU", required_unless_present = "missing")]
+        #[arg(help = gpu_help!(), value_name = "GPU", required_unless_present = "missing")]
         gpus: Vec<GpuName>,
         /// Every GPU that the boot has claimed and that has no baseline yet, or one of another card that stood there.
         #[arg(long)]
@@ -75,7 +74,7 @@ impl Row {
             Err(error) => Self {
                 device,
                 baseline: None,
-                findings: error.findings(),
+                findings: gpu::with_absent(root, device, error.findings()),
             },
         }
     }
@@ -91,26 +90,28 @@ impl Row {
                     }
                 }
             }
-            None => eprintln!("reseat: {}", Reasons(self.findings.clone())),
+            None => eprintln!("reseat: {}", in_one_line(&self.findings)),
         }
         Ok(())
     }
 }
 
 /// Records baselines. One that fails does not keep the others from being recorded.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     let Command::Save { gpus, missing, json } = &arguments.command;
-    let root = Root::system();
-    let mut devices: Vec<DeviceAddress> = gpus.iter().map(|GpuName(device)| *device).collect();
+    let mut devices: Vec<DeviceAddress> = gpus
+        .iter()
+        .map(|name| gpu::device(root, *name))
+        .collect::<Outcome<_>>()?;
     if *missing {
-        devices.extend(linux::without_baseline(&root)?);
+        devices.extend(linux::without_baseline(root)?);
         devices.sort();
         devices.dedup();
     }
     let mut rows = Vec::new();
     let mut output = io::stdout().lock();
     for device in devices {
-        let row = Row::record(&root, device);
+        let row = Row::record(root, device);
         if !json {
             row.print(&mut output)?;
         }
@@ -123,9 +124,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         };
         crate::json::document(&mut output, &document)?;
     }
-    Ok(match rows.iter().all(|row| row.baseline.is_some()) {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    let failed: Vec<&Row> = rows.iter().filter(|row| row.baseline.is_none()).collect();
+    Ok(match failed.is_empty() {
+        true => Exit::Done,
+        false => exit::worst(failed.iter().map(|row| failure::exit_of(&row.findings))),
     })
 }
 

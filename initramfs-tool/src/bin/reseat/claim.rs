@@ -1,20 +1,19 @@
 //! `reseat claim`.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
-use anyhow::anyhow;
 use reseat::linux::{self, HotClaim, HotOptions, Root};
-use reseat_core::address::FunctionAddress;
 
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::gpu::{self, GpuName, gpu_help};
 use crate::words;
 
 /// Arguments of `reseat claim`.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A function of the GPU: 0000:65:00.0.
-    #[arg(long, value_name = "ADDRESS")]
-    function: FunctionAddress,
+    #[arg(long, value_name = "GPU", help = gpu_help!())]
+    function: GpuName,
     /// Only say what would be claimed.
     #[arg(long)]
     dry_run: bool,
@@ -24,25 +23,24 @@ pub(crate) struct Arguments {
 }
 
 /// Claims the GPU.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
+    let function = gpu::function(root, arguments.function)?;
     let options = HotOptions {
-        root: Root::system(),
-        function: arguments.function,
+        root: root.clone(),
+        function,
         dry_run: arguments.dry_run,
         if_new: arguments.if_new,
     };
     let mut output = io::stdout().lock();
     let claimed = linux::hot_claim(&options, words::report::log_details);
-    match claimed.map_err(|error| anyhow!(words::line(&error.finding())))? {
+    match claimed.map_err(gpu::or_absent(root, function.device_address()))? {
         HotClaim::Left(why) => writeln!(output, "{}", words::line(&why))?,
         HotClaim::Done(report) => {
             for (_, line) in words::report::details(&report) {
                 writeln!(output, "{line}")?;
             }
-            if !report.complete {
-                return Ok(ExitCode::FAILURE);
-            }
+            return Ok(Exit::of_claim(&report));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }

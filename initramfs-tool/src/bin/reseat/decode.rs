@@ -2,14 +2,14 @@
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use anyhow::Context;
 use reseat::decode;
 use reseat::decode::function::DecodedFunction;
 use reseat::model::finding::Finding;
 use serde::Serialize;
 
+use crate::exit::Exit;
+use crate::failure::{self, Outcome};
 use crate::{json, words};
 
 /// Arguments of `reseat decode`.
@@ -32,8 +32,8 @@ struct Document<'a> {
 
 /// Prints every function in the file. Fails where the file or a function is not as it should be, after printing the
 /// rest.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let bytes = read(&arguments.hex).with_context(|| arguments.hex.display().to_string())?;
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let bytes = read(&arguments.hex).map_err(|cause| failure::unreadable(&arguments.hex, &cause))?;
     let decoded = decode::decode(&String::from_utf8_lossy(&bytes));
     let problems = decoded.problems.iter().map(|problem| problem.finding(&arguments.hex));
     let problems: Vec<_> = problems.collect();
@@ -52,9 +52,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     for problem in &problems {
         eprintln!("reseat: {}", words::sentence(problem));
     }
-    Ok(match problems.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    Ok(match (problems.is_empty(), decoded.functions.is_empty()) {
+        (false, true) => Exit::Failed,
+        (is_whole, _) => Exit::of_answer(is_whole),
     })
 }
 

@@ -2,9 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Subcommand;
 use jiff::Timestamp;
 use reseat::linux::{self, Root};
@@ -13,6 +11,8 @@ use reseat::records::evidence::{Bundle, EndOfBundle, hex_of};
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
 
+use crate::exit::Exit;
+use crate::failure::{self, Outcome};
 use crate::table::table;
 use crate::{json, words};
 
@@ -46,29 +46,28 @@ enum Command {
 }
 
 /// Lists or shows bundles.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let root = Root::system();
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     match &arguments.command {
-        Command::List { json } => list(&root, *json),
+        Command::List { json } => list(root, *json),
         Command::Show {
             file,
             json: is_json,
             hex,
         } => {
             let file = if file == "latest" {
-                let newest = linux::list_evidence(&root)?.pop();
-                newest.context("no recovery has left any evidence")?
+                let newest = linux::list_evidence(root)?.pop();
+                newest.ok_or_else(|| failure::failed("no recovery has left any evidence"))?
             } else {
                 file.clone()
             };
-            let bundle = linux::read_evidence(&root, &file)?;
+            let bundle = linux::read_evidence(root, &file)?;
             let mut output = io::stdout().lock();
             match (is_json, hex) {
                 (true, _) => json::document(&mut output, &bundle)?,
                 (false, true) => write!(output, "{}", dump(&bundle))?,
                 (false, false) => write!(output, "{}", words::bundle::summary(&bundle))?,
             }
-            Ok(ExitCode::SUCCESS)
+            Ok(Exit::Done)
         }
     }
 }
@@ -96,7 +95,7 @@ struct Listed {
 }
 
 /// Lists the bundles. Fails where one cannot be read, after listing the others.
-fn list(root: &Root, is_json: bool) -> anyhow::Result<ExitCode> {
+fn list(root: &Root, is_json: bool) -> Outcome {
     let mut listing = Listing {
         schema: LIST_SCHEMA,
         bundles: Vec::new(),
@@ -129,10 +128,7 @@ fn list(root: &Root, is_json: bool) -> anyhow::Result<ExitCode> {
     for finding in &listing.findings {
         eprintln!("reseat: {}", words::line(finding));
     }
-    Ok(match listing.findings.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(Exit::of_answer(listing.findings.is_empty()))
 }
 
 fn text(bundles: &[Listed]) -> String {

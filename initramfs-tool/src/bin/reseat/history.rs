@@ -1,7 +1,6 @@
 //! `reseat history`.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use reseat::linux::{self, Root};
 use reseat::model::finding::Finding;
@@ -9,6 +8,8 @@ use reseat::records::history::{ClassStanding, HistoryEntry, damaged_line, standi
 use reseat_core::recovery::ClassChange;
 use serde::Serialize;
 
+use crate::exit::Exit;
+use crate::failure::Outcome;
 use crate::table::table;
 use crate::{json, words};
 
@@ -33,8 +34,8 @@ struct Listing<'a> {
 
 /// Prints the history, newest last, and what it says about reset classes. Fails where a part of it could not be read, after
 /// printing the rest.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let history = linux::read_history(&Root::system())?;
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
+    let history = linux::read_history(root)?;
     let listing = Listing {
         schema: SCHEMA,
         entries: &history.records,
@@ -49,10 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     for damaged in &listing.findings {
         eprintln!("reseat: {}", words::line(damaged));
     }
-    Ok(match listing.findings.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(Exit::of_answer(listing.findings.is_empty()))
 }
 
 fn text(listing: &Listing<'_>) -> String {

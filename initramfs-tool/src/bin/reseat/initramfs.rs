@@ -5,7 +5,6 @@ mod text;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
@@ -13,10 +12,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use reseat::initramfs::builder;
 use reseat::initramfs::plan::{Request, Which};
 use reseat::linux::{self, CLAIM_REPORT, InitramfsError, InitramfsOptions, Progress, Root};
-use reseat::model::finding::Finding;
-use serde::Serialize;
 
-use crate::{json, words};
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::json;
 
 /// Arguments of `reseat initramfs`.
 #[derive(clap::Args)]
@@ -42,12 +41,8 @@ enum Command {
     ///
     /// Writes the builder's files, has the image built beside the present one, looks into it, keeps the present one with an
     /// entry in the boot menu, and puts the new one in its place. Whatever goes wrong leaves it all as it was.
-    #[command(after_help = STATUSES)]
     Install(Install),
     /// Show whether the claim is in the initramfs, and whether what is in there is what is on this machine.
-    ///
-    /// Exit status: 0 all is in order, for the kernel that runs; 1 something is missing or stale; 2 wrong usage; 3 nothing
-    /// of reseat is there.
     Status {
         /// Print JSON.
         #[arg(long)]
@@ -57,7 +52,6 @@ enum Command {
     ///
     /// The image from before comes back, byte for byte. Where an image has been built anew since, that from before may be
     /// too old, and one is built without reseat.
-    #[command(after_help = STATUSES)]
     Remove {
         /// Remove files that somebody has changed, too; a copy is kept.
         #[arg(long)]
@@ -76,9 +70,6 @@ fn directory(text: &str) -> Result<PathBuf, String> {
         false => Err("it is no directory".to_owned()),
     }
 }
-
-const STATUSES: &str = "Exit status: 0 done; 1 it went wrong, and all is as it was; 2 wrong usage; 4 refused, with what helps; \
-                        6 it went wrong, and something could not be put back, which is named.";
 
 #[derive(clap::Args)]
 struct Install {
@@ -125,63 +116,17 @@ impl From<Builder> for builder::Builder {
     }
 }
 
-/// The exit statuses beside success.
-const FAILED: u8 = 1;
-const REFUSED: u8 = 4;
-const NOT_UNDONE: u8 = 6;
-/// Of `status`, where nothing of reseat is installed.
-const ABSENT: u8 = 3;
-
-/// The schema of errors in JSON.
-const ERROR_SCHEMA: &str = "reseat.error/1";
-
 /// Runs the command.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let root = Root::at(std::path::absolute(&arguments.root)?);
-    let (done, as_json) = match &arguments.command {
-        Command::Install(install) => (self::install(&root, install), install.json),
-        Command::Status { json } => (status(&root, *json), *json),
-        Command::Remove { force, json } => (remove(&root, *force, *json), *json),
-    };
-    let error = match done {
-        Ok(status) => return Ok(status),
-        Err(error) => error.downcast::<InitramfsError>()?,
-    };
-    report(&error.findings(), as_json)?;
-    Ok(ExitCode::from(match error {
-        InitramfsError::Refused(_) => REFUSED,
-        InitramfsError::NotUndone { .. } => NOT_UNDONE,
-        _ => FAILED,
-    }))
+    match &arguments.command {
+        Command::Install(install) => self::install(&root, install),
+        Command::Status { json } => status(&root, *json),
+        Command::Remove { force, json } => remove(&root, *force, *json),
+    }
 }
 
-/// Prints why the command has no result.
-fn report(findings: &[Finding], as_json: bool) -> anyhow::Result<()> {
-    #[derive(Serialize)]
-    struct Failure<'a> {
-        schema: &'static str,
-        findings: &'a [Finding],
-    }
-
-    if as_json {
-        let schema = ERROR_SCHEMA;
-        json::line(&mut io::stdout(), &Failure { schema, findings })?;
-    }
-    for (at, finding) in findings.iter().enumerate() {
-        eprintln!("reseat: {}", words::sentence(finding));
-        let steps = words::steps(finding);
-        // Of several disks, the way out is the same.
-        if findings.get(at + 1).is_some_and(|next| words::steps(next) == steps) {
-            continue;
-        }
-        for step in steps {
-            eprintln!("  - {step}");
-        }
-    }
-    Ok(())
-}
-
-fn install(root: &Root, arguments: &Install) -> anyhow::Result<ExitCode> {
+fn install(root: &Root, arguments: &Install) -> Outcome {
     let request = Request {
         builder: arguments.builder.map(Into::into),
         kernels: match (arguments.all, arguments.kernel.as_slice()) {
@@ -198,7 +143,7 @@ fn install(root: &Root, arguments: &Install) -> anyhow::Result<ExitCode> {
             true => json::document(&mut output, &document::Installation::done(&record, &findings))?,
             false => write!(output, "{}", text::files_written(&record, &findings))?,
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Exit::Done);
     }
     let options = InitramfsOptions {
         request,
@@ -219,24 +164,24 @@ fn install(root: &Root, arguments: &Install) -> anyhow::Result<ExitCode> {
             )?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
-fn remove(root: &Root, force: bool, as_json: bool) -> anyhow::Result<ExitCode> {
+fn remove(root: &Root, force: bool, as_json: bool) -> Outcome {
     let removed = with_progress(as_json, |progress| linux::remove_initramfs(root, force, progress))?;
     let mut output = io::stdout().lock();
     match as_json {
         true => json::document(&mut output, &document::Removal::of(&removed))?,
         false => write!(output, "{}", text::removed(&removed))?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 /// Acts, and shows meanwhile what takes long.
 fn with_progress<T>(
     as_json: bool,
     act: impl FnOnce(&mut dyn FnMut(Progress)) -> Result<T, InitramfsError>,
-) -> anyhow::Result<T> {
+) -> Outcome<T> {
     let bar = match !as_json && io::stderr().is_terminal() {
         true => ProgressBar::new_spinner(),
         false => ProgressBar::hidden(),
@@ -257,7 +202,7 @@ fn with_progress<T>(
     Ok(done?)
 }
 
-fn status(root: &Root, as_json: bool) -> anyhow::Result<ExitCode> {
+fn status(root: &Root, as_json: bool) -> Outcome {
     let status = linux::initramfs_status(root)?;
     let report = linux::read_report(root, CLAIM_REPORT.as_ref());
     // The last of its lines is the sum.
@@ -276,9 +221,5 @@ fn status(root: &Root, as_json: bool) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    Ok(match (status.is_absent(), status.is_in_order()) {
-        (true, _) => ExitCode::from(ABSENT),
-        (false, true) => ExitCode::SUCCESS,
-        (false, false) => ExitCode::FAILURE,
-    })
+    Ok(Exit::of_answer(!status.is_absent() && status.is_in_order()))
 }

@@ -1,8 +1,6 @@
 //! `reseat inventory`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
-use std::process::ExitCode;
 
 use reseat::linux::{self, Listing, Root};
 use reseat::model::finding::Finding;
@@ -12,7 +10,9 @@ use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity, is_gpu};
 use serde::Serialize;
 
-use crate::explain::explained;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::json;
 use crate::table::{or_dash, table};
 use crate::words;
 
@@ -27,9 +27,6 @@ pub(crate) struct Arguments {
     /// Asks each GPU for its serial number, but for those that are asleep; only root may.
     #[arg(long, conflicts_with = "json")]
     selectors: bool,
-    /// The directory that stands for `/`.
-    #[arg(long, value_name = "DIR", hide = true)]
-    root: Option<PathBuf>,
 }
 
 /// The schema of the JSON form: fields may be added under the same name.
@@ -60,12 +57,10 @@ struct FunctionRow {
 }
 
 /// Prints the inventory. Fails where a part of it could not be read, after printing the rest.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let root = arguments.root.as_deref().map(std::path::absolute).transpose()?;
-    let root = root.map_or_else(Root::system, Root::at);
-    let listing = linux::list(&root);
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
+    let listing = linux::list(root);
     if arguments.selectors {
-        return show_selectors(&root, &listing);
+        return show_selectors(root, &listing);
     }
     let mut inventory = Inventory {
         schema: SCHEMA,
@@ -73,12 +68,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         problems: problems(&listing),
     };
     for gpu in inventory::gpus(&listing.functions) {
-        let row = gpu_row(&root, &gpu, &mut inventory.problems);
+        let row = gpu_row(root, &gpu, &mut inventory.problems);
         inventory.gpus.push(row);
     }
     let mut output = io::stdout().lock();
     if arguments.json {
-        writeln!(output, "{}", explained(&inventory)?)?;
+        json::document(&mut output, &inventory)?;
     } else if inventory.gpus.is_empty() {
         writeln!(output, "no GPU")?;
     } else {
@@ -87,15 +82,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(tell(&inventory.problems))
 }
 
-/// Prints the problems. Returns failure if there are any.
-fn tell(problems: &[Finding]) -> ExitCode {
+/// Prints the problems. Where there are any, a part is missing.
+fn tell(problems: &[Finding]) -> Exit {
     for problem in problems {
         eprintln!("reseat: {}", words::line(problem));
     }
-    match problems.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    }
+    Exit::of_answer(problems.is_empty())
 }
 
 fn problems(listing: &Listing) -> Vec<Finding> {
@@ -104,7 +96,7 @@ fn problems(listing: &Listing) -> Vec<Finding> {
 }
 
 /// Prints what selectors there are for each GPU itself. Its other functions are of the same place.
-fn show_selectors(root: &Root, listing: &Listing) -> anyhow::Result<ExitCode> {
+fn show_selectors(root: &Root, listing: &Listing) -> Outcome {
     let mut problems = problems(listing);
     let (details, unread) = linux::details(root, &listing.functions, WantedDetails::ALL);
     problems.extend(unread);

@@ -6,14 +6,14 @@ mod baseline;
 mod claim;
 mod decode;
 mod evidence;
-mod explain;
+mod exit;
+mod failure;
 mod gpu;
 mod history;
 mod initramfs;
 mod inventory;
 mod json;
 mod quarantine;
-mod reasons;
 mod recover;
 mod report;
 mod return_to_service;
@@ -22,17 +22,23 @@ mod table;
 #[path = "../words/mod.rs"]
 mod words;
 
+use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::{env, io};
 
-use clap::{CommandFactory, Parser, Subcommand};
-use reseat::linux;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use reseat::linux::{self, Root};
+
+use crate::exit::Exit;
+use crate::failure::Outcome;
 
 /// Hands GPUs from one virtual machine to the next.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 struct Arguments {
+    /// The directory that stands for `/`.
+    #[arg(long, value_name = "DIR", global = true, hide = true)]
+    root: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -47,8 +53,6 @@ enum Command {
     ///
     /// All functions of the GPU, or none. It has to be chosen by the rules; one that is out of service is isolated instead.
     /// The report is written beside the boot's, as /run/reseat/claim-GPU.json.
-    ///
-    /// Exit status: 0 if the GPU is claimed, or there was nothing to do; 1 if not; 2 if the arguments make no sense.
     Claim(claim::Arguments),
     /// Show what the boot claim did.
     Report(report::Arguments),
@@ -74,9 +78,6 @@ enum Command {
     /// What a GPU is held against after a reset.
     Baseline(baseline::Arguments),
     /// Show what came of each reset, newest last, and what that says about FLR in each class: model, VBIOS and kernel.
-    ///
-    /// Exit status: 0 if all of it could be read, or there is none; 1 if a part could not, which is named after the rest;
-    /// 2 if the arguments make no sense.
     History(history::Arguments),
     /// Show what was seen in recoveries: what happened, and the GPU and its path before, between and after.
     Evidence(evidence::Arguments),
@@ -95,35 +96,44 @@ fn main() -> ExitCode {
     if let Some(status) = linux::serve(linux::OPERATOR_JOBS, env::args_os().skip(1)) {
         return status;
     }
-    let outcome = match Arguments::parse().command {
-        Command::Inventory(arguments) => inventory::run(&arguments),
-        Command::Claim(arguments) => claim::run(&arguments),
-        Command::Report(arguments) => report::run(&arguments),
-        Command::Rules(arguments) => rules::run(&arguments),
-        Command::Decode(arguments) => decode::run(&arguments),
-        Command::History(arguments) => history::run(&arguments),
-        Command::Recover(arguments) => recover::run(&arguments),
-        Command::Evidence(arguments) => evidence::run(&arguments),
-        Command::Baseline(arguments) => baseline::run(&arguments),
-        Command::Quarantine(arguments) => quarantine::run(&arguments),
-        Command::ReturnToService(arguments) => return_to_service::run(&arguments),
-        Command::Initramfs(arguments) => initramfs::run(&arguments),
-        Command::ManualPages { directory } => clap_mangen::generate_to(Arguments::command(), directory)
-            .map(|()| ExitCode::SUCCESS)
-            .map_err(anyhow::Error::from),
-    };
-    match outcome {
-        Ok(status) => status,
-        // Whoever read the output has had enough of it.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("reseat: {error:#}");
-            ExitCode::FAILURE
-        }
+    let parsed = command()
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    match parsed {
+        Ok(arguments) => match run(&arguments) {
+            Ok(exit) => exit.into(),
+            Err(failure) => failure.report().into(),
+        },
+        Err(error) => failure::usage(&error).into(),
     }
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let cause = error.downcast_ref::<io::Error>();
-    cause.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+/// The command line, with the exit statuses at the end of every command's help.
+fn command() -> clap::Command {
+    fn with_exit_statuses(command: clap::Command) -> clap::Command {
+        command.mut_subcommands(with_exit_statuses).after_help(exit::HELP)
+    }
+    with_exit_statuses(Arguments::command())
+}
+
+fn run(arguments: &Arguments) -> Outcome {
+    let root = arguments.root.as_deref().map(std::path::absolute).transpose()?;
+    let root = &root.map_or_else(Root::system, Root::at);
+    match &arguments.command {
+        Command::Inventory(arguments) => inventory::run(root, arguments),
+        Command::Claim(arguments) => claim::run(root, arguments),
+        Command::Report(arguments) => report::run(root, arguments),
+        Command::Rules(arguments) => rules::run(root, arguments),
+        Command::Decode(arguments) => decode::run(arguments),
+        Command::History(arguments) => history::run(root, arguments),
+        Command::Recover(arguments) => recover::run(root, arguments),
+        Command::Evidence(arguments) => evidence::run(root, arguments),
+        Command::Baseline(arguments) => baseline::run(root, arguments),
+        Command::Quarantine(arguments) => quarantine::run(root, arguments),
+        Command::ReturnToService(arguments) => return_to_service::run(root, arguments),
+        Command::Initramfs(arguments) => initramfs::run(arguments),
+        Command::ManualPages { directory } => clap_mangen::generate_to(command(), directory)
+            .map(|()| Exit::Done)
+            .map_err(Into::into),
+    }
 }

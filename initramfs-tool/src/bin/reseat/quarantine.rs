@@ -1,20 +1,19 @@
 //! `reseat quarantine`.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 
 use clap::Subcommand;
-use reseat::linux::{self, IsolationResult, QuarantineError, Root};
+use reseat::linux::{self, IsolationResult, Root};
 use reseat::model::finding::{Finding, Subject, id};
 use reseat::model::identification::{Identification, Likeness};
 use reseat::model::inventory;
 use reseat::records::quarantine::{Attempt, Ledger, Lost, Past, QuarantineEntry, State};
-use reseat::recovery::ExitStatus;
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
 
-use crate::gpu::GpuName;
-use crate::reasons::Reasons;
+use crate::exit::Exit;
+use crate::failure::{Outcome, in_one_line};
+use crate::gpu::{self, GpuName, gpu_help};
 use crate::recover::log;
 use crate::table::table;
 use crate::{json, words};
@@ -32,19 +31,14 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Show which GPUs are out of service, since when and why, and who has them.
-    ///
-    /// Exit status: 0 if the list is whole; 1 if it is damaged, so that every GPU counts as out of service; 2 wrong usage.
     List {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
     /// Take a GPU out of service. That is written down first, and outlives a reboot.
-    ///
-    /// Exit status: 0 out of service and out of everybody's reach; 1 nothing was done; 2 wrong usage; 6 out of service, and
-    /// somebody may still have it: `reseat quarantine apply` tries again.
     Add {
-        /// The GPU, by its address: 0000:65:00 or one of its functions, 0000:65:00.0.
+        #[arg(help = gpu_help!())]
         gpu: GpuName,
         /// Why.
         #[arg(long, value_name = "TEXT")]
@@ -53,15 +47,10 @@ enum Command {
     /// Put every GPU out of reach that is out of service, as reseat-quarantine.service does at boot.
     ///
     /// Where the list is damaged, those that the rules choose and those on vfio-pci.
-    ///
-    /// Exit status: 0 if all are out of reach; 1 if so, and the list is damaged or something else is wrong with it; 2 wrong
-    /// usage; 6 if one is not.
     Apply,
     /// Strike off a GPU that is not in this machine any more, and in whose place another one stands. Nothing is done to either.
     ///
     /// One that was pulled out of a place that is empty: `reseat return-to-service GPU --force --reason TEXT`.
-    ///
-    /// Exit status: 0 struck off; 1 nothing was changed; 2 wrong usage.
     Forget {
         /// The address that it had, as `reseat quarantine list` shows it: 0000:65:00.
         gpu: GpuName,
@@ -70,8 +59,6 @@ enum Command {
         reason: String,
     },
     /// After a damaged list, of which a copy was kept: let what is known count, and every other GPU be in service.
-    ///
-    /// Exit status: 0 done, or nothing was lost; 1 nothing was changed; 2 wrong usage.
     AcceptLoss {
         /// Why that is well. It is kept.
         #[arg(long, value_name = "TEXT")]
@@ -135,18 +122,17 @@ enum NowKind {
 }
 
 /// Does what is asked.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let root = Root::system();
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     match &arguments.command {
-        Command::List { json } => list(&root, *json),
-        Command::Add { gpu, reason } => add(&root, *gpu, reason),
-        Command::Apply => apply(&root),
-        Command::Forget { gpu, reason } => forget(&root, *gpu, reason),
-        Command::AcceptLoss { reason } => accept_loss(&root, reason),
+        Command::List { json } => list(root, *json),
+        Command::Add { gpu, reason } => add(root, *gpu, reason),
+        Command::Apply => apply(root),
+        Command::Forget { gpu, reason } => forget(root, *gpu, reason),
+        Command::AcceptLoss { reason } => accept_loss(root, reason),
     }
 }
 
-fn list(root: &Root, is_json: bool) -> anyhow::Result<ExitCode> {
+fn list(root: &Root, is_json: bool) -> Outcome {
     let state = linux::read_quarantine(root);
     let (ledger, corrupt) = match &state {
         State::Known(ledger) => (ledger, None),
@@ -174,10 +160,7 @@ fn list(root: &Root, is_json: bool) -> anyhow::Result<ExitCode> {
     for finding in &listing.findings {
         eprintln!("reseat: {}", words::line(finding));
     }
-    Ok(match listing.findings.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(Exit::of_answer(listing.findings.is_empty()))
 }
 
 fn rows<'a>(root: &Root, state: &'a State) -> Vec<Row<'a>> {
@@ -238,22 +221,19 @@ fn attempt(attempt: &Attempt) -> String {
     }
 }
 
-fn failed(error: &QuarantineError) -> Reasons {
-    Reasons(error.findings())
-}
-
-fn add(root: &Root, GpuName(device): GpuName, reason: &str) -> anyhow::Result<ExitCode> {
-    let isolation = linux::quarantine(root, device, reason).map_err(|error| failed(&error))?;
+fn add(root: &Root, gpu: GpuName, reason: &str) -> Outcome {
+    let device = gpu::device(root, gpu)?;
+    let isolation = linux::quarantine(root, device, reason).map_err(gpu::or_absent(root, device))?;
     let quarantined = Finding::note(id::QUARANTINED, Subject::gpu(device)).with("reason", reason);
     log(&words::line(&quarantined));
     writeln!(io::stdout(), "{}; {NEXT_BOOT}", in_words(device, &isolation))?;
     Ok(match isolation {
-        IsolationResult::Done | IsolationResult::NotThere => ExitCode::SUCCESS,
-        IsolationResult::Failed(_) => ExitCode::from(ExitStatus::NotQuarantined as u8),
+        IsolationResult::Done | IsolationResult::NotThere => Exit::Done,
+        IsolationResult::Failed(_) => Exit::NotMadeSafe,
     })
 }
 
-fn apply(root: &Root) -> anyhow::Result<ExitCode> {
+fn apply(root: &Root) -> Outcome {
     let applied = linux::apply_quarantine(root);
     let mut output = io::stdout().lock();
     let mut is_safe = true;
@@ -262,33 +242,33 @@ fn apply(root: &Root) -> anyhow::Result<ExitCode> {
         if let IsolationResult::Failed(findings) = isolation {
             is_safe = false;
             let not_isolated = Finding::error(id::NOT_ISOLATED, Subject::gpu(*device));
-            let reasons = Reasons([vec![not_isolated], findings.clone()].concat());
-            log(&reasons.to_string());
+            log(&in_one_line(&[vec![not_isolated], findings.clone()].concat()));
         }
     }
     for finding in &applied.findings {
         eprintln!("reseat: {}", words::line(finding));
     }
     Ok(match is_safe {
-        false => ExitCode::from(ExitStatus::NotQuarantined as u8),
-        true if applied.findings.is_empty() => ExitCode::SUCCESS,
-        true => ExitCode::FAILURE,
+        false => Exit::NotMadeSafe,
+        true if applied.findings.is_empty() => Exit::Done,
+        true => Exit::Unproven,
     })
 }
 
-fn forget(root: &Root, GpuName(device): GpuName, reason: &str) -> anyhow::Result<ExitCode> {
+fn forget(root: &Root, gpu: GpuName, reason: &str) -> Outcome {
+    let device = gpu::device(root, gpu)?;
     let mut output = io::stdout().lock();
-    for gpu in linux::forget_quarantined(root, device, reason).map_err(|error| failed(&error))? {
+    for gpu in linux::forget_quarantined(root, device, reason)? {
         let forgotten = Finding::note(id::FORGOTTEN, Subject::gpu(gpu.device));
         log(&words::line(&forgotten.with("gpu", &gpu).with("reason", reason)));
         writeln!(output, "{gpu}: struck off; {NEXT_BOOT}")?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
-fn accept_loss(root: &Root, reason: &str) -> anyhow::Result<ExitCode> {
+fn accept_loss(root: &Root, reason: &str) -> Outcome {
     let mut output = io::stdout().lock();
-    match linux::accept_quarantine_loss(root, reason).map_err(|error| failed(&error))? {
+    match linux::accept_quarantine_loss(root, reason)? {
         Some(lost) => {
             let accepted = Finding::note(id::LOSS_ACCEPTED, Subject::machine()).with("reason", reason);
             log(&words::line(&accepted.with("lost", &lost.reason)));
@@ -301,7 +281,7 @@ fn accept_loss(root: &Root, reason: &str) -> anyhow::Result<ExitCode> {
         }
         None => writeln!(output, "nothing was lost")?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 fn in_words(device: DeviceAddress, isolation: &IsolationResult) -> String {
@@ -309,8 +289,10 @@ fn in_words(device: DeviceAddress, isolation: &IsolationResult) -> String {
         IsolationResult::Done => format!("{device}: out of service, and out of reach"),
         IsolationResult::NotThere => format!("{device}: out of service, and not there"),
         IsolationResult::Failed(findings) => {
-            let reasons = Reasons(findings.clone());
-            format!("{device}: out of service, and NOT out of reach: {reasons}")
+            format!(
+                "{device}: out of service, and NOT out of reach: {}",
+                in_one_line(findings)
+            )
         }
     }
 }

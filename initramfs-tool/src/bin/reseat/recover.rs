@@ -2,48 +2,32 @@
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
-use reseat::linux::{self, RecoverError, RecoverOptions, Root};
+use reseat::linux::{self, RecoverOptions, Root};
 use reseat::model::finding::{Finding, id};
-use reseat::recovery::{EVENT_SCHEMA, ExitStatus, LadderStep, RecoveryEvent};
+use reseat::recovery::{EVENT_SCHEMA, LadderStep, RecoveryEvent};
 use reseat::report::Tone;
 use reseat_core::decision::{self, Rung};
 use reseat_core::recovery::Observation;
 use serde::Serialize;
 
-use crate::gpu::GpuName;
-use crate::reasons::Reasons;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::gpu::{self, GpuName, gpu_help};
 use crate::{json, words};
 
 /// Arguments of `reseat recover`.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Exit status: 0 recovered and verified; 1 not begun, or reseat failed; 2 wrong usage; \
-                        3 unverified, which is not recovered; 4 refused, as a GPU is that is out of service; 5 out of service now; \
-                        6 ought to be out of service and could not be taken out of it. \
-                        With --dry-run, 0 if a rung would be begun and 4 if not."
-)]
 pub(crate) struct Arguments {
-    /// The GPU, by its address: 0000:65:00 or one of its functions, 0000:65:00.0.
+    #[arg(help = gpu_help!())]
     gpu: GpuName,
     /// Only say what would be done, why, and whom each rung would hit.
     #[arg(long)]
     dry_run: bool,
-    /// The directory that stands for `/`: a copy of another machine's files, for its plan.
-    #[arg(
-        long,
-        value_name = "DIRECTORY",
-        default_value = "/",
-        requires = "dry_run",
-        hide_default_value = true
-    )]
-    root: PathBuf,
     /// The highest rung allowed [default: as /etc/reseat/reseat.toml says, else bmc-power].
     #[arg(long, value_parser = rungs())]
     highest: Option<Rung>,
@@ -82,9 +66,9 @@ enum Preference {
 }
 
 /// Recovers a GPU.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let root = Root::at(&arguments.root);
-    let contract = linux::contract(&root)?;
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
+    let device = gpu::device(root, arguments.gpu)?;
+    let contract = linux::contract(root)?;
     let highest = arguments.highest.or(contract.highest);
     let options = RecoverOptions {
         dry_run: arguments.dry_run,
@@ -101,29 +85,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         resume: arguments.resume,
         trial: false,
     };
-    let GpuName(device) = arguments.gpu;
     let mut reporter = Reporter::new(arguments.json);
     let mut rung_comes = false;
-    let end = linux::recover(&root, device, &options, &mut |event| {
+    let end = linux::recover(root, device, &options, &mut |event| {
         if let RecoveryEvent::Decided { rung, .. } = event {
             rung_comes = rung.is_some();
         }
         reporter.report(event);
     });
     reporter.finish();
-    let end = match end {
-        Err(error @ RecoverError::OutOfService(_)) => {
-            eprintln!("reseat: {}", Reasons(error.findings()));
-            return Ok(ExitCode::from(ExitStatus::Refused as u8));
-        }
-        end => end.map_err(|error| Reasons(error.findings()))?,
-    };
-    let status = match end {
-        Some(end) => ExitStatus::from(end),
-        None if rung_comes => ExitStatus::Recovered,
-        None => ExitStatus::Refused,
-    };
-    Ok(ExitCode::from(status as u8))
+    Ok(match end.map_err(gpu::or_absent(root, device))? {
+        Some(end) => end.into(),
+        None if rung_comes => Exit::Done,
+        None => Exit::Refused,
+    })
 }
 
 /// A line of the event stream.

@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use anyhow::anyhow;
 use reseat::linux::{self, CLAIM_REPORT, Root};
 use reseat::report::Report;
 
-use crate::explain::explained;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::json;
 use crate::table::{or_dash, table};
 use crate::words;
 
@@ -24,13 +24,12 @@ pub(crate) struct Arguments {
 }
 
 /// Prints the report.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let report = linux::read_report(&Root::system(), &std::path::absolute(&arguments.file)?);
-    let report = report.map_err(|error| anyhow!(words::line(&error.finding())))?;
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
+    let report = linux::read_report(root, &std::path::absolute(&arguments.file)?)?;
     let mut output = io::stdout().lock();
     if arguments.json {
-        writeln!(output, "{}", explained(&report)?)?;
-        return Ok(ExitCode::SUCCESS);
+        json::document(&mut output, &report)?;
+        return Ok(Exit::of_answer(report.complete));
     }
     for (_, line) in words::report::lines(&report) {
         writeln!(output, "{line}")?;
@@ -38,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if !report.gpus.is_empty() {
         writeln!(output, "\n{}", functions(&report))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::of_answer(report.complete))
 }
 
 fn functions(report: &Report) -> String {

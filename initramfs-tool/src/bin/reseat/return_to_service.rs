@@ -1,29 +1,22 @@
 //! `reseat return-to-service`.
 
-use std::process::ExitCode;
-
 use reseat::linux::{self, IsolationResult, Return, Returned, Root};
 use reseat::model::finding::{Finding, Subject, id};
-use reseat::recovery::ExitStatus;
 use reseat_core::address::DeviceAddress;
 use reseat_core::recovery::End;
 use serde::Serialize;
 
-use crate::gpu::GpuName;
+use crate::exit::Exit;
+use crate::failure::{Outcome, in_one_line};
+use crate::gpu::{self, GpuName, gpu_help};
 use crate::quarantine::NEXT_BOOT;
-use crate::reasons::Reasons;
 use crate::recover::{Reporter, log};
 use crate::words;
 
 /// Arguments of `reseat return-to-service`.
 #[derive(clap::Args)]
-#[command(
-    after_help = "Exit status: 0 in service again; 1 not begun, or reseat failed, or in service by force and without its \
-                        driver; 2 wrong usage; 3 a reset was unverified; 4 refused; 5 still out of service; \
-                        6 still out of service, and not out of reach. After 3 and 4 it is out of service as well."
-)]
 pub(crate) struct Arguments {
-    /// The GPU, by its address: 0000:65:00 or one of its functions, 0000:65:00.0.
+    #[arg(help = gpu_help!())]
     gpu: GpuName,
     /// How many resets have to be verified.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -40,26 +33,25 @@ pub(crate) struct Arguments {
 }
 
 /// Takes a GPU back into service.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let GpuName(device) = arguments.gpu;
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
+    let device = gpu::device(root, arguments.gpu)?;
     let how = match &arguments.reason {
         Some(reason) => Return::Force(reason.clone()),
         None => Return::Resets(arguments.resets),
     };
-    let root = Root::system();
-    let contract = linux::contract(&root)?;
+    let contract = linux::contract(root)?;
     let mut reporter = Reporter::new(arguments.json);
-    let returned = linux::return_to_service(&root, device, &how, &contract, &mut |event| reporter.report(event));
+    let returned = linux::return_to_service(root, device, &how, &contract, &mut |event| reporter.report(event));
     let status = match &returned {
         Ok(returned) => {
             reporter.add(&Ended::of(device, returned));
             report(device, &how, returned)
         }
-        Err(_) => ExitStatus::Error,
+        Err(_) => Exit::Failed,
     };
     reporter.finish();
-    returned.map_err(|error| Reasons(error.findings()))?;
-    Ok(ExitCode::from(status as u8))
+    returned.map_err(gpu::or_absent(root, device))?;
+    Ok(status)
 }
 
 /// The last line of the event stream.
@@ -96,36 +88,36 @@ impl<'a> Ended<'a> {
     }
 }
 
-fn report(device: DeviceAddress, how: &Return, returned: &Returned) -> ExitStatus {
+fn report(device: DeviceAddress, how: &Return, returned: &Returned) -> Exit {
     match returned {
         Returned::Back => {
             log_return(device, how);
             eprintln!("reseat: {device} is in service again; {NEXT_BOOT}");
-            ExitStatus::Recovered
+            Exit::Done
         }
         Returned::BackWithoutDriver(findings) => {
             log_return(device, how);
             eprintln!(
                 "reseat: {device} is in service again by force, and its driver does not have it: {}",
-                lines(findings)
+                in_one_line(findings)
             );
-            ExitStatus::Error
+            Exit::Failed
         }
         Returned::Unproven { end, isolation } => {
             let text = end.map_or_else(|| "it could not be isolated".to_owned(), |end| end.to_string());
             still_out(device, &text, isolation);
             match (isolation, end) {
-                (IsolationResult::Failed(_), _) => ExitStatus::NotQuarantined,
-                (_, Some(End::Unverified { .. })) => ExitStatus::Unverified,
-                (_, Some(End::Refused(_))) => ExitStatus::Refused,
-                (_, None | Some(End::Recovered { .. } | End::OutOfService { .. })) => ExitStatus::OutOfService,
+                (IsolationResult::Failed(_), _) => Exit::NotMadeSafe,
+                (_, Some(End::Unverified { .. })) => Exit::Unproven,
+                (_, Some(End::Refused(_))) => Exit::Refused,
+                (_, None | Some(End::Recovered { .. } | End::OutOfService { .. })) => Exit::OutOfService,
             }
         }
         Returned::NotHandedOver { findings, isolation } => {
-            still_out(device, &lines(findings), isolation);
+            still_out(device, &in_one_line(findings), isolation);
             match isolation {
-                IsolationResult::Failed(_) => ExitStatus::NotQuarantined,
-                IsolationResult::Done | IsolationResult::NotThere => ExitStatus::OutOfService,
+                IsolationResult::Failed(_) => Exit::NotMadeSafe,
+                IsolationResult::Done | IsolationResult::NotThere => Exit::OutOfService,
             }
         }
     }
@@ -142,11 +134,6 @@ fn log_return(device: DeviceAddress, how: &Return) {
 fn still_out(device: DeviceAddress, why: &str, isolation: &IsolationResult) {
     eprintln!("reseat: {device} is still out of service: {why}");
     if let IsolationResult::Failed(findings) = isolation {
-        eprintln!("reseat: {device} is not out of reach: {}", lines(findings));
+        eprintln!("reseat: {device} is not out of reach: {}", in_one_line(findings));
     }
-}
-
-/// Findings in one line.
-fn lines(findings: &[Finding]) -> String {
-    Reasons(findings.to_vec()).to_string()
 }

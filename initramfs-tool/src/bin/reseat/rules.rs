@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::Subcommand;
 use reseat::linux::{self, Checked, Root};
 use reseat::rules::Switch;
 
-use crate::explain::explained;
+use crate::exit::Exit;
+use crate::failure::Outcome;
+use crate::json;
 use crate::words;
 
 /// Arguments of `reseat rules`.
@@ -24,10 +25,6 @@ enum Command {
     ///
     /// The rules are those of the file and those of this boot's kernel command line, as in a boot; a switch that stands there
     /// (`reseat=off`) is named. A user who is not root sees the same, but for serial numbers, which only root may read.
-    ///
-    /// Exit status: 0 if everything would be claimed as the rules say; 1 if a rule comes to nothing, a GPU would be refused,
-    /// or something else is not in order, what the file says of recovery included; 2 if a rule cannot be understood, the file
-    /// cannot be read, or the arguments make no sense.
     Check(Check),
 }
 
@@ -39,28 +36,21 @@ struct Check {
     /// Print the report of a dry run, JSON of the schema reseat.claim/2.
     #[arg(long)]
     json: bool,
-    /// The directory that stands for `/`.
-    #[arg(long, value_name = "DIR", hide = true)]
-    root: Option<PathBuf>,
 }
 
-const NOT_IN_ORDER: u8 = 1;
-const NOT_UNDERSTOOD: u8 = 2;
-
 /// Prints what the rules come to.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     let Command::Check(check) = &arguments.command;
     let rules = check.rules.as_deref().map(std::path::absolute).transpose()?;
-    let root = check.root.as_deref().map(std::path::absolute).transpose()?;
     let Checked {
         report,
         understood,
         switch,
         recovery_policy,
-    } = linux::check_rules(&root.map_or_else(Root::system, Root::at), rules);
+    } = linux::check_rules(root, rules);
     let mut output = io::stdout().lock();
     if check.json {
-        writeln!(output, "{}", explained(&report)?)?;
+        json::document(&mut output, &report)?;
     } else {
         for (_, line) in words::report::lines(&report) {
             writeln!(output, "{line}")?;
@@ -75,10 +65,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Some(problem) = &recovery_policy {
         eprintln!("reseat: {}", words::line(problem));
     }
-    Ok(match (understood, report.complete && recovery_policy.is_none()) {
-        (false, _) => ExitCode::from(NOT_UNDERSTOOD),
-        (true, false) => ExitCode::from(NOT_IN_ORDER),
-        (true, true) => ExitCode::SUCCESS,
+    Ok(match (understood, Exit::of_check(&report)) {
+        (false, _) => Exit::Usage,
+        (true, Exit::Done) => Exit::of_answer(recovery_policy.is_none()),
+        (true, exit) => exit,
     })
 }
 

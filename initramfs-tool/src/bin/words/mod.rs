@@ -16,6 +16,8 @@ use sentences;
 #[cfg(feature = "operator")]
 pub(crate) mod bundle;
 mod claim;
+#[cfg(feature = "operator")]
+mod command;
 mod decode;
 #[cfg(feature = "operator")]
 pub(crate) mod events;
@@ -35,6 +37,8 @@ type Steps = (&'static str, &'static [&'static str]);
 const COMMON_SENTENCES: &[&str] = &[machine::SENTENCES, claim::SENTENCES];
 const SENTENCES: &[&[Sentence]] = &[
     #[cfg(feature = "operator")]
+    command::SENTENCES,
+    #[cfg(feature = "operator")]
     recovery::SENTENCES,
     #[cfg(feature = "operator")]
     initramfs::SENTENCES,
@@ -44,6 +48,8 @@ const SENTENCES: &[&[Sentence]] = &[
 const STEPS: &[&[Steps]] = &[
     machine::STEPS,
     claim::STEPS,
+    #[cfg(feature = "operator")]
+    command::STEPS,
     #[cfg(feature = "operator")]
     recovery::STEPS,
     #[cfg(feature = "operator")]
@@ -216,6 +222,23 @@ mod tests {
         assert_eq!(
             sentence(&finding),
             "it is the only display of this machine (only-display)"
+        );
+    }
+
+    #[cfg(feature = "operator")]
+    #[test]
+    fn in_json_a_finding_has_its_sentence_and_steps_behind_its_fields() {
+        let finding = Finding::error(id::FILE_UNREADABLE, Subject::file("/x"))
+            .with("cause", "permission denied")
+            .remedy(id::RUN_AS_ROOT);
+        let json = json(&finding);
+        assert_eq!(serde_json::from_value::<Finding>(json.clone()).unwrap(), finding);
+        assert_eq!(json["message"], "cannot read /x: permission denied");
+        assert_eq!(json["help"], serde_json::json!(["run as root"]));
+        let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
+        assert_eq!(
+            keys,
+            ["id", "severity", "subject", "evidence", "remedy", "message", "help"]
         );
     }
 

@@ -20,12 +20,14 @@ macro_rules! findings {
 use findings;
 
 mod claim;
+mod command;
 mod decode;
 mod initramfs;
 mod machine;
 mod recovery;
 
 pub use claim::*;
+pub use command::*;
 pub use decode::*;
 pub use initramfs::*;
 pub use machine::*;
@@ -34,10 +36,18 @@ pub use recovery::*;
 use super::{Id, Remedy};
 
 /// Every id, by area.
-pub const ALL: &[&[Id]] = &[machine::IDS, claim::IDS, recovery::IDS, initramfs::IDS, decode::IDS];
+pub const ALL: &[&[Id]] = &[
+    command::IDS,
+    machine::IDS,
+    claim::IDS,
+    recovery::IDS,
+    initramfs::IDS,
+    decode::IDS,
+];
 
 /// Every way out, by area.
 pub const REMEDIES: &[&[Remedy]] = &[
+    command::WAYS,
     machine::WAYS,
     claim::WAYS,
     recovery::WAYS,
