@@ -11,8 +11,6 @@ macro_rules! sentences {
     ($(($id:literal, $template:literal $(,)?)),* $(,)?) => { concat!($($id, "\t", $template, "\n"),*) };
 }
 
-use sentences;
-
 mod claim;
 mod initramfs;
 mod machine;
