@@ -1,6 +1,6 @@
 //! The claim.
 
-use super::{Steps, sentences};
+use super::Steps;
 
 pub(super) const SENTENCES: &str = sentences![
     (

@@ -1,6 +1,6 @@
 //! Files, functions and programs, in any command.
 
-use super::{Steps, sentences};
+use super::Steps;
 
 pub(super) const SENTENCES: &str = sentences![
     ("file-unreadable", "cannot read {subject}: {cause}"),

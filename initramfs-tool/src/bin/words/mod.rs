@@ -11,8 +11,6 @@ macro_rules! sentences {
     ($(($id:literal, $template:literal $(,)?)),* $(,)?) => { concat!($($id, "\t", $template, "\n"),*) };
 }
 
-use sentences;
-
 #[cfg(feature = "operator")]
 pub(crate) mod bundle;
 mod claim;

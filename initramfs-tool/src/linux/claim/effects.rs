@@ -95,23 +95,20 @@ impl<'a> Effects<'a> {
     fn probe(&mut self, function: FunctionAddress) -> Result<OperationAnswer, Failure> {
         let directory = self.directory(function)?;
         let unreadable =
-            |error: &dyn Error| about(function, id::CONFIG_UNREADABLE, |finding| finding.with("cause", error));
+            |error: &dyn Error| Failure::other(about(function, id::CONFIG_UNREADABLE).with("cause", error));
         let mut config = ConfigFile::open_in(directory).map_err(|error| unreadable(&error))?;
         // Whether the root port above lets RRS be seen is not known here; no GPU's vendor is 0001.
         let presence = Presence::read(&mut config, RrsVisibility::Enabled);
         let identity = match presence.map_err(|error| unreadable(&error))? {
             Presence::Ready(identity) => identity,
-            Presence::Absent => return Err(about(function, id::FUNCTION_ABSENT, |it| it)),
-            Presence::NotReady => return Err(about(function, id::FUNCTION_NOT_READY, |it| it)),
-            Presence::Zero => return Err(about(function, id::FUNCTION_READS_ZERO, |it| it)),
+            Presence::Absent => return Err(Failure::other(about(function, id::FUNCTION_ABSENT))),
+            Presence::NotReady => return Err(Failure::other(about(function, id::FUNCTION_NOT_READY))),
+            Presence::Zero => return Err(Failure::other(about(function, id::FUNCTION_READS_ZERO))),
         };
         let pointer = CapabilityPointer::read(&mut config).map_err(|error| unreadable(&error))?;
         // Where the power state cannot be verified, nothing is begun.
-        let power = PowerManagement::search(config, pointer.unwrap_or(CapabilityPointer::None)).map_err(|end| {
-            about(function, id::POWER_STATE_UNVERIFIABLE, |finding| {
-                finding.with("list", end)
-            })
-        })?;
+        let power = PowerManagement::search(config, pointer.unwrap_or(CapabilityPointer::None))
+            .map_err(|end| Failure::other(about(function, id::POWER_STATE_UNVERIFIABLE).with("list", end)))?;
         let control = directory.read_to_write(Attribute::PowerControl.file());
         let answer = OperationAnswer::Present {
             identity,
@@ -188,21 +185,21 @@ impl<'a> Effects<'a> {
         let power_management = match self.power.get_mut(&function) {
             Some(Some(power_management)) => power_management,
             Some(None) => return Ok(None),
-            None => return Err(about(function, id::FUNCTION_NOT_PROBED, |it| it)),
+            None => return Err(Failure::other(about(function, id::FUNCTION_NOT_PROBED))),
         };
         match power_management.control_status() {
             Ok(control_status) => Ok(Some(PmcsrReading::State(control_status.power_state()))),
             Err(ViewError::Register(RegisterError::AllOnes { .. })) => Ok(Some(PmcsrReading::AllOnes)),
-            Err(error) => Err(about(function, id::PMCSR_UNREADABLE, |finding| {
-                finding.with("cause", error)
-            })),
+            Err(error) => Err(Failure::other(
+                about(function, id::PMCSR_UNREADABLE).with("cause", error),
+            )),
         }
     }
 }
 
-/// A failure at a function, with the facts that `add` gives it.
-fn about(function: FunctionAddress, id: Id, add: impl FnOnce(Finding) -> Finding) -> Failure {
-    Failure::other(add(Finding::error(id, Subject::function(function))))
+#[inline(never)]
+fn about(function: FunctionAddress, id: Id) -> Finding {
+    Finding::error(id, Subject::function(function))
 }
 
 /// What the driver core or vfio-pci means by the error of a bind to it.

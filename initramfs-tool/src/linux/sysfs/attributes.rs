@@ -35,6 +35,7 @@ pub enum FileError {
 
 impl FileError {
     /// The error as a finding.
+    #[inline(never)]
     pub fn finding(&self) -> Finding {
         match self {
             Self::Read { path, cause } => Finding::error(id::FILE_UNREADABLE, Subject::file(path)).with("cause", cause),

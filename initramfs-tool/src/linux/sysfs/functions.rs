@@ -80,8 +80,8 @@ fn read(directory: &Directory, address: FunctionAddress) -> Result<Function, Fin
     Ok(Function {
         address,
         identity: Identity {
-            vendor: number(directory, "vendor", 4, |digits| u16::from_str_radix(digits, 16).ok())?,
-            device: number(directory, "device", 4, |digits| u16::from_str_radix(digits, 16).ok())?,
+            vendor: number(directory, "vendor", 4, sixteen_bits)?,
+            device: number(directory, "device", 4, sixteen_bits)?,
         },
         class: number(directory, "class", 6, |digits| digits.parse().ok())?,
         driver: link("driver")?,
@@ -109,11 +109,18 @@ fn number<T>(
     text.strip_prefix("0x")
         .filter(|text| text.len() == digits)
         .and_then(parse)
-        .ok_or_else(|| {
-            Finding::error(id::NUMBER_MALFORMED, Subject::file(directory.file(file)))
-                .with("text", &text)
-                .with("digits", digits)
-        })
+        .ok_or_else(|| malformed(directory, file, &text, digits))
+}
+
+#[inline(never)]
+fn malformed(directory: &Directory, file: &str, text: &str, digits: usize) -> Finding {
+    Finding::error(id::NUMBER_MALFORMED, Subject::file(directory.file(file)))
+        .with("text", text)
+        .with("digits", digits)
+}
+
+fn sixteen_bits(digits: &str) -> Option<u16> {
+    u16::from_str_radix(digits, 16).ok()
 }
 
 /// The number that sysfs has given a function's directory. sysfs counts upwards, so that a function which appears later, or
@@ -147,7 +154,7 @@ pub fn power_of(root: &Root, address: FunctionAddress) -> Result<(Option<String>
 /// The subsystem vendor and subsystem ID of a function.
 pub(crate) fn subsystem(root: &Root, function: FunctionAddress) -> Result<Identity, Finding> {
     let directory = Directory::open(root.function(function)).map_err(|error| error.finding())?;
-    let number = |file| number(&directory, file, 4, |digits| u16::from_str_radix(digits, 16).ok());
+    let number = |file| number(&directory, file, 4, sixteen_bits);
     Ok(Identity {
         vendor: number("subsystem_vendor")?,
         device: number("subsystem_device")?,
