@@ -121,7 +121,7 @@ fn settle(running: &Running) -> Result<()> {
 }
 
 /// Switches the slot of a GPU off and on, and waits until its functions are there.
-pub(crate) fn cycle(running: &Running, gpu: &Gpu) -> Result<()> {
+fn cycle(running: &Running, gpu: &Gpu) -> Result<()> {
     let script = format!("cd /sys/bus/pci/slots/{} && echo 0 >power && echo 1 >power", gpu.slot);
     let ended = running.run(&script, SOON)?;
     ensure!(ended.status == 0, "{ended:?}");

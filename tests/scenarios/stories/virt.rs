@@ -9,22 +9,20 @@ use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::{device_accesses, now};
 use reseat_scenarios::contract::{rung, verdict};
 use reseat_scenarios::{Rules, Running, Scene, Stage, faults};
-use reseat_vm::files::GuestFile;
 use reseat_vm::initramfs::Image;
 use reseat_vm::machine::Iommu;
 use serde_json::{Map, Value, json};
 
-use crate::hot;
-
 const RULES: &str = "[[claim]]\nselect = \"0000:01:00.0@10de:2489\"\n";
+
+/// How a recovery ends whose outcome could not be verified.
+const UNVERIFIED: i32 = 3;
 
 fn twins<'a>(stage: &'a Stage, name: &'a str, image: Image) -> Scene<'a> {
     Scene::new(stage, name, image)
         .traced()
         .gpu(BoardDesign::new(Vendor::Nvidia, 2))
         .gpu(BoardDesign::new(Vendor::Nvidia, 2))
-        // For what is claimed on the running machine.
-        .on_the_root([GuestFile::new("etc/reseat/reseat.toml", RULES)])
 }
 
 pub(crate) fn one_is_claimed_and_nouveau_has_the_other(stage: &Stage) -> Result<()> {
@@ -57,23 +55,24 @@ pub(crate) fn one_is_claimed_and_nouveau_has_the_other(stage: &Stage) -> Result<
 
     let report = running.report()?;
     recovered(&running).context("a recovery")?;
-    back_from_a_power_cycle(&running).context("a power cycle")?;
     drop(running);
     the_report_is_that_of_x86_64(stage, &report)
 }
 
-/// What the table of recoveries has, in short.
+/// What the table of recoveries has, in short. The registers behind a BAR cannot be read there: what was reset is well, and not
+/// called recovered.
 fn recovered(running: &Running) -> Result<()> {
     let (gpu, twin) = (running.gpu(0)?, running.gpu(1)?);
     running.shell(&format!("reseat baseline save {}", gpu.device))?;
-    for (case, by) in [
-        (faults::OFF_THE_BUS, rung::SBR),
-        (faults::REGISTERS_DEAD, rung::SBR),
-        (faults::HEALTHY, rung::FLR),
-    ] {
+    for (case, by) in [(faults::OFF_THE_BUS, rung::SBR), (faults::HEALTHY, rung::FLR)] {
         let begin = now();
         let recovery = running.recover(gpu, &case, "")?;
-        ensure!(recovery.by() == Some(by), "{}: {}", case.name, recovery.told());
+        ensure!(
+            recovery.status == UNVERIFIED && recovery.well && recovery.rungs() == [by],
+            "{}: {}",
+            case.name,
+            recovery.told()
+        );
         running.check_all_pinned(gpu)?;
         let resets = running.port_resets(begin, now())?;
         ensure!(
@@ -84,18 +83,6 @@ fn recovered(running: &Running) -> Result<()> {
         ensure!(twin.is_well()?, "{:?}", twin.truth()?);
     }
     Ok(())
-}
-
-/// Its slot is switched off and on. No udev for aarch64 is in the bed: what its rule runs is run here.
-fn back_from_a_power_cycle(running: &Running) -> Result<()> {
-    let gpu = running.gpu(0)?;
-    let keeper = running.keep_slots();
-    hot::cycle(running, gpu)?;
-    ensure!(keeper.refills()?.len() == 1, "{:?}", keeper.refills()?);
-    for function in 0..gpu.functions() {
-        running.shell(&format!("reseat claim --function {}", gpu.function(function)))?;
-    }
-    running.check_all_pinned(gpu)
 }
 
 /// The kernel put the function into a group because the SMMU told it to, vfio gives the group out, and the report has it.
