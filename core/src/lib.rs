@@ -47,6 +47,8 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+// Firmware is built by older compilers: `rust-version` is the crate's own.
+#![deny(clippy::incompatible_msrv)]
 // What hardware answers never ends the program: nothing here may be able to panic.
 #![cfg_attr(
     not(test),

@@ -66,7 +66,7 @@ impl Method {
     }
 }
 
-/// ResetUnavailable a method is not to be had.
+/// The reason why a method is not to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
