@@ -41,7 +41,7 @@
 //! let pointer = header.capability_pointer().ok_or("unknown header layout")?;
 //! let list: StandardList<_> = StandardList::read(&mut space, pointer);
 //! let mut express = Express::find(&list, &mut space).ok_or("not a PCIe function")?;
-//! assert!(express.device_capabilities()?.function_level_reset());
+//! assert!(express.device_capabilities()?.function_level_reset_capability());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

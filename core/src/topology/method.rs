@@ -52,18 +52,6 @@ impl Method {
         Self::DetachSbr,
         Self::SlotPower,
     ];
-
-    /// Its name in the kernel's `reset_method`, where it has one.
-    pub const fn kernel_name(self) -> Option<&'static str> {
-        match self {
-            Self::Flr => Some("flr"),
-            Self::AdvancedFeaturesFlr => Some("af_flr"),
-            Self::PowerManagement => Some("pm"),
-            Self::Bus => Some("bus"),
-            Self::CxlBus => Some("cxl_bus"),
-            Self::HotReset | Self::DetachSbr | Self::SlotPower => None,
-        }
-    }
 }
 
 /// The reason why a method is not to be had.
