@@ -45,6 +45,7 @@ pub mod advanced_features;
 pub mod aer;
 pub mod ari;
 pub mod designated_vendor_specific;
+mod detection;
 pub mod dpc;
 pub mod express;
 pub mod extended_space;

@@ -154,7 +154,7 @@ impl Next {
     }
 }
 
-/// SkipReason nothing is done.
+/// The reason why nothing is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -237,11 +237,11 @@ impl fmt::Display for Branch {
 pub struct Skipped {
     /// Which.
     pub rung: Rung,
-    /// SkipReason.
+    /// The reason.
     pub why: SkipReason,
 }
 
-/// SkipReason a rung was passed over.
+/// The reason why a rung was passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

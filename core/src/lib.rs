@@ -41,12 +41,14 @@
 //! let pointer = header.capability_pointer().ok_or("unknown header layout")?;
 //! let list: StandardList<_> = StandardList::read(&mut space, pointer);
 //! let mut express = Express::find(&list, &mut space).ok_or("not a PCIe function")?;
-//! assert!(express.device_capabilities()?.function_level_reset());
+//! assert!(express.device_capabilities()?.function_level_reset_capability());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 #![no_std]
 #![forbid(unsafe_code)]
+// Firmware is built by older compilers: `rust-version` is the crate's own.
+#![deny(clippy::incompatible_msrv)]
 // What hardware answers never ends the program: nothing here may be able to panic.
 #![cfg_attr(
     not(test),

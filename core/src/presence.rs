@@ -21,6 +21,7 @@
 
 use core::fmt;
 
+pub use crate::capability::express::root::RrsVisibility;
 use crate::capability::express::{Express, LinkCapabilities, LinkStatus};
 use crate::config::{ConfigRead, Offset};
 use crate::header::Identity;
@@ -36,20 +37,6 @@ const HEADER_TYPE: Offset = Offset::at::<0x0c>();
 
 /// The Vendor ID that a root port returns in place of a request retry.
 const RRS_VENDOR: u16 = 0x0001;
-
-/// Whether the root port above the function answers for it while it asks for retries.
-///
-/// Its [`RootControl`](crate::capability::express::RootControl) says so; there is no default.
-#[doc(alias = "CRSVisible")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum RrsVisibility {
-    /// Vendor ID `0001` means "not ready".
-    Enabled,
-    /// The root port retries by itself; Vendor ID `0001` is a vendor like any other.
-    Disabled,
-}
 
 /// What the first register of a function says about the function.
 ///

@@ -49,14 +49,18 @@
 //! ```
 
 mod action;
+mod answer;
 mod climb;
 mod end;
 mod machine;
+mod position;
 mod script;
+mod state;
 mod survey;
 mod wait;
 
-pub use self::action::{Action, Failure, Heard, Observation, Order, Progress, Ticket, Trouble};
+pub use self::action::{Action, Heard, Order, Progress, Ticket};
+pub use self::answer::{Failure, Observation, Trouble};
 pub use self::end::{ClassChange, End, Outcome, Quarantine, Reason, Record};
 pub use self::machine::{Awaited, Recovery, Waiting};
 pub use self::wait::{TimedOut, Wait};

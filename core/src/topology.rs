@@ -233,7 +233,7 @@ impl Link {
     }
 }
 
-/// ResetUnavailable functions make no topology.
+/// The reason why functions make no topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum TopologyError {

@@ -25,7 +25,7 @@
 //!
 //! ```
 //! use reseat_core::health::{Boot, Reading};
-//! use reseat_core::vendor::{Check, BarRegister};
+//! use reseat_core::vendor::{BarRegister, Check};
 //!
 //! let mut inquiry = Check::of("10de:2330".parse()?, "030200".parse()?).begin();
 //! while let Some(register) = inquiry.next_register() {

@@ -39,7 +39,10 @@ fuzz_target!(|bytes: &[u8]| {
     if rung.above_flr() {
         assert_ne!(facts.surroundings.fabric, Fabric::Unknown);
     } else {
-        assert!(facts.surroundings.link.admit().is_ok() && matches!(facts.surroundings.answer, Answer::Ready | Answer::Half));
+        assert!(
+            facts.surroundings.link.admit().is_ok()
+                && matches!(facts.surroundings.answer, Answer::Ready | Answer::Half)
+        );
     }
     let known = match rung {
         Rung::KernelPm => facts.surroundings.pm == Availability::Available,
@@ -52,7 +55,8 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Rung::SlotPower => {
             let domain = Exclusivity::Exclusive;
-            facts.surroundings.slot_power == SlotPower::Controller { domain } && facts.surroundings.hotplug == HotplugOwner::Os
+            facts.surroundings.slot_power == SlotPower::Controller { domain }
+                && facts.surroundings.hotplug == HotplugOwner::Os
         }
         Rung::BmcPower => {
             let domain = Exclusivity::Exclusive;

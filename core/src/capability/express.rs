@@ -23,7 +23,8 @@
 mod device;
 mod link;
 mod link2;
-mod root;
+// `presence` has the public path of the field's type.
+pub(crate) mod root;
 mod slot;
 
 use bitfield_struct::bitfield;

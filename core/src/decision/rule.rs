@@ -116,7 +116,7 @@ fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Skip
     }
 }
 
-/// SkipReason nothing may be written to the function, if so.
+/// Returns why nothing may be written to the function, if so.
 const fn unwritable(facts: &Facts) -> Option<SkipReason> {
     match (facts.surroundings.link, facts.surroundings.answer) {
         (PortLink::Inactive | PortLink::Unreadable, _) => Some(SkipReason::LinkNotActive),

@@ -2,12 +2,13 @@
 
 use core::time::Duration;
 
-use super::action::{Failure, Observation, Trouble};
+use super::answer::{Failure, Observation, Trouble};
 use super::end::{End, Outcome, Reason, Record};
-use super::machine::{AfterRecord, Pause, Place, Recovery, State};
-use super::script::{PUT_BACK, step};
+use super::machine::Recovery;
+use super::position::Climb;
+use super::state::{AfterRecord, Pause, Place, State};
 use super::wait::Wait;
-use crate::decision::{Answer, Attempt, Exclusivity, Reach, Rung, SlotPower, Use};
+use crate::decision::{Answer, Attempt, Exclusivity, Reach, SlotPower, Use};
 use crate::health::Verdict;
 use crate::ladder::operation::Operation;
 use crate::ladder::rung::{Limit, Step};
@@ -15,136 +16,6 @@ use crate::ladder::timing::{
     BUSY_LIMIT, RRS_LIMIT, SLOT_POWER_OFF_TIME, TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, after,
 };
 use crate::presence::PortLink;
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Climb {
-    pub(super) rung: Rung,
-    /// How many steps are done.
-    step: usize,
-    /// How many operations of an `Until` are answered well.
-    turn: usize,
-    /// How long the step is waited for, if it is one that is done again.
-    wait: Option<Wait>,
-    reach: Reach,
-    removed: Removed,
-    /// Of a rung that has failed: how. The steps are those of [`PUT_BACK`] then.
-    failed: Option<Outcome>,
-}
-
-/// What a rung has taken away and not put back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Removed {
-    Nothing,
-    Functions,
-    /// And the power.
-    Power,
-}
-
-impl Climb {
-    pub(super) const fn begin(rung: Rung) -> Self {
-        Self {
-            rung,
-            step: 0,
-            turn: 0,
-            wait: None,
-            reach: Reach::NotReset,
-            removed: Removed::Nothing,
-            failed: None,
-        }
-    }
-
-    /// Goes on to put back what was taken away, if anything was. A link that was waited for in vain
-    /// is looked at once more, and not waited for again.
-    fn put_back(self, failed: Outcome) -> Option<Self> {
-        let step = match self.removed {
-            Removed::Nothing => return None,
-            Removed::Power => 0,
-            // The power is on.
-            Removed::Functions => 1,
-        };
-        let no_link = Outcome::Failed {
-            operation: Operation::ReadLink,
-            trouble: Trouble::TimedOut,
-        };
-        Some(Self {
-            step,
-            turn: 0,
-            wait: self.wait.filter(|_| failed == no_link),
-            failed: Some(failed),
-            ..self
-        })
-    }
-
-    /// Notes what an operation has done, or may have done.
-    fn note(&mut self, operation: Operation, observation: Observation) {
-        let done = observation == Observation::Done;
-        // Of several functions some may be gone, whatever is said of the one that was not removed.
-        if operation == Operation::Detach {
-            self.removed = Removed::Functions;
-        }
-        if done || Trouble::of(observation).may_have_acted() {
-            if operation.resets() {
-                self.reach = Reach::Reset;
-            }
-            if operation == Operation::PowerOff {
-                self.removed = Removed::Power;
-            }
-        }
-        if done {
-            match operation {
-                Operation::PowerOn => self.removed = Removed::Functions,
-                Operation::Restore => self.removed = Removed::Nothing,
-                _ => {}
-            }
-        }
-    }
-
-    /// Whether the step is one to be tried only. An operation that changes something and does not
-    /// come back may yet act, whatever it is.
-    fn may_go_on_without(self, operation: Operation, trouble: Trouble) -> bool {
-        let stuck = trouble == Trouble::Blocked && !operation.only_looks();
-        matches!(self.step(), Some(Step::Try(_))) && !stuck
-    }
-
-    fn step(self) -> Option<Step> {
-        match self.failed {
-            None => step(self.rung, self.step),
-            Some(_) => PUT_BACK.get(self.step).copied(),
-        }
-    }
-
-    /// After an operation that was done.
-    fn next(self) -> Self {
-        match self.step() {
-            Some(Step::Until { .. }) => self.next_turn(),
-            _ => self.next_step(),
-        }
-    }
-
-    pub(super) const fn next_step(self) -> Self {
-        Self {
-            step: self.step.saturating_add(1),
-            turn: 0,
-            wait: None,
-            ..self
-        }
-    }
-
-    const fn next_turn(self) -> Self {
-        Self {
-            turn: self.turn.saturating_add(1),
-            ..self
-        }
-    }
-
-    const fn first_turn(self, wait: Wait) -> Self {
-        Self {
-            turn: 0,
-            wait: Some(wait),
-            ..self
-        }
-    }
-}
 
 impl Recovery {
     /// Begins a step.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::Trouble;
+use super::answer::Trouble;
 use crate::decision::{Reach, Refusal, Rung};
 use crate::health::{Aspects, Verdict};
 use crate::ladder::operation::Operation;

@@ -3,13 +3,13 @@
 use core::convert::Infallible;
 use core::time::Duration;
 
-use super::action::{Action, Heard, Observation, Order, Progress, Ticket, Trouble};
-use super::climb::Climb;
+use super::action::{Action, Heard, Order, Progress, Ticket};
+use super::answer::{Observation, Trouble};
 use super::end::{ClassChange, End, Quarantine, Reason, Record};
-use super::wait::Wait;
+use super::position::Climb;
+use super::state::{AfterRecord, Pause, Place, State};
 use crate::decision::{ClassHistory, Decision, Facts, Next, Reach, Refusal, Rung, Tried, decide};
-use crate::ladder::operation::Operation;
-use crate::ladder::timing::{BOOKKEEPING_LIMIT, Waits, after, elapsed};
+use crate::ladder::timing::{Waits, after, elapsed};
 
 /// The recovery of one GPU: of the function that is reset, and of those beside it. Times are durations since any
 /// fixed moment.
@@ -24,55 +24,6 @@ pub struct Recovery {
     clock: Duration,
     tickets: u32,
     state: State,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum State {
-    /// The next poll hands out what is to be done here.
-    Due(Place),
-    /// It was handed out, and the answer is waited for.
-    Asked {
-        order: Order,
-        since: Duration,
-        place: Place,
-    },
-    /// Nothing is done before `until`.
-    Pausing {
-        until: Duration,
-        pause: Pause,
-    },
-    Ended(End),
-}
-
-/// Where on the ladder, and what is done there.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
-    /// Looking at the function before the rule is asked.
-    Survey { wait: Wait, operation: Operation },
-    /// On a rung, or putting back what one that failed has removed.
-    Climb { climb: Climb, operation: Operation },
-    /// Writing down what came of a rung.
-    Record { record: Record, then: AfterRecord },
-    /// Taking the GPU out of service.
-    Quarantine(Reason),
-}
-
-/// What a pause is for.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Pause {
-    /// Another survey, of those that this wait has time for.
-    Survey(Wait),
-    /// The same step of a rung once more, while this wait has time.
-    Again { climb: Climb, wait: Wait },
-    /// The step itself is the pause.
-    GoOn(Climb),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum AfterRecord {
-    Survey,
-    End(End),
-    Quarantine(Reason),
 }
 
 /// What a recovery waits for.
@@ -274,30 +225,5 @@ impl Recovery {
             self.facts.known.class = ClassHistory::Bad;
         }
         State::Due(Place::Record { record, then })
-    }
-}
-
-impl Place {
-    const fn action(self) -> Action {
-        match self {
-            Self::Survey { operation, .. } | Self::Climb { operation, .. } => Action::Do(operation),
-            Self::Record { record, .. } => Action::Record(record),
-            Self::Quarantine(why) => Action::Quarantine(why),
-        }
-    }
-
-    const fn limit(self) -> Duration {
-        match self {
-            Self::Survey { operation, .. } | Self::Climb { operation, .. } => operation.limit(),
-            Self::Record { .. } | Self::Quarantine(_) => BOOKKEEPING_LIMIT,
-        }
-    }
-
-    const fn rung(self) -> Option<Rung> {
-        match self {
-            Self::Climb { climb, .. } => Some(climb.rung),
-            Self::Record { record, .. } => Some(record.rung),
-            Self::Survey { .. } | Self::Quarantine(_) => None,
-        }
     }
 }

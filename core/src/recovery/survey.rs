@@ -2,27 +2,14 @@
 
 use core::time::Duration;
 
-use super::action::Observation;
+use super::answer::Observation;
 use super::end::Reason;
-use super::machine::{Pause, Place, Recovery, State};
+use super::machine::Recovery;
+use super::state::{Place, State};
 use super::wait::Wait;
 use crate::decision::Answer;
 use crate::ladder::operation::Operation;
-use crate::ladder::timing::SURVEY_LIMIT;
 use crate::presence::{PortLink, Readiness};
-
-impl State {
-    pub(super) fn survey(now: Duration) -> Self {
-        Self::look(Wait::new(now, SURVEY_LIMIT))
-    }
-
-    pub(super) const fn look(wait: Wait) -> Self {
-        Self::Due(Place::Survey {
-            wait,
-            operation: Operation::ReadLink,
-        })
-    }
-}
 
 impl Recovery {
     pub(super) fn surveyed(
@@ -84,14 +71,5 @@ impl Recovery {
             Observation::Vanished => Answer::Absent,
             _ => Answer::Unknown,
         };
-    }
-}
-
-impl State {
-    const fn again(wait: Wait) -> Self {
-        Self::Pausing {
-            until: wait.look_again(),
-            pause: Pause::Survey(wait),
-        }
     }
 }

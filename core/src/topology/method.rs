@@ -52,21 +52,9 @@ impl Method {
         Self::DetachSbr,
         Self::SlotPower,
     ];
-
-    /// Its name in the kernel's `reset_method`, where it has one.
-    pub const fn kernel_name(self) -> Option<&'static str> {
-        match self {
-            Self::Flr => Some("flr"),
-            Self::AdvancedFeaturesFlr => Some("af_flr"),
-            Self::PowerManagement => Some("pm"),
-            Self::Bus => Some("bus"),
-            Self::CxlBus => Some("cxl_bus"),
-            Self::HotReset | Self::DetachSbr | Self::SlotPower => None,
-        }
-    }
 }
 
-/// ResetUnavailable a method is not to be had.
+/// The reason why a method is not to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

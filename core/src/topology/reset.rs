@@ -16,7 +16,7 @@ impl<'t> Place<'t> {
     ///
     /// # Errors
     ///
-    /// ResetUnavailable that cannot be done, or is not known to be possible. Of several reasons the most
+    /// Why that cannot be done, or is not known to be possible. Of several reasons the most
     /// lasting one: what the function is before what it answers now.
     pub fn reset(self, method: Method) -> Result<Domain<'t>, ResetUnavailable> {
         self.endpoint()?;
@@ -32,7 +32,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// ResetUnavailable a method cannot work that Linux lists in `reset_method` all the same.
+    /// Why a method cannot work that Linux lists in `reset_method` all the same.
     ///
     /// Linux makes the list before the function's siblings are there, so the first function on a
     /// bus lists `bus`. It looks neither at the bridge's quirks for it nor at what else is below,
@@ -77,7 +77,7 @@ impl<'t> Place<'t> {
     ///
     /// # Errors
     ///
-    /// ResetUnavailable nothing there is for this function.
+    /// Why nothing there is for this function.
     pub fn card(self) -> Result<Domain<'t>, ResetUnavailable> {
         self.endpoint()?;
         let (root, _) = self.port_for_all_below(self.card_root())?;

@@ -722,3 +722,16 @@ fn quarantine_that_fails_is_said() {
     let why = Reason::Exhausted;
     assert_eq!(end, End::OutOfService { why, quarantine });
 }
+
+#[test]
+fn what_was_restored_is_not_put_back_again() {
+    let refused = Observation::Failed(Failure::Invalid);
+    let mut world = World::new().failing(Op::HandBack, refused, 1);
+    assert_eq!(world.recover(only_detach_sbr()).0, quarantined(Reason::Exhausted));
+    assert_eq!(world.did(Op::Restore), 1);
+    assert_eq!(
+        after(&world, Op::HandBack),
+        [Op::ReadLink, Op::LookAtFunctions],
+        "the next look"
+    );
+}

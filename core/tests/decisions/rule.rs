@@ -310,14 +310,14 @@ fn bmc_comes_last_and_only_where_nobody_else_switches_the_power() {
     };
     refuses(SkipReason::NotConfigured, &|facts| facts.known.bmc = Bmc::NotConfigured);
     refuses(SkipReason::NotExclusive, &|facts| {
-        facts.surroundings.exclusivity = Exclusivity::Shared
+        facts.surroundings.exclusivity = Exclusivity::Shared;
     });
     refuses(SkipReason::NotExclusive, &|facts| {
         let domain = Exclusivity::Unknown;
         facts.known.bmc = Bmc::Configured { domain };
     });
     refuses(SkipReason::HotplugNotOurs, &|facts| {
-        facts.surroundings.hotplug = HotplugOwner::Firmware
+        facts.surroundings.hotplug = HotplugOwner::Firmware;
     });
     refuses(SkipReason::AboveHighest, &|facts| facts.known.highest = Rung::SlotPower);
     refuses(SkipReason::NotAsked, &|facts| facts.known.only = Some(Rung::DetachSbr));

@@ -1,8 +1,8 @@
 //! Facts out of a fuzzer's bytes.
 
 use reseat_core::decision::{
-    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, Known, Preference, Reported, Rung, Sickness, SlotPower,
-    Surroundings, Tdi, Use,
+    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, Known, Preference, Reported, Rung, Sickness,
+    SlotPower, Surroundings, Tdi, Use,
 };
 use reseat_core::presence::PortLink;
 use reseat_core::topology::Fabric;
@@ -47,36 +47,61 @@ impl<'a> Input<'a> {
 
     pub(crate) fn facts(&mut self) -> Facts {
         Facts {
-surroundings: Surroundings { fabric: self.pick(&[Fabric::None, Fabric::Peers, Fabric::Unknown]), exclusivity: self.pick(&EXCLUSIVITIES), hotplug: self.pick(&[
-                HotplugOwner::Os,
-                HotplugOwner::Firmware,
-                HotplugOwner::Acpi,
-                HotplugOwner::Nobody,
-                HotplugOwner::Unknown,
-            ]), link: self.pick(&LINKS), answer: self.pick(&[
-                Answer::Ready,
-                Answer::Half,
-                Answer::Absent,
-                Answer::NotReady,
-                Answer::Unknown,
-            ]), flr: self.pick(&AVAILABILITIES), pm: self.pick(&AVAILABILITIES), secondary_bus_reset: self.pick(&AVAILABILITIES), bus_reset: self.pick(&[
-                BusReset::Allowed,
-                BusReset::ForbiddenAtChild,
-                BusReset::ForbiddenAtPort,
-                BusReset::Unknown,
-            ]), slot_power: match self.byte() % 5 {
-                0 => SlotPower::None,
-                1 => SlotPower::Unknown,
-                other => SlotPower::Controller {
-                    domain: EXCLUSIVITIES[usize::from(other) - 2],
+            surroundings: Surroundings {
+                fabric: self.pick(&[Fabric::None, Fabric::Peers, Fabric::Unknown]),
+                exclusivity: self.pick(&EXCLUSIVITIES),
+                hotplug: self.pick(&[
+                    HotplugOwner::Os,
+                    HotplugOwner::Firmware,
+                    HotplugOwner::Acpi,
+                    HotplugOwner::Nobody,
+                    HotplugOwner::Unknown,
+                ]),
+                link: self.pick(&LINKS),
+                answer: self.pick(&[
+                    Answer::Ready,
+                    Answer::Half,
+                    Answer::Absent,
+                    Answer::NotReady,
+                    Answer::Unknown,
+                ]),
+                flr: self.pick(&AVAILABILITIES),
+                pm: self.pick(&AVAILABILITIES),
+                secondary_bus_reset: self.pick(&AVAILABILITIES),
+                bus_reset: self.pick(&[
+                    BusReset::Allowed,
+                    BusReset::ForbiddenAtChild,
+                    BusReset::ForbiddenAtPort,
+                    BusReset::Unknown,
+                ]),
+                slot_power: match self.byte() % 5 {
+                    0 => SlotPower::None,
+                    1 => SlotPower::Unknown,
+                    other => SlotPower::Controller {
+                        domain: EXCLUSIVITIES[usize::from(other) - 2],
+                    },
                 },
-            }, not_exclusive: None, reported: Reported { flr: self.byte() >= 128, bus_reset: self.byte() >= 128 } },
-known: Known { usage: self.pick(&[Use::Free, Use::Free, Use::Used, Use::Unknown]), tdi: self.pick(&[Tdi::Unlocked, Tdi::Unlocked, Tdi::Locked]), bmc: match self.byte() % 4 {
-                0 => Bmc::NotConfigured,
-                other => Bmc::Configured {
-                    domain: EXCLUSIVITIES[usize::from(other) - 1],
+                not_exclusive: None,
+                reported: Reported {
+                    flr: self.byte() >= 128,
+                    bus_reset: self.byte() >= 128,
                 },
-            }, class: self.pick(&[ClassHistory::Unknown, ClassHistory::Good, ClassHistory::Bad]), sickness: Sickness::from_bits(self.byte()), preference: self.pick(&[Preference::Rule, Preference::Flr, Preference::Sbr]), highest: self.pick(&Rung::ALL), only: (self.byte() >= 192).then(|| self.pick(&Rung::ALL)) },
-}
+            },
+            known: Known {
+                usage: self.pick(&[Use::Free, Use::Free, Use::Used, Use::Unknown]),
+                tdi: self.pick(&[Tdi::Unlocked, Tdi::Unlocked, Tdi::Locked]),
+                bmc: match self.byte() % 4 {
+                    0 => Bmc::NotConfigured,
+                    other => Bmc::Configured {
+                        domain: EXCLUSIVITIES[usize::from(other) - 1],
+                    },
+                },
+                class: self.pick(&[ClassHistory::Unknown, ClassHistory::Good, ClassHistory::Bad]),
+                sickness: Sickness::from_bits(self.byte()),
+                preference: self.pick(&[Preference::Rule, Preference::Flr, Preference::Sbr]),
+                highest: self.pick(&Rung::ALL),
+                only: (self.byte() >= 192).then(|| self.pick(&Rung::ALL)),
+            },
+        }
     }
 }

@@ -2,8 +2,6 @@
 
 use bitfield_struct::bitfield;
 
-use crate::presence::RrsVisibility;
-
 /// Root Control.
 ///
 /// | bits | field |
@@ -68,6 +66,20 @@ pub struct RootStatus {
     pub pme_pending: bool,
     #[bits(14)]
     __: u16,
+}
+
+/// Whether the root port above the function answers for it while it asks for retries.
+///
+/// Its [`RootControl`] says so; there is no default.
+#[doc(alias = "CRSVisible")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum RrsVisibility {
+    /// Vendor ID `0001` means "not ready".
+    Enabled,
+    /// The root port retries by itself; Vendor ID `0001` is a vendor like any other.
+    Disabled,
 }
 
 impl RrsVisibility {
