@@ -4,6 +4,7 @@
 //! type that implements [`Wire`] is written with `#[serde(with = "wire")]`. What version 1 of
 //! these forms wrote is what serde makes of core's types, and is read by them.
 
+mod decision;
 mod health;
 pub(crate) mod names;
 pub(crate) mod outcome;
