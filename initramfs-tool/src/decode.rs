@@ -5,35 +5,34 @@
 //! | [`hex`] | rows of hexadecimal bytes, as `lspci -xxxx` prints them, and the space that they make up |
 //! | [`function`] | one function, decoded |
 //! | [`register`] | a register's fields, with their names |
+//! | [`value`] | the value of a field |
 //! | [`text`] | the same for people |
 //!
 //! Every register is parsed by reseat-core; here it only gets names. What could not be decoded stays in its place, with
 //! the reason.
 
 mod extended;
+mod fault;
 pub mod function;
 pub mod hex;
 pub mod register;
 mod standard;
 pub mod text;
+pub mod value;
 
-use serde::Serialize;
-
-use self::function::Function;
-use self::hex::Problem;
+use self::function::DecodedFunction;
+use self::hex::DumpProblem;
 
 /// The version of the JSON form: fields may be added under the same name, anything else makes a new one.
-pub const SCHEMA: &str = "reseat.decode/1";
+pub const SCHEMA: &str = "reseat.decode/2";
 
 /// Everything that a text holds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Decoded {
-    /// [`SCHEMA`].
-    pub schema: &'static str,
     /// The functions, in the order of the text.
-    pub functions: Vec<Function>,
-    /// What is wrong with the text or with a function, in the order of the lines.
-    pub problems: Vec<Problem>,
+    pub functions: Vec<DecodedFunction>,
+    /// The defects of the text and of its functions, in the order of the lines.
+    pub problems: Vec<DumpProblem>,
 }
 
 /// Decodes every function in `text`.
@@ -41,13 +40,12 @@ pub fn decode(text: &str) -> Decoded {
     let mut dump = hex::read(text);
     let mut functions = Vec::new();
     for dumped in dump.functions {
-        let (function, problem) = Function::decode(dumped);
+        let (function, problem) = DecodedFunction::decode(dumped);
         dump.problems.extend(problem);
         functions.push(function);
     }
     dump.problems.sort_by_key(|problem| problem.line);
     Decoded {
-        schema: SCHEMA,
         functions,
         problems: dump.problems,
     }

@@ -27,13 +27,10 @@ mod sysfs;
 mod test_root;
 
 pub use claim::boot::{BootOptions, run as boot_claim};
-pub use claim::displays::{CONSOLE_COMMAND, say_console};
-pub use claim::worker::work;
-pub use claim::workers::WORKER_ARGUMENT;
+pub use process::serve::{Job, serve};
 pub use state::kernel_log::{PREFIX, log};
 pub use state::report::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use survey::details::gather as details;
-pub use survey::serial_numbers::{SERIALS_COMMAND, say_serial_numbers};
 pub use sysfs::attributes::FileError;
 pub use sysfs::functions::{Listing, list, power_of};
 pub use sysfs::root::Root;
@@ -43,14 +40,14 @@ pub use {
     claim::check::{Checked, check_rules},
     claim::hot_plug::{HotClaim, HotClaimError, HotOptions, report_of as hot_report, run as hot_claim},
     initramfs::{
-        FileState, ImageStatus, InitramfsError, InitramfsOptions, InitramfsStatus, Installed, OwnFileStatus, Progress,
-        Removed, initramfs_status, install_initramfs, install_initramfs_files, remove_initramfs,
+        BuiltContent, FileState, ImageStatus, InitramfsError, InitramfsOptions, InitramfsStatus, Installed,
+        OwnFileStatus, Progress, Removed, initramfs_status, install_initramfs, install_initramfs_files,
+        remove_initramfs,
     },
     recover::{
         Applied, BaselineError, IsolationResult, QuarantineError, Recorded, RecoverError, RecoverOptions, Return,
-        Returned, WORKER_COMMAND, accept_loss as accept_quarantine_loss, apply_quarantine,
-        forget as forget_quarantined, quarantine, recover, return_to_service, save_baseline, serve as serve_tasks,
-        without_baseline,
+        Returned, accept_loss as accept_quarantine_loss, apply_quarantine, forget as forget_quarantined, quarantine,
+        recover, return_to_service, save_baseline, without_baseline,
     },
     state::bundles::{list as list_evidence, read as read_evidence},
     state::durable::DurableError,
@@ -61,8 +58,19 @@ pub use {
     state::recovery_policy::{ContractError, contract},
     survey::identity::identify_all,
     survey::reset_class::reset_class_of,
-    survey::usage::of as usage_of,
 };
+/// The jobs of the boot claim's children.
+pub const CLAIM_JOBS: &[Job] = &[claim::worker::JOB, claim::displays::JOB, survey::serial_numbers::JOB];
+
+#[cfg(feature = "operator")]
+/// The jobs of the operator's command's children.
+pub const OPERATOR_JOBS: &[Job] = &[
+    claim::worker::JOB,
+    claim::displays::JOB,
+    survey::serial_numbers::JOB,
+    survey::usage::JOB,
+    recover::JOB,
+];
 
 #[cfg(test)]
 mod fixtures;

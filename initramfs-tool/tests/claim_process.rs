@@ -261,6 +261,49 @@ fn modules_that_never_come_cost_no_more_than_their_time() {
     );
 }
 
+/// True if a process has this in its command line.
+fn runs_with(word: &Path) -> bool {
+    let word = word.as_os_str().as_encoded_bytes();
+    let processes = fs::read_dir("/proc").unwrap();
+    processes.flatten().any(|process| {
+        let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|part| part == word)
+    })
+}
+
+/// The child that asks for serial numbers is blocked in a read that never comes back.
+#[test]
+fn a_child_that_hangs_is_left_behind_at_its_limit_and_the_claim_goes_on() {
+    let machine = Machine::new("reseat.claim=serial=48-b0-2d-00-00-00-00-01,0000:02:00.0");
+    machine.gpu(1, "active");
+    machine.gpu(2, "active");
+    machine.write("sys/bus/pci/devices/0000:02:00.0/power/control", "on");
+    // A pipe that nobody writes to: even to open it for reading waits.
+    let config = machine.path("sys/bus/pci/devices/0000:01:00.0/config");
+    fs::remove_file(&config).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &config, rustix::fs::Mode::RUSR).unwrap();
+    let begin = Instant::now();
+    let output = machine.claim(&[]);
+    let took = begin.elapsed();
+    assert!(
+        took >= Duration::from_secs(2) && took < Duration::from_secs(12),
+        "{took:?}"
+    );
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let report = machine.report();
+    let gpus = report["gpus"].as_array().unwrap();
+    let claimed = gpus.iter().find(|gpu| gpu["device"] == "0000:02:00");
+    assert_eq!(claimed.unwrap()["verdict"], "claimed", "{report:#}");
+    let log = machine.read("dev/kmsg");
+    let why = "the serial number of 0000:01:00.0 is not known: it has not answered within 2 s";
+    assert!(log.contains(why), "{log}");
+    // It was killed: where the kernel lets go of it, it ends.
+    while runs_with(machine.root()) {
+        assert!(begin.elapsed() < Duration::from_secs(20), "it still runs");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn a_dry_run_prints_and_leaves_the_boots_report_alone() {
     let machine = Machine::new("");

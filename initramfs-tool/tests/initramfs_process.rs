@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Command;
 
 use files::Files;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const RUNNING: &str = "6.12.9";
 const OTHER: &str = "6.1.0";
@@ -76,6 +76,18 @@ fn line<'a>(said: &'a str, kernel: &str) -> &'a str {
         .unwrap()
 }
 
+/// The finding of this kind, of which there is one.
+fn only<'a>(findings: &'a Value, id: &str) -> &'a Value {
+    let found: Vec<_> = findings
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|found| found["id"] == id)
+        .collect();
+    assert_eq!(found.len(), 1, "{id} in {findings:#}");
+    found[0]
+}
+
 /// What puts it into the image of the kernel that runs does nothing for another.
 #[test]
 fn the_status_says_of_each_kernel_what_helps_that_one() {
@@ -113,16 +125,20 @@ fn the_status_says_that_the_running_kernel_has_no_image() {
     assert!(said.contains(&missing), "{said}");
     let (_, said, _) = initramfs(&machine, &["status", "--json"]);
     let status: Value = serde_json::from_str(&said).unwrap();
-    assert!(
-        status["running_problem"].as_str().unwrap().starts_with(&missing),
-        "{said}"
-    );
+    let finding = only(&status["findings"], "image-not-found");
+    assert_eq!(finding["subject"], json!({"kind": "kernel", "name": RUNNING}));
+    assert!(finding["message"].as_str().unwrap().starts_with(&missing), "{said}");
+    assert!(!finding["help"].as_array().unwrap().is_empty(), "{said}");
 
     // Where a builder that is not known makes the images (NixOS, Alpine), nobody knows where they are.
     fs::remove_file(machine.path("usr/sbin/mkinitramfs")).unwrap();
     let (_, said, _) = initramfs(&machine, &["status"]);
     assert!(said.starts_with("builder: no program is found"), "{said}");
     assert!(!said.contains(&missing), "{said}");
+    let (_, said, _) = initramfs(&machine, &["status", "--json"]);
+    let status: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(status["builder"], Value::Null, "{said}");
+    only(&status["findings"], "initramfs-builder-missing");
 }
 
 #[test]
@@ -131,10 +147,15 @@ fn a_dry_run_is_json_where_that_is_asked_for() {
     assert_eq!(status, Some(0), "{said}");
     let plan: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(plan["builder"], "initramfs-tools", "{said}");
-    let images: Vec<_> = plan["kernels"].as_array().unwrap().iter().collect();
+    assert_eq!(
+        (&plan["schema"], &plan["dry_run"]),
+        (&"reseat.initramfs-install/2".into(), &true.into())
+    );
+    let images: Vec<_> = plan["images"].as_array().unwrap().iter().collect();
     assert_eq!(images.len(), 2, "{said}");
     assert_eq!(images[0]["image"], format!("/boot/initrd.img-{OTHER}"), "{said}");
-    assert_eq!(plan["files"][0], "/usr/share/initramfs-tools/hooks/reseat", "{said}");
+    let file = json!({"path": "/usr/share/initramfs-tools/hooks/reseat", "content": null});
+    assert_eq!(plan["files"][0], file, "{said}");
 }
 
 #[test]
@@ -155,9 +176,9 @@ fn nothing_is_made_below_a_root_that_is_misspelt() {
     }
 }
 
-/// An image may hold all that is on the machine, and claim nothing by it.
+/// An image with them in it would claim nothing by them.
 #[test]
-fn rules_that_mean_nothing_are_told_before_they_are_in_the_image_and_after() {
+fn with_invalid_rules_nothing_is_installed_and_the_status_names_them() {
     for (rules, told) in [
         ("[[claim]]\nselect = \"10de:2231\"\nnot = \"slot=3\"\n", None),
         (
@@ -173,13 +194,34 @@ fn rules_that_mean_nothing_are_told_before_they_are_in_the_image_and_after() {
             Some("rule `bay=3` (/etc/reseat/reseat.toml:3): `bay=` is not known"),
         ),
     ] {
-        let machine = machine();
+        let machine = machine_that_builds();
         machine.write("etc/reseat/reseat.toml", rules);
-        let (status, said, _) = initramfs(&machine, &["install", "--dry-run", "--all"]);
-        assert_eq!(status, Some(0), "{said}");
-        let notes: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("note: ")).collect();
-        assert_eq!(notes.len(), usize::from(told.is_some()), "{said}");
-        assert!(told.is_none_or(|told| notes[0].starts_with(told)), "{said}");
+        for arguments in [
+            &["install", "--dry-run", "--all"][..],
+            &["install", "--force"],
+            &["install", "--files-only"],
+        ] {
+            let Some(told) = told else {
+                let (status, said, _) = initramfs(&machine, &["install", "--dry-run", "--all"]);
+                assert_eq!(status, Some(0), "{said}");
+                continue;
+            };
+            let (status, said, complaints) = initramfs(&machine, arguments);
+            assert_eq!((status, said.as_str()), (Some(4), ""), "{complaints}");
+            assert!(complaints.starts_with(&format!("reseat: {told}")), "{complaints}");
+            let (status, said, _) = initramfs(&machine, &[arguments, &["--json"]].concat());
+            assert_eq!(status, Some(4), "{said}");
+            let error: Value = serde_json::from_str(&said).unwrap();
+            assert_eq!(error["schema"], "reseat.error/1");
+            assert_eq!(error["findings"].as_array().unwrap().len(), 1, "{said}");
+            assert_eq!(error["findings"][0]["severity"], "refusal", "{said}");
+            assert!(
+                error["findings"][0]["message"].as_str().unwrap().starts_with(told),
+                "{said}"
+            );
+            let hook = machine.path("usr/share/initramfs-tools/hooks/reseat");
+            assert!(!hook.exists() && !machine.path("var/lib/reseat").exists());
+        }
         let (_, said, _) = initramfs(&machine, &["status"]);
         let problems: Vec<_> = said.lines().filter(|line| line.contains("reseat.toml:")).collect();
         assert_eq!(problems.len(), usize::from(told.is_some()), "{said}");
@@ -291,18 +333,45 @@ fn what_is_to_be_known_is_in_the_json_too() {
     assert_eq!(status, Some(0), "{said}");
     let done: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(
-        (&done["schema"], &done["complete"]),
-        (&"reseat.initramfs/1".into(), &true.into())
+        (&done["schema"], &done["dry_run"]),
+        (&"reseat.initramfs-install/2".into(), &false.into())
     );
-    let notes = done["notes"].as_array().unwrap_or_else(|| panic!("{said}"));
-    let other = format!("the images of {OTHER} stay as they are");
-    assert!(
-        notes.iter().any(|note| note.as_str().unwrap().starts_with(&other)),
-        "{said}"
-    );
+    let other = only(&done["findings"], "other-images-stay");
+    assert_eq!(other["evidence"]["kernels"], OTHER);
+    let message = format!("the images of {OTHER} stay as they are");
+    assert!(other["message"].as_str().unwrap().starts_with(&message), "{said}");
+    only(&done["findings"], "rules-file-missing");
 
     machine.write("usr/share/initramfs-tools/hooks/reseat", "mine");
     let (_, said, _) = initramfs(&machine, &["install", "--files-only", "--json"]);
     let done: Value = serde_json::from_str(&said).unwrap();
-    assert!(done["notes"][0].as_str().unwrap().contains("a copy is"), "{said}");
+    let copied = only(&done["findings"], "builder-file-copied");
+    assert!(copied["message"].as_str().unwrap().contains("a copy is"), "{said}");
+
+    let (status, said, _) = initramfs(&machine, &["status", "--json"]);
+    assert_eq!(status, Some(0), "{said}");
+    let state: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(state["schema"], "reseat.initramfs-status/2");
+    let file = json!({"path": "/usr/share/initramfs-tools/hooks/reseat", "state": "present"});
+    assert_eq!(
+        (&state["builder"], &state["files"][0]),
+        (&"initramfs-tools".into(), &file)
+    );
+    let lacking = only(&state["images"][0]["findings"], "image-without-claim");
+    assert_eq!(lacking["remedy"], "add-to-image-of-kernel");
+
+    let (status, said, _) = initramfs(&machine, &["remove", "--json"]);
+    // This builder brings the claim whatever it is asked for; but the image from before is there.
+    assert_eq!(status, Some(0), "{said}");
+    let removed: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(removed["schema"], "reseat.initramfs-remove/2");
+    assert_eq!(
+        (&removed["restored"][0], &removed["findings"]),
+        (&RUNNING.into(), &json!([]))
+    );
+    let (status, said, complaints) = initramfs(&machine, &["remove", "--json"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(complaints.contains("nothing of reseat is installed"), "{complaints}");
+    let error: Value = serde_json::from_str(&said).unwrap();
+    only(&error["findings"], "initramfs-not-installed");
 }

@@ -10,7 +10,7 @@ use crate::run::{build, built, cargo, output};
 use crate::test::CORE_FEATURES;
 
 /// The need of the tree that is shipped.
-pub(crate) const SHIPPED: &str = "shipped";
+pub(crate) const SHIPPED: &str = "the small reseat-claim";
 
 /// How much of the tests a run has.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,11 +83,14 @@ impl Plan {
         for planned in self.0.iter().filter(|planned| !planned.played) {
             *kinds.entry(planned.kind()).or_default() += 1;
         }
-        kinds
-            .into_iter()
-            .map(|(kind, count)| format!("{count:>3} {kind}"))
-            .collect()
+        kinds.into_iter().map(in_words).collect()
     }
+}
+
+/// Some stories of one kind.
+fn in_words((kind, count): (String, usize)) -> String {
+    let stories = if count == 1 { "story" } else { "stories" };
+    format!("{count:>3} {stories} {kind}")
 }
 
 impl Planned {
@@ -108,11 +111,11 @@ impl Planned {
 
     fn kind(&self) -> String {
         if self.campaign {
-            return "campaigns".to_owned();
+            return "of the campaigns".to_owned();
         }
         match self.needs.as_slice() {
-            [] => "more stories on the default kernel".to_owned(),
-            needs => format!("stories with {}", needs.join(", ")),
+            [] => "on the default kernel".to_owned(),
+            needs => format!("with {}", needs.join(", ")),
         }
     }
 }
@@ -126,17 +129,17 @@ mod tests {
         let plan = Plan::parse(
             r#"{"story":"a::b","played":true,"campaign":false,"needs":[]}
                {"story":"a::c","played":false,"campaign":false,"needs":[]}
-               {"story":"d::e","played":false,"campaign":false,"needs":["trixie","uefi"]}
-               {"story":"d::f","played":false,"campaign":false,"needs":["trixie","uefi"]}
-               {"story":"g::h","played":false,"campaign":true,"needs":["trixie"]}"#,
+               {"story":"d::e","played":false,"campaign":false,"needs":["kernel 6.12","UEFI"]}
+               {"story":"d::f","played":false,"campaign":false,"needs":["kernel 6.12","UEFI"]}
+               {"story":"g::h","played":false,"campaign":true,"needs":["kernel 6.12"]}"#,
         )
         .unwrap();
         assert_eq!(
             plan.left_out(),
             [
-                "  1 campaigns",
-                "  1 more stories on the default kernel",
-                "  2 stories with trixie, uefi"
+                "  1 story of the campaigns",
+                "  1 story on the default kernel",
+                "  2 stories with kernel 6.12, UEFI"
             ]
         );
         assert_eq!(plan.parts(), [Part::ALL[0]]);
@@ -145,9 +148,9 @@ mod tests {
     #[test]
     fn parts_are_those_of_the_stories_that_are_played() {
         let plan =
-            Plan::parse(r#"{"story":"a::b","played":true,"campaign":false,"needs":["trixie","dracut"]}"#).unwrap();
+            Plan::parse(r#"{"story":"a::b","played":true,"campaign":false,"needs":["kernel 6.12","dracut"]}"#).unwrap();
         let names: Vec<_> = plan.parts().into_iter().map(Part::name).collect();
-        assert_eq!(names, ["bookworm", "trixie", "dracut"]);
+        assert_eq!(names, ["kernel 6.1", "kernel 6.12", "dracut"]);
         assert!(!plan.needs(SHIPPED));
     }
 }

@@ -6,15 +6,14 @@ mod exit;
 #[path = "words/mod.rs"]
 mod words;
 
+use std::env;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use dlmalloc::GlobalDlmalloc;
-use lexopt::ValueExt;
-use lexopt::prelude::{Long, Short, Value};
-use reseat::linux::{self, BootOptions, CONSOLE_COMMAND, Root, SERIALS_COMMAND, WORKER_ARGUMENT};
-use reseat_core::address::FunctionAddress;
+use lexopt::prelude::{Long, Short};
+use reseat::linux::{self, BootOptions, Root};
 
 use crate::exit::Exit;
 
@@ -59,18 +58,16 @@ not in order; 4 a GPU is refused; 5 a GPU is out of service; 6 a GPU is not made
 
 enum Request {
     Claim(BootOptions),
-    Work(Root),
-    SaySerialNumbers(Root, Vec<FunctionAddress>),
-    SayConsole(PathBuf),
     Print(String),
 }
 
 fn main() -> ExitCode {
+    // A claim starts its own program for what may block.
+    if let Some(status) = linux::serve(linux::CLAIM_JOBS, env::args_os().skip(1)) {
+        return status;
+    }
     match arguments() {
         Ok(Request::Claim(options)) => claim(&options),
-        Ok(Request::Work(root)) => status_of(&linux::work(&root)),
-        Ok(Request::SaySerialNumbers(root, functions)) => status_of(&linux::say_serial_numbers(&root, &functions)),
-        Ok(Request::SayConsole(console)) => status_of(&linux::say_console(&console)),
         Ok(Request::Print(text)) => {
             say(&mut io::stdout(), &text);
             ExitCode::SUCCESS
@@ -82,14 +79,6 @@ fn main() -> ExitCode {
             );
             Exit::Usage.into()
         }
-    }
-}
-
-/// Of what is done for another process of this program, which says the rest.
-fn status_of<T>(outcome: &io::Result<T>) -> ExitCode {
-    match outcome {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
     }
 }
 
@@ -120,18 +109,6 @@ fn arguments() -> Result<Request, lexopt::Error> {
             Long("report") => options.report = Some(path(&mut parser)?),
             Long("dry-run") => options.dry_run = true,
             Long("root") => options.root = Root::at(directory(&mut parser)?),
-            Long(name) if WORKER_ARGUMENT.strip_prefix("--") == Some(name) => {
-                return Ok(Request::Work(Root::at(path(&mut parser)?)));
-            }
-            Value(name) if name == SERIALS_COMMAND => {
-                let root = Root::at(path(&mut parser)?);
-                let mut functions = Vec::new();
-                while let Some(Value(function)) = parser.next()? {
-                    functions.push(function.parse()?);
-                }
-                return Ok(Request::SaySerialNumbers(root, functions));
-            }
-            Value(name) if name == CONSOLE_COMMAND => return Ok(Request::SayConsole(path(&mut parser)?)),
             Short('h') | Long("help") => return Ok(Request::Print(HELP.to_owned())),
             Short('V') | Long("version") => {
                 return Ok(Request::Print(

@@ -7,22 +7,23 @@ use reseat_core::capability::designated_vendor_specific::{CxlPort, DesignatedVen
 use reseat_core::capability::dpc::Dpc;
 use reseat_core::capability::express::PortType;
 use reseat_core::capability::list::ExtendedList;
-use reseat_core::capability::resizable_bar::ResizableBars;
+use reseat_core::capability::resizable_bar::{BarSize, ResizableBars};
 use reseat_core::capability::secondary_express::SecondaryExpress;
 use reseat_core::capability::serial_number::DeviceSerialNumber;
 use reseat_core::capability::sr_iov::SrIov;
 use reseat_core::capability::vendor_specific::VendorSpecific;
 use reseat_core::capability::{Capability, ExtendedId};
 
-use super::hex::{NotDumped, Space};
-use super::register::{Content, Field, Registers, Value, bar_size, content, single};
+use super::hex::{DumpedSpace, NotDumped};
+use super::register::{Field, RegisterContent, Registers, content, single};
+use super::value::Value;
 
 /// The registers of `capability` of a function that is a `port`; none if there is no decoder for it.
 pub(super) fn registers(
     list: &ExtendedList<NotDumped>,
     capability: &Capability<ExtendedId>,
     port: Option<PortType>,
-    space: &mut Space,
+    space: &mut DumpedSpace,
 ) -> Registers {
     let mut registers = Registers::default();
     if let Some(aer) = Aer::at(list, capability, &mut *space) {
@@ -49,7 +50,7 @@ pub(super) fn registers(
     registers
 }
 
-fn advanced_error_reporting(registers: &mut Registers, mut aer: Aer<&mut Space>, port: Option<PortType>) {
+fn advanced_error_reporting(registers: &mut Registers, mut aer: Aer<&mut DumpedSpace>, port: Option<PortType>) {
     registers.read("uncorrectable_status", aer.uncorrectable_status(), uncorrectable);
     registers.read("uncorrectable_mask", aer.uncorrectable_mask(), uncorrectable);
     registers.read("uncorrectable_severity", aer.uncorrectable_severity(), uncorrectable);
@@ -82,7 +83,7 @@ fn advanced_error_reporting(registers: &mut Registers, mut aer: Aer<&mut Space>,
             name,
             value: Value::Text(format!("{source:04x}")),
         };
-        Content {
+        RegisterContent {
             raw: format!("{:08x}", register.into_bits()),
             fields: vec![
                 id("correctable", register.correctable()),
@@ -92,7 +93,7 @@ fn advanced_error_reporting(registers: &mut Registers, mut aer: Aer<&mut Space>,
     });
 }
 
-fn uncorrectable(errors: UncorrectableErrors) -> Content {
+fn uncorrectable(errors: UncorrectableErrors) -> RegisterContent {
     content!(errors;
         data_link_protocol, surprise_down, poisoned_tlp, flow_control_protocol, completion_timeout, completer_abort,
         unexpected_completion, receiver_overflow, malformed_tlp, ecrc, unsupported_request, acs_violation, internal,
@@ -101,21 +102,21 @@ fn uncorrectable(errors: UncorrectableErrors) -> Content {
     )
 }
 
-fn correctable(errors: CorrectableErrors) -> Content {
+fn correctable(errors: CorrectableErrors) -> RegisterContent {
     content!(errors;
         receiver, bad_tlp, bad_dllp, replay_num_rollover, replay_timer_timeout, advisory_non_fatal, internal,
         header_log_overflow,
     )
 }
 
-fn device_serial_number(registers: &mut Registers, mut serial_number: DeviceSerialNumber<&mut Space>) {
+fn device_serial_number(registers: &mut Registers, mut serial_number: DeviceSerialNumber<&mut DumpedSpace>) {
     registers.read("serial_number", serial_number.number(), |number| {
         single("number", format!("{:016x}", number.0), number.to_string())
     });
 }
 
-fn vendor_specific_header(registers: &mut Registers, mut vendor_specific: VendorSpecific<&mut Space>) {
-    registers.read("header", vendor_specific.header(), |header| Content {
+fn vendor_specific_header(registers: &mut Registers, mut vendor_specific: VendorSpecific<&mut DumpedSpace>) {
+    registers.read("header", vendor_specific.header(), |header| RegisterContent {
         raw: format!("{:08x}", header.into_bits()),
         fields: vec![
             text("id", format!("{:04x}", header.id())),
@@ -131,7 +132,7 @@ fn vendor_specific_header(registers: &mut Registers, mut vendor_specific: Vendor
     });
 }
 
-fn access_control_services(registers: &mut Registers, mut acs: Acs<&mut Space>) {
+fn access_control_services(registers: &mut Registers, mut acs: Acs<&mut DumpedSpace>) {
     registers.read_pair(
         ["capability", "control"],
         acs.capability_control(),
@@ -150,7 +151,7 @@ fn access_control_services(registers: &mut Registers, mut acs: Acs<&mut Space>) 
     );
 }
 
-fn alternative_routing_id(registers: &mut Registers, mut ari: Ari<&mut Space>) {
+fn alternative_routing_id(registers: &mut Registers, mut ari: Ari<&mut DumpedSpace>) {
     registers.read_pair(
         ["capability", "control"],
         ari.capability_control(),
@@ -159,7 +160,7 @@ fn alternative_routing_id(registers: &mut Registers, mut ari: Ari<&mut Space>) {
     );
 }
 
-fn single_root_io_virtualization(registers: &mut Registers, mut sr_iov: SrIov<&mut Space>) {
+fn single_root_io_virtualization(registers: &mut Registers, mut sr_iov: SrIov<&mut DumpedSpace>) {
     registers.read("capabilities", sr_iov.capabilities(), |register| {
         content!(register;
             vf_migration, ari_hierarchy_preserved, ten_bit_tag_requester, migration_interrupt_message_number,
@@ -194,12 +195,12 @@ fn single_root_io_virtualization(registers: &mut Registers, mut sr_iov: SrIov<&m
     registers.read("system_page_size", sr_iov.system_page_size(), page_sizes);
 }
 
-fn page_sizes(register: u32) -> Content {
+fn page_sizes(register: u32) -> RegisterContent {
     let sizes = format!("{register:08x}");
     single("pages", sizes.clone(), sizes)
 }
 
-fn resizable_bars(registers: &mut Registers, mut bars: ResizableBars<&mut Space>) {
+fn resizable_bars(registers: &mut Registers, mut bars: ResizableBars<&mut DumpedSpace>) {
     let number = match bars.number() {
         Ok(number) => number,
         Err(error) => return registers.read::<u8, _>("bar_0", Err(error), |_| single("number", String::new(), 0_u8)),
@@ -212,8 +213,8 @@ fn resizable_bars(registers: &mut Registers, mut bars: ResizableBars<&mut Space>
     for n in 0..number {
         registers.read_if_there(format!("bar_{n}"), bars.bar(n), |bar| {
             let (capability, control) = (bar.capability.into_bits(), bar.control.into_bits());
-            let sizes = bar.sizes().iter().filter_map(bar_size).collect();
-            Content {
+            let sizes = bar.sizes().iter().filter_map(BarSize::bytes).collect();
+            RegisterContent {
                 raw: format!("{control:08x}{capability:08x}"),
                 fields: vec![
                     Field {
@@ -226,7 +227,7 @@ fn resizable_bars(registers: &mut Registers, mut bars: ResizableBars<&mut Space>
                     },
                     Field {
                         name: "sizes",
-                        value: Value::Set(sizes),
+                        value: Value::Sizes(sizes),
                     },
                 ],
             }
@@ -234,7 +235,7 @@ fn resizable_bars(registers: &mut Registers, mut bars: ResizableBars<&mut Space>
     }
 }
 
-fn secondary_express(registers: &mut Registers, mut secondary: SecondaryExpress<&mut Space>) {
+fn secondary_express(registers: &mut Registers, mut secondary: SecondaryExpress<&mut DumpedSpace>) {
     registers.read(
         "link_control_3",
         secondary.link_control_3(),
@@ -242,12 +243,12 @@ fn secondary_express(registers: &mut Registers, mut secondary: SecondaryExpress<
     );
     registers.read("lane_error_status", secondary.lane_error_status(), |lanes| {
         let lanes_in_error = (0..u32::BITS).filter(|lane| lanes >> lane & 1 == 1);
-        let lanes_in_error = Value::Set(lanes_in_error.map(|lane| lane.to_string()).collect());
+        let lanes_in_error = Value::Numbers(lanes_in_error.map(u64::from).collect());
         single("lanes", format!("{lanes:08x}"), lanes_in_error)
     });
 }
 
-fn downstream_port_containment(registers: &mut Registers, mut dpc: Dpc<&mut Space>) {
+fn downstream_port_containment(registers: &mut Registers, mut dpc: Dpc<&mut DumpedSpace>) {
     registers.read_pair(
         ["capability", "control"],
         dpc.capability_control(),
@@ -279,10 +280,10 @@ fn downstream_port_containment(registers: &mut Registers, mut dpc: Dpc<&mut Spac
     );
 }
 
-fn designated_vendor_specific(registers: &mut Registers, mut designated: DesignatedVendorSpecific<&mut Space>) {
+fn designated_vendor_specific(registers: &mut Registers, mut designated: DesignatedVendorSpecific<&mut DumpedSpace>) {
     let (header, id) = (designated.header(), designated.id());
     let what = (header.as_ref().ok().copied()).zip(id.as_ref().ok().copied());
-    registers.read("header", header, |header| Content {
+    registers.read("header", header, |header| RegisterContent {
         raw: format!("{:08x}", header.into_bits()),
         fields: vec![
             text("vendor", format!("{:04x}", header.vendor())),

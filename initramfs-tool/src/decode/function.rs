@@ -2,32 +2,35 @@
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::express::Express;
-use reseat_core::capability::extended_space::ExtendedSpace;
+use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
 use reseat_core::capability::list::{ExtendedList, List, ListEnd, StandardList};
-use reseat_core::capability::walk::WalkEnd;
 use reseat_core::capability::{Capability, CapabilityId};
 use reseat_core::config::ConfigRead;
 use reseat_core::header::{
     BarKind, Bars, BusNumbers, CapabilityPointer, ClassCode, Common, Header, Identity, InterruptPin, Layout, LayoutCode,
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::hex::{Cause, DumpedFunction, NotDumped, Problem, Space};
+use super::fault;
+use super::hex::{DumpFault, DumpProblem, DumpedFunction, DumpedSpace, NotDumped};
 use super::register::{Registers, content};
+use super::value::kebab;
 use super::{extended, standard};
 
 /// A function.
 #[derive(Clone, Debug, Serialize)]
-pub struct Function {
+pub struct DecodedFunction {
     /// The number of its first line, from 1.
     pub line: usize,
     /// The address in its title.
     pub address: Option<FunctionAddress>,
     /// The line that names it.
     pub title: Option<String>,
-    /// How many bytes the dump gives.
+    /// The number of bytes that the dump gives.
+    #[serde(rename = "dumped_bytes")]
     pub bytes: usize,
-    /// How much of configuration space they reach into: 64, 256 or 4096 bytes.
+    /// The size of the part of configuration space that they reach into: 64, 256 or 4096.
+    #[serde(rename = "readable_bytes")]
     pub readable_size: u16,
     /// The header; `None` where the bytes are none.
     pub header: Option<HeaderFields>,
@@ -35,14 +38,16 @@ pub struct Function {
     pub standard: Option<Capabilities>,
     /// The extended capabilities.
     pub extended: Option<Capabilities>,
-    /// Why there are none.
-    pub no_extended_space: Option<String>,
+    /// The reason for which there are none.
+    #[serde(serialize_with = "fault::no_extended_space")]
+    pub no_extended_space: Option<NoExtendedSpace<NotDumped>>,
 }
 
 /// A header.
 #[derive(Clone, Debug, Serialize)]
 pub struct HeaderFields {
     /// Its layout: `type 0`, `type 1`, `CardBus` or `unknown N`.
+    #[serde(serialize_with = "in_kebab_case")]
     pub layout: String,
     /// The device may have more functions.
     pub multi_function: bool,
@@ -55,12 +60,13 @@ pub struct HeaderFields {
     /// Subsystem vendor and subsystem, where the layout has them.
     pub subsystem: Option<Identity>,
     /// `A` to `D`; `None` where no interrupt is used.
+    #[serde(serialize_with = "in_kebab_case_if_any")]
     pub interrupt_pin: Option<String>,
     /// Primary, secondary and subordinate bus, of a bridge.
     pub buses: Option<BusNumbers>,
     /// The BARs that hold something.
     pub bars: Vec<BarFields>,
-    /// Where the list of capabilities begins.
+    /// The pointer to the list of capabilities.
     pub pointer: Option<PointerFields>,
     /// Command, Status and Bridge Control.
     pub registers: Registers,
@@ -79,14 +85,14 @@ pub struct BarFields {
     pub prefetchable: Option<bool>,
 }
 
-/// Where the header says that the standard capabilities begin.
+/// The header's pointer to the standard capabilities.
 #[derive(Clone, Debug, Serialize)]
 pub struct PointerFields {
     /// Status says that there is a list. Without it the pointer is not followed.
     pub listed: bool,
-    /// Where the pointer stands.
+    /// The offset of the pointer.
     pub at: u16,
-    /// Where it leads.
+    /// Its target.
     pub target: u16,
     /// Its lowest two bits, which ought to be 0.
     pub reserved_bits: u16,
@@ -97,14 +103,15 @@ pub struct PointerFields {
 pub struct Capabilities {
     /// The capabilities, in the order of the links.
     pub capabilities: Vec<CapabilityFields>,
-    /// How the list ends.
-    pub end: EndFields,
+    /// The end of the list.
+    #[serde(serialize_with = "fault::end")]
+    pub end: ListEnd<NotDumped>,
 }
 
 /// A capability.
 #[derive(Clone, Debug, Serialize)]
 pub struct CapabilityFields {
-    /// Where it begins.
+    /// Its offset.
     pub offset: u16,
     /// Its ID as a hexadecimal number.
     pub id: String,
@@ -112,7 +119,8 @@ pub struct CapabilityFields {
     pub version: Option<u8>,
     /// Its name, if it has one.
     pub name: Option<&'static str>,
-    /// Its bound: how many bytes it can have.
+    /// Its bound: the most bytes that it can have.
+    #[serde(rename = "bound_bytes")]
     pub bound: u16,
     /// The lowest two bits of the pointer that led to it, which ought to be 0.
     pub reserved_bits: u16,
@@ -122,17 +130,16 @@ pub struct CapabilityFields {
     pub registers: Registers,
 }
 
-/// How a list ends.
-#[derive(Clone, Debug, Serialize)]
-pub struct EndFields {
-    /// `complete`, `cycle`, `misaligned`, `out-of-range` or `unreadable`.
-    pub kind: &'static str,
-    /// The whole, in words.
-    pub text: String,
+fn in_kebab_case<S: Serializer>(name: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    kebab(name).serialize(serializer)
 }
 
-impl Function {
-    pub(super) fn decode(dumped: DumpedFunction) -> (Self, Option<Problem>) {
+fn in_kebab_case_if_any<S: Serializer>(name: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    name.as_deref().map(kebab).serialize(serializer)
+}
+
+impl DecodedFunction {
+    pub(super) fn decode(dumped: DumpedFunction) -> (Self, Option<DumpProblem>) {
         let DumpedFunction {
             line,
             title,
@@ -161,13 +168,13 @@ impl Function {
                 (function, None)
             }
             Err(error) => {
-                let cause = Cause::Header(error.to_string());
-                (function, Some(Problem { line, cause }))
+                let fault = DumpFault::Header(error);
+                (function, Some(DumpProblem { line, fault }))
             }
         }
     }
 
-    fn lists(&mut self, header: &Header, space: &mut Space) {
+    fn lists(&mut self, header: &Header, space: &mut DumpedSpace) {
         let Some(pointer) = header.capability_pointer() else {
             return;
         };
@@ -183,7 +190,7 @@ impl Function {
         let proof = match ExtendedSpace::detect(&standard, &mut *space) {
             Ok(proof) => proof,
             Err(error) => {
-                self.no_extended_space = Some(error.to_string());
+                self.no_extended_space = Some(error);
                 return;
             }
         };
@@ -318,23 +325,23 @@ impl PointerFields {
 impl Capabilities {
     fn of<I: CapabilityId, const N: usize>(
         list: &List<I, NotDumped, N>,
-        space: &mut Space,
-        mut fields: impl FnMut(&Capability<I>, &mut Space) -> CapabilityFields,
+        space: &mut DumpedSpace,
+        mut fields: impl FnMut(&Capability<I>, &mut DumpedSpace) -> CapabilityFields,
     ) -> Self {
         let capabilities = list.capabilities().iter();
         Self {
             capabilities: capabilities.map(|capability| fields(capability, space)).collect(),
-            end: EndFields::of(list.end()),
+            end: *list.end(),
         }
     }
 }
 
 impl CapabilityFields {
-    /// Where it is; the rest is the list's own.
+    /// Its place; the rest is the list's own.
     fn located<I: CapabilityId, const N: usize>(
         list: &List<I, NotDumped, N>,
         capability: &Capability<I>,
-        space: &mut Space,
+        space: &mut DumpedSpace,
         id: String,
     ) -> Self {
         Self {
@@ -347,20 +354,5 @@ impl CapabilityFields {
             raw: format!("{:08x}", capability.header()),
             registers: Registers::default(),
         }
-    }
-}
-
-impl EndFields {
-    fn of(end: &ListEnd<NotDumped>) -> Self {
-        let kind = match end {
-            ListEnd::Walked(WalkEnd::Complete) => "complete",
-            ListEnd::Walked(WalkEnd::Cycle { .. }) => "cycle",
-            ListEnd::Walked(WalkEnd::Misaligned { .. }) => "misaligned",
-            ListEnd::Walked(WalkEnd::OutOfRange { .. }) => "out-of-range",
-            ListEnd::Walked(WalkEnd::Unreadable(_)) => "unreadable",
-            ListEnd::Full => "full",
-        };
-        let text = end.to_string();
-        Self { kind, text }
     }
 }

@@ -11,19 +11,21 @@
 //! fails.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use reseat_core::address::FunctionAddress;
-use reseat_core::config::{ConfigRead, Offset, ReadableSize, SPACE_SIZE};
-use serde::Serialize;
+use reseat_core::config::{ConfigRead, Offset, ReadableSize, RegisterError, SPACE_SIZE};
 use thiserror::Error;
 
-/// What a text holds.
+use crate::model::finding::{Finding, Subject, id};
+
+/// The functions and the defects of a text.
 #[derive(Clone, Debug)]
 pub struct Dump {
     /// The functions, in the order of the text.
     pub functions: Vec<DumpedFunction>,
-    /// What is wrong with the text.
-    pub problems: Vec<Problem>,
+    /// The defects of the text.
+    pub problems: Vec<DumpProblem>,
 }
 
 /// One function of a text.
@@ -36,60 +38,67 @@ pub struct DumpedFunction {
     /// The address in the title.
     pub address: Option<FunctionAddress>,
     /// Its bytes.
-    pub space: Space,
+    pub space: DumpedSpace,
 }
 
-/// Something wrong, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Problem {
+/// A defect of a text, and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DumpProblem {
     /// The number of the line, from 1.
     pub line: usize,
-    /// What is wrong.
-    #[serde(serialize_with = "as_text")]
-    pub cause: Cause,
+    /// The defect.
+    pub fault: DumpFault,
 }
 
-/// What is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Cause {
+/// A defect of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DumpFault {
     /// A row goes on with something else than bytes. Those before it are kept.
-    #[error("{0:?} is not a byte of two hexadecimal digits")]
     NotAByte(String),
     /// A row goes on beyond the space. The bytes before that are kept.
-    #[error("offset {0:#x} is beyond the 4096 bytes of configuration space")]
     BeyondSpace(u64),
     /// A row gives another value to a byte than a row above it. The later one is kept.
-    #[error("offset {0:#05x} has two values")]
     TwoValues(u16),
     /// A function has a title and nothing else.
-    #[error("{0} has no hexadecimal rows")]
-    NoRows(String),
+    NoRows(Option<FunctionAddress>),
     /// Not one row in the whole text.
-    #[error("no hexadecimal rows such as `00: de 10 89 24`")]
     NoFunction,
     /// The bytes are there, and are no header.
-    #[error("header: {0}")]
-    Header(String),
+    Header(RegisterError<NotDumped>),
 }
 
-fn as_text<S: serde::Serializer>(cause: &Cause, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(cause)
+impl DumpProblem {
+    /// The defect as a finding on this file.
+    pub fn finding(&self, file: &Path) -> Finding {
+        let finding = |id| Finding::error(id, Subject::file(file)).with("line", self.line);
+        match &self.fault {
+            DumpFault::NotAByte(text) => finding(id::DUMP_BYTE_INVALID).with("text", text),
+            DumpFault::BeyondSpace(offset) => {
+                finding(id::DUMP_OFFSET_BEYOND_SPACE).with("offset", format_args!("{offset:#x}"))
+            }
+            DumpFault::TwoValues(offset) => finding(id::DUMP_BYTE_TWICE).with("offset", format_args!("{offset:#05x}")),
+            DumpFault::NoRows(Some(function)) => finding(id::DUMP_FUNCTION_EMPTY).with("function", function),
+            DumpFault::NoRows(None) => finding(id::DUMP_FUNCTION_EMPTY).with("function", "the function"),
+            DumpFault::NoFunction => finding(id::DUMP_EMPTY),
+            DumpFault::Header(cause) => finding(id::DUMP_HEADER_UNREADABLE).with("cause", cause),
+        }
+    }
 }
 
 /// The configuration space that a function's rows make up. Rows may be missing, and each may end anywhere.
 #[derive(Clone, Debug, Default)]
-pub struct Space {
+pub struct DumpedSpace {
     bytes: BTreeMap<u16, u8>,
 }
 
-impl Space {
-    /// How many bytes the rows give.
+impl DumpedSpace {
+    /// The number of bytes that the rows give.
     pub fn length(&self) -> usize {
         self.bytes.len()
     }
 }
 
-impl ConfigRead for Space {
+impl ConfigRead for DumpedSpace {
     type Error = NotDumped;
 
     /// The smallest size with room for all bytes: what is missing within it, each read finds out.
@@ -129,7 +138,7 @@ struct Reader {
     /// The function that rows belong to.
     current: Option<DumpedFunction>,
     functions: Vec<DumpedFunction>,
-    problems: Vec<Problem>,
+    problems: Vec<DumpProblem>,
 }
 
 impl Reader {
@@ -145,7 +154,7 @@ impl Reader {
                 line: number,
                 title: Some(line.to_owned()),
                 address: Some(address),
-                space: Space::default(),
+                space: DumpedSpace::default(),
             });
         } else if let Some((offset, bytes)) = row(line) {
             self.row(number, offset, bytes);
@@ -163,23 +172,19 @@ impl Reader {
             line: number,
             title: None,
             address: None,
-            space: Space::default(),
+            space: DumpedSpace::default(),
         });
-        if let Err(cause) = store(&mut current.space, offset, bytes) {
-            self.problems.push(Problem { line: number, cause });
+        if let Err(fault) = store(&mut current.space, offset, bytes) {
+            self.problems.push(DumpProblem { line: number, fault });
         }
     }
 
     fn end_function(&mut self) {
         let Some(function) = self.current.take() else { return };
         if function.space.length() == 0 {
-            let name = function
-                .address
-                .map_or_else(|| "the function".to_owned(), |address| address.to_string());
-            let cause = Cause::NoRows(name);
-            self.problems.push(Problem {
+            self.problems.push(DumpProblem {
                 line: function.line,
-                cause,
+                fault: DumpFault::NoRows(function.address),
             });
         }
         self.functions.push(function);
@@ -188,8 +193,8 @@ impl Reader {
     fn finish(mut self) -> Dump {
         self.end_function();
         if self.functions.is_empty() && self.problems.is_empty() {
-            let cause = Cause::NoFunction;
-            self.problems.push(Problem { line: 1, cause });
+            let fault = DumpFault::NoFunction;
+            self.problems.push(DumpProblem { line: 1, fault });
         }
         Dump {
             functions: self.functions,
@@ -215,17 +220,17 @@ fn row(line: &str) -> Option<(u64, &str)> {
 }
 
 /// Stores a row's bytes, up to the first that is none.
-fn store(space: &mut Space, offset: u64, bytes: &str) -> Result<(), Cause> {
+fn store(space: &mut DumpedSpace, offset: u64, bytes: &str) -> Result<(), DumpFault> {
     let mut two_values = Ok(());
     for (at, token) in (offset..).zip(bytes.split_ascii_whitespace()) {
-        let byte = byte(token).ok_or_else(|| Cause::NotAByte(token.to_owned()))?;
+        let byte = byte(token).ok_or_else(|| DumpFault::NotAByte(token.to_owned()))?;
         let at = u16::try_from(at)
             .ok()
             .filter(|at| *at < SPACE_SIZE)
-            .ok_or(Cause::BeyondSpace(at))?;
+            .ok_or(DumpFault::BeyondSpace(at))?;
         let before = space.bytes.insert(at, byte);
         if two_values.is_ok() && before.is_some_and(|before| before != byte) {
-            two_values = Err(Cause::TwoValues(at));
+            two_values = Err(DumpFault::TwoValues(at));
         }
     }
     two_values

@@ -6,14 +6,14 @@ use reseat_core::capability::list::StandardList;
 use reseat_core::capability::power_management::PowerManagement;
 use reseat_core::capability::{Capability, StandardId};
 
-use super::hex::{NotDumped, Space};
+use super::hex::{DumpedSpace, NotDumped};
 use super::register::{Registers, content};
 
 /// The registers of `capability`; none if there is no decoder for it.
 pub(super) fn registers(
     list: &StandardList<NotDumped>,
     capability: &Capability<StandardId>,
-    space: &mut Space,
+    space: &mut DumpedSpace,
 ) -> Registers {
     let mut registers = Registers::default();
     if let Some(power) = PowerManagement::at(list, capability, &mut *space) {
@@ -30,7 +30,7 @@ pub(super) fn registers(
     registers
 }
 
-fn power_management(registers: &mut Registers, mut power: PowerManagement<&mut Space>) {
+fn power_management(registers: &mut Registers, mut power: PowerManagement<&mut DumpedSpace>) {
     let capabilities = power.capabilities();
     registers.add(
         "capabilities",
@@ -47,7 +47,7 @@ fn power_management(registers: &mut Registers, mut power: PowerManagement<&mut S
     );
 }
 
-fn advanced_features(registers: &mut Registers, mut features: AdvancedFeatures<&mut Space>) {
+fn advanced_features(registers: &mut Registers, mut features: AdvancedFeatures<&mut DumpedSpace>) {
     let capabilities = features.capabilities();
     registers.add(
         "capabilities",
@@ -61,7 +61,7 @@ fn advanced_features(registers: &mut Registers, mut features: AdvancedFeatures<&
     );
 }
 
-fn express_device(registers: &mut Registers, express: &mut Express<&mut Space>) {
+fn express_device(registers: &mut Registers, express: &mut Express<&mut DumpedSpace>) {
     let capabilities = express.capabilities();
     registers.add(
         "capabilities",
@@ -90,7 +90,7 @@ fn express_device(registers: &mut Registers, express: &mut Express<&mut Space>) 
     );
 }
 
-fn express_link(registers: &mut Registers, express: &mut Express<&mut Space>) {
+fn express_link(registers: &mut Registers, express: &mut Express<&mut DumpedSpace>) {
     registers.read_if_there("link_capabilities", express.link_capabilities(), |register| {
         content!(register;
             max_speed, max_width, aspm, clock_power_management, surprise_down_error_reporting, link_active_reporting,
@@ -114,7 +114,7 @@ fn express_link(registers: &mut Registers, express: &mut Express<&mut Space>) {
     );
 }
 
-fn express_slot(registers: &mut Registers, express: &mut Express<&mut Space>) {
+fn express_slot(registers: &mut Registers, express: &mut Express<&mut DumpedSpace>) {
     registers.read_if_there("slot_capabilities", express.slot_capabilities(), |register| {
         content!(register;
             attention_button, power_controller, mrl_sensor, attention_indicator, power_indicator, hot_plug_surprise,
@@ -140,7 +140,7 @@ fn express_slot(registers: &mut Registers, express: &mut Express<&mut Space>) {
     );
 }
 
-fn express_root(registers: &mut Registers, express: &mut Express<&mut Space>) {
+fn express_root(registers: &mut Registers, express: &mut Express<&mut DumpedSpace>) {
     registers.read_pair_if_there(
         ["root_control", "root_capabilities"],
         express.root(),
@@ -159,7 +159,7 @@ fn express_root(registers: &mut Registers, express: &mut Express<&mut Space>) {
     );
 }
 
-fn express_second(registers: &mut Registers, express: &mut Express<&mut Space>) {
+fn express_second(registers: &mut Registers, express: &mut Express<&mut DumpedSpace>) {
     registers.read_if_there("device_capabilities_2", express.device_capabilities_2(), |register| {
         content!(register;
             completion_timeout_disable, ari_forwarding, latency_tolerance_reporting, ten_bit_tag_completer,

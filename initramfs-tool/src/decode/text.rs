@@ -11,13 +11,16 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::function::{BarFields, Capabilities, CapabilityFields, Function, HeaderFields, PointerFields};
-use super::register::{Field, Register, Registers, Value};
+use reseat_core::capability::express::LinkSpeed;
 
-/// How wide a line becomes, if its words allow it.
+use super::function::{BarFields, Capabilities, CapabilityFields, DecodedFunction, HeaderFields, PointerFields};
+use super::register::{Field, Register, Registers};
+use super::value::Value;
+
+/// The width of a line, if its words allow it.
 const WIDTH: usize = 110;
 
-impl Display for Function {
+impl Display for DecodedFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.title {
             Some(title) => writeln!(f, "{title}")?,
@@ -100,7 +103,7 @@ impl PointerFields {
 
 impl Capabilities {
     fn write(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
-        writeln!(f, "  {name} capabilities: {}", self.end.text)?;
+        writeln!(f, "  {name} capabilities: {}", self.end)?;
         self.capabilities.iter().try_for_each(|capability| capability.write(f))
     }
 }
@@ -157,9 +160,40 @@ impl Display for Field {
             Value::Flag(true) => write!(f, "{name}+"),
             Value::Flag(false) => write!(f, "{name}-"),
             Value::Number(number) => write!(f, "{name}={number}"),
-            Value::Text(text) => write!(f, "{name}={text}"),
-            Value::Set(items) if items.is_empty() => write!(f, "{name}=none"),
-            Value::Set(items) => write!(f, "{name}={}", items.join(", ")),
+            Value::Numbers(numbers) => write!(f, "{name}={}", listed(numbers)),
+            Value::Text(text) | Value::Code(text) => write!(f, "{name}={text}"),
+            Value::Codes(codes) => write!(f, "{name}={}", listed(codes)),
+            Value::Size(bytes) => write!(f, "{name}={}", size(*bytes)),
+            Value::Sizes(sizes) => {
+                let sizes: Vec<_> = sizes.iter().map(|bytes| size(*bytes)).collect();
+                write!(f, "{name}={}", listed(&sizes))
+            }
+            Value::ReservedSize(code) | Value::Speed(LinkSpeed::Other(code)) => write!(f, "{name}=reserved {code}"),
+            Value::Speed(speed) => write!(f, "{name}={speed}"),
+            Value::Speeds(speeds) => write!(f, "{name}={}", listed(speeds)),
         }
+    }
+}
+
+fn listed(items: &[impl Display]) -> String {
+    match items.is_empty() {
+        true => "none".to_owned(),
+        false => items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// A size: `256 MB`, or below one megabyte the number of bytes.
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["MB", "GB", "TB", "PB", "EB"];
+    let mut number = bytes >> 20;
+    let mut units = UNITS.into_iter();
+    let mut unit = units.next().filter(|_| number > 0);
+    while number >= 1024 {
+        number >>= 10;
+        unit = units.next();
+    }
+    match unit {
+        Some(unit) => format!("{number} {unit}"),
+        None => bytes.to_string(),
     }
 }

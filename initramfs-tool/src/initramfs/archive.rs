@@ -1,4 +1,4 @@
-//! What an initramfs is made of: "newc" cpio archives one behind the other, the last of them compressed as a whole.
+//! The parts of an initramfs: "newc" cpio archives one behind the other, the last of them compressed as a whole.
 //!
 //! The form is in the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`.
 
@@ -20,21 +20,21 @@ pub enum ArchiveError {
     /// The file itself.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// What is no archive.
+    /// Bytes that are no archive.
     #[error("at byte {at} stands neither a cpio archive nor a known compression")]
     Unknown {
-        /// Where.
+        /// Its offset.
         at: u64,
     },
     /// A header that is none.
     #[error("the archive's entry at byte {at} is damaged")]
     Entry {
-        /// Where.
+        /// Its offset.
         at: u64,
     },
 }
 
-/// How a part is compressed.
+/// The compression of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     /// RFC 1952.
@@ -53,7 +53,7 @@ pub enum Compression {
     Zstd,
 }
 
-/// How each begins: the table in the kernel's `lib/decompress.c`, and RFC 8878 3.1.1.
+/// The first bytes of each: the table in the kernel's `lib/decompress.c`, and RFC 8878 3.1.1.
 const COMPRESSIONS: [(&[u8], Compression); 9] = [
     (&[0x1f, 0x8b], Compression::Gzip),
     (&[0x1f, 0x9e], Compression::Gzip),
@@ -88,28 +88,28 @@ const LINK: u32 = 0o120_000;
 
 /// An entry of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct ArchiveEntry {
     /// Its name, without a leading `/` or `./`.
     pub name: String,
     /// Type and permission bits.
     pub mode: u32,
     /// The file itself, which several names may share: its content then stands at the last of them.
     pub file: (u32, u32, u32),
-    /// How many names it has.
+    /// The number of its names.
     pub links: u32,
-    /// What it holds, or where it leads if it is a link; nothing for other files that were not asked for.
+    /// Its content, or the target of a link; `None` for other files that were not asked for.
     pub content: Option<Vec<u8>>,
 }
 
-impl Entry {
-    /// Whether entries with these type and permission bits are links.
+impl ArchiveEntry {
+    /// Returns true if entries with these type and permission bits are links.
     #[must_use]
     pub fn is_link(mode: u32) -> bool {
         mode & TYPE == LINK
     }
 }
 
-/// Where reading came to its end.
+/// The place where reading ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// Of the file.
@@ -126,7 +126,7 @@ pub enum End {
 pub fn read(
     file: &mut impl Read,
     wanted: &dyn Fn(&str) -> bool,
-    visit: &mut dyn FnMut(Entry),
+    visit: &mut dyn FnMut(ArchiveEntry),
 ) -> Result<End, ArchiveError> {
     let mut reader = Reader { file, at: 0 };
     loop {
@@ -172,7 +172,11 @@ impl<R: Read> Reader<'_, R> {
     }
 
     /// The entries of one archive, whose first magic has been read.
-    fn archive(&mut self, wanted: &dyn Fn(&str) -> bool, visit: &mut dyn FnMut(Entry)) -> Result<(), ArchiveError> {
+    fn archive(
+        &mut self,
+        wanted: &dyn Fn(&str) -> bool,
+        visit: &mut dyn FnMut(ArchiveEntry),
+    ) -> Result<(), ArchiveError> {
         loop {
             let at = self.at.saturating_sub(6);
             let damaged = || ArchiveError::Entry { at };
@@ -201,7 +205,7 @@ impl<R: Read> Reader<'_, R> {
                 .unwrap_or(&name)
                 .trim_start_matches('/')
                 .to_owned();
-            let content = match (wanted(&name) || Entry::is_link(*mode)) && size <= LARGEST_KEPT {
+            let content = match (wanted(&name) || ArchiveEntry::is_link(*mode)) && size <= LARGEST_KEPT {
                 true => Some(self.take(size)?),
                 false => {
                     self.skip(size)?;
@@ -209,7 +213,7 @@ impl<R: Read> Reader<'_, R> {
                 }
             };
             self.pad()?;
-            visit(Entry {
+            visit(ArchiveEntry {
                 name,
                 mode: *mode,
                 file: (*major, *minor, *inode),

@@ -21,9 +21,9 @@ pub enum Builder {
 /// that which changes mkinitcpio's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnFile {
-    /// Where it goes.
+    /// Its path.
     pub path: &'static str,
-    /// What it holds.
+    /// Its content.
     pub content: &'static str,
     /// Its permission bits.
     pub mode: u32,
@@ -104,7 +104,7 @@ impl Builder {
         }
     }
 
-    /// Where its program may be.
+    /// The places of its program.
     #[must_use]
     pub fn programs(self) -> &'static [&'static str] {
         match self {
@@ -114,7 +114,7 @@ impl Builder {
         }
     }
 
-    /// What it takes up.
+    /// The files of ours that it takes up.
     #[must_use]
     pub fn files(self) -> &'static [OwnFile] {
         match self {

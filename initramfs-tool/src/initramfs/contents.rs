@@ -1,13 +1,16 @@
-//! What of ours is in an image, and what is not as it should be.
+//! The files of reseat in an image, and its shortfalls.
+
+mod shortfall;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::archive::Entry;
+use super::archive::ArchiveEntry;
 use super::builder::Builder;
+
+pub use shortfall::{NotRun, Shortfall};
 
 /// The SHA-256 of some content, as `sha256sum` prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,18 +44,18 @@ const UDEV_SCRIPT: &str = "/scripts/init-top/udev";
 /// come after what `rd.driver.pre=` names.
 const DRACUT_HOOK: &str = "dracut/hooks/cmdline/00-reseat-claim.sh";
 
-/// What mkinitcpio's init, which is a script, runs and in which order.
+/// The file that lists, in order, what mkinitcpio's init runs.
 const MKINITCPIO_CONFIGURATION: &str = "config";
 const MKINITCPIO_HOOK: &str = "hooks/reseat";
 
-/// What mkinitcpio leaves in every image.
+/// A file that mkinitcpio leaves in every image.
 const MKINITCPIO_MARK: &str = "buildconfig";
 
 const SYSTEMD: &str = "usr/lib/systemd/systemd";
 const UNIT: &str = "usr/lib/systemd/system/reseat-claim.service";
 const UNIT_WANTED: &str = "systemd/system/sysinit.target.wants/reseat-claim.service";
 
-/// Whether the content of an entry is of interest.
+/// Returns true if the content of an entry is of interest.
 #[must_use]
 pub fn is_wanted(name: &str) -> bool {
     [RULES, QUARANTINE, ORDER, MKINITCPIO_CONFIGURATION].contains(&name) || is_program(name, PROGRAM)
@@ -67,7 +70,7 @@ fn is_program(name: &str, program: &str) -> bool {
 /// As many links on one way as the kernel follows (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
-/// What is in an image, as far as it matters here.
+/// The entries of an image, as far as they matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// By name: content, where it was wanted, and type and permission bits.
@@ -77,14 +80,14 @@ pub struct Contents {
 impl Contents {
     /// Puts them together from an image's entries.
     #[must_use]
-    pub fn collect(entries: Vec<Entry>) -> Self {
+    pub fn collect(entries: Vec<ArchiveEntry>) -> Self {
         // The content of a file with several names stands at the last of them.
         let shared: BTreeMap<_, _> = entries
             .iter()
             .filter(|entry| entry.links > 1)
             .filter_map(|entry| Some((entry.file, entry.content.clone().filter(|content| !content.is_empty())?)))
             .collect();
-        let file = |entry: Entry| {
+        let file = |entry: ArchiveEntry| {
             let empty = entry.content.as_ref().is_some_and(Vec::is_empty);
             let content = match empty && entry.links > 1 {
                 true => shared.get(&entry.file).cloned(),
@@ -107,7 +110,7 @@ impl Contents {
         behind.filter(is_unread).collect()
     }
 
-    /// Where a name leads, by the links on its way; nothing if that never ends.
+    /// Resolves a name by the links on its way; `None` if that never ends.
     fn real(&self, name: &str) -> Option<String> {
         let parts = |path: &str| -> Vec<String> { path.split('/').rev().map(str::to_owned).collect() };
         let (mut way, mut left): (Vec<String>, Vec<String>) = (Vec::new(), parts(name));
@@ -124,7 +127,7 @@ impl Contents {
             let Some((Some(target), mode)) = self.files.get(&way.join("/")) else {
                 continue;
             };
-            if !Entry::is_link(*mode) {
+            if !ArchiveEntry::is_link(*mode) {
                 continue;
             }
             links += 1;
@@ -143,7 +146,7 @@ impl Contents {
 
     fn content(&self, name: &str) -> Option<&[u8]> {
         let (content, mode) = self.files.get(&self.real(name)?)?;
-        content.as_deref().filter(|_| !Entry::is_link(*mode))
+        content.as_deref().filter(|_| !ArchiveEntry::is_link(*mode))
     }
 
     fn program(&self, program: &str) -> Option<&(Option<Vec<u8>>, u32)> {
@@ -154,13 +157,13 @@ impl Contents {
         Some(behind.unwrap_or(found))
     }
 
-    /// Whether it would claim anything, or tries to.
+    /// Returns true if it would claim anything, or try to.
     #[must_use]
     pub fn has_claim(&self) -> bool {
         self.program(PROGRAM).is_some()
     }
 
-    /// Who made it, as far as it shows.
+    /// The builder that made it, if it shows.
     #[must_use]
     pub fn made_by(&self) -> Option<Builder> {
         let has = |name: &str| self.files.contains_key(name);
@@ -174,7 +177,7 @@ impl Contents {
         }
     }
 
-    /// Whether modprobe finds modules: one by kmod wants the list in one of these forms, that of busybox the former.
+    /// Returns true if modprobe finds modules: one by kmod wants the list in one of these forms, that of busybox the former.
     fn has_module_list(&self, kernel: &str) -> bool {
         let has = |name: &str| {
             let path = format!("lib/modules/{kernel}/{name}");
@@ -195,12 +198,12 @@ impl Contents {
     }
 }
 
-/// What an image is to have.
+/// The required content of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// Who makes it.
+pub struct RequiredContents {
+    /// Its builder.
     pub builder: Builder,
-    /// For which kernel.
+    /// Its kernel.
     pub kernel: String,
     /// The program on the machine.
     pub program: Option<Digest>,
@@ -208,69 +211,15 @@ pub struct Wanted {
     pub rules: Option<Digest>,
     /// The list of what is out of service on the machine, if there is one.
     pub quarantine: Option<Digest>,
-    /// Whether vfio-pci is a part of the kernel.
+    /// True if vfio-pci is built into the kernel.
     pub vfio_built_in: bool,
     /// The modules of the variants of vfio-pci that are made for GPUs of this machine.
     pub variants: Vec<String>,
 }
 
-/// Something that is not in an image as it should be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Shortfall {
-    /// Nothing of reseat is in it.
-    NoClaim,
-    /// The program is another one than on the machine, or cannot be run.
-    OtherProgram,
-    /// Nothing would run it, or not before drivers are loaded.
-    NotRun(String),
-    /// The rules are not in it.
-    NoRules,
-    /// Its rules are not those on the machine.
-    OtherRules,
-    /// Its list of what is out of service is not that on the machine.
-    OtherQuarantine,
-    /// A module is not in it.
-    NoModule(String),
-    /// There is nothing that could load a module.
-    NoModprobe,
-    /// There is no list by which a module is found.
-    NoModuleList,
-}
-
-impl Shortfall {
-    /// Whether it comes by itself, by a change on the machine after the image was made.
-    #[must_use]
-    pub fn is_stale(&self) -> bool {
-        matches!(
-            self,
-            Self::OtherProgram | Self::OtherRules | Self::OtherQuarantine | Self::NoRules
-        )
-    }
-}
-
-impl fmt::Display for Shortfall {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoClaim => write!(formatter, "{PROGRAM} is not in it"),
-            Self::OtherProgram => write!(formatter, "its {PROGRAM} is not the one on this machine"),
-            Self::NotRun(why) => write!(formatter, "{PROGRAM} would not run before drivers are loaded: {why}"),
-            Self::NoRules => write!(formatter, "the rules (/{RULES}) are not in it"),
-            Self::OtherRules => write!(formatter, "its rules are not those in /{RULES}"),
-            Self::OtherQuarantine => {
-                formatter.write_str("its list of GPUs out of service is not the one on this machine")
-            }
-            Self::NoModule(module) => write!(formatter, "the module {module} is not in it"),
-            Self::NoModprobe => formatter.write_str("modprobe is not in it"),
-            Self::NoModuleList => formatter
-                .write_str("modules.dep is not in it, without which modprobe finds no module: is depmod there?"),
-        }
-    }
-}
-
-/// What the image lacks; nothing if all of it is as it should be.
+/// The shortfalls of the image; none if all of it is as it should be.
 #[must_use]
-pub fn shortfalls(contents: &Contents, wanted: &Wanted) -> Vec<Shortfall> {
+pub fn shortfalls(contents: &Contents, wanted: &RequiredContents) -> Vec<Shortfall> {
     let Some((program, mode)) = contents.program(PROGRAM) else {
         return vec![Shortfall::NoClaim];
     };
@@ -279,7 +228,7 @@ pub fn shortfalls(contents: &Contents, wanted: &Wanted) -> Vec<Shortfall> {
     if digest.is_none() || digest != wanted.program || mode & 0o111 == 0 {
         found.push(Shortfall::OtherProgram);
     }
-    found.extend(not_run(contents, wanted.builder).map(|why| Shortfall::NotRun(why.to_owned())));
+    found.extend(not_run(contents, wanted.builder).map(Shortfall::NotRun));
     let rules = contents.content(RULES).map(Digest::of);
     found.extend(match (&rules, &wanted.rules) {
         (None, Some(_)) => Some(Shortfall::NoRules),
@@ -307,26 +256,26 @@ pub fn shortfalls(contents: &Contents, wanted: &Wanted) -> Vec<Shortfall> {
     found
 }
 
-/// Why the program would not run in time; nothing if it would.
-fn not_run(contents: &Contents, builder: Builder) -> Option<&'static str> {
+/// The reason for which the program would not run in time.
+fn not_run(contents: &Contents, builder: Builder) -> Option<NotRun> {
     match builder {
         Builder::InitramfsTools => not_run_by_scripts(contents),
         Builder::Dracut | Builder::Mkinitcpio if contents.files.contains_key(SYSTEMD) => not_run_by_systemd(contents),
         Builder::Dracut => {
             let there = contents.files.keys().any(|name| name.ends_with(DRACUT_HOOK));
-            (!there).then_some("its hook is not in the image")
+            (!there).then_some(NotRun::DracutHookMissing)
         }
         Builder::Mkinitcpio => not_run_by_hooks(contents),
     }
 }
 
-fn not_run_by_scripts(contents: &Contents) -> Option<&'static str> {
+fn not_run_by_scripts(contents: &Contents) -> Option<NotRun> {
     let mode = contents
         .files
         .get(OWN_SCRIPT.trim_start_matches('/'))
         .map(|(_, mode)| mode);
     if mode.is_none_or(|mode| mode & 0o111 == 0) {
-        return Some("its script is not in the image, or cannot be run");
+        return Some(NotRun::ScriptMissing);
     }
     let order = String::from_utf8_lossy(contents.content(ORDER).unwrap_or_default());
     let place = |script: &str| {
@@ -335,23 +284,23 @@ fn not_run_by_scripts(contents: &Contents) -> Option<&'static str> {
             .position(|line| line.split_whitespace().next() == Some(script))
     };
     match (place(OWN_SCRIPT), place(UDEV_SCRIPT)) {
-        (None, _) => Some("its script is not in the order of scripts"),
-        (Some(own), Some(udev)) if udev < own => Some("its script comes after udev's"),
+        (None, _) => Some(NotRun::ScriptNotOrdered),
+        (Some(own), Some(udev)) if udev < own => Some(NotRun::ScriptAfterUdev),
         (Some(_), _) => None,
     }
 }
 
-fn not_run_by_systemd(contents: &Contents) -> Option<&'static str> {
+fn not_run_by_systemd(contents: &Contents) -> Option<NotRun> {
     if !contents.files.contains_key(UNIT) {
-        return Some("its unit is not in the image");
+        return Some(NotRun::UnitMissing);
     }
     let wanted = contents.files.keys().any(|name| name.ends_with(UNIT_WANTED));
-    (!wanted).then_some("its unit is in the image, and nothing starts it")
+    (!wanted).then_some(NotRun::UnitNotStarted)
 }
 
-fn not_run_by_hooks(contents: &Contents) -> Option<&'static str> {
+fn not_run_by_hooks(contents: &Contents) -> Option<NotRun> {
     if !contents.files.contains_key(MKINITCPIO_HOOK) {
-        return Some("its hook is not in the image: is `udev` or `systemd` in HOOKS?");
+        return Some(NotRun::MkinitcpioHookMissing);
     }
     let configuration = String::from_utf8_lossy(contents.content(MKINITCPIO_CONFIGURATION).unwrap_or_default());
     let early = configuration
@@ -360,8 +309,8 @@ fn not_run_by_hooks(contents: &Contents) -> Option<&'static str> {
     let early: Vec<&str> = early.unwrap_or_default().trim_matches('"').split_whitespace().collect();
     let place = |hook: &str| early.iter().position(|other| *other == hook);
     match (place("reseat"), place("udev")) {
-        (None, _) => Some("its hook is not among the early ones"),
-        (Some(own), Some(udev)) if udev < own => Some("its hook comes after udev's"),
+        (None, _) => Some(NotRun::MkinitcpioHookNotEarly),
+        (Some(own), Some(udev)) if udev < own => Some(NotRun::MkinitcpioHookAfterUdev),
         (Some(_), _) => None,
     }
 }

@@ -6,12 +6,77 @@
 //! disk whose key is bound to one of them waits for a passphrase in the next boot, for ever where nobody sits before the
 //! machine.
 
-use std::fmt;
+use std::fmt::Display;
+use std::num::ParseIntError;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
+
+/// A disk whose binding cannot be determined.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BindingError {
+    /// The disk cannot be read.
+    #[error("cannot read it: {cause}")]
+    Disk {
+        /// The kernel's reason.
+        cause: String,
+    },
+    /// The disk ends, or fails, within its head.
+    #[error("cannot read its head: {cause}")]
+    Head {
+        /// The kernel's reason.
+        cause: String,
+    },
+    /// A LUKS head of an unknown form.
+    #[error("its LUKS head is of no known form")]
+    UnknownHead,
+    /// LUKS1 with clevis installed, which keeps its tokens beside the head.
+    #[error("it is LUKS1, and clevis may have bound it (`clevis luks list`)")]
+    Luks1,
+    /// The head lies on another device or in a file.
+    #[error("{file} says that its head lies elsewhere")]
+    DetachedHead {
+        /// The list of disks.
+        file: &'static str,
+    },
+    /// A program that asks the TPM brings the key.
+    #[error("{file} says that its key comes by {script}, which asks the TPM")]
+    KeyScript {
+        /// The list of disks.
+        file: &'static str,
+        /// The program.
+        script: String,
+    },
+    /// The text in the head is no JSON of the expected form.
+    #[error("the text in its head cannot be read: {cause}")]
+    Metadata {
+        /// The parser's reason.
+        cause: String,
+    },
+    /// A setting that should list registers.
+    #[error("`{setting}` is no list of registers")]
+    Registers {
+        /// The setting, or its name.
+        setting: String,
+    },
+    /// A token of clevis without its protected part.
+    #[error("clevis's token has no head")]
+    ClevisHead,
+    /// A token of clevis of an unknown form.
+    #[error("clevis's token cannot be read")]
+    Clevis,
+    /// A token of clevis that cannot be decoded.
+    #[error("clevis's token cannot be read: {cause}")]
+    ClevisEncoding {
+        /// The decoder's reason.
+        cause: String,
+    },
+    /// Pins of clevis nested deeper than anybody nests them.
+    #[error("clevis's token cannot be read: pins within pins without end")]
+    ClevisDepth,
+}
 
 /// The registers that another initramfs changes.
 const BY_INITRAMFS: &[u64] = &[4, 9, 11];
@@ -42,7 +107,7 @@ const BINARY: usize = 4096;
 /// The largest head that LUKS2 has.
 const LARGEST: u64 = 4 << 20;
 
-/// What the first [`HEAD`] bytes of a disk say.
+/// The form of a disk, by its first [`HEAD`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
     /// It is not encrypted by LUKS.
@@ -72,7 +137,7 @@ impl Head {
     }
 }
 
-/// What binds a disk.
+/// The binding of a disk's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Binding {
     /// Nothing that another initramfs would change.
@@ -83,34 +148,22 @@ pub enum Binding {
     Pcrlock,
 }
 
-impl fmt::Display for Binding {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => formatter.write_str("nothing"),
-            Self::Registers(by, registers) => {
-                let registers: Vec<_> = registers.iter().map(ToString::to_string).collect();
-                write!(formatter, "TPM register {} ({by})", registers.join(", "))
-            }
-            Self::Pcrlock => formatter.write_str("a policy of systemd-pcrlock"),
-        }
-    }
-}
-
 #[derive(Deserialize)]
 struct Metadata {
     #[serde(default)]
     tokens: std::collections::BTreeMap<String, Value>,
 }
 
-/// What binds the disk with this LUKS2 head, of the registers that are [`changing`].
+/// The binding of the disk with this LUKS2 head, to the registers that are [`changing`].
 ///
 /// # Errors
-/// When that cannot be said, with why.
-pub fn binding(head: &[u8], changing: &[u64]) -> Result<Binding, String> {
+/// When that cannot be determined.
+pub fn binding(head: &[u8], changing: &[u64]) -> Result<Binding, BindingError> {
     let text = head.get(BINARY..).unwrap_or_default();
     let text = text.split(|byte| *byte == 0).next().unwrap_or_default();
-    let metadata: Metadata =
-        serde_json::from_slice(text).map_err(|error| format!("the text in its head cannot be read: {error}"))?;
+    let metadata: Metadata = serde_json::from_slice(text).map_err(|error| BindingError::Metadata {
+        cause: error.to_string(),
+    })?;
     for token in metadata.tokens.values() {
         let found = match token.get("type").and_then(Value::as_str) {
             Some("systemd-tpm2") => of_systemd(token, changing)?,
@@ -125,28 +178,26 @@ pub fn binding(head: &[u8], changing: &[u64]) -> Result<Binding, String> {
     Ok(Binding::None)
 }
 
-/// What `/etc/crypttab` says of a disk whose head has no token: `tpm2-pcrs=`, and who else brings its key.
+/// The binding in `/etc/crypttab` of a disk whose head has no token: `tpm2-pcrs=`.
 ///
 /// # Errors
-/// When that cannot be said, with why.
-pub fn of_options(options: &str, changing: &[u64]) -> Result<Binding, String> {
+/// When that cannot be determined.
+pub fn of_options(options: &str, changing: &[u64]) -> Result<Binding, BindingError> {
     let mut registers = Vec::new();
     for option in options.split(',') {
         let Some(list) = option.strip_prefix("tpm2-pcrs=") else {
             continue;
         };
         for register in list.split('+').filter(|register| !register.is_empty()) {
-            registers.push(
-                register
-                    .parse()
-                    .map_err(|_| format!("`{option}` is no list of registers"))?,
-            );
+            registers.push(register.parse().map_err(|_| BindingError::Registers {
+                setting: option.to_owned(),
+            })?);
         }
     }
     Ok(bound("/etc/crypttab", registers, changing))
 }
 
-fn of_systemd(token: &Value, changing: &[u64]) -> Result<Binding, String> {
+fn of_systemd(token: &Value, changing: &[u64]) -> Result<Binding, BindingError> {
     if token.get("tpm2_pcrlock").and_then(Value::as_bool) == Some(true) {
         return Ok(Binding::Pcrlock);
     }
@@ -157,11 +208,9 @@ fn of_systemd(token: &Value, changing: &[u64]) -> Result<Binding, String> {
         let numbers = there
             .as_array()
             .map(|there| there.iter().map(Value::as_u64).collect::<Option<Vec<_>>>());
-        registers.extend(
-            numbers
-                .flatten()
-                .ok_or_else(|| format!("`{name}` is no list of registers"))?,
-        );
+        registers.extend(numbers.flatten().ok_or_else(|| BindingError::Registers {
+            setting: name.to_owned(),
+        })?);
     }
     Ok(bound("systemd-cryptenroll", registers, changing))
 }
@@ -177,19 +226,16 @@ fn bound(by: &'static str, registers: Vec<u64>, changing: &[u64]) -> Binding {
     }
 }
 
-fn of_clevis(protected: Option<&Value>, changing: &[u64]) -> Result<Binding, String> {
-    let protected = protected.and_then(Value::as_str).ok_or("clevis's token has no head")?;
+fn of_clevis(protected: Option<&Value>, changing: &[u64]) -> Result<Binding, BindingError> {
+    let protected = protected.and_then(Value::as_str).ok_or(BindingError::ClevisHead)?;
     Ok(bound("clevis", clevis_registers(protected, DEEPEST)?, changing))
 }
 
 /// The registers of a pin: its own, or those of the pins within it.
-fn clevis_registers(protected: &str, depth: usize) -> Result<Vec<u64>, String> {
-    let wrong = "clevis's token cannot be read";
-    let bytes = URL_SAFE_NO_PAD
-        .decode(protected)
-        .map_err(|error| format!("{wrong}: {error}"))?;
-    let head: Value = serde_json::from_slice(&bytes).map_err(|error| format!("{wrong}: {error}"))?;
-    let pin = head.get("clevis").ok_or(wrong)?;
+fn clevis_registers(protected: &str, depth: usize) -> Result<Vec<u64>, BindingError> {
+    let bytes = URL_SAFE_NO_PAD.decode(protected).map_err(undecodable)?;
+    let head: Value = serde_json::from_slice(&bytes).map_err(undecodable)?;
+    let pin = head.get("clevis").ok_or(BindingError::Clevis)?;
     match pin.get("pin").and_then(Value::as_str) {
         Some("tpm2") => {
             let registers = pin.get("tpm2").and_then(|pin| pin.get("pcr_ids"));
@@ -201,7 +247,7 @@ fn clevis_registers(protected: &str, depth: usize) -> Result<Vec<u64>, String> {
                 .split(|c: char| !c.is_ascii_digit())
                 .filter(|part| !part.is_empty());
             named
-                .map(|part| part.parse().map_err(|error| format!("{wrong}: {error}")))
+                .map(|part| part.parse().map_err(undecodable::<ParseIntError>))
                 .collect()
         }
         Some("sss") if depth > 0 => {
@@ -209,18 +255,27 @@ fn clevis_registers(protected: &str, depth: usize) -> Result<Vec<u64>, String> {
                 .get("sss")
                 .and_then(|pin| pin.get("jwe"))
                 .and_then(Value::as_array)
-                .ok_or(wrong)?;
+                .ok_or(BindingError::Clevis)?;
             let mut registers = Vec::new();
             for jwe in within {
-                let head = jwe.as_str().and_then(|jwe| jwe.split('.').next()).ok_or(wrong)?;
+                let head = jwe
+                    .as_str()
+                    .and_then(|jwe| jwe.split('.').next())
+                    .ok_or(BindingError::Clevis)?;
                 registers.extend(clevis_registers(head, depth - 1)?);
             }
             Ok(registers)
         }
-        Some("sss") => Err(format!("{wrong}: pins within pins without end")),
+        Some("sss") => Err(BindingError::ClevisDepth),
         // tang asks a server.
         Some(_) => Ok(Vec::new()),
-        None => Err(wrong.to_owned()),
+        None => Err(BindingError::Clevis),
+    }
+}
+
+fn undecodable<E: Display>(error: E) -> BindingError {
+    BindingError::ClevisEncoding {
+        cause: error.to_string(),
     }
 }
 
@@ -235,7 +290,7 @@ mod tests {
         head
     }
 
-    fn of_token(token: &str) -> Result<Binding, String> {
+    fn of_token(token: &str) -> Result<Binding, BindingError> {
         let text = format!(r#"{{"keyslots":{{}},"tokens":{{"0":{{"type":"systemd-recovery"}},"1":{token}}}}}"#);
         binding(&head(&text), changing(true))
     }

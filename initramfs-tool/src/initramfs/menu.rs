@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::plan::KEPT_SUFFIX;
 
-/// What the copied entry is called, behind its original's title.
+/// The suffix of the copied entry's title.
 const TITLE: &str = "before reseat";
 
 /// Begins and ends what is ours in a file that others write to.
@@ -15,7 +15,7 @@ const BEGIN: &str =
     "# reseat: the image from before `reseat initramfs install`; `reseat initramfs remove` takes this away";
 const END: &str = "# reseat: end";
 
-/// What follows [`BEGIN`] in its line where the file was there and empty, or its last line had no line feed.
+/// The text behind [`BEGIN`] in its line where the file was there and empty, or its last line had no line feed.
 const EMPTY: &str = " (in an empty file)";
 const UNENDED: &str = " (behind a line without a line feed)";
 
@@ -62,7 +62,7 @@ pub fn grub_entry(configuration: &str, image: &str) -> Option<String> {
     Some(text)
 }
 
-/// Whether GRUB's configuration takes up [`GRUB_CUSTOM`].
+/// Returns true if GRUB's configuration takes up [`GRUB_CUSTOM`].
 #[must_use]
 pub fn reads_custom(configuration: &str) -> bool {
     let mut lines = configuration.lines();
@@ -164,7 +164,7 @@ pub fn without_entries(file: &[u8]) -> Option<Vec<u8>> {
     (was_there || !text.is_empty()).then_some(text)
 }
 
-/// How many of the lines behind [`BEGIN`] are ours: up to [`END`]; or, if somebody has taken that away, our entries.
+/// The number of lines behind [`BEGIN`] that are ours: up to [`END`]; or, if somebody has taken that away, our entries.
 fn length_of_ours(lines: &[&[u8]]) -> usize {
     let is = |line: &&[u8], text: &str| line.trim_ascii() == text.as_bytes();
     if let Some(end) = lines.iter().position(|line| is(line, END)) {
@@ -205,7 +205,7 @@ pub fn loader_entry(file: &str, image: &str) -> Option<String> {
     Some(text)
 }
 
-/// Where a file of the Boot Loader Specification has the image: the path on its partition.
+/// The path of the image on its partition, in a file of the Boot Loader Specification.
 #[must_use]
 pub fn loader_image<'a>(file: &'a str, image: &str) -> Option<&'a str> {
     let mut initrd = file
@@ -214,7 +214,7 @@ pub fn loader_image<'a>(file: &'a str, image: &str) -> Option<&'a str> {
     initrd.find_map(|line| words_of(line).find(|word| is_image(word, image)))
 }
 
-/// Whether a file of the Boot Loader Specification is one that was copied here.
+/// Returns true if a file of the Boot Loader Specification was copied here.
 #[must_use]
 pub fn is_own_loader_entry(name: &str, file: &str) -> bool {
     name.ends_with("~before-reseat.conf") && file.contains(KEPT_SUFFIX)

@@ -1,109 +1,38 @@
-//! The machine held against what is asked for: what is to be done, or why it is not.
+//! The plan of an installation: the machine, checked against the request.
 
 mod refusal;
 
 use std::path::PathBuf;
 
 use super::builder::Builder;
+use super::machine::{Disk, Facts, Image, Kernel, RulesState};
 use super::measured::Binding;
+use crate::model::finding::{Finding, Severity, Subject, SubjectKind, id};
 
-pub use refusal::Refusal;
+pub use refusal::{InstallRefusal, all_signs};
 
-/// What the previous image is called, behind its name.
+/// The suffix of the previous image's name.
 pub const KEPT_SUFFIX: &str = ".before-reseat";
 
-/// What the new one is called until it is looked into.
+/// The suffix of the new one's name until it is verified.
 pub const UNFINISHED_SUFFIX: &str = ".reseat-new";
 
-/// How much larger a new image may become than the one before, beside what of ours comes into it: builders and what they
+/// The growth of a new image beyond what of ours comes into it, at most: builders and what they
 /// take up have moved on since.
 const GROWTH: u64 = 16 << 20;
 
-/// The machine, as far as it matters.
-#[derive(Clone, Debug, Default)]
-pub struct Facts {
-    /// The builders that are installed.
-    pub builders: Vec<Builder>,
-    /// Who made the image of the first of the chosen kernels; asked only where several could have.
-    pub made_by: Option<Builder>,
-    /// The kernel that runs.
-    pub running: Option<String>,
-    /// The kernels that are installed.
-    pub kernels: Vec<Kernel>,
-    /// Where images are looked for, for a kernel `VERSION`.
-    pub places: Vec<String>,
-    /// Whether `/usr/sbin/reseat-claim` is there.
-    pub has_program: bool,
-    /// Whether the system is an image that something else makes.
-    pub deployed: Option<Deployed>,
-    /// What speaks for unified kernel images.
-    pub unified: Vec<String>,
-    /// Whether openSUSE's sdbootutil puts images on the boot loader's partition, under names of its own.
-    pub by_sdbootutil: bool,
-    /// Why mkinitcpio would not read a file that is laid beside its configuration.
-    pub no_drop_ins: Option<String>,
-    /// Whether the firmware starts only what is signed.
-    pub secure_boot: bool,
-    /// The encrypted disks.
-    pub disks: Vec<Disk>,
-    /// Why not even the disks are known.
-    pub disks_unknown: Option<String>,
-}
-
-/// An encrypted disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disk {
-    /// Which.
-    pub path: PathBuf,
-    /// What binds it, or why that is not known.
-    pub binding: Result<Binding, String>,
-}
-
-/// A system whose files are replaced as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deployed {
-    /// By ostree.
-    Ostree,
-    /// By bootc, from a container's image.
-    Bootc,
-}
-
-/// A kernel that is installed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kernel {
-    /// Its version, as `uname -r` has it.
-    pub version: String,
-    /// Its initramfs.
-    pub image: Option<Image>,
-}
-
-/// An initramfs on the disk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// Where.
-    pub path: PathBuf,
-    /// How large.
-    pub size: u64,
-    /// What is free where it is.
-    pub free: u64,
-    /// Which file system that is.
-    pub file_system: u64,
-    /// Whether nothing can be written there.
-    pub read_only: bool,
-}
-
-/// What is asked for.
+/// The request.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// The builder, if it matters.
     pub builder: Option<Builder>,
-    /// For which kernels.
+    /// The kernels.
     pub kernels: Which,
     /// Go on where a disk may not open.
     pub force: bool,
 }
 
-/// For which kernels.
+/// The kernels.
 #[derive(Clone, Debug, Default)]
 pub enum Which {
     /// The one that runs.
@@ -115,36 +44,36 @@ pub enum Which {
     Named(Vec<String>),
 }
 
-/// What is to be done.
+/// The plan of an installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// With what.
+pub struct InstallPlan {
+    /// The builder.
     pub builder: Builder,
-    /// For these kernels, and where their images are.
+    /// The kernels, each with the path of its image.
     pub kernels: Vec<(String, PathBuf)>,
-    /// What would have stopped it without force, and other things worth knowing.
-    pub notes: Vec<String>,
+    /// Refusals that force overrides, as warnings; and notes.
+    pub findings: Vec<Finding>,
 }
 
 /// The kernels that are asked for, with their images.
 ///
 /// # Errors
 /// When one is not there.
-pub fn choose<'a>(facts: &'a Facts, which: &Which) -> Result<Vec<(&'a str, &'a Image)>, Refusal> {
+pub fn choose<'a>(facts: &'a Facts, which: &Which) -> Result<Vec<(&'a str, &'a Image)>, InstallRefusal> {
     let named = |version: &str| {
         let kernel = facts.kernels.iter().find(|kernel| kernel.version == version);
-        let kernel = kernel.ok_or_else(|| Refusal::NoKernel {
+        let kernel = kernel.ok_or_else(|| InstallRefusal::NoKernel {
             version: version.to_owned(),
             there: facts.kernels.iter().map(|kernel| kernel.version.clone()).collect(),
         })?;
-        let image = kernel.image.as_ref().ok_or_else(|| Refusal::NoImage {
+        let image = kernel.image.as_ref().ok_or_else(|| InstallRefusal::NoImage {
             version: version.to_owned(),
             places: facts.places.clone(),
         })?;
         let mut others = facts.kernels.iter().filter(|other| other.version != kernel.version);
         let shares = |other: &&Kernel| other.image.as_ref().is_some_and(|other| other.path == image.path);
         match others.find(shares) {
-            Some(other) => Err(Refusal::SharedImage {
+            Some(other) => Err(InstallRefusal::SharedImage {
                 image: image.path.clone(),
                 versions: [kernel.version.clone(), other.version.clone()],
             }),
@@ -152,7 +81,9 @@ pub fn choose<'a>(facts: &'a Facts, which: &Which) -> Result<Vec<(&'a str, &'a I
         }
     };
     match which {
-        Which::Running => Ok(vec![named(facts.running.as_deref().ok_or(Refusal::RunningUnknown)?)?]),
+        Which::Running => Ok(vec![named(
+            facts.running.as_deref().ok_or(InstallRefusal::RunningUnknown)?,
+        )?]),
         Which::Named(versions) => {
             let mut chosen: Vec<(&str, &Image)> = Vec::new();
             for version in versions {
@@ -169,43 +100,42 @@ pub fn choose<'a>(facts: &'a Facts, which: &Which) -> Result<Vec<(&'a str, &'a I
                 .map(|kernel| named(&kernel.version))
                 .collect::<Result<_, _>>()?;
             match all.is_empty() {
-                true => Err(Refusal::NoKernels),
+                true => Err(InstallRefusal::NoKernels),
                 false => Ok(all),
             }
         }
     }
 }
 
-/// Which builder makes the images.
+/// Chooses the builder of the images.
 ///
 /// # Errors
 /// When there is none, or it cannot be said which.
-pub fn builder(facts: &Facts, request: &Request) -> Result<Builder, Refusal> {
+pub fn builder(facts: &Facts, request: &Request) -> Result<Builder, InstallRefusal> {
     match (request.builder, facts.builders.as_slice()) {
         (Some(asked), there) if there.contains(&asked) => Ok(asked),
-        (Some(asked), _) => Err(Refusal::BuilderNotThere(asked)),
-        (None, []) => Err(Refusal::NoBuilder),
+        (Some(asked), _) => Err(InstallRefusal::BuilderNotThere(asked)),
+        (None, []) => Err(InstallRefusal::NoBuilder),
         (None, [only]) => Ok(*only),
         (None, several) => match facts.made_by {
             Some(made_by) if several.contains(&made_by) => Ok(made_by),
-            _ => Err(Refusal::SeveralBuilders(several.to_vec())),
+            _ => Err(InstallRefusal::SeveralBuilders(several.to_vec())),
         },
     }
 }
 
-/// What is to be done.
+/// Decides on an installation.
 ///
 /// # Errors
 /// Everything that speaks against it.
-pub fn install(facts: &Facts, request: &Request) -> Result<Plan, Vec<Refusal>> {
+pub fn install(facts: &Facts, request: &Request) -> Result<InstallPlan, Vec<InstallRefusal>> {
     // Nothing else counts there: nothing of the system is to be changed.
     if let Some(deployed) = facts.deployed {
-        return Err(vec![Refusal::Deployed(deployed)]);
+        return Err(vec![InstallRefusal::Deployed(deployed)]);
     }
-    let mut refusals = Vec::new();
-    let mut notes = Vec::new();
+    let mut refusals = invalid_rules(facts);
     if !facts.has_program {
-        refusals.push(Refusal::NoProgram);
+        refusals.push(InstallRefusal::NoProgram);
     }
     let builder = builder(facts, request).map_err(|refusal| refusals.push(refusal)).ok();
     // Who knows no builder does not know where images are either.
@@ -217,78 +147,134 @@ pub fn install(facts: &Facts, request: &Request) -> Result<Plan, Vec<Refusal>> {
         refusals.extend(read_only(kernels));
         refusals.extend(no_space(kernels));
     }
-    if let (Some(Builder::Dracut), true) = (builder, facts.by_sdbootutil) {
-        refusals.push(Refusal::Sdbootutil);
-    }
-    if let (Some(Builder::Mkinitcpio), Some(why)) = (builder, &facts.no_drop_ins) {
-        refusals.push(Refusal::NoDropIns(why.clone()));
-    }
+    refusals.extend(builder.and_then(|builder| unfit(facts, builder)));
     let mut forcible = measured(facts);
-    if !facts.unified.is_empty() {
-        forcible.push(Refusal::Unified {
-            signs: facts.unified.clone(),
-            secure_boot: facts.secure_boot,
-        });
-    }
+    forcible.extend(unified(facts));
+    let mut findings = Vec::new();
     match request.force {
-        true => notes.extend(forcible.iter().map(|refusal| format!("forced, although {refusal}"))),
+        true => findings.extend(forcible.iter().map(forced)),
         false => refusals.append(&mut forcible),
     }
     let (Some(builder), Some(kernels), true) = (builder, kernels, refusals.is_empty()) else {
         return Err(refusals);
     };
-    if facts.builders.len() > 1 {
-        let others = facts.builders.iter().filter(|other| **other != builder);
-        let others: Vec<_> = others.map(|other| other.name()).collect();
-        notes.push(format!(
-            "{builder} is used; {} is installed as well (--builder chooses)",
-            others.join(", ")
-        ));
-    }
-    let others = facts
-        .kernels
-        .iter()
-        .filter(|kernel| kernel.image.is_some() && !kernels.iter().any(|(version, _)| *version == kernel.version));
-    let others: Vec<_> = others.map(|kernel| kernel.version.as_str()).collect();
-    if !others.is_empty() {
-        notes.push(format!(
-            "the images of {} stay as they are until they are built anew (--all takes them along)",
-            others.join(", ")
-        ));
-    }
+    findings.extend(other_builders(facts, builder));
+    findings.extend(other_images(facts, &kernels));
+    findings.extend(no_rules(facts));
     let kernels = kernels
         .into_iter()
         .map(|(version, image)| (version.to_owned(), image.path.clone()));
-    Ok(Plan {
+    Ok(InstallPlan {
         builder,
         kernels: kernels.collect(),
-        notes,
+        findings,
     })
 }
 
+/// Decides on an installation of the builder's files alone.
+///
+/// # Errors
+/// Everything that speaks against it.
+pub fn install_files(facts: &Facts, request: &Request) -> Result<Builder, Vec<InstallRefusal>> {
+    if let Some(deployed) = facts.deployed {
+        return Err(vec![InstallRefusal::Deployed(deployed)]);
+    }
+    let mut refusals = invalid_rules(facts);
+    let builder = builder(facts, request).map_err(|refusal| refusals.push(refusal));
+    match (builder, refusals.is_empty()) {
+        (Ok(builder), true) => Ok(builder),
+        _ => Err(refusals),
+    }
+}
+
+/// The next image would have these rules in it, and claim nothing by them.
+fn invalid_rules(facts: &Facts) -> Vec<InstallRefusal> {
+    match &facts.rules {
+        RulesState::Invalid(findings) => findings.iter().cloned().map(InstallRefusal::InvalidRules).collect(),
+        RulesState::Missing(_) | RulesState::Valid => Vec::new(),
+    }
+}
+
+/// Rules may still come; until then, the command line alone has some.
+fn no_rules(facts: &Facts) -> Option<Finding> {
+    match &facts.rules {
+        RulesState::Missing(file) => Some(Finding::warning(id::RULES_FILE_MISSING, Subject::file(file))),
+        RulesState::Valid | RulesState::Invalid(_) => None,
+    }
+}
+
+/// A builder that would not do it here.
+fn unfit(facts: &Facts, builder: Builder) -> Option<InstallRefusal> {
+    match builder {
+        Builder::Dracut => facts.by_sdbootutil.then_some(InstallRefusal::Sdbootutil),
+        Builder::Mkinitcpio => facts.no_drop_ins.clone().map(InstallRefusal::NoDropIns),
+        Builder::InitramfsTools => None,
+    }
+}
+
+fn unified(facts: &Facts) -> Option<InstallRefusal> {
+    let there = !facts.unified.is_empty();
+    there.then(|| InstallRefusal::Unified {
+        signs: facts.unified.clone(),
+        secure_boot: facts.secure_boot,
+    })
+}
+
+/// A refusal that the operator overrides.
+fn forced(refusal: &InstallRefusal) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        remedy: None,
+        ..refusal.finding()
+    }
+}
+
+fn other_builders(facts: &Facts, builder: Builder) -> Option<Finding> {
+    let others = facts.builders.iter().filter(|other| **other != builder);
+    let others: Vec<_> = others.map(|other| other.name()).collect();
+    let finding = || {
+        let subject = Subject::named(SubjectKind::Program, builder.name());
+        Finding::note(id::OTHER_BUILDERS_INSTALLED, subject).with("others", others.join(", "))
+    };
+    (!others.is_empty()).then(finding)
+}
+
+fn other_images(facts: &Facts, chosen: &[(&str, &Image)]) -> Option<Finding> {
+    let others = facts
+        .kernels
+        .iter()
+        .filter(|kernel| kernel.image.is_some() && !chosen.iter().any(|(version, _)| *version == kernel.version));
+    let others: Vec<_> = others.map(|kernel| kernel.version.as_str()).collect();
+    let finding = || Finding::note(id::OTHER_IMAGES_STAY, Subject::machine()).with("kernels", others.join(", "));
+    (!others.is_empty()).then(finding)
+}
+
 /// The disks that may not open any more.
-fn measured(facts: &Facts) -> Vec<Refusal> {
-    let unknown = facts.disks_unknown.iter().map(|why| Refusal::DisksUnknown(why.clone()));
+fn measured(facts: &Facts) -> Vec<InstallRefusal> {
+    let unknown = facts
+        .disks_unknown
+        .iter()
+        .map(|why| InstallRefusal::DisksUnknown(why.clone()));
     let disks = facts.disks.iter().filter_map(|Disk { path, binding }| {
         let disk = path.clone();
         match binding.clone() {
             Ok(Binding::None) => None,
-            Ok(binding) => Some(Refusal::Bound { disk, binding }),
-            Err(why) => Some(Refusal::BindingUnknown { disk, why }),
+            Ok(binding) => Some(InstallRefusal::Bound { disk, binding }),
+            Err(cause) => Some(InstallRefusal::BindingUnknown { disk, cause }),
         }
     });
     unknown.chain(disks).collect()
 }
 
-fn read_only(kernels: &[(&str, &Image)]) -> Option<Refusal> {
+fn read_only(kernels: &[(&str, &Image)]) -> Option<InstallRefusal> {
     let (_, image) = kernels.iter().find(|(_, image)| image.read_only)?;
     let directory = image.path.parent().unwrap_or(&image.path).to_owned();
-    Some(Refusal::ReadOnly(directory))
+    Some(InstallRefusal::ReadOnly(directory))
 }
 
 /// The previous image stays, so the new ones come beside it.
-fn no_space(kernels: &[(&str, &Image)]) -> Vec<Refusal> {
-    let mut refusals: Vec<Refusal> = Vec::new();
+fn no_space(kernels: &[(&str, &Image)]) -> Vec<InstallRefusal> {
+    let mut refusals: Vec<InstallRefusal> = Vec::new();
     for (_, image) in kernels {
         let beside = kernels
             .iter()
@@ -297,9 +283,9 @@ fn no_space(kernels: &[(&str, &Image)]) -> Vec<Refusal> {
         let directory = image.path.parent().unwrap_or(&image.path).to_owned();
         let known = refusals
             .iter()
-            .any(|refusal| matches!(refusal, Refusal::NoSpace { directory: other, .. } if *other == directory));
+            .any(|refusal| matches!(refusal, InstallRefusal::NoSpace { directory: other, .. } if *other == directory));
         if needed > image.free && !known {
-            refusals.push(Refusal::NoSpace {
+            refusals.push(InstallRefusal::NoSpace {
                 directory,
                 needed,
                 free: image.free,

@@ -1,4 +1,4 @@
-//! What has been done, written down for the way back: `/var/lib/reseat/initramfs/record.json`.
+//! The record of an installation, for the way back: `/var/lib/reseat/initramfs/record.json`.
 //!
 //! It is written before anything is changed, so that an installation that was cut off is known as one.
 
@@ -11,18 +11,35 @@ use super::builder::Builder;
 use super::contents::Digest;
 
 /// The version of the file's form.
-pub const SCHEMA: &str = "reseat.initramfs/1";
+pub const SCHEMA: &str = "reseat.initramfs/2";
 
-/// What `install` has done.
+/// The previous version, which is read as well. It has the same keys, and `kept_is_older` only in its later files.
+const PREVIOUS: &str = "reseat.initramfs/1";
+
+/// A record that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallationRecordError {
+    /// It is no JSON of the expected form.
+    #[error(transparent)]
+    Form(#[from] serde_json::Error),
+    /// It has the schema of another version.
+    #[error("it has the schema `{found}`, this version reads `{SCHEMA}` and `{PREVIOUS}`")]
+    Schema {
+        /// The schema that it has.
+        found: String,
+    },
+}
+
+/// The changes that `install` has made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct InstallationRecord {
     /// [`SCHEMA`].
     pub schema: String,
-    /// When.
+    /// The time of the installation.
     pub since: Timestamp,
-    /// Whether it came to its end.
+    /// True if it came to its end.
     pub complete: bool,
-    /// With what.
+    /// The builder.
     pub builder: Builder,
     /// The files for the builder.
     pub files: Vec<WrittenFile>,
@@ -33,35 +50,35 @@ pub struct Record {
 /// A file that was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrittenFile {
-    /// Which.
+    /// Its path.
     pub path: PathBuf,
-    /// What it holds since.
+    /// Its digest since.
     pub content: Digest,
 }
 
 /// An image that was put in the place of another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwitchedImage {
-    /// For which kernel.
+    /// Its kernel.
     pub kernel: String,
-    /// Where it is.
+    /// Its path.
     pub image: PathBuf,
-    /// What it holds since.
+    /// Its digest since.
     pub content: Digest,
-    /// Where the one from before is.
+    /// The path of the one from before.
     pub kept: PathBuf,
-    /// What that holds.
+    /// The digest of that.
     pub kept_content: Digest,
-    /// Whether reseat was in that already, so that it is not what a removal goes back to.
+    /// True if reseat was in that already: a removal does not go back to it.
     pub kept_has_claim: bool,
-    /// Whether the image was built anew by somebody else since that was kept, so that it may be too old to go back to.
+    /// True if the image was rebuilt by another program since that was kept: it may be too old to go back to.
     #[serde(default)]
     pub kept_is_older: bool,
     /// The file with its entry in the boot menu, if there is one: of our own, or one that holds ours among others.
     pub entry: Option<PathBuf>,
 }
 
-impl Record {
+impl InstallationRecord {
     /// Of nothing yet.
     #[must_use]
     pub fn begin(builder: Builder, since: Timestamp) -> Self {
@@ -75,23 +92,27 @@ impl Record {
         }
     }
 
-    /// Reads one.
+    /// Reads one. A record of the previous version becomes one of this.
     ///
     /// # Errors
-    /// When it is of another form, with in what.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+    /// When it is of another form.
+    pub fn parse(bytes: &[u8]) -> Result<Self, InstallationRecordError> {
         #[derive(Deserialize)]
         struct Head {
             schema: String,
         }
-        let Head { schema } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if schema != SCHEMA {
-            return Err(format!("it has the schema `{schema}`, this version reads `{SCHEMA}`"));
+        let Head { schema: found } = serde_json::from_slice(bytes)?;
+        if found != SCHEMA && found != PREVIOUS {
+            return Err(InstallationRecordError::Schema { found });
         }
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+        let record: Self = serde_json::from_slice(bytes)?;
+        Ok(Self {
+            schema: SCHEMA.to_owned(),
+            ..record
+        })
     }
 
-    /// What was done with an image. Arch's have the same name from kernel to kernel.
+    /// The record of an image. Arch's have the same name from kernel to kernel.
     #[must_use]
     pub fn image(&self, image: &Path) -> Option<&SwitchedImage> {
         self.images.iter().find(|known| known.image == image)
@@ -101,5 +122,44 @@ impl Record {
     pub fn put(&mut self, image: SwitchedImage) {
         self.images.retain(|other| other.image != image.image);
         self.images.push(image);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREVIOUS_FILE: &str = include_str!("record/record-1.json");
+    const FILE: &str = include_str!("record/record-2.json");
+
+    fn read(text: &str) -> InstallationRecord {
+        InstallationRecord::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_form_of_a_record_is_frozen() {
+        assert_eq!(serde_json::to_string_pretty(&read(FILE)).unwrap() + "\n", FILE);
+    }
+
+    #[test]
+    fn a_record_of_the_previous_version_is_read() {
+        assert_eq!(read(PREVIOUS_FILE), read(FILE));
+        // Its first files had no such field.
+        let first = PREVIOUS_FILE.replace("      \"kept_is_older\": true,\n", "");
+        assert_ne!(first, PREVIOUS_FILE);
+        let read = read(&first);
+        assert!(!read.images[0].kept_is_older);
+        assert_eq!(read.schema, SCHEMA);
+    }
+
+    #[test]
+    fn a_record_of_a_later_version_is_not() {
+        let later = FILE.replace(SCHEMA, "reseat.initramfs/3");
+        let error = InstallationRecord::parse(later.as_bytes()).unwrap_err();
+        assert!(matches!(error, InstallationRecordError::Schema { found } if found == "reseat.initramfs/3"));
+        assert!(matches!(
+            InstallationRecord::parse(b"{}"),
+            Err(InstallationRecordError::Form(_))
+        ));
     }
 }

@@ -27,7 +27,4 @@ pub use quarantine::{
 };
 pub use return_to_service::{Return, Returned, return_to_service};
 pub use run::{RecoverError, RecoverOptions, recover};
-pub use worker::serve;
-
-/// What a worker is started with, before its root, and nobody else.
-pub const WORKER_COMMAND: &str = "do-tasks";
+pub(super) use worker::JOB;

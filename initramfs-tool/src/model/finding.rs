@@ -56,6 +56,8 @@ impl Finding {
         Self::new(id, Severity::Refusal, subject)
     }
 
+    // Out of line: a finding is made in a hundred places, and `reseat-claim` is to stay small.
+    #[inline(never)]
     const fn new(id: Id, severity: Severity, subject: Subject) -> Self {
         Self {
             id,
@@ -72,8 +74,13 @@ impl Finding {
         clippy::needless_pass_by_value,
         reason = "a number or a reference, as the caller has it"
     )]
-    pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.evidence.0.push((Cow::Borrowed(name), value.to_string()));
+    pub fn with(self, name: &'static str, value: impl ToString) -> Self {
+        self.with_text(name, value.to_string())
+    }
+
+    #[inline(never)]
+    fn with_text(mut self, name: &'static str, value: String) -> Self {
+        self.evidence.0.push((Cow::Borrowed(name), value));
         self
     }
 
@@ -207,6 +214,7 @@ impl Subject {
     }
 
     /// A function.
+    #[inline(never)]
     pub fn function(function: FunctionAddress) -> Self {
         Self::named(SubjectKind::Function, function.to_string())
     }

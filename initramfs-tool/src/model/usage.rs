@@ -6,11 +6,12 @@
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::decision::Use;
+use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Subject, id};
 
 /// What a search found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Usage {
     /// Nobody uses it.
     Free,
@@ -21,7 +22,7 @@ pub enum Usage {
 }
 
 /// Somebody who uses it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum User {
     /// A process.
     Process {
@@ -63,7 +64,7 @@ pub enum User {
 }
 
 /// Through which part of the kernel a file reaches a function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Interface {
     /// VFIO. Whoever has a group's file can have a device's at any moment, and until that is closed the kernel does not come
     /// back from taking the function off vfio-pci.
@@ -84,7 +85,7 @@ impl User {
 }
 
 /// How a process holds a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Holds {
     /// Open.
     Open,

@@ -8,7 +8,7 @@
 //! it was found: nothing is dropped in silence.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 #[derive(Serialize, Deserialize)]
@@ -19,9 +19,9 @@ struct Line<'a> {
     record: &'a RawValue,
 }
 
-/// What the lines hold.
+/// The records of lines that carry a checksum each.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content<T> {
+pub struct CheckedLines<T> {
     /// The records, in order.
     pub records: Vec<T>,
     /// The lines that are none.
@@ -31,12 +31,42 @@ pub struct Content<T> {
 /// A line that is no record: torn by a crash, changed afterwards, or of a form that this version does not know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DamagedLine {
-    /// Which, counted from 1.
+    /// Its number, counted from 1.
     pub line: usize,
-    /// What is wrong with it.
-    pub cause: String,
+    /// The defect.
+    #[serde(serialize_with = "as_text")]
+    pub cause: LineError,
     /// The line as it was found, with a mark in the place of what is no text.
     pub text: String,
+}
+
+/// The defect of a line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// It is no line of this form.
+    #[error("torn or damaged: {cause}")]
+    Torn {
+        /// The parser's reason.
+        cause: String,
+    },
+    /// Its checksum is that of another record.
+    #[error("damaged: its checksum is {found}, and it says {stated}")]
+    Checksum {
+        /// The checksum of the record.
+        found: String,
+        /// The checksum in the line.
+        stated: String,
+    },
+    /// The record is whole, and of a form that this version does not know.
+    #[error("whole, and of another form: {cause}")]
+    Form {
+        /// The parser's reason.
+        cause: String,
+    },
+}
+
+fn as_text<S: Serializer>(cause: &LineError, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(cause)
 }
 
 /// A record as a line, the line feed at its end included.
@@ -55,8 +85,8 @@ pub fn encode(record: &impl Serialize) -> serde_json::Result<String> {
 
 /// The records in `bytes`. A last line without a line feed counts if it is whole; lines with nothing in them are passed
 /// over.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Content<T> {
-    let mut content = Content {
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> CheckedLines<T> {
+    let mut content = CheckedLines {
         records: Vec::new(),
         damaged: Vec::new(),
     };
@@ -76,13 +106,18 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Content<T> {
     content
 }
 
-fn record<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {
-    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| format!("torn or damaged: {error}"))?;
+fn record<T: DeserializeOwned>(line: &[u8]) -> Result<T, LineError> {
+    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| LineError::Torn {
+        cause: error.to_string(),
+    })?;
     let found = checksum(line.record);
     if found != line.crc32 {
-        return Err(format!("damaged: its checksum is {found}, and it says {}", line.crc32));
+        let stated = line.crc32;
+        return Err(LineError::Checksum { found, stated });
     }
-    serde_json::from_str(line.record.get()).map_err(|error| format!("whole, and of another form: {error}"))
+    serde_json::from_str(line.record.get()).map_err(|error| LineError::Form {
+        cause: error.to_string(),
+    })
 }
 
 fn checksum(record: &RawValue) -> String {
@@ -149,6 +184,9 @@ mod tests {
     fn a_whole_record_of_another_form_is_told_apart() {
         let line = encode(&"no number").unwrap();
         let content = decode::<u32>(line.as_bytes());
-        assert!(content.damaged[0].cause.starts_with("whole"), "{content:?}");
+        assert!(
+            matches!(content.damaged[0].cause, LineError::Form { .. }),
+            "{content:?}"
+        );
     }
 }

@@ -43,7 +43,15 @@ fn bad_function_is_named_between_good_ones() {
         .map(|one| one["header"].is_object())
         .collect();
     assert_eq!(decoded, [true, false, false, true]);
-    let problem = json!({"line": 13, "cause": "0000:03:00.0 has no hexadecimal rows"});
+    let problem = json!({
+        "id": "dump-function-empty",
+        "severity": "error",
+        "subject": {"kind": "file", "name": "-"},
+        "evidence": {"line": "13", "function": "0000:03:00.0"},
+        "remedy": null,
+        "message": "-:13: 0000:03:00.0 has no hexadecimal rows",
+        "help": [],
+    });
     assert_eq!(json["problems"][2], problem);
 }
 
@@ -53,7 +61,7 @@ fn what_a_short_dump_leaves_out_is_no_problem_of_the_file() {
     assert_eq!((status, complaints.as_str()), (Some(0), ""));
     let function = &json["functions"][0];
     assert_eq!(
-        (&function["bytes"], &function["readable_size"]),
+        (&function["dumped_bytes"], &function["readable_bytes"]),
         (&json!(68), &json!(256))
     );
     assert_eq!(
@@ -65,13 +73,25 @@ fn what_a_short_dump_leaves_out_is_no_problem_of_the_file() {
     assert_eq!(power["registers"]["capabilities"]["fields"]["version"], 3);
     assert_eq!(
         power["registers"]["control_status"],
-        json!({"error": "reading register 0x064: not in the dump"})
+        json!({
+            "raw": null,
+            "fields": null,
+            "unreadable": {"kind": "not-in-dump", "offset": 0x64, "relative_offset": null, "length": null},
+        })
     );
     assert_eq!(
         function["standard"]["end"],
-        json!({"kind": "unreadable", "text": "unreadable: reading register 0x078: not in the dump"})
+        json!({
+            "kind": "unreadable",
+            "at": null,
+            "pointer": null,
+            "unreadable": {"kind": "not-in-dump", "offset": 0x78, "relative_offset": null, "length": null},
+        })
     );
-    assert_eq!(function["no_extended_space"], "only 256 bytes are readable");
+    assert_eq!(
+        function["no_extended_space"],
+        json!({"kind": "not-readable", "readable_bytes": 256, "unreadable": null})
+    );
 }
 
 #[test]

@@ -79,14 +79,14 @@ fn header_fields(header: &Value, their: &lspci::Function, tally: &mut Tally) {
     let theirs = |beginning: &str| their.lines.iter().find(|line| line.starts_with(beginning));
     let layout = match (theirs("!!! Unknown header type"), theirs("BridgeCtl:")) {
         (Some(_), _) => "unknown",
-        (None, Some(line)) if line.contains("16bInt") => "CardBus",
-        (None, Some(_)) => "type 1",
-        (None, None) => "type 0",
+        (None, Some(line)) if line.contains("16bInt") => "cardbus",
+        (None, Some(_)) => "type-1",
+        (None, None) => "type-0",
     };
     let ours = header["layout"].as_str().unwrap_or("");
     tally.same(
         format_args!("layout"),
-        &ours.trim_end_matches(|c: char| c == ' ' || c.is_ascii_digit() && layout == "unknown"),
+        &ours.trim_end_matches(|c: char| layout == "unknown" && (c == '-' || c.is_ascii_digit())),
         &layout,
     );
     if let Some(line) = theirs("Bus:") {
@@ -100,11 +100,11 @@ fn header_fields(header: &Value, their: &lspci::Function, tally: &mut Tally) {
     }
     bars(header, their, tally);
     let lines: Vec<&str> = their.lines.iter().map(String::as_str).collect();
-    if layout == "CardBus" {
+    if layout == "cardbus" {
         tally.explain(Reason::CardBusControl);
     }
     let rows = (0..).zip(ROWS.iter()).filter(|(_, row)| row.place == Place::Header);
-    for (n, row) in rows.filter(|(_, row)| layout != "CardBus" || row.register != "bridge_control") {
+    for (n, row) in rows.filter(|(_, row)| layout != "cardbus" || row.register != "bridge_control") {
         field(n, row, &lines, &header["registers"], None, tally);
     }
 }
@@ -181,7 +181,7 @@ fn both_lists(our: &ours::Function, their: &lspci::Function, tally: &mut Tally) 
             fields(&ours, &extended, Place::Extended, several_express, tally);
         }
         None if extended.is_empty() => {}
-        None => match our.end("standard").0 {
+        None => match our.end("standard").kind() {
             "complete" if standard.iter().any(|their| their.head().starts_with("PCI-X")) => {
                 tally.explain(Reason::PciXMode1);
             }
@@ -246,14 +246,14 @@ fn field(n: usize, row: &Row, lines: &[&str], registers: &Value, offset: Option<
 
 /// Why ours has no value, if that is as it should be.
 fn missing(row: &Row, register: &Value, registers: &Value) -> Option<Reason> {
-    if let Some(error) = register["error"].as_str() {
-        return match error {
-            error if error.contains("all-ones") => Some(Reason::AllOnes),
-            error if error.contains("of a capability that ends at") => Some(Reason::BeyondBound),
+    if let Some(kind) = register["unreadable"]["kind"].as_str() {
+        return match kind {
+            "all-ones" => Some(Reason::AllOnes),
+            "beyond-bound" => Some(Reason::BeyondBound),
             _ => None,
         };
     }
-    if row.register == "cxl_port_control" && registers["id"]["error"].is_string() {
+    if row.register == "cxl_port_control" && registers["id"]["unreadable"].is_object() {
         // It ends before it says what it is.
         return Some(Reason::BeyondBound);
     }
@@ -274,8 +274,8 @@ fn resizable_bars(lines: &[&str], registers: &Value, tally: &mut Tally) {
             continue;
         };
         let bar = &registers[format!("bar_{n}")];
-        if let Some(error) = bar["error"].as_str() {
-            match error.contains("all-ones") {
+        if let Some(kind) = bar["unreadable"]["kind"].as_str() {
+            match kind == "all-ones" {
                 true => tally.explain(Reason::AllOnes),
                 false => tally.explain(Reason::BeyondBound),
             }
@@ -288,16 +288,23 @@ fn resizable_bars(lines: &[&str], registers: &Value, tally: &mut Tally) {
             &fields["index"].as_u64(),
             &index.parse().ok(),
         );
-        let ours = fields["size"].as_str().map(|size| match size.starts_with("reserved") {
-            true => "<unknown>".to_owned(),
-            false => size.replace(' ', ""),
-        });
+        let ours = size_in_words(&fields["size_bytes"]);
         tally.same(format_args!("BAR {n} size"), &ours, &Some(size.to_owned()));
-        let sizes = fields["sizes"].as_array().map(|sizes| {
-            let sizes = sizes.iter().filter_map(Value::as_str);
-            sizes.map(|size| size.replace(' ', "")).collect::<Vec<_>>()
-        });
+        let sizes = fields["sizes_bytes"].as_array();
+        let sizes = sizes.map(|sizes| sizes.iter().filter_map(size_in_words).collect::<Vec<_>>());
         let theirs: Vec<String> = supported.split_whitespace().map(str::to_owned).collect();
         tally.same(format_args!("BAR {n} sizes"), &sizes, &Some(theirs));
     }
+}
+
+/// A size of ours as `lspci` prints it: `256MB`.
+fn size_in_words(size: &Value) -> Option<String> {
+    const UNITS: [&str; 5] = ["MB", "GB", "TB", "PB", "EB"];
+    let bytes = match size {
+        Value::String(reserved) => return reserved.starts_with("reserved-").then(|| "<unknown>".to_owned()),
+        size => size.as_u64()?,
+    };
+    let power = (bytes.ilog2() - 20) / 10;
+    let unit = UNITS.get(usize::try_from(power).ok()?)?;
+    Some(format!("{}{unit}", bytes >> (20 + 10 * power)))
 }

@@ -3,35 +3,34 @@
 use crate::differences::{Reason, Tally};
 use crate::{lspci, ours};
 
-/// Compares one list. `end` is how ours ends: the kind, and the words; both are empty where ours has none, since the
-/// header's layout is unknown.
+/// Compares one list. `end` is the end of ours.
 pub(crate) fn compare(
     name: &str,
     ours: &[ours::Capability<'_>],
-    end: (&str, &str),
+    end: ours::End<'_>,
     theirs: &[&lspci::Capability],
     tally: &mut Tally,
 ) {
-    let (kind, words) = end;
+    let kind = end.kind();
     let is_extended = name == "extended";
     for (n, their) in theirs.iter().enumerate() {
         let ends_here = ours.len() == n;
         let Some(offset) = their.offset else {
             // <access denied>: the next one could not be read.
             if !(ends_here && matches!(kind, "out-of-range" | "unreadable")) {
-                tally.differs(format!("{name}: lspci cannot read the next one, ours ends {words}"));
+                tally.differs(format!("{name}: lspci cannot read the next one, ours ends {end}"));
             }
             return;
         };
         if their.head() == "<chain looped>" {
-            if !(ends_here && kind == "cycle" && words.ends_with(&format!("{offset:#05x}"))) {
-                tally.differs(format!("{name}: lspci is back at {offset:x}, ours ends {words}"));
+            if !(ends_here && kind == "cycle" && end.pointer() == Some(offset.into())) {
+                tally.differs(format!("{name}: lspci is back at {offset:x}, ours ends {end}"));
             }
             return;
         }
         if offset < if is_extended { 0x100 } else { 0x40 } {
             if !(ends_here && kind == "out-of-range") {
-                tally.differs(format!("{name}: lspci goes to {offset:x}, ours ends {words}"));
+                tally.differs(format!("{name}: lspci goes to {offset:x}, ours ends {end}"));
             }
             return tally.explain(Reason::PointerOutside);
         }
@@ -39,15 +38,15 @@ pub(crate) fn compare(
             let same = ours
                 .get(n)
                 .is_some_and(|our| our.offset() == offset && our.id() == 0xff);
-            let all_ones = ends_here && kind == "unreadable" && words.contains("all-ones");
+            let all_ones = ends_here && kind == "unreadable" && end.is_all_ones();
             if !same && !all_ones {
-                tally.differs(format!("{name}: lspci's is broken at {offset:x}, ours ends {words}"));
+                tally.differs(format!("{name}: lspci's is broken at {offset:x}, ours ends {end}"));
             }
             return tally.explain(Reason::IdFf);
         }
         let Some(our) = ours.get(n) else {
             return tally.differs(format!(
-                "{name}: lspci has {} at {offset:x}, ours ends {words}",
+                "{name}: lspci has {} at {offset:x}, ours ends {end}",
                 their.head()
             ));
         };
@@ -72,21 +71,20 @@ pub(crate) fn compare(
 }
 
 /// What ours has after the last one of theirs.
-fn rest(name: &str, rest: &[ours::Capability<'_>], end: (&str, &str), is_extended: bool, tally: &mut Tally) {
-    let (kind, words) = end;
+fn rest(name: &str, rest: &[ours::Capability<'_>], end: ours::End<'_>, is_extended: bool, tally: &mut Tally) {
     match rest {
         [] => {}
         [last] if is_extended && last.is_all_zeros() => tally.explain(Reason::ZeroHeader),
         [more, ..] => return tally.differs(format!("{name}: ours has more from {:x} on", more.offset())),
     }
     // lspci says nothing where an extended header cannot be read, and masks the reserved bits before it looks for 0.
-    let same = match kind {
+    let same = match end.kind() {
         "complete" | "misaligned" | "" => true,
         "out-of-range" | "unreadable" => is_extended,
         _ => false,
     };
     if !same {
-        tally.differs(format!("{name}: lspci's is complete, ours ends {words}"));
+        tally.differs(format!("{name}: lspci's is complete, ours ends {end}"));
     }
 }
 

@@ -16,6 +16,12 @@ pub(crate) struct Capability<'a> {
     pub(crate) json: &'a Value,
 }
 
+/// The end of a list; `null` where there is no list, since the header's layout is unknown.
+#[derive(Clone, Copy)]
+pub(crate) struct End<'a> {
+    json: &'a Value,
+}
+
 /// What `reseat decode` says about a file.
 pub(crate) struct Decoded {
     pub(crate) functions: Vec<Function>,
@@ -36,7 +42,7 @@ pub(crate) fn decode(file: &Path) -> Decoded {
             String::from_utf8_lossy(&output.stderr)
         )
     });
-    assert_eq!(json["schema"], "reseat.decode/1");
+    assert_eq!(json["schema"], "reseat.decode/2");
     let problems: Vec<String> = json["problems"]
         .as_array()
         .unwrap()
@@ -68,10 +74,32 @@ impl Function {
         Some(capabilities.iter().map(|json| Capability { json }).collect())
     }
 
-    /// How a list ends: the kind, and the words.
-    pub(crate) fn end(&self, name: &str) -> (&str, &str) {
-        let end = &self.json[name]["end"];
-        (end["kind"].as_str().unwrap_or(""), end["text"].as_str().unwrap_or(""))
+    /// The end of a list.
+    pub(crate) fn end(&self, name: &str) -> End<'_> {
+        End {
+            json: &self.json[name]["end"],
+        }
+    }
+}
+
+impl End<'_> {
+    pub(crate) fn kind(&self) -> &str {
+        self.json["kind"].as_str().unwrap_or("")
+    }
+
+    /// The last pointer.
+    pub(crate) fn pointer(&self) -> Option<u64> {
+        self.json["pointer"].as_u64()
+    }
+
+    pub(crate) fn is_all_ones(&self) -> bool {
+        self.json["unreadable"]["kind"] == "all-ones"
+    }
+}
+
+impl std::fmt::Display for End<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.json.fmt(f)
     }
 }
 
@@ -81,7 +109,7 @@ impl Capability<'_> {
     }
 
     pub(crate) fn bound(&self) -> u16 {
-        number(&self.json["bound"])
+        number(&self.json["bound_bytes"])
     }
 
     pub(crate) fn version(&self) -> Option<u64> {

@@ -69,22 +69,21 @@ pub(crate) fn same(kind: Kind, ours: &Value, theirs: &str) -> bool {
         Kind::Payload => {
             let size = match text {
                 Some(reserved) => reserved
-                    .strip_prefix("reserved ")
+                    .strip_prefix("reserved-")
                     .and_then(|code| code.parse().ok())
                     .map(|code: u32| 128 << code),
                 None => ours.as_u64(),
             };
             size.is_some() && size == theirs.parse().ok()
         }
-        Kind::State => text.is_some_and(|text| text.trim_end_matches("hot") == format!("D{theirs}")),
-        Kind::Speed => speed(text) == Some(theirs.to_lowercase().replace("gt", "GT")),
+        Kind::State => text.is_some_and(|text| text.trim_end_matches("hot") == format!("d{theirs}")),
+        Kind::Speed => speed(ours) == Some(theirs.to_lowercase().replace("gt", "GT")),
         Kind::TargetSpeed => {
-            let ours = if text == Some("reserved 0") {
-                Some("2.5 GT/s")
-            } else {
-                text
+            let ours = match text == Some("reserved-0") {
+                true => Some("2.5GT/s".to_owned()),
+                false => speed(ours),
             };
-            speed(ours) == Some(theirs.to_lowercase().replace("gt", "GT"))
+            ours == Some(theirs.to_lowercase().replace("gt", "GT"))
         }
         Kind::TopSpeed => top_speed(ours).as_deref() == theirs.rsplit('-').next(),
         Kind::Aspm => aspm(ours) == theirs_aspm(theirs),
@@ -94,22 +93,22 @@ pub(crate) fn same(kind: Kind, ours: &Value, theirs: &str) -> bool {
     }
 }
 
-fn speed(ours: Option<&str>) -> Option<String> {
-    match ours? {
-        reserved if reserved.starts_with("reserved") => Some("unknown".to_owned()),
-        speed => Some(speed.replace(' ', "")),
+fn speed(ours: &Value) -> Option<String> {
+    match ours {
+        Value::String(reserved) if reserved.starts_with("reserved-") => Some("unknown".to_owned()),
+        Value::Number(speed) => Some(format!("{speed}GT/s")),
+        _ => None,
     }
 }
 
 /// `lspci` calls the whole set reserved where one of the two upper bits is set; from 64 GT/s on, that depends on its
 /// version.
 fn top_speed(ours: &Value) -> Option<String> {
-    let top = ours.as_array()?.iter().filter_map(Value::as_str).next_back();
-    Some(match top {
-        None => "Unknown".to_owned(),
-        Some("64 GT/s" | "speed code 7") => "RsvdP".to_owned(),
-        Some(top) => top.replace(' ', ""),
-    })
+    match ours.as_array()?.last() {
+        None => Some("Unknown".to_owned()),
+        Some(top) if *top == 64 || *top == "reserved-7" => Some("RsvdP".to_owned()),
+        Some(top) => speed(top),
+    }
 }
 
 fn aspm(ours: &Value) -> Option<Vec<&str>> {
@@ -118,9 +117,9 @@ fn aspm(ours: &Value) -> Option<Vec<&str>> {
 
 fn theirs_aspm(theirs: &str) -> Option<Vec<&'static str>> {
     let states: [(&str, &[&str]); 5] = [
-        ("L0s L1", &["L0s", "L1"]),
-        ("L0s", &["L0s"]),
-        ("L1", &["L1"]),
+        ("L0s L1", &["l0s", "l1"]),
+        ("L0s", &["l0s"]),
+        ("L1", &["l1"]),
         ("not supported", &[]),
         ("Disabled", &[]),
     ];
@@ -131,16 +130,16 @@ fn theirs_aspm(theirs: &str) -> Option<Vec<&'static str>> {
 fn port_type(ours: Option<&str>, theirs: &str) -> bool {
     let name = match ours {
         Some("endpoint") => "Endpoint",
-        Some("legacy endpoint") => "Legacy Endpoint",
-        Some("root port") => "Root Port",
-        Some("switch upstream port") => "Upstream Port",
-        Some("switch downstream port") => "Downstream Port",
-        Some("PCI Express to PCI bridge") => "PCI-Express to PCI/PCI-X Bridge",
-        Some("PCI to PCI Express bridge") => "PCI/PCI-X to PCI-Express Bridge",
-        Some("root complex integrated endpoint") => "Root Complex Integrated Endpoint",
-        Some("root complex event collector") => "Root Complex Event Collector",
+        Some("legacy-endpoint") => "Legacy Endpoint",
+        Some("root-port") => "Root Port",
+        Some("switch-upstream-port") => "Upstream Port",
+        Some("switch-downstream-port") => "Downstream Port",
+        Some("pci-express-to-pci-bridge") => "PCI-Express to PCI/PCI-X Bridge",
+        Some("pci-to-pci-express-bridge") => "PCI/PCI-X to PCI-Express Bridge",
+        Some("root-complex-integrated-endpoint") => "Root Complex Integrated Endpoint",
+        Some("root-complex-event-collector") => "Root Complex Event Collector",
         Some(reserved) => {
-            let code = reserved.strip_prefix("reserved ");
+            let code = reserved.strip_prefix("reserved-");
             return code.is_some_and(|code| theirs.starts_with(&format!("Unknown type {code},")));
         }
         None => return false,
@@ -153,14 +152,12 @@ fn port_type(ours: Option<&str>, theirs: &str) -> bool {
 
 fn lanes(ours: &Value, theirs: &str) -> bool {
     let Some(ours) = ours.as_array() else { return false };
-    let ours: Vec<&str> = ours.iter().filter_map(Value::as_str).collect();
-    let lower = ours
-        .into_iter()
-        .filter(|lane| lane.parse::<u8>().is_ok_and(|lane| lane < 16));
+    let ours = ours.iter().filter_map(Value::as_u64);
+    let lower: Vec<String> = ours.filter(|lane| *lane < 16).map(|lane| lane.to_string()).collect();
     let theirs = theirs.trim_start_matches("LaneErr at lane:").split_whitespace();
     if theirs.clone().eq(["0"]) {
         // No lane, or lane 0 alone.
-        return lower.clone().count() == 0 || lower.eq(["0"]);
+        return lower.is_empty() || lower == ["0"];
     }
-    lower.eq(theirs)
+    lower.iter().map(String::as_str).eq(theirs)
 }

@@ -77,7 +77,7 @@ impl Need {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Part(part) => part.name(),
-            Self::Shipped => "shipped",
+            Self::Shipped => "the small reseat-claim",
         }
     }
 

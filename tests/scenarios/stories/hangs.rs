@@ -17,7 +17,7 @@ const LIMIT_MS: f64 = 15_000.0;
 const WAITED: RangeInclusive<f64> = 5.0..=8.0;
 
 /// The real root is reached within this time of the limit, in milliseconds.
-const ROOT_MS: f64 = 15_000.0;
+const ROOT_MS: f64 = 30_000.0;
 
 const KERNEL_TIMEOUT: Duration = Duration::from_secs(60);
 const CLAIM_TIMEOUT: Duration = Duration::from_secs(60);

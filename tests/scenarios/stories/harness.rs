@@ -9,8 +9,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use reseat_scenarios::{Extent, Need, NoStage, Running, Shared, Stage, Story};
 use serde_json::json;
 
-/// How much is played: `quick`, `all` or `campaign`; all but the campaigns if it is not set. With a filter it does not count:
-/// who names a story wants it.
+/// How much is played: `quick`, `all` or `campaign`; all but the campaigns if it is not set. With a filter the first two do not
+/// count: who names a story wants it.
 const EXTENT: &str = "RESEAT_EXTENT";
 
 /// Set to have the programme printed, a JSON object for each story, and nothing played.
@@ -81,7 +81,8 @@ impl<'a> Choice<'a> {
     fn plays(&self, name: &str, extent: Extent) -> bool {
         let is_named = self.arguments.filter.is_some();
         let is_left = !self.arguments.is_filtered_out(&Trial::test(name, || Ok(())));
-        is_left && (is_named || self.extent.plays(extent))
+        let is_wanted = self.extent.plays(extent) || (is_named && self.extent != Extent::Campaign);
+        is_left && is_wanted
     }
 }
 

@@ -112,15 +112,18 @@ impl Part {
         Self::CrashTools,
     ];
 
-    /// A short name for command lines and messages.
+    /// Its name in messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Kernel(kernel) => kernel.name(),
+            Self::Kernel(Kernel::Bookworm) => "kernel 6.1",
+            Self::Kernel(Kernel::Trixie) => "kernel 6.12",
+            Self::Kernel(Kernel::TrixieBackports) => "the newest kernel",
+            Self::Kernel(Kernel::TrixieArm64) => "kernel 6.12 for aarch64",
             Self::Dracut => "dracut",
-            Self::Uefi => "uefi",
-            Self::Modules => "modules",
-            Self::CrashTools => "crash-tools",
+            Self::Uefi => "UEFI",
+            Self::Modules => "modules built from source",
+            Self::CrashTools => "kexec",
         }
     }
 

@@ -11,7 +11,7 @@ const BOOT: Duration = Duration::from_secs(90);
 const SOON: Duration = Duration::from_secs(20);
 
 #[test]
-#[ignore = "needs the bed: `cargo xtask test` runs it"]
+#[ignore = "needs the bed: `cargo xtask test --all` runs it"]
 fn a_stock_kernel_boots_through_its_initramfs_to_a_shell() {
     let bed = Bed::open().unwrap();
     let script = GuestFile::executable(
@@ -50,7 +50,7 @@ fn a_stock_kernel_boots_through_its_initramfs_to_a_shell() {
 }
 
 #[test]
-#[ignore = "needs the bed: `cargo xtask test` runs it"]
+#[ignore = "needs the bed: `cargo xtask test --all` runs it"]
 fn a_hook_that_fails_ends_the_build_with_its_words() {
     let bed = Bed::open().unwrap();
     let hook = GuestFile::executable(
@@ -66,7 +66,7 @@ fn a_hook_that_fails_ends_the_build_with_its_words() {
 }
 
 #[test]
-#[ignore = "needs the bed: `cargo xtask test` runs it"]
+#[ignore = "needs the bed: `cargo xtask test --all` runs it"]
 fn a_guest_that_panics_ends_the_wait_with_its_console() {
     let bed = Bed::open().unwrap();
     let image = bed.initramfs(&ImageSpec::new(Kernel::Bookworm)).unwrap();
@@ -78,7 +78,7 @@ fn a_guest_that_panics_ends_the_wait_with_its_console() {
 }
 
 #[test]
-#[ignore = "needs the bed: `cargo xtask test` runs it"]
+#[ignore = "needs the bed: `cargo xtask test --all` runs it"]
 fn a_function_that_nobody_serves_is_named_by_qemu() {
     let bed = Bed::open().unwrap();
     let image = bed.initramfs(&ImageSpec::new(Kernel::Bookworm)).unwrap();

@@ -4,10 +4,13 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use reseat::decode;
+use reseat::decode::function::DecodedFunction;
+use reseat::model::finding::Finding;
+use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::failure::{self, Outcome};
-use crate::json;
+use crate::{json, words};
 
 /// Arguments of `reseat decode`.
 #[derive(clap::Args)]
@@ -20,27 +23,36 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    functions: &'a [DecodedFunction],
+    problems: &'a [Finding],
+}
+
 /// Prints every function in the file. Fails where the file or a function is not as it should be, after printing the
 /// rest.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let bytes = read(&arguments.hex).map_err(|cause| failure::unreadable(&arguments.hex, &cause))?;
     let decoded = decode::decode(&String::from_utf8_lossy(&bytes));
+    let problems = decoded.problems.iter().map(|problem| problem.finding(&arguments.hex));
+    let problems: Vec<_> = problems.collect();
     let mut output = io::stdout().lock();
     if arguments.json {
-        json::document(&mut output, &decoded)?;
+        let document = Document {
+            schema: decode::SCHEMA,
+            functions: &decoded.functions,
+            problems: &problems,
+        };
+        json::document(&mut output, &document)?;
     } else {
         let functions: Vec<String> = decoded.functions.iter().map(ToString::to_string).collect();
         write!(output, "{}", functions.join("\n"))?;
     }
-    for problem in &decoded.problems {
-        eprintln!(
-            "reseat: {}:{}: {}",
-            arguments.hex.display(),
-            problem.line,
-            problem.cause
-        );
+    for problem in &problems {
+        eprintln!("reseat: {}", words::sentence(problem));
     }
-    Ok(match (decoded.problems.is_empty(), decoded.functions.is_empty()) {
+    Ok(match (problems.is_empty(), decoded.functions.is_empty()) {
         (false, true) => Exit::Failed,
         (is_whole, _) => Exit::of_answer(is_whole),
     })

@@ -5,7 +5,6 @@ use std::io::{self, ErrorKind};
 use std::iter::successors;
 use std::path::Path;
 
-use reseat::initramfs::plan::Refusal;
 use reseat::linux::InitramfsError;
 use reseat::model::finding::{Finding, Severity, Subject, id};
 use serde::Serialize;
@@ -107,14 +106,10 @@ failed_for!(
 
 impl From<InitramfsError> for Failure {
     fn from(error: InitramfsError) -> Self {
-        match &error {
-            InitramfsError::Refused(refusals) => {
-                let finding =
-                    |refusal: &Refusal| failed(&format!("{refusal}\n  - {}", refusal.remedy().join("\n  - ")));
-                Self::Because(Exit::Refused, refusals.iter().map(finding).collect())
-            }
-            InitramfsError::NotUndone { .. } => Self::Because(Exit::NotMadeSafe, vec![failed(&error.to_string())]),
-            _ => failed(&with_sources(&error)).into(),
+        let findings = error.findings();
+        match error {
+            InitramfsError::NotUndone { .. } => Self::Because(Exit::NotMadeSafe, findings),
+            _ => findings.into(),
         }
     }
 }

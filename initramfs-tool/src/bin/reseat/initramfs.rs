@@ -1,21 +1,21 @@
 //! `reseat initramfs`.
 
-mod words;
+mod document;
+mod text;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use reseat::initramfs::builder;
-use reseat::initramfs::plan::{Plan, Request, Which};
-use reseat::initramfs::record::Record;
-use reseat::linux::{self, CLAIM_REPORT, InitramfsError, InitramfsOptions, InitramfsStatus, Installed, Progress, Root};
-use serde::Serialize;
+use reseat::initramfs::plan::{Request, Which};
+use reseat::linux::{self, CLAIM_REPORT, InitramfsError, InitramfsOptions, Progress, Root};
 
 use crate::exit::Exit;
 use crate::failure::Outcome;
+use crate::json;
 
 /// Arguments of `reseat initramfs`.
 #[derive(clap::Args)]
@@ -62,7 +62,7 @@ enum Command {
     },
 }
 
-/// A directory that is there: nothing is to be made below a misspelt one.
+/// Parses a directory that is there: nothing is to be made below a misspelt one.
 fn directory(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     match path.is_dir() {
@@ -116,21 +116,17 @@ impl From<Builder> for builder::Builder {
     }
 }
 
-/// The schema of the status' JSON form: fields may be added under the same name.
-const STATUS_SCHEMA: &str = "reseat.initramfs-status/1";
-
-/// Does what is asked.
+/// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let root = Root::at(std::path::absolute(&arguments.root)?);
-    let done = match &arguments.command {
+    match &arguments.command {
         Command::Install(install) => self::install(&root, install),
-        Command::Status { json } => return status(&root, *json),
+        Command::Status { json } => status(&root, *json),
         Command::Remove { force, json } => remove(&root, *force, *json),
-    };
-    done.map(|()| Exit::Done)
+    }
 }
 
-fn install(root: &Root, arguments: &Install) -> Outcome<()> {
+fn install(root: &Root, arguments: &Install) -> Outcome {
     let request = Request {
         builder: arguments.builder.map(Into::into),
         kernels: match (arguments.all, arguments.kernel.as_slice()) {
@@ -142,152 +138,50 @@ fn install(root: &Root, arguments: &Install) -> Outcome<()> {
     };
     let mut output = io::stdout().lock();
     if arguments.files_only {
-        let (record, notes) = linux::install_initramfs_files(root, &request)?;
-        return match arguments.json {
-            true => json(&mut output, &Done::new(&record, &notes)),
-            false => {
-                for file in &record.files {
-                    writeln!(output, "wrote {}", file.path.display())?;
-                }
-                for note in notes {
-                    writeln!(output, "note: {note}")?;
-                }
-                Ok(writeln!(
-                    output,
-                    "have the images built now; `reseat initramfs status` looks into them"
-                )?)
-            }
-        };
+        let (record, findings) = linux::install_initramfs_files(root, &request)?;
+        match arguments.json {
+            true => json::document(&mut output, &document::Installation::done(&record, &findings))?,
+            false => write!(output, "{}", text::files_written(&record, &findings))?,
+        }
+        return Ok(Exit::Done);
     }
     let options = InitramfsOptions {
         request,
         dry_run: arguments.dry_run,
     };
-    let installed = told(arguments.json, |progress| {
+    let installed = with_progress(arguments.json, |progress| {
         linux::install_initramfs(root, &options, progress)
     })?;
-    if let (Some(record), true) = (&installed.record, arguments.json) {
-        return json(&mut output, &Done::new(record, &installed.notes));
-    }
-    let plan = &installed.plan;
-    if arguments.json {
-        return json(&mut output, &Planned::new(plan, &installed.notes));
-    }
-    let (write, build) = match installed.record {
-        Some(_) => ("wrote", "switched to a new image:"),
-        None => ("would write", "would build with it and switch to a new image:"),
-    };
-    for file in plan.builder.files() {
-        writeln!(output, "{write} {} (for {})", file.path, plan.builder)?;
-    }
-    for (kernel, image) in &plan.kernels {
-        writeln!(output, "kernel {kernel}: {build} {}", image.display())?;
-    }
-    for kept in installed.record.iter().flat_map(|record| kept(record, &installed)) {
-        writeln!(output, "{kept}")?;
-    }
-    for note in &installed.notes {
-        writeln!(output, "note: {note}")?;
-    }
-    Ok(())
-}
-
-/// What was done, for programs.
-#[derive(Serialize)]
-struct Done<'a> {
-    #[serde(flatten)]
-    record: &'a Record,
-    notes: &'a [String],
-}
-
-impl<'a> Done<'a> {
-    fn new(record: &'a Record, notes: &'a [String]) -> Self {
-        Self { record, notes }
-    }
-}
-
-/// What a dry run comes to, for programs.
-#[derive(Serialize)]
-struct Planned<'a> {
-    builder: builder::Builder,
-    files: Vec<&'static str>,
-    kernels: Vec<PlannedKernel<'a>>,
-    notes: &'a [String],
-}
-
-#[derive(Serialize)]
-struct PlannedKernel<'a> {
-    kernel: &'a str,
-    image: &'a Path,
-}
-
-impl<'a> Planned<'a> {
-    fn new(plan: &'a Plan, notes: &'a [String]) -> Self {
-        let kernels = plan
-            .kernels
-            .iter()
-            .map(|(kernel, image)| PlannedKernel { kernel, image });
-        Self {
-            builder: plan.builder,
-            files: plan.builder.files().iter().map(|file| file.path).collect(),
-            kernels: kernels.collect(),
-            notes,
+    match (arguments.json, &installed.record) {
+        (false, _) => write!(output, "{}", text::installed(&installed))?,
+        (true, Some(record)) => {
+            json::document(&mut output, &document::Installation::done(record, &installed.findings))?;
+        }
+        (true, None) => {
+            json::document(
+                &mut output,
+                &document::Installation::planned(&installed.plan, &installed.findings),
+            )?;
         }
     }
+    Ok(Exit::Done)
 }
 
-/// Where the images from before are, and how they boot.
-fn kept(record: &Record, installed: &Installed) -> Vec<String> {
-    let done = record
-        .images
-        .iter()
-        .filter(|image| installed.plan.kernels.iter().any(|(kernel, _)| *kernel == image.kernel));
-    let words = done.map(|image| {
-        let menu = match &image.entry {
-            Some(entry) => format!("it is in the boot menu as \"… (before reseat)\" ({})", entry.display()),
-            None if installed.copied.contains(&image.image) => "the boot loader boots copies of images, and has none of \
-                     this one: to go back, boot with `reseat=off`, which does nothing"
-                .to_owned(),
-            None => "the boot menu has no entry that could be copied for it: to boot it, edit an entry in the boot loader \
-                     so that it loads this file as the initrd; or boot the new one with `reseat=off`, which does nothing"
-                .to_owned(),
-        };
-        let has_claim = match image.kept_has_claim {
-            true => "; reseat was in that one already, so boot it with `reseat=off`",
-            false => "",
-        };
-        format!(
-            "kernel {}: the image from before is {}; {menu}{has_claim}",
-            image.kernel,
-            image.kept.display()
-        )
-    });
-    words.collect()
-}
-
-fn remove(root: &Root, force: bool, as_json: bool) -> Outcome<()> {
-    let removed = told(as_json, |progress| linux::remove_initramfs(root, force, progress))?;
+fn remove(root: &Root, force: bool, as_json: bool) -> Outcome {
+    let removed = with_progress(as_json, |progress| linux::remove_initramfs(root, force, progress))?;
     let mut output = io::stdout().lock();
-    if as_json {
-        return json(&mut output, &removed);
+    match as_json {
+        true => json::document(&mut output, &document::Removal::of(&removed))?,
+        false => write!(output, "{}", text::removed(&removed))?,
     }
-    for file in &removed.files {
-        writeln!(output, "removed {}", file.display())?;
-    }
-    for kernel in &removed.restored {
-        writeln!(output, "kernel {kernel}: the image from before is back")?;
-    }
-    for kernel in &removed.rebuilt {
-        writeln!(output, "kernel {kernel}: built a new image, without reseat")?;
-    }
-    for note in &removed.notes {
-        writeln!(output, "note: {note}")?;
-    }
-    Ok(())
+    Ok(Exit::Done)
 }
 
-/// Does it, and tells meanwhile what takes long.
-fn told<T>(as_json: bool, act: impl FnOnce(&mut dyn FnMut(Progress)) -> Result<T, InitramfsError>) -> Outcome<T> {
+/// Acts, and shows meanwhile what takes long.
+fn with_progress<T>(
+    as_json: bool,
+    act: impl FnOnce(&mut dyn FnMut(Progress)) -> Result<T, InitramfsError>,
+) -> Outcome<T> {
     let bar = match !as_json && io::stderr().is_terminal() {
         true => ProgressBar::new_spinner(),
         false => ProgressBar::hidden(),
@@ -296,29 +190,16 @@ fn told<T>(as_json: bool, act: impl FnOnce(&mut dyn FnMut(Progress)) -> Result<T
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(100));
-    let done = act(&mut |progress| match progress {
-        Progress::Begins(what) => {
+    let done = act(&mut |progress| match &progress {
+        Progress::Building { .. } => {
             bar.reset_elapsed();
-            bar.set_message(what);
+            bar.set_message(text::progress(&progress));
         }
-        Progress::Done(what) if !as_json => bar.suspend(|| eprintln!("{what}")),
-        Progress::Done(_) => {}
+        Progress::Built { .. } if !as_json => bar.suspend(|| eprintln!("{}", text::progress(&progress))),
+        Progress::Built { .. } => {}
     });
     bar.finish_and_clear();
     Ok(done?)
-}
-
-fn json(output: &mut impl Write, value: &impl Serialize) -> Outcome<()> {
-    Ok(crate::json::document(output, value)?)
-}
-
-#[derive(Serialize)]
-struct Status<'a> {
-    schema: &'static str,
-    #[serde(flatten)]
-    status: &'a InitramfsStatus,
-    /// What the claim said at the last boot; nothing if it said nothing.
-    last_boot: Option<&'a str>,
 }
 
 fn status(root: &Root, as_json: bool) -> Outcome {
@@ -331,20 +212,9 @@ fn status(root: &Root, as_json: bool) -> Outcome {
         .and_then(|report| Some(crate::words::report::lines(report).pop()?.1));
     let mut output = io::stdout().lock();
     match as_json {
-        true => {
-            let (schema, last_boot) = (STATUS_SCHEMA, last_boot.as_deref());
-            let status = &status;
-            json(
-                &mut output,
-                &Status {
-                    schema,
-                    status,
-                    last_boot,
-                },
-            )?;
-        }
+        true => json::document(&mut output, &document::Status::of(&status, last_boot.as_deref()))?,
         false => {
-            write!(output, "{}", words::of(&status))?;
+            write!(output, "{}", text::status(&status))?;
             match &last_boot {
                 Some(line) => writeln!(output, "last boot: {line}")?,
                 None => writeln!(output, "last boot: no report ({CLAIM_REPORT})")?,

@@ -27,8 +27,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use reseat::linux::{self, Root, WORKER_ARGUMENT};
-use reseat_core::address::FunctionAddress;
+use reseat::linux::{self, Root};
 
 use crate::exit::Exit;
 use crate::failure::Outcome;
@@ -90,38 +89,12 @@ enum Command {
         /// The directory, which has to be there.
         directory: PathBuf,
     },
-    /// Do tasks from standard input: how `recover` has done what may never come back.
-    #[command(name = linux::WORKER_COMMAND, hide = true)]
-    DoTasks {
-        /// The directory that stands for `/`.
-        root: PathBuf,
-    },
-    /// Say the serial numbers of functions: how rules get to know what may never be answered.
-    #[command(name = linux::SERIALS_COMMAND, hide = true)]
-    SaySerialNumbers {
-        /// The directory that stands for `/`.
-        root: PathBuf,
-        /// Whose.
-        functions: Vec<FunctionAddress>,
-    },
-    /// Say what a console is bound to: how a claim gets to know what may never be answered.
-    #[command(name = linux::CONSOLE_COMMAND, hide = true)]
-    SayConsole {
-        /// Its directory.
-        console: PathBuf,
-    },
 }
 
 fn main() -> ExitCode {
-    // A claim starts its own program for a worker.
-    let mut arguments = env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == WORKER_ARGUMENT)
-        && let Some(root) = arguments.next()
-    {
-        return match linux::work(&Root::at(root)) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        };
+    // What may block is done by a child that runs this very program.
+    if let Some(status) = linux::serve(linux::OPERATOR_JOBS, env::args_os().skip(1)) {
+        return status;
     }
     let parsed = command()
         .try_get_matches()
@@ -162,13 +135,5 @@ fn run(arguments: &Arguments) -> Outcome {
         Command::ManualPages { directory } => clap_mangen::generate_to(command(), directory)
             .map(|()| Exit::Done)
             .map_err(Into::into),
-        Command::DoTasks { root } => match linux::serve_tasks(&Root::at(root)) {
-            Ok(()) => Ok(Exit::Done),
-            Err(error) => Err(error.into()),
-        },
-        Command::SaySerialNumbers { root, functions } => linux::say_serial_numbers(&Root::at(root), functions)
-            .map(|()| Exit::Done)
-            .map_err(Into::into),
-        Command::SayConsole { console } => linux::say_console(console).map(|()| Exit::Done).map_err(Into::into),
     }
 }

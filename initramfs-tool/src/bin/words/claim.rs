@@ -1,8 +1,8 @@
 //! The claim.
 
-use super::{Sentence, Steps};
+use super::{Steps, sentences};
 
-pub(super) const SENTENCES: &[Sentence] = &[
+pub(super) const SENTENCES: &str = sentences![
     (
         "command-line-unreadable",
         "cannot read {subject}: {cause}, so nothing is claimed",

@@ -1,8 +1,8 @@
 //! Files, functions and programs, in any command.
 
-use super::{Sentence, Steps};
+use super::{Steps, sentences};
 
-pub(super) const SENTENCES: &[Sentence] = &[
+pub(super) const SENTENCES: &str = sentences![
     ("file-unreadable", "cannot read {subject}: {cause}"),
     ("file-unwritable", "cannot write {subject}: {cause}"),
     ("attribute-unwritable", "cannot write `{value}` to {subject}: {cause}"),

@@ -6,11 +6,19 @@
 
 #![allow(dead_code, reason = "each of the two programs needs a part of it")]
 
+/// Makes one text of the sentences of an area, a line for each: a table of references would have to be relocated at each start.
+macro_rules! sentences {
+    ($(($id:literal, $template:literal $(,)?)),* $(,)?) => { concat!($($id, "\t", $template, "\n"),*) };
+}
+
+use sentences;
+
 #[cfg(feature = "operator")]
 pub(crate) mod bundle;
 mod claim;
 #[cfg(feature = "operator")]
 mod command;
+mod decode;
 #[cfg(feature = "operator")]
 pub(crate) mod events;
 mod initramfs;
@@ -25,15 +33,17 @@ type Sentence = (&'static str, &'static str);
 /// The steps of a way out, by its name.
 type Steps = (&'static str, &'static [&'static str]);
 
+/// The sentences that both programs need.
+const COMMON_SENTENCES: &[&str] = &[machine::SENTENCES, claim::SENTENCES];
 const SENTENCES: &[&[Sentence]] = &[
-    machine::SENTENCES,
-    claim::SENTENCES,
     #[cfg(feature = "operator")]
     command::SENTENCES,
     #[cfg(feature = "operator")]
     recovery::SENTENCES,
     #[cfg(feature = "operator")]
     initramfs::SENTENCES,
+    #[cfg(feature = "operator")]
+    decode::SENTENCES,
 ];
 const STEPS: &[&[Steps]] = &[
     machine::STEPS,
@@ -48,7 +58,7 @@ const STEPS: &[&[Steps]] = &[
 
 /// The finding in words. One of another version, whose sentence is not known here, shows its id and facts.
 pub(crate) fn sentence(finding: &Finding) -> String {
-    match find(SENTENCES, finding.id.as_str()) {
+    match template_of(finding.id.as_str()) {
         Some(template) => fill(template, finding),
         None => {
             let facts = finding.evidence.iter().map(|(name, value)| format!(" {name}={value}"));
@@ -108,6 +118,12 @@ pub(crate) fn subject(subject: &Subject) -> &str {
     }
 }
 
+fn template_of(id: &str) -> Option<&'static str> {
+    let mut lines = COMMON_SENTENCES.iter().flat_map(|area| area.lines());
+    let line = lines.find_map(|line| line.split_once('\t').filter(|(known, _)| *known == id));
+    line.map(|(_, template)| template).or_else(|| find(SENTENCES, id))
+}
+
 fn find<T: Copy>(tables: &[&[(&'static str, T)]], name: &str) -> Option<T> {
     let mut rows = tables.iter().flat_map(|table| table.iter());
     rows.find(|(known, _)| *known == name).map(|(_, row)| *row)
@@ -134,7 +150,7 @@ fn value(placeholder: &str, finding: &Finding) -> String {
     if placeholder == "why" {
         let reason = finding.evidence.get("why");
         // Only a sentence that has no reason itself: no file can make this endless.
-        let template = reason.and_then(|reason| find(SENTENCES, reason));
+        let template = reason.and_then(template_of);
         let template = template.filter(|template| !template.contains("{why}"));
         return template.map_or_else(
             || reason.unwrap_or("(unknown)").to_owned(),
@@ -230,7 +246,7 @@ mod tests {
     #[test]
     fn every_finding_has_a_sentence_and_every_way_out_its_steps() {
         for id in id::ALL.iter().flat_map(|area| area.iter()) {
-            assert!(find(SENTENCES, id.as_str()).is_some(), "{id} has no sentence");
+            assert!(template_of(id.as_str()).is_some(), "{id} has no sentence");
         }
         for way in id::REMEDIES.iter().flat_map(|area| area.iter()) {
             assert!(

@@ -12,6 +12,10 @@ pub(super) const SENTENCES: &[Sentence] = &[
     ("mediated-device-in-use", "{subject} has the mediated device {name}"),
     ("users-not-searched", "cannot start the search for users: {cause}"),
     (
+        "user-search-lost",
+        "the search for users was lost at process {pid}: {cause}",
+    ),
+    (
         "user-search-timed-out",
         "the search for users did not end within {limit_ms} ms; it was at process {pid}",
     ),

@@ -3,9 +3,9 @@ use reseat_core::header::Header;
 
 use super::*;
 
-fn problems(dump: &Dump) -> Vec<String> {
-    let text = |problem: &Problem| format!("{}: {}", problem.line, problem.cause);
-    dump.problems.iter().map(text).collect()
+fn problems(dump: &Dump) -> Vec<(usize, DumpFault)> {
+    let parts = |problem: &DumpProblem| (problem.line, problem.fault.clone());
+    dump.problems.iter().map(parts).collect()
 }
 
 fn lengths(dump: &Dump) -> Vec<(Option<String>, usize)> {
@@ -23,7 +23,7 @@ fn lengths(dump: &Dump) -> Vec<(Option<String>, usize)> {
 #[test]
 fn several_functions_with_text_between() {
     let dump = read("00:1f.3 Audio\n\tControl: I/O-\n00: 86 80 70 9d\n\n10000:01:00.0 NVMe\n00: 4d 14\n10: 01\n");
-    assert_eq!(problems(&dump), [""; 0]);
+    assert_eq!(problems(&dump), []);
     assert_eq!(
         lengths(&dump),
         [
@@ -50,7 +50,7 @@ fn offsets_have_two_or_more_digits_and_lines_end_as_they_like() {
 #[test]
 fn rows_alone_begin_a_function_where_an_offset_comes_again() {
     let dump = read("# a comment\n00: de 10\n\n10: 01\n00: 86 80\n");
-    assert_eq!(problems(&dump), [""; 0]);
+    assert_eq!(problems(&dump), []);
     assert_eq!(lengths(&dump), [(None, 3), (None, 2)]);
     assert_eq!((dump.functions[0].line, dump.functions[1].line), (2, 5));
 }
@@ -80,8 +80,8 @@ fn bad_row_is_named_and_the_rest_is_kept() {
     assert_eq!(
         problems(&dump),
         [
-            "2: \"8g\" is not a byte of two hexadecimal digits",
-            "5: \"|..|\" is not a byte of two hexadecimal digits"
+            (2, DumpFault::NotAByte("8g".to_owned())),
+            (5, DumpFault::NotAByte("|..|".to_owned()))
         ]
     );
     assert_eq!(
@@ -99,8 +99,8 @@ fn row_beyond_the_space_is_named() {
     assert_eq!(
         problems(&dump),
         [
-            "3: offset 0x1000 is beyond the 4096 bytes of configuration space",
-            "4: offset 0xffffffff is beyond the 4096 bytes of configuration space"
+            (3, DumpFault::BeyondSpace(0x1000)),
+            (4, DumpFault::BeyondSpace(0xffff_ffff))
         ]
     );
     assert_eq!(lengths(&dump)[0].1, 3);
@@ -109,7 +109,7 @@ fn row_beyond_the_space_is_named() {
 #[test]
 fn byte_with_two_values_is_named_and_the_later_one_kept() {
     let mut dump = read("01:00.0 x\n00: de 10 89 24\n00: de 10 88 24\n");
-    assert_eq!(problems(&dump), ["3: offset 0x002 has two values"]);
+    assert_eq!(problems(&dump), [(3, DumpFault::TwoValues(0x002))]);
     assert_eq!(dump.functions[0].space.read(Offset::at::<0x00>()), Ok(0x2488_10de));
 }
 
@@ -117,17 +117,35 @@ fn byte_with_two_values_is_named_and_the_later_one_kept() {
 fn function_without_rows_and_text_without_functions_are_named() {
     assert_eq!(
         problems(&read("01:00.0 x\n\tControl: I/O-\n\n02:00.0 y\n00: de 10\n")),
-        ["1: 0000:01:00.0 has no hexadecimal rows"]
+        [(1, DumpFault::NoRows(Some("0000:01:00.0".parse().unwrap())))]
     );
-    assert_eq!(
-        problems(&read("nothing\nof the kind\n")),
-        ["1: no hexadecimal rows such as `00: de 10 89 24`"]
-    );
+    assert_eq!(problems(&read("nothing\nof the kind\n")), [(1, DumpFault::NoFunction)]);
 }
 
 #[test]
 fn what_looks_like_a_row_and_is_none_is_passed_over() {
     let dump = read("01:00.0 x\n00:de 10\n0: de\n 00: de\n123456789: 00\nfeed\ndead:beef\n00: de\n");
-    assert_eq!(problems(&dump), [""; 0]);
+    assert_eq!(problems(&dump), []);
     assert_eq!(lengths(&dump)[0].1, 1);
+}
+
+#[test]
+fn a_defect_is_a_finding_on_its_line() {
+    let dump = read("01:00.0 x\n00: de 10\nfff: 01 02\n00: df\n");
+    let found: Vec<_> = dump
+        .problems
+        .iter()
+        .map(|problem| problem.finding("dump.txt".as_ref()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            Finding::error(id::DUMP_OFFSET_BEYOND_SPACE, Subject::file("dump.txt"))
+                .with("line", 3)
+                .with("offset", "0x1000"),
+            Finding::error(id::DUMP_BYTE_TWICE, Subject::file("dump.txt"))
+                .with("line", 4)
+                .with("offset", "0x000"),
+        ]
+    );
 }

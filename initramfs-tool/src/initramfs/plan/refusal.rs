@@ -1,15 +1,17 @@
-//! Why nothing is done, and what helps.
+//! Refusals of an installation.
 
-use std::fmt;
 use std::path::PathBuf;
 
-use super::super::builder::Builder;
-use super::super::measured::Binding;
-use super::Deployed;
+use crate::initramfs::builder::Builder;
+use crate::initramfs::machine::{Deployed, DisksError, NoDropIns, UnifiedSign};
+use crate::initramfs::measured::{Binding, BindingError};
+use crate::model::finding::{Finding, Id, Remedy, Severity, Subject, SubjectKind, id};
 
-/// Why nothing is done.
+/// A reason for which nothing is done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum InstallRefusal {
+    /// A rule, or the file with the rules, cannot be read.
+    InvalidRules(Finding),
     /// `/usr/sbin/reseat-claim` is missing.
     NoProgram,
     /// No builder is installed.
@@ -19,23 +21,23 @@ pub enum Refusal {
     /// Several are, and none of them is known to have made the image.
     SeveralBuilders(Vec<Builder>),
     /// mkinitcpio's configuration would have to be edited.
-    NoDropIns(String),
+    NoDropIns(NoDropIns),
     /// It cannot be seen which kernel runs.
     RunningUnknown,
     /// No kernel is installed that has an image.
     NoKernels,
     /// This one is not installed.
     NoKernel {
-        /// Which.
+        /// The kernel.
         version: String,
         /// Those that are.
         there: Vec<String>,
     },
     /// It has no image.
     NoImage {
-        /// Which.
+        /// The kernel.
         version: String,
-        /// Where it was looked for.
+        /// The places where it was searched.
         places: Vec<String>,
     },
     /// Two kernels have the same image, and it does not show for which it is.
@@ -45,225 +47,197 @@ pub enum Refusal {
         /// The kernels.
         versions: [String; 2],
     },
-    /// mkinitcpio is told more than is understood here.
-    PresetUnclear(String),
+    /// A preset has options that only a shell understands.
+    PresetUnclear {
+        /// The preset.
+        preset: PathBuf,
+        /// The setting in it.
+        option: String,
+    },
     /// The images are on the boot loader's partition, where sdbootutil puts them.
     Sdbootutil,
-    /// Nothing can be written where the images are.
+    /// The directory of the images is read-only.
     ReadOnly(PathBuf),
     /// Two images do not fit.
     NoSpace {
-        /// Where.
+        /// The directory.
         directory: PathBuf,
-        /// How much may be needed.
+        /// The bytes that may be needed.
         needed: u64,
-        /// How much there is.
+        /// The bytes that are free.
         free: u64,
     },
     /// The system is made elsewhere.
     Deployed(Deployed),
     /// The kernel and its initramfs are one file.
     Unified {
-        /// What speaks for it.
-        signs: Vec<String>,
-        /// Whether it has to be signed.
+        /// The signs of it.
+        signs: Vec<UnifiedSign>,
+        /// True if the firmware requires a signature.
         secure_boot: bool,
     },
     /// A disk that another initramfs does not open.
     Bound {
-        /// Which.
+        /// The disk.
         disk: PathBuf,
         /// To what.
         binding: Binding,
     },
     /// A disk of which that is not known.
     BindingUnknown {
-        /// Which.
+        /// The disk.
         disk: PathBuf,
-        /// Why.
-        why: String,
+        /// The cause.
+        cause: BindingError,
     },
     /// Not even the disks are known.
-    DisksUnknown(String),
+    DisksUnknown(DisksError),
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoProgram => formatter.write_str("/usr/sbin/reseat-claim is not there"),
-            Self::NoBuilder => {
-                let known: Vec<_> = Builder::ALL.iter().map(|builder| builder.name()).collect();
-                write!(
-                    formatter,
-                    "no program is found that makes an initramfs ({})",
-                    known.join(", ")
-                )
-            }
-            Self::BuilderNotThere(builder) => write!(formatter, "{builder} is not installed"),
-            Self::SeveralBuilders(builders) => {
-                let names: Vec<_> = builders.iter().map(|builder| builder.name()).collect();
-                write!(
-                    formatter,
-                    "{} are installed, and it does not show which of them made the image",
-                    names.join(" and ")
-                )
-            }
-            Self::NoDropIns(why) => write!(formatter, "mkinitcpio would not read /etc/mkinitcpio.conf.d: {why}"),
-            Self::RunningUnknown => formatter.write_str("it cannot be seen which kernel runs"),
-            Self::NoKernels => formatter.write_str("no installed kernel has an initramfs"),
-            Self::NoKernel { version, there } => {
-                write!(
-                    formatter,
-                    "kernel {version} is not installed; there are: {}",
-                    listed(there)
-                )
-            }
-            Self::NoImage { version, places } => write!(
-                formatter,
-                "kernel {version} has no initramfs at {}",
-                listed(places).replace("VERSION", version)
-            ),
-            Self::SharedImage {
-                image,
-                versions: [one, other],
-            } => write!(
-                formatter,
-                "it does not show whether {} is the initramfs of kernel {one} or of {other}",
-                image.display()
-            ),
-            Self::PresetUnclear(why) => formatter.write_str(why),
-            Self::Sdbootutil => formatter.write_str(
-                "sdbootutil puts this machine's images on the boot loader's partition, under names of its own",
-            ),
-            Self::ReadOnly(directory) => write!(formatter, "{} is mounted read-only", directory.display()),
-            Self::NoSpace {
-                directory,
-                needed,
-                free,
-            } => write!(
-                formatter,
-                "{} has {} MiB free, and the new images beside the present ones may need {}",
-                directory.display(),
-                free >> 20,
-                needed.div_ceil(1 << 20)
-            ),
-            Self::Deployed(Deployed::Ostree) => formatter.write_str("this system is deployed by ostree"),
-            Self::Deployed(Deployed::Bootc) => {
-                formatter.write_str("this system is a container's image, deployed by bootc")
-            }
-            Self::Unified { signs, secure_boot } => write!(
-                formatter,
-                "this machine boots unified kernel images ({}){}",
-                signs.join("; "),
-                if *secure_boot {
-                    ", which the firmware wants signed"
-                } else {
-                    ""
-                }
-            ),
-            Self::Bound { disk, binding } => write!(
-                formatter,
-                "{} is bound to {binding}, which another initramfs changes: the next boot waits for a passphrase",
-                disk.display()
-            ),
-            Self::BindingUnknown { disk, why } => write!(
-                formatter,
-                "it is not known whether {} still opens by itself after a change of the initramfs: {why}",
-                disk.display()
-            ),
-            Self::DisksUnknown(why) => write!(
-                formatter,
-                "it is not known whether encrypted disks still open by themselves after a change of the initramfs: {why}"
-            ),
+impl InstallRefusal {
+    /// The refusal as a finding.
+    #[must_use]
+    pub fn finding(&self) -> Finding {
+        if let Self::InvalidRules(finding) = self {
+            return Finding {
+                severity: Severity::Refusal,
+                remedy: self.remedy(),
+                ..finding.clone()
+            };
+        }
+        Finding {
+            remedy: self.remedy(),
+            ..self.with_facts(Finding::refusal(self.id(), self.subject()))
         }
     }
+
+    fn id(&self) -> Id {
+        match self {
+            Self::InvalidRules(finding) => finding.id.clone(),
+            Self::NoProgram => id::CLAIM_PROGRAM_MISSING,
+            Self::NoBuilder => id::INITRAMFS_BUILDER_MISSING,
+            Self::BuilderNotThere(_) => id::INITRAMFS_BUILDER_NOT_INSTALLED,
+            Self::SeveralBuilders(_) => id::INITRAMFS_BUILDER_AMBIGUOUS,
+            Self::NoDropIns(NoDropIns::TooOld) => id::MKINITCPIO_TOO_OLD,
+            Self::NoDropIns(NoDropIns::ConfigurationNamed(_)) => id::MKINITCPIO_CONFIGURATION_NAMED,
+            Self::PresetUnclear { .. } => id::MKINITCPIO_OPTIONS_UNCLEAR,
+            Self::RunningUnknown => id::RUNNING_KERNEL_UNKNOWN,
+            Self::NoKernels => id::NO_KERNEL_WITH_IMAGE,
+            Self::NoKernel { .. } => id::KERNEL_NOT_INSTALLED,
+            Self::NoImage { .. } => id::IMAGE_NOT_FOUND,
+            Self::SharedImage { .. } => id::IMAGE_SHARED,
+            Self::Sdbootutil => id::IMAGES_BY_SDBOOTUTIL,
+            Self::ReadOnly(_) => id::IMAGE_DIRECTORY_READ_ONLY,
+            Self::NoSpace { .. } => id::IMAGE_SPACE_SHORT,
+            Self::Deployed(Deployed::Ostree) => id::SYSTEM_BY_OSTREE,
+            Self::Deployed(Deployed::Bootc) => id::SYSTEM_BY_BOOTC,
+            Self::Unified { secure_boot: false, .. } => id::UNIFIED_IMAGES,
+            Self::Unified { secure_boot: true, .. } => id::UNIFIED_IMAGES_SIGNED,
+            Self::Bound {
+                binding: Binding::Registers(..),
+                ..
+            } => id::DISK_BOUND_TO_REGISTERS,
+            Self::Bound { .. } => id::DISK_BOUND_TO_PCRLOCK,
+            Self::BindingUnknown { .. } => id::DISK_BINDING_UNKNOWN,
+            Self::DisksUnknown(_) => id::DISKS_UNKNOWN,
+        }
+    }
+
+    fn subject(&self) -> Subject {
+        match self {
+            Self::InvalidRules(finding) => finding.subject.clone(),
+            Self::NoProgram => Subject::file("/usr/sbin/reseat-claim"),
+            Self::BuilderNotThere(builder) => Subject::named(SubjectKind::Program, builder.name()),
+            Self::NoDropIns(NoDropIns::TooOld) => Subject::named(SubjectKind::Program, Builder::Mkinitcpio.name()),
+            Self::NoDropIns(NoDropIns::ConfigurationNamed(preset)) | Self::PresetUnclear { preset, .. } => {
+                Subject::file(preset)
+            }
+            Self::NoKernel { version, .. } | Self::NoImage { version, .. } => {
+                Subject::named(SubjectKind::Kernel, version)
+            }
+            Self::SharedImage { image: file, .. }
+            | Self::ReadOnly(file)
+            | Self::NoSpace { directory: file, .. }
+            | Self::Bound { disk: file, .. }
+            | Self::BindingUnknown { disk: file, .. } => Subject::file(file),
+            Self::NoBuilder
+            | Self::SeveralBuilders(_)
+            | Self::RunningUnknown
+            | Self::NoKernels
+            | Self::Sdbootutil
+            | Self::Deployed(_)
+            | Self::Unified { .. }
+            | Self::DisksUnknown(_) => Subject::machine(),
+        }
+    }
+
+    fn with_facts(&self, finding: Finding) -> Finding {
+        match self {
+            Self::NoBuilder => finding.with("known", names(&Builder::ALL, ", ")),
+            Self::SeveralBuilders(builders) => finding.with("builders", names(builders, " and ")),
+            Self::PresetUnclear { option, .. } => finding.with("option", option),
+            Self::NoKernel { there, .. } => finding.with("installed", listed(there)),
+            Self::NoImage { version, places } => finding.with("places", listed(places).replace("VERSION", version)),
+            Self::SharedImage {
+                versions: [one, other], ..
+            } => finding.with("kernel", one).with("other", other),
+            Self::NoSpace { needed, free, .. } => finding
+                .with("free_mib", free >> 20)
+                .with("needed_mib", needed.div_ceil(1 << 20)),
+            Self::Unified { signs, .. } => finding.with("signs", all_signs(signs)),
+            Self::Bound {
+                binding: Binding::Registers(by, registers),
+                ..
+            } => {
+                let registers: Vec<_> = registers.iter().map(ToString::to_string).collect();
+                finding.with("registers", registers.join(", ")).with("by", by)
+            }
+            Self::BindingUnknown { cause, .. } => finding.with("cause", cause),
+            Self::DisksUnknown(cause) => finding.with("cause", cause),
+            _ => finding,
+        }
+    }
+
+    fn remedy(&self) -> Option<Remedy> {
+        Some(match self {
+            Self::InvalidRules(finding) => finding.remedy.clone().unwrap_or(id::CORRECT_RULES_FIRST),
+            Self::NoProgram => id::INSTALL_ALL_FILES,
+            Self::NoBuilder => id::USE_OTHER_BUILDER,
+            Self::BuilderNotThere(_) => id::NAME_INSTALLED_BUILDER,
+            Self::SeveralBuilders(_) => id::NAME_BUILDER,
+            Self::Sdbootutil => id::BUILD_WITH_SDBOOTUTIL,
+            Self::ReadOnly(_) => id::REMOUNT_WRITABLE,
+            Self::NoDropIns(_) => id::EDIT_MKINITCPIO_HOOKS,
+            Self::PresetUnclear { .. } => id::BUILD_WITH_MKINITCPIO,
+            Self::RunningUnknown | Self::NoKernels => id::MOUNT_BOOT_OR_NAME_KERNEL,
+            Self::NoKernel { .. } => id::REBOOT_OR_NAME_KERNEL,
+            Self::SharedImage { .. } => id::REMOVE_OTHER_MODULES,
+            Self::NoImage { .. } => id::FIND_IMAGE,
+            Self::NoSpace { .. } => id::REMOVE_KERNELS,
+            Self::Deployed(Deployed::Ostree) => id::BUILD_OSTREE,
+            Self::Deployed(Deployed::Bootc) => id::BUILD_BOOTC,
+            Self::Unified { .. } => id::BUILD_UNIFIED,
+            Self::Bound { .. } => id::ENROLL_AGAIN,
+            Self::BindingUnknown { .. } | Self::DisksUnknown(_) => id::READ_BINDING,
+        })
+    }
+}
+
+/// The signs of unified kernel images as a fact.
+#[must_use]
+pub fn all_signs(signs: &[UnifiedSign]) -> String {
+    let signs: Vec<_> = signs.iter().map(ToString::to_string).collect();
+    signs.join("; ")
+}
+
+fn names(builders: &[Builder], between: &str) -> String {
+    let names: Vec<_> = builders.iter().map(|builder| builder.name()).collect();
+    names.join(between)
 }
 
 fn listed(names: &[String]) -> String {
     match names.is_empty() {
         true => "none".to_owned(),
         false => names.join(", "),
-    }
-}
-
-impl Refusal {
-    /// What helps, step by step.
-    #[must_use]
-    pub fn remedy(&self) -> &'static [&'static str] {
-        match self {
-            Self::NoProgram => &["install all of reseat's files"],
-            Self::NoBuilder => &[
-                "with another one (Alpine's mkinitfs, NixOS): have it take up /usr/sbin/reseat-claim, and run it before udev",
-            ],
-            Self::BuilderNotThere(_) => &["name one that is, or leave out --builder"],
-            Self::SeveralBuilders(_) => &["say which one with --builder"],
-            Self::Sdbootutil => &[
-                "reseat initramfs install --files-only",
-                "sdbootutil mkinitrd",
-                "boot, and see `reseat report`; `reseat=off` on the kernel command line, or the snapshot before, goes back",
-            ],
-            Self::ReadOnly(_) => &["mount it for writing: mount -o remount,rw"],
-            Self::NoDropIns(_) => &[
-                "reseat edits no configuration of yours: put `reseat` before `udev` in its HOOKS, or `sd-reseat` behind \
-                 `systemd`",
-                "reseat initramfs install --files-only",
-                "keep the present image: cp /boot/initramfs-linux.img /boot/initramfs-linux.img.before-reseat",
-                "mkinitcpio -P, and look into the images: reseat initramfs status",
-            ],
-            Self::PresetUnclear(_) => &[
-                "reseat initramfs install --files-only",
-                "keep the present image: cp /boot/initramfs-linux.img /boot/initramfs-linux.img.before-reseat",
-                "mkinitcpio -P, and look into the images: reseat initramfs status",
-            ],
-            Self::RunningUnknown | Self::NoKernels => &[
-                "mount the partition with the kernels (/boot, /efi), if it is not",
-                "name the kernel with --kernel VERSION",
-            ],
-            Self::NoKernel { .. } => &[
-                "if a newer kernel has been installed since the boot: reboot first",
-                "or name the kernel with --kernel VERSION",
-            ],
-            Self::SharedImage { .. } => &["remove what is left of the other kernel in /lib/modules"],
-            Self::NoImage { .. } => &[
-                "mount its partition (/boot, /efi), if it is not",
-                "if a newer kernel has been installed since the boot: reboot first, or name it with --kernel VERSION",
-                "if it lies elsewhere (limine, your own scripts): reseat initramfs install --files-only, and build it as your \
-                 distribution does; after the boot, `reseat report` says what came of it",
-                "if there is none yet, have your distribution make one first",
-            ],
-            Self::NoSpace { .. } => &["remove kernels that you do not need"],
-            Self::Deployed(Deployed::Ostree) => &[
-                "nothing in /usr is written here; have the system's builder do it",
-                "in the tree's definition: add reseat's files, dracut's module among them, and run dracut for its kernel",
-                "without one of your own: layer a package of reseat, `rpm-ostree initramfs --enable`, and \
-                 `rpm-ostree initramfs-etc --track=/etc/reseat/reseat.toml`",
-                "the deployment before stays in the boot menu; `rpm-ostree rollback` goes back",
-            ],
-            Self::Deployed(Deployed::Bootc) => &[
-                "nothing in /usr is written here; have the image's build do it, in its Containerfile:",
-                "COPY the tree of `cargo xtask dist` to /, and your rules to /etc/reseat/reseat.toml",
-                "RUN kernel=$(ls /usr/lib/modules) && dracut --force --no-hostonly --reproducible \
-                 /usr/lib/modules/$kernel/initramfs.img $kernel",
-                "the deployment before stays in the boot menu; `bootc rollback` goes back",
-            ],
-            Self::Unified { .. } => &[
-                "keep the present image: copy the .efi file under another name in the same directory, it becomes an entry \
-                 of its own",
-                "reseat initramfs install --files-only",
-                "build anew as your distribution does, which signs as well: `kernel-install add VERSION KERNEL`, \
-                 `mkinitcpio -P`, or `dracut --uefi --force`",
-                "if this machine does not boot from those images: --force",
-            ],
-            Self::Bound { .. } => &[
-                "have a passphrase or a recovery key at hand, and somebody who can enter it",
-                "run again with --force, boot, and enroll the TPM anew (`systemd-cryptenroll --wipe-slot=tpm2 \
-                 --tpm2-device=auto --tpm2-pcrs=7 DISK`, or `clevis luks regen`)",
-            ],
-            Self::BindingUnknown { .. } | Self::DisksUnknown(_) => &[
-                "run as root, or find out by hand: `cryptsetup luksDump DISK`",
-                "if it is not bound to the TPM registers 4, 9 or 11 (with GRUB also 8), or somebody can enter its passphrase: \
-                 --force",
-            ],
-        }
     }
 }

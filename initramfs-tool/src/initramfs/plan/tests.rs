@@ -1,6 +1,8 @@
 use std::path::Path;
 
 use super::*;
+use crate::initramfs::machine::{Deployed, DisksError, NoDropIns, UnifiedSign};
+use crate::initramfs::measured::BindingError;
 
 const RUNNING: &str = "6.1.0-50-amd64";
 
@@ -14,9 +16,15 @@ fn image(version: &str, size: u64, free: u64) -> Image {
     }
 }
 
-fn disk(path: &str, binding: Result<Binding, String>) -> Disk {
+fn disk(path: &str, binding: Result<Binding, BindingError>) -> Disk {
     let path = path.into();
     Disk { path, binding }
+}
+
+fn unreadable() -> BindingError {
+    BindingError::Disk {
+        cause: "permission denied".to_owned(),
+    }
 }
 
 /// A machine on which nothing speaks against it.
@@ -36,7 +44,7 @@ fn machine() -> Facts {
     }
 }
 
-fn refused(change: impl FnOnce(&mut Facts), request: &Request) -> Vec<Refusal> {
+fn refused(change: impl FnOnce(&mut Facts), request: &Request) -> Vec<InstallRefusal> {
     let mut facts = machine();
     change(&mut facts);
     install(&facts, request).unwrap_err()
@@ -59,18 +67,19 @@ fn the_running_kernel_is_the_default_and_others_are_mentioned() {
             Path::new("/boot/initrd.img-6.1.0-50-amd64").to_owned()
         )]
     );
-    assert!(
-        plan.notes
-            .iter()
-            .any(|note| note.contains("6.1.0-49-amd64") && note.contains("--all")),
-        "{plan:?}"
+    let [stay] = plan.findings.as_slice() else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(
+        (&stay.id, stay.evidence.get("kernels")),
+        (&id::OTHER_IMAGES_STAY, Some("6.1.0-49-amd64"))
     );
     let all = Request {
         kernels: Which::All,
         ..Request::default()
     };
     let plan = install(&machine(), &all).unwrap();
-    assert_eq!((plan.kernels.len(), plan.notes), (2, Vec::new()));
+    assert_eq!((plan.kernels.len(), plan.findings), (2, Vec::new()));
 }
 
 #[test]
@@ -81,12 +90,12 @@ fn kernels_that_are_not_there_are_refused() {
     };
     let found = refused(|_| {}, &named("5.10"));
     assert!(
-        matches!(&found[..], [Refusal::NoKernel { there, .. }] if there.len() == 2),
+        matches!(&found[..], [InstallRefusal::NoKernel { there, .. }] if there.len() == 2),
         "{found:?}"
     );
     assert_eq!(
         refused(|facts| facts.running = None, &Request::default()),
-        [Refusal::RunningUnknown]
+        [InstallRefusal::RunningUnknown]
     );
     assert!(
         install(
@@ -99,15 +108,20 @@ fn kernels_that_are_not_there_are_refused() {
         .is_ok()
     );
     let found = refused(|facts| facts.kernels[0].image = None, &Request::default());
+    let finding = found[0].finding();
     assert_eq!(
-        found[0].to_string(),
-        "kernel 6.1.0-50-amd64 has no initramfs at /boot/initrd.img-6.1.0-50-amd64"
+        (&finding.id, finding.subject.name.as_str()),
+        (&id::IMAGE_NOT_FOUND, RUNNING)
     );
+    assert_eq!(finding.evidence.get("places"), Some("/boot/initrd.img-6.1.0-50-amd64"));
     let all = Request {
         kernels: Which::All,
         ..Request::default()
     };
-    assert_eq!(refused(|facts| facts.kernels.clear(), &all), [Refusal::NoKernels]);
+    assert_eq!(
+        refused(|facts| facts.kernels.clear(), &all),
+        [InstallRefusal::NoKernels]
+    );
 }
 
 #[test]
@@ -119,13 +133,13 @@ fn no_builder_and_no_program_are_refused_together() {
         },
         &forced(),
     );
-    assert_eq!(found, [Refusal::NoProgram, Refusal::NoBuilder]);
+    assert_eq!(found, [InstallRefusal::NoProgram, InstallRefusal::NoBuilder]);
     let asked = Request {
         builder: Some(Builder::InitramfsTools),
         ..Request::default()
     };
     let found = refused(|facts| facts.builders.clear(), &asked);
-    assert_eq!(found, [Refusal::BuilderNotThere(Builder::InitramfsTools)]);
+    assert_eq!(found, [InstallRefusal::BuilderNotThere(Builder::InitramfsTools)]);
 }
 
 #[test]
@@ -145,7 +159,7 @@ fn two_images_have_to_fit_on_each_file_system() {
     };
     let found = refused(narrow, &all);
     assert!(
-        matches!(&found[..], [Refusal::NoSpace { free, .. }] if *free == 70 << 20),
+        matches!(&found[..], [InstallRefusal::NoSpace { free, .. }] if *free == 70 << 20),
         "{found:?}"
     );
     let apart = |facts: &mut Facts| {
@@ -158,31 +172,55 @@ fn two_images_have_to_fit_on_each_file_system() {
 
 #[test]
 fn bound_disks_and_unknown_ones_are_refused_unless_forced() {
-    let bound: Result<_, String> = Ok(Binding::Registers("clevis", vec![9]));
-    for binding in [bound, Err("permission denied".to_owned())] {
+    let bound = Ok(Binding::Registers("clevis", vec![9]));
+    for binding in [bound, Err(unreadable())] {
         let change = |facts: &mut Facts| facts.disks.push(disk("/dev/sdb", binding));
         let mut facts = machine();
         change(&mut facts);
         let found = install(&facts, &Request::default()).unwrap_err();
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].to_string().contains("/dev/sdb"), "{found:?}");
-        assert!(found[0].remedy().iter().any(|step| step.contains("--force")));
+        let finding = found[0].finding();
+        assert_eq!(
+            (finding.severity, finding.subject.name.as_str()),
+            (Severity::Refusal, "/dev/sdb")
+        );
+        assert!(
+            [Some(id::ENROLL_AGAIN), Some(id::READ_BINDING)].contains(&finding.remedy),
+            "both say when to use --force: {finding:?}"
+        );
         let plan = install(&facts, &forced()).unwrap();
-        assert!(plan.notes.iter().any(|note| note.contains("/dev/sdb")), "{plan:?}");
+        let is_it = |found: &&Finding| found.id == finding.id && found.subject == finding.subject;
+        let warned = plan.findings.iter().find(is_it).unwrap();
+        assert_eq!((warned.severity, &warned.remedy), (Severity::Warning, &None));
     }
-    let unknown = |facts: &mut Facts| facts.disks_unknown = Some("no /sys".to_owned());
+    let error = DisksError {
+        cause: "no /sys".to_owned(),
+    };
+    let unknown = |facts: &mut Facts| facts.disks_unknown = Some(error.clone());
     assert_eq!(
         refused(unknown, &Request::default()),
-        [Refusal::DisksUnknown("no /sys".to_owned())]
+        [InstallRefusal::DisksUnknown(error.clone())]
     );
 }
 
 #[test]
 fn unified_images_are_refused_with_the_steps() {
-    let change = |facts: &mut Facts| facts.unified.push("/efi/EFI/Linux/arch-linux.efi".to_owned());
-    let found = refused(change, &Request::default());
-    assert!(found[0].to_string().contains("arch-linux.efi"), "{found:?}");
-    assert!(found[0].remedy().iter().any(|step| step.contains("kernel-install")));
+    let image = "/efi/EFI/Linux/arch-linux.efi";
+    let change = |facts: &mut Facts| facts.unified.push(UnifiedSign::Image(image.into()));
+    let finding = refused(change, &Request::default())[0].finding();
+    assert_eq!(
+        (&finding.id, finding.evidence.get("signs")),
+        (&id::UNIFIED_IMAGES, Some(image))
+    );
+    assert_eq!(finding.remedy, Some(id::BUILD_UNIFIED));
+    let signed = refused(
+        |facts| {
+            change(facts);
+            facts.secure_boot = true;
+        },
+        &Request::default(),
+    );
+    assert_eq!(signed[0].finding().id, id::UNIFIED_IMAGES_SIGNED);
     let mut facts = machine();
     change(&mut facts);
     assert!(install(&facts, &forced()).is_ok());
@@ -190,10 +228,18 @@ fn unified_images_are_refused_with_the_steps() {
 
 #[test]
 fn a_deployed_system_is_never_changed_and_is_told_how() {
-    for deployed in [Deployed::Ostree, Deployed::Bootc] {
+    for (deployed, remedy) in [(Deployed::Ostree, id::BUILD_OSTREE), (Deployed::Bootc, id::BUILD_BOOTC)] {
         let found = refused(|facts| facts.deployed = Some(deployed), &forced());
-        assert_eq!(found, [Refusal::Deployed(deployed)]);
-        assert!(found[0].remedy().iter().any(|step| step.contains("dracut")));
+        assert_eq!(found, [InstallRefusal::Deployed(deployed)]);
+        assert_eq!(found[0].finding().remedy, Some(remedy));
+        let files = install_files(
+            &Facts {
+                deployed: Some(deployed),
+                ..machine()
+            },
+            &forced(),
+        );
+        assert_eq!(files.unwrap_err(), found);
     }
 }
 
@@ -204,7 +250,10 @@ fn of_several_builders_the_one_that_made_the_image_is_taken_and_said() {
         builder: Some(Builder::Dracut),
         ..Request::default()
     };
-    let expected = [Refusal::SeveralBuilders(vec![Builder::InitramfsTools, Builder::Dracut])];
+    let expected = [InstallRefusal::SeveralBuilders(vec![
+        Builder::InitramfsTools,
+        Builder::Dracut,
+    ])];
     assert_eq!(refused(two, &Request::default()), expected);
     let mut facts = machine();
     two(&mut facts);
@@ -212,7 +261,11 @@ fn of_several_builders_the_one_that_made_the_image_is_taken_and_said() {
     facts.made_by = Some(Builder::Dracut);
     let plan = install(&facts, &Request::default()).unwrap();
     assert_eq!(plan.builder, Builder::Dracut);
-    assert!(plan.notes.iter().any(|note| note.contains("--builder")), "{plan:?}");
+    let others = plan
+        .findings
+        .iter()
+        .find(|found| found.id == id::OTHER_BUILDERS_INSTALLED);
+    assert_eq!(others.unwrap().evidence.get("others"), Some("initramfs-tools"));
     // An image that came from elsewhere says nothing.
     facts.made_by = Some(Builder::Mkinitcpio);
     assert_eq!(install(&facts, &Request::default()).unwrap_err(), expected);
@@ -222,15 +275,15 @@ fn of_several_builders_the_one_that_made_the_image_is_taken_and_said() {
 fn a_configuration_that_would_have_to_be_edited_is_refused() {
     let change = |facts: &mut Facts| {
         facts.builders = vec![Builder::Mkinitcpio];
-        facts.no_drop_ins = Some("it is too old".to_owned());
+        facts.no_drop_ins = Some(NoDropIns::TooOld);
     };
     assert_eq!(
         refused(change, &forced()),
-        [Refusal::NoDropIns("it is too old".to_owned())]
+        [InstallRefusal::NoDropIns(NoDropIns::TooOld)]
     );
     // It does not matter to others.
     let mut facts = machine();
-    facts.no_drop_ins = Some("it is too old".to_owned());
+    facts.no_drop_ins = Some(NoDropIns::TooOld);
     assert!(install(&facts, &Request::default()).is_ok());
 }
 
@@ -243,7 +296,7 @@ fn without_a_builder_nothing_is_said_of_images() {
         },
         &Request::default(),
     );
-    assert_eq!(found, [Refusal::NoBuilder]);
+    assert_eq!(found, [InstallRefusal::NoBuilder]);
 }
 
 #[test]
@@ -259,7 +312,7 @@ fn an_image_that_two_kernels_have_is_nobodys() {
         };
         assert!(matches!(
             refused(shared, &request).as_slice(),
-            [Refusal::SharedImage { .. }]
+            [InstallRefusal::SharedImage { .. }]
         ));
     }
 }
@@ -269,11 +322,46 @@ fn where_nothing_can_be_written_or_others_put_the_images_nothing_is_begun() {
     let read_only = |facts: &mut Facts| facts.kernels[0].image.as_mut().unwrap().read_only = true;
     assert_eq!(
         refused(read_only, &forced()),
-        [Refusal::ReadOnly(Path::new("/boot").to_owned())]
+        [InstallRefusal::ReadOnly(Path::new("/boot").to_owned())]
     );
     let elsewhere = |facts: &mut Facts| {
         facts.builders = vec![Builder::Dracut];
         facts.by_sdbootutil = true;
     };
-    assert_eq!(refused(elsewhere, &forced()), [Refusal::Sdbootutil]);
+    assert_eq!(refused(elsewhere, &forced()), [InstallRefusal::Sdbootutil]);
+}
+
+/// An image with them in it would claim nothing by them.
+#[test]
+fn invalid_rules_are_refused_forced_or_not() {
+    let invalid =
+        Finding::error(id::RULE_INVALID, Subject::file("/etc/reseat/reseat.toml")).with("cause", "no selector");
+    let facts = Facts {
+        rules: RulesState::Invalid(vec![invalid.clone()]),
+        ..machine()
+    };
+    for request in [Request::default(), forced()] {
+        let expected = [InstallRefusal::InvalidRules(invalid.clone())];
+        assert_eq!(install(&facts, &request).unwrap_err(), expected);
+        assert_eq!(install_files(&facts, &request).unwrap_err(), expected);
+    }
+    let refusal = InstallRefusal::InvalidRules(invalid.clone()).finding();
+    assert_eq!(refusal.remedy, Some(id::CORRECT_RULES_FIRST));
+    assert_eq!(
+        (refusal.severity, refusal.evidence),
+        (Severity::Refusal, invalid.evidence)
+    );
+}
+
+#[test]
+fn without_rules_it_is_installed_and_said() {
+    let facts = Facts {
+        rules: RulesState::Missing("/etc/reseat/reseat.toml".into()),
+        ..machine()
+    };
+    let plan = install(&facts, &Request::default()).unwrap();
+    assert!(
+        plan.findings.iter().any(|found| found.id == id::RULES_FILE_MISSING),
+        "{plan:?}"
+    );
 }

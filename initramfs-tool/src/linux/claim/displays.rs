@@ -1,27 +1,27 @@
 //! Who shows a picture: the firmware's framebuffers, the VGA text console, and the framebuffers of drivers.
 
-use std::fs;
-use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
 use reseat_core::address::FunctionAddress;
 
-use crate::linux::process::program;
+use crate::linux::process::child::consult;
+use crate::linux::process::serve::{Job, Line};
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::slots::names_of;
 use crate::model::display::{Framebuffer, Sign, SignKind, may_have_outputs};
 use crate::model::inventory::Function;
 
-/// What the process is started with that asks what a console is bound to, before the console's directory.
-pub const CONSOLE_COMMAND: &str = "read-console";
+/// Gets the directory of a console, and answers what it says it is bound to.
+pub(crate) const JOB: Job = Job::new("read-console", say_console);
 
 /// The kernel answers at once, unless somebody has the lock of its consoles, and that one may be stuck.
 const LIMIT: Duration = Duration::from_secs(2);
 
 /// What a console says on which nothing is shown.
-const UNBOUND: &[u8] = b"0";
+const UNBOUND: &str = "0";
 
 /// As the kernel names the platform devices that it makes of what the firmware left: sysfb's, by kind of firmware.
 const FRAMEBUFFERS: [&str; 3] = ["efi-framebuffer", "simple-framebuffer", "vesa-framebuffer"];
@@ -118,22 +118,20 @@ fn text_console(root: &Root) -> bool {
     let is_vga = |console: &Path| attributes::read(&console.join("name")).is_ok_and(|name| name.contains("VGA+"));
     consoles
         .filter(|console| is_vga(console))
-        .any(|console| is_bound(&console))
+        .any(|console| is_bound(root, &console))
 }
 
 /// Asks in a process of its own: for this answer the kernel takes the lock of its consoles.
-fn is_bound(console: &Path) -> bool {
-    let heard = program::ask_self(&[CONSOLE_COMMAND.into(), console.into()], LIMIT);
-    !heard.is_ok_and(|heard| heard.said == UNBOUND)
+fn is_bound(root: &Root, console: &Path) -> bool {
+    let mut bound = None;
+    let asked = consult(&JOB, root, &console, LIMIT, &mut |said: String| bound = Some(said));
+    !(asked.is_ok() && bound.as_deref() == Some(UNBOUND))
 }
 
-/// Says on standard output what the console in this directory answers.
-///
-/// # Errors
-/// When it cannot be asked, or nobody listens.
-pub fn say_console(console: &Path) -> io::Result<()> {
+fn say_console(_: &Root, line: &mut Line) -> io::Result<()> {
+    let console: PathBuf = line.only_question()?;
     let bound = attributes::read(&console.join("bind")).map_err(io::Error::other)?;
-    io::stdout().write_all(bound.as_bytes())
+    line.answer(bound)
 }
 
 fn is_boot_vga(root: &Root, function: FunctionAddress) -> bool {

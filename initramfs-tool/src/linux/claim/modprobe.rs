@@ -1,15 +1,12 @@
 //! Getting vfio-pci into the kernel with the kernel's own modprobe.
 
 use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
 use crate::claim::VFIO_PCI;
-use crate::linux::process::program;
+use crate::linux::process::program::{Hear, Limits, Program, Ran};
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, SubjectKind, id};
@@ -19,8 +16,59 @@ use crate::report::{ModuleReport, milliseconds};
 /// Loading that takes longer than this counts as blocked; the boot goes on without a claim.
 const LOAD_LIMIT: Duration = Duration::from_secs(5);
 
+/// The bytes of modprobe's output that are kept: a module's dependencies are some hundreds.
+const OUTPUT: usize = 64 * 1024;
+
 /// Where modprobe is if the kernel does not say.
 const USUAL_MODPROBES: [&str; 3] = ["/sbin/modprobe", "/usr/sbin/modprobe", "/usr/bin/modprobe"];
+
+/// The reason why modprobe did not do what it was to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ModprobeError {
+    /// There is no such program.
+    #[error("cannot run modprobe {arguments}: there is no modprobe at `{configured}`, nor at {}", USUAL_MODPROBES.join(", "))]
+    NotThere {
+        /// Its arguments.
+        arguments: String,
+        /// Where the kernel would look for it.
+        configured: String,
+    },
+    /// There was no time left for it.
+    #[error("{line}: not tried, the time for it was over")]
+    NoTime {
+        /// Its command line.
+        line: String,
+    },
+    /// It could not be started or listened to.
+    #[error("cannot run {line}: {cause}")]
+    NotRun {
+        /// Its command line.
+        line: String,
+        /// Why.
+        cause: io::Error,
+    },
+    /// It did not end in time.
+    #[error("{line}: it has not come back after {:.0} s and was left behind", limit.as_secs_f64())]
+    LeftBehind {
+        /// Its command line.
+        line: String,
+        /// The time that it had.
+        limit: Duration,
+    },
+    /// It failed.
+    #[error("{line}: {status}{complaints}")]
+    Failed {
+        /// Its command line.
+        line: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said, behind a colon, if it said anything.
+        complaints: String,
+    },
+    /// It did its work, and the driver did not come.
+    #[error("loaded {VFIO_PCI}, and no such driver appeared")]
+    NoDriver,
+}
 
 /// Sees to it that vfio-pci is there, loaded so that it leaves unused functions in D0.
 ///
@@ -30,14 +78,16 @@ pub(crate) fn provide_vfio_pci(root: &Root, until: Instant) -> ModuleReport {
     let begin = Instant::now();
     let is_there = || root.driver(VFIO_PCI).is_dir();
     let was_there = is_there();
-    let load = || modprobe(root, &[VFIO_PCI, "disable_idle_d3=1"], until).err();
-    let problem = if was_there { None } else { load() };
+    let provided = match was_there {
+        true => Ok(()),
+        false => modprobe(root, &[VFIO_PCI, "disable_idle_d3=1"], until),
+    };
     let about = |id| Finding::error(id, Subject::named(SubjectKind::Module, VFIO_PCI));
-    let problem = problem.map(|error| about(id::MODULE_NOT_LOADED).with("cause", error));
-    let problem = problem.or_else(|| {
-        let directory = root.driver(VFIO_PCI);
-        (!directory.is_dir()).then(|| about(id::MODULE_WITHOUT_DRIVER).with("directory", directory.display()))
-    });
+    let problem = match provided {
+        Err(error) => Some(about(id::MODULE_NOT_LOADED).with("cause", error)),
+        Ok(()) if is_there() => None,
+        Ok(()) => Some(about(id::MODULE_WITHOUT_DRIVER).with("directory", root.driver(VFIO_PCI).display())),
+    };
     let disable_idle_d3 = disable_idle_d3(root);
     let asleep = problem.is_none() && disable_idle_d3 != Some(true);
     ModuleReport {
@@ -93,78 +143,66 @@ fn disable_idle_d3(root: &Root) -> Option<bool> {
 }
 
 /// Runs modprobe with a module and its parameters.
-pub(crate) fn modprobe(root: &Root, arguments: &[&str], until: Instant) -> Result<(), String> {
-    run(root, arguments, Listen::ToComplaints, until).map(drop)
+pub(crate) fn modprobe(root: &Root, arguments: &[&str], until: Instant) -> Result<(), ModprobeError> {
+    run(root, arguments, Hear::Errors, until).map(drop)
 }
 
 /// The modules that modprobe would load with `module`, itself included, if none of them were there.
-pub(crate) fn depends(root: &Root, kernel: &str, module: &str, until: Instant) -> Result<Vec<String>, String> {
+pub(crate) fn depends(root: &Root, kernel: &str, module: &str, until: Instant) -> Result<Vec<String>, ModprobeError> {
     let arguments = ["--set-version", kernel, "--show-depends", module];
-    let said = run(root, &arguments, Listen::ToAnswers, until)?;
+    let said = run(root, &arguments, Hear::Output, until)?;
     Ok(variants::loads(&String::from_utf8_lossy(&said)))
-}
-
-/// Which of its words are heard.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Listen {
-    ToComplaints,
-    ToAnswers,
 }
 
 /// Runs modprobe to its end, and gives what was heard. Each of several may take [`LOAD_LIMIT`], and all of them together as
 /// long as `until`.
-fn run(root: &Root, arguments: &[&str], listen: Listen, until: Instant) -> Result<Vec<u8>, String> {
-    let modprobe = find_modprobe(root).map_err(|why| format!("cannot run modprobe {}: {why}", arguments.join(" ")))?;
-    let named = format!("{} {}", modprobe.display(), arguments.join(" "));
+fn run(root: &Root, arguments: &[&str], hear: Hear, until: Instant) -> Result<Vec<u8>, ModprobeError> {
+    let mut program = Program::new(&find_modprobe(root, arguments)?);
+    program.args(arguments).with_descendants();
+    let line = program.line();
     let limit = LOAD_LIMIT.min(until.saturating_duration_since(Instant::now()));
     if limit.is_zero() {
-        return Err(format!("{named}: not tried, the time for it was over"));
+        return Err(ModprobeError::NoTime { line });
     }
-    let (ours, theirs) = io::pipe().map_err(|error| format!("cannot run {named}: {error}"))?;
-    let (output, errors) = match listen {
-        Listen::ToComplaints => (Stdio::null(), Stdio::from(theirs)),
-        Listen::ToAnswers => (Stdio::from(theirs), Stdio::null()),
+    let limits = Limits {
+        time: Some(limit),
+        bytes: OUTPUT,
     };
-    let mut child = Command::new(&modprobe)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(output)
-        .stderr(errors)
-        // With what it starts itself, to be ended together.
-        .process_group(0)
-        .spawn()
-        .map_err(|error| format!("cannot run {named}: {error}"))?;
-    let failed = |error: &dyn std::fmt::Display| format!("{named}: {error}");
-    let heard = program::hear(&mut child, ours.into(), limit).map_err(|error| failed(&error))?;
-    let Some(status) = heard.status else {
-        // The kill takes effect once the kernel lets go of whom it holds; there is nobody to wait for that.
-        kill_process_group(Pid::from_child(&child), Signal::KILL).ok();
-        let limit = limit.as_secs_f64();
-        return Err(format!(
-            "{named}: it has not come back after {limit:.0} s and was left behind"
-        ));
-    };
-    if status.success() {
-        return Ok(heard.said);
+    match program.run(hear, limits) {
+        Ok(Ran { status: None, .. }) => Err(ModprobeError::LeftBehind { line, limit }),
+        Ok(Ran {
+            status: Some(status),
+            said,
+        }) if status.success() => Ok(said),
+        Ok(Ran {
+            status: Some(status),
+            said,
+        }) => Err(ModprobeError::Failed {
+            line,
+            status,
+            complaints: complaints(&said),
+        }),
+        Err(cause) => Err(ModprobeError::NotRun { line, cause }),
     }
-    match String::from_utf8_lossy(&heard.said).trim().replace('\n', "; ").as_str() {
-        "" => Err(failed(&status)),
-        words => Err(format!("{named}: {status}: {words}")),
+}
+
+fn complaints(said: &[u8]) -> String {
+    match String::from_utf8_lossy(said).trim().replace('\n', "; ").as_str() {
+        "" => String::new(),
+        words => format!(": {words}"),
     }
 }
 
 /// The program that the kernel itself would run, or the usual ones.
-fn find_modprobe(root: &Root) -> Result<PathBuf, String> {
+fn find_modprobe(root: &Root, arguments: &[&str]) -> Result<PathBuf, ModprobeError> {
     let configured = attributes::read(&root.path("/proc/sys/kernel/modprobe")).unwrap_or_default();
-    std::iter::once(configured.as_str())
+    let found = std::iter::once(configured.as_str())
         .chain(USUAL_MODPROBES)
         .filter(|path| !path.is_empty())
         .map(|path| root.path(path))
-        .find(|path| path.is_file())
-        .ok_or_else(|| {
-            format!(
-                "there is no modprobe at `{configured}`, nor at {}",
-                USUAL_MODPROBES.join(", ")
-            )
-        })
+        .find(|path| path.is_file());
+    found.ok_or_else(|| ModprobeError::NotThere {
+        arguments: arguments.join(" "),
+        configured,
+    })
 }

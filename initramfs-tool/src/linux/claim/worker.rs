@@ -1,28 +1,23 @@
 //! The worker: a process of its own that does the operations of a claim, and reports each before it begins it.
-//!
-//! It is the same program, started with `--worker`; the assignment comes on standard input, events go to standard output,
-//! each in a frame.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::thread;
 use std::time::Instant;
 
 use super::effects::Effects;
 use crate::claim::{Assignment, Claim, Outcome, Step, Target, WorkerEvent as Event};
-use crate::linux::process::frame;
+use crate::linux::process::frame::Writer;
+use crate::linux::process::serve::{Job, Line};
 use crate::linux::sysfs::root::Root;
 
-/// Does the assignment on standard input.
-///
-/// # Errors
-/// When the assignment cannot be read. Once it is begun it is brought to its end, listened to or not: a supervisor that
-/// was killed is no reason to leave a GPU half claimed.
-pub fn work(root: &Root) -> io::Result<()> {
-    let mut words = Vec::new();
-    io::stdin().read_to_end(&mut words)?;
-    let assignment = frame::take(&mut words.as_slice()).map_err(io::Error::other)?;
-    let assignment: Assignment = assignment.ok_or(io::ErrorKind::UnexpectedEof)?;
-    let mut reporter = Reporter::new(io::stdout().lock());
+/// Gets an [`Assignment`], and answers with [`Event`]s.
+pub(crate) const JOB: Job = Job::new("claim", work);
+
+/// Does the assignment. Once it is begun it is brought to its end, listened to or not: a supervisor that was killed is no
+/// reason to leave a GPU half claimed.
+fn work(root: &Root, line: &mut Line) -> io::Result<()> {
+    let assignment: Assignment = line.only_question()?;
+    let mut reporter = Reporter::new(&mut line.answers);
     match assignment {
         Assignment::Claim(targets) => {
             for target in targets {
@@ -41,7 +36,7 @@ pub(crate) fn claim_here(root: &Root, target: &Target) -> Outcome {
     carry_out(root, Claim::new(target), &mut Reporter::<io::Sink>::silent())
 }
 
-fn carry_out(root: &Root, mut claim: Claim, reporter: &mut Reporter<impl Write>) -> Outcome {
+fn carry_out(root: &Root, mut claim: Claim, reporter: &mut Reporter<'_, impl Write>) -> Outcome {
     let begin = Instant::now();
     let mut effects = Effects::new(root);
     let mut turned_back = claim.rollback().cloned();
@@ -80,41 +75,25 @@ fn carry_out(root: &Root, mut claim: Claim, reporter: &mut Reporter<impl Write>)
 }
 
 /// Tells the supervisor, for as long as it listens.
-struct Reporter<W> {
-    output: Option<W>,
-    /// What is told, kept for its room.
-    words: Vec<u8>,
+struct Reporter<'a, W> {
+    output: Option<&'a mut Writer<W>>,
 }
 
-impl<W: Write> Reporter<W> {
-    fn new(output: W) -> Self {
-        Self {
-            output: Some(output),
-            words: Vec::new(),
-        }
+impl<'a, W: Write> Reporter<'a, W> {
+    const fn new(output: &'a mut Writer<W>) -> Self {
+        Self { output: Some(output) }
     }
 
     /// One that nobody listens to.
-    fn silent() -> Self {
-        Self {
-            output: None,
-            words: Vec::new(),
-        }
+    const fn silent() -> Self {
+        Self { output: None }
     }
 
     /// Tells all of it in one write, and at once: the next operation may block.
     fn tell(&mut self, events: &mut Vec<Event>) {
-        let words = &mut self.words;
-        words.clear();
-        let mut events = events.drain(..);
-        let put = events.try_for_each(|event| frame::push(words, &event).map_err(io::Error::other));
-        let heard = match &mut self.output {
-            Some(output) if !words.is_empty() => {
-                put.and_then(|()| output.write_all(words)).and_then(|()| output.flush())
-            }
-            _ => Ok(()),
-        };
-        if heard.is_err() {
+        let heard = self.output.as_mut().map(|output| output.write(events));
+        if !matches!(heard, Some(Ok(()))) {
+            events.clear();
             self.output = None;
         }
     }
@@ -122,9 +101,13 @@ impl<W: Write> Reporter<W> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Seek;
+    use std::os::fd::AsFd;
+
     use super::*;
     use crate::claim::{Aim, TargetFunction, VFIO_PCI};
     use crate::linux::fixtures::{IN_D0, config_space};
+    use crate::linux::process::frame::Reader;
     use crate::linux::test_root::TestRoot;
 
     /// Each write by itself.
@@ -142,8 +125,13 @@ mod tests {
         }
     }
 
-    fn events(mut words: &[u8]) -> Vec<Event> {
-        std::iter::from_fn(|| frame::take(&mut words).unwrap()).collect()
+    fn events(words: &[u8]) -> Vec<Event> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(words).unwrap();
+        file.rewind().unwrap();
+        let mut reader = Reader::default();
+        reader.look(file.as_fd()).unwrap();
+        std::iter::from_fn(|| reader.next().unwrap()).collect()
     }
 
     /// Whoever blocks says nothing more: what may block is the last word before it is begun, and all that was changed until then
@@ -172,7 +160,11 @@ mod tests {
             )],
         };
         let mut writes = Writes::default();
-        carry_out(&root, Claim::new(&target), &mut Reporter::new(&mut writes));
+        carry_out(
+            &root,
+            Claim::new(&target),
+            &mut Reporter::new(&mut Writer::new(&mut writes)),
+        );
         let mut last = Vec::new();
         for words in &writes.0 {
             let mut events = events(words);

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use super::changes::remove_if_there;
 use super::{InitramfsError, facts, failed, images, presets, programs};
 use crate::initramfs::builder::Builder;
-use crate::initramfs::contents::{Contents, Wanted};
-use crate::initramfs::plan;
+use crate::initramfs::contents::{Contents, RequiredContents};
+use crate::initramfs::plan::InstallRefusal;
 use crate::linux::claim::variants;
 use crate::linux::state::rules::RULES_FILE;
 use crate::linux::sysfs::root::Root;
 
-/// What the distribution tells the builder beside, when it makes this image.
+/// The options that the distribution has for this image.
 pub(super) fn options_of_preset(
     root: &Root,
     builder: Builder,
@@ -20,8 +20,9 @@ pub(super) fn options_of_preset(
     image: &Path,
 ) -> Result<Vec<String>, InitramfsError> {
     match builder {
-        Builder::Mkinitcpio => presets::options(root, kernel, image)
-            .map_err(|why| InitramfsError::Refused(vec![plan::Refusal::PresetUnclear(why)])),
+        Builder::Mkinitcpio => {
+            presets::options(root, kernel, image).map_err(|refusal| InitramfsError::Refused(vec![refusal]))
+        }
         Builder::InitramfsTools | Builder::Dracut => Ok(Vec::new()),
     }
 }
@@ -35,7 +36,7 @@ pub(super) fn build(
 ) -> Result<(Contents, String), InitramfsError> {
     let refused = |refusal| InitramfsError::Refused(vec![refusal]);
     let program =
-        programs::of_builder(root, builder).ok_or_else(|| refused(plan::Refusal::BuilderNotThere(builder)))?;
+        programs::of_builder(root, builder).ok_or_else(|| refused(InstallRefusal::BuilderNotThere(builder)))?;
     let new = root.path(new);
     remove_if_there(&new)?;
     let mut command = programs::command(&program);
@@ -50,8 +51,8 @@ pub(super) fn build(
     Ok((images::look_into(root, &new)?, programs::warnings(&said)))
 }
 
-/// What an image made now is to have.
-pub(super) fn wanted(root: &Root, builder: Builder, kernel: &str) -> Result<Wanted, InitramfsError> {
+/// The required content of an image that is built now.
+pub(super) fn wanted(root: &Root, builder: Builder, kernel: &str) -> Result<RequiredContents, InitramfsError> {
     let digest = |path: &str| {
         let path = root.path(path);
         path.exists().then(|| images::digest(&path)).transpose()
@@ -60,7 +61,7 @@ pub(super) fn wanted(root: &Root, builder: Builder, kernel: &str) -> Result<Want
         let list = fs::read_to_string(root.path(directory).join(kernel).join("modules.builtin"));
         list.is_ok_and(|list| list.lines().any(|line| line.ends_with("/vfio-pci.ko")))
     };
-    Ok(Wanted {
+    Ok(RequiredContents {
         builder,
         kernel: kernel.to_owned(),
         program: digest(facts::PROGRAM)?,
@@ -72,7 +73,7 @@ pub(super) fn wanted(root: &Root, builder: Builder, kernel: &str) -> Result<Want
 }
 
 /// Runs what the distribution runs after it has built an image: some boot loaders want a copy of it.
-pub(super) fn tell_others(root: &Root, builder: Builder, kernel: &str, image: &Path) -> Result<(), InitramfsError> {
+pub(super) fn run_after_build(root: &Root, builder: Builder, kernel: &str, image: &Path) -> Result<(), InitramfsError> {
     let Some(directory) = builder
         .after_build()
         .map(|directory| root.path(directory))
@@ -95,13 +96,12 @@ pub(super) fn tell_others(root: &Root, builder: Builder, kernel: &str, image: &P
     Ok(())
 }
 
-/// Tells them that the images from before are back. Gives what went wrong.
-pub(super) fn tell_again(root: &Root, builder: Builder, told: &[(String, PathBuf)]) -> Vec<String> {
-    let told = told
+/// Runs it again, after the images from before are back. Returns the errors.
+pub(super) fn run_after_restore(root: &Root, builder: Builder, announced: &[(String, PathBuf)]) -> Vec<InitramfsError> {
+    let done = announced
         .iter()
-        .map(|(kernel, image)| tell_others(root, builder, kernel, image));
-    told.filter_map(|told| told.err().map(|error| error.to_string()))
-        .collect()
+        .map(|(kernel, image)| run_after_build(root, builder, kernel, image));
+    done.filter_map(Result::err).collect()
 }
 
 /// As `run-parts` has it: an executable whose name is made of letters, digits, `_` and `-`.

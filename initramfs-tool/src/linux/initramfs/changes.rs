@@ -9,14 +9,14 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::{InitramfsError, failed};
 
-/// What a file is called until it is whole, and what an image is called until nothing can go wrong any more.
+/// The suffixes of a file until it is whole, and of an old image until all is done.
 pub(super) const UNFINISHED: &str = ".reseat-unfinished";
 pub(super) const OLD: &str = ".reseat-old";
 
 /// The permission bits of a file that is new.
 const PLAIN: u32 = 0o644;
 
-/// What has been changed so far, and how it was.
+/// The changes so far, and the state before each.
 #[derive(Debug, Default)]
 pub(super) struct Changes(Vec<Change>);
 
@@ -81,7 +81,7 @@ impl Changes {
         self.0.push(Change::Image { path: path.to_owned() });
     }
 
-    /// Gives an image a second name. Whether the file system can do that: FAT cannot.
+    /// Gives an image a second name. Returns false if the file system cannot do that: FAT cannot.
     pub(super) fn keep(&mut self, image: &Path, kept: &Path) -> Result<bool, InitramfsError> {
         let second = with_suffix(kept, UNFINISHED);
         remove_if_there(&second)?;
@@ -151,21 +151,18 @@ impl Changes {
         self.0.push(Change::Obsolete { path: path.to_owned() });
     }
 
-    /// Everything stays. Gives what could not be cleared away.
-    pub(super) fn finish(self, kept: &[&Path]) -> Vec<String> {
+    /// Everything stays. Returns the errors of clearing up.
+    pub(super) fn finish(self, kept: &[&Path]) -> Vec<InitramfsError> {
         let leftovers = self.0.iter().filter_map(|change| match change {
             Change::Switched { before: path, .. } | Change::Obsolete { path } => Some(path),
             Change::File { .. } | Change::Directory { .. } | Change::Image { .. } | Change::SetAside { .. } => None,
         });
         let leftovers = leftovers.filter(|path| !kept.contains(&path.as_path()));
-        leftovers
-            .filter_map(|path| remove_if_there(path).err())
-            .map(|error| error.to_string())
-            .collect()
+        leftovers.filter_map(|path| remove_if_there(path).err()).collect()
     }
 
-    /// Puts everything back, the last first. Gives what could not be.
-    pub(super) fn undo(self) -> Vec<String> {
+    /// Puts everything back, the last first. Returns the errors.
+    pub(super) fn undo(self) -> Vec<InitramfsError> {
         let undone = self.0.into_iter().rev().map(|change| match change {
             Change::File {
                 path,
@@ -181,13 +178,11 @@ impl Changes {
             Change::Directory { path } => fs::remove_dir(&path).map_err(failed("remove", &path)),
             Change::Obsolete { .. } => Ok(()),
         });
-        undone
-            .filter_map(|undone| undone.err().map(|error| error.to_string()))
-            .collect()
+        undone.filter_map(Result::err).collect()
     }
 }
 
-/// What is in a file, and its permission bits; nothing if it is not there.
+/// The content of a file, and its permission bits; `None` if it is not there.
 fn content_and_mode(path: &Path) -> Result<Option<(Vec<u8>, u32)>, InitramfsError> {
     match fs::symlink_metadata(path) {
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),

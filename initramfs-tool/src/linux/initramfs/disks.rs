@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::initramfs::measured::{self, Binding, HEAD, Head};
-use crate::initramfs::plan::Disk;
+use crate::initramfs::machine::{Disk, DisksError};
+use crate::initramfs::measured::{self, Binding, BindingError, HEAD, Head};
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 
@@ -18,12 +18,15 @@ use crate::linux::sysfs::root::Root;
 ///
 /// # Errors
 /// When not even the disks can be listed.
-pub(super) fn bindings(root: &Root, changing: &[u64]) -> Result<Vec<Disk>, String> {
+pub(super) fn bindings(root: &Root, changing: &[u64]) -> Result<Vec<Disk>, DisksError> {
     let blocks = root.path("/sys/class/block");
-    let entries = fs::read_dir(&blocks).map_err(|error| format!("cannot list {}: {error}", blocks.display()))?;
+    let failed = |error: io::Error| DisksError {
+        cause: format!("cannot list {}: {error}", blocks.display()),
+    };
+    let entries = fs::read_dir(&blocks).map_err(failed)?;
     let mut disks = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(|error| format!("cannot list {}: {error}", blocks.display()))?;
+        let entry = entry.map_err(failed)?;
         let says = |attribute: &str, value: &str| {
             attributes::read(&entry.path().join(attribute)).is_ok_and(|there| there == value)
         };
@@ -40,7 +43,7 @@ pub(super) fn bindings(root: &Root, changing: &[u64]) -> Result<Vec<Disk>, Strin
     Ok(disks)
 }
 
-fn of(root: &Root, node: &Path, changing: &[u64]) -> Option<Result<Binding, String>> {
+fn of(root: &Root, node: &Path, changing: &[u64]) -> Option<Result<Binding, BindingError>> {
     let mut bytes = [0; HEAD];
     let file = File::open(node).and_then(|mut file| file.read_exact(&mut bytes).map(|()| file));
     let mut file = match file {
@@ -49,23 +52,25 @@ fn of(root: &Root, node: &Path, changing: &[u64]) -> Option<Result<Binding, Stri
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return None,
         // A floppy drive has a size all the same.
         Err(error) if no_medium(&error) => return None,
-        Err(error) => return Some(Err(format!("cannot read it: {error}"))),
+        Err(error) => {
+            return Some(Err(BindingError::Disk {
+                cause: error.to_string(),
+            }));
+        }
     };
     match Head::of(&bytes) {
         Head::Other => None,
         // There clevis keeps its tokens beside the head.
-        Head::Luks1 if super::programs::find(root, "clevis").is_some() => Some(Err(
-            "it is LUKS1, and clevis may have bound it (`clevis luks list`)".to_owned(),
-        )),
+        Head::Luks1 if super::programs::find(root, "clevis").is_some() => Some(Err(BindingError::Luks1)),
         Head::Luks1 => Some(Ok(Binding::None)),
-        Head::Damaged => Some(Err("its LUKS head is of no known form".to_owned())),
+        Head::Damaged => Some(Err(BindingError::UnknownHead)),
         Head::Luks2(size) => {
             let mut head = bytes.to_vec();
             head.resize(size, 0);
             let rest = head.get_mut(HEAD..).unwrap_or_default();
-            let read = file
-                .read_exact(rest)
-                .map_err(|error| format!("cannot read its head: {error}"));
+            let read = file.read_exact(rest).map_err(|error| BindingError::Head {
+                cause: error.to_string(),
+            });
             Some(read.and_then(|()| measured::binding(&head, changing)))
         }
     }
@@ -76,11 +81,13 @@ fn no_medium(error: &io::Error) -> bool {
     matches!(number, Some(Errno::NXIO | Errno::NOMEDIUM))
 }
 
-/// What the list of the disks that the boot opens says beyond their heads: that these lie elsewhere, and what binds a key that
+/// The bindings in the list of disks that the boot opens: of those whose head lies elsewhere, and of a key that
 /// does not lie in one.
-fn listed(root: &Root, changing: &[u64]) -> Result<Vec<Disk>, String> {
+fn listed(root: &Root, changing: &[u64]) -> Result<Vec<Disk>, DisksError> {
     const CRYPTTAB: &str = "/etc/crypttab";
-    let text = attributes::read_if_there(&root.path(CRYPTTAB)).map_err(|error| error.to_string())?;
+    let text = attributes::read_if_there(&root.path(CRYPTTAB)).map_err(|error| DisksError {
+        cause: error.to_string(),
+    })?;
     let text = text.unwrap_or_default();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let disks = lines.filter_map(|line| {
@@ -91,11 +98,12 @@ fn listed(root: &Root, changing: &[u64]) -> Result<Vec<Disk>, String> {
         let options = options.unwrap_or_default();
         let value = |name: &str| options.split(',').find_map(|option| option.strip_prefix(name));
         let binding = if value("header=").is_some() {
-            Err(format!("{CRYPTTAB} says that its head lies elsewhere"))
+            Err(BindingError::DetachedHead { file: CRYPTTAB })
         } else if let Some(script) = value("keyscript=").filter(|script| asks_the_tpm(root, script)) {
-            Err(format!(
-                "{CRYPTTAB} says that its key comes by {script}, which asks the TPM"
-            ))
+            Err(BindingError::KeyScript {
+                file: CRYPTTAB,
+                script: script.to_owned(),
+            })
         } else {
             measured::of_options(options, changing)
         };

@@ -1,4 +1,4 @@
-//! What matters about this machine.
+//! The facts about this machine.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -10,15 +10,18 @@ use rustix::fs::{StatVfsMountFlags, statvfs};
 use super::images::{self, FIRMWARE_PARTITIONS};
 use super::{disks, menu, presets, programs};
 use crate::initramfs::builder::Builder;
+use crate::initramfs::machine::{Deployed, Facts, Image, Kernel, RulesState, UnifiedSign};
 use crate::initramfs::measured;
-use crate::initramfs::plan::{self, Deployed, Facts, Image, Kernel, Request};
+use crate::initramfs::plan::{self, Request};
+use crate::linux::state::rules::{self, RULES_FILE};
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, Subject, id};
 
 /// The program for the image.
 pub(super) const PROGRAM: &str = "/usr/sbin/reseat-claim";
 
-/// Where images are, as builders and `kernel-install` name them.
+/// The paths of images, as builders and `kernel-install` name them.
 const PLACES: [&str; 7] = [
     "/boot/initrd.img-VERSION",
     "/boot/initramfs-VERSION.img",
@@ -30,7 +33,7 @@ const PLACES: [&str; 7] = [
 ];
 const TOKEN: &str = "TOKEN";
 
-/// What matters about this machine, for this request.
+/// Gathers the facts about this machine, for this request.
 pub(super) fn gather(root: &Root, request: &Request) -> Facts {
     let builders = Builder::ALL.into_iter();
     let builders = builders
@@ -38,7 +41,7 @@ pub(super) fn gather(root: &Root, request: &Request) -> Facts {
         .collect();
     let (disks, disks_unknown) = match disks::bindings(root, measured::changing(menu::is_by_grub(root))) {
         Ok(disks) => (disks, None),
-        Err(why) => (Vec::new(), Some(why)),
+        Err(error) => (Vec::new(), Some(error)),
     };
     let places = places(root);
     let mut facts = Facts {
@@ -55,6 +58,7 @@ pub(super) fn gather(root: &Root, request: &Request) -> Facts {
         secure_boot: secure_boot(root),
         disks,
         disks_unknown,
+        rules: rules_file(root),
     };
     if facts.builders.len() > 1 {
         let first = plan::choose(&facts, &request.kernels)
@@ -65,7 +69,19 @@ pub(super) fn gather(root: &Root, request: &Request) -> Facts {
     facts
 }
 
-/// Where images are on this machine.
+/// The rules that the image takes up.
+pub(super) fn rules_file(root: &Root) -> RulesState {
+    if !root.path(RULES_FILE).exists() && !root.path(RULES_FILE).is_symlink() {
+        return RulesState::Missing(RULES_FILE.into());
+    }
+    let invalid = rules::invalid(root);
+    match invalid.is_empty() {
+        true => RulesState::Valid,
+        false => RulesState::Invalid(invalid),
+    }
+}
+
+/// The paths of images on this machine.
 fn places(root: &Root) -> Vec<String> {
     let tokens = entry_tokens(root);
     let place = |place: &&str| -> Vec<String> {
@@ -77,7 +93,7 @@ fn places(root: &Root) -> Vec<String> {
     PLACES.iter().flat_map(place).collect()
 }
 
-/// What `kernel-install` may call this machine by on the boot partition, as its manual page has the order.
+/// The names that `kernel-install` may have for this machine on the boot partition, in the order of its manual page.
 fn entry_tokens(root: &Root) -> Vec<String> {
     let line = |path: &str| attributes::read_configuration(&root.path(path));
     let release = ["/etc/os-release", "/usr/lib/os-release"].map(line);
@@ -141,7 +157,7 @@ fn image(root: &Root, version: &str, places: &[String]) -> Option<Image> {
     })
 }
 
-/// Whether sdbootutil is there, and openSUSE's boot loader is one that it serves.
+/// Returns true if sdbootutil is there, and serves openSUSE's boot loader.
 fn by_sdbootutil(root: &Root) -> bool {
     let configuration = attributes::read_configuration(&root.path("/etc/sysconfig/bootloader"));
     let served = |line: &str| {
@@ -162,8 +178,8 @@ fn deployed(root: &Root) -> Option<Deployed> {
     }
 }
 
-/// What speaks for kernel and initramfs in one file.
-fn unified(root: &Root) -> Vec<String> {
+/// The signs of kernel and initramfs in one file.
+fn unified(root: &Root) -> Vec<UnifiedSign> {
     let mut signs = Vec::new();
     for partition in FIRMWARE_PARTITIONS {
         let directory = Path::new(partition).join("EFI/Linux");
@@ -173,18 +189,18 @@ fn unified(root: &Root) -> Vec<String> {
             file.extension()
                 .is_some_and(|extension| extension.eq_ignore_ascii_case("efi"))
         });
-        signs.extend(images.map(|image| image.display().to_string()));
+        signs.extend(images.map(UnifiedSign::Image));
     }
-    signs.extend(layout_of_unified(root).map(|file| format!("{file} says layout=uki")));
-    signs.extend(dracut_unifies(root).map(|file| format!("{file} says uefi=yes")));
-    signs.extend(
-        presets::unified(root)
-            .into_iter()
-            .map(|name| format!("{name} builds one")),
-    );
+    let setting = |file: String, setting| UnifiedSign::Setting {
+        file: file.into(),
+        setting,
+    };
+    signs.extend(layout_of_unified(root).map(|file| setting(file, "layout=uki")));
+    signs.extend(dracut_unifies(root).map(|file| setting(file, "uefi=yes")));
+    signs.extend(presets::unified(root).into_iter().map(UnifiedSign::Preset));
     // What the stub of such an image leaves behind.
     if firmware_variable(root, "StubInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f").is_some() {
-        signs.push("one was booted".to_owned());
+        signs.push(UnifiedSign::Booted);
     }
     signs.sort();
     signs.dedup();
@@ -226,7 +242,7 @@ fn dracut_unifies(root: &Root) -> Option<String> {
     (value == "yes").then_some(path)
 }
 
-/// What the last line that sets something sets it to, and the file that it is in. `value` is what a line sets it to.
+/// The value in the last line that sets something, and its file. `value` returns that of a line.
 fn last_setting(
     root: &Root,
     files: impl Iterator<Item = String>,

@@ -4,19 +4,18 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::process::Stdio;
 
 use sha2::{Digest as _, Sha256};
 
 use super::{InitramfsError, failed, programs};
-use crate::initramfs::archive::{self, ArchiveError, Compression, End, Entry};
+use crate::initramfs::archive::{self, ArchiveEntry, ArchiveError, Compression, End};
 use crate::initramfs::contents::{Contents, Digest, is_wanted};
 use crate::linux::sysfs::root::Root;
 
-/// Where the firmware's partition is mounted.
+/// The mount points of the firmware's partition.
 pub(super) const FIRMWARE_PARTITIONS: [&str; 3] = ["/efi", "/boot/efi", "/boot"];
 
-/// What is in it.
+/// Reads an image.
 pub(super) fn look_into(root: &Root, path: &Path) -> Result<Contents, InitramfsError> {
     let mut behind_links = BTreeSet::new();
     loop {
@@ -51,30 +50,21 @@ fn unpack(
     root: &Root,
     (mut file, compression, at): (File, Compression, u64),
     wanted: &dyn Fn(&str) -> bool,
-    visit: &mut dyn FnMut(Entry),
+    visit: &mut dyn FnMut(ArchiveEntry),
 ) -> Result<(), ArchiveError> {
     file.seek(SeekFrom::Start(at))?;
     let (name, arguments) = compression.command().split_first().unwrap_or((&"", &[]));
     let program = programs::find(root, name);
     let program =
         program.ok_or_else(|| io::Error::other(format!("it takes `{name}` to unpack it, which is not there")))?;
-    let mut command = programs::command(&program);
-    command
+    let (read, status) = programs::command(&program)
         .args(arguments)
-        .stdin(file)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let mut child = command.spawn()?;
-    let mut output = BufReader::new(child.stdout.take().ok_or_else(|| io::Error::other("no output"))?);
-    let read = archive::read(&mut output, wanted, visit);
-    // Whoever does not read to the end leaves it waiting.
-    let rest = io::copy(&mut output, &mut io::sink());
-    let status = child.wait()?;
+        .input(file)
+        .read(|output| archive::read(&mut BufReader::new(output), wanted, visit))?;
     match read? {
         End::File => {}
         End::Compressed(..) => return Err(io::Error::other("something is compressed twice").into()),
     }
-    rest?;
     match status.success() {
         true => Ok(()),
         false => Err(io::Error::other(format!(

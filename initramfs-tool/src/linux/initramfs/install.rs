@@ -4,38 +4,38 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::build::{build, options_of_preset, tell_again, tell_others, wanted};
+use super::build::{build, options_of_preset, run_after_build, run_after_restore, wanted};
 use super::changes::{Changes, OLD, with_suffix};
-use super::{InitramfsError, Progress, facts, images, leftovers, menu, record_file};
+use super::{BuiltContent, InitramfsError, Progress, facts, images, leftovers, menu, record_file};
 use crate::initramfs::builder::{Builder, OwnFile};
 use crate::initramfs::contents::{Digest, shortfalls};
-use crate::initramfs::plan::{self, KEPT_SUFFIX, Plan, Request, UNFINISHED_SUFFIX};
-use crate::initramfs::record::{Record, SwitchedImage, WrittenFile};
+use crate::initramfs::machine::Facts;
+use crate::initramfs::plan::{self, InstallPlan, KEPT_SUFFIX, Request, UNFINISHED_SUFFIX};
+use crate::initramfs::record::{InstallationRecord, SwitchedImage, WrittenFile};
 use crate::linux::state::durable::Locked;
-use crate::linux::state::rules;
-use crate::linux::state::rules::RULES_FILE;
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, Subject, id};
 
-/// How to install.
+/// The options of an installation.
 #[derive(Clone, Debug, Default)]
 pub struct InitramfsOptions {
-    /// What is asked for.
+    /// The request.
     pub request: Request,
-    /// Only say what would be done.
+    /// Only plan.
     pub dry_run: bool,
 }
 
-/// What has been done.
+/// The result of an installation.
 #[derive(Clone, Debug)]
 pub struct Installed {
-    /// What was to be done.
-    pub plan: Plan,
-    /// What is there now; of a dry run nothing.
-    pub record: Option<Record>,
+    /// The plan.
+    pub plan: InstallPlan,
+    /// The record of what is there now; `None` of a dry run.
+    pub record: Option<InstallationRecord>,
     /// The images of which the boot loader boots copies.
     pub copied: Vec<PathBuf>,
-    /// What is to be known all the same.
-    pub notes: Vec<String>,
+    /// Warnings and notes.
+    pub findings: Vec<Finding>,
 }
 
 /// Writes the builder's files, has the images built anew, looks into them, keeps those from before and puts the new ones in
@@ -53,48 +53,34 @@ pub fn install(
     for (kernel, image) in &plan.kernels {
         options_of_preset(root, plan.builder, kernel, image)?;
     }
-    let mut notes = plan.notes.clone();
-    notes.extend(about_rules(root));
+    let mut findings = plan.findings.clone();
     let images = plan.kernels.iter().map(|(_, image)| image);
     let copied = images.filter(|image| menu::is_copied(root, image)).cloned().collect();
-    let installed = |record, notes| Installed {
+    let installed = |record, findings| Installed {
         plan: plan.clone(),
         record,
         copied,
-        notes,
+        findings,
     };
     if options.dry_run {
-        return Ok(installed(None, notes));
+        return Ok(installed(None, findings));
     }
     let locked = record_file::lock(root)?;
     let mut installation = Installation::begin(root, &locked, plan.builder)?;
     installation.forget_kernels(&facts);
     let done = installation.install(&plan, progress);
     let (record, more) = installation.end(done)?;
-    notes.extend(more);
-    Ok(installed(Some(record), notes))
+    findings.extend(more);
+    Ok(installed(Some(record), findings))
 }
 
-/// What is to be known of the rules that go into the image.
-fn about_rules(root: &Root) -> Vec<String> {
-    if root.path(RULES_FILE).exists() {
-        return rules::invalid(root).iter().map(ToString::to_string).collect();
-    }
-    let missing = format!("there is no {RULES_FILE}: only what the kernel command line names will be claimed");
-    vec![missing]
-}
-
-/// Only writes the builder's files, for who has images built otherwise. Gives what is to be known beside.
+/// Only writes the builder's files, for images that are built otherwise. Returns warnings and notes as well.
 ///
 /// # Errors
 /// When it is not to be done, or could not be.
-pub fn install_files(root: &Root, request: &Request) -> Result<(Record, Vec<String>), InitramfsError> {
+pub fn install_files(root: &Root, request: &Request) -> Result<(InstallationRecord, Vec<Finding>), InitramfsError> {
     let facts = facts::gather(root, request);
-    let refused = |refusal| InitramfsError::Refused(vec![refusal]);
-    if let Some(deployed) = facts.deployed {
-        return Err(refused(plan::Refusal::Deployed(deployed)));
-    }
-    let builder = plan::builder(&facts, request).map_err(refused)?;
+    let builder = plan::install_files(&facts, request).map_err(InitramfsError::Refused)?;
     let locked = record_file::lock(root)?;
     let mut installation = Installation::begin(root, &locked, builder)?;
     let done = installation.write_files();
@@ -105,14 +91,14 @@ pub fn install_files(root: &Root, request: &Request) -> Result<(Record, Vec<Stri
 struct Installation<'a> {
     root: &'a Root,
     locked: &'a Locked,
-    /// What was written down before it.
-    before: Option<Record>,
-    record: Record,
+    /// The record before it.
+    before: Option<InstallationRecord>,
+    record: InstallationRecord,
     changes: Changes,
-    /// The images of which others have been told.
-    told: Vec<(String, PathBuf)>,
-    /// What is to be known.
-    notes: Vec<String>,
+    /// The images after whose build those programs were run.
+    announced: Vec<(String, PathBuf)>,
+    /// Warnings and notes.
+    findings: Vec<Finding>,
 }
 
 /// An image that has been built and looked into.
@@ -120,14 +106,14 @@ struct Built {
     kernel: String,
     image: PathBuf,
     new: PathBuf,
-    /// Where the present one goes, if that is the one to keep.
+    /// The path to which the present one goes, if that is the one to keep.
     keep: Option<PathBuf>,
 }
 
 impl<'a> Installation<'a> {
     fn begin(root: &'a Root, locked: &'a Locked, builder: Builder) -> Result<Self, InitramfsError> {
         let before = record_file::read(root)?;
-        let mut record = Record::begin(builder, Timestamp::now());
+        let mut record = InstallationRecord::begin(builder, Timestamp::now());
         if let Some(before) = &before {
             leftovers::name_kept(root, before)?;
             record.images.clone_from(&before.images);
@@ -139,13 +125,13 @@ impl<'a> Installation<'a> {
             before,
             record,
             changes: Changes::default(),
-            told: Vec::new(),
-            notes: Vec::new(),
+            announced: Vec::new(),
+            findings: Vec::new(),
         })
     }
 
-    /// What was kept for kernels that have been removed since is of no use any more.
-    fn forget_kernels(&mut self, facts: &plan::Facts) {
+    /// Forgets the images that were kept for kernels that have been removed since.
+    fn forget_kernels(&mut self, facts: &Facts) {
         let is_there = |kernel: &str| facts.kernels.iter().any(|there| there.version == kernel);
         let images = std::mem::take(&mut self.record.images);
         for image in images {
@@ -157,18 +143,19 @@ impl<'a> Installation<'a> {
         }
     }
 
-    fn install(&mut self, plan: &Plan, progress: &mut dyn FnMut(Progress)) -> Result<(), InitramfsError> {
+    fn install(&mut self, plan: &InstallPlan, progress: &mut dyn FnMut(Progress)) -> Result<(), InitramfsError> {
         self.write_files()?;
         let mut built = Vec::new();
         for (kernel, image) in &plan.kernels {
-            progress(Progress::Begins(format!(
-                "building the image for kernel {kernel} with {}",
-                plan.builder
-            )));
+            progress(Progress::Building {
+                kernel: kernel.clone(),
+                builder: plan.builder,
+            });
             built.push(self.build(kernel, image)?);
-            progress(Progress::Done(format!(
-                "kernel {kernel}: built, and everything is in it"
-            )));
+            progress(Progress::Built {
+                kernel: kernel.clone(),
+                content: BuiltContent::Claim,
+            });
         }
         let keeps: Vec<_> = built.iter().filter_map(|image| image.keep.clone()).collect();
         let menu = menu::with_entries(self.root, &mut self.record, &keeps)?;
@@ -198,18 +185,18 @@ impl<'a> Installation<'a> {
             }
         }
         for image in &built {
-            self.told.push((image.kernel.clone(), image.image.clone()));
-            tell_others(self.root, plan.builder, &image.kernel, &image.image)?;
+            self.announced.push((image.kernel.clone(), image.image.clone()));
+            run_after_build(self.root, plan.builder, &image.kernel, &image.image)?;
         }
         for image in &built {
             let copies = menu::other_copies(self.root, &image.image);
-            self.notes
-                .extend(copies.iter().map(|copy| not_yet_copied(copy, &image.kernel)));
+            self.findings
+                .extend(copies.iter().map(|copy| menu::outdated_copy(copy, &image.kernel)));
         }
         Ok(())
     }
 
-    /// What has the name of an image that is to be kept: an older one of ours goes in the end, one of somebody else's stays.
+    /// Frees the name of an image that is to be kept: an older one of ours goes in the end, another's stays.
     fn make_way(&mut self, kept: &Path) -> Result<(), InitramfsError> {
         let path = self.root.path(kept);
         if !path.exists() {
@@ -223,11 +210,8 @@ impl<'a> Installation<'a> {
         } else {
             let name = leftovers::free_name(self.root, kept);
             self.changes.set_aside(&path, &self.root.path(&name))?;
-            self.notes.push(format!(
-                "{} was there already; it is {} now",
-                kept.display(),
-                name.display()
-            ));
+            let taken = Finding::note(id::KEPT_NAME_TAKEN, Subject::file(kept)).with("new_name", name.display());
+            self.findings.push(taken);
         }
         Ok(())
     }
@@ -244,8 +228,7 @@ impl<'a> Installation<'a> {
         record_file::write(self.locked, &self.record)?;
         for file in changed {
             let copy = record_file::copy_aside(self.root, Path::new(file.path))?;
-            let (path, copy) = (file.path, copy.display());
-            self.notes.push(format!("{path} was another one; a copy is {copy}"));
+            self.findings.push(record_file::copied(Path::new(file.path), &copy));
         }
         for file in files {
             self.changes
@@ -254,7 +237,7 @@ impl<'a> Installation<'a> {
         Ok(())
     }
 
-    /// Whether a file is there, and neither as this version brings it nor as one before has.
+    /// Returns true if a file is there, and neither as this version brings it nor as one before did.
     fn is_changed(&self, file: &OwnFile) -> bool {
         let written = self
             .record
@@ -275,9 +258,10 @@ impl<'a> Installation<'a> {
         let (contents, warnings) = build(self.root, builder, (kernel, image), &new)?;
         let shortfalls = shortfalls(&contents, &wanted(self.root, builder, kernel)?);
         if !shortfalls.is_empty() {
-            let kernel = kernel.to_owned();
             return Err(InitramfsError::Lacking {
-                kernel,
+                kernel: kernel.to_owned(),
+                image: new,
+                builder,
                 shortfalls,
                 warnings,
             });
@@ -294,7 +278,7 @@ impl<'a> Installation<'a> {
         })
     }
 
-    /// What is there when the image holds `content`, and where the present one goes, if that is the one to keep.
+    /// The record for an image that holds `content`, and the path to which the present one goes, if that is the one to keep.
     fn with_kept(
         &self,
         kernel: &str,
@@ -348,8 +332,8 @@ impl<'a> Installation<'a> {
         images::look_into(self.root, &self.root.path(image)).is_ok_and(|contents| !contents.has_claim())
     }
 
-    /// It stays if it was done, or else is undone; with what is to be known.
-    fn end(mut self, done: Result<(), InitramfsError>) -> Result<(Record, Vec<String>), InitramfsError> {
+    /// It stays if it was done, or else is undone. Returns warnings and notes as well.
+    fn end(mut self, done: Result<(), InitramfsError>) -> Result<(InstallationRecord, Vec<Finding>), InitramfsError> {
         self.record.complete = true;
         let error = match done.and_then(|()| record_file::write(self.locked, &self.record)) {
             Ok(()) => {
@@ -360,18 +344,19 @@ impl<'a> Installation<'a> {
                     .map(|image| self.root.path(&image.kept))
                     .collect();
                 let kept: Vec<_> = kept.iter().map(PathBuf::as_path).collect();
-                self.notes.extend(self.changes.finish(&kept));
-                return Ok((self.record, self.notes));
+                let left = self.changes.finish(&kept);
+                self.findings.extend(left.iter().map(InitramfsError::warning));
+                return Ok((self.record, self.findings));
             }
             Err(error) => error,
         };
         let mut left = self.changes.undo();
-        left.extend(tell_again(self.root, self.record.builder, &self.told));
+        left.extend(run_after_restore(self.root, self.record.builder, &self.announced));
         let forgotten = match &self.before {
             Some(before) => record_file::write(self.locked, before),
             None => record_file::forget(self.locked),
         };
-        left.extend(forgotten.err().map(|error| error.to_string()));
+        left.extend(forgotten.err());
         Err(match left.is_empty() {
             true => error,
             false => {
@@ -380,13 +365,4 @@ impl<'a> Installation<'a> {
             }
         })
     }
-}
-
-/// Of a boot loader that has copies of its own.
-fn not_yet_copied(copy: &Path, kernel: &str) -> String {
-    format!(
-        "the boot loader boots {}, which is not the image of kernel {kernel}: have it copied as your distribution does \
-         (`kernel-install add {kernel} /boot/vmlinuz-{kernel}`)",
-        copy.display()
-    )
 }

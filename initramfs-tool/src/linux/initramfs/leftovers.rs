@@ -1,4 +1,4 @@
-//! What was left behind by an installation or a removal that was cut off.
+//! Leftovers of an installation or a removal that was cut off.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::changes::{OLD, UNFINISHED, with_suffix};
 use super::{InitramfsError, failed, images};
 use crate::initramfs::plan::{KEPT_SUFFIX, UNFINISHED_SUFFIX};
-use crate::initramfs::record::Record;
+use crate::initramfs::record::InstallationRecord;
 use crate::linux::sysfs::root::Root;
 
 /// The names beside an image that are of use only until all is done.
@@ -34,7 +34,7 @@ pub(super) fn beside_file(file: &Path) -> PathBuf {
 
 /// Gives images from before their names, where that was cut off between the switch and it: what is built next would take
 /// their places.
-pub(super) fn name_kept(root: &Root, record: &Record) -> Result<(), InitramfsError> {
+pub(super) fn name_kept(root: &Root, record: &InstallationRecord) -> Result<(), InitramfsError> {
     for image in &record.images {
         let kept = root.path(&image.kept);
         if kept.exists() {

@@ -9,9 +9,10 @@ use super::changes::Changes;
 use super::images::{self, FIRMWARE_PARTITIONS};
 use super::{InitramfsError, failed};
 use crate::initramfs::menu::{self, GRUB_CUSTOM};
-use crate::initramfs::record::Record;
+use crate::initramfs::record::InstallationRecord;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, Subject, id};
 
 const GRUB: [&str; 2] = ["/boot/grub", "/boot/grub2"];
 const CONFIGURATION: &str = "grub.cfg";
@@ -25,7 +26,11 @@ pub(super) type Files = BTreeMap<PathBuf, Option<Vec<u8>>>;
 
 /// The files that give the kept image of every kernel in the record an entry, which is written down there. What an earlier
 /// installation has written and is not needed goes. `keeps` are about to be kept.
-pub(super) fn with_entries(root: &Root, record: &mut Record, keeps: &[PathBuf]) -> Result<Files, InitramfsError> {
+pub(super) fn with_entries(
+    root: &Root,
+    record: &mut InstallationRecord,
+    keeps: &[PathBuf],
+) -> Result<Files, InitramfsError> {
     let mut files = without_entries(root)?;
     let mut custom: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
     let boots_copies = is_by_proxmox(root);
@@ -93,7 +98,7 @@ pub(super) fn write(root: &Root, files: &Files, changes: &mut Changes) -> Result
     Ok(())
 }
 
-/// Whether GRUB's menu takes up entries that are laid beside it: then its commands, which are measured, become others.
+/// Returns true if GRUB's menu takes up entries that are laid beside it: then its commands, which are measured, become others.
 pub(super) fn is_by_grub(root: &Root) -> bool {
     let mut configurations = GRUB.iter().filter_map(|directory| grub_configuration(root, directory));
     configurations.any(|configuration| menu::reads_custom(&configuration))
@@ -104,7 +109,7 @@ fn is_by_proxmox(root: &Root) -> bool {
     partitions.is_ok_and(|partitions| !partitions.is_empty())
 }
 
-/// Whether the boot loader boots copies of an image, and so nothing that lies beside it.
+/// Returns true if the boot loader boots copies of an image, and so nothing that lies beside it.
 pub(super) fn is_copied(root: &Root, image: &Path) -> bool {
     let tail = menu::tail(image);
     let boots_a_copy = |path: &PathBuf| {
@@ -164,7 +169,7 @@ fn loader_entry(root: &Root, image: &Path) -> Result<Option<(PathBuf, String)>, 
     Ok(None)
 }
 
-/// What the boot loader boots in the place of an image, if somebody copies that for it and what it has is another one.
+/// The copies that the boot loader boots in the place of an image, if they are not the same.
 pub(super) fn other_copies(root: &Root, image: &Path) -> Vec<PathBuf> {
     let tail = menu::tail(image);
     let content = images::digest(&root.path(image)).ok();
@@ -177,6 +182,13 @@ pub(super) fn other_copies(root: &Root, image: &Path) -> Vec<PathBuf> {
     copies.dedup();
     copies.retain(|copy| images::digest(&root.path(copy)).ok() != content);
     copies
+}
+
+/// The finding on such a copy.
+pub(super) fn outdated_copy(copy: &Path, kernel: &str) -> Finding {
+    Finding::warning(id::BOOT_COPY_OUTDATED, Subject::file(copy))
+        .with("kernel", kernel)
+        .remedy(id::COPY_IMAGE)
 }
 
 /// The copy of the image that the entry boots on its partition, where nobody puts the kept one. What is not there, on GRUB's

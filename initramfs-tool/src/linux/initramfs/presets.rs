@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::programs;
 use crate::initramfs::builder::Builder;
+use crate::initramfs::machine::NoDropIns;
+use crate::initramfs::plan::InstallRefusal;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 
@@ -13,7 +15,7 @@ const PRESETS: &str = "/etc/mkinitcpio.d";
 /// The only image that the presets of today build, if they do not say which.
 const DEFAULT: &str = "default";
 
-/// What a preset sets, as far as it is written plainly.
+/// The assignments of a preset, as far as they are written plainly.
 struct Preset(Vec<(String, String)>);
 
 impl Preset {
@@ -29,7 +31,7 @@ impl Preset {
         Some(set.1.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// What is built, in order.
+    /// The names of the images that it builds, in order.
     fn names(&self) -> Vec<String> {
         match self.get("PRESETS").map(words) {
             Some(Ok(names)) => names,
@@ -69,12 +71,12 @@ fn words(value: &str) -> Result<Vec<String>, ()> {
     list.split_whitespace().map(word).collect()
 }
 
-fn all(root: &Root) -> Vec<(String, Preset)> {
+fn all(root: &Root) -> Vec<(PathBuf, Preset)> {
     let entries = fs::read_dir(root.path(PRESETS)).into_iter().flatten().flatten();
     let presets = entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "preset"));
     let presets = presets.map(|entry| {
-        let name = Path::new(PRESETS).join(entry.file_name()).display().to_string();
-        (name, Preset::parse(&attributes::read_configuration(&entry.path())))
+        let file = Path::new(PRESETS).join(entry.file_name());
+        (file, Preset::parse(&attributes::read_configuration(&entry.path())))
     });
     presets.collect()
 }
@@ -88,7 +90,7 @@ fn of_kernel(root: &Root, version: &str) -> Option<(String, Preset)> {
     Some((package, Preset::parse(&preset)))
 }
 
-/// Where the preset for a kernel has its first image built, and where its package is wont to. Nothing if the kernel there is
+/// The places of the first image of a kernel's preset, and of its package's. None if the kernel there is
 /// another one: after an upgrade that runs on, or with the modules of an older one kept, the image is not this one's.
 pub(super) fn places(root: &Root, version: &str) -> Vec<String> {
     let Some((package, preset)) = of_kernel(root, version) else {
@@ -111,7 +113,7 @@ pub(super) fn places(root: &Root, version: &str) -> Vec<String> {
     named.into_iter().chain([usual]).collect()
 }
 
-/// What else the preset of a kernel has built: the image for when the first one fails.
+/// The other images of a kernel's preset: those for when the first one fails.
 pub(super) fn other_images(root: &Root, version: &str) -> Vec<PathBuf> {
     let Some((_, preset)) = of_kernel(root, version) else {
         return Vec::new();
@@ -124,11 +126,11 @@ pub(super) fn other_images(root: &Root, version: &str) -> Vec<PathBuf> {
     others.map(PathBuf::from).collect()
 }
 
-/// What mkinitcpio is told beside, for an image.
+/// The options of mkinitcpio for an image.
 ///
 /// # Errors
 /// When the preset says it in a way that only a shell understands, with where.
-pub(super) fn options(root: &Root, version: &str, image: &Path) -> Result<Vec<String>, String> {
+pub(super) fn options(root: &Root, version: &str, image: &Path) -> Result<Vec<String>, InstallRefusal> {
     let Some((package, preset)) = of_kernel(root, version) else {
         return Ok(Vec::new());
     };
@@ -142,32 +144,34 @@ pub(super) fn options(root: &Root, version: &str, image: &Path) -> Result<Vec<St
         return Ok(Vec::new());
     };
     let option = format!("{name}_options");
-    words(preset.get(&option).unwrap_or_default())
-        .map_err(|()| format!("{PRESETS}/{package}.preset has {option} that only a shell understands"))
+    words(preset.get(&option).unwrap_or_default()).map_err(|()| InstallRefusal::PresetUnclear {
+        preset: Path::new(PRESETS).join(format!("{package}.preset")),
+        option,
+    })
 }
 
-/// Why mkinitcpio would not read `/etc/mkinitcpio.conf.d`. It learnt to in version 38, and does not where a configuration is
+/// The reason for which mkinitcpio would not read `/etc/mkinitcpio.conf.d`. It learnt to in version 38, and does not where a configuration is
 /// named.
-pub(super) fn no_drop_ins(root: &Root) -> Option<String> {
+pub(super) fn no_drop_ins(root: &Root) -> Option<NoDropIns> {
     let program = programs::of_builder(root, Builder::Mkinitcpio)?;
     let text = fs::read_to_string(program).unwrap_or_default();
     if !text.contains("_d_config") {
-        return Some("it is older than version 38".to_owned());
+        return Some(NoDropIns::TooOld);
     }
     let naming = all(root).into_iter().find(|(_, Preset(set))| {
         let mut set = set.iter();
         set.any(|(name, value)| name.ends_with("_config") && !value.is_empty())
     });
-    naming.map(|(name, _)| format!("{name} names a configuration of its own"))
+    naming.map(|(preset, _)| NoDropIns::ConfigurationNamed(preset))
 }
 
 /// The presets that build kernel and initramfs as one file.
-pub(super) fn unified(root: &Root) -> Vec<String> {
-    let builds = |(_, Preset(set)): &(String, Preset)| {
+pub(super) fn unified(root: &Root) -> Vec<PathBuf> {
+    let builds = |(_, Preset(set)): &(PathBuf, Preset)| {
         let mut set = set.iter();
         set.any(|(name, value)| (name.ends_with("_uki") || name.ends_with("_efi_image")) && !value.is_empty())
     };
-    all(root).into_iter().filter(builds).map(|(name, _)| name).collect()
+    all(root).into_iter().filter(builds).map(|(file, _)| file).collect()
 }
 
 /// The version in a kernel's file for x86: where its header says, in the kernel's `Documentation/arch/x86/boot.rst`.
@@ -241,8 +245,12 @@ fallback_options=(-S 'autodetect')
     fn options_that_only_a_shell_understands_are_not_guessed() {
         for value in ["\"-A $extra\"", "(-A \"two words\")", "(-A", "\"-A `x`\""] {
             let machine = arch(&format!("default_image=/boot/a.img\ndefault_options={value}\n"));
-            let said = options(&machine.root(), "6.10-arch1", Path::new("/boot/a.img")).unwrap_err();
-            assert!(said.contains("linux.preset has default_options"), "{value}: {said}");
+            let refused = options(&machine.root(), "6.10-arch1", Path::new("/boot/a.img")).unwrap_err();
+            let expected = InstallRefusal::PresetUnclear {
+                preset: "/etc/mkinitcpio.d/linux.preset".into(),
+                option: "default_options".to_owned(),
+            };
+            assert_eq!(refused, expected, "{value}");
         }
     }
 

@@ -1,12 +1,12 @@
 //! Running the distribution's own programs.
 
 use std::env;
-use std::ffi::OsStr;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use super::InitramfsError;
 use crate::initramfs::builder::Builder;
+use crate::linux::process::program::{Hear, Limits, Program};
 use crate::linux::sysfs::root::Root;
 
 /// Where programs are; what is not named by its whole path is looked for here.
@@ -17,6 +17,12 @@ const TEMPORARY: &str = "TMPDIR";
 /// The lines of a failed program's output that an error repeats.
 const LAST_LINES: usize = 20;
 
+/// A builder takes minutes on a slow machine, and its user can stop it. Its warnings may stand anywhere in its output.
+const LIMITS: Limits = Limits {
+    time: None,
+    bytes: 64 * 1024 * 1024,
+};
+
 /// Where a program of this name is.
 pub(super) fn find(root: &Root, name: &str) -> Option<PathBuf> {
     let places = DIRECTORIES.iter().map(|directory| root.path(directory).join(name));
@@ -25,32 +31,31 @@ pub(super) fn find(root: &Root, name: &str) -> Option<PathBuf> {
 
 /// A program as it runs in a boot script: with a plain environment, and nothing on its standard input. Only where temporary
 /// files go is the caller's to say: builders need much room there.
-pub(super) fn command(program: &PathBuf) -> Command {
-    let mut command = Command::new(program);
-    command.env_clear();
-    command.env("PATH", DIRECTORIES.join(":")).env("LC_ALL", "C.UTF-8");
-    command.envs(env::var_os(TEMPORARY).map(|directory| (TEMPORARY, directory)));
-    command.stdin(Stdio::null());
+pub(super) fn command(program: &Path) -> Program {
+    let mut command = Program::new(program);
+    let plain = [
+        ("PATH", DIRECTORIES.join(":").into()),
+        ("LC_ALL", OsString::from("C.UTF-8")),
+    ];
+    let temporary = env::var_os(TEMPORARY).map(|directory| (TEMPORARY, directory));
+    command.environment(plain.into_iter().chain(temporary));
     command
 }
 
 /// Runs it to its end, and gives what it said.
-pub(super) fn run(command: &mut Command) -> Result<String, InitramfsError> {
-    let failed = |command: &Command, how: String| InitramfsError::Program {
-        command: line(command),
-        how,
+pub(super) fn run(command: &mut Program) -> Result<String, InitramfsError> {
+    let line = command.line();
+    let failed = |how: String| InitramfsError::Program { command: line, how };
+    let ran = match command.run(Hear::Both, LIMITS) {
+        Ok(ran) => ran,
+        Err(error) => return Err(failed(error.to_string())),
     };
-    let output = command.output().map_err(|error| failed(command, error.to_string()))?;
-    let said = said(&output);
-    match output.status.success() {
-        true => Ok(said),
-        false => Err(failed(command, format!("{}:\n{}", output.status, last_lines(&said)))),
+    let said = String::from_utf8_lossy(&ran.said).into_owned();
+    match ran.status {
+        Some(status) if status.success() => Ok(said),
+        Some(status) => Err(failed(format!("{status}:\n{}", last_lines(&said)))),
+        None => Err(failed("it was left behind".to_owned())),
     }
-}
-
-fn said(output: &Output) -> String {
-    let both = [output.stdout.as_slice(), &output.stderr].concat();
-    String::from_utf8_lossy(&both).into_owned()
 }
 
 /// The end of a text, where programs say what was wrong.
@@ -73,11 +78,6 @@ pub(super) fn warnings(text: &str) -> String {
     };
     let warnings: Vec<&str> = text.lines().filter(is_warning).collect();
     last_lines(&warnings.join("\n"))
-}
-
-fn line(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
 
 /// Where a builder's program is.

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{InitramfsError, failed, leftovers};
-use crate::initramfs::record::Record;
+use crate::initramfs::record::InstallationRecord;
 use crate::linux::state::durable;
 use crate::linux::state::durable::{DurableError, Locked};
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, Subject, id};
 
 /// A directory of its own: its lock is held as long as images are built.
 pub(super) const DIRECTORY: &str = "/var/lib/reseat/initramfs";
@@ -17,16 +18,16 @@ pub(super) fn lock(root: &Root) -> Result<Locked, InitramfsError> {
     Ok(Locked::wait(&root.path(DIRECTORY))?)
 }
 
-pub(super) fn read(root: &Root) -> Result<Option<Record>, InitramfsError> {
+pub(super) fn read(root: &Root) -> Result<Option<InstallationRecord>, InitramfsError> {
     let path = Path::new(DIRECTORY).join(NAME);
     let Some(bytes) = durable::read(&root.path(&path))? else {
         return Ok(None);
     };
-    let record = Record::parse(&bytes).map_err(|why| InitramfsError::Record { path, why })?;
+    let record = InstallationRecord::parse(&bytes).map_err(|cause| InitramfsError::Record { path, cause })?;
     Ok(Some(record))
 }
 
-pub(super) fn write(locked: &Locked, record: &Record) -> Result<(), InitramfsError> {
+pub(super) fn write(locked: &Locked, record: &InstallationRecord) -> Result<(), InitramfsError> {
     let mut text = serde_json::to_string_pretty(record).map_err(|cause| DurableError::Content {
         path: Path::new(DIRECTORY).join(NAME),
         cause,
@@ -49,4 +50,9 @@ pub(super) fn copy_aside(root: &Root, path: &Path) -> Result<PathBuf, InitramfsE
     };
     fs::copy(root.path(path), root.path(&copy)).map_err(failed("copy", path))?;
     Ok(copy)
+}
+
+/// The finding on a file that was changed, and copied before it was replaced or removed.
+pub(super) fn copied(path: &Path, copy: &Path) -> Finding {
+    Finding::note(id::BUILDER_FILE_COPIED, Subject::file(path)).with("copy", copy.display())
 }

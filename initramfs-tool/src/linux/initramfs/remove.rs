@@ -4,19 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::Serialize;
 
-use super::build::{build, tell_again, tell_others};
+use super::build::{build, run_after_build, run_after_restore};
 use super::changes::{Changes, with_suffix};
-use super::{InitramfsError, Progress, facts, images, leftovers, menu, presets, record_file};
+use super::{BuiltContent, InitramfsError, Progress, facts, images, leftovers, menu, presets, record_file};
 use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::Digest;
-use crate::initramfs::plan::{self, Facts, KEPT_SUFFIX, Kernel, Refusal, Request, UNFINISHED_SUFFIX};
-use crate::initramfs::record::{Record, SwitchedImage};
+use crate::initramfs::machine::{Facts, Kernel};
+use crate::initramfs::plan::{self, InstallRefusal, KEPT_SUFFIX, Request, UNFINISHED_SUFFIX, all_signs};
+use crate::initramfs::record::{InstallationRecord, SwitchedImage};
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, Subject, id};
 
-/// What has been done.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// The changes of a removal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Files that are gone.
     pub files: Vec<PathBuf>,
@@ -24,15 +25,15 @@ pub struct Removed {
     pub restored: Vec<String>,
     /// Kernels whose image was built anew, since it had been built anew after the installation.
     pub rebuilt: Vec<String>,
-    /// What is to be known.
-    pub notes: Vec<String>,
+    /// Warnings and notes.
+    pub findings: Vec<Finding>,
 }
 
 /// The directory of dracut's module.
 const OWN_DIRECTORY: &str = "52reseat";
 
-/// What becomes of a kernel's image.
-enum Way {
+/// The next step for a kernel's image.
+enum ImageStep {
     /// The kept one takes its place.
     Restore(SwitchedImage),
     /// A new one is built.
@@ -55,14 +56,14 @@ pub fn remove(root: &Root, force: bool, progress: &mut dyn FnMut(Progress)) -> R
     let mut record = known.unwrap_or_else(|| {
         // Laid out by hand or by a package.
         let builder = facts.made_by.or_else(|| facts.builders.first().copied());
-        Record::begin(builder.unwrap_or(Builder::InitramfsTools), Timestamp::now())
+        InstallationRecord::begin(builder.unwrap_or(Builder::InitramfsTools), Timestamp::now())
     });
     let there = own_files(root, &record);
     if nothing_known && there.is_empty() && !is_in_an_image(root, &images_of(root, &record, &facts)) {
         return Err(InitramfsError::NothingThere);
     }
     if let Some(deployed) = facts.deployed {
-        return Err(InitramfsError::Refused(vec![Refusal::Deployed(deployed)]));
+        return Err(InitramfsError::Refused(vec![InstallRefusal::Deployed(deployed)]));
     }
     if !facts.builders.contains(&record.builder) {
         // The machine has been given another one since.
@@ -76,13 +77,13 @@ pub fn remove(root: &Root, force: bool, progress: &mut dyn FnMut(Progress)) -> R
         changes: Changes::default(),
         removed: Removed::default(),
         installed: facts.kernels.iter().map(|kernel| kernel.version.clone()).collect(),
-        told: Vec::new(),
+        announced: Vec::new(),
     };
     if !facts.unified.is_empty() {
-        removal.removed.notes.push(format!(
-            "unified kernel images are not looked into ({}): build them anew as your distribution does",
-            facts.unified.join("; ")
-        ));
+        let unverified = Finding::warning(id::UNIFIED_IMAGES_UNVERIFIED, Subject::machine())
+            .with("signs", all_signs(&facts.unified))
+            .remedy(id::REBUILD_UNIFIED);
+        removal.removed.findings.push(unverified);
     }
     let done = removal
         .remove_files(&there, force)
@@ -92,7 +93,7 @@ pub fn remove(root: &Root, force: bool, progress: &mut dyn FnMut(Progress)) -> R
 }
 
 /// Every image that reseat may be in, with its kernel.
-fn images_of(root: &Root, record: &Record, facts: &Facts) -> Vec<(String, PathBuf)> {
+fn images_of(root: &Root, record: &InstallationRecord, facts: &Facts) -> Vec<(String, PathBuf)> {
     let mut images: Vec<(String, PathBuf)> = record
         .images
         .iter()
@@ -122,7 +123,7 @@ fn images_of(root: &Root, record: &Record, facts: &Facts) -> Vec<(String, PathBu
     images
 }
 
-/// Whether an image has the claim. One that cannot be looked into tells of none.
+/// Returns true if an image has the claim. One that cannot be read counts as one without.
 fn is_in_an_image(root: &Root, images: &[(String, PathBuf)]) -> bool {
     let mut images = images
         .iter()
@@ -131,7 +132,7 @@ fn is_in_an_image(root: &Root, images: &[(String, PathBuf)]) -> bool {
 }
 
 /// Our files that are there, each with whether it is as it was written.
-fn own_files(root: &Root, record: &Record) -> Vec<(PathBuf, bool)> {
+fn own_files(root: &Root, record: &InstallationRecord) -> Vec<(PathBuf, bool)> {
     let brought = Builder::ALL.iter().flat_map(|builder| builder.files());
     let mut files: Vec<_> = brought
         .map(|file| (PathBuf::from(file.path), Digest::of(file.content.as_bytes())))
@@ -158,13 +159,13 @@ fn own_files(root: &Root, record: &Record) -> Vec<(PathBuf, bool)> {
 
 struct Removal<'a> {
     root: &'a Root,
-    record: Record,
+    record: InstallationRecord,
     changes: Changes,
     removed: Removed,
     /// The kernels that are installed.
     installed: Vec<String>,
-    /// The images of which others have been told.
-    told: Vec<(String, PathBuf)>,
+    /// The images after whose build those programs were run.
+    announced: Vec<(String, PathBuf)>,
 }
 
 impl Removal<'_> {
@@ -175,11 +176,7 @@ impl Removal<'_> {
                     return Err(InitramfsError::Changed(path.clone()));
                 }
                 let copy = record_file::copy_aside(self.root, path)?;
-                self.removed.notes.push(format!(
-                    "{} had been changed; a copy is {}",
-                    path.display(),
-                    copy.display()
-                ));
+                self.removed.findings.push(record_file::copied(path, &copy));
             }
             self.changes.remove(&self.root.path(path))?;
             self.removed.files.push(path.clone());
@@ -194,30 +191,34 @@ impl Removal<'_> {
     ) -> Result<(), InitramfsError> {
         let mut switches = Vec::new();
         for (kernel, image) in kernels {
-            match self.way(image)? {
-                Way::Leave => {}
-                Way::Restore(known) => {
+            match self.step_for(image)? {
+                ImageStep::Leave => {}
+                ImageStep::Restore(known) => {
                     switches.push((kernel, image, known.kept));
                     self.removed.restored.push(kernel.clone());
                 }
-                Way::Rebuild(new) => {
+                ImageStep::Rebuild(new) => {
                     let builder = self.record.builder;
-                    progress(Progress::Begins(format!(
-                        "building the image for kernel {kernel} with {builder}"
-                    )));
+                    progress(Progress::Building {
+                        kernel: kernel.clone(),
+                        builder,
+                    });
                     self.changes.makes_image(&self.root.path(&new));
                     let (contents, _) = build(self.root, builder, (kernel, image), &new)?;
                     if contents.has_claim() {
-                        let (kernel, builder) = (kernel.clone(), builder.to_string());
+                        let kernel = kernel.clone();
                         return Err(InitramfsError::StillThere { kernel, builder });
                     }
-                    progress(Progress::Done(format!("kernel {kernel}: built, without reseat")));
+                    progress(Progress::Built {
+                        kernel: kernel.clone(),
+                        content: BuiltContent::NoClaim,
+                    });
                     switches.push((kernel, image, new));
                     match self.removed.rebuilt.contains(kernel) || self.removed.restored.contains(kernel) {
                         true => self
                             .removed
-                            .notes
-                            .push(format!("{} was built anew as well", image.display())),
+                            .findings
+                            .push(Finding::note(id::IMAGE_REBUILT_TOO, Subject::file(image))),
                         false => self.removed.rebuilt.push(kernel.clone()),
                     }
                 }
@@ -229,8 +230,8 @@ impl Removal<'_> {
             self.changes.switch(&self.root.path(image), &self.root.path(new))?;
         }
         for (kernel, image, _) in &switches {
-            self.told.push(((*kernel).clone(), (*image).clone()));
-            tell_others(self.root, self.record.builder, kernel, image)?;
+            self.announced.push(((*kernel).clone(), (*image).clone()));
+            run_after_build(self.root, self.record.builder, kernel, image)?;
         }
         self.forget_kept();
         let images: Vec<&PathBuf> = kernels.iter().map(|(_, image)| image).collect();
@@ -247,17 +248,15 @@ impl Removal<'_> {
             let is_installed = self.installed.contains(kernel);
             // Somebody has lost it: then the kept one is all there is.
             if is_installed && !self.root.path(image).exists() && self.root.path(kept).exists() {
-                let (image, kept) = (image.display(), kept.display());
-                self.removed
-                    .notes
-                    .push(format!("{image} is not there; {kept}, the one from before, stays"));
+                let lost = Finding::warning(id::IMAGE_LOST, Subject::file(image)).with("kept", kept.display());
+                self.removed.findings.push(lost);
             } else {
                 self.changes.is_obsolete(&self.root.path(kept));
             }
         }
     }
 
-    /// What an installation or a removal has left behind that was cut off.
+    /// Forgets the leftovers of an installation or a removal that was cut off.
     fn forget_leftovers(&mut self, images: &[&PathBuf], menu: impl Iterator<Item = PathBuf>) {
         for image in images {
             for leftover in leftovers::beside_image(image) {
@@ -266,10 +265,8 @@ impl Removal<'_> {
             let kept = with_suffix(image, KEPT_SUFFIX);
             let known = self.record.images.iter().any(|image| image.kept == kept);
             if !known && self.root.path(&kept).exists() {
-                let kept = kept.display();
-                self.removed
-                    .notes
-                    .push(format!("{kept} is not known from an installation, and stays"));
+                let unknown = Finding::note(id::KEPT_IMAGE_UNKNOWN, Subject::file(kept));
+                self.removed.findings.push(unknown);
             }
         }
         let brought = Builder::ALL.iter().flat_map(|builder| builder.files());
@@ -278,31 +275,32 @@ impl Removal<'_> {
         }
     }
 
-    fn way(&mut self, image: &Path) -> Result<Way, InitramfsError> {
+    fn step_for(&mut self, image: &Path) -> Result<ImageStep, InitramfsError> {
         let path = self.root.path(image);
         // The kernel was removed since.
         if !path.is_file() {
-            return Ok(Way::Leave);
+            return Ok(ImageStep::Leave);
         }
         let known = self.record.image(image);
         if let Some(known) = known {
             let content = images::digest(&path)?;
             if content == known.kept_content && !known.kept_has_claim {
-                return Ok(Way::Leave);
+                return Ok(ImageStep::Leave);
             }
             let kept = self.root.path(&known.kept);
             let kept_is_whole = kept.is_file() && images::digest(&kept)? == known.kept_content;
             if content == known.content && kept_is_whole && !known.kept_has_claim && !known.kept_is_older {
-                return Ok(Way::Restore(known.clone()));
+                return Ok(ImageStep::Restore(known.clone()));
             }
         }
         match images::look_into(self.root, &path) {
-            Ok(contents) if contents.has_claim() => Ok(Way::Rebuild(with_suffix(image, UNFINISHED_SUFFIX))),
-            Ok(_) => Ok(Way::Leave),
+            Ok(contents) if contents.has_claim() => Ok(ImageStep::Rebuild(with_suffix(image, UNFINISHED_SUFFIX))),
+            Ok(_) => Ok(ImageStep::Leave),
             // One that nobody has installed into is no reason to leave the others.
             Err(error) if known.is_none() => {
-                self.removed.notes.push(format!("{error}; it is left as it is"));
-                Ok(Way::Leave)
+                let left = Finding::warning(id::IMAGE_LEFT_UNREAD, Subject::file(image)).with("cause", error);
+                self.removed.findings.push(left);
+                Ok(ImageStep::Leave)
             }
             Err(error) => Err(error),
         }
@@ -311,7 +309,8 @@ impl Removal<'_> {
     fn end(mut self, done: Result<(), InitramfsError>) -> Result<Removed, InitramfsError> {
         match done {
             Ok(()) => {
-                self.removed.notes.extend(self.changes.finish(&[]));
+                let left = self.changes.finish(&[]);
+                self.removed.findings.extend(left.iter().map(InitramfsError::warning));
                 // Directories that held nothing but our files; with somebody else's in it, one stays.
                 for directory in self.removed.files.iter().filter_map(|file| file.parent()) {
                     if directory.file_name().is_some_and(|name| name == OWN_DIRECTORY) {
@@ -322,7 +321,7 @@ impl Removal<'_> {
             }
             Err(error) => {
                 let mut left = self.changes.undo();
-                left.extend(tell_again(self.root, self.record.builder, &self.told));
+                left.extend(run_after_restore(self.root, self.record.builder, &self.announced));
                 Err(match left.is_empty() {
                     true => error,
                     false => {

@@ -1,4 +1,4 @@
-//! How the claim stands in the initramfs.
+//! The state of the claim in the initramfs.
 
 use std::path::{Path, PathBuf};
 
@@ -8,42 +8,42 @@ use super::build::wanted;
 use super::{InitramfsError, facts, images, menu, record_file};
 use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::{Digest, Shortfall, shortfalls};
-use crate::initramfs::plan::{self, Request, Which};
-use crate::linux::state::rules;
+use crate::initramfs::machine::{RulesState, UnifiedSign};
+use crate::initramfs::plan::{self, InstallRefusal, Request, Which, all_signs};
 use crate::linux::sysfs::root::Root;
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, Severity, Subject, id};
 
-/// How the claim stands in the initramfs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The state of the claim in the initramfs.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InitramfsStatus {
-    /// Who makes the images, or why that cannot be said.
-    pub builder: Result<Builder, String>,
-    /// Whether an installation was cut off.
+    /// The builder of the images.
+    pub builder: Result<Builder, InstallRefusal>,
+    /// True if an installation was cut off.
     pub cut_off: bool,
-    /// Why what was written down of an installation cannot be read, if that is so.
-    pub record_problem: Option<String>,
+    /// The finding on a record that cannot be read.
+    pub record_problem: Option<Finding>,
     /// The builder's files.
     pub files: Vec<OwnFileStatus>,
     /// The images of all kernels.
     pub images: Vec<ImageStatus>,
-    /// Why the image of the kernel that runs is not among them.
-    pub running_problem: Option<String>,
-    /// What in the rules means nothing, and so claims nothing from any image.
-    pub rules_problems: Vec<Finding>,
-    /// What speaks for unified kernel images, which are not looked into.
-    pub unified: Vec<String>,
+    /// The reason for which the image of the running kernel is not among them.
+    pub running_problem: Option<InstallRefusal>,
+    /// The rules.
+    pub rules: RulesState,
+    /// The signs of unified kernel images, which are not verified.
+    pub unified: Vec<UnifiedSign>,
 }
 
-/// How a file of ours is.
+/// A file of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OwnFileStatus {
-    /// Which.
+    /// Its path.
     pub path: PathBuf,
-    /// How.
+    /// Its state.
     pub state: FileState,
 }
 
-/// How a file of ours is.
+/// The state of a file of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileState {
@@ -57,18 +57,18 @@ pub enum FileState {
     Missing,
 }
 
-/// How an image is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The state of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageStatus {
-    /// For which kernel.
+    /// Its kernel.
     pub kernel: String,
-    /// Whether that kernel runs.
+    /// True if that kernel runs.
     pub running: bool,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// What it lacks, or why it cannot be looked into.
-    pub shortfalls: Result<Vec<Shortfall>, String>,
-    /// What the boot loader boots in its place, if somebody copies it for that and it is another one.
+    /// Its shortfalls, or the finding on an image that cannot be read.
+    pub shortfalls: Result<Vec<Shortfall>, Finding>,
+    /// The copies that the boot loader boots in its place, if they are not the same.
     pub other_copies: Vec<PathBuf>,
     /// The image from before, if it is there.
     pub kept: Option<PathBuf>,
@@ -77,7 +77,7 @@ pub struct ImageStatus {
 }
 
 impl InitramfsStatus {
-    /// Whether there is nothing of reseat.
+    /// Returns true if there is nothing of reseat.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         let without = |image: &ImageStatus| matches!(image.shortfalls.as_deref(), Ok([Shortfall::NoClaim]));
@@ -87,7 +87,7 @@ impl InitramfsStatus {
             && self.images.iter().all(without)
     }
 
-    /// Whether the files are there and the image of the running kernel, or where that is not known every image, has all that
+    /// Returns true if the files are there and the image of the running kernel, or where that is not known every image, has all that
     /// it is to have, and all rules say something.
     #[must_use]
     pub fn is_in_order(&self) -> bool {
@@ -98,11 +98,86 @@ impl InitramfsStatus {
             counting.all(|image| image.shortfalls.as_ref().is_ok_and(Vec::is_empty) && image.other_copies.is_empty());
         let files = self.files.iter().all(|file| file.state == FileState::Present);
         let known = self.builder.is_ok() && !self.cut_off && self.record_problem.is_none();
-        known && files && some && whole && self.rules_problems.is_empty()
+        known && files && some && whole && !matches!(self.rules, RulesState::Invalid(_))
+    }
+
+    /// The findings on the machine, but for those on its images.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let builder = self.builder.as_ref().err().map(as_warning);
+        let cut_off = Finding::warning(id::INSTALLATION_CUT_OFF, Subject::machine()).remedy(id::INSTALL_OR_REMOVE);
+        let cut_off = self.cut_off.then_some(cut_off);
+        let rules = match &self.rules {
+            RulesState::Invalid(findings) => findings.as_slice(),
+            RulesState::Valid | RulesState::Missing(_) => &[],
+        };
+        let mut findings: Vec<_> = builder.into_iter().chain(cut_off).collect();
+        findings.extend(self.record_problem.clone());
+        findings.extend(self.files.iter().filter_map(OwnFileStatus::finding));
+        findings.extend(self.running_problem.as_ref().map(as_warning));
+        findings.extend_from_slice(rules);
+        findings.extend(self.unverified());
+        findings
+    }
+
+    fn unverified(&self) -> Option<Finding> {
+        let finding = || {
+            Finding::warning(id::UNIFIED_IMAGES_UNVERIFIED, Subject::machine())
+                .with("signs", all_signs(&self.unified))
+                .remedy(id::SEE_REPORT)
+        };
+        (!self.unified.is_empty()).then(finding)
     }
 }
 
-/// Looks at everything.
+/// Nothing was asked for that could be refused.
+fn as_warning(refusal: &InstallRefusal) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        ..refusal.finding()
+    }
+}
+
+impl OwnFileStatus {
+    /// The finding on a file that is not as this version brings it.
+    #[must_use]
+    pub fn finding(&self) -> Option<Finding> {
+        let warning = |id| Finding::warning(id, Subject::file(&self.path));
+        match self.state {
+            FileState::Present => None,
+            FileState::OtherVersion => Some(warning(id::BUILDER_FILE_OF_OTHER_VERSION).remedy(id::INSTALL_AGAIN)),
+            FileState::Changed => Some(warning(id::BUILDER_FILE_CHANGED)),
+            FileState::Missing => Some(warning(id::BUILDER_FILE_MISSING)),
+        }
+    }
+}
+
+impl ImageStatus {
+    /// The findings on the image.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Finding> {
+        let copies = self.other_copies.iter();
+        let copies = copies.map(|copy| menu::outdated_copy(copy, &self.kernel));
+        match &self.shortfalls {
+            Err(unreadable) => [unreadable.clone()].into_iter().chain(copies).collect(),
+            Ok(shortfalls) => shortfalls.iter().map(|one| self.shortfall(one)).chain(copies).collect(),
+        }
+    }
+
+    /// Without a kernel that is named, an installation is for the one that runs.
+    fn shortfall(&self, shortfall: &Shortfall) -> Finding {
+        let finding = shortfall.finding(&self.path, &self.kernel);
+        match (shortfall, self.running) {
+            (Shortfall::NoClaim, true) => finding.remedy(id::ADD_TO_IMAGE),
+            (Shortfall::NoClaim, false) => finding.remedy(id::ADD_TO_IMAGE_OF_KERNEL),
+            (stale, true) if stale.is_stale() => finding.remedy(id::REBUILD_IMAGE),
+            (stale, false) if stale.is_stale() => finding.remedy(id::REBUILD_IMAGE_OF_KERNEL),
+            _ => finding,
+        }
+    }
+}
+
+/// Gathers the state of everything.
 ///
 /// # Errors
 /// When the file with what was written down of an installation cannot be read.
@@ -111,7 +186,7 @@ pub fn status(root: &Root) -> Result<InitramfsStatus, InitramfsError> {
     let facts = facts::gather(root, &request);
     let (record, record_problem) = match record_file::read(root) {
         Ok(record) => (record, None),
-        Err(error @ InitramfsError::Record { .. }) => (None, Some(error.to_string())),
+        Err(error @ InitramfsError::Record { .. }) => (None, Some(error.finding())),
         Err(error) => return Err(error),
     };
     let builder = record.as_ref().map(|record| record.builder);
@@ -139,7 +214,8 @@ pub fn status(root: &Root) -> Result<InitramfsStatus, InitramfsError> {
             kernel: kernel.version.clone(),
             running: facts.running.as_deref() == Some(kernel.version.as_str()),
             path: image.path.clone(),
-            shortfalls: lacks(root, builder.as_ref().ok().copied(), &kernel.version, &image.path),
+            shortfalls: lacks(root, builder.as_ref().ok().copied(), &kernel.version, &image.path)
+                .map_err(|error| error.warning()),
             other_copies: menu::other_copies(root, &image.path),
             kept: known.and_then(|known| there(&known.kept)),
             entry: known.and_then(|known| there(known.entry.as_ref()?)),
@@ -150,23 +226,22 @@ pub fn status(root: &Root) -> Result<InitramfsStatus, InitramfsError> {
     let is_elsewhere = facts.deployed.is_some() || !facts.unified.is_empty() || builder.is_err();
     let not_found = plan::choose(&facts, &Which::Running).err().filter(|_| !is_elsewhere);
     Ok(InitramfsStatus {
-        rules_problems: rules::invalid(root),
-        running_problem: not_found.map(|refusal| refusal.to_string()),
-        builder: builder.map_err(|refusal| refusal.to_string()),
+        running_problem: not_found,
+        builder,
         cut_off: record.is_some_and(|record| !record.complete),
         record_problem,
         files,
         images,
+        rules: facts.rules,
         unified: facts.unified,
     })
 }
 
-fn lacks(root: &Root, builder: Option<Builder>, kernel: &str, image: &Path) -> Result<Vec<Shortfall>, String> {
-    let contents = images::look_into(root, &root.path(image)).map_err(|error| error.to_string())?;
+fn lacks(root: &Root, builder: Option<Builder>, kernel: &str, image: &Path) -> Result<Vec<Shortfall>, InitramfsError> {
+    let contents = images::look_into(root, &root.path(image))?;
     // Whoever made this one says how a claim runs in it.
-    let Some(builder) = contents.made_by().or(builder) else {
-        return Err("it is not known who has made it".to_owned());
-    };
-    let wanted = wanted(root, builder, kernel).map_err(|error| error.to_string())?;
+    let builder = contents.made_by().or(builder);
+    let builder = builder.ok_or_else(|| InitramfsError::BuilderUnknown { path: image.to_owned() })?;
+    let wanted = wanted(root, builder, kernel)?;
     Ok(shortfalls(&contents, &wanted))
 }

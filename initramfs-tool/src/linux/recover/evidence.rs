@@ -190,6 +190,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::linux::process::child::Lost;
     use crate::model::usage::Usage;
     use crate::records::evidence::{Collected, Users, fixture};
     use crate::recovery::LadderStep;
@@ -263,7 +264,7 @@ mod tests {
         let mut ask = |_: &Task, limit| {
             limits.push(limit);
             std::thread::sleep(limit);
-            Err(WorkerError::Gone("it has ended".to_owned()))
+            Err(WorkerError::Gone(Lost::Closed))
         };
         recorder.read(&mut ask, When::Before);
         let moment = &recorder.bundle.moments[0];

@@ -1,36 +1,33 @@
-//! The worker, and whoever waits for it.
+//! The worker, and its supervisor.
 //!
-//! A worker is the same program in a process of its own: it reads a task a line, and answers each with a line. What
-//! blocks in the kernel blocks the worker; it is left behind then, and the next task gets another one.
+//! A worker does one task after the other. One that blocks in the kernel is left behind, and the next task gets another
+//! worker.
+//!
+//! In the frames, tasks and answers are text in JSON: they hold parts of baselines and evidence, whose JSON has attributes that
+//! postcard cannot read back.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::io;
 use std::time::{Duration, Instant};
-use std::{env, thread};
 
 use reseat_core::recovery::Observation;
 
 use super::remove::CardRoot;
 use super::trouble::Stop;
 use super::{collect, examine, isolate, operate, survey, vfio_registers};
+use crate::linux::process::child::{Child, Lost};
+use crate::linux::process::serve::{Job, Line};
 use crate::linux::survey::vbios;
 use crate::linux::sysfs::root::Root;
 use crate::recovery::{Task, TaskAnswer};
 
-/// Does the tasks on standard input, one after the other, until there are no more.
-///
-/// # Errors
-/// When a task cannot be read, or nobody takes an answer.
-pub fn serve(root: &Root) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    for line in io::stdin().lock().lines() {
-        let task: Task = serde_json::from_str(&line?)?;
-        let mut answer = serde_json::to_vec(&perform(root, &task))?;
-        answer.push(b'\n');
-        output.write_all(&answer)?;
-        output.flush()?;
+/// Gets [`Task`]s, and has an [`Answer`] to each.
+pub(crate) const JOB: Job = Job::new("recover", serve);
+
+fn serve(root: &Root, line: &mut Line) -> io::Result<()> {
+    while let Some(task) = line.question::<String>()? {
+        let answer = perform(root, &serde_json::from_str(&task)?);
+        line.answer(serde_json::to_string(&answer)?)?;
     }
     Ok(())
 }
@@ -76,29 +73,32 @@ fn perform(root: &Root, task: &Task) -> TaskAnswer {
     }
 }
 
-/// Why a task has no answer.
+/// The reason why a task has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WorkerError {
     /// It was not done in time; whether it is done yet is not known.
-    #[error("it does not come back from the kernel")]
+    #[error("{}", Lost::Blocked)]
     Blocked,
     /// The worker could not be started, or has ended.
     #[error("its worker: {0}")]
-    Gone(String),
+    Gone(Lost),
+}
+
+impl From<Lost> for WorkerError {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Blocked => Self::Blocked,
+            lost => Self::Gone(lost),
+        }
+    }
 }
 
 /// Has tasks done by workers.
 pub(super) struct Workers<'a> {
     root: &'a Root,
-    worker: Option<Worker>,
+    worker: Option<Child>,
     /// The lock of the reset domain, which every worker holds as well: one that outlives us still works in it.
     lock: Option<File>,
-}
-
-struct Worker {
-    child: Child,
-    input: ChildStdin,
-    answers: Receiver<io::Result<String>>,
 }
 
 impl<'a> Workers<'a> {
@@ -110,7 +110,7 @@ impl<'a> Workers<'a> {
         }
     }
 
-    /// From now on, workers hold this lock. It is released when nobody of them is left.
+    /// From now on, workers hold this lock. It is released when none of them is left.
     pub(super) fn hold(&mut self, lock: File) {
         self.lock = Some(lock);
         self.worker = None;
@@ -121,62 +121,17 @@ impl<'a> Workers<'a> {
         let deadline = Instant::now() + limit;
         let mut worker = match self.worker.take() {
             Some(worker) => worker,
-            None => {
-                Worker::start(self.root, self.lock.as_ref()).map_err(|error| WorkerError::Gone(error.to_string()))?
-            }
+            None => Child::start_to_be_asked(&JOB, self.root, self.lock.as_ref()).map_err(Lost::NotStarted)?,
         };
-        let gone = |error: io::Error| WorkerError::Gone(error.to_string());
-        let mut line = serde_json::to_vec(task).map_err(|error| WorkerError::Gone(error.to_string()))?;
-        line.push(b'\n');
-        worker.input.write_all(&line).map_err(gone)?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        match worker.answers.recv_timeout(left) {
-            Ok(line) => {
-                let answer = serde_json::from_str(&line.map_err(gone)?);
-                let answer =
-                    answer.map_err(|error| WorkerError::Gone(format!("it answered what makes no sense: {error}")))?;
-                self.worker = Some(worker);
-                Ok(answer)
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                // It takes effect when the kernel lets go of it, and there is nobody to wait for that.
-                worker.child.kill().ok();
-                Err(WorkerError::Blocked)
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                let status = worker.child.try_wait().ok().flatten();
-                let how = status.map_or_else(|| "it has ended".to_owned(), |status| status.to_string());
-                Err(WorkerError::Gone(how))
-            }
-        }
+        let task = serde_json::to_string(task).map_err(unreadable)?;
+        worker.ask(&task, deadline)?;
+        let answer: String = worker.answer(deadline)?;
+        let answer = serde_json::from_str(&answer).map_err(unreadable)?;
+        self.worker = Some(worker);
+        Ok(answer)
     }
 }
 
-impl Worker {
-    fn start(root: &Root, lock: Option<&File>) -> io::Result<Self> {
-        // It has nothing to say there, and what is open is held.
-        let held = match lock {
-            Some(lock) => Stdio::from(lock.try_clone()?),
-            None => Stdio::null(),
-        };
-        let mut child = Command::new(env::current_exe()?)
-            .arg(super::WORKER_COMMAND)
-            .arg(root.as_path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(held)
-            .spawn()?;
-        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(io::Error::other("it has no pipes"));
-        };
-        let (sender, answers) = mpsc::channel();
-        thread::Builder::new().spawn(move || {
-            for line in BufReader::new(output).lines() {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        })?;
-        Ok(Self { child, input, answers })
-    }
+fn unreadable(error: serde_json::Error) -> Lost {
+    Lost::Damaged(error.into())
 }

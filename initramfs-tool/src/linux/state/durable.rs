@@ -194,7 +194,7 @@ mod tests {
         Locked::wait(&directory.join("reseat")).unwrap()
     }
 
-    fn records(directory: &Locked) -> checked_lines::Content<String> {
+    fn records(directory: &Locked) -> checked_lines::CheckedLines<String> {
         checked_lines::decode(&read(&directory.path.join(NAME)).unwrap().unwrap())
     }
 

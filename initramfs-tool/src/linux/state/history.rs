@@ -3,7 +3,7 @@
 use super::durable;
 use super::durable::{DurableError, Locked};
 use crate::linux::sysfs::root::Root;
-use crate::records::checked_lines::{self, Content};
+use crate::records::checked_lines::{self, CheckedLines};
 use crate::records::history::HistoryEntry;
 
 /// Where what outlives a boot is.
@@ -14,7 +14,7 @@ const NAME: &str = "history.jsonl";
 ///
 /// # Errors
 /// When it is there and cannot be read.
-pub fn read(root: &Root) -> Result<Content<HistoryEntry>, DurableError> {
+pub fn read(root: &Root) -> Result<CheckedLines<HistoryEntry>, DurableError> {
     let bytes = durable::read(&root.path(STATE_DIRECTORY).join(NAME))?;
     Ok(checked_lines::decode(&bytes.unwrap_or_default()))
 }
@@ -41,7 +41,7 @@ mod tests {
         entry
     }
 
-    fn durations(content: &Content<HistoryEntry>) -> Vec<u64> {
+    fn durations(content: &CheckedLines<HistoryEntry>) -> Vec<u64> {
         content.records.iter().map(|entry| entry.duration_ms).collect()
     }
 

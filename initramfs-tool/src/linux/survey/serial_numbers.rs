@@ -3,9 +3,8 @@
 //! Only the function itself knows its number, and a read of configuration space can block for as long as a reset that
 //! somebody else does: so a process of its own asks, the same program, and what it has not said in time is not known.
 
-use std::ffi::OsString;
-use std::io::{self, Write};
 use std::time::Duration;
+use std::{fmt, io};
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::StandardId;
@@ -13,22 +12,52 @@ use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
 use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
 use reseat_core::capability::walk::{Walk, WalkEnd};
 use reseat_core::header::{CapabilityPointer, is_gpu};
+use reseat_core::presence::Readiness;
+use serde::{Deserialize, Serialize};
 
 use super::admission::admission;
-use crate::linux::process::program;
+use crate::linux::process::child::{Lost, consult};
+use crate::linux::process::serve::{Job, Line};
+use crate::linux::sysfs::attributes::{self, FileError};
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
-use crate::linux::sysfs::{attributes, slots};
+use crate::linux::sysfs::slots;
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::inventory::{Gpu, Serial};
 
-/// What the process is started with, before the root and the functions to ask, and nobody else.
-pub const SERIALS_COMMAND: &str = "read-serial-numbers";
+/// Gets functions, and answers for each in turn.
+pub(crate) const JOB: Job = Job::new("read-serial-numbers", say_serial_numbers);
 
 /// A function answers within microseconds; a boot has better to do than to wait for one that is being reset.
 const LIMIT: Duration = Duration::from_secs(2);
 
-type Said = (FunctionAddress, Result<Option<SerialNumber>, String>);
+type Said = (FunctionAddress, Result<Option<SerialNumber>, NoNumber>);
+
+/// The reason why a serial number is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+enum NoNumber {
+    /// No child could ask the function.
+    #[error("no child could ask it: {0}")]
+    NotAsked(String),
+    /// The child has not answered for this function.
+    #[error("it has not answered within {} s", LIMIT.as_secs())]
+    NoAnswer,
+    /// A read would wake the function.
+    #[error("it is asleep ({0})")]
+    Asleep(String),
+    /// A read would wake a port above it.
+    #[error("{0} above it is asleep ({1})")]
+    PortAsleep(FunctionAddress, String),
+    /// A read would not come to the function.
+    #[error("{0}")]
+    NotReached(Readiness),
+    /// A file of the kernel's cannot be read.
+    #[error("{0}")]
+    File(String),
+    /// The function's lists cannot be read to their end, or have no place for a number.
+    #[error("{0}")]
+    Lists(String),
+}
 
 /// The serial number of each GPU, or why it is not known, by the function that is asked.
 pub(crate) fn of_gpus(root: &Root, gpus: &[Gpu]) -> Vec<(FunctionAddress, Serial)> {
@@ -53,19 +82,25 @@ fn asked(gpu: &Gpu) -> Option<FunctionAddress> {
 /// The serial number of each of `functions`, or why it is not known.
 fn read(root: &Root, functions: Vec<FunctionAddress>) -> Vec<(FunctionAddress, Serial)> {
     let mut said = Vec::new();
-    let why = match functions.is_empty() {
+    let asked = match functions.is_empty() {
         true => Ok(()),
-        false => ask(root, &functions, &mut said),
+        false => consult(&JOB, root, &functions, LIMIT, &mut |one: Said| said.push(one)),
     };
-    let why = why.map_or_else(
-        |error| format!("nobody could ask it: {error}"),
-        |()| format!("it has not answered within {} s", LIMIT.as_secs()),
-    );
-    let known = |function: FunctionAddress| match said.iter().find(|(address, _)| *address == function) {
-        Some((_, Ok(Some(SerialNumber(0)) | None))) => Serial::None,
-        Some((_, Ok(Some(number)))) => Serial::Number(*number),
-        Some((_, Err(problem))) => Serial::Unreadable(unreadable(function, problem)),
-        None => Serial::Unreadable(unreadable(function, &why)),
+    let unanswered = match asked {
+        Ok(()) | Err(Lost::Blocked) => NoNumber::NoAnswer,
+        Err(lost) => NoNumber::NotAsked(lost.to_string()),
+    };
+    let known = |function: FunctionAddress| {
+        let unread = |why: &NoNumber| {
+            let finding = Finding::error(id::SERIAL_NUMBER_UNREADABLE, Subject::function(function));
+            Serial::Unreadable(finding.with("cause", why))
+        };
+        match said.iter().find(|(address, _)| *address == function) {
+            Some((_, Ok(Some(SerialNumber(0)) | None))) => Serial::None,
+            Some((_, Ok(Some(number)))) => Serial::Number(*number),
+            Some((_, Err(why))) => unread(why),
+            None => unread(&unanswered),
+        }
     };
     functions
         .into_iter()
@@ -73,49 +108,30 @@ fn read(root: &Root, functions: Vec<FunctionAddress>) -> Vec<(FunctionAddress, S
         .collect()
 }
 
-fn unreadable(function: FunctionAddress, cause: &str) -> Finding {
-    Finding::error(id::SERIAL_NUMBER_UNREADABLE, Subject::function(function)).with("cause", cause)
+fn say_serial_numbers(root: &Root, line: &mut Line) -> io::Result<()> {
+    let functions: Vec<FunctionAddress> = line.only_question()?;
+    functions
+        .into_iter()
+        .try_for_each(|function| line.answer::<Said>((function, number_of(root, function))))
 }
 
-fn ask(root: &Root, functions: &[FunctionAddress], said: &mut Vec<Said>) -> io::Result<()> {
-    let mut arguments = vec![OsString::from(SERIALS_COMMAND), root.as_path().into()];
-    arguments.extend(functions.iter().map(|function| function.to_string().into()));
-    let heard = program::ask_self(&arguments, LIMIT)?;
-    let lines = heard.said.split(|byte| *byte == b'\n');
-    said.extend(lines.map_while(|line| serde_json::from_slice::<Said>(line).ok()));
-    Ok(())
-}
-
-/// Asks `functions` in this very process, and says on standard output what each answers.
-///
-/// # Errors
-/// When nobody listens.
-pub fn say_serial_numbers(root: &Root, functions: &[FunctionAddress]) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    for function in functions {
-        let one: Said = (*function, number_of(root, *function));
-        writeln!(output, "{}", serde_json::to_string(&one)?)?;
-        output.flush()?;
-    }
-    Ok(())
-}
-
-fn number_of(root: &Root, function: FunctionAddress) -> Result<Option<SerialNumber>, String> {
+fn number_of(root: &Root, function: FunctionAddress) -> Result<Option<SerialNumber>, NoNumber> {
+    let unread = |error: &dyn fmt::Display| NoNumber::Lists(error.to_string());
     may_be_read(root, function)?;
-    let mut config = ConfigFile::open(root, function).map_err(|error| error.to_string())?;
+    let mut config = ConfigFile::open(root, function).map_err(|error| NoNumber::File(error.to_string()))?;
     // One that does not answer reads all-ones, which is no pointer.
-    let pointer = CapabilityPointer::read(&mut config).map_err(|error| error.to_string())?;
+    let pointer = CapabilityPointer::read(&mut config).map_err(|error| unread(&error))?;
     let extended = match ExtendedSpace::search(&mut config, pointer.unwrap_or(CapabilityPointer::None)) {
         Ok(extended) => extended,
         Err(NoExtendedSpace::NotReadable(_)) if pointer.is_some_and(|it| is_conventional(&mut config, it)) => {
             return Ok(None);
         }
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(unread(&error)),
     };
     match DeviceSerialNumber::search(&mut config, extended) {
-        Ok(Some(mut found)) => found.number().map(Some).map_err(|error| error.to_string()),
+        Ok(Some(mut found)) => found.number().map(Some).map_err(|error| unread(&error)),
         Ok(None) => Ok(None),
-        Err(end) => Err(format!("its extended list is {end}")),
+        Err(end) => Err(NoNumber::Lists(format!("its extended list is {end}"))),
     }
 }
 
@@ -129,15 +145,15 @@ fn is_conventional(config: &mut ConfigFile, pointer: CapabilityPointer) -> bool 
 
 /// Whether a read wakes nobody and comes to a function, or why not. Below a port that sleeps, the kernel wakes that first;
 /// whoever let it sleep may not want that.
-fn may_be_read(root: &Root, function: FunctionAddress) -> Result<(), String> {
-    let mut ports = slots::way_to(root, function).map_err(|error| error.to_string())?;
+fn may_be_read(root: &Root, function: FunctionAddress) -> Result<(), NoNumber> {
+    let file = |error: FileError| NoNumber::File(error.to_string());
+    let mut ports = slots::way_to(root, function).map_err(file)?;
     ports.pop();
     let is_asleep = |at: FunctionAddress, states: &[&str]| {
-        let state = attributes::read_if_there(&root.function(at).join("power_state"));
-        let state = state.map_err(|error| error.to_string())?;
+        let state = attributes::read_if_there(&root.function(at).join("power_state")).map_err(file)?;
         match state.filter(|state| states.contains(&state.as_str())) {
-            Some(state) if at == function => Err(format!("it is asleep ({state})")),
-            Some(state) => Err(format!("{at} above it is asleep ({state})")),
+            Some(state) if at == function => Err(NoNumber::Asleep(state)),
+            Some(state) => Err(NoNumber::PortAsleep(at, state)),
             None => Ok(()),
         }
     };
@@ -146,7 +162,5 @@ fn may_be_read(root: &Root, function: FunctionAddress) -> Result<(), String> {
     ports
         .iter()
         .try_for_each(|port| is_asleep(*port, &["D3hot", "D3cold"]))?;
-    admission(root, &ports)
-        .map(drop)
-        .map_err(|readiness| readiness.to_string())
+    admission(root, &ports).map(drop).map_err(NoNumber::NotReached)
 }

@@ -19,17 +19,22 @@ mod devices;
 mod group;
 mod processes;
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::cell::RefCell;
+use std::io;
 use std::time::Duration;
 
 use reseat_core::address::FunctionAddress;
+use serde::{Deserialize, Serialize};
 
+use crate::linux::process::child::{Lost, consult};
+use crate::linux::process::serve::{Job, Line};
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::usage::{Holds, Seen, Usage};
+
+/// Gets functions, and answers who uses them.
+pub(crate) const JOB: Job = Job::new("find-users", search);
 
 /// A process that hangs in the kernel can hold up whoever looks at its memory, and a file system whose server is gone
 /// whoever looks at its files.
@@ -40,48 +45,86 @@ const LIMIT: Duration = Duration::from_secs(8);
 /// The initial PID namespace, `PROC_PID_INIT_INO` in the kernel's `include/linux/proc_ns.h`.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
-/// Who uses any of the functions: all of one GPU, as a rule. Comes back within 8 s.
+/// An answer of the child that searches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Said {
+    /// It looks at this process now.
+    At(u32),
+    /// It has come to the end.
+    Found(Usage),
+}
+
+/// Who uses any of the functions: all of one GPU, as a rule. A child searches, and is left behind after 8 s.
 ///
 /// A function that is not there is unknown use. Files that the calling process and its children hold count as well. What
 /// was so when it was looked at may be so no longer: a file can be passed on to a process that was looked at before. To be
 /// sure, take the functions off their drivers.
-pub fn of(root: &Root, functions: &[FunctionAddress]) -> Usage {
-    within(LIMIT, root, functions)
+pub(crate) fn of(root: &Root, functions: &[FunctionAddress]) -> Usage {
+    if cfg!(test) {
+        // The program of the unit tests is not one that a child could run.
+        return Search { root, at: &|_| {} }.run(functions);
+    }
+    let mut heard = Heard::default();
+    let end = consult(&JOB, root, &functions, LIMIT, &mut |said| heard.hear(said));
+    heard.usage(&end, LIMIT)
 }
 
-fn within(limit: Duration, root: &Root, functions: &[FunctionAddress]) -> Usage {
-    let at = Arc::new(AtomicU32::new(0));
-    let (sender, receiver) = mpsc::channel();
-    let search = Search {
-        root: root.clone(),
-        at: Arc::clone(&at),
-    };
-    let functions = functions.to_owned();
-    // A thread that hangs is left behind; nothing it does changes anything.
-    let spawned = thread::Builder::new().spawn(move || sender.send(search.run(&functions)).ok());
-    if let Err(error) = spawned {
-        let obstacle = Finding::error(id::USERS_NOT_SEARCHED, Subject::machine()).with("cause", error);
-        return Usage::Unknown(vec![obstacle]);
+/// What was heard of a search.
+#[derive(Debug, Default)]
+struct Heard {
+    at: u32,
+    found: Option<Usage>,
+}
+
+impl Heard {
+    fn hear(&mut self, said: Said) {
+        match said {
+            Said::At(process) => self.at = process,
+            Said::Found(usage) => self.found = Some(usage),
+        }
     }
-    receiver.recv_timeout(limit).unwrap_or_else(|_| {
-        let at = at.load(Ordering::Relaxed);
-        let obstacle = Finding::error(id::USER_SEARCH_TIMED_OUT, Subject::machine());
-        Usage::Unknown(vec![obstacle.with("limit_ms", limit.as_millis()).with("pid", at)])
-    })
+
+    fn usage(self, end: &Result<(), Lost>, limit: Duration) -> Usage {
+        let at = self.at;
+        let about = |id| Finding::error(id, Subject::machine());
+        let obstacle = match (self.found, end) {
+            (Some(usage), Ok(())) => return usage,
+            (_, Err(Lost::NotStarted(error))) => about(id::USERS_NOT_SEARCHED).with("cause", error),
+            (_, Err(Lost::Blocked)) => about(id::USER_SEARCH_TIMED_OUT)
+                .with("limit_ms", limit.as_millis())
+                .with("pid", at),
+            (_, Err(lost)) => about(id::USER_SEARCH_LOST).with("pid", at).with("cause", lost),
+            (None, Ok(())) => about(id::USER_SEARCH_LOST)
+                .with("pid", at)
+                .with("cause", "it ended without a result"),
+        };
+        Usage::Unknown(vec![obstacle])
+    }
+}
+
+fn search(root: &Root, line: &mut Line) -> io::Result<()> {
+    let functions: Vec<FunctionAddress> = line.only_question()?;
+    let line = RefCell::new(line);
+    // A supervisor that does not listen any more has no use for the rest either, which changes nothing.
+    let at = |process| {
+        line.borrow_mut().answer(Said::At(process)).ok();
+    };
+    let usage = Search { root, at: &at }.run(&functions);
+    line.borrow_mut().answer(Said::Found(usage))
 }
 
 /// One search.
-struct Search {
-    root: Root,
-    /// The process that is looked at.
-    at: Arc<AtomicU32>,
+struct Search<'a> {
+    root: &'a Root,
+    /// Called with each process before the search looks at it.
+    at: &'a dyn Fn(u32),
 }
 
-impl Search {
+impl Search<'_> {
     fn run(&self, functions: &[FunctionAddress]) -> Usage {
         let mut seen = Seen::default();
-        let watch = devices::of(&self.root, functions, &mut seen);
-        seen.obstacles.extend(hidden_processes(&self.root));
+        let watch = devices::of(self.root, functions, &mut seen);
+        seen.obstacles.extend(hidden_processes(self.root));
         self.search_processes(&watch, Holds::Open, &mut seen);
         // Memory comes second: only there can a process that hangs hold up the search.
         if seen.users.is_empty() {
@@ -89,7 +132,7 @@ impl Search {
         }
         // And this last: for a moment nobody else could open the group.
         if seen.users.is_empty() {
-            group::search(&self.root, functions, &mut seen);
+            group::search(self.root, functions, &mut seen);
         }
         seen.into()
     }

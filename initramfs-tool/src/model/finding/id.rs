@@ -21,12 +21,14 @@ use findings;
 
 mod claim;
 mod command;
+mod decode;
 mod initramfs;
 mod machine;
 mod recovery;
 
 pub use claim::*;
 pub use command::*;
+pub use decode::*;
 pub use initramfs::*;
 pub use machine::*;
 pub use recovery::*;
@@ -34,7 +36,14 @@ pub use recovery::*;
 use super::{Id, Remedy};
 
 /// Every id, by area.
-pub const ALL: &[&[Id]] = &[command::IDS, machine::IDS, claim::IDS, recovery::IDS, initramfs::IDS];
+pub const ALL: &[&[Id]] = &[
+    command::IDS,
+    machine::IDS,
+    claim::IDS,
+    recovery::IDS,
+    initramfs::IDS,
+    decode::IDS,
+];
 
 /// Every way out, by area.
 pub const REMEDIES: &[&[Remedy]] = &[
@@ -43,4 +52,5 @@ pub const REMEDIES: &[&[Remedy]] = &[
     claim::WAYS,
     recovery::WAYS,
     initramfs::WAYS,
+    decode::WAYS,
 ];

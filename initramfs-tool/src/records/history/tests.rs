@@ -151,5 +151,8 @@ fn an_entry_of_another_schema_is_no_entry() {
     let other: Value = serde_json::from_str(&frozen).unwrap();
     let content = checked_lines::decode::<HistoryEntry>(checked_lines::encode(&other).unwrap().as_bytes());
     assert_eq!(content.records, []);
-    assert!(content.damaged[0].cause.contains("reseat.history/3"), "{content:?}");
+    assert!(
+        content.damaged[0].cause.to_string().contains("reseat.history/3"),
+        "{content:?}"
+    );
 }

@@ -23,7 +23,7 @@ pub(super) const ROWS: &[Rows] = &[
         "",
         "device_capabilities",
         &[
-            ("MaxPayload ", Payload, "max_payload_size_supported"),
+            ("MaxPayload ", Payload, "max_payload_size_supported_bytes"),
             ("ExtTag", Flag, "extended_tag"),
             ("RBE", Flag, "role_based_error_reporting"),
             ("FLReset", Flag, "function_level_reset"),
@@ -45,8 +45,8 @@ pub(super) const ROWS: &[Rows] = &[
             ("AuxPwr", Flag, "aux_power"),
             ("NoSnoop", Flag, "no_snoop"),
             ("FLReset", Flag, "initiate_flr"),
-            ("MaxPayload ", Payload, "max_payload_size"),
-            ("MaxReadReq ", Payload, "max_read_request_size"),
+            ("MaxPayload ", Payload, "max_payload_size_bytes"),
+            ("MaxReadReq ", Payload, "max_read_request_size_bytes"),
         ],
     ),
     Rows(
@@ -70,7 +70,7 @@ pub(super) const ROWS: &[Rows] = &[
         "link_capabilities",
         &[
             ("Port #", Number, "port_number"),
-            ("Speed ", Speed, "max_speed"),
+            ("Speed ", Speed, "max_speed_gt_s"),
             ("Width x", Number, "max_width"),
             ("ASPM ", Aspm, "aspm"),
             ("ClockPM", Flag, "clock_power_management"),
@@ -102,7 +102,7 @@ pub(super) const ROWS: &[Rows] = &[
         "",
         "link_status",
         &[
-            ("Speed ", Speed, "speed"),
+            ("Speed ", Speed, "speed_gt_s"),
             ("Width x", Number, "width"),
             ("Train", Flag, "link_training"),
             ("SlotClk", Flag, "slot_clock"),
@@ -249,7 +249,7 @@ pub(super) const ROWS: &[Rows] = &[
         "",
         "link_capabilities_2",
         &[
-            ("Supported Link Speeds: ", TopSpeed, "speeds"),
+            ("Supported Link Speeds: ", TopSpeed, "speeds_gt_s"),
             ("Crosslink", Flag, "crosslink"),
             ("Retimer", Flag, "retimer_presence_detect"),
             ("2Retimers", Flag, "two_retimers_presence_detect"),
@@ -262,7 +262,7 @@ pub(super) const ROWS: &[Rows] = &[
         "",
         "link_control_2",
         &[
-            ("Target Link Speed: ", TargetSpeed, "target_speed"),
+            ("Target Link Speed: ", TargetSpeed, "target_speed_gt_s"),
             ("EnterCompliance", Flag, "enter_compliance"),
             ("SpeedDis", Flag, "autonomous_speed_disable"),
         ],
@@ -286,7 +286,7 @@ pub(super) const ROWS: &[Rows] = &[
 ];
 
 const INDICATORS: &[(&str, &str)] = &[
-    ("Unknown", "reserved 0"),
+    ("Unknown", "reserved-0"),
     ("On", "on"),
     ("Blink", "blink"),
     ("Off", "off"),

@@ -164,7 +164,7 @@ pub(super) const ROWS: &[Rows] = &[
         &[
             (
                 "Trigger:",
-                Code(&["disabled", "fatal", "non-fatal or fatal", "reserved 3"]),
+                Code(&["disabled", "fatal", "non-fatal-or-fatal", "reserved-3"]),
                 "trigger",
             ),
             ("Cmpl", Flag, "completion_unsupported_request"),
@@ -184,14 +184,14 @@ pub(super) const ROWS: &[Rows] = &[
             ("Trigger", Flag, "triggered"),
             (
                 "Reason:",
-                Code(&["uncorrectable error", "non-fatal message", "fatal message", "extension"]),
+                Code(&["uncorrectable-error", "non-fatal-message", "fatal-message", "extension"]),
                 "reason",
             ),
             ("INT", Flag, "interrupt"),
             ("RPBusy", Flag, "root_port_busy"),
             (
                 "TriggerExt:",
-                Code(&["RP PIO error", "software trigger", "reserved 2", "reserved 3"]),
+                Code(&["rp-pio-error", "software-trigger", "reserved-2", "reserved-3"]),
                 "reason_extension",
             ),
             ("RP PIO ErrPtr:", Hex, "rp_pio_first_error_pointer"),

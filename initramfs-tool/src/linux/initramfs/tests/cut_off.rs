@@ -104,7 +104,7 @@ fn the_image_from_before_stays_where_somebody_has_lost_the_other() {
     machine.install().unwrap();
     fs::remove_file(machine.root().path(IMAGE)).unwrap();
     let removed = machine.remove().unwrap();
-    assert!(removed.notes[0].contains("is not there"), "{removed:?}");
+    assert_eq!(ids_of(&removed.findings), [id::IMAGE_LOST]);
     assert_eq!(machine.read(&format!("{IMAGE}{KEPT_SUFFIX}")), original);
 }
 
@@ -126,4 +126,23 @@ fn what_was_kept_for_a_kernel_that_is_gone_goes_with_the_next_installation() {
         ["grub", "initrd.img-6.2", "initrd.img-6.2.before-reseat"]
     );
     assert_eq!(machine.read("/boot/grub/custom.cfg"), b"menuentry 'mine' {\n}");
+}
+
+#[test]
+fn whatever_an_installation_was_cut_off_at_it_is_taken_back() {
+    // As far as everything but the switch; the new image lies beside.
+    let machine = Machine::new();
+    let original = machine.read(IMAGE);
+    machine.install().unwrap();
+    let built = machine.read(IMAGE);
+    machine.write(IMAGE, &original);
+    machine.write(&format!("{IMAGE}.reseat-new"), &built);
+    let record = String::from_utf8(machine.read("/var/lib/reseat/initramfs/record.json")).unwrap();
+    let cut_off = record.replace("\"complete\": true", "\"complete\": false");
+    assert_ne!(record, cut_off);
+    machine.write("/var/lib/reseat/initramfs/record.json", cut_off);
+    assert!(initramfs_status(&machine.root()).unwrap().cut_off);
+    let removed = machine.remove().unwrap();
+    assert_eq!((removed.restored, removed.rebuilt), (Vec::new(), Vec::new()));
+    assert_eq!((machine.read(IMAGE), machine.boot().len()), (original, 1));
 }

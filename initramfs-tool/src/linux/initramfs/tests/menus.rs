@@ -58,8 +58,9 @@ fn a_copy_that_nobody_has_made_anew_is_said() {
     machine.write(copied, machine.read(IMAGE));
     let boots = format!("title A\ninitrd {}\n", copied.trim_start_matches("/efi"));
     machine.write(&format!("{ENTRIES}/a.conf"), boots);
-    let notes = machine.install().unwrap().notes;
-    assert!(notes.iter().any(|note| note.contains(copied)), "{notes:?}");
+    let is_outdated = |finding: &Finding| finding.id == id::BOOT_COPY_OUTDATED && finding.subject.name == copied;
+    let found = machine.install().unwrap().findings;
+    assert!(found.iter().any(is_outdated), "{found:?}");
     let status = initramfs_status(&machine.root()).unwrap();
     assert_eq!(status.images[0].other_copies, [Path::new(copied)]);
     assert!(!status.is_in_order());
@@ -69,8 +70,8 @@ fn a_copy_that_nobody_has_made_anew_is_said() {
         "/etc/initramfs/post-update.d/systemd-boot",
         &format!("cp \"$2\" {}", at(copied)),
     );
-    let notes = machine.install().unwrap().notes;
-    assert!(!notes.iter().any(|note| note.contains(copied)), "{notes:?}");
+    let found = machine.install().unwrap().findings;
+    assert!(!found.iter().any(is_outdated), "{found:?}");
     assert!(initramfs_status(&machine.root()).unwrap().is_in_order());
     machine.remove().unwrap();
     assert_eq!(machine.read(copied), machine.read(IMAGE));

@@ -1,7 +1,6 @@
 //! The files that processes hold, by /proc.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::{fs, io};
 
 use reseat_core::address::FunctionAddress;
@@ -20,7 +19,7 @@ struct Process<'a> {
     seen: &'a mut Seen,
 }
 
-impl Search {
+impl Search<'_> {
     /// Adds the processes that hold a file of the watched functions in this way, and those that cannot be looked at.
     pub(super) fn search_processes(&self, watch: &Watch, how: Holds, seen: &mut Seen) {
         let proc = self.root.path("/proc");
@@ -33,7 +32,7 @@ impl Search {
             }
         };
         for pid in processes {
-            self.at.store(pid, Ordering::Relaxed);
+            (self.at)(pid);
             let mut process = Process { pid, watch, how, seen };
             if let Err(error) = process.search(&proc)
                 && !is_gone(&error)

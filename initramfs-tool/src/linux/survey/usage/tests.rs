@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::ops::Deref;
 use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use super::*;
+use crate::linux::process::child::tests::{print, scripted};
 use crate::linux::test_root::{TestRoot, facts_of};
 use crate::model::usage::{DeviceKind, DeviceNumber, Interface, User, Watch, WatchedDevice};
 
@@ -252,26 +254,94 @@ fn a_function_that_is_not_there_is_unknown_use() {
 }
 
 #[test]
-fn a_search_that_hangs_is_unknown_and_says_where() {
+fn each_process_is_named_before_it_is_looked_at() {
     let machine = Machine::new();
-    // A pipe that nobody writes to: whoever reads it waits.
-    let pipe = machine.root().path("/proc/4242/comm");
-    fs::remove_file(&pipe).unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
-    machine.write(&format!("{GPU}/drm/card0/dev"), ZERO);
-    machine.link("/proc/4242/task/4242/fd/4", "/dev/zero");
-    let limit = Duration::from_millis(200);
-    let usage = within(limit, &machine.root(), &["0000:01:00.0".parse().unwrap()]);
-    assert!(matches!(usage, Usage::Unknown(_)), "{usage:?}");
-    let expected = "user-search-timed-out  limit_ms=200 pid=4242";
-    assert_eq!(facts_of(&usage.findings()), expected);
+    fs::create_dir_all(machine.root().path("/proc/77/task/77/fd")).unwrap();
+    let told = RefCell::new(Vec::new());
+    let search = Search {
+        root: &machine.root(),
+        at: &|process| told.borrow_mut().push(process),
+    };
+    search.search_processes(&Watch::default(), Holds::Open, &mut Seen::default());
+    let mut told = told.into_inner();
+    told.sort_unstable();
+    assert_eq!(told, [1, 77, 4242]);
+}
+
+fn usage_of(said: &[Said], end: &Result<(), Lost>) -> String {
+    let mut heard = Heard::default();
+    said.iter().cloned().for_each(|said| heard.hear(said));
+    facts_of(&heard.usage(end, Duration::from_millis(200)).findings())
+}
+
+#[test]
+fn a_search_that_hangs_is_unknown_and_says_where() {
+    assert_eq!(
+        usage_of(&[Said::At(7), Said::At(4242)], &Err(Lost::Blocked)),
+        "user-search-timed-out  limit_ms=200 pid=4242"
+    );
+}
+
+#[test]
+fn a_search_without_an_end_is_never_free() {
+    let free = [Said::At(7), Said::Found(Usage::Free)];
+    assert_eq!(usage_of(&free, &Ok(())), "");
+    assert_eq!(
+        usage_of(&free, &Err(Lost::Closed)),
+        "user-search-lost  pid=7 cause=it closed its output"
+    );
+    assert_eq!(
+        usage_of(&[Said::At(7)], &Ok(())),
+        "user-search-lost  pid=7 cause=it ended without a result"
+    );
+    let error = io::Error::from(io::ErrorKind::OutOfMemory);
+    assert_eq!(
+        usage_of(&[], &Err(Lost::NotStarted(error))),
+        "users-not-searched  cause=out of memory"
+    );
+}
+
+/// A type with an attribute that postcard cannot read back would lose every answer.
+#[test]
+fn every_answer_arrives_as_it_was_sent() {
+    let function = "0000:01:00.0".parse().unwrap();
+    let file = "/dev/vfio/7".to_owned();
+    let users = vec![
+        User::Process {
+            pid: 4242,
+            command: "qemu".to_owned(),
+            how: Holds::Mapped,
+            file: file.clone(),
+            interface: Interface::Vfio,
+            function,
+        },
+        User::Hidden { file, function },
+        User::VirtualFunctions { function, count: 2 },
+        User::Mediated {
+            function,
+            name: "uuid".to_owned(),
+        },
+    ];
+    let said = [
+        Said::At(4242),
+        Said::Found(Usage::Free),
+        Said::Found(Usage::Used(users)),
+        Said::Found(Usage::Unknown(vec![
+            Finding::error(id::FILE_UNREADABLE, Subject::file("/proc")).with("cause", "denied"),
+        ])),
+    ];
+    let mut child = scripted(&print(&said, |all| all));
+    for said in said {
+        let until = Instant::now() + Duration::from_secs(20);
+        assert_eq!(child.answer::<Said>(until).unwrap(), said);
+    }
 }
 
 /// In the real /proc. The device is /dev/full, which nobody holds by chance.
 fn real_holders(how: Holds) -> Vec<User> {
     let search = Search {
-        root: Root::system(),
-        at: Arc::default(),
+        root: &Root::system(),
+        at: &|_| {},
     };
     let full = DeviceNumber {
         kind: DeviceKind::Character,

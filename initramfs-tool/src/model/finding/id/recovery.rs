@@ -14,6 +14,8 @@ super::findings! {
         USERS_NOT_SEARCHED = "users-not-searched";
         /// The search for users did not end in time. Facts: `limit_ms`, `pid`.
         USER_SEARCH_TIMED_OUT = "user-search-timed-out";
+        /// The search for users was lost before its result. Facts: `pid`, `cause`.
+        USER_SEARCH_LOST = "user-search-lost";
         /// `/proc` does not show all processes. Facts: `cause`.
         PROCESSES_HIDDEN = "processes-hidden";
         /// `/proc` shows the processes of one namespace only. Facts: `namespace`.
