@@ -111,7 +111,10 @@ impl PortLink {
     /// What a port's own two registers say.
     #[doc(alias = "DLLLA")]
     pub const fn from_registers(capabilities: LinkCapabilities, status: LinkStatus) -> Self {
-        match (capabilities.link_active_reporting(), status.link_active()) {
+        match (
+            capabilities.data_link_layer_link_active_reporting_capable(),
+            status.data_link_layer_link_active(),
+        ) {
             (true, true) => Self::Active,
             (true, false) => Self::Inactive,
             (false, _) => Self::NotReported,

@@ -230,15 +230,15 @@ fn decode(space: &mut Counting<'_>, list: &StandardList<Failure>) -> PortType {
     let Some(mut express) = Express::find(list, &mut *space) else {
         return PortType::Other(u8::MAX);
     };
-    let port = express.capabilities().port_type();
+    let port = express.capabilities().device_port_type();
     let _device = (express.device_capabilities(), express.device());
     let _link = (express.link_capabilities(), express.link());
     let _slot = (express.slot_capabilities(), express.slot());
     let _root = (express.root(), express.root_status());
     let _device_2 = (express.device_capabilities_2(), express.device_control_2());
     if let Ok(Some(link)) = express.link_capabilities_2() {
-        let fastest = link.speeds().max();
-        assert!(fastest.is_none_or(|fastest| link.speeds().contains(fastest)));
+        let fastest = link.supported_link_speeds_vector().max();
+        assert!(fastest.is_none_or(|fastest| link.supported_link_speeds_vector().contains(fastest)));
     }
     let _link_2 = express.link_2();
     assert!(space.take(0x40..0x100) <= 12);

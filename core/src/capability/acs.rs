@@ -52,21 +52,21 @@ impl<R: ConfigRead> Acs<R> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AcsCapability {
     /// Can refuse requests whose Requester ID is not from below.
-    pub source_validation: bool,
+    pub acs_source_validation: bool,
     /// Can refuse requests that say that their address is translated.
-    pub translation_blocking: bool,
+    pub acs_translation_blocking: bool,
     /// Can send requests between peers up to the IOMMU.
-    pub request_redirect: bool,
+    pub acs_p2p_request_redirect: bool,
     /// Can send their answers up as well.
-    pub completion_redirect: bool,
+    pub acs_p2p_completion_redirect: bool,
     /// Can send up what comes back down to where it came from.
-    pub upstream_forwarding: bool,
+    pub acs_upstream_forwarding: bool,
     /// Can choose, port by port, which peers may be reached.
-    pub egress_control: bool,
+    pub acs_p2p_egress_control: bool,
     /// Can let requests with translated addresses go to peers directly.
-    pub direct_translated: bool,
+    pub acs_direct_translated_p2p: bool,
     /// Has the enhanced controls, above bit 6 of ACS Control.
-    pub enhanced: bool,
+    pub acs_enhanced_capability: bool,
     /// Bits in the Egress Control Vector; 0 stands for 256.
     pub egress_control_vector_size: u8,
 }
@@ -87,19 +87,19 @@ pub struct AcsCapability {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AcsControl {
     /// Refuses requests whose Requester ID is not from below.
-    pub source_validation: bool,
+    pub acs_source_validation_enable: bool,
     /// Refuses requests that say that their address is translated.
-    pub translation_blocking: bool,
+    pub acs_translation_blocking_enable: bool,
     /// Sends requests between peers up to the IOMMU.
-    pub request_redirect: bool,
+    pub acs_p2p_request_redirect_enable: bool,
     /// Sends their answers up as well.
-    pub completion_redirect: bool,
+    pub acs_p2p_completion_redirect_enable: bool,
     /// Sends up what comes back down to where it came from.
-    pub upstream_forwarding: bool,
+    pub acs_upstream_forwarding_enable: bool,
     /// Lets only chosen peers be reached.
-    pub egress_control: bool,
+    pub acs_p2p_egress_control_enable: bool,
     /// Lets requests with translated addresses go to peers directly.
-    pub direct_translated: bool,
+    pub acs_direct_translated_p2p_enable: bool,
     #[bits(9)]
     __: u16,
 }

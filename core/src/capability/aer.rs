@@ -192,15 +192,15 @@ pub struct UncorrectableErrors {
     #[bits(4)]
     __: u8,
     /// The link's two ends disagree about sequence numbers.
-    pub data_link_protocol: bool,
+    pub data_link_protocol_error: bool,
     /// The link went away unannounced.
-    pub surprise_down: bool,
+    pub surprise_down_error: bool,
     #[bits(6)]
     __: u8,
     /// Got data that is marked as bad.
-    pub poisoned_tlp: bool,
+    pub poisoned_tlp_received: bool,
     /// The link's other end broke the flow control's rules.
-    pub flow_control_protocol: bool,
+    pub flow_control_protocol_error: bool,
     /// A request was not answered in time.
     pub completion_timeout: bool,
     /// Refused a request as against its programming model.
@@ -212,23 +212,23 @@ pub struct UncorrectableErrors {
     /// Got a packet that is none.
     pub malformed_tlp: bool,
     /// The end-to-end check of a packet failed.
-    pub ecrc: bool,
+    pub ecrc_error: bool,
     /// Got a request that it does not serve.
-    pub unsupported_request: bool,
+    pub unsupported_request_error: bool,
     /// Access Control Services stopped a request.
     pub acs_violation: bool,
     /// Something within the function failed.
-    pub internal: bool,
+    pub uncorrectable_internal_error: bool,
     /// A multicast packet was blocked.
     pub mc_blocked_tlp: bool,
     /// An atomic operation was blocked on its way out.
     pub atomic_op_egress_blocked: bool,
     /// A packet was blocked for its prefix.
-    pub tlp_prefix_blocked: bool,
+    pub tlp_prefix_blocked_error: bool,
     /// Data that is marked as bad was blocked on its way out.
     pub poisoned_tlp_egress_blocked: bool,
     /// A deferrable write was blocked on its way out.
-    pub dmwr_egress_blocked: bool,
+    pub dmwr_request_egress_blocked: bool,
     /// The encryption's check of a packet failed.
     pub ide_check_failed: bool,
     /// An encrypted packet arrived where it does not belong.
@@ -256,7 +256,7 @@ pub struct UncorrectableErrors {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CorrectableErrors {
     /// Could not make out a symbol.
-    pub receiver: bool,
+    pub receiver_error: bool,
     #[bits(5)]
     __: u8,
     /// The link's check of a transaction packet failed.
@@ -270,9 +270,9 @@ pub struct CorrectableErrors {
     /// A packet was not acknowledged in time.
     pub replay_timer_timeout: bool,
     /// A non-fatal error that another function is to report.
-    pub advisory_non_fatal: bool,
+    pub advisory_non_fatal_error: bool,
     /// Something within the function failed and was put right.
-    pub internal: bool,
+    pub corrected_internal_error: bool,
     /// There was no room for another packet header in the log.
     pub header_log_overflow: bool,
     #[bits(16)]
@@ -302,19 +302,19 @@ pub struct AerCapabilitiesControl {
     /// Can add end-to-end checks to packets.
     pub ecrc_generation_capable: bool,
     /// Adds them.
-    pub ecrc_generation: bool,
+    pub ecrc_generation_enable: bool,
     /// Can check them.
     pub ecrc_check_capable: bool,
     /// Checks them.
-    pub ecrc_check: bool,
+    pub ecrc_check_enable: bool,
     /// Can keep the packet headers of several errors.
     pub multiple_header_recording_capable: bool,
     /// Keeps them.
-    pub multiple_header_recording: bool,
+    pub multiple_header_recording_enable: bool,
     /// The first error's packet had a prefix, which is in the log.
-    pub tlp_prefix_log: bool,
+    pub tlp_prefix_log_present: bool,
     /// Keeps the packet headers of requests that time out.
-    pub completion_timeout_log_capable: bool,
+    pub completion_timeout_prefix_header_log_capable: bool,
     #[bits(19)]
     __: u32,
 }
@@ -331,11 +331,11 @@ pub struct AerCapabilitiesControl {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RootErrorCommand {
     /// Correctable errors interrupt.
-    pub correctable_error_reporting: bool,
+    pub correctable_error_reporting_enable: bool,
     /// Non-fatal errors interrupt.
-    pub non_fatal_error_reporting: bool,
+    pub non_fatal_error_reporting_enable: bool,
     /// Fatal errors interrupt.
-    pub fatal_error_reporting: bool,
+    pub fatal_error_reporting_enable: bool,
     #[bits(29)]
     __: u32,
 }
@@ -357,24 +357,24 @@ pub struct RootErrorCommand {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RootErrorStatus {
     /// A correctable error.
-    pub correctable: bool,
+    pub err_cor_received: bool,
     /// More than one.
-    pub multiple_correctable: bool,
+    pub multiple_err_cor_received: bool,
     /// A non-fatal or fatal error.
-    pub uncorrectable: bool,
+    pub err_fatal_nonfatal_received: bool,
     /// More than one.
-    pub multiple_uncorrectable: bool,
+    pub multiple_err_fatal_nonfatal_received: bool,
     /// The first of them was fatal.
     pub first_uncorrectable_fatal: bool,
     /// At least one was non-fatal.
-    pub non_fatal: bool,
+    pub non_fatal_error_messages_received: bool,
     /// At least one was fatal.
-    pub fatal: bool,
+    pub fatal_error_messages_received: bool,
     #[bits(20)]
     __: u32,
     /// Which MSI or MSI-X vector tells of it.
     #[bits(5, access = RO)]
-    pub interrupt_message_number: u8,
+    pub advanced_error_interrupt_message_number: u8,
 }
 
 /// Error Source Identification: the Requester IDs (bus, device, function) of whoever sent the first messages.
@@ -388,7 +388,7 @@ pub struct RootErrorStatus {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ErrorSource {
     /// Who sent the first correctable error.
-    pub correctable: u16,
+    pub err_cor_source_identification: u16,
     /// Who sent the first non-fatal or fatal error.
-    pub uncorrectable: u16,
+    pub err_fatal_nonfatal_source_identification: u16,
 }

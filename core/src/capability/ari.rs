@@ -49,13 +49,13 @@ impl<R: ConfigRead> Ari<R> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AriCapability {
     /// Can arbitrate by groups of functions. Only of function 0.
-    pub mfvc_function_groups: bool,
+    pub mfvc_function_groups_capability: bool,
     /// Can control access by groups of functions. Only of function 0.
-    pub acs_function_groups: bool,
+    pub acs_function_groups_capability: bool,
     #[bits(6)]
     __: u8,
     /// The next-higher physical function; 0 ends the list.
-    pub next_function: u8,
+    pub next_function_number: u8,
 }
 
 /// ARI Control.
@@ -70,9 +70,9 @@ pub struct AriCapability {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AriControl {
     /// Arbitrates by groups of functions.
-    pub mfvc_function_groups: bool,
+    pub mfvc_function_groups_enable: bool,
     /// Controls access by groups of functions.
-    pub acs_function_groups: bool,
+    pub acs_function_groups_enable: bool,
     #[bits(2)]
     __: u8,
     /// The group of this function.

@@ -56,7 +56,7 @@ impl<R: ConfigRead> DesignatedVendorSpecific<R> {
 
     /// The capability's length in bytes: what `header` says, and no more than the view has.
     pub fn length(&self, header: DesignatedVendorSpecificHeader) -> u16 {
-        header.length().min(self.view.length())
+        header.dvsec_length().min(self.view.length())
     }
 
     /// The view, for a reader that knows the vendor.
@@ -77,13 +77,13 @@ impl<R: ConfigRead> DesignatedVendorSpecific<R> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DesignatedVendorSpecificHeader {
     /// Who says what it means.
-    pub vendor: u16,
+    pub dvsec_vendor_id: u16,
     /// Version of its structure.
     #[bits(4, access = RO)]
-    pub revision: u8,
+    pub dvsec_revision: u8,
     /// Its length in bytes, from the start of the capability, as it says itself.
     #[bits(12, access = RO)]
-    pub length: u16,
+    pub dvsec_length: u16,
 }
 
 /// CXL's DVSEC for ports, which says whether a secondary bus reset does anything.
@@ -122,7 +122,7 @@ impl<R: ConfigRead> CxlPort<R> {
     }
 
     const fn is(header: DesignatedVendorSpecificHeader, id: u16) -> bool {
-        header.vendor() == Self::VENDOR && id == Self::ID
+        header.dvsec_vendor_id() == Self::VENDOR && id == Self::ID
     }
 
     /// `capability` as CXL's DVSEC for ports, if that is what `header` and `id`, read from it, say. No read.

@@ -64,18 +64,18 @@ impl<R: ConfigRead> Dpc<R> {
 pub struct DpcCapability {
     /// Which MSI or MSI-X vector tells of containment.
     #[bits(5, access = RO)]
-    pub interrupt_message_number: u8,
+    pub dpc_interrupt_message_number: u8,
     /// Has the registers for errors of the root port's own requests.
-    pub root_port_extensions: bool,
+    pub rp_extensions_for_dpc: bool,
     /// Can hold back data that is marked as bad.
-    pub poisoned_tlp_egress_blocking: bool,
+    pub poisoned_tlp_egress_blocking_supported: bool,
     /// Software can trigger it.
-    pub software_trigger: bool,
+    pub dpc_software_triggering_supported: bool,
     /// 32-bit registers in the log of the root port's own requests.
     #[bits(4, access = RO)]
     pub rp_pio_log_size: u8,
     /// Can report a link that becomes active as a correctable error.
-    pub dl_active_err_cor: bool,
+    pub dl_active_err_cor_signaling_supported: bool,
     #[bits(3)]
     __: u8,
 }
@@ -97,19 +97,19 @@ pub struct DpcCapability {
 pub struct DpcControl {
     /// Which errors trigger it.
     #[bits(2)]
-    pub trigger: DpcTrigger,
+    pub dpc_trigger_enable: DpcTrigger,
     /// Requests to a contained link end as unsupported, and not as aborted.
-    pub completion_unsupported_request: bool,
+    pub dpc_completion_control: bool,
     /// Containment interrupts.
-    pub interrupt: bool,
+    pub dpc_interrupt_enable: bool,
     /// Containment is reported as a correctable error.
-    pub err_cor: bool,
+    pub dpc_err_cor_enable: bool,
     /// Holds back data that is marked as bad.
-    pub poisoned_tlp_egress_blocking: bool,
+    pub poisoned_tlp_egress_blocking_enable: bool,
     /// Writing one triggers it; reads 0.
-    pub software_trigger: bool,
+    pub dpc_software_trigger: bool,
     /// A link that becomes active is reported as a correctable error.
-    pub dl_active_err_cor: bool,
+    pub dl_active_err_cor_enable: bool,
     #[bits(8)]
     __: u8,
 }
@@ -129,17 +129,17 @@ pub struct DpcControl {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DpcStatus {
     /// The link is contained.
-    pub triggered: bool,
+    pub dpc_trigger_status: bool,
     /// What triggered it.
     #[bits(2)]
-    pub reason: DpcReason,
+    pub dpc_trigger_reason: DpcReason,
     /// An interrupt was sent or is pending.
-    pub interrupt: bool,
+    pub dpc_interrupt_status: bool,
     /// The root port is not done yet: Trigger Status may not be cleared.
-    pub root_port_busy: bool,
+    pub dpc_rp_busy: bool,
     /// More about the reason, where that is [`DpcReason::Extension`].
     #[bits(2)]
-    pub reason_extension: DpcReasonExtension,
+    pub dpc_trigger_reason_extension: DpcReasonExtension,
     __: bool,
     /// The bit of the first error among the root port's own requests.
     #[bits(5, access = RO)]

@@ -36,7 +36,9 @@ pub use self::device::{
     DeviceCapabilities, DeviceCapabilities2, DeviceControl, DeviceControl2, DeviceStatus, PayloadSize,
 };
 pub use self::link::{AspmStates, LinkCapabilities, LinkControl, LinkSpeed, LinkStatus};
-pub use self::link2::{LinkCapabilities2, LinkControl2, LinkSpeeds, LinkStatus2};
+pub use self::link2::{
+    CrosslinkResolution, DownstreamComponentPresence, LinkCapabilities2, LinkControl2, LinkSpeeds, LinkStatus2,
+};
 pub use self::root::{RootCapabilities, RootControl, RootStatus};
 pub use self::slot::{Indicator, PowerControllerControl, SlotCapabilities, SlotControl, SlotStatus};
 
@@ -97,7 +99,7 @@ impl<R: ConfigRead> Express<R> {
     ///
     /// [`ViewError`].
     pub fn link_capabilities(&mut self) -> Result<Option<LinkCapabilities>, ViewError<R::Error>> {
-        if !self.capabilities().port_type().has_link() {
+        if !self.capabilities().device_port_type().has_link() {
             return Ok(None);
         }
         Ok(Some(self.view.read_answer(LINK_CAPABILITIES)?.into()))
@@ -109,7 +111,7 @@ impl<R: ConfigRead> Express<R> {
     ///
     /// [`ViewError`].
     pub fn link(&mut self) -> Result<Option<(LinkControl, LinkStatus)>, ViewError<R::Error>> {
-        if !self.capabilities().port_type().has_link() {
+        if !self.capabilities().device_port_type().has_link() {
             return Ok(None);
         }
         let (control, status) = halves(self.view.read_answer(LINK_CONTROL_STATUS)?);
@@ -148,7 +150,7 @@ impl<R: ConfigRead> Express<R> {
     ///
     /// [`ViewError`].
     pub fn root(&mut self) -> Result<Option<(RootControl, RootCapabilities)>, ViewError<R::Error>> {
-        if !self.capabilities().port_type().has_root_registers() {
+        if !self.capabilities().device_port_type().has_root_registers() {
             return Ok(None);
         }
         let (control, capabilities) = halves(self.view.read_answer(ROOT_CONTROL_CAPABILITIES)?);
@@ -161,7 +163,7 @@ impl<R: ConfigRead> Express<R> {
     ///
     /// [`ViewError`].
     pub fn root_status(&mut self) -> Result<Option<RootStatus>, ViewError<R::Error>> {
-        if !self.capabilities().port_type().has_root_registers() {
+        if !self.capabilities().device_port_type().has_root_registers() {
             return Ok(None);
         }
         Ok(Some(self.view.read_answer(ROOT_STATUS)?.into()))
@@ -193,7 +195,7 @@ impl<R: ConfigRead> Express<R> {
     }
 
     /// Link Capabilities 2; `None` before version 2, and of a function without a link. All zeros before 3.0, where the
-    /// register was reserved: [`LinkCapabilities::max_speed`] tells all there is then.
+    /// register was reserved: [`LinkCapabilities::max_link_speed`] tells all there is then.
     ///
     /// # Errors
     ///
@@ -233,10 +235,10 @@ impl<R: ConfigRead> Express<R> {
 pub struct ExpressCapabilities {
     /// Version of the capability's structure, not of the specification: 1, or 2 from 2.0 on.
     #[bits(4, access = RO)]
-    pub version: u8,
+    pub capability_version: u8,
     /// What the function is in the tree of links.
     #[bits(4)]
-    pub port_type: PortType,
+    pub device_port_type: PortType,
     /// The port's link leads to a slot. Means nothing but at a port; see
     /// [`has_slot`](Self::has_slot).
     pub slot_implemented: bool,
@@ -252,17 +254,17 @@ impl ExpressCapabilities {
     pub const fn has_slot(self) -> bool {
         self.slot_implemented()
             && matches!(
-                self.port_type(),
+                self.device_port_type(),
                 PortType::RootPort | PortType::SwitchDownstreamPort | PortType::PciToExpressBridge
             )
     }
 
     const fn has_second_registers(self) -> bool {
-        self.version() >= 2
+        self.capability_version() >= 2
     }
 
     const fn has_second_link_registers(self) -> bool {
-        self.has_second_registers() && self.port_type().has_link()
+        self.has_second_registers() && self.device_port_type().has_link()
     }
 }
 

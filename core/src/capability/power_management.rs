@@ -84,19 +84,19 @@ pub struct PowerManagementCapabilities {
     #[bits(3, access = RO)]
     pub aux_current: u8,
     /// Has the state D1.
-    pub d1: bool,
+    pub d1_support: bool,
     /// Has the state D2.
-    pub d2: bool,
+    pub d2_support: bool,
     /// Can signal PME from D0.
-    pub pme_from_d0: bool,
+    pub pme_support_d0: bool,
     /// Can signal PME from D1.
-    pub pme_from_d1: bool,
+    pub pme_support_d1: bool,
     /// Can signal PME from D2.
-    pub pme_from_d2: bool,
+    pub pme_support_d2: bool,
     /// Can signal PME from D3hot.
-    pub pme_from_d3hot: bool,
+    pub pme_support_d3hot: bool,
     /// Can signal PME from D3cold.
-    pub pme_from_d3cold: bool,
+    pub pme_support_d3cold: bool,
 }
 
 impl PowerManagementCapabilities {

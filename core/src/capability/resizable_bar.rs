@@ -65,7 +65,7 @@ impl<R: ConfigRead> ResizableBars<R> {
     pub fn number(&mut self) -> Result<u8, ViewError<R::Error>> {
         let (_, control) = ENTRIES[0];
         let control: ResizableBarControl = self.view.read_answer(control)?.into();
-        Ok(control.number_of_bars())
+        Ok(control.number_of_resizable_bars())
     }
 
     /// Resizable BAR Capability and Control of the nth BAR that can be resized, counted from 0; `None` from the sixth
@@ -140,10 +140,10 @@ pub struct ResizableBarControl {
     __: u8,
     /// How many BARs can be resized. Reserved in all registers but the first.
     #[bits(3, access = RO)]
-    pub number_of_bars: u8,
+    pub number_of_resizable_bars: u8,
     /// The BAR's size.
     #[bits(6)]
-    pub size: BarSize,
+    pub bar_size: BarSize,
     #[bits(2)]
     __: u8,
     /// The upper part of [`ResizableBar::sizes`].

@@ -60,12 +60,12 @@ pub struct LinkControl3 {
     /// The next training equalizes the link anew.
     pub perform_equalization: bool,
     /// A request to equalize interrupts.
-    pub equalization_request_interrupt: bool,
+    pub link_equalization_request_interrupt_enable: bool,
     #[bits(7)]
     __: u8,
     /// The speeds at which fewer skip symbols are sent, as a vector.
     #[bits(7, access = RO)]
-    pub lower_skp_generation: u8,
+    pub enable_lower_skp_os_generation_vector: u8,
     #[bits(16)]
     __: u16,
 }

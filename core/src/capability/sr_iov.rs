@@ -125,16 +125,16 @@ impl<R: ConfigRead> SrIov<R> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SrIovCapabilities {
     /// Virtual functions can migrate by MR-IOV.
-    pub vf_migration: bool,
+    pub vf_migration_capable: bool,
     /// SR-IOV Control keeps ARI Capable Hierarchy over some resets.
-    pub ari_hierarchy_preserved: bool,
+    pub ari_capable_hierarchy_preserved: bool,
     /// Virtual functions can use tags of 10 bits.
-    pub ten_bit_tag_requester: bool,
+    pub vf_ten_bit_tag_requester_supported: bool,
     #[bits(18)]
     __: u32,
     /// Which MSI or MSI-X vector tells of migration.
     #[bits(11, access = RO)]
-    pub migration_interrupt_message_number: u16,
+    pub vf_migration_interrupt_message_number: u16,
 }
 
 /// SR-IOV Control.
@@ -154,16 +154,16 @@ pub struct SrIovControl {
     /// The virtual functions are there.
     pub vf_enable: bool,
     /// They may migrate.
-    pub vf_migration: bool,
+    pub vf_migration_enable: bool,
     /// Migration interrupts.
-    pub vf_migration_interrupt: bool,
+    pub vf_migration_interrupt_enable: bool,
     /// They answer in their memory BARs.
     #[doc(alias = "MSE")]
-    pub vf_memory_space: bool,
+    pub vf_memory_space_enable: bool,
     /// Virtual functions may lie on device numbers above 0, since the port above forwards ARI.
-    pub ari_hierarchy: bool,
+    pub ari_capable_hierarchy: bool,
     /// Virtual functions may use tags of 10 bits.
-    pub ten_bit_tag_requester: bool,
+    pub vf_ten_bit_tag_requester_enable: bool,
     #[bits(10)]
     __: u16,
 }
@@ -178,7 +178,7 @@ pub struct SrIovControl {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SrIovStatus {
     /// A migration is asked for.
-    pub vf_migration: bool,
+    pub vf_migration_status: bool,
     #[bits(15)]
     __: u16,
 }
@@ -189,9 +189,9 @@ pub struct SrIovStatus {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct VfLimits {
     /// How many virtual functions the physical one begins with.
-    pub initial: u16,
+    pub initial_vfs: u16,
     /// The most virtual functions that there can be.
-    pub total: u16,
+    pub total_vfs: u16,
 }
 
 /// `NumVFs` and Function Dependency Link.
@@ -201,9 +201,9 @@ pub struct VfLimits {
 pub struct VfNumber {
     /// How many virtual functions software asks for; they are there while
     /// [`vf_enable`](SrIovControl::vf_enable) is set.
-    pub vfs: u16,
+    pub num_vfs: u16,
     /// The function that this one depends on; its own number where there is none.
-    pub dependency_link: u8,
+    pub function_dependency_link: u8,
     __: u8,
 }
 
@@ -213,7 +213,7 @@ pub struct VfNumber {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct VfRouting {
     /// From the physical function to the first virtual one.
-    pub first_offset: u16,
+    pub first_vf_offset: u16,
     /// From each virtual function to the next.
-    pub stride: u16,
+    pub vf_stride: u16,
 }

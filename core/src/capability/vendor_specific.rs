@@ -34,7 +34,7 @@ impl<R: ConfigRead> VendorSpecific<R> {
 
     /// The capability's length in bytes: what `header` says, and no more than the view has.
     pub fn length(&self, header: VendorSpecificHeader) -> u16 {
-        header.length().min(self.view.length())
+        header.vsec_length().min(self.view.length())
     }
 
     /// The view, for a reader that knows the vendor.
@@ -55,11 +55,11 @@ impl<R: ConfigRead> VendorSpecific<R> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct VendorSpecificHeader {
     /// What it is, by the vendor's own numbers.
-    pub id: u16,
+    pub vsec_id: u16,
     /// Version of its structure.
     #[bits(4, access = RO)]
-    pub revision: u8,
+    pub vsec_rev: u8,
     /// Its length in bytes, from the start of the capability, as it says itself.
     #[bits(12, access = RO)]
-    pub length: u16,
+    pub vsec_length: u16,
 }

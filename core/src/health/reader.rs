@@ -95,11 +95,12 @@ impl LinkReading {
         };
         match reading(port.link()) {
             Reading::Value(Some((_, status))) => {
-                let is_active = !capabilities.link_active_reporting() || status.link_active();
+                let is_active = !capabilities.data_link_layer_link_active_reporting_capable()
+                    || status.data_link_layer_link_active();
                 Reading::Value(if is_active {
                     Self::Active {
-                        width: status.width(),
-                        speed: status.speed(),
+                        width: status.negotiated_link_width(),
+                        speed: status.current_link_speed(),
                     }
                 } else {
                     Self::Inactive

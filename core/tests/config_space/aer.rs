@@ -10,21 +10,21 @@ fn rtx_3060_ti_aer() {
     let (mut space, list) = function(rtx_3060_ti());
     let mut aer = Aer::find(&list, &mut space).unwrap();
     let severity = UncorrectableErrors::new()
-        .with_data_link_protocol(true)
-        .with_surprise_down(true)
-        .with_flow_control_protocol(true)
+        .with_data_link_protocol_error(true)
+        .with_surprise_down_error(true)
+        .with_flow_control_protocol_error(true)
         .with_receiver_overflow(true)
         .with_malformed_tlp(true)
-        .with_internal(true);
+        .with_uncorrectable_internal_error(true);
     assert_eq!(aer.uncorrectable_severity(), Ok(severity));
     let mask = CorrectableErrors::new()
-        .with_advisory_non_fatal(true)
+        .with_advisory_non_fatal_error(true)
         .with_header_log_overflow(true);
     assert_eq!(aer.correctable_mask(), Ok(mask));
     // Advisory Non-Fatal was seen; nothing uncorrectable was, and nothing of that is masked.
     assert_eq!(
         aer.correctable_status(),
-        Ok(CorrectableErrors::new().with_advisory_non_fatal(true))
+        Ok(CorrectableErrors::new().with_advisory_non_fatal_error(true))
     );
     assert_eq!(aer.uncorrectable_status(), Ok(UncorrectableErrors::new()));
     assert_eq!(aer.uncorrectable_mask(), Ok(UncorrectableErrors::new()));
@@ -36,24 +36,24 @@ fn every_uncorrectable_error_has_its_bit() {
     let bits = |errors: UncorrectableErrors| u32::from(errors).trailing_zeros();
     let none = UncorrectableErrors::new;
     let errors = [
-        (4, none().with_data_link_protocol(true)),
-        (5, none().with_surprise_down(true)),
-        (12, none().with_poisoned_tlp(true)),
-        (13, none().with_flow_control_protocol(true)),
+        (4, none().with_data_link_protocol_error(true)),
+        (5, none().with_surprise_down_error(true)),
+        (12, none().with_poisoned_tlp_received(true)),
+        (13, none().with_flow_control_protocol_error(true)),
         (14, none().with_completion_timeout(true)),
         (15, none().with_completer_abort(true)),
         (16, none().with_unexpected_completion(true)),
         (17, none().with_receiver_overflow(true)),
         (18, none().with_malformed_tlp(true)),
-        (19, none().with_ecrc(true)),
-        (20, none().with_unsupported_request(true)),
+        (19, none().with_ecrc_error(true)),
+        (20, none().with_unsupported_request_error(true)),
         (21, none().with_acs_violation(true)),
-        (22, none().with_internal(true)),
+        (22, none().with_uncorrectable_internal_error(true)),
         (23, none().with_mc_blocked_tlp(true)),
         (24, none().with_atomic_op_egress_blocked(true)),
-        (25, none().with_tlp_prefix_blocked(true)),
+        (25, none().with_tlp_prefix_blocked_error(true)),
         (26, none().with_poisoned_tlp_egress_blocked(true)),
-        (27, none().with_dmwr_egress_blocked(true)),
+        (27, none().with_dmwr_request_egress_blocked(true)),
         (28, none().with_ide_check_failed(true)),
         (29, none().with_misrouted_ide_tlp(true)),
         (30, none().with_pcrc_check_failed(true)),
@@ -87,17 +87,28 @@ fn aer_of_a_root_port_has_root_registers() {
     let mut aer = Aer::find(&list, &mut space).unwrap();
     let control = aer.capabilities_control().unwrap();
     assert_eq!(control.first_error_pointer(), 5);
-    assert!(control.ecrc_generation_capable() && control.ecrc_check_capable() && control.ecrc_check());
-    assert!(!control.ecrc_generation() && !control.tlp_prefix_log());
+    assert!(control.ecrc_generation_capable() && control.ecrc_check_capable() && control.ecrc_check_enable());
+    assert!(!control.ecrc_generation_enable() && !control.tlp_prefix_log_present());
     assert_eq!(aer.header_log(), Ok(log), "a header may hold any value");
     let command = aer.root_command(PortType::RootPort).unwrap().unwrap();
-    assert!(command.correctable_error_reporting() && command.fatal_error_reporting());
+    assert!(command.correctable_error_reporting_enable() && command.fatal_error_reporting_enable());
     let status = aer.root_status(PortType::RootComplexEventCollector).unwrap().unwrap();
-    assert!(status.correctable() && status.uncorrectable() && status.first_uncorrectable_fatal() && status.fatal());
-    assert!(!status.multiple_correctable() && !status.non_fatal());
-    assert_eq!(status.interrupt_message_number(), 2);
+    assert!(
+        status.err_cor_received()
+            && status.err_fatal_nonfatal_received()
+            && status.first_uncorrectable_fatal()
+            && status.fatal_error_messages_received()
+    );
+    assert!(!status.multiple_err_cor_received() && !status.non_fatal_error_messages_received());
+    assert_eq!(status.advanced_error_interrupt_message_number(), 2);
     let source = aer.error_source(PortType::RootPort).unwrap().unwrap();
-    assert_eq!((source.correctable(), source.uncorrectable()), (0x1900, 0x1c01));
+    assert_eq!(
+        (
+            source.err_cor_source_identification(),
+            source.err_fatal_nonfatal_source_identification()
+        ),
+        (0x1900, 0x1c01)
+    );
 }
 
 #[test]

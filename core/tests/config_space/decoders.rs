@@ -52,9 +52,17 @@ pub(crate) fn all_ones<T>(at: u16) -> Result<T, ViewError<MemoryError>> {
 fn skylake_root_port_acs() {
     let (mut space, list) = function(fixture(include_str!("../fixtures/intel-skylake-root-port-2030.hex")));
     let (capability, control) = Acs::find(&list, &mut space).unwrap().capability_control().unwrap();
-    assert!(capability.source_validation() && capability.translation_blocking());
-    assert!(capability.request_redirect() && capability.completion_redirect() && capability.upstream_forwarding());
-    assert!(!capability.egress_control() && !capability.direct_translated() && !capability.enhanced());
+    assert!(capability.acs_source_validation() && capability.acs_translation_blocking());
+    assert!(
+        capability.acs_p2p_request_redirect()
+            && capability.acs_p2p_completion_redirect()
+            && capability.acs_upstream_forwarding()
+    );
+    assert!(
+        !capability.acs_p2p_egress_control()
+            && !capability.acs_direct_translated_p2p()
+            && !capability.acs_enhanced_capability()
+    );
     assert_eq!(u16::from(control), 0);
     assert_eq!(space.reads, [0x114]);
 }
@@ -64,19 +72,23 @@ fn milan_root_port_acs() {
     // Source Validation, Request and Completion Redirect and Upstream Forwarding are on, as Linux sets them.
     let (space, list) = one(0x000d, &[0x001d_005f]);
     let (capability, control) = Acs::find(&list, space).unwrap().capability_control().unwrap();
-    assert!(capability.direct_translated() && !capability.egress_control());
-    assert!(control.source_validation() && control.request_redirect());
-    assert!(control.completion_redirect() && control.upstream_forwarding());
-    assert!(!control.translation_blocking() && !control.egress_control() && !control.direct_translated());
+    assert!(capability.acs_direct_translated_p2p() && !capability.acs_p2p_egress_control());
+    assert!(control.acs_source_validation_enable() && control.acs_p2p_request_redirect_enable());
+    assert!(control.acs_p2p_completion_redirect_enable() && control.acs_upstream_forwarding_enable());
+    assert!(
+        !control.acs_translation_blocking_enable()
+            && !control.acs_p2p_egress_control_enable()
+            && !control.acs_direct_translated_p2p_enable()
+    );
 }
 
 #[test]
 fn ari_points_to_the_next_function() {
     let (space, list) = one(0x000e, &[0x0031_0402]);
     let (capability, control) = Ari::find(&list, space).unwrap().capability_control().unwrap();
-    assert_eq!(capability.next_function(), 4);
-    assert!(capability.acs_function_groups() && !capability.mfvc_function_groups());
-    assert!(control.mfvc_function_groups() && !control.acs_function_groups());
+    assert_eq!(capability.next_function_number(), 4);
+    assert!(capability.acs_function_groups_capability() && !capability.mfvc_function_groups_capability());
+    assert!(control.mfvc_function_groups_enable() && !control.acs_function_groups_enable());
     assert_eq!(control.function_group(), 3);
 }
 
@@ -88,15 +100,15 @@ fn rtx_3060_ti_sr_iov_that_the_list_leaves_out() {
     let (mut space, list) = function(bytes);
     let mut sr_iov = SrIov::find(&list, &mut space).unwrap();
     let capabilities = sr_iov.capabilities().unwrap();
-    assert!(capabilities.ari_hierarchy_preserved() && capabilities.ten_bit_tag_requester());
-    assert!(!capabilities.vf_migration());
+    assert!(capabilities.ari_capable_hierarchy_preserved() && capabilities.vf_ten_bit_tag_requester_supported());
+    assert!(!capabilities.vf_migration_capable());
     let (control, status) = sr_iov.control_status().unwrap();
-    assert!(!control.vf_enable() && !control.vf_memory_space() && !status.vf_migration());
+    assert!(!control.vf_enable() && !control.vf_memory_space_enable() && !status.vf_migration_status());
     let limits = sr_iov.limits().unwrap();
-    assert_eq!((limits.initial(), limits.total()), (16, 16));
-    assert_eq!(sr_iov.number().unwrap().vfs(), 0);
+    assert_eq!((limits.initial_vfs(), limits.total_vfs()), (16, 16));
+    assert_eq!(sr_iov.number().unwrap().num_vfs(), 0);
     let routing = sr_iov.routing().unwrap();
-    assert_eq!((routing.first_offset(), routing.stride()), (4, 1));
+    assert_eq!((routing.first_vf_offset(), routing.vf_stride()), (4, 1));
     assert_eq!(sr_iov.device_id(), Ok(0x2489));
     assert_eq!(sr_iov.supported_page_sizes(), Ok(0x573));
     assert_eq!(sr_iov.system_page_size(), Ok(1));
@@ -108,14 +120,18 @@ fn sr_iov_with_its_virtual_functions_on() {
     let (space, list) = one(0x0010, &[0x0060_0001, 0x0001_0039, 0x0020_0020, 0x0003_0008]);
     let mut sr_iov = SrIov::find(&list, space).unwrap();
     let capabilities = sr_iov.capabilities().unwrap();
-    assert!(capabilities.vf_migration() && !capabilities.ari_hierarchy_preserved());
-    assert_eq!(capabilities.migration_interrupt_message_number(), 3);
+    assert!(capabilities.vf_migration_capable() && !capabilities.ari_capable_hierarchy_preserved());
+    assert_eq!(capabilities.vf_migration_interrupt_message_number(), 3);
     let (control, status) = sr_iov.control_status().unwrap();
-    assert!(control.vf_enable() && control.vf_memory_space() && control.ari_hierarchy());
-    assert!(control.ten_bit_tag_requester() && !control.vf_migration() && !control.vf_migration_interrupt());
-    assert!(status.vf_migration());
+    assert!(control.vf_enable() && control.vf_memory_space_enable() && control.ari_capable_hierarchy());
+    assert!(
+        control.vf_ten_bit_tag_requester_enable()
+            && !control.vf_migration_enable()
+            && !control.vf_migration_interrupt_enable()
+    );
+    assert!(status.vf_migration_status());
     let number = sr_iov.number().unwrap();
-    assert_eq!((number.vfs(), number.dependency_link()), (8, 3));
+    assert_eq!((number.num_vfs(), number.function_dependency_link()), (8, 3));
 }
 
 fn sizes(bar: ResizableBar) -> Vec<u64> {
@@ -133,7 +149,7 @@ fn rtx_3060_ti_resizable_bars() {
     assert_eq!(indices, [0, 1, 3]);
     let now: Vec<_> = all
         .iter()
-        .map(|bar| bar.control.size().bytes().unwrap() >> 20)
+        .map(|bar| bar.control.bar_size().bytes().unwrap() >> 20)
         .collect();
     assert_eq!(now, [16, 8192, 32], "BAR 1 has its largest size");
     assert_eq!(sizes(all[0]), [16]);
@@ -151,20 +167,23 @@ fn h100_vf_resizable_bar_has_sizes_in_both_registers() {
     assert_eq!(bars.number(), Ok(1));
     let bar = bars.bar(0).unwrap().unwrap();
     assert_eq!(bar.control.bar_index(), 1);
-    assert_eq!(bar.control.size().bytes(), Some(4 << 30));
+    assert_eq!(bar.control.bar_size().bytes(), Some(4 << 30));
     let sizes = sizes(bar);
     assert_eq!(sizes.len(), 12 + 16);
     assert_eq!((sizes[0], sizes[11]), (64, 128 << 10), "64 MB to 128 GB");
     assert_eq!((sizes[12], sizes[27]), (256 << 20, 8 << 40), "256 TB to 8 EB");
-    assert!(bar.sizes().contains(bar.control.size()));
+    assert!(bar.sizes().contains(bar.control.bar_size()));
 }
 
 #[test]
 fn reserved_bar_size_has_no_bytes() {
     let (space, list) = one(0x0015, &[0x10, 0x2c20]);
     let bar = ResizableBars::find(&list, space).unwrap().bar(0).unwrap().unwrap();
-    assert_eq!((bar.control.size().code(), bar.control.size().bytes()), (44, None));
-    assert!(!bar.sizes().contains(bar.control.size()));
+    assert_eq!(
+        (bar.control.bar_size().code(), bar.control.bar_size().bytes()),
+        (44, None)
+    );
+    assert!(!bar.sizes().contains(bar.control.bar_size()));
 }
 
 #[test]
@@ -276,16 +295,20 @@ fn sapphire_rapids_root_port_dpc() {
     let (mut space, list) = one(0x001d, &[0x0020_14e0, 0x0000_1f00]);
     let mut dpc = Dpc::find(&list, &mut space).unwrap();
     let (capability, control) = dpc.capability_control().unwrap();
-    assert!(capability.root_port_extensions() && capability.poisoned_tlp_egress_blocking());
-    assert!(capability.software_trigger() && capability.dl_active_err_cor());
+    assert!(capability.rp_extensions_for_dpc() && capability.poisoned_tlp_egress_blocking_supported());
+    assert!(capability.dpc_software_triggering_supported() && capability.dl_active_err_cor_signaling_supported());
     assert_eq!(
-        (capability.rp_pio_log_size(), capability.interrupt_message_number()),
+        (capability.rp_pio_log_size(), capability.dpc_interrupt_message_number()),
         (4, 0)
     );
-    assert_eq!(control.trigger(), DpcTrigger::Disabled);
-    assert!(control.poisoned_tlp_egress_blocking() && !control.interrupt() && !control.software_trigger());
+    assert_eq!(control.dpc_trigger_enable(), DpcTrigger::Disabled);
+    assert!(
+        control.poisoned_tlp_egress_blocking_enable()
+            && !control.dpc_interrupt_enable()
+            && !control.dpc_software_trigger()
+    );
     let (status, _) = dpc.status_source().unwrap();
-    assert!(!status.triggered());
+    assert!(!status.dpc_trigger_status());
     assert_eq!(status.rp_pio_first_error_pointer(), 0x1f);
     assert_eq!(space.reads, [0x104, 0x108]);
 }
@@ -296,19 +319,22 @@ fn contained_port_says_why() {
         let (space, list) = one(0x001d, &[0x000a_0000, register]);
         let mut dpc = Dpc::find(&list, space).unwrap();
         assert_eq!(
-            dpc.capability_control().unwrap().1.trigger(),
+            dpc.capability_control().unwrap().1.dpc_trigger_enable(),
             DpcTrigger::NonFatalOrFatal
         );
         dpc.status_source().unwrap()
     };
     let (fatal, source) = status(0x1900_0005);
-    assert!(fatal.triggered() && !fatal.interrupt());
-    assert_eq!((fatal.reason(), source), (DpcReason::FatalMessage, 0x1900));
+    assert!(fatal.dpc_trigger_status() && !fatal.dpc_interrupt_status());
+    assert_eq!((fatal.dpc_trigger_reason(), source), (DpcReason::FatalMessage, 0x1900));
     let (software, _) = status(0x003f);
-    assert_eq!(software.reason(), DpcReason::Extension);
-    assert_eq!(software.reason_extension(), DpcReasonExtension::SoftwareTrigger);
-    assert!(software.interrupt() && software.root_port_busy());
-    assert_eq!(status(0x0003).0.reason(), DpcReason::NonFatalMessage);
+    assert_eq!(software.dpc_trigger_reason(), DpcReason::Extension);
+    assert_eq!(
+        software.dpc_trigger_reason_extension(),
+        DpcReasonExtension::SoftwareTrigger
+    );
+    assert!(software.dpc_interrupt_status() && software.dpc_rp_busy());
+    assert_eq!(status(0x0003).0.dpc_trigger_reason(), DpcReason::NonFatalMessage);
 }
 
 #[test]
@@ -316,8 +342,8 @@ fn h100_lane_errors() {
     let (space, list) = one(0x0019, &[0x0000_0202, 0x0000_ffff]);
     let mut secondary = SecondaryExpress::find(&list, space).unwrap();
     let control = secondary.link_control_3().unwrap();
-    assert!(control.equalization_request_interrupt() && !control.perform_equalization());
-    assert_eq!(control.lower_skp_generation(), 1);
+    assert!(control.link_equalization_request_interrupt_enable() && !control.perform_equalization());
+    assert_eq!(control.enable_lower_skp_os_generation_vector(), 1);
     assert_eq!(secondary.lane_error_status(), Ok(0xffff));
 }
 
@@ -326,7 +352,10 @@ fn rtx_3060_ti_vendor_specific() {
     let (mut space, list) = function(rtx_3060_ti());
     let mut vendor_specific = VendorSpecific::find(&list, &mut space).unwrap();
     let header = vendor_specific.header().unwrap();
-    assert_eq!((header.id(), header.revision(), header.length()), (1, 1, 0x24));
+    assert_eq!(
+        (header.vsec_id(), header.vsec_rev(), header.vsec_length()),
+        (1, 1, 0x24)
+    );
     assert_eq!(vendor_specific.length(header), 0x24);
 }
 
@@ -339,7 +368,7 @@ fn vendor_specific_length_ends_with_the_view() {
     ]));
     let mut vendor_specific = VendorSpecific::find(&list, space).unwrap();
     let header = vendor_specific.header().unwrap();
-    assert_eq!((header.length(), vendor_specific.length(header)), (0xfff, 0x10));
+    assert_eq!((header.vsec_length(), vendor_specific.length(header)), (0xfff, 0x10));
 }
 
 /// A DVSEC of another vendor, one of CXL for something else, and CXL's for ports, of which these are the length and
@@ -382,7 +411,10 @@ fn dvsec_names_its_vendor() {
     let (space, list) = cxl_port(0x28, 0);
     let mut designated = DesignatedVendorSpecific::find(&list, space).unwrap();
     let header = designated.header().unwrap();
-    assert_eq!((header.vendor(), header.revision(), header.length()), (0x8086, 0, 0x10));
+    assert_eq!(
+        (header.dvsec_vendor_id(), header.dvsec_revision(), header.dvsec_length()),
+        (0x8086, 0, 0x10)
+    );
     assert_eq!(designated.id(), Ok(3));
     assert!(
         CxlPort::of(designated, header, 3).is_none(),

@@ -206,19 +206,23 @@ fn registers_say_what_lspci_says() {
         let said = names.map(|name| function.flag(&format!(" {name}")));
         if let Some(mut express) = function.express() {
             let capabilities = express.device_capabilities().unwrap();
-            same("FLReset", capabilities.function_level_reset(), said[0]);
+            same("FLReset", capabilities.function_level_reset_capability(), said[0]);
             same("RBE", capabilities.role_based_error_reporting(), said[1]);
             let (_, status) = express.device().unwrap();
             same("TransPend", status.transactions_pending(), said[2]);
             if let Some(link) = express.link_capabilities().unwrap() {
-                same("LLActRep", link.link_active_reporting(), said[3]);
+                same(
+                    "LLActRep",
+                    link.data_link_layer_link_active_reporting_capable(),
+                    said[3],
+                );
             }
             if let Some((_, status)) = express.link().unwrap() {
-                same("DLActive", status.link_active(), said[4]);
+                same("DLActive", status.data_link_layer_link_active(), said[4]);
                 same("Train", status.link_training(), said[5]);
             }
             if let Some(slot) = express.slot_capabilities().unwrap() {
-                same("PwrCtrl", slot.power_controller(), said[6]);
+                same("PwrCtrl", slot.power_controller_present(), said[6]);
             }
         }
     }
@@ -264,10 +268,10 @@ fn mx150() {
     assert_eq!(control_status.power_state(), PowerState::D0);
     assert!(control_status.no_soft_reset());
     let mut express = function.express().unwrap();
-    assert_eq!(express.capabilities().port_type(), PortType::Endpoint);
-    assert!(!express.device_capabilities().unwrap().function_level_reset());
+    assert_eq!(express.capabilities().device_port_type(), PortType::Endpoint);
+    assert!(!express.device_capabilities().unwrap().function_level_reset_capability());
     let link = express.link_capabilities().unwrap().unwrap();
-    assert_eq!((link.max_speed(), link.max_width()), (LinkSpeed::Gt8, 4));
+    assert_eq!((link.max_link_speed(), link.maximum_link_width()), (LinkSpeed::Gt8, 4));
 }
 
 #[test]
@@ -302,11 +306,11 @@ fn skylake_root_port() {
     };
     assert_eq!((layout.buses.primary, layout.buses.secondary), (0xae, 0xaf));
     let mut express = function.express().unwrap();
-    assert_eq!(express.capabilities().port_type(), PortType::RootPort);
+    assert_eq!(express.capabilities().device_port_type(), PortType::RootPort);
     let (control, _) = express.root().unwrap().unwrap();
-    assert_eq!(control.rrs_visibility(), RrsVisibility::Enabled);
+    assert_eq!(control.rrs_software_visibility_enable(), RrsVisibility::Enabled);
     let (_, status) = express.link().unwrap().unwrap();
-    assert!(status.link_active());
+    assert!(status.data_link_layer_link_active());
 }
 
 #[test]
@@ -321,7 +325,7 @@ fn arc_a770() {
             .unwrap()
             .device_capabilities()
             .unwrap()
-            .function_level_reset()
+            .function_level_reset_capability()
     );
 }
 

@@ -127,9 +127,9 @@ fn rtx_3060_ti_power_management() {
     let mut power = PowerManagement::find(&list, &mut space).unwrap();
     let capabilities = power.capabilities();
     assert_eq!(capabilities.version(), 3);
-    assert!(!capabilities.d1() && !capabilities.d2());
-    assert!(capabilities.pme_from_d0() && capabilities.pme_from_d3hot());
-    assert!(!capabilities.pme_from_d1() && !capabilities.pme_from_d3cold());
+    assert!(!capabilities.d1_support() && !capabilities.d2_support());
+    assert!(capabilities.pme_support_d0() && capabilities.pme_support_d3hot());
+    assert!(!capabilities.pme_support_d1() && !capabilities.pme_support_d3cold());
     assert_eq!(capabilities.aux_current_milliamperes(), 0);
     let control_status = power.control_status().unwrap();
     assert_eq!(control_status.power_state(), PowerState::D0);
@@ -142,21 +142,27 @@ fn rtx_3060_ti_express() {
     let mut space = rtx_3060_ti();
     let list = standard(&mut space);
     let mut express = Express::find(&list, &mut space).unwrap();
-    assert_eq!(express.capabilities().version(), 2);
-    assert_eq!(express.capabilities().port_type(), PortType::LegacyEndpoint);
+    assert_eq!(express.capabilities().capability_version(), 2);
+    assert_eq!(express.capabilities().device_port_type(), PortType::LegacyEndpoint);
     let device = express.device_capabilities().unwrap();
-    assert!(device.function_level_reset() && device.role_based_error_reporting());
+    assert!(device.function_level_reset_capability() && device.role_based_error_reporting());
     assert_eq!(device.max_payload_size_supported(), PayloadSize::Bytes256);
     let (control, status) = express.device().unwrap();
     assert_eq!(control.max_payload_size().bytes(), Some(256));
     assert_eq!(control.max_read_request_size().bytes(), Some(512));
-    assert!(control.correctable_error_reporting() && control.unsupported_request_reporting());
-    assert!(!status.transactions_pending() && !status.fatal_error());
+    assert!(control.correctable_error_reporting_enable() && control.unsupported_request_reporting_enable());
+    assert!(!status.transactions_pending() && !status.fatal_error_detected());
     let link = express.link_capabilities().unwrap().unwrap();
-    assert_eq!((link.max_speed(), link.max_width()), (LinkSpeed::Gt16, 16));
-    assert!(!link.link_active_reporting());
+    assert_eq!(
+        (link.max_link_speed(), link.maximum_link_width()),
+        (LinkSpeed::Gt16, 16)
+    );
+    assert!(!link.data_link_layer_link_active_reporting_capable());
     let (_, status) = express.link().unwrap().unwrap();
-    assert_eq!((status.speed(), status.width()), (LinkSpeed::Gt2_5, 16));
+    assert_eq!(
+        (status.current_link_speed(), status.negotiated_link_width()),
+        (LinkSpeed::Gt2_5, 16)
+    );
     assert_eq!(express.slot_capabilities(), Ok(None));
     assert_eq!(express.root(), Ok(None));
 }
@@ -167,26 +173,36 @@ fn rtx_3060_ti_express_of_version_2() {
     let list = standard(&mut space);
     let mut express = Express::find(&list, &mut space).unwrap();
     let device = express.device_capabilities_2().unwrap().unwrap();
-    assert!(device.completion_timeout_disable() && device.ten_bit_tag_completer() && device.ten_bit_tag_requester());
-    assert!(!device.ari_forwarding() && !device.latency_tolerance_reporting() && !device.function_readiness_status());
+    assert!(
+        device.completion_timeout_disable_supported()
+            && device.ten_bit_tag_completer_supported()
+            && device.ten_bit_tag_requester_supported()
+    );
+    assert!(!device.ari_forwarding_supported() && !device.ltr_mechanism_supported() && !device.frs_supported());
     assert_eq!(u16::from(express.device_control_2().unwrap().unwrap()), 0);
     let link = express.link_capabilities_2().unwrap().unwrap();
-    let speeds: Vec<_> = link.speeds().iter().collect();
+    let speeds: Vec<_> = link.supported_link_speeds_vector().iter().collect();
     assert_eq!(
         speeds,
         [LinkSpeed::Gt2_5, LinkSpeed::Gt5, LinkSpeed::Gt8, LinkSpeed::Gt16]
     );
-    assert_eq!(link.speeds().max(), Some(LinkSpeed::Gt16));
-    assert!(link.speeds().contains(LinkSpeed::Gt16) && !link.speeds().contains(LinkSpeed::Gt32));
-    assert_eq!(link.speeds().to_string(), "2.5 GT/s, 5 GT/s, 8 GT/s, 16 GT/s");
-    assert!(link.retimer_presence_detect() && link.two_retimers_presence_detect());
-    assert!(!link.crosslink() && !link.device_readiness_status());
+    assert_eq!(link.supported_link_speeds_vector().max(), Some(LinkSpeed::Gt16));
+    assert!(
+        link.supported_link_speeds_vector().contains(LinkSpeed::Gt16)
+            && !link.supported_link_speeds_vector().contains(LinkSpeed::Gt32)
+    );
+    assert_eq!(
+        link.supported_link_speeds_vector().to_string(),
+        "2.5 GT/s, 5 GT/s, 8 GT/s, 16 GT/s"
+    );
+    assert!(link.retimer_presence_detect_supported() && link.two_retimers_presence_detect_supported());
+    assert!(!link.crosslink_supported() && !link.drs_supported());
     let (control, status) = express.link_2().unwrap().unwrap();
-    assert_eq!(control.target_speed(), LinkSpeed::Gt16);
-    assert!(!control.enter_compliance() && !control.autonomous_speed_disable());
-    assert!(status.equalization_complete() && status.equalization_phase_1());
-    assert!(status.equalization_phase_2() && status.equalization_phase_3());
-    assert!(!status.equalization_request() && !status.retimer());
+    assert_eq!(control.target_link_speed(), LinkSpeed::Gt16);
+    assert!(!control.enter_compliance() && !control.hardware_autonomous_speed_disable());
+    assert!(status.equalization_8_0_gts_complete() && status.equalization_8_0_gts_phase_1_successful());
+    assert!(status.equalization_8_0_gts_phase_2_successful() && status.equalization_8_0_gts_phase_3_successful());
+    assert!(!status.link_equalization_request_8_0_gts() && !status.retimer_presence_detected());
     assert_eq!(express.root_status(), Ok(None));
 }
 
@@ -218,16 +234,21 @@ fn h100_registers() {
     let list = standard(&mut space);
     let power = PowerManagement::find(&list, &mut space).unwrap().capabilities();
     assert!(power.immediate_readiness_on_return_to_d0());
-    assert!(!power.pme_from_d0() && !power.pme_from_d3hot());
+    assert!(!power.pme_support_d0() && !power.pme_support_d3hot());
     let mut express = Express::find(&list, &mut space).unwrap();
-    assert_eq!(express.capabilities().port_type(), PortType::Endpoint);
-    assert!(express.device_capabilities().unwrap().function_level_reset());
+    assert_eq!(express.capabilities().device_port_type(), PortType::Endpoint);
+    assert!(express.device_capabilities().unwrap().function_level_reset_capability());
     let (control, status) = express.device().unwrap();
     assert_eq!(control.max_read_request_size(), PayloadSize::Bytes4096);
-    assert!(status.correctable_error() && status.transactions_pending());
-    assert!(!status.non_fatal_error() && !status.fatal_error() && !status.unsupported_request());
+    assert!(status.correctable_error_detected() && status.transactions_pending());
+    assert!(
+        !status.non_fatal_error_detected() && !status.fatal_error_detected() && !status.unsupported_request_detected()
+    );
     let (_, status) = express.link().unwrap().unwrap();
-    assert_eq!((status.speed(), status.width()), (LinkSpeed::Gt32, 16));
+    assert_eq!(
+        (status.current_link_speed(), status.negotiated_link_width()),
+        (LinkSpeed::Gt32, 16)
+    );
 }
 
 #[test]
@@ -249,27 +270,38 @@ fn root_port_express() {
     let mut space = root_port();
     let list = standard(&mut space);
     let mut express = Express::find(&list, &mut space).unwrap();
-    assert_eq!(express.capabilities().port_type(), PortType::RootPort);
+    assert_eq!(express.capabilities().device_port_type(), PortType::RootPort);
     assert!(express.capabilities().has_slot());
-    assert!(!express.device_capabilities().unwrap().function_level_reset());
+    assert!(!express.device_capabilities().unwrap().function_level_reset_capability());
     let capabilities = express.link_capabilities().unwrap().unwrap();
     assert_eq!(
-        (capabilities.max_speed(), capabilities.max_width()),
+        (capabilities.max_link_speed(), capabilities.maximum_link_width()),
         (LinkSpeed::Gt8, 16)
     );
-    assert!(capabilities.link_active_reporting() && capabilities.surprise_down_error_reporting());
+    assert!(
+        capabilities.data_link_layer_link_active_reporting_capable()
+            && capabilities.surprise_down_error_reporting_capable()
+    );
     assert_eq!(capabilities.port_number(), 5);
     let (control, status) = express.link().unwrap().unwrap();
     assert!(!control.link_disable());
-    assert!(status.link_active() && !status.link_training());
-    assert_eq!((status.speed(), status.width()), (LinkSpeed::Gt8, 4));
+    assert!(status.data_link_layer_link_active() && !status.link_training());
+    assert_eq!(
+        (status.current_link_speed(), status.negotiated_link_width()),
+        (LinkSpeed::Gt8, 4)
+    );
     let slot = express.slot_capabilities().unwrap().unwrap();
-    assert!(!slot.power_controller() && !slot.hot_plug() && !slot.hot_plug_surprise());
-    assert!(!slot.attention_button() && !slot.mrl_sensor() && !slot.interlock() && !slot.no_command_completed());
-    assert_eq!((slot.power_limit_value(), slot.power_limit_scale()), (75, 0));
+    assert!(!slot.power_controller_present() && !slot.hot_plug_capable() && !slot.hot_plug_surprise());
+    assert!(
+        !slot.attention_button_present()
+            && !slot.mrl_sensor_present()
+            && !slot.electromechanical_interlock_present()
+            && !slot.no_command_completed_support()
+    );
+    assert_eq!((slot.slot_power_limit_value(), slot.slot_power_limit_scale()), (75, 0));
     assert_eq!(slot.physical_slot_number(), 4);
     let (control, capabilities) = express.root().unwrap().unwrap();
-    assert_eq!(control.rrs_visibility(), RrsVisibility::Enabled);
+    assert_eq!(control.rrs_software_visibility_enable(), RrsVisibility::Enabled);
     assert!(capabilities.rrs_software_visibility());
 }
 

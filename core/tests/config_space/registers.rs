@@ -2,7 +2,8 @@
 
 use reseat_core::capability::advanced_features::{AdvancedFeatures, AdvancedFeaturesCapabilities};
 use reseat_core::capability::express::{
-    Express, ExpressCapabilities, Indicator, PowerControllerControl, SlotControl, SlotStatus,
+    CrosslinkResolution, DeviceCapabilities2, DownstreamComponentPresence, Express, ExpressCapabilities, Indicator,
+    LinkStatus2, PowerControllerControl, SlotControl, SlotStatus,
 };
 use reseat_core::capability::list::StandardList;
 use reseat_core::capability::power_management::{PowerManagement, PowerManagementControlStatus, PowerState};
@@ -81,28 +82,39 @@ fn new_power_state_keeps_the_other_bits() {
 
 #[test]
 fn slot_power_reads_the_other_way_round() {
-    assert_eq!(SlotControl::from_bits(0x07c0).power(), PowerControllerControl::Off);
-    assert_eq!(SlotControl::from_bits(0x03c0).power(), PowerControllerControl::On);
-    let off = SlotControl::from_bits(0x03c0).with_power(PowerControllerControl::Off);
+    assert_eq!(
+        SlotControl::from_bits(0x07c0).power_controller_control(),
+        PowerControllerControl::Off
+    );
+    assert_eq!(
+        SlotControl::from_bits(0x03c0).power_controller_control(),
+        PowerControllerControl::On
+    );
+    let off = SlotControl::from_bits(0x03c0).with_power_controller_control(PowerControllerControl::Off);
     assert_eq!(u16::from(off), 0x07c0);
 }
 
 #[test]
 fn slot_lamps_have_two_bits_each() {
     let control = SlotControl::from_bits(0x0240);
-    assert_eq!(control.attention_indicator(), Indicator::On);
-    assert_eq!(control.power_indicator(), Indicator::Blink);
-    let off = control.with_attention_indicator(Indicator::Off);
+    assert_eq!(control.attention_indicator_control(), Indicator::On);
+    assert_eq!(control.power_indicator_control(), Indicator::Blink);
+    let off = control.with_attention_indicator_control(Indicator::Off);
     assert_eq!(u16::from(off), 0x02c0, "and nothing else is written");
-    assert_eq!(SlotControl::from_bits(0).power_indicator(), Indicator::Reserved);
+    assert_eq!(SlotControl::from_bits(0).power_indicator_control(), Indicator::Reserved);
 }
 
 #[test]
 fn slot_status_bits() {
     let set = SlotStatus::from_bits(0x0125);
-    assert!(set.attention_button() && set.mrl_sensor_changed() && set.mrl_open() && set.link_state_changed());
-    assert!(!set.power_fault() && !set.presence_detect_changed() && !set.command_completed());
-    assert!(!set.presence() && !set.interlock());
+    assert!(
+        set.attention_button_pressed()
+            && set.mrl_sensor_changed()
+            && set.mrl_sensor_state()
+            && set.data_link_layer_state_changed()
+    );
+    assert!(!set.power_fault_detected() && !set.presence_detect_changed() && !set.command_completed());
+    assert!(!set.presence_detect_state() && !set.electromechanical_interlock_status());
 }
 
 #[test]
@@ -111,10 +123,14 @@ fn root_registers_of_a_root_port() {
     let (mut space, list) = function(&registers);
     let mut express = Express::find(&list, &mut space).unwrap();
     let (control, capabilities) = express.root().unwrap().unwrap();
-    assert!(control.system_error_on_non_fatal() && control.system_error_on_fatal() && control.pme_interrupt());
-    assert!(!control.system_error_on_correctable() && capabilities.rrs_software_visibility());
+    assert!(
+        control.system_error_on_non_fatal_error_enable()
+            && control.system_error_on_fatal_error_enable()
+            && control.pme_interrupt_enable()
+    );
+    assert!(!control.system_error_on_correctable_error_enable() && capabilities.rrs_software_visibility());
     let status = express.root_status().unwrap().unwrap();
-    assert_eq!(status.pme_requester(), 0x1900);
+    assert_eq!(status.pme_requester_id(), 0x1900);
     assert!(status.pme_pending() && !status.pme_status());
 
     registers[2].1 = u32::MAX;
@@ -131,11 +147,11 @@ fn port_that_forwards_ari() {
     let (mut space, list) = function(&registers);
     let mut express = Express::find(&list, &mut space).unwrap();
     let capabilities = express.device_capabilities_2().unwrap().unwrap();
-    assert!(capabilities.ari_forwarding() && capabilities.latency_tolerance_reporting());
-    assert!(capabilities.function_readiness_status() && !capabilities.completion_timeout_disable());
+    assert!(capabilities.ari_forwarding_supported() && capabilities.ltr_mechanism_supported());
+    assert!(capabilities.frs_supported() && !capabilities.completion_timeout_disable_supported());
     let control = express.device_control_2().unwrap().unwrap();
-    assert!(control.ari_forwarding() && control.latency_tolerance_reporting());
-    assert!(!control.completion_timeout_disable() && !control.ten_bit_tag_requester());
+    assert!(control.ari_forwarding_enable() && control.ltr_mechanism_enable());
+    assert!(!control.completion_timeout_disable() && !control.ten_bit_tag_requester_enable());
 }
 
 #[test]
@@ -226,4 +242,91 @@ fn decoder_stops_at_its_bound() {
         Err(ViewError::BeyondBound { relative, length: 4 })
     );
     assert!(space.reads.is_empty());
+}
+
+#[test]
+fn every_field_of_device_capabilities_2_is_decoded() {
+    // A switch's downstream port with everything that is not a code of two bits set, and codes that differ.
+    let all = DeviceCapabilities2::from_bits(0x9df5_5fff);
+    assert_eq!(all.completion_timeout_ranges_supported(), 0xf);
+    assert_eq!((all.tph_completer_supported(), all.ln_system_cls()), (1, 1));
+    assert_eq!((all.obff_supported(), all.max_end_end_tlp_prefixes()), (1, 3));
+    assert_eq!(
+        (all.emergency_power_reduction_supported(), all.dmwr_lengths_supported()),
+        (1, 0)
+    );
+    let flag = |bit: u32| {
+        let register = DeviceCapabilities2::from_bits(1 << bit);
+        [
+            register.completion_timeout_disable_supported(),
+            register.ari_forwarding_supported(),
+            register.atomic_op_routing_supported(),
+            register.atomic_op_32_bit_completer_supported(),
+            register.atomic_op_64_bit_completer_supported(),
+            register.cas_128_bit_completer_supported(),
+            register.no_ro_enabled_pr_pr_passing(),
+            register.ltr_mechanism_supported(),
+            register.ten_bit_tag_completer_supported(),
+            register.ten_bit_tag_requester_supported(),
+            register.extended_fmt_field_supported(),
+            register.end_end_tlp_prefix_supported(),
+            register.emergency_power_reduction_initialization_required(),
+            register.dmwr_completer_supported(),
+            register.frs_supported(),
+        ]
+    };
+    let bits = [4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 20, 21, 26, 28, 31];
+    for (index, bit) in bits.into_iter().enumerate() {
+        let set = flag(bit);
+        assert!(set[index], "bit {bit}");
+        assert_eq!(set.iter().filter(|set| **set).count(), 1, "bit {bit}");
+    }
+    for bit in (0..32).filter(|bit| !bits.contains(bit)) {
+        assert_eq!(flag(bit), [false; 15], "bit {bit}");
+    }
+    let codes = DeviceCapabilities2::from_bits(0x6288_e00a);
+    assert_eq!(codes.completion_timeout_ranges_supported(), 0xa);
+    assert_eq!((codes.tph_completer_supported(), codes.ln_system_cls()), (2, 3));
+    assert_eq!((codes.obff_supported(), codes.max_end_end_tlp_prefixes()), (2, 2));
+    assert_eq!(
+        (
+            codes.emergency_power_reduction_supported(),
+            codes.dmwr_lengths_supported()
+        ),
+        (2, 3)
+    );
+}
+
+#[test]
+fn every_field_of_link_status_2_is_decoded() {
+    // A link at 64 GT/s with a retimer, in Flit Mode, to a component that said that it is ready.
+    let up = LinkStatus2::from_bits(0xd45e);
+    assert!(up.equalization_8_0_gts_complete() && up.equalization_8_0_gts_phase_1_successful());
+    assert!(up.equalization_8_0_gts_phase_2_successful() && up.equalization_8_0_gts_phase_3_successful());
+    assert!(up.retimer_presence_detected() && !up.two_retimers_presence_detected());
+    assert!(up.flit_mode_status() && up.drs_message_received());
+    assert!(!up.current_de_emphasis_level() && !up.link_equalization_request_8_0_gts());
+    assert_eq!(up.crosslink_resolution(), CrosslinkResolution::NotSupported);
+    assert_eq!(
+        up.downstream_component_presence(),
+        DownstreamComponentPresence::LinkUpPresentDrsReceived
+    );
+    // At 5 GT/s with −3.5 dB, across a crosslink, and a slot without a card.
+    let down = LinkStatus2::from_bits(0x12a1);
+    assert!(down.current_de_emphasis_level() && down.link_equalization_request_8_0_gts());
+    assert!(down.two_retimers_presence_detected() && !down.retimer_presence_detected());
+    assert!(!down.flit_mode_status() && !down.drs_message_received() && !down.equalization_8_0_gts_complete());
+    assert_eq!(down.crosslink_resolution(), CrosslinkResolution::DownstreamPort);
+    assert_eq!(
+        down.downstream_component_presence(),
+        DownstreamComponentPresence::LinkDownNotPresent
+    );
+    for bits in 0..=7_u8 {
+        let register = u16::from(bits) << 12 | u16::from(bits & 3) << 8;
+        let status = LinkStatus2::from_bits(register);
+        let rebuilt = LinkStatus2::new()
+            .with_downstream_component_presence(status.downstream_component_presence())
+            .with_crosslink_resolution(status.crosslink_resolution());
+        assert_eq!(rebuilt.into_bits(), register);
+    }
 }

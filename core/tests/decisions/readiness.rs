@@ -56,8 +56,8 @@ fn link_that_is_not_active_admits_nobody() {
 
 #[test]
 fn link_active_counts_only_where_it_is_reported() {
-    let reporting = LinkCapabilities::new().with_link_active_reporting(true);
-    let active = LinkStatus::new().with_link_active(true);
+    let reporting = LinkCapabilities::new().with_data_link_layer_link_active_reporting_capable(true);
+    let active = LinkStatus::new().with_data_link_layer_link_active(true);
     for (capabilities, status, link) in [
         (reporting, active, PortLink::Active),
         (reporting, LinkStatus::new(), PortLink::Inactive),

@@ -58,8 +58,9 @@ fn advanced_error_reporting(registers: &mut Registers, mut aer: Aer<&mut DumpedS
     registers.read("correctable_mask", aer.correctable_mask(), correctable);
     registers.read("capabilities_control", aer.capabilities_control(), |register| {
         content!(register;
-            first_error_pointer, ecrc_generation_capable, ecrc_generation, ecrc_check_capable, ecrc_check,
-            multiple_header_recording_capable, multiple_header_recording, tlp_prefix_log, completion_timeout_log_capable,
+            first_error_pointer, ecrc_generation_capable, ecrc_generation_enable, ecrc_check_capable,
+            ecrc_check_enable, multiple_header_recording_capable, multiple_header_recording_enable,
+            tlp_prefix_log_present, completion_timeout_prefix_header_log_capable,
         )
     });
     registers.read("header_log", aer.header_log(), |log| {
@@ -67,15 +68,16 @@ fn advanced_error_reporting(registers: &mut Registers, mut aer: Aer<&mut DumpedS
         single("header", text.replace(' ', ""), text)
     });
     let Some(port) = port else { return };
-    registers.read_if_there(
-        "root_command",
-        aer.root_command(port),
-        |register| content!(register; correctable_error_reporting, non_fatal_error_reporting, fatal_error_reporting),
-    );
+    registers.read_if_there("root_command", aer.root_command(port), |register| {
+        content!(register;
+            correctable_error_reporting_enable, non_fatal_error_reporting_enable, fatal_error_reporting_enable,
+        )
+    });
     registers.read_if_there("root_status", aer.root_status(port), |register| {
         content!(register;
-            correctable, multiple_correctable, uncorrectable, multiple_uncorrectable, first_uncorrectable_fatal,
-            non_fatal, fatal, interrupt_message_number,
+            err_cor_received, multiple_err_cor_received, err_fatal_nonfatal_received,
+            multiple_err_fatal_nonfatal_received, first_uncorrectable_fatal, non_fatal_error_messages_received,
+            fatal_error_messages_received, advanced_error_interrupt_message_number,
         )
     });
     registers.read_if_there("error_source", aer.error_source(port), |register| {
@@ -86,8 +88,14 @@ fn advanced_error_reporting(registers: &mut Registers, mut aer: Aer<&mut DumpedS
         RegisterContent {
             raw: format!("{:08x}", register.into_bits()),
             fields: vec![
-                id("correctable", register.correctable()),
-                id("uncorrectable", register.uncorrectable()),
+                id(
+                    "err_cor_source_identification",
+                    register.err_cor_source_identification(),
+                ),
+                id(
+                    "err_fatal_nonfatal_source_identification",
+                    register.err_fatal_nonfatal_source_identification(),
+                ),
             ],
         }
     });
@@ -95,17 +103,18 @@ fn advanced_error_reporting(registers: &mut Registers, mut aer: Aer<&mut DumpedS
 
 fn uncorrectable(errors: UncorrectableErrors) -> RegisterContent {
     content!(errors;
-        data_link_protocol, surprise_down, poisoned_tlp, flow_control_protocol, completion_timeout, completer_abort,
-        unexpected_completion, receiver_overflow, malformed_tlp, ecrc, unsupported_request, acs_violation, internal,
-        mc_blocked_tlp, atomic_op_egress_blocked, tlp_prefix_blocked, poisoned_tlp_egress_blocked, dmwr_egress_blocked,
+        data_link_protocol_error, surprise_down_error, poisoned_tlp_received, flow_control_protocol_error,
+        completion_timeout, completer_abort, unexpected_completion, receiver_overflow, malformed_tlp, ecrc_error,
+        unsupported_request_error, acs_violation, uncorrectable_internal_error, mc_blocked_tlp,
+        atomic_op_egress_blocked, tlp_prefix_blocked_error, poisoned_tlp_egress_blocked, dmwr_request_egress_blocked,
         ide_check_failed, misrouted_ide_tlp, pcrc_check_failed, tlp_translation_egress_blocked,
     )
 }
 
 fn correctable(errors: CorrectableErrors) -> RegisterContent {
     content!(errors;
-        receiver, bad_tlp, bad_dllp, replay_num_rollover, replay_timer_timeout, advisory_non_fatal, internal,
-        header_log_overflow,
+        receiver_error, bad_tlp, bad_dllp, replay_num_rollover, replay_timer_timeout, advisory_non_fatal_error,
+        corrected_internal_error, header_log_overflow,
     )
 }
 
@@ -119,14 +128,14 @@ fn vendor_specific_header(registers: &mut Registers, mut vendor_specific: Vendor
     registers.read("header", vendor_specific.header(), |header| RegisterContent {
         raw: format!("{:08x}", header.into_bits()),
         fields: vec![
-            text("id", format!("{:04x}", header.id())),
+            text("vsec_id", format!("{:04x}", header.vsec_id())),
             Field {
-                name: "revision",
-                value: header.revision().into(),
+                name: "vsec_rev",
+                value: header.vsec_rev().into(),
             },
             Field {
-                name: "length",
-                value: header.length().into(),
+                name: "vsec_length",
+                value: header.vsec_length().into(),
             },
         ],
     });
@@ -138,14 +147,16 @@ fn access_control_services(registers: &mut Registers, mut acs: Acs<&mut DumpedSp
         acs.capability_control(),
         |capability| {
             content!(capability;
-                source_validation, translation_blocking, request_redirect, completion_redirect, upstream_forwarding,
-                egress_control, direct_translated, enhanced, egress_control_vector_size,
+                acs_source_validation, acs_translation_blocking, acs_p2p_request_redirect,
+                acs_p2p_completion_redirect, acs_upstream_forwarding, acs_p2p_egress_control,
+                acs_direct_translated_p2p, acs_enhanced_capability, egress_control_vector_size,
             )
         },
         |control| {
             content!(control;
-                source_validation, translation_blocking, request_redirect, completion_redirect, upstream_forwarding,
-                egress_control, direct_translated,
+                acs_source_validation_enable, acs_translation_blocking_enable, acs_p2p_request_redirect_enable,
+                acs_p2p_completion_redirect_enable, acs_upstream_forwarding_enable, acs_p2p_egress_control_enable,
+                acs_direct_translated_p2p_enable,
             )
         },
     );
@@ -155,15 +166,20 @@ fn alternative_routing_id(registers: &mut Registers, mut ari: Ari<&mut DumpedSpa
     registers.read_pair(
         ["capability", "control"],
         ari.capability_control(),
-        |capability| content!(capability; mfvc_function_groups, acs_function_groups, next_function),
-        |control| content!(control; mfvc_function_groups, acs_function_groups, function_group),
+        |capability| {
+            content!(capability;
+                mfvc_function_groups_capability, acs_function_groups_capability, next_function_number,
+            )
+        },
+        |control| content!(control; mfvc_function_groups_enable, acs_function_groups_enable, function_group),
     );
 }
 
 fn single_root_io_virtualization(registers: &mut Registers, mut sr_iov: SrIov<&mut DumpedSpace>) {
     registers.read("capabilities", sr_iov.capabilities(), |register| {
         content!(register;
-            vf_migration, ari_hierarchy_preserved, ten_bit_tag_requester, migration_interrupt_message_number,
+            vf_migration_capable, ari_capable_hierarchy_preserved, vf_ten_bit_tag_requester_supported,
+            vf_migration_interrupt_message_number,
         )
     });
     registers.read_pair(
@@ -171,21 +187,26 @@ fn single_root_io_virtualization(registers: &mut Registers, mut sr_iov: SrIov<&m
         sr_iov.control_status(),
         |control| {
             content!(control;
-                vf_enable, vf_migration, vf_migration_interrupt, vf_memory_space, ari_hierarchy, ten_bit_tag_requester,
+                vf_enable, vf_migration_enable, vf_migration_interrupt_enable, vf_memory_space_enable,
+                ari_capable_hierarchy, vf_ten_bit_tag_requester_enable,
             )
         },
-        |status| content!(status; vf_migration),
+        |status| content!(status; vf_migration_status),
     );
-    registers.read("limits", sr_iov.limits(), |register| content!(register; initial, total));
+    registers.read(
+        "limits",
+        sr_iov.limits(),
+        |register| content!(register; initial_vfs, total_vfs),
+    );
     registers.read(
         "number",
         sr_iov.number(),
-        |register| content!(register; vfs, dependency_link),
+        |register| content!(register; num_vfs, function_dependency_link),
     );
     registers.read(
         "routing",
         sr_iov.routing(),
-        |register| content!(register; first_offset, stride),
+        |register| content!(register; first_vf_offset, vf_stride),
     );
     registers.read("device_id", sr_iov.device_id(), |id| {
         let id = format!("{id:04x}");
@@ -222,8 +243,8 @@ fn resizable_bars(registers: &mut Registers, mut bars: ResizableBars<&mut Dumped
                         value: bar.control.bar_index().into(),
                     },
                     Field {
-                        name: "size",
-                        value: bar.control.size().into(),
+                        name: "bar_size",
+                        value: bar.control.bar_size().into(),
                     },
                     Field {
                         name: "sizes",
@@ -236,11 +257,11 @@ fn resizable_bars(registers: &mut Registers, mut bars: ResizableBars<&mut Dumped
 }
 
 fn secondary_express(registers: &mut Registers, mut secondary: SecondaryExpress<&mut DumpedSpace>) {
-    registers.read(
-        "link_control_3",
-        secondary.link_control_3(),
-        |register| content!(register; perform_equalization, equalization_request_interrupt, lower_skp_generation),
-    );
+    registers.read("link_control_3", secondary.link_control_3(), |register| {
+        content!(register;
+            perform_equalization, link_equalization_request_interrupt_enable, enable_lower_skp_os_generation_vector,
+        )
+    });
     registers.read("lane_error_status", secondary.lane_error_status(), |lanes| {
         let lanes_in_error = (0..u32::BITS).filter(|lane| lanes >> lane & 1 == 1);
         let lanes_in_error = Value::Numbers(lanes_in_error.map(u64::from).collect());
@@ -254,14 +275,14 @@ fn downstream_port_containment(registers: &mut Registers, mut dpc: Dpc<&mut Dump
         dpc.capability_control(),
         |capability| {
             content!(capability;
-                interrupt_message_number, root_port_extensions, poisoned_tlp_egress_blocking, software_trigger,
-                rp_pio_log_size, dl_active_err_cor,
+                dpc_interrupt_message_number, rp_extensions_for_dpc, poisoned_tlp_egress_blocking_supported,
+                dpc_software_triggering_supported, rp_pio_log_size, dl_active_err_cor_signaling_supported,
             )
         },
         |control| {
             content!(control;
-                trigger, completion_unsupported_request, interrupt, err_cor, poisoned_tlp_egress_blocking,
-                software_trigger, dl_active_err_cor,
+                dpc_trigger_enable, dpc_completion_control, dpc_interrupt_enable, dpc_err_cor_enable,
+                poisoned_tlp_egress_blocking_enable, dpc_software_trigger, dl_active_err_cor_enable,
             )
         },
     );
@@ -270,7 +291,8 @@ fn downstream_port_containment(registers: &mut Registers, mut dpc: Dpc<&mut Dump
         dpc.status_source(),
         |status| {
             content!(status;
-                triggered, reason, interrupt, root_port_busy, reason_extension, rp_pio_first_error_pointer,
+                dpc_trigger_status, dpc_trigger_reason, dpc_interrupt_status, dpc_rp_busy,
+                dpc_trigger_reason_extension, rp_pio_first_error_pointer,
             )
         },
         |source| {
@@ -286,14 +308,14 @@ fn designated_vendor_specific(registers: &mut Registers, mut designated: Designa
     registers.read("header", header, |header| RegisterContent {
         raw: format!("{:08x}", header.into_bits()),
         fields: vec![
-            text("vendor", format!("{:04x}", header.vendor())),
+            text("dvsec_vendor_id", format!("{:04x}", header.dvsec_vendor_id())),
             Field {
-                name: "revision",
-                value: header.revision().into(),
+                name: "dvsec_revision",
+                value: header.dvsec_revision().into(),
             },
             Field {
-                name: "length",
-                value: header.length().into(),
+                name: "dvsec_length",
+                value: header.dvsec_length().into(),
             },
         ],
     });

@@ -194,7 +194,7 @@ impl DecodedFunction {
                 return;
             }
         };
-        let port = Express::find(&standard, &mut *space).map(|express| express.capabilities().port_type());
+        let port = Express::find(&standard, &mut *space).map(|express| express.capabilities().device_port_type());
         let extended: ExtendedList<NotDumped> = ExtendedList::read(&mut *space, proof);
         self.extended = Some(Capabilities::of(&extended, space, |capability, space| {
             CapabilityFields {

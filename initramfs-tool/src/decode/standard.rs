@@ -36,8 +36,8 @@ fn power_management(registers: &mut Registers, mut power: PowerManagement<&mut D
         "capabilities",
         content!(capabilities;
             version, pme_clock, immediate_readiness_on_return_to_d0, device_specific_initialization,
-            aux_current_milliamperes, d1, d2,
-            pme_from_d0, pme_from_d1, pme_from_d2, pme_from_d3hot, pme_from_d3cold,
+            aux_current_milliamperes, d1_support, d2_support,
+            pme_support_d0, pme_support_d1, pme_support_d2, pme_support_d3hot, pme_support_d3cold,
         ),
     );
     registers.read(
@@ -65,26 +65,29 @@ fn express_device(registers: &mut Registers, express: &mut Express<&mut DumpedSp
     let capabilities = express.capabilities();
     registers.add(
         "capabilities",
-        content!(capabilities; version, port_type, slot_implemented, interrupt_message_number),
+        content!(capabilities; capability_version, device_port_type, slot_implemented, interrupt_message_number),
     );
-    registers.read(
-        "device_capabilities",
-        express.device_capabilities(),
-        |register| content!(register; max_payload_size_supported, phantom_functions, extended_tag, role_based_error_reporting, function_level_reset),
-    );
+    registers.read("device_capabilities", express.device_capabilities(), |register| {
+        content!(register;
+            max_payload_size_supported, phantom_functions_supported, extended_tag_field_supported,
+            role_based_error_reporting, function_level_reset_capability,
+        )
+    });
     registers.read_pair(
         ["device_control", "device_status"],
         express.device(),
         |control| {
             content!(control;
-                correctable_error_reporting, non_fatal_error_reporting, fatal_error_reporting,
-                unsupported_request_reporting, relaxed_ordering, max_payload_size, extended_tag, phantom_functions,
-                aux_power, no_snoop, max_read_request_size, initiate_flr,
+                correctable_error_reporting_enable, non_fatal_error_reporting_enable, fatal_error_reporting_enable,
+                unsupported_request_reporting_enable, enable_relaxed_ordering, max_payload_size,
+                extended_tag_field_enable, phantom_functions_enable, aux_power_pm_enable, enable_no_snoop,
+                max_read_request_size, initiate_function_level_reset,
             )
         },
         |status| {
             content!(status;
-                correctable_error, non_fatal_error, fatal_error, unsupported_request, aux_power, transactions_pending,
+                correctable_error_detected, non_fatal_error_detected, fatal_error_detected,
+                unsupported_request_detected, aux_power_detected, transactions_pending,
             )
         },
     );
@@ -93,8 +96,9 @@ fn express_device(registers: &mut Registers, express: &mut Express<&mut DumpedSp
 fn express_link(registers: &mut Registers, express: &mut Express<&mut DumpedSpace>) {
     registers.read_if_there("link_capabilities", express.link_capabilities(), |register| {
         content!(register;
-            max_speed, max_width, aspm, clock_power_management, surprise_down_error_reporting, link_active_reporting,
-            bandwidth_notification, aspm_optionality, port_number,
+            max_link_speed, maximum_link_width, aspm_support, clock_power_management,
+            surprise_down_error_reporting_capable, data_link_layer_link_active_reporting_capable,
+            link_bandwidth_notification_capability, aspm_optionality_compliance, port_number,
         )
     });
     registers.read_pair_if_there(
@@ -102,13 +106,15 @@ fn express_link(registers: &mut Registers, express: &mut Express<&mut DumpedSpac
         express.link(),
         |control| {
             content!(control;
-                aspm, link_disable, common_clock, extended_synch, clock_power_management, autonomous_width_disable,
-                bandwidth_management_interrupt, autonomous_bandwidth_interrupt,
+                aspm_control, link_disable, common_clock_configuration, extended_synch,
+                enable_clock_power_management, hardware_autonomous_width_disable,
+                link_bandwidth_management_interrupt_enable, link_autonomous_bandwidth_interrupt_enable,
             )
         },
         |status| {
             content!(status;
-                speed, width, link_training, slot_clock, link_active, bandwidth_management, autonomous_bandwidth,
+                current_link_speed, negotiated_link_width, link_training, slot_clock_configuration,
+                data_link_layer_link_active, link_bandwidth_management_status, link_autonomous_bandwidth_status,
             )
         },
     );
@@ -117,8 +123,10 @@ fn express_link(registers: &mut Registers, express: &mut Express<&mut DumpedSpac
 fn express_slot(registers: &mut Registers, express: &mut Express<&mut DumpedSpace>) {
     registers.read_if_there("slot_capabilities", express.slot_capabilities(), |register| {
         content!(register;
-            attention_button, power_controller, mrl_sensor, attention_indicator, power_indicator, hot_plug_surprise,
-            hot_plug, power_limit_value, power_limit_scale, interlock, no_command_completed, physical_slot_number,
+            attention_button_present, power_controller_present, mrl_sensor_present, attention_indicator_present,
+            power_indicator_present, hot_plug_surprise, hot_plug_capable, slot_power_limit_value,
+            slot_power_limit_scale, electromechanical_interlock_present, no_command_completed_support,
+            physical_slot_number,
         )
     });
     registers.read_pair_if_there(
@@ -126,15 +134,17 @@ fn express_slot(registers: &mut Registers, express: &mut Express<&mut DumpedSpac
         express.slot(),
         |control| {
             content!(control;
-                attention_button_enable, power_fault_enable, mrl_sensor_changed_enable, presence_detect_changed_enable,
-                command_completed_interrupt_enable, hot_plug_interrupt_enable, attention_indicator, power_indicator,
-                power, interlock, link_state_changed_enable,
+                attention_button_pressed_enable, power_fault_detected_enable, mrl_sensor_changed_enable,
+                presence_detect_changed_enable, command_completed_interrupt_enable, hot_plug_interrupt_enable,
+                attention_indicator_control, power_indicator_control, power_controller_control,
+                electromechanical_interlock_control, data_link_layer_state_changed_enable,
             )
         },
         |status| {
             content!(status;
-                attention_button, power_fault, mrl_sensor_changed, presence_detect_changed, command_completed, mrl_open,
-                presence, interlock, link_state_changed,
+                attention_button_pressed, power_fault_detected, mrl_sensor_changed, presence_detect_changed,
+                command_completed, mrl_sensor_state, presence_detect_state, electromechanical_interlock_status,
+                data_link_layer_state_changed,
             )
         },
     );
@@ -146,8 +156,8 @@ fn express_root(registers: &mut Registers, express: &mut Express<&mut DumpedSpac
         express.root(),
         |control| {
             content!(control;
-                system_error_on_correctable, system_error_on_non_fatal, system_error_on_fatal, pme_interrupt,
-                rrs_visibility,
+                system_error_on_correctable_error_enable, system_error_on_non_fatal_error_enable,
+                system_error_on_fatal_error_enable, pme_interrupt_enable, rrs_software_visibility_enable,
             )
         },
         |capabilities| content!(capabilities; rrs_software_visibility),
@@ -155,35 +165,43 @@ fn express_root(registers: &mut Registers, express: &mut Express<&mut DumpedSpac
     registers.read_if_there(
         "root_status",
         express.root_status(),
-        |register| content!(register; pme_requester, pme_status, pme_pending),
+        |register| content!(register; pme_requester_id, pme_status, pme_pending),
     );
 }
 
 fn express_second(registers: &mut Registers, express: &mut Express<&mut DumpedSpace>) {
     registers.read_if_there("device_capabilities_2", express.device_capabilities_2(), |register| {
         content!(register;
-            completion_timeout_disable, ari_forwarding, latency_tolerance_reporting, ten_bit_tag_completer,
-            ten_bit_tag_requester, function_readiness_status,
+            completion_timeout_ranges_supported, completion_timeout_disable_supported, ari_forwarding_supported,
+            atomic_op_routing_supported, atomic_op_32_bit_completer_supported, atomic_op_64_bit_completer_supported,
+            cas_128_bit_completer_supported, no_ro_enabled_pr_pr_passing, ltr_mechanism_supported,
+            tph_completer_supported, ln_system_cls, ten_bit_tag_completer_supported, ten_bit_tag_requester_supported,
+            obff_supported, extended_fmt_field_supported, end_end_tlp_prefix_supported, max_end_end_tlp_prefixes,
+            emergency_power_reduction_supported, emergency_power_reduction_initialization_required,
+            dmwr_completer_supported, dmwr_lengths_supported, frs_supported,
         )
     });
     registers.read_if_there("device_control_2", express.device_control_2(), |register| {
         content!(register;
-            completion_timeout_disable, ari_forwarding, latency_tolerance_reporting, ten_bit_tag_requester,
+            completion_timeout_disable, ari_forwarding_enable, ltr_mechanism_enable, ten_bit_tag_requester_enable,
         )
     });
     registers.read_if_there("link_capabilities_2", express.link_capabilities_2(), |register| {
         content!(register;
-            speeds, crosslink, retimer_presence_detect, two_retimers_presence_detect, device_readiness_status,
+            supported_link_speeds_vector, crosslink_supported, retimer_presence_detect_supported,
+            two_retimers_presence_detect_supported, drs_supported,
         )
     });
     registers.read_pair_if_there(
         ["link_control_2", "link_status_2"],
         express.link_2(),
-        |control| content!(control; target_speed, enter_compliance, autonomous_speed_disable),
+        |control| content!(control; target_link_speed, enter_compliance, hardware_autonomous_speed_disable),
         |status| {
             content!(status;
-                equalization_complete, equalization_phase_1, equalization_phase_2, equalization_phase_3,
-                equalization_request, retimer, two_retimers, device_readiness_status_received,
+                current_de_emphasis_level, equalization_8_0_gts_complete, equalization_8_0_gts_phase_1_successful,
+                equalization_8_0_gts_phase_2_successful, equalization_8_0_gts_phase_3_successful,
+                link_equalization_request_8_0_gts, retimer_presence_detected, two_retimers_presence_detected,
+                crosslink_resolution, flit_mode_status, downstream_component_presence, drs_message_received,
             )
         },
     );

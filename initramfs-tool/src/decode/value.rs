@@ -5,7 +5,8 @@
 
 use reseat_core::capability::dpc::{DpcReason, DpcReasonExtension, DpcTrigger};
 use reseat_core::capability::express::{
-    AspmStates, Indicator, LinkSpeed, LinkSpeeds, PayloadSize, PortType, PowerControllerControl,
+    AspmStates, CrosslinkResolution, DownstreamComponentPresence, Indicator, LinkSpeed, LinkSpeeds, PayloadSize,
+    PortType, PowerControllerControl,
 };
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::capability::resizable_bar::BarSize;
@@ -198,6 +199,30 @@ impl From<PowerControllerControl> for Value {
         match power {
             PowerControllerControl::On => code("on"),
             PowerControllerControl::Off => code("off"),
+        }
+    }
+}
+
+impl From<CrosslinkResolution> for Value {
+    fn from(resolution: CrosslinkResolution) -> Self {
+        code(match resolution {
+            CrosslinkResolution::NotSupported => "not-supported",
+            CrosslinkResolution::UpstreamPort => "upstream-port",
+            CrosslinkResolution::DownstreamPort => "downstream-port",
+            CrosslinkResolution::NotCompleted => "not-completed",
+        })
+    }
+}
+
+impl From<DownstreamComponentPresence> for Value {
+    fn from(presence: DownstreamComponentPresence) -> Self {
+        match presence {
+            DownstreamComponentPresence::LinkDownPresenceNotDetermined => code("link-down-presence-not-determined"),
+            DownstreamComponentPresence::LinkDownNotPresent => code("link-down-not-present"),
+            DownstreamComponentPresence::LinkDownPresent => code("link-down-present"),
+            DownstreamComponentPresence::LinkUpPresent => code("link-up-present"),
+            DownstreamComponentPresence::LinkUpPresentDrsReceived => code("link-up-present-drs-received"),
+            DownstreamComponentPresence::Other(number) => reserved(number),
         }
     }
 }

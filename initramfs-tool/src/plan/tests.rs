@@ -82,9 +82,10 @@ fn a_device_number_stands_for_its_gpu() {
     );
     let no_gpu = nothing(&planned("03:00"));
     assert!(no_gpu.contains("0000:03:00.0 belongs to no GPU"), "{no_gpu}");
-    let unreadable = [("0000:04:00.1".parse().unwrap(), "its class is missing".to_owned())];
+    let class = Finding::error(id::FILE_UNREADABLE, Subject::file("class")).with("cause", "missing");
+    let unreadable = [("0000:04:00.1".parse().unwrap(), class)];
     let plan = planned_on(&twins(), &unreadable, "04:00");
-    assert_eq!(nothing(&plan), "its class is missing: not claimed");
+    assert_eq!(nothing(&plan), "cannot read class: missing: not claimed");
 }
 
 #[test]
@@ -177,7 +178,7 @@ fn a_gpu_of_which_one_function_cannot_be_read_is_refused() {
     assert_eq!(claimed(&plan), ["0000:02:00"]);
     assert_eq!(refused(&plan), "its class is missing");
     let plan = planned_on(&functions, &unreadable, "0000:01:00.1");
-    assert_eq!(nothing(&plan), "its class is missing: not claimed");
+    assert_eq!(nothing(&plan), "cannot read class: missing: not claimed");
 }
 
 #[test]

@@ -48,22 +48,29 @@ fn root_port_in_json() {
     );
     assert_eq!(offsets(&function, "standard"), [0x40, 0x60, 0x90, 0xe0]);
     let express = &at(&function, "standard", 0x90)["registers"];
-    assert_eq!(express["capabilities"]["fields"]["port_type"], "root-port");
+    assert_eq!(express["capabilities"]["fields"]["device_port_type"], "root-port");
     assert_eq!(
         express["link_status"],
         json!({"raw": "3043", "fields": {
-            "speed_gt_s": 8, "width": 4, "link_training": false, "slot_clock": true, "link_active": true,
-            "bandwidth_management": false, "autonomous_bandwidth": false,
+            "current_link_speed_gt_s": 8, "negotiated_link_width": 4, "link_training": false,
+            "slot_clock_configuration": true, "data_link_layer_link_active": true,
+            "link_bandwidth_management_status": false, "link_autonomous_bandwidth_status": false,
         }, "unreadable": null})
     );
-    assert_eq!(express["root_control"]["fields"]["rrs_visibility"], true);
+    assert_eq!(
+        express["root_control"]["fields"]["rrs_software_visibility_enable"],
+        true
+    );
     assert_eq!(express["slot_capabilities"]["fields"]["physical_slot_number"], 4);
     let acs = at(&function, "extended", 0x110);
     assert_eq!(
         (&acs["id"], &acs["version"], &acs["name"]),
         (&json!("000d"), &json!(1), &json!("Access Control Services"))
     );
-    assert_eq!(acs["registers"]["capability"]["fields"]["upstream_forwarding"], true);
+    assert_eq!(
+        acs["registers"]["capability"]["fields"]["acs_upstream_forwarding"],
+        true
+    );
     let aer = &at(&function, "extended", 0x148)["registers"];
     assert_eq!(aer["uncorrectable_mask"]["raw"], "00310000");
     assert_eq!(aer["uncorrectable_mask"]["fields"]["unexpected_completion"], true);
@@ -93,7 +100,7 @@ fn gpu_in_json() {
         (&json!("d0"), &json!(true))
     );
     let link = &at(&function, "standard", 0x78)["registers"]["link_capabilities_2"]["fields"];
-    assert_eq!(link["speeds_gt_s"], json!([2.5, 5, 8, 16]));
+    assert_eq!(link["supported_link_speeds_vector_gt_s"], json!([2.5, 5, 8, 16]));
     assert_eq!(
         at(&function, "standard", 0x68)["registers"],
         json!({}),
@@ -106,14 +113,20 @@ fn gpu_in_json() {
     );
     let aer = &at(&function, "extended", 0x420)["registers"];
     assert_eq!(aer["uncorrectable_severity"]["raw"], "00462030");
-    assert_eq!(aer["uncorrectable_severity"]["fields"]["internal"], true);
+    assert_eq!(
+        aer["uncorrectable_severity"]["fields"]["uncorrectable_internal_error"],
+        true
+    );
     assert_eq!(aer["root_command"], Value::Null, "of ports only");
     let bars = &at(&function, "extended", 0xbb0)["registers"];
-    assert_eq!(bars["bar_1"]["fields"]["size_bytes"], 8_u64 << 30);
+    assert_eq!(bars["bar_1"]["fields"]["bar_size_bytes"], 8_u64 << 30);
     assert_eq!(bars["bar_1"]["fields"]["sizes_bytes"].as_array().unwrap().len(), 8);
     assert_eq!(bars["bar_3"], Value::Null);
     let vendor_specific = &at(&function, "extended", 0x600)["registers"]["header"]["fields"];
-    assert_eq!(*vendor_specific, json!({"id": "0001", "revision": 1, "length": 36}));
+    assert_eq!(
+        *vendor_specific,
+        json!({"vsec_id": "0001", "vsec_rev": 1, "vsec_length": 36})
+    );
 }
 
 #[test]
@@ -127,7 +140,7 @@ fn text_for_people() {
         "      control_status 0008: power_state=D0 no_soft_reset+ pme_enable- data_select=0 data_scale=0 pme_status-\n",
         "  [68] 05 MSI (00817805)\n",
         "  [420] 0001 v2 Advanced Error Reporting\n",
-        "      bar_1 00000d010003fc00: index=1 size=8 GB sizes=64 MB, 128 MB, ",
+        "      bar_1 00000d010003fc00: index=1 bar_size=8 GB\n          sizes=64 MB, 128 MB, ",
     ] {
         assert!(text.contains(line), "{line:?} in\n{text}");
     }

@@ -257,7 +257,7 @@ fn missing(row: &Row, register: &Value, registers: &Value) -> Option<Reason> {
         // It ends before it says what it is.
         return Some(Reason::BeyondBound);
     }
-    let port = registers["capabilities"]["fields"]["port_type"].as_str();
+    let port = registers["capabilities"]["fields"]["device_port_type"].as_str();
     let link_of_unknown =
         register.is_null() && row.register.starts_with("link") && port.is_some_and(|port| port.starts_with("reserved"));
     link_of_unknown.then_some(Reason::UnknownPort)
@@ -288,7 +288,7 @@ fn resizable_bars(lines: &[&str], registers: &Value, tally: &mut Tally) {
             &fields["index"].as_u64(),
             &index.parse().ok(),
         );
-        let ours = size_in_words(&fields["size_bytes"]);
+        let ours = size_in_words(&fields["bar_size_bytes"]);
         tally.same(format_args!("BAR {n} size"), &ours, &Some(size.to_owned()));
         let sizes = fields["sizes_bytes"].as_array();
         let sizes = sizes.map(|sizes| sizes.iter().filter_map(size_in_words).collect::<Vec<_>>());

@@ -66,7 +66,7 @@ pub(crate) fn configuration_space() {
                 .link_capabilities_2()
                 .ok()
                 .flatten()
-                .and_then(|link| link.speeds().max()),
+                .and_then(|link| link.supported_link_speeds_vector().max()),
         );
     }
 }
@@ -123,7 +123,7 @@ fn extended_capabilities(bus: &mut Unknown, list: &ExtendedList<u8, 64>) {
     if let Some(mut bars) = ResizableBars::find(list, &mut *bus) {
         keep(bars.number());
         let bar = bars.bar(black_box(0)).ok().flatten();
-        keep(bar.map(|bar| (bar.control.size().bytes(), bar.sizes().iter().last())));
+        keep(bar.map(|bar| (bar.control.bar_size().bytes(), bar.sizes().iter().last())));
     }
     if let Some(mut vendor_specific) = VendorSpecific::find(list, &mut *bus) {
         keep(vendor_specific.header().map(|header| vendor_specific.length(header)));

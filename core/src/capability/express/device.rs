@@ -20,9 +20,9 @@ pub struct DeviceCapabilities {
     pub max_payload_size_supported: PayloadSize,
     /// How many bits of a function number can serve as more tags.
     #[bits(2, access = RO)]
-    pub phantom_functions: u8,
+    pub phantom_functions_supported: u8,
     /// Can use tags of 8 bits.
-    pub extended_tag: bool,
+    pub extended_tag_field_supported: bool,
     #[bits(9)]
     __: u16,
     /// Some errors are reported as the role in the transaction wants, not as their kind does.
@@ -30,7 +30,7 @@ pub struct DeviceCapabilities {
     #[bits(12)]
     __: u16,
     /// Offers FLR.
-    pub function_level_reset: bool,
+    pub function_level_reset_capability: bool,
     #[bits(3)]
     __: u8,
 }
@@ -56,32 +56,32 @@ pub struct DeviceCapabilities {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DeviceControl {
     /// Correctable errors are reported.
-    pub correctable_error_reporting: bool,
+    pub correctable_error_reporting_enable: bool,
     /// Non-fatal errors are reported.
-    pub non_fatal_error_reporting: bool,
+    pub non_fatal_error_reporting_enable: bool,
     /// Fatal errors are reported.
-    pub fatal_error_reporting: bool,
+    pub fatal_error_reporting_enable: bool,
     /// Unsupported requests are reported.
-    pub unsupported_request_reporting: bool,
+    pub unsupported_request_reporting_enable: bool,
     /// May mark requests as relaxed in order.
-    pub relaxed_ordering: bool,
+    pub enable_relaxed_ordering: bool,
     /// The largest payload that the function may send and has to take.
     #[bits(3)]
     pub max_payload_size: PayloadSize,
     /// May use tags of 8 bits.
-    pub extended_tag: bool,
+    pub extended_tag_field_enable: bool,
     /// May use numbers of functions that do not exist as more tags.
-    pub phantom_functions: bool,
+    pub phantom_functions_enable: bool,
     /// May draw auxiliary power whether or not PME is enabled.
-    pub aux_power: bool,
+    pub aux_power_pm_enable: bool,
     /// May mark requests as not snooped.
-    pub no_snoop: bool,
+    pub enable_no_snoop: bool,
     /// The largest read that the function may request.
     #[bits(3)]
     pub max_read_request_size: PayloadSize,
     /// Writing one starts an FLR, where the function offers it; reads 0. At a bridge to PCI the bit
     /// is Bridge Configuration Retry Enable.
-    pub initiate_flr: bool,
+    pub initiate_function_level_reset: bool,
 }
 
 /// Device Status. Bits 0 to 3 are cleared by writing ones.
@@ -99,15 +99,15 @@ pub struct DeviceControl {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DeviceStatus {
     /// A correctable error was seen, reported or not.
-    pub correctable_error: bool,
+    pub correctable_error_detected: bool,
     /// A non-fatal error was seen, reported or not.
-    pub non_fatal_error: bool,
+    pub non_fatal_error_detected: bool,
     /// A fatal error was seen, reported or not.
-    pub fatal_error: bool,
+    pub fatal_error_detected: bool,
     /// An unsupported request was seen, reported or not.
-    pub unsupported_request: bool,
+    pub unsupported_request_detected: bool,
     /// Auxiliary power is there.
-    pub aux_power: bool,
+    pub aux_power_detected: bool,
     /// Transactions that the function issued have not completed.
     pub transactions_pending: bool,
     #[bits(10)]
@@ -118,36 +118,87 @@ pub struct DeviceStatus {
 ///
 /// | bits | field |
 /// | --- | --- |
+/// | 0–3 | Completion Timeout Ranges Supported |
 /// | 4 | Completion Timeout Disable Supported |
 /// | 5 | ARI Forwarding Supported |
+/// | 6 | AtomicOp Routing Supported |
+/// | 7 | 32-bit AtomicOp Completer Supported |
+/// | 8 | 64-bit AtomicOp Completer Supported |
+/// | 9 | 128-bit CAS Completer Supported |
+/// | 10 | No RO-enabled PR-PR Passing |
 /// | 11 | LTR Mechanism Supported |
+/// | 12–13 | TPH Completer Supported |
+/// | 14–15 | LN System CLS (before 6.0) |
 /// | 16 | 10-Bit Tag Completer Supported |
 /// | 17 | 10-Bit Tag Requester Supported |
+/// | 18–19 | OBFF Supported |
+/// | 20 | Extended Fmt Field Supported |
+/// | 21 | End-End TLP Prefix Supported |
+/// | 22–23 | Max End-End TLP Prefixes |
+/// | 24–25 | Emergency Power Reduction Supported |
+/// | 26 | Emergency Power Reduction Initialization Required |
+/// | 28 | DMWr Completer Supported |
+/// | 29–30 | DMWr Lengths Supported |
 /// | 31 | FRS Supported |
 #[bitfield(u32, defmt = cfg(feature = "defmt"))]
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DeviceCapabilities2 {
-    #[bits(4)]
-    __: u8,
-    /// Can wait for an answer for ever.
-    pub completion_timeout_disable: bool,
+    /// Ranges A to D that the timeout can be set to, a bit each: 50 µs to 10 ms, to 250 ms, to 4 s, to 64 s. 0 where it
+    /// cannot be set.
+    #[bits(4, access = RO)]
+    pub completion_timeout_ranges_supported: u8,
+    /// Can wait for an answer forever.
+    pub completion_timeout_disable_supported: bool,
     /// Can forward addresses whose device number is part of the function number. Only of a port above.
-    pub ari_forwarding: bool,
-    #[bits(5)]
-    __: u8,
-    /// Can say how long it can wait.
-    pub latency_tolerance_reporting: bool,
-    #[bits(4)]
-    __: u8,
+    pub ari_forwarding_supported: bool,
+    /// Can route atomic operations. Only of a port.
+    pub atomic_op_routing_supported: bool,
+    /// Can complete atomic operations of 32 bits.
+    pub atomic_op_32_bit_completer_supported: bool,
+    /// Can complete atomic operations of 64 bits.
+    pub atomic_op_64_bit_completer_supported: bool,
+    /// Can complete a compare-and-swap of 128 bits.
+    pub cas_128_bit_completer_supported: bool,
+    /// Never lets a relaxed-order write pass another. Only of a port that routes between ports.
+    pub no_ro_enabled_pr_pr_passing: bool,
+    /// Can report the latency that it tolerates.
+    #[doc(alias = "Latency Tolerance Reporting")]
+    pub ltr_mechanism_supported: bool,
+    /// Completes requests with processing hints. 1: TPH; 3: extended TPH as well; 2 is reserved.
+    #[bits(2, access = RO)]
+    pub tph_completer_supported: u8,
+    /// The cache line of Lightweight Notification. 1: 64 bytes; 2: 128 bytes. Reserved from 6.0 on.
+    #[bits(2, access = RO)]
+    pub ln_system_cls: u8,
     /// Can answer requests whose tags have 10 bits.
-    pub ten_bit_tag_completer: bool,
+    pub ten_bit_tag_completer_supported: bool,
     /// Can use tags of 10 bits.
-    pub ten_bit_tag_requester: bool,
-    #[bits(13)]
-    __: u16,
+    pub ten_bit_tag_requester_supported: bool,
+    /// Takes OBFF. 1: by message; 2: by WAKE#; 3: by both.
+    #[bits(2, access = RO)]
+    pub obff_supported: u8,
+    /// Takes a Fmt field of three bits.
+    pub extended_fmt_field_supported: bool,
+    /// Takes end-end prefixes.
+    pub end_end_tlp_prefix_supported: bool,
+    /// The most end-end prefixes that it takes in one request; 0 means 4.
+    #[bits(2, access = RO)]
+    pub max_end_end_tlp_prefixes: u8,
+    /// Can reduce its power in an emergency. 1: by a means of the device's; 2: by that of its form factor; 3 is reserved.
+    #[bits(2, access = RO)]
+    pub emergency_power_reduction_supported: u8,
+    /// Has to be initialised again after such a reduction.
+    pub emergency_power_reduction_initialization_required: bool,
+    __: bool,
+    /// Can complete deferrable writes.
+    pub dmwr_completer_supported: bool,
+    /// The longest deferrable write that it completes. 0: 64 bytes; 1: 128 bytes; others are reserved.
+    #[bits(2, access = RO)]
+    pub dmwr_lengths_supported: u8,
     /// Can send a message when it is ready.
-    pub function_readiness_status: bool,
+    #[doc(alias = "Function Readiness Status")]
+    pub frs_supported: bool,
 }
 
 /// Device Control 2.
@@ -167,14 +218,14 @@ pub struct DeviceControl2 {
     /// Waits for an answer for ever.
     pub completion_timeout_disable: bool,
     /// Forwards addresses whose device number is part of the function number.
-    pub ari_forwarding: bool,
+    pub ari_forwarding_enable: bool,
     #[bits(4)]
     __: u8,
     /// May say how long it can wait.
-    pub latency_tolerance_reporting: bool,
+    pub ltr_mechanism_enable: bool,
     __: bool,
     /// May use tags of 10 bits.
-    pub ten_bit_tag_requester: bool,
+    pub ten_bit_tag_requester_enable: bool,
     #[bits(3)]
     __: u8,
 }

@@ -23,26 +23,26 @@ use bitfield_struct::bitfield;
 pub struct LinkCapabilities {
     /// The highest speed of the link.
     #[bits(4)]
-    pub max_speed: LinkSpeed,
+    pub max_link_speed: LinkSpeed,
     /// The most lanes that the link can have.
     #[bits(6, access = RO)]
-    pub max_width: u8,
+    pub maximum_link_width: u8,
     /// The sleep states that the link can take by itself.
     #[bits(2)]
-    pub aspm: AspmStates,
+    pub aspm_support: AspmStates,
     #[bits(6)]
     __: u8,
     /// Can do without the reference clock while the link sleeps.
     pub clock_power_management: bool,
     /// Can report that the link went away unannounced.
-    pub surprise_down_error_reporting: bool,
+    pub surprise_down_error_reporting_capable: bool,
     /// Link Status says whether the link is active.
     #[doc(alias = "DLLLA")]
-    pub link_active_reporting: bool,
+    pub data_link_layer_link_active_reporting_capable: bool,
     /// Can interrupt when speed or width change.
-    pub bandwidth_notification: bool,
+    pub link_bandwidth_notification_capability: bool,
     /// Made to a specification in which no sleep state is obligatory.
-    pub aspm_optionality: bool,
+    pub aspm_optionality_compliance: bool,
     __: bool,
     /// The port's number in its switch or root complex.
     pub port_number: u8,
@@ -67,7 +67,7 @@ pub struct LinkCapabilities {
 pub struct LinkControl {
     /// The sleep states that the link may take by itself.
     #[bits(2)]
-    pub aspm: AspmStates,
+    pub aspm_control: AspmStates,
     #[bits(2)]
     __: u8,
     /// The link is held down. Only at a port above.
@@ -75,17 +75,17 @@ pub struct LinkControl {
     /// Writing one trains the link again; reads 0. Only at a port above.
     pub retrain_link: bool,
     /// Both ends of the link have the same reference clock.
-    pub common_clock: bool,
+    pub common_clock_configuration: bool,
     /// The link takes longer to wake, for an analyzer to follow.
     pub extended_synch: bool,
     /// May do without the reference clock while the link sleeps.
-    pub clock_power_management: bool,
+    pub enable_clock_power_management: bool,
     /// The hardware may not change the width by its own choice.
-    pub autonomous_width_disable: bool,
+    pub hardware_autonomous_width_disable: bool,
     /// A change of speed or width by software interrupts. Only at a port above.
-    pub bandwidth_management_interrupt: bool,
+    pub link_bandwidth_management_interrupt_enable: bool,
     /// A change of speed or width by the hardware's own choice interrupts. Only at a port above.
-    pub autonomous_bandwidth_interrupt: bool,
+    pub link_autonomous_bandwidth_interrupt_enable: bool,
     #[bits(4)]
     __: u8,
 }
@@ -107,23 +107,23 @@ pub struct LinkControl {
 pub struct LinkStatus {
     /// The speed of the link; undefined while there is none.
     #[bits(4)]
-    pub speed: LinkSpeed,
+    pub current_link_speed: LinkSpeed,
     /// The lanes of the link; undefined while there is none.
     #[bits(6, access = RO)]
-    pub width: u8,
+    pub negotiated_link_width: u8,
     __: bool,
     /// The link trains, or is about to. Only at a port above.
     pub link_training: bool,
     /// Uses the reference clock of the connector.
-    pub slot_clock: bool,
+    pub slot_clock_configuration: bool,
     /// The link is active. Means something only with
-    /// [`link_active_reporting`](LinkCapabilities::link_active_reporting).
+    /// [its report](LinkCapabilities::data_link_layer_link_active_reporting_capable).
     #[doc(alias = "DLLLA")]
-    pub link_active: bool,
+    pub data_link_layer_link_active: bool,
     /// Speed or width changed, by software or because the link was unreliable.
-    pub bandwidth_management: bool,
+    pub link_bandwidth_management_status: bool,
     /// Speed or width changed by the hardware's own choice.
-    pub autonomous_bandwidth: bool,
+    pub link_autonomous_bandwidth_status: bool,
 }
 
 /// Sleep states of a link, taken by the hardware by itself (ASPM): a set of two.

@@ -22,19 +22,19 @@ pub struct LinkCapabilities2 {
     __: bool,
     /// The speeds that the link can have.
     #[bits(7)]
-    pub speeds: LinkSpeeds,
+    pub supported_link_speeds_vector: LinkSpeeds,
     /// Two ports of the same direction can make a link.
-    pub crosslink: bool,
+    pub crosslink_supported: bool,
     #[bits(14)]
     __: u16,
     /// Can tell a retimer on the link.
-    pub retimer_presence_detect: bool,
+    pub retimer_presence_detect_supported: bool,
     /// Can tell two.
-    pub two_retimers_presence_detect: bool,
+    pub two_retimers_presence_detect_supported: bool,
     #[bits(6)]
     __: u8,
     /// The device below can say that it is ready.
-    pub device_readiness_status: bool,
+    pub drs_supported: bool,
 }
 
 /// Link Control 2.
@@ -50,11 +50,11 @@ pub struct LinkCapabilities2 {
 pub struct LinkControl2 {
     /// At a port above, the highest speed that the link is to be trained to.
     #[bits(4)]
-    pub target_speed: LinkSpeed,
+    pub target_link_speed: LinkSpeed,
     /// The next training ends in compliance mode.
     pub enter_compliance: bool,
     /// The hardware may not change the speed by its own choice.
-    pub autonomous_speed_disable: bool,
+    pub hardware_autonomous_speed_disable: bool,
     #[bits(10)]
     __: u16,
 }
@@ -63,6 +63,7 @@ pub struct LinkControl2 {
 ///
 /// | bits | field |
 /// | --- | --- |
+/// | 0 | Current De-emphasis Level |
 /// | 1 | Equalization 8.0 GT/s Complete |
 /// | 2 | Equalization 8.0 GT/s Phase 1 Successful |
 /// | 3 | Equalization 8.0 GT/s Phase 2 Successful |
@@ -70,30 +71,120 @@ pub struct LinkControl2 {
 /// | 5 | Link Equalization Request 8.0 GT/s |
 /// | 6 | Retimer Presence Detected |
 /// | 7 | Two Retimers Presence Detected |
+/// | 8–9 | Crosslink Resolution |
+/// | 10 | Flit Mode Status |
+/// | 12–14 | Downstream Component Presence |
 /// | 15 | DRS Message Received |
 #[bitfield(u16, defmt = cfg(feature = "defmt"))]
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LinkStatus2 {
-    __: bool,
+    /// The de-emphasis at 5 GT/s: −3.5 dB where set, else −6 dB. Undefined at other speeds.
+    pub current_de_emphasis_level: bool,
     /// Equalization for 8 GT/s is over.
-    pub equalization_complete: bool,
+    pub equalization_8_0_gts_complete: bool,
     /// Its first phase succeeded.
-    pub equalization_phase_1: bool,
+    pub equalization_8_0_gts_phase_1_successful: bool,
     /// Its second phase succeeded.
-    pub equalization_phase_2: bool,
+    pub equalization_8_0_gts_phase_2_successful: bool,
     /// Its third phase succeeded.
-    pub equalization_phase_3: bool,
-    /// The link asks to be equalized anew.
-    pub equalization_request: bool,
+    pub equalization_8_0_gts_phase_3_successful: bool,
+    /// The link requests another equalization.
+    pub link_equalization_request_8_0_gts: bool,
     /// A retimer is on the link.
-    pub retimer: bool,
+    pub retimer_presence_detected: bool,
     /// Two are.
-    pub two_retimers: bool,
-    #[bits(7)]
-    __: u8,
+    pub two_retimers_presence_detected: bool,
+    /// The direction that a port took on a crosslink.
+    #[bits(2)]
+    pub crosslink_resolution: CrosslinkResolution,
+    /// The link is in Flit Mode. Reserved before 6.0.
+    pub flit_mode_status: bool,
+    __: bool,
+    /// The component below, and the link to it. Only of a port above that supports DRS.
+    #[bits(3)]
+    pub downstream_component_presence: DownstreamComponentPresence,
     /// The device below said that it is ready.
-    pub device_readiness_status_received: bool,
+    #[doc(alias = "Device Readiness Status")]
+    pub drs_message_received: bool,
+}
+
+/// The direction that a port took on a crosslink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum CrosslinkResolution {
+    /// 0: not supported, and so before 4.0.
+    NotSupported,
+    /// 1: it became an upstream port.
+    UpstreamPort,
+    /// 2: it became a downstream port.
+    DownstreamPort,
+    /// 3: the negotiation is not over.
+    NotCompleted,
+}
+
+impl CrosslinkResolution {
+    const fn from_bits(bits: u8) -> Self {
+        match bits & 3 {
+            0 => Self::NotSupported,
+            1 => Self::UpstreamPort,
+            2 => Self::DownstreamPort,
+            _ => Self::NotCompleted,
+        }
+    }
+
+    const fn into_bits(self) -> u8 {
+        match self {
+            Self::NotSupported => 0,
+            Self::UpstreamPort => 1,
+            Self::DownstreamPort => 2,
+            Self::NotCompleted => 3,
+        }
+    }
+}
+
+/// The component below a port, and the link to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum DownstreamComponentPresence {
+    /// 0: the link is down, and presence is not determined.
+    LinkDownPresenceNotDetermined,
+    /// 1: the link is down, and no component is there.
+    LinkDownNotPresent,
+    /// 2: the link is down, and a component is there.
+    LinkDownPresent,
+    /// 4: the link is up, and a component is there.
+    LinkUpPresent,
+    /// 5: the same, and the component said that it is ready.
+    LinkUpPresentDrsReceived,
+    /// 3, 6 or 7: reserved.
+    Other(u8),
+}
+
+impl DownstreamComponentPresence {
+    const fn from_bits(bits: u8) -> Self {
+        match bits {
+            0 => Self::LinkDownPresenceNotDetermined,
+            1 => Self::LinkDownNotPresent,
+            2 => Self::LinkDownPresent,
+            4 => Self::LinkUpPresent,
+            5 => Self::LinkUpPresentDrsReceived,
+            other => Self::Other(other),
+        }
+    }
+
+    const fn into_bits(self) -> u8 {
+        match self {
+            Self::LinkDownPresenceNotDetermined => 0,
+            Self::LinkDownNotPresent => 1,
+            Self::LinkDownPresent => 2,
+            Self::LinkUpPresent => 4,
+            Self::LinkUpPresentDrsReceived => 5,
+            Self::Other(bits) => bits & 7,
+        }
+    }
 }
 
 /// A set of link speeds: Supported Link Speeds Vector.

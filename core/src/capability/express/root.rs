@@ -18,17 +18,17 @@ use crate::presence::RrsVisibility;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RootControl {
     /// A correctable error from below is an error of the system.
-    pub system_error_on_correctable: bool,
+    pub system_error_on_correctable_error_enable: bool,
     /// A non-fatal error from below is one.
-    pub system_error_on_non_fatal: bool,
+    pub system_error_on_non_fatal_error_enable: bool,
     /// A fatal error from below is one.
-    pub system_error_on_fatal: bool,
+    pub system_error_on_fatal_error_enable: bool,
     /// PME from below interrupts.
-    pub pme_interrupt: bool,
+    pub pme_interrupt_enable: bool,
     /// Whether a read of Vendor ID returns `0001` while the function asks for retries.
     #[doc(alias = "CRSVisible")]
     #[bits(1)]
-    pub rrs_visibility: RrsVisibility,
+    pub rrs_software_visibility_enable: RrsVisibility,
     #[bits(11)]
     __: u16,
 }
@@ -61,7 +61,7 @@ pub struct RootCapabilities {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RootStatus {
     /// Who sent the last PME: bus, device, function.
-    pub pme_requester: u16,
+    pub pme_requester_id: u16,
     /// That function signals PME.
     pub pme_status: bool,
     /// More PMEs wait.

@@ -23,28 +23,28 @@ use bitfield_struct::bitfield;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SlotCapabilities {
     /// The slot has a button to ask for the card's removal.
-    pub attention_button: bool,
+    pub attention_button_present: bool,
     /// Software can cut the slot's power. Without it, Slot Control's power bit cuts nothing.
-    pub power_controller: bool,
+    pub power_controller_present: bool,
     /// The latch that holds the card can be sensed.
-    pub mrl_sensor: bool,
+    pub mrl_sensor_present: bool,
     /// The slot has a lamp that software uses to point it out.
-    pub attention_indicator: bool,
+    pub attention_indicator_present: bool,
     /// The slot has a lamp for its power.
-    pub power_indicator: bool,
+    pub power_indicator_present: bool,
     /// A card may be pulled without notice.
     pub hot_plug_surprise: bool,
     /// Cards can be put in and taken out under power.
-    pub hot_plug: bool,
+    pub hot_plug_capable: bool,
     /// The power that the slot can give, in units of `power_limit_scale`.
-    pub power_limit_value: u8,
+    pub slot_power_limit_value: u8,
     /// 0: watts, and a tenth of it each step.
     #[bits(2, access = RO)]
-    pub power_limit_scale: u8,
+    pub slot_power_limit_scale: u8,
     /// The card can be locked in.
-    pub interlock: bool,
+    pub electromechanical_interlock_present: bool,
     /// Says nothing when a command of Slot Control is done.
-    pub no_command_completed: bool,
+    pub no_command_completed_support: bool,
     /// The number on the chassis; 0 where there is none.
     #[bits(13, access = RO)]
     pub physical_slot_number: u16,
@@ -70,9 +70,9 @@ pub struct SlotCapabilities {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SlotControl {
     /// The attention button notifies.
-    pub attention_button_enable: bool,
+    pub attention_button_pressed_enable: bool,
     /// A power fault notifies.
-    pub power_fault_enable: bool,
+    pub power_fault_detected_enable: bool,
     /// A change of the latch notifies.
     pub mrl_sensor_changed_enable: bool,
     /// A change of presence notifies.
@@ -83,17 +83,17 @@ pub struct SlotControl {
     pub hot_plug_interrupt_enable: bool,
     /// The attention lamp.
     #[bits(2)]
-    pub attention_indicator: Indicator,
+    pub attention_indicator_control: Indicator,
     /// The power lamp.
     #[bits(2)]
-    pub power_indicator: Indicator,
+    pub power_indicator_control: Indicator,
     /// The slot's power as it was last set.
     #[bits(1)]
-    pub power: PowerControllerControl,
+    pub power_controller_control: PowerControllerControl,
     /// Writing one moves the lock; reads 0.
-    pub interlock: bool,
+    pub electromechanical_interlock_control: bool,
     /// A link that comes or goes notifies.
-    pub link_state_changed_enable: bool,
+    pub data_link_layer_state_changed_enable: bool,
     #[bits(3)]
     __: u8,
 }
@@ -116,9 +116,9 @@ pub struct SlotControl {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SlotStatus {
     /// The attention button was pressed.
-    pub attention_button: bool,
+    pub attention_button_pressed: bool,
     /// The power controller saw a fault.
-    pub power_fault: bool,
+    pub power_fault_detected: bool,
     /// The latch was opened or closed.
     pub mrl_sensor_changed: bool,
     /// Presence changed.
@@ -127,14 +127,14 @@ pub struct SlotStatus {
     /// A command of Slot Control is done.
     pub command_completed: bool,
     /// The latch is open.
-    pub mrl_open: bool,
+    pub mrl_sensor_state: bool,
     /// A card is in the slot.
-    pub presence: bool,
+    pub presence_detect_state: bool,
     /// The card is locked in.
-    pub interlock: bool,
+    pub electromechanical_interlock_status: bool,
     /// The link came or went.
     #[doc(alias = "DLLSC")]
-    pub link_state_changed: bool,
+    pub data_link_layer_state_changed: bool,
     #[bits(7)]
     __: u8,
 }

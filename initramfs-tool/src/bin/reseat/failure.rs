@@ -106,11 +106,12 @@ failed_for!(
 
 impl From<InitramfsError> for Failure {
     fn from(error: InitramfsError) -> Self {
-        let findings = error.findings();
-        match error {
-            InitramfsError::NotUndone { .. } => Self::Because(Exit::NotMadeSafe, findings),
-            _ => findings.into(),
-        }
+        let exit = match &error {
+            InitramfsError::Refused(_) => Exit::Refused,
+            InitramfsError::NotUndone { .. } => Exit::NotMadeSafe,
+            _ => Exit::Failed,
+        };
+        Self::Because(exit, error.findings())
     }
 }
 

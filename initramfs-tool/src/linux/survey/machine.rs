@@ -226,17 +226,17 @@ impl<'a> Reader<'a> {
             }
             return bridge;
         };
-        bridge.port_type = Some(express.capabilities().port_type());
+        bridge.port_type = Some(express.capabilities().device_port_type());
         bridge.ari_forwarding = match express.device_control_2() {
-            Ok(Some(control)) => control.ari_forwarding().into(),
+            Ok(Some(control)) => control.ari_forwarding_enable().into(),
             Ok(None) => Fact::No,
             Err(_) => Fact::Unknown,
         };
         bridge.slot = match express.slot_capabilities() {
             Ok(None) => Slot::None,
             Ok(Some(slot)) => Slot::Present {
-                hot_plug: slot.hot_plug().into(),
-                power_controller: slot.power_controller().into(),
+                hot_plug: slot.hot_plug_capable().into(),
+                power_controller: slot.power_controller_present().into(),
                 owner: self.hotplug_owner(place.address(), bridge.buses),
             },
             Err(_) => Slot::Unknown,
@@ -290,7 +290,7 @@ pub(crate) fn rrs_visibility(root: &Root, root_port: Option<FunctionAddress>) ->
     let visibility = root_port.and_then(|port| {
         let mut space = Space::open(root, port).ok()?;
         let (control, _) = space.express()?.root().ok()??;
-        Some(control.rrs_visibility())
+        Some(control.rrs_software_visibility_enable())
     });
     visibility.unwrap_or(RrsVisibility::Enabled)
 }
@@ -317,7 +317,7 @@ pub(crate) fn unreadable_config(function: FunctionAddress, error: impl ToString)
 fn read_offers(space: &mut Space, function: &mut Function) {
     let absent = if space.is_complete() { Fact::No } else { Fact::Unknown };
     function.flr = match space.express().map(|mut express| express.device_capabilities()) {
-        Some(Ok(capabilities)) => capabilities.function_level_reset().into(),
+        Some(Ok(capabilities)) => capabilities.function_level_reset_capability().into(),
         Some(Err(_)) => Fact::Unknown,
         None => absent,
     };

@@ -17,22 +17,22 @@ pub(super) const ROWS: &[Rows] = &[
         "",
         "header",
         &[
-            ("ID=", Hex, "id"),
-            ("Rev=", Number, "revision"),
-            ("Len=", Hex, "length"),
+            ("ID=", Hex, "vsec_id"),
+            ("Rev=", Number, "vsec_rev"),
+            ("Len=", Hex, "vsec_length"),
         ],
     ),
-    Rows(Place::Extended(0x000d), "ACSCap:", "", "capability", ACS),
-    Rows(Place::Extended(0x000d), "ACSCtl:", "", "control", ACS),
+    Rows(Place::Extended(0x000d), "ACSCap:", "", "capability", ACS_CAPABILITY),
+    Rows(Place::Extended(0x000d), "ACSCtl:", "", "control", ACS_CONTROL),
     Rows(
         Place::Extended(0x000e),
         "ARICap:",
         "",
         "capability",
         &[
-            ("MFVC", Flag, "mfvc_function_groups"),
-            ("ACS", Flag, "acs_function_groups"),
-            ("Next Function: ", Number, "next_function"),
+            ("MFVC", Flag, "mfvc_function_groups_capability"),
+            ("ACS", Flag, "acs_function_groups_capability"),
+            ("Next Function: ", Number, "next_function_number"),
         ],
     ),
     Rows(
@@ -41,8 +41,8 @@ pub(super) const ROWS: &[Rows] = &[
         "",
         "control",
         &[
-            ("MFVC", Flag, "mfvc_function_groups"),
-            ("ACS", Flag, "acs_function_groups"),
+            ("MFVC", Flag, "mfvc_function_groups_enable"),
+            ("ACS", Flag, "acs_function_groups_enable"),
             ("Function Group: ", Number, "function_group"),
         ],
     ),
@@ -52,10 +52,14 @@ pub(super) const ROWS: &[Rows] = &[
         "",
         "capabilities",
         &[
-            ("Migration", Flag, "vf_migration"),
-            ("10BitTagReq", Flag, "ten_bit_tag_requester"),
-            ("Interrupt Message Number: ", Hex, "migration_interrupt_message_number"),
-            ("IntMsgNum ", Number, "migration_interrupt_message_number"),
+            ("Migration", Flag, "vf_migration_capable"),
+            ("10BitTagReq", Flag, "vf_ten_bit_tag_requester_supported"),
+            (
+                "Interrupt Message Number: ",
+                Hex,
+                "vf_migration_interrupt_message_number",
+            ),
+            ("IntMsgNum ", Number, "vf_migration_interrupt_message_number"),
         ],
     ),
     Rows(
@@ -65,11 +69,11 @@ pub(super) const ROWS: &[Rows] = &[
         "control",
         &[
             ("Enable", Flag, "vf_enable"),
-            ("Migration", Flag, "vf_migration"),
-            ("Interrupt", Flag, "vf_migration_interrupt"),
-            ("MSE", Flag, "vf_memory_space"),
-            ("ARIHierarchy", Flag, "ari_hierarchy"),
-            ("10BitTagReq", Flag, "ten_bit_tag_requester"),
+            ("Migration", Flag, "vf_migration_enable"),
+            ("Interrupt", Flag, "vf_migration_interrupt_enable"),
+            ("MSE", Flag, "vf_memory_space_enable"),
+            ("ARIHierarchy", Flag, "ari_capable_hierarchy"),
+            ("10BitTagReq", Flag, "vf_ten_bit_tag_requester_enable"),
         ],
     ),
     Rows(
@@ -77,14 +81,17 @@ pub(super) const ROWS: &[Rows] = &[
         "IOVSta:",
         "",
         "status",
-        &[("Migration", Flag, "vf_migration")],
+        &[("Migration", Flag, "vf_migration_status")],
     ),
     Rows(
         Place::Extended(0x0010),
         "Initial VFs:",
         "",
         "limits",
-        &[("Initial VFs: ", Number, "initial"), ("Total VFs: ", Number, "total")],
+        &[
+            ("Initial VFs: ", Number, "initial_vfs"),
+            ("Total VFs: ", Number, "total_vfs"),
+        ],
     ),
     Rows(
         Place::Extended(0x0010),
@@ -92,8 +99,8 @@ pub(super) const ROWS: &[Rows] = &[
         "",
         "number",
         &[
-            ("Number of VFs: ", Number, "vfs"),
-            ("Function Dependency Link: ", Hex, "dependency_link"),
+            ("Number of VFs: ", Number, "num_vfs"),
+            ("Function Dependency Link: ", Hex, "function_dependency_link"),
         ],
     ),
     Rows(
@@ -101,7 +108,10 @@ pub(super) const ROWS: &[Rows] = &[
         "VF offset:",
         "",
         "routing",
-        &[("VF offset: ", Number, "first_offset"), ("stride: ", Number, "stride")],
+        &[
+            ("VF offset: ", Number, "first_vf_offset"),
+            ("stride: ", Number, "vf_stride"),
+        ],
     ),
     Rows(
         Place::Extended(0x0010),
@@ -130,7 +140,7 @@ pub(super) const ROWS: &[Rows] = &[
         "",
         "link_control_3",
         &[
-            ("LnkEquIntrruptEn", Flag, "equalization_request_interrupt"),
+            ("LnkEquIntrruptEn", Flag, "link_equalization_request_interrupt_enable"),
             ("PerformEqu", Flag, "perform_equalization"),
         ],
     ),
@@ -147,13 +157,13 @@ pub(super) const ROWS: &[Rows] = &[
         "",
         "capability",
         &[
-            ("INT Msg #", Number, "interrupt_message_number"),
-            ("IntMsgNum ", Number, "interrupt_message_number"),
-            ("RPExt", Flag, "root_port_extensions"),
-            ("PoisonedTLP", Flag, "poisoned_tlp_egress_blocking"),
-            ("SwTrigger", Flag, "software_trigger"),
+            ("INT Msg #", Number, "dpc_interrupt_message_number"),
+            ("IntMsgNum ", Number, "dpc_interrupt_message_number"),
+            ("RPExt", Flag, "rp_extensions_for_dpc"),
+            ("PoisonedTLP", Flag, "poisoned_tlp_egress_blocking_supported"),
+            ("SwTrigger", Flag, "dpc_software_triggering_supported"),
             ("RP PIO Log ", Number, "rp_pio_log_size"),
-            ("DL_ActiveErr", Flag, "dl_active_err_cor"),
+            ("DL_ActiveErr", Flag, "dl_active_err_cor_signaling_supported"),
         ],
     ),
     Rows(
@@ -167,12 +177,12 @@ pub(super) const ROWS: &[Rows] = &[
                 Code(&["disabled", "fatal", "non-fatal-or-fatal", "reserved-3"]),
                 "trigger",
             ),
-            ("Cmpl", Flag, "completion_unsupported_request"),
-            ("INT", Flag, "interrupt"),
-            ("ErrCor", Flag, "err_cor"),
-            ("PoisonedTLP", Flag, "poisoned_tlp_egress_blocking"),
-            ("SwTrigger", Flag, "software_trigger"),
-            ("DL_ActiveErr", Flag, "dl_active_err_cor"),
+            ("Cmpl", Flag, "dpc_completion_control"),
+            ("INT", Flag, "dpc_interrupt_enable"),
+            ("ErrCor", Flag, "dpc_err_cor_enable"),
+            ("PoisonedTLP", Flag, "poisoned_tlp_egress_blocking_enable"),
+            ("SwTrigger", Flag, "dpc_software_trigger"),
+            ("DL_ActiveErr", Flag, "dl_active_err_cor_enable"),
         ],
     ),
     Rows(
@@ -181,14 +191,14 @@ pub(super) const ROWS: &[Rows] = &[
         "",
         "status",
         &[
-            ("Trigger", Flag, "triggered"),
+            ("Trigger", Flag, "dpc_trigger_status"),
             (
                 "Reason:",
                 Code(&["uncorrectable-error", "non-fatal-message", "fatal-message", "extension"]),
                 "reason",
             ),
-            ("INT", Flag, "interrupt"),
-            ("RPBusy", Flag, "root_port_busy"),
+            ("INT", Flag, "dpc_interrupt_status"),
+            ("RPBusy", Flag, "dpc_rp_busy"),
             (
                 "TriggerExt:",
                 Code(&["rp-pio-error", "software-trigger", "reserved-2", "reserved-3"]),
@@ -210,9 +220,9 @@ pub(super) const ROWS: &[Rows] = &[
         "",
         "header",
         &[
-            ("Vendor=", Hex, "vendor"),
-            ("Rev=", Number, "revision"),
-            ("Len=", Number, "length"),
+            ("Vendor=", Hex, "dvsec_vendor_id"),
+            ("Rev=", Number, "dvsec_revision"),
+            ("Len=", Number, "dvsec_length"),
         ],
     ),
     Rows(Place::Extended(0x0023), "", "", "id", &[("ID=", Hex, "id")]),
@@ -228,12 +238,22 @@ pub(super) const ROWS: &[Rows] = &[
     ),
 ];
 
-const ACS: &[Field] = &[
-    ("SrcValid", Flag, "source_validation"),
-    ("TransBlk", Flag, "translation_blocking"),
-    ("ReqRedir", Flag, "request_redirect"),
-    ("CmpltRedir", Flag, "completion_redirect"),
-    ("UpstreamFwd", Flag, "upstream_forwarding"),
-    ("EgressCtrl", Flag, "egress_control"),
-    ("DirectTrans", Flag, "direct_translated"),
+const ACS_CAPABILITY: &[Field] = &[
+    ("SrcValid", Flag, "acs_source_validation"),
+    ("TransBlk", Flag, "acs_translation_blocking"),
+    ("ReqRedir", Flag, "acs_p2p_request_redirect"),
+    ("CmpltRedir", Flag, "acs_p2p_completion_redirect"),
+    ("UpstreamFwd", Flag, "acs_upstream_forwarding"),
+    ("EgressCtrl", Flag, "acs_p2p_egress_control"),
+    ("DirectTrans", Flag, "acs_direct_translated_p2p"),
+];
+
+const ACS_CONTROL: &[Field] = &[
+    ("SrcValid", Flag, "acs_source_validation_enable"),
+    ("TransBlk", Flag, "acs_translation_blocking_enable"),
+    ("ReqRedir", Flag, "acs_p2p_request_redirect_enable"),
+    ("CmpltRedir", Flag, "acs_p2p_completion_redirect_enable"),
+    ("UpstreamFwd", Flag, "acs_upstream_forwarding_enable"),
+    ("EgressCtrl", Flag, "acs_p2p_egress_control_enable"),
+    ("DirectTrans", Flag, "acs_direct_translated_p2p_enable"),
 ];

@@ -19,8 +19,8 @@ pub(super) const ROWS: &[Rows] = &[
         &[
             ("PMEClk", Flag, "pme_clock"),
             ("DSI", Flag, "device_specific_initialization"),
-            ("D1", Flag, "d1"),
-            ("D2", Flag, "d2"),
+            ("D1", Flag, "d1_support"),
+            ("D2", Flag, "d2_support"),
             ("AuxCurrent=", Number, "aux_current_milliamperes"),
         ],
     ),
@@ -30,11 +30,11 @@ pub(super) const ROWS: &[Rows] = &[
         "PME(",
         "capabilities",
         &[
-            ("D0", Flag, "pme_from_d0"),
-            ("D1", Flag, "pme_from_d1"),
-            ("D2", Flag, "pme_from_d2"),
-            ("D3hot", Flag, "pme_from_d3hot"),
-            ("D3cold", Flag, "pme_from_d3cold"),
+            ("D0", Flag, "pme_support_d0"),
+            ("D1", Flag, "pme_support_d1"),
+            ("D2", Flag, "pme_support_d2"),
+            ("D3hot", Flag, "pme_support_d3hot"),
+            ("D3cold", Flag, "pme_support_d3cold"),
         ],
     ),
     Rows(
