@@ -82,7 +82,7 @@ fn run(arguments: &[&str], backtrace: Option<&str>) -> End {
 fn errors_are_the_same_with_a_backtrace_asked_for() {
     for arguments in ERRORS {
         let without = run(arguments, None);
-        let (status, _, said) = &without;
+        let (status, printed, said) = &without;
         assert!(
             status.is_some_and(|status| (1..=6).contains(&status)),
             "{arguments:?}: {without:?}"
