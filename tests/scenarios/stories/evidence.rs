@@ -52,7 +52,7 @@ pub(crate) fn of_a_gpu_off_the_bus(running: &Running) -> Result<()> {
     ensure!(
         ended.status == 3
             && ended.stderr.contains("0.json")
-            && listed["damaged"].as_array().map(Vec::len) == Some(1)
+            && listed["findings"].as_array().map(Vec::len) == Some(1)
             && listed["bundles"].as_array().map(Vec::len) == Some(1),
         "{ended:?}"
     );
