@@ -1,22 +1,17 @@
 //! One step of the ladder, taken.
 
-use reseat_core::decision::{Exclusivity, Use};
-use reseat_core::health as judged;
+use reseat_core::decision::Exclusivity;
 use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::recovery::{Failure, Observation};
 
 use super::remove::CardRoot;
 use super::trouble::Stop;
-use super::{examine, journal, reset, restore, survey, users, vfio_registers};
-use crate::claim::Attribute;
-use crate::linux::state::recovery_files;
-use crate::linux::survey::{admission, health, machine, usage};
+use super::{examine, journal, reset, restore, survey, users};
+use crate::linux::survey::{admission, machine};
 use crate::linux::sysfs::root::Root;
-use crate::linux::sysfs::{attributes, functions};
 use crate::model::finding::{Finding, Subject, id};
-use crate::model::subject::{Member, RecoverySubject};
-use crate::model::usage::{Usage, User};
-use crate::recovery::{Before, Journal, LadderStep};
+use crate::model::subject::RecoverySubject;
+use crate::recovery::LadderStep;
 
 /// Takes a step.
 pub(super) fn operate(root: &Root, step: LadderStep, subject: &RecoverySubject) -> (Observation, Vec<Finding>) {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use reseat_core::address::{DeviceAddress, FunctionAddress};
+use reseat_core::address::FunctionAddress;
 use reseat_core::recovery::{Failure, Observation};
 use rustix::io::Errno;
 
