@@ -74,14 +74,14 @@ impl Finding {
         clippy::needless_pass_by_value,
         reason = "a number or a reference, as the caller has it"
     )]
-    pub fn with(self, name: &'static str, value: impl ToString) -> Self {
-        self.with_text(name, value.to_string())
+    pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.add(name, &value);
+        self
     }
 
     #[inline(never)]
-    fn with_text(mut self, name: &'static str, value: String) -> Self {
-        self.evidence.0.push((Cow::Borrowed(name), value));
-        self
+    fn add(&mut self, name: &'static str, value: &dyn fmt::Display) {
+        self.evidence.0.push((Cow::Borrowed(name), value.to_string()));
     }
 
     /// Makes this finding the reason of another kind of finding, which keeps its subject, its facts and its way out. The fact
