@@ -289,7 +289,7 @@ fn a_child_that_hangs_is_left_behind_at_its_limit_and_the_claim_goes_on() {
         took >= Duration::from_secs(2) && took < Duration::from_secs(12),
         "{took:?}"
     );
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
     let report = machine.report();
     let gpus = report["gpus"].as_array().unwrap();
     let claimed = gpus.iter().find(|gpu| gpu["device"] == "0000:02:00");

@@ -79,11 +79,10 @@ fn every_form_of_a_name_means_the_same_gpu_to_a_command_and_to_a_rule() {
         assert_eq!(status, Some(0), "{name}: {said}");
         assert!(said.contains("0000:01:00: would claim 1 function"), "{name}: {said}");
         assert!(!said.contains("0000:02:00: would claim"), "{name}: {said}");
-        let (_, said, error) = reseat(&machine, &["claim", "--dry-run", "--function", name]);
-        assert!(
-            said.contains("0000:01:00: would claim 1 function"),
-            "{name}: {said}{error}"
-        );
+        let forget = ["quarantine", "forget", name, "--reason", "test"];
+        let (status, _, error) = reseat(&machine, &forget);
+        assert_eq!(status, Some(1), "{name}: {error}");
+        assert!(error.contains("0000:01:00"), "{name}: {error}");
     }
     // In a rule an ID means every such GPU.
     let (status, said) = Machine::new("[[claim]]\nselect = \"0x10de:0x2489\"\n").check(&[]);

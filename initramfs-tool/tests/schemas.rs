@@ -307,10 +307,11 @@ fn records_of_recoveries() {
     assert_fits("quarantine", &document(&machine, &["quarantine", "list", "--json"]));
     let bundle = include_str!("../src/records/evidence/bundle-1.json");
     machine.write("var/lib/reseat/evidence/20260921T141320.250Z-0000:01:00.json", bundle);
-    assert_fits(
-        "evidence",
-        &document(&machine, &["evidence", "show", "latest", "--json"]),
-    );
+    let mut bundle = document(&machine, &["evidence", "show", "latest", "--json"]);
+    assert_valid("evidence", &bundle);
+    // Events of version 1 may be anything.
+    bundle["events"] = json!([]);
+    assert_fits("evidence", &bundle);
     machine.write(
         "var/lib/reseat/evidence/20260921T141320.251Z-0000:01:00.json",
         "damaged",

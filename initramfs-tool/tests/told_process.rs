@@ -173,7 +173,7 @@ fn the_check_names_a_mistake_in_the_contract_of_recovery() {
     assert_eq!(status, Some(3), "{said}");
     assert!(said.contains("0000:01:00: would claim 1 function\n"), "{said}");
     assert!(
-        said.contains("/etc/reseat/reseat.toml:5: unknown variant `warm`"),
+        said.contains("/etc/reseat/reseat.toml:5: `warm`: unknown rung"),
         "{said}"
     );
     // To the claim it is nothing.

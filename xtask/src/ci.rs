@@ -43,6 +43,16 @@ fn checks() -> Result<()> {
             "--",
             "-Dwarnings",
         ]))?;
+        // The boot claim is built without the operator's modules.
+        must(&mut cargo(&[
+            "clippy",
+            "--package",
+            "reseat",
+            "--no-default-features",
+            "--all-targets",
+            "--",
+            "-Dwarnings",
+        ]))?;
         // A folder of its own, since it would build into the sources.
         let mut fuzz = cargo(&["clippy", "--manifest-path", FUZZ, "--target-dir"]);
         fuzz.arg(target()?.join("fuzz-lints"));

@@ -285,6 +285,19 @@ fn lay_out(tree: &Path, claim: (&Path, &str), operator: (&Path, &str)) -> Result
     for (unit, installed) in UNITS.into_iter().chain([UDEV_RULES]) {
         install(&top().join(unit), &tree.join(installed), DATA)?;
     }
+    for (folder, installed) in [("initramfs-tool/schemas", SCHEMAS), ("initramfs-tool/docs", PAGES)] {
+        install_all(&top().join(folder), &tree.join(installed))?;
+    }
+    Ok(())
+}
+
+/// Installs every file of a folder.
+fn install_all(from: &Path, to: &Path) -> Result<()> {
+    let entries = fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        install(&entry.path(), &to.join(entry.file_name()), DATA)?;
+    }
     Ok(())
 }
 
@@ -314,6 +327,10 @@ fn wants_interpreter(bytes: &[u8]) -> Result<bool> {
 
 /// Permission bits.
 const EXECUTABLE: u32 = 0o755;
+/// The JSON Schema of every document that the programs print.
+const SCHEMAS: &str = "usr/share/reseat/schemas";
+/// The pages that messages and help texts name.
+const PAGES: &str = "usr/share/doc/reseat";
 const DATA: u32 = 0o644;
 
 fn install(from: &Path, to: &Path, mode: u32) -> Result<()> {

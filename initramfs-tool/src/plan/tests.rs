@@ -178,7 +178,7 @@ fn a_gpu_of_which_one_function_cannot_be_read_is_refused() {
     assert_eq!(claimed(&plan), ["0000:02:00"]);
     assert_eq!(refused(&plan), "its class is missing");
     let plan = planned_on(&functions, &unreadable, "0000:01:00.1");
-    assert_eq!(nothing(&plan), "cannot read class: missing: not claimed");
+    assert_eq!(nothing(&plan), "its class is missing: not claimed");
 }
 
 #[test]

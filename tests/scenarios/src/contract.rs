@@ -6,37 +6,34 @@ use serde_json::Value;
 /// The schemas of its documents.
 pub mod schema {
     /// The report of a claim.
-    pub const CLAIM: &str = "reseat.claim/1";
+    pub const CLAIM: &str = "reseat.claim/2";
     /// The ledger of GPUs that are out of service.
-    pub const QUARANTINE: &str = "reseat.quarantine/1";
+    pub const QUARANTINE: &str = "reseat.quarantine/2";
     /// What `reseat quarantine list` prints.
-    pub const QUARANTINE_LIST: &str = "reseat.quarantine-list/1";
+    pub const QUARANTINE_LIST: &str = "reseat.quarantine-list/2";
     /// A bundle of evidence.
-    pub const EVIDENCE: &str = "reseat.evidence/1";
+    pub const EVIDENCE: &str = "reseat.evidence/2";
     /// What `reseat evidence list` prints.
-    pub const EVIDENCE_LIST: &str = "reseat.evidence-list/1";
+    pub const EVIDENCE_LIST: &str = "reseat.evidence-list/2";
 }
 
 /// The rungs of a recovery.
 pub mod rung {
     /// The kernel's own FLR.
-    pub const FLR: &str = "KernelFlr";
+    pub const FLR: &str = "kernel-flr";
     /// Removed, reset by the port above, and found again.
-    pub const SBR: &str = "DetachSbr";
+    pub const SBR: &str = "detach-sbr";
     /// The slot's power, switched off and on.
-    pub const SLOT_POWER: &str = "SlotPower";
+    pub const SLOT_POWER: &str = "slot-power";
 }
 
 /// The operations that would hit what is beside a GPU.
 pub mod operation {
     /// Everything below the card's root is removed.
-    pub const REMOVE_BELOW_CARD_ROOT: &str = "RemoveBelowCardRoot";
+    pub const REMOVE_BELOW_CARD_ROOT: &str = "remove-below-card-root";
     /// The slot's power is switched off.
-    pub const POWER_OFF: &str = "PowerOff";
+    pub const POWER_OFF: &str = "power-off";
 }
-
-/// The word for what every moment of a bundle is before the first rung.
-pub const BEFORE: &str = "before";
 
 /// Checks which schema a document has.
 ///
@@ -52,9 +49,16 @@ pub fn verdict(claimed: &Value) -> &str {
     claimed["verdict"].as_str().unwrap_or_default()
 }
 
-/// What is wrong, in words: with a rule, or with a GPU that was to be claimed; empty if nothing is.
-pub fn problem(of: &Value) -> &str {
-    of["problem"].as_str().unwrap_or_default()
+/// The problem of a rule, or of a GPU that was to be claimed, in words; empty if it has none.
+pub fn problem(of: &Value) -> String {
+    in_words(&of["problem"])
+}
+
+/// The sentence of a finding and what helps; empty if there is no finding.
+pub fn in_words(finding: &Value) -> String {
+    let help = finding["help"].as_array().into_iter().flatten();
+    let parts = [&finding["message"]].into_iter().chain(help);
+    parts.filter_map(Value::as_str).collect::<Vec<_>>().join("; ")
 }
 
 /// What a claim's report has of a GPU.
@@ -82,7 +86,7 @@ pub fn end_of(event: &Value) -> Option<&Value> {
 
 /// The rung that brought a GPU back, of how a recovery ended.
 pub fn recovered_by(end: &Value) -> Option<&str> {
-    end.get("Recovered")?.get("by")?.as_str()
+    (end["kind"] == "recovered").then(|| end["by"].as_str())?
 }
 
 /// The rung that was begun, if this event says so.
@@ -90,7 +94,12 @@ pub fn rung_begun(event: &Value) -> Option<&str> {
     event.get("record")?["rung"].as_str()
 }
 
+/// True if a moment of a bundle was recorded before the first rung.
+pub fn is_before(moment: &Value) -> bool {
+    moment["when"] == "before"
+}
+
 /// The rung after which a moment of a bundle was recorded.
-pub fn after_rung(when: &Value) -> Option<&str> {
-    when["after"].as_str()
+pub fn after_rung(moment: &Value) -> Option<&str> {
+    (moment["when"] == "after").then(|| moment["rung"].as_str())?
 }

@@ -57,10 +57,10 @@ impl Recovery {
 
     /// What was said in words, anywhere.
     pub fn says(&self, text: &str) -> bool {
-        let words = self.events.iter().filter_map(|event| event["words"].as_array());
-        words
+        let findings = self.events.iter().filter_map(|event| event["findings"].as_array());
+        findings
             .flatten()
-            .any(|words| words.as_str().is_some_and(|words| words.contains(text)))
+            .any(|finding| contract::in_words(finding).contains(text))
     }
 
     /// What it did and said, a line each, without what it began.

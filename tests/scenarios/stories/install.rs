@@ -32,6 +32,9 @@ const DIRECTORIES: [&str; 6] = [
 /// How it ends.
 const DONE: i32 = 0;
 const AS_IT_WAS: i32 = 1;
+/// Something is missing or stale.
+const NOT_IN_ORDER: i32 = 3;
+/// Nothing of reseat is there.
 const ABSENT: i32 = 3;
 const REFUSED: i32 = 4;
 
@@ -188,7 +191,7 @@ pub(crate) fn by_initramfs_tools_and_back(stage: &Stage) -> Result<()> {
         "/etc/reseat/reseat.toml",
         "[[claim]]\nselect = \"gpu\"\n",
     ))?;
-    let status = machine.reseat(&["status"], AS_IT_WAS)?;
+    let status = machine.reseat(&["status"], NOT_IN_ORDER)?;
     ensure!(
         status.contains("its rules are not those in /etc/reseat/reseat.toml"),
         "{status}"
@@ -294,7 +297,7 @@ pub(crate) fn cut_off_and_then_updated(stage: &Stage) -> Result<()> {
     let mut before = machine.files()?;
     let killed = machine.system.command(&["reseat", "initramfs", "install"])?.output()?;
     ensure!(!killed.status.success(), "it was to be killed");
-    let status = machine.reseat(&["status"], AS_IT_WAS)?;
+    let status = machine.reseat(&["status"], NOT_IN_ORDER)?;
     ensure!(status.contains("an installation was cut off"), "{status}");
 
     loader("exit 0")?;

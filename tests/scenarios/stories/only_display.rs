@@ -227,7 +227,7 @@ fn play(running: &Running, setting: &Setting) -> Result<()> {
         .iter()
         .find(|gpu| gpu["device"] == *display)
         .context("no display")?;
-    let shown = forced["display"][0].as_str().unwrap_or_default();
+    let shown = forced["display"][0].to_string();
     ensure!(
         verdict(forced) == "claimed" && shown.contains(framebuffer),
         "{report:#}"

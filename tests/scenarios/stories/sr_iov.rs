@@ -109,7 +109,7 @@ fn check_refused(running: &Running) -> Result<()> {
     for (gpu, (function, ..)) in ["0000:02:00", "0000:05:00"].into_iter().zip(PHYSICAL) {
         let mut gpus = report["gpus"].as_array().into_iter().flatten();
         let gpu = gpus.find(|it| it["device"] == gpu).context("it is not there")?;
-        let why = format!("{function} has 2 virtual functions, which would be gone: write 0 to its sriov_numvfs first");
+        let why = format!("{function} has 2 virtual functions, which would be gone; write 0 to its sriov_numvfs first");
         ensure!(verdict(gpu) == "refused" && problem(gpu) == why, "{report:#}");
     }
     running.check_claimed("0000:01:00.0")
