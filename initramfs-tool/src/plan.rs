@@ -6,7 +6,6 @@ mod refusal;
 pub use choice::Nothing;
 pub use refusal::ClaimRefusal;
 
-use std::collections::BTreeMap;
 use std::mem;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
@@ -31,7 +30,7 @@ pub struct ClaimPlan {
     /// What shows that something is shown through a GPU to claim.
     pub signs: Vec<Sign>,
     /// Which functions have a variant of vfio-pci that is made for them.
-    pub variants: BTreeMap<FunctionAddress, Variant>,
+    pub variants: Vec<(FunctionAddress, Variant)>,
     /// The GPUs that were chosen and cannot be claimed.
     pub refused: Vec<(Gpu, ClaimRefusal)>,
     /// The GPUs that are out of service, chosen or not, and why. They are isolated.
@@ -97,7 +96,7 @@ pub fn plan(rules: Vec<Rule>, machine: PlanInputs<'_>) -> ClaimPlan {
         claim: Vec::new(),
         peers: Vec::new(),
         signs: Vec::new(),
-        variants: BTreeMap::new(),
+        variants: Vec::new(),
         refused: Vec::new(),
         out_of_service: Vec::new(),
         replaced: Vec::new(),
@@ -126,6 +125,14 @@ impl ClaimPlan {
             .iter()
             .filter(move |(_, outcome)| chose(outcome))
             .map(|(rule, _)| rule)
+    }
+
+    /// The variant of vfio-pci that is made for a function.
+    pub(crate) fn variant_of(&self, function: FunctionAddress) -> Option<&Variant> {
+        let mut variants = self.variants.iter();
+        variants
+            .find(|(address, _)| *address == function)
+            .map(|(_, variant)| variant)
     }
 
     /// Whether a rule takes who is in the groups of this GPU.

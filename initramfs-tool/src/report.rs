@@ -182,7 +182,7 @@ impl Report {
             }
             gpu.check_drivers();
         }
-        gpus.sort_by_key(|gpu| gpu.device);
+        gpus.sort_unstable_by_key(|gpu| gpu.device);
         let rules: Vec<RuleReport> = findings.plan.rules.iter().map(RuleReport::from).collect();
         let complete = findings.problems.is_empty()
             && !module_failed(&findings)

@@ -222,11 +222,9 @@ fn unified(facts: &Facts) -> Option<InstallRefusal> {
 
 /// A refusal that the operator overrides.
 fn forced(refusal: &InstallRefusal) -> Finding {
-    Finding {
-        severity: Severity::Warning,
-        remedy: None,
-        ..refusal.finding()
-    }
+    let mut finding = refusal.finding().severity(Severity::Warning);
+    finding.remedy = None;
+    finding
 }
 
 fn other_builders(facts: &Facts, builder: Builder) -> Option<Finding> {

@@ -6,14 +6,17 @@
 pub mod id;
 
 use std::borrow::Cow;
-use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::{fmt, mem};
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A refusal, an error, a warning or a note.
+/// A refusal, an error, a warning or a note, with the fields of [`FindingFields`].
+///
+/// Behind a pointer: findings are rare, and stand in the error of most results.
 ///
 /// ```
 /// use reseat::model::finding::{Finding, Subject, id};
@@ -22,7 +25,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// assert_eq!(finding.evidence.get("cause"), Some("permission denied"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
+#[serde(transparent)]
+pub struct Finding(Box<FindingFields>);
+
+/// The fields of a [`Finding`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingFields {
     /// The kind of finding.
     pub id: Id,
     /// How much it matters.
@@ -37,35 +45,42 @@ pub struct Finding {
 
 impl Finding {
     /// A finding that needs no action.
-    pub const fn note(id: Id, subject: Subject) -> Self {
+    pub fn note(id: Id, subject: Subject) -> Self {
         Self::new(id, Severity::Note, subject)
     }
 
     /// A finding that the operator should act on; the command goes on.
-    pub const fn warning(id: Id, subject: Subject) -> Self {
+    pub fn warning(id: Id, subject: Subject) -> Self {
         Self::new(id, Severity::Warning, subject)
     }
 
     /// Something that failed.
-    pub const fn error(id: Id, subject: Subject) -> Self {
+    pub fn error(id: Id, subject: Subject) -> Self {
         Self::new(id, Severity::Error, subject)
     }
 
     /// The reason for which something is not done.
-    pub const fn refusal(id: Id, subject: Subject) -> Self {
+    pub fn refusal(id: Id, subject: Subject) -> Self {
         Self::new(id, Severity::Refusal, subject)
     }
 
     // Out of line: a finding is made in a hundred places, and `reseat-claim` is to stay small.
     #[inline(never)]
-    const fn new(id: Id, severity: Severity, subject: Subject) -> Self {
-        Self {
+    fn new(id: Id, severity: Severity, subject: Subject) -> Self {
+        Self(Box::new(FindingFields {
             id,
             severity,
             subject,
-            evidence: Evidence(Vec::new()),
+            evidence: Evidence::default(),
             remedy: None,
-        }
+        }))
+    }
+
+    /// The same with another severity.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.0.severity = severity;
+        self
     }
 
     /// Adds a fact.
@@ -74,32 +89,46 @@ impl Finding {
         clippy::needless_pass_by_value,
         reason = "a number or a reference, as the caller has it"
     )]
-    pub fn with(self, name: &'static str, value: impl ToString) -> Self {
-        self.with_text(name, value.to_string())
+    pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.add(name, &value);
+        self
     }
 
     #[inline(never)]
-    fn with_text(mut self, name: &'static str, value: String) -> Self {
-        self.evidence.0.push((Cow::Borrowed(name), value));
-        self
+    fn add(&mut self, name: &'static str, value: &dyn fmt::Display) {
+        self.0.evidence.0.push((Cow::Borrowed(name), value.to_string()));
     }
 
     /// Makes this finding the reason of another kind of finding, which keeps its subject, its facts and its way out. The fact
     /// `why` names it, or what it has for a reason itself.
     #[must_use]
-    pub fn leads_to(self, id: Id) -> Self {
-        if self.evidence.get("why").is_some() {
-            return Self { id, ..self };
+    pub fn leads_to(mut self, id: Id) -> Self {
+        let why = mem::replace(&mut self.0.id, id);
+        match self.evidence.get("why") {
+            Some(_) => self,
+            None => self.with("why", why),
         }
-        let why = self.id.clone();
-        Self { id, ..self }.with("why", why)
     }
 
     /// Adds the way out.
     #[must_use]
     pub fn remedy(mut self, remedy: Remedy) -> Self {
-        self.remedy = Some(remedy);
+        self.0.remedy = Some(remedy);
         self
+    }
+}
+
+impl Deref for Finding {
+    type Target = FindingFields;
+
+    fn deref(&self) -> &FindingFields {
+        &self.0
+    }
+}
+
+impl DerefMut for Finding {
+    fn deref_mut(&mut self) -> &mut FindingFields {
+        &mut self.0
     }
 }
 

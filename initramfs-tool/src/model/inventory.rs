@@ -49,7 +49,7 @@ pub fn gpus(functions: &[Function]) -> Vec<Gpu> {
         .iter()
         .filter(|function| function.physical.is_none())
         .collect();
-    physical.sort_by_key(|function| function.address);
+    physical.sort_unstable_by_key(|function| function.address);
     physical
         .chunk_by(|one, other| one.address.device_address() == other.address.device_address())
         .filter(|chunk| chunk.iter().any(|function| is_gpu(function.identity, function.class)))

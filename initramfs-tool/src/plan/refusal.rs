@@ -81,10 +81,10 @@ impl ClaimRefusal {
                     OutOfService::Unknown => refusal.with("reason", "unknown"),
                 }
             }
-            Self::OnlyDisplay(sign) => Finding {
-                severity: Severity::Refusal,
-                ..sign.finding().leads_to(id::ONLY_DISPLAY).remedy(id::FORCE_DISPLAY)
-            },
+            Self::OnlyDisplay(sign) => {
+                let refusal = sign.finding().leads_to(id::ONLY_DISPLAY).severity(Severity::Refusal);
+                refusal.remedy(id::FORCE_DISPLAY)
+            }
             Self::NoIommu { function, missing } => missing.finding(*function),
             Self::PeersUnknown(function) => of(id::GROUP_PEERS_UNKNOWN, function),
             Self::PeerAtWork { function, driver } => of(id::GROUP_PEER_IN_USE, function)

@@ -43,7 +43,7 @@ mod tests {
 
     fn ids(end: End, reboot: Option<Reboot>) -> Vec<Id> {
         let findings = advice("0000:01:00".parse().unwrap(), end, reboot);
-        findings.into_iter().map(|finding| finding.id).collect()
+        findings.into_iter().map(|finding| finding.id.clone()).collect()
     }
 
     fn out(why: Reason, reboot: Option<Reboot>) -> Vec<Id> {

@@ -106,11 +106,9 @@ impl Surveyed {
             return Some(root.with("functions", ours));
         }
         let others = list(self.bystanders.iter().copied());
-        let shared = Finding {
-            id: id::RESET_DOMAIN_SHARED,
-            ..root
-        };
-        Some(shared.with("functions", ours).with("others", others))
+        let mut shared = root.with("functions", ours).with("others", others);
+        shared.id = id::RESET_DOMAIN_SHARED;
+        Some(shared)
     }
 }
 

@@ -196,7 +196,7 @@ impl GpuReport {
     /// What the plan says of a GPU to claim beside its own functions.
     pub(super) fn add(&mut self, plan: &ClaimPlan) {
         for function in &mut self.functions {
-            function.variant = plan.variants.get(&function.address).map(|variant| VariantReport {
+            function.variant = plan.variant_of(function.address).map(|variant| VariantReport {
                 module: variant.module.clone(),
                 driver: variant.driver.clone(),
             });

@@ -271,7 +271,7 @@ fn a_variant_has_to_have_its_function_at_the_end() {
             driver: Some("nvgrace-gpu-vfio-pci".to_owned()),
         };
         let function: FunctionAddress = "0000:02:00.0".parse().unwrap();
-        findings.plan.variants = std::iter::once((function, variant)).collect();
+        findings.plan.variants = vec![(function, variant)];
         report(findings, move |address| {
             Some(if address == function { driver } else { "vfio-pci" })
         })

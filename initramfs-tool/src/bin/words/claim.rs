@@ -1,5 +1,7 @@
 //! The claim.
 
+#[cfg(feature = "operator")]
+use super::Sentence;
 use super::Steps;
 
 pub(super) const SENTENCES: &str = sentences![
@@ -19,12 +21,7 @@ pub(super) const SENTENCES: &str = sentences![
         "rules-file-invalid",
         "{subject}:{line}: {cause}: none of its rules is used",
     ),
-    (
-        "recovery-policy-invalid",
-        "{subject}:{line}: {cause}: the claim does not mind, but `reseat recover` does nothing until that is corrected",
-    ),
     ("selector-invalid", "{cause}"),
-    ("rule-invalid", "rule `{subject}` ({source}): {cause}"),
     ("rule-no-function", "no function at {address}"),
     ("rule-guard-failed", "{address} is {found}, not {expected}: not claimed"),
     ("rule-guard-unmet", "{address} is not {expected}: not claimed"),
@@ -177,11 +174,21 @@ pub(super) const SENTENCES: &str = sentences![
         "the kernel holds {subject}, and udev may wait for it: cannot mask {file}: {cause}",
     ),
     ("report-inaccessible", "cannot {action} {subject}: {cause}"),
+    ("report-malformed", "{subject} is no claim report: {cause}"),
+];
+
+/// What only the operator's command comes to: a GPU that appears, and reading what the claim wrote.
+#[cfg(feature = "operator")]
+pub(super) const OPERATOR_SENTENCES: &[Sentence] = &[
+    (
+        "recovery-policy-invalid",
+        "{subject}:{line}: {cause}: the claim does not mind, but `reseat recover` does nothing until that is corrected",
+    ),
+    ("rule-invalid", "rule `{subject}` ({source}): {cause}"),
     (
         "report-missing",
         "cannot read {subject}: {cause}: no claim has run that wrote it",
     ),
-    ("report-malformed", "{subject} is no claim report: {cause}"),
     (
         "report-schema-unknown",
         "{subject} has the schema `{found}`, this version reads `{expected}`",

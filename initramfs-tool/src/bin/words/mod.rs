@@ -35,6 +35,8 @@ type Steps = (&'static str, &'static [&'static str]);
 const COMMON_SENTENCES: &[&str] = &[machine::SENTENCES, claim::SENTENCES];
 const SENTENCES: &[&[Sentence]] = &[
     #[cfg(feature = "operator")]
+    claim::OPERATOR_SENTENCES,
+    #[cfg(feature = "operator")]
     command::SENTENCES,
     #[cfg(feature = "operator")]
     recovery::SENTENCES,

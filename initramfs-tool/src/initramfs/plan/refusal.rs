@@ -98,17 +98,12 @@ impl InstallRefusal {
     /// The refusal as a finding.
     #[must_use]
     pub fn finding(&self) -> Finding {
-        if let Self::InvalidRules(finding) = self {
-            return Finding {
-                severity: Severity::Refusal,
-                remedy: self.remedy(),
-                ..finding.clone()
-            };
-        }
-        Finding {
-            remedy: self.remedy(),
-            ..self.with_facts(Finding::refusal(self.id(), self.subject()))
-        }
+        let mut finding = match self {
+            Self::InvalidRules(finding) => finding.clone().severity(Severity::Refusal),
+            _ => self.with_facts(Finding::refusal(self.id(), self.subject())),
+        };
+        finding.remedy = self.remedy();
+        finding
     }
 
     fn id(&self) -> Id {

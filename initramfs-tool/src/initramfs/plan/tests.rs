@@ -348,8 +348,8 @@ fn invalid_rules_are_refused_forced_or_not() {
     let refusal = InstallRefusal::InvalidRules(invalid.clone()).finding();
     assert_eq!(refusal.remedy, Some(id::CORRECT_RULES_FIRST));
     assert_eq!(
-        (refusal.severity, refusal.evidence),
-        (Severity::Refusal, invalid.evidence)
+        (refusal.severity, &refusal.evidence),
+        (Severity::Refusal, &invalid.evidence)
     );
 }
 

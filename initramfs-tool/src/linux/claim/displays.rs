@@ -143,7 +143,7 @@ fn names_in(directory: &Path) -> Vec<String> {
     let mut names: Vec<String> = entries
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
-    names.sort();
+    names.sort_unstable();
     names
 }
 

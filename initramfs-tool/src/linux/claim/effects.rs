@@ -67,12 +67,11 @@ impl<'a> Effects<'a> {
         if self.root.function(function).exists() {
             return answer;
         }
+        let mut gone = about(function, id::FUNCTION_GONE);
+        gone.evidence = evidence;
         Err(Failure {
             kind: FailureKind::Vanished,
-            finding: Finding {
-                evidence,
-                ..Finding::error(id::FUNCTION_GONE, Subject::function(function))
-            },
+            finding: gone,
         })
     }
 

@@ -198,7 +198,7 @@ fn learn_groups(root: &Root, plan: &mut ClaimPlan) {
 fn target(gpu: &Gpu, plan: &ClaimPlan) -> Target {
     let mut target = Target::new(Aim::Claim, gpu);
     for function in &mut target.functions {
-        let variant = plan.variants.get(&function.address);
+        let variant = plan.variant_of(function.address);
         if let Some(driver) = variant.and_then(|variant| variant.driver.clone()) {
             function.driver = driver;
         }

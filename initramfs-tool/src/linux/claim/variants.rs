@@ -1,6 +1,6 @@
 //! Which variants of vfio-pci the kernel has, and getting them into it.
 
-use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 use std::time::Instant;
 
@@ -20,11 +20,11 @@ const KEPT_ALIASES: &str = "/etc/reseat/vfio.alias";
 
 /// The variants that are made for functions of `gpus`. Where no list can be read there are none: plain vfio-pci takes every
 /// function. So it does where a variant would bring more along than itself, and where that is not known at `until`.
-pub(crate) fn choose(root: &Root, gpus: &[Gpu], until: Instant) -> (BTreeMap<FunctionAddress, Variant>, Vec<Finding>) {
+pub(crate) fn choose(root: &Root, gpus: &[Gpu], until: Instant) -> (Vec<(FunctionAddress, Variant)>, Vec<Finding>) {
     let kernel = running(root);
     let (mut chosen, mut problems) = made_for(root, &kernel, gpus);
     let mut known: Vec<(String, bool)> = Vec::new();
-    chosen.retain(|_, variant| {
+    chosen.retain(|(_, variant)| {
         if let Some((_, alone)) = known.iter().find(|(module, _)| *module == variant.module) {
             return *alone;
         }
@@ -42,8 +42,8 @@ pub(crate) fn choose(root: &Root, gpus: &[Gpu], until: Instant) -> (BTreeMap<Fun
 pub(crate) fn of_this_machine(root: &Root, kernel: &str) -> Vec<String> {
     let gpus = inventory::gpus(&functions::list(root).functions);
     let (chosen, _) = made_for(root, kernel, &gpus);
-    let mut modules: Vec<String> = chosen.into_values().map(|variant| variant.module).collect();
-    modules.sort();
+    let mut modules: Vec<String> = chosen.into_iter().map(|(_, variant)| variant.module).collect();
+    modules.sort_unstable();
     modules.dedup();
     let until = Instant::now() + Limits::RUNNING.loading_ends;
     modules.retain(|module| comes_alone(root, kernel, module, until).is_ok_and(|alone| alone));
@@ -51,7 +51,7 @@ pub(crate) fn of_this_machine(root: &Root, kernel: &str) -> Vec<String> {
 }
 
 /// The variant for each function that one is made for.
-fn made_for(root: &Root, kernel: &str, gpus: &[Gpu]) -> (BTreeMap<FunctionAddress, Variant>, Vec<Finding>) {
+fn made_for(root: &Root, kernel: &str, gpus: &[Gpu]) -> (Vec<(FunctionAddress, Variant)>, Vec<Finding>) {
     let variants = known(root, kernel);
     let mut problems = Vec::new();
     let functions = gpus.iter().flat_map(|gpu| &gpu.functions);
@@ -110,18 +110,22 @@ fn comes_alone(root: &Root, kernel: &str, module: &str, until: Instant) -> Resul
 
 /// Loads the chosen variants, after vfio-pci, of which they take `disable_idle_d3`. One that cannot be had is given up for
 /// plain vfio-pci, and so is one that has not come at `until`.
-pub(crate) fn provide(root: &Root, variants: &mut BTreeMap<FunctionAddress, Variant>, until: Instant) -> Vec<Finding> {
+pub(crate) fn provide(root: &Root, variants: &mut Vec<(FunctionAddress, Variant)>, until: Instant) -> Vec<Finding> {
     let mut problems = Vec::new();
-    let mut drivers: BTreeMap<String, Option<String>> = BTreeMap::new();
-    for variant in variants.values_mut() {
-        let driver = drivers.entry(variant.module.clone()).or_insert_with(|| {
-            load(root, &variant.module, until)
-                .map_err(|problem| problems.push(problem.leads_to(id::VARIANT_GIVEN_UP)))
-                .ok()
-        });
-        variant.driver = driver.clone();
-    }
-    variants.retain(|_, variant| variant.driver.is_some());
+    let mut known: Vec<(String, Option<String>)> = Vec::new();
+    variants.retain_mut(|(_, variant)| {
+        variant.driver = match known.iter().find(|(module, _)| *module == variant.module) {
+            Some((_, driver)) => driver.clone(),
+            None => {
+                let driver = load(root, &variant.module, until)
+                    .map_err(|problem| problems.push(problem.leads_to(id::VARIANT_GIVEN_UP)))
+                    .ok();
+                known.push((variant.module.clone(), driver.clone()));
+                driver
+            }
+        };
+        variant.driver.is_some()
+    });
     problems
 }
 
@@ -130,7 +134,7 @@ fn load(root: &Root, module: &str, until: Instant) -> Result<String, Finding> {
     driver_of(root, module)
 }
 
-fn not_loaded(module: &str, cause: impl ToString) -> Finding {
+fn not_loaded(module: &str, cause: impl Display) -> Finding {
     Finding::error(id::MODULE_NOT_LOADED, Subject::named(SubjectKind::Module, module)).with("cause", cause)
 }
 

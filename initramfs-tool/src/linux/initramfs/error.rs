@@ -127,10 +127,7 @@ impl InitramfsError {
     /// The error as a warning, where it does not stop the command.
     #[must_use]
     pub fn warning(&self) -> Finding {
-        Finding {
-            severity: Severity::Warning,
-            ..self.finding()
-        }
+        self.finding().severity(Severity::Warning)
     }
 
     /// The error as one finding. Of several, the first.
@@ -180,10 +177,7 @@ fn lacking(
     (builder, warnings): (Builder, &str),
 ) -> Vec<Finding> {
     let heading = Finding::error(id::NEW_IMAGE_INCOMPLETE, Subject::named(SubjectKind::Kernel, kernel));
-    let errors = shortfalls.map(|finding| Finding {
-        severity: Severity::Error,
-        ..finding
-    });
+    let errors = shortfalls.map(|finding| finding.severity(Severity::Error));
     let warned = (!warnings.is_empty()).then(|| {
         let subject = Subject::named(SubjectKind::Program, builder.name());
         Finding::warning(id::INITRAMFS_BUILDER_WARNED, subject).with("output", warnings)

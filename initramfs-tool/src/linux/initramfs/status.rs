@@ -132,10 +132,7 @@ impl InitramfsStatus {
 
 /// Nothing was asked for that could be refused.
 fn as_warning(refusal: &InstallRefusal) -> Finding {
-    Finding {
-        severity: Severity::Warning,
-        ..refusal.finding()
-    }
+    refusal.finding().severity(Severity::Warning)
 }
 
 impl OwnFileStatus {

@@ -1,5 +1,6 @@
 //! The evidence of a recovery, kept until its end, and written then.
 
+use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -158,12 +159,12 @@ impl<'a> Recorder<'a> {
     }
 }
 
-fn log_not_read(cause: impl ToString) -> Finding {
+fn log_not_read(cause: impl Display) -> Finding {
     let finding = Finding::warning(id::PART_NOT_READ, Subject::machine());
     finding.with("part", "the kernel log").with("cause", cause)
 }
 
-fn part_not_read(subject: &RecoverySubject, part: Part, cause: impl ToString) -> Finding {
+fn part_not_read(subject: &RecoverySubject, part: Part, cause: impl Display) -> Finding {
     let gpu = Subject::gpu(subject.device);
     let (about, name) = match part {
         Part::Remembered => (gpu, "what the kernel remembers".to_owned()),

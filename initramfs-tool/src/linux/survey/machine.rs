@@ -4,6 +4,7 @@
 //! and what shares its domain are read themselves, each after the link of the port above it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
@@ -310,7 +311,7 @@ pub(crate) fn readiness(
 }
 
 /// A configuration space that cannot be read.
-pub(crate) fn unreadable_config(function: FunctionAddress, error: impl ToString) -> Finding {
+pub(crate) fn unreadable_config(function: FunctionAddress, error: impl Display) -> Finding {
     Finding::error(id::CONFIG_UNREADABLE, Subject::function(function)).with("cause", error)
 }
 

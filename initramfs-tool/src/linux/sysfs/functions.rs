@@ -44,8 +44,8 @@ pub fn list(root: &Root) -> Listing {
         }
         Err(error) => listing.problems.push(not_listed(error)),
     }
-    listing.functions.sort_by_key(|function| function.address);
-    listing.unreadable.sort_by_key(|(address, _)| *address);
+    listing.functions.sort_unstable_by_key(|function| function.address);
+    listing.unreadable.sort_unstable_by_key(|(address, _)| *address);
     listing.problems.sort_by(|one, other| one.subject.cmp(&other.subject));
     listing
 }

@@ -1,7 +1,5 @@
 //! What rules may ask of a GPU's functions beyond what every listing has.
 
-use std::collections::BTreeMap;
-
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::serial_number::SerialNumber;
 use reseat_core::header::Identity;
@@ -11,7 +9,7 @@ use crate::model::topology_path::TopologyPath;
 
 /// By function. Only what rules ask for is found out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Details(BTreeMap<FunctionAddress, Detail>);
+pub struct Details(Vec<(FunctionAddress, Detail)>);
 
 /// What is known of one function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,7 +71,10 @@ impl Serial {
 impl Details {
     /// What is known of a function; nothing where nobody found anything out.
     pub fn of(&self, function: FunctionAddress) -> Option<&Detail> {
-        self.0.get(&function)
+        let mut known = self.0.iter();
+        known
+            .find(|(address, _)| *address == function)
+            .map(|(_, detail)| detail)
     }
 }
 
