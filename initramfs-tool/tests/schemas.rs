@@ -125,7 +125,9 @@ fn printed(machine: &Machine, arguments: &[&str]) -> String {
 #[track_caller]
 fn document(machine: &Machine, arguments: &[&str]) -> Value {
     let printed = printed(machine, arguments);
-    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {printed}"))
+    let parsed = serde_json::from_str(&printed);
+    assert!(parsed.is_ok(), "{arguments:?}: {printed}");
+    parsed.unwrap()
 }
 
 #[test]

@@ -7,7 +7,9 @@ use reseat_vm::artifacts::Part;
 use serde_json::Value;
 
 use crate::run::{build, built, cargo, output};
-use crate::test::CORE_FEATURES;
+
+/// What no program of the workspace needs yet, and other users of the library do.
+pub(crate) const CORE_FEATURES: &str = "reseat-core/snapshot";
 
 /// The need of the tree that is shipped.
 pub(crate) const SHIPPED: &str = "the small reseat-claim";

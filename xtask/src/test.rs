@@ -9,15 +9,12 @@ use reseat_vm::artifacts::{self, Bed, DIRECTORY_VARIABLE, Kernel, Part};
 
 use crate::build::{self, Programs};
 use crate::dist;
-use crate::plan::{Extent, Plan, SHIPPED};
+use crate::plan::{CORE_FEATURES, Extent, Plan, SHIPPED};
 use crate::run::{cargo, must};
 
 /// Names the folder of the project's own collection of real configuration spaces, one or more functions a file, as
 /// `lspci -xxxx` prints them. The tests expect certain files in it: another collection does not do.
 pub(crate) const DUMPS: &str = "RESEAT_DUMPS";
-
-/// What no program of the workspace needs yet, and other users of the library do.
-pub(crate) const CORE_FEATURES: &str = "reseat-core/snapshot";
 
 /// What the quick run may fetch for the bed.
 const QUICK_BYTES: u64 = 300_000_000;

@@ -7,6 +7,7 @@ mod evidence;
 mod examine;
 mod facts;
 mod isolate;
+mod journal;
 mod ladder;
 mod operate;
 mod quarantine;
@@ -18,6 +19,7 @@ mod return_to_service;
 mod run;
 mod survey;
 mod trouble;
+mod users;
 mod vfio_registers;
 mod worker;
 

@@ -57,7 +57,7 @@ mod tests {
             (Reason::Exhausted, id::POWER_OR_REBOOT_LEFT, id::POWER_LEFT),
             (Reason::Stuck(Operation::Release), id::REBOOT_LEFT, id::KERNEL_HOLDS_GPU),
         ] {
-            assert_eq!(out(why, None), [with_reboot.clone()]);
+            assert_eq!(out(why, None), std::slice::from_ref(&with_reboot));
             assert_eq!(out(why, Some(Reboot::RebootAcceptable)), [with_reboot]);
             assert_eq!(out(why, Some(Reboot::WithoutReboot)), [without]);
         }

@@ -65,9 +65,6 @@ pub(crate) enum ModprobeError {
         /// What it said, behind a colon, if it said anything.
         complaints: String,
     },
-    /// It did its work, and the driver did not come.
-    #[error("loaded {VFIO_PCI}, and no such driver appeared")]
-    NoDriver,
 }
 
 /// Sees to it that vfio-pci is there, loaded so that it leaves unused functions in D0.

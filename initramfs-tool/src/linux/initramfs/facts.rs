@@ -16,7 +16,6 @@ use crate::initramfs::plan::{self, Request};
 use crate::linux::state::rules::{self, RULES_FILE};
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
-use crate::model::finding::{Finding, Subject, id};
 
 /// The program for the image.
 pub(super) const PROGRAM: &str = "/usr/sbin/reseat-claim";

@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 
 use super::run::locked;
-use super::trouble::{no_answer, no_result};
-use super::worker::Workers;
+use super::worker::{Workers, no_answer, no_result};
 use crate::linux::state::durable::DurableError;
 use crate::linux::state::recovery_files::RecordError;
 use crate::linux::state::{locks, recovery_files};

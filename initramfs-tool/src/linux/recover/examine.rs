@@ -5,9 +5,9 @@ use reseat_core::decision::Use;
 use reseat_core::health::{self as judged, Errors, Reading, Verdict};
 use reseat_core::recovery::Failure;
 
-use super::operate::{in_use, journal};
 use super::trouble::Stop;
-use super::vfio_registers;
+use super::users::in_use;
+use super::{journal, vfio_registers};
 use crate::linux::state::recovery_files;
 use crate::linux::survey::health::{self, Patience};
 use crate::linux::sysfs::root::Root;
@@ -17,7 +17,7 @@ use crate::recovery::{self, Examined, FunctionBaseline, Means};
 
 /// Holds every function against its baseline, its errors against those from just before the reset.
 pub(super) fn verify(root: &Root, subject: &RecoverySubject) -> Result<Examined, Stop> {
-    let journal = journal(root, subject)?;
+    let journal = journal::read(root, subject)?;
     let before = |member: &Member, _: &judged::Condition| journal.errors_of(member.address);
     let counter = |at| journal.counter(at);
     let how = (Patience::ForBoot, Means::OrVfio);

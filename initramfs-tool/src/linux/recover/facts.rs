@@ -7,7 +7,7 @@ use reseat_core::recovery::Observation;
 
 use super::ladder::Ladder;
 use super::run::RecoverOptions;
-use super::trouble::{no_answer, no_result};
+use super::worker::{no_answer, no_result};
 use crate::model::finding::{Finding, id};
 use crate::recovery::{LadderStep, Means, Planned, RecoveryEvent, Task, TaskAnswer, whole_milliseconds};
 

@@ -3,9 +3,9 @@
 use reseat_core::decision::Use;
 use reseat_core::recovery::{Failure, Observation};
 
-use super::operate::in_use;
 use super::restore;
 use super::trouble::Stop;
+use super::users::in_use;
 use crate::claim::{Attribute, NOBODY};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};

@@ -8,8 +8,7 @@ use reseat_core::recovery::{Action, Awaited, End, Observation, Operation, Order,
 
 use super::bookkeeping::Bookkeeping;
 use super::evidence::Recorder;
-use super::trouble::{no_answer, no_result};
-use super::worker::{WorkerError, Workers};
+use super::worker::{WorkerError, Workers, no_answer, no_result};
 use crate::linux::state::recovery_files;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};

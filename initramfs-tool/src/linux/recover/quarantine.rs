@@ -8,8 +8,7 @@ use reseat_core::address::DeviceAddress;
 use reseat_core::recovery::Observation;
 
 use super::run::{RecoverError, SURVEY_LIMIT, locked};
-use super::trouble::{no_answer, no_result};
-use super::worker::{WorkerError, Workers};
+use super::worker::{WorkerError, Workers, no_answer, no_result};
 use crate::linux::claim::check;
 use crate::linux::state::quarantine::QuarantineFileError;
 use crate::linux::state::report::CLAIM_REPORT;

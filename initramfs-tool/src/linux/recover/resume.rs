@@ -4,7 +4,7 @@ use reseat_core::recovery::{Observation, Operation};
 
 use super::ladder::Ladder;
 use super::run::SURVEY_LIMIT;
-use super::trouble::{no_answer, no_result};
+use super::worker::{no_answer, no_result};
 use crate::model::finding::{Finding, id};
 use crate::recovery::{Task, TaskAnswer};
 

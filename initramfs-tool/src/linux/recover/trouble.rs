@@ -2,18 +2,16 @@
 
 use std::io;
 
+use reseat_core::address::FunctionAddress;
 use reseat_core::recovery::{Failure, Observation};
 use rustix::io::Errno;
 
-use super::worker::WorkerError;
 use crate::linux::state::durable::DurableError;
 use crate::linux::state::recovery_files::RecordError;
 use crate::linux::survey::machine::unreadable_config;
 use crate::linux::sysfs::attributes::FileError;
 use crate::linux::sysfs::config_space::ConfigError;
 use crate::model::finding::{Finding, Subject, id};
-use crate::recovery::TaskAnswer;
-use reseat_core::address::{DeviceAddress, FunctionAddress};
 
 /// The reason for which a step was not done: what the ladder gets, and findings.
 #[derive(Debug)]
@@ -85,20 +83,4 @@ impl From<RecordError> for Stop {
 /// A file of reseat's own that cannot be read.
 pub(super) fn unreadable_record(error: &RecordError) -> Finding {
     Finding::error(id::RECORD_UNREADABLE, Subject::machine()).with("cause", error)
-}
-
-/// A task without an answer.
-pub(super) fn no_answer(device: DeviceAddress, error: &WorkerError) -> Finding {
-    match error {
-        WorkerError::Blocked => Finding::error(id::RECOVERY_WORKER_BLOCKED, Subject::gpu(device)),
-        WorkerError::Gone(cause) => Finding::error(id::RECOVERY_WORKER_LOST, Subject::gpu(device)).with("cause", cause),
-    }
-}
-
-/// The findings of an answer that says that the task failed, or that is one to another task.
-pub(super) fn no_result(device: DeviceAddress, answer: TaskAnswer) -> Vec<Finding> {
-    match answer {
-        TaskAnswer::Failed(findings) => findings,
-        other => vec![Finding::error(id::WRONG_ANSWER, Subject::gpu(device)).with("answer", format!("{other:?}"))],
-    }
 }

@@ -10,15 +10,17 @@ use std::fs::File;
 use std::io;
 use std::time::{Duration, Instant};
 
+use reseat_core::address::DeviceAddress;
 use reseat_core::recovery::Observation;
 
 use super::remove::CardRoot;
 use super::trouble::Stop;
-use super::{collect, examine, isolate, operate, survey, vfio_registers};
+use super::{collect, examine, isolate, operate, survey, users, vfio_registers};
 use crate::linux::process::child::{Child, Lost};
 use crate::linux::process::serve::{Job, Line};
 use crate::linux::survey::vbios;
 use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, Subject, id};
 use crate::recovery::{Task, TaskAnswer};
 
 /// Gets [`Task`]s, and has an [`Answer`] to each.
@@ -62,7 +64,7 @@ fn perform(root: &Root, task: &Task) -> TaskAnswer {
             TaskAnswer::Operated(observation, findings)
         }
         Task::ReadVbios(subject) => TaskAnswer::Vbios(vbios::of(root, subject)),
-        Task::FindHolders(subject) => TaskAnswer::Holders(operate::holders(root, subject)),
+        Task::FindHolders(subject) => TaskAnswer::Holders(users::holders(root, subject)),
         Task::Isolate(subject) => {
             let (observation, findings) = isolate::isolate(root, subject);
             TaskAnswer::Operated(observation, findings)
@@ -134,4 +136,20 @@ impl<'a> Workers<'a> {
 
 fn unreadable(error: serde_json::Error) -> Lost {
     Lost::Damaged(error.into())
+}
+
+/// A task without an answer.
+pub(super) fn no_answer(device: DeviceAddress, error: &WorkerError) -> Finding {
+    match error {
+        WorkerError::Blocked => Finding::error(id::RECOVERY_WORKER_BLOCKED, Subject::gpu(device)),
+        WorkerError::Gone(cause) => Finding::error(id::RECOVERY_WORKER_LOST, Subject::gpu(device)).with("cause", cause),
+    }
+}
+
+/// The findings of an answer that says that the task failed, or that is one to another task.
+pub(super) fn no_result(device: DeviceAddress, answer: TaskAnswer) -> Vec<Finding> {
+    match answer {
+        TaskAnswer::Failed(findings) => findings,
+        other => vec![Finding::error(id::WRONG_ANSWER, Subject::gpu(device)).with("answer", format!("{other:?}"))],
+    }
 }

@@ -36,6 +36,7 @@ pub use recovery::*;
 use super::{Id, Remedy};
 
 /// Every id, by area.
+#[allow(unused_qualifications, reason = "each area has a list of this name")]
 pub const ALL: &[&[Id]] = &[
     command::IDS,
     machine::IDS,
@@ -46,6 +47,7 @@ pub const ALL: &[&[Id]] = &[
 ];
 
 /// Every way out, by area.
+#[allow(unused_qualifications, reason = "each area has a list of this name")]
 pub const REMEDIES: &[&[Remedy]] = &[
     command::WAYS,
     machine::WAYS,

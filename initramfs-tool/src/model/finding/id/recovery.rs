@@ -72,7 +72,7 @@ super::findings! {
         BAR_RESIZED = "bar-resized";
         /// A function does not decode memory any more.
         MEMORY_DECODE_OFF = "memory-decode-off";
-        /// Max_Payload_Size has changed. Facts: `was`, `is`.
+        /// `Max_Payload_Size` has changed. Facts: `was`, `is`.
         PAYLOAD_SIZE_CHANGED = "payload-size-changed";
         /// Transactions are pending.
         TRANSACTIONS_PENDING = "transactions-pending";
