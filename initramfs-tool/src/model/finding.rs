@@ -85,10 +85,6 @@ impl Finding {
 
     /// Adds a fact.
     #[must_use]
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a number or a reference, as the caller has it"
-    )]
     pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
         self.add(name, &value);
         self
