@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::{Finished, Limits, VFIO_PCI};
 use crate::model::finding::{Finding, Subject, id};
+use crate::model::inventory::Gpu;
 use crate::plan::{ClaimPlan, RuleOutcome};
 use crate::rules::Source;
 
@@ -240,14 +241,11 @@ fn module_failed(findings: &RunResult) -> bool {
 }
 
 fn gpu_reports(findings: &RunResult) -> Vec<GpuReport> {
-    let refused = findings
-        .plan
-        .refused
-        .iter()
-        .map(|(gpu, refusal)| GpuReport::new(gpu, GpuVerdict::Refused, Some(refusal.finding(gpu.device))));
-    let chosen = findings.plan.claim.iter().map(|gpu| {
-        let finished = findings.finished.iter().find(|finished| finished.device == gpu.device);
-        let mut report = match finished {
+    let plan = &findings.plan;
+    let finished = |gpu: &Gpu| findings.finished.iter().find(|finished| finished.device == gpu.device);
+    let mut reports = Vec::new();
+    for gpu in &plan.claim {
+        let mut report = match finished(gpu) {
             Some(finished) => GpuReport::finished(gpu, finished),
             None if findings.dry_run && !module_failed(findings) => GpuReport::new(gpu, GpuVerdict::WouldClaim, None),
             None => {
@@ -255,14 +253,17 @@ fn gpu_reports(findings: &RunResult) -> Vec<GpuReport> {
                 GpuReport::new(gpu, GpuVerdict::Refused, Some(missing))
             }
         };
-        report.add(&findings.plan);
-        report
-    });
-    let out_of_service = findings.plan.out_of_service.iter().map(|(gpu, reason)| {
-        let finished = findings.finished.iter().find(|finished| finished.device == gpu.device);
-        GpuReport::out_of_service(gpu, reason, finished)
-    });
-    chosen.chain(refused).chain(out_of_service).collect()
+        report.add(plan);
+        reports.push(report);
+    }
+    for (gpu, refusal) in &plan.refused {
+        let refusal = refusal.finding(gpu.device);
+        reports.push(GpuReport::new(gpu, GpuVerdict::Refused, Some(refusal)));
+    }
+    for (gpu, reason) in &plan.out_of_service {
+        reports.push(GpuReport::out_of_service(gpu, reason, finished(gpu)));
+    }
+    reports
 }
 
 /// A duration in milliseconds, to the microsecond.

@@ -175,7 +175,9 @@ fn value(placeholder: &str, finding: &Finding) -> String {
 
 #[cfg(test)]
 mod tests {
-    use reseat::model::finding::{Id, Remedy, id};
+    use reseat::model::finding::id;
+    #[cfg(feature = "operator")]
+    use reseat::model::finding::{Id, Remedy};
 
     use super::*;
 

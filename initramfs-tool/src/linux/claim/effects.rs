@@ -1,7 +1,5 @@
 //! One operation of a claim, done.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::error::Error;
 use std::io;
 
@@ -29,17 +27,17 @@ const EINVAL: i32 = 22;
 /// Does operations, and remembers of each function where its files and its registers are.
 pub(crate) struct Effects<'a> {
     root: &'a Root,
-    directories: BTreeMap<FunctionAddress, Directory>,
+    directories: Vec<(FunctionAddress, Directory)>,
     /// None for a function that has no such registers.
-    power: BTreeMap<FunctionAddress, Option<PowerManagement<ConfigFile>>>,
+    power: Vec<(FunctionAddress, Option<PowerManagement<ConfigFile>>)>,
 }
 
 impl<'a> Effects<'a> {
     pub(crate) fn new(root: &'a Root) -> Self {
         Self {
             root,
-            directories: BTreeMap::new(),
-            power: BTreeMap::new(),
+            directories: Vec::new(),
+            power: Vec::new(),
         }
     }
 
@@ -76,11 +74,12 @@ impl<'a> Effects<'a> {
     }
 
     fn directory(&mut self, function: FunctionAddress) -> Result<&mut Directory, Failure> {
-        match self.directories.entry(function) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(place) => {
+        let mut known = self.directories.iter();
+        match known.position(|(known, _)| *known == function) {
+            Some(place) => Ok(&mut self.directories[place].1),
+            None => {
                 let directory = Directory::open(self.root.function(function)).map_err(|error| file_failure(&error))?;
-                Ok(place.insert(directory))
+                Ok(&mut self.directories.push_mut((function, directory)).1)
             }
         }
     }
@@ -114,7 +113,7 @@ impl<'a> Effects<'a> {
             driver: directory.link_name("driver").map_err(|error| file_failure(&error))?,
             power_control: control.map_err(|error| file_failure(&error))?,
         };
-        self.power.insert(function, power);
+        self.power.push((function, power));
         Ok(answer)
     }
 
@@ -181,9 +180,11 @@ impl<'a> Effects<'a> {
 
     /// The state in PMCSR; none where the function has no such register, which is then always in D0.
     fn read_pmcsr(&mut self, function: FunctionAddress) -> Result<Option<PmcsrReading>, Failure> {
-        let power_management = match self.power.get_mut(&function) {
-            Some(Some(power_management)) => power_management,
-            Some(None) => return Ok(None),
+        // The last probe counts.
+        let mut probed = self.power.iter_mut();
+        let power_management = match probed.rfind(|(probed, _)| *probed == function) {
+            Some((_, Some(power_management))) => power_management,
+            Some((_, None)) => return Ok(None),
             None => return Err(Failure::other(about(function, id::FUNCTION_NOT_PROBED))),
         };
         match power_management.control_status() {

@@ -3,7 +3,6 @@
 //! A worker's events lie in its pipe until the supervisor looks: only the end of a worker wakes it, and a pause that is far
 //! shorter than any deadline.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use reseat_core::address::FunctionAddress;
@@ -21,7 +20,7 @@ const END_AFTER_KILL: Duration = Duration::from_millis(100);
 
 struct Workers<'a> {
     root: &'a Root,
-    workers: BTreeMap<WorkerId, Child>,
+    workers: Vec<(WorkerId, Child)>,
 }
 
 /// What the workers came to.
@@ -36,7 +35,7 @@ pub(crate) struct Ended {
 pub(crate) fn claim(root: &Root, begin: Instant, limits: Limits, targets: Vec<Target>) -> Ended {
     let mut workers = Workers {
         root,
-        workers: BTreeMap::new(),
+        workers: Vec::new(),
     };
     let mut supervision = Supervision::new(limits);
     let mut commands = supervision.begin(begin.elapsed(), targets);
@@ -58,7 +57,7 @@ pub(crate) fn claim(root: &Root, begin: Instant, limits: Limits, targets: Vec<Ta
         if left.is_zero() {
             next.extend(supervision.tick(begin.elapsed()));
         } else if next.is_empty() {
-            wait_for_an_end(workers.workers.values(), left.min(PAUSE));
+            wait_for_an_end(workers.workers.iter().map(|(_, worker)| worker), left.min(PAUSE));
         }
         commands = next;
     }
@@ -68,11 +67,11 @@ impl Workers<'_> {
     fn carry_out(&mut self, command: Command) -> Result<(), (WorkerId, Lost)> {
         match command {
             Command::Start(id, assignment) => match Child::start(&JOB, self.root, &assignment) {
-                Ok(worker) => drop(self.workers.insert(id, worker)),
+                Ok(worker) => self.workers.push((id, worker)),
                 Err(error) => return Err((id, Lost::NotStarted(error))),
             },
             Command::Abandon(id) => {
-                if let Some(worker) = self.workers.get_mut(&id) {
+                if let Some(worker) = self.worker(id) {
                     worker.abandon();
                 }
             }
@@ -80,15 +79,17 @@ impl Workers<'_> {
         Ok(())
     }
 
+    fn worker(&mut self, id: WorkerId) -> Option<&mut Child> {
+        let mut workers = self.workers.iter_mut();
+        workers.find(|(known, _)| *known == id).map(|(_, worker)| worker)
+    }
+
     /// Those of the functions whose workers have not ended by their kill.
     fn held(&mut self, unreturned: &[(WorkerId, FunctionAddress)]) -> Vec<FunctionAddress> {
         let until = Instant::now() + END_AFTER_KILL;
         let mut held = Vec::new();
         for (id, function) in unreturned {
-            let still_runs = self
-                .workers
-                .get_mut(id)
-                .is_some_and(|worker| worker.still_runs_at(until));
+            let still_runs = self.worker(*id).is_some_and(|worker| worker.still_runs_at(until));
             if still_runs && !held.contains(function) {
                 held.push(*function);
             }
