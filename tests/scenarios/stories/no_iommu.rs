@@ -18,7 +18,7 @@ fn boot(stage: &Stage, name: &str, iommu: Iommu, append: &str) -> Result<Running
 
 fn check(running: &Running, remedy: &str) -> Result<()> {
     running.line(&format!(
-        "reseat: 0000:01:00: refused: 0000:01:00.0: no IOMMU: {remedy}"
+        "reseat: 0000:01:00: refused: 0000:01:00.0: no IOMMU; {remedy}"
     ))?;
     let report = running.report()?;
     ensure!(verdict(&report["gpus"][0]) == "refused", "{report:#}");
