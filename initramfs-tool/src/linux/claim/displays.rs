@@ -1,6 +1,6 @@
 //! Who shows a picture: the firmware's framebuffers, the VGA text console, and the framebuffers of drivers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -124,13 +124,15 @@ fn text_console(root: &Root) -> bool {
 /// Asks in a process of its own: for this answer the kernel takes the lock of its consoles.
 fn is_bound(root: &Root, console: &Path) -> bool {
     let mut bound = None;
-    let asked = consult(&JOB, root, &console, LIMIT, &mut |said: String| bound = Some(said));
+    let asked = consult(&JOB, root, &console.to_string_lossy(), LIMIT, &mut |said: String| {
+        bound = Some(said)
+    });
     !(asked.is_ok() && bound.as_deref() == Some(UNBOUND))
 }
 
 fn say_console(_: &Root, line: &mut Line) -> io::Result<()> {
-    let console: PathBuf = line.only_question()?;
-    let bound = attributes::read(&console.join("bind")).map_err(io::Error::other)?;
+    let console: String = line.only_question()?;
+    let bound = attributes::read(&Path::new(&console).join("bind")).map_err(io::Error::other)?;
     line.answer(bound)
 }
 

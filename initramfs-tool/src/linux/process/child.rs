@@ -69,9 +69,13 @@ impl Child {
     pub(crate) fn start(job: &Job, root: &Root, question: &impl Serialize) -> io::Result<Self> {
         let mut bytes = Vec::new();
         frame::push(&mut bytes, question).map_err(io::Error::other)?;
+        Self::start_with(job, root, &bytes)
+    }
+
+    fn start_with(job: &Job, root: &Root, bytes: &[u8]) -> io::Result<Self> {
         // A file in memory: a pipe that is full would have the supervisor wait for the child.
         let file = File::from(memfd_create(c"question", MemfdFlags::CLOEXEC)?);
-        file.write_all_at(&bytes, 0)?;
+        file.write_all_at(bytes, 0)?;
         Self::spawn(job, root, Stdio::from(file), Stdio::null())
     }
 
@@ -173,6 +177,39 @@ impl Child {
         }
     }
 
+    /// Hands on the bytes of all answers, until the child has ended.
+    fn hear_out(
+        &mut self,
+        deadline: Instant,
+        hear: &mut dyn FnMut(&[u8]) -> Result<(), FrameError>,
+    ) -> Result<(), Lost> {
+        let lost = loop {
+            let heard = match self.heard.next_bytes() {
+                Ok(Some(answer)) => hear(answer).map_err(Lost::Damaged),
+                Ok(None) => self.hear_more(deadline),
+                Err(error) => Err(Lost::Damaged(error)),
+            };
+            if let Err(lost) = heard {
+                break lost;
+            }
+        };
+        // It closes its output a moment before it has ended.
+        let lost = match lost {
+            Lost::Closed if self.still_runs_at(deadline) => self.blocked(),
+            Lost::Closed => self.lost(Lost::Closed),
+            // Whatever its status says, an answer is missing.
+            Lost::Damaged(error) => {
+                self.abandon();
+                Lost::Damaged(error)
+            }
+            lost => lost,
+        };
+        match lost {
+            Lost::Ended(status) if status.success() => Ok(()),
+            lost => Err(lost),
+        }
+    }
+
     fn hear_more(&mut self, deadline: Instant) -> Result<(), Lost> {
         let Some(pipe) = &self.answers else {
             return Err(self.lost(Lost::Closed));
@@ -188,26 +225,6 @@ impl Child {
             Err(error) => return Err(self.lost(Lost::Pipe(error))),
         }
         Ok(())
-    }
-
-    /// Hands on all answers, until the child has ended.
-    fn hear_out<T: DeserializeOwned>(&mut self, deadline: Instant, hear: &mut dyn FnMut(T)) -> Result<(), Lost> {
-        let lost = loop {
-            match self.answer(deadline) {
-                Ok(answer) => hear(answer),
-                Err(lost) => break lost,
-            }
-        };
-        // It closes its output a moment before it has ended.
-        let lost = match lost {
-            Lost::Closed if self.still_runs_at(deadline) => self.blocked(),
-            Lost::Closed => self.lost(Lost::Closed),
-            lost => lost,
-        };
-        match lost {
-            Lost::Ended(status) if status.success() => Ok(()),
-            lost => Err(lost),
-        }
     }
 
     /// Kills it, and does not wait for it: one that is blocked in the kernel ends when the kernel lets go of it, and does nothing
@@ -260,7 +277,15 @@ pub(crate) fn consult<T: DeserializeOwned>(
 ) -> Result<(), Lost> {
     let deadline = Instant::now() + limit;
     let mut child = Child::start(job, root, question).map_err(Lost::NotStarted)?;
-    child.hear_out(deadline, hear)
+    child.hear_out(deadline, &mut decoded(hear))
+}
+
+/// Decodes what it hands on.
+fn decoded<T: DeserializeOwned>(hear: &mut dyn FnMut(T)) -> impl FnMut(&[u8]) -> Result<(), FrameError> {
+    |bytes| {
+        hear(postcard::from_bytes(bytes)?);
+        Ok(())
+    }
 }
 
 /// Waits until one of the children closes its output, at most for `limit`. Answers do not end the wait: a child that goes on
@@ -307,7 +332,7 @@ pub(crate) mod tests {
     fn heard(script: &str, limit: u64) -> (Vec<u32>, Result<(), Lost>) {
         let mut answers = Vec::new();
         let begin = Instant::now();
-        let end = scripted(script).hear_out(in_ms(limit), &mut |answer| answers.push(answer));
+        let end = scripted(script).hear_out(in_ms(limit), &mut decoded(&mut |answer| answers.push(answer)));
         assert!(begin.elapsed() < Duration::from_millis(LONG));
         (answers, end)
     }
@@ -324,7 +349,7 @@ pub(crate) mod tests {
         let mut child = scripted(&format!("{}; exec sleep 60", print(&[1_u32], |all| all)));
         let begin = Instant::now();
         let mut answers: Vec<u32> = Vec::new();
-        let end = child.hear_out(in_ms(300), &mut |answer| answers.push(answer));
+        let end = child.hear_out(in_ms(300), &mut decoded(&mut |answer| answers.push(answer)));
         assert!(matches!(end, Err(Lost::Blocked)), "{end:?}");
         assert_eq!(answers, [1]);
         let took = begin.elapsed();
@@ -371,6 +396,14 @@ pub(crate) mod tests {
         let answer = child.answer::<u32>(in_ms(LONG));
         assert!(matches!(answer, Err(Lost::Damaged(_))), "{answer:?}");
         child.abandon();
+    }
+
+    #[test]
+    fn a_damaged_frame_is_told_though_the_child_has_ended_well() {
+        let mut child = scripted("printf '\\001\\000\\000\\000\\377'");
+        assert!(!child.still_runs_at(in_ms(LONG)));
+        let end = child.hear_out(in_ms(LONG), &mut decoded(&mut |_: u32| {}));
+        assert!(matches!(end, Err(Lost::Damaged(_))), "{end:?}");
     }
 
     #[test]

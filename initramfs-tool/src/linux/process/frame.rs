@@ -42,6 +42,10 @@ pub(crate) fn push(bytes: &mut Vec<u8>, value: &impl Serialize) -> Result<(), Fr
     let at = bytes.len();
     bytes.extend(Length::default().to_le_bytes());
     *bytes = postcard::to_extend(value, mem::take(bytes))?;
+    fill_in_length(bytes, at)
+}
+
+fn fill_in_length(bytes: &mut Vec<u8>, at: usize) -> Result<(), FrameError> {
     let length = bytes.len().saturating_sub(at.saturating_add(size_of::<Length>()));
     match Length::try_from(length) {
         Ok(head) if length <= LONGEST => {
@@ -57,8 +61,8 @@ pub(crate) fn push(bytes: &mut Vec<u8>, value: &impl Serialize) -> Result<(), Fr
     }
 }
 
-/// Takes a value off the beginning of `bytes`; `None` if it is not complete yet.
-fn take<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<Option<T>, FrameError> {
+/// Takes the bytes of a value off the beginning of `bytes`; `None` if it is not complete yet.
+fn take<'a>(bytes: &mut &'a [u8]) -> Result<Option<&'a [u8]>, FrameError> {
     let Some((head, rest)) = bytes.split_first_chunk() else {
         return Ok(None);
     };
@@ -70,7 +74,7 @@ fn take<T: DeserializeOwned>(bytes: &mut &[u8]) -> Result<Option<T>, FrameError>
         return Ok(None);
     };
     *bytes = rest;
-    Ok(Some(postcard::from_bytes(value)?))
+    Ok(Some(value))
 }
 
 /// The state of the other end, after a look.
@@ -108,6 +112,14 @@ impl Reader {
 
     /// Takes the next value; `None` if it has not come or is not complete.
     pub(crate) fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+        match self.next_bytes()? {
+            Some(value) => Ok(Some(postcard::from_bytes(value)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Takes the bytes of the next value.
+    pub(crate) fn next_bytes(&mut self) -> Result<Option<&[u8]>, FrameError> {
         let mut rest = self.bytes.get(self.taken..).unwrap_or_default();
         let value = take(&mut rest)?;
         self.taken = self.bytes.len().saturating_sub(rest.len());
@@ -182,7 +194,7 @@ mod tests {
     use super::*;
 
     fn taken<T: DeserializeOwned>(bytes: &mut &[u8]) -> Option<T> {
-        take(bytes).unwrap()
+        take(bytes).unwrap().map(|value| postcard::from_bytes(value).unwrap())
     }
 
     fn file(bytes: &[u8]) -> File {
@@ -217,7 +229,11 @@ mod tests {
             ("no text", &[2, 0, 0, 0, 1, 0xff]),
             ("too long", b"nonsense"),
         ] {
-            assert!(take::<String>(&mut &*bytes).is_err(), "{name}");
+            let mut reader = Reader {
+                bytes: bytes.to_vec(),
+                taken: 0,
+            };
+            assert!(reader.next::<String>().is_err(), "{name}");
         }
     }
 

@@ -12,7 +12,6 @@ use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
 use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
 use reseat_core::capability::walk::{Walk, WalkEnd};
 use reseat_core::header::{CapabilityPointer, is_gpu};
-use reseat_core::presence::Readiness;
 use serde::{Deserialize, Serialize};
 
 use super::admission::admission;
@@ -50,7 +49,7 @@ enum NoNumber {
     PortAsleep(FunctionAddress, String),
     /// A read would not come to the function.
     #[error("{0}")]
-    NotReached(Readiness),
+    NotReached(String),
     /// A file of the kernel's cannot be read.
     #[error("{0}")]
     File(String),
@@ -162,5 +161,8 @@ fn may_be_read(root: &Root, function: FunctionAddress) -> Result<(), NoNumber> {
     ports
         .iter()
         .try_for_each(|port| is_asleep(*port, &["D3hot", "D3cold"]))?;
-    admission(root, &ports).map(drop).map_err(NoNumber::NotReached)
+    let admission = admission(root, &ports);
+    admission
+        .map(drop)
+        .map_err(|readiness| NoNumber::NotReached(readiness.to_string()))
 }
