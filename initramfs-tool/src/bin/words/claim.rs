@@ -175,6 +175,7 @@ pub(super) const SENTENCES: &str = sentences![
     ),
     ("report-inaccessible", "cannot {action} {subject}: {cause}"),
     ("report-malformed", "{subject} is no claim report: {cause}"),
+    ("report-in-words", "{text}"),
 ];
 
 /// What only the operator's command comes to: a GPU that appears, and reading what the claim wrote.
@@ -193,7 +194,6 @@ pub(super) const OPERATOR_SENTENCES: &[Sentence] = &[
         "report-schema-unknown",
         "{subject} has the schema `{found}`, this version reads `{expected}`",
     ),
-    ("report-in-words", "{text}"),
     ("function-not-there", "no function at {subject}"),
     (
         "function-not-added",
