@@ -6,13 +6,13 @@
 //!
 //! | module | what it holds |
 //! | --- | --- |
-//! | [`initramfs`] | the claim in the initramfs, and the way back |
-//! | [`mod@recover`] | recovery, quarantine and return to service |
-//! | [`claim`] | the claim: at boot, and of a GPU that appears on a running machine |
-//! | [`survey`] | the state of the machine: topology, health, usage, serial numbers, VBIOS |
-//! | [`state`] | files of reseat's own, and the kernel log |
-//! | [`process`] | child processes |
-//! | [`sysfs`] | the kernel's files: functions, configuration space, BARs, slots, VFIO |
+//! | `initramfs` | the claim in the initramfs, and the way back |
+//! | `recover` | recovery, quarantine and return to service |
+//! | `claim` | the claim: at boot, and of a GPU that appears on a running machine |
+//! | `survey` | the state of the machine: topology, health, usage, serial numbers, VBIOS |
+//! | `state` | files of reseat's own, and the kernel log |
+//! | `process` | child processes |
+//! | `sysfs` | the kernel's files: functions, configuration space, BARs, slots, VFIO |
 
 mod claim;
 #[cfg(feature = "operator")]

@@ -125,7 +125,7 @@ fn text_console(root: &Root) -> bool {
 fn is_bound(root: &Root, console: &Path) -> bool {
     let mut bound = None;
     let asked = consult(&JOB, root, &console.to_string_lossy(), LIMIT, &mut |said: String| {
-        bound = Some(said)
+        bound = Some(said);
     });
     !(asked.is_ok() && bound.as_deref() == Some(UNBOUND))
 }

@@ -23,7 +23,7 @@ use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
 use crate::recovery::{Task, TaskAnswer};
 
-/// Gets [`Task`]s, and has an [`Answer`] to each.
+/// Gets [`Task`]s, and has an [`TaskAnswer`] to each.
 pub(crate) const JOB: Job = Job::new("recover", serve);
 
 fn serve(root: &Root, line: &mut Line) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Registers behind a BAR, through VFIO's group interface.
 //!
-//! What opening and closing do to the device is for [`mod@super::recover`] to see to. The boot claim opens none.
+//! What opening and closing do to the device is for [`mod@crate::linux::recover`] to see to. The boot claim opens none.
 
 use std::path::Path;
 
