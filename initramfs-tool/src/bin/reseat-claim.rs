@@ -28,7 +28,7 @@ initramfs, /etc/reseat/quarantine.json) is isolated instead: no driver has it or
 
 Usage: reseat-claim [OPTIONS]
 
-BootOptions:
+Options:
       --rules FILE    the rules [default: /etc/reseat/reseat.toml, if it is there]
       --report FILE   where the report goes [default: /run/reseat/claim.json]
       --dry-run       print what would be claimed; touch nothing, write no report unless --report names one
