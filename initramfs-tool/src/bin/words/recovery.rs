@@ -291,7 +291,7 @@ pub(super) const STEPS: &[Steps] = &[
     ),
     (
         "strike-off",
-        &["if it was pulled out, `reseat return-to-service {at} --force --reason TEXT` strikes it off"],
+        &["if it was pulled out, `reseat return-to-service {subject} --force --reason TEXT` strikes it off"],
     ),
     ("list-quarantine", &["`reseat quarantine list` tells more"]),
     (
