@@ -61,7 +61,7 @@ fn check_claimed(running: &Running) -> Result<()> {
     // Without ACS the port right above is in the GPU's group, and no peer all the same.
     let gpu = &report["gpus"][0];
     let functions = gpu["functions"].as_array().map(Vec::len);
-    ensure!(functions == Some(2) && gpu["peers"].is_null(), "{report:#}");
+    ensure!(functions == Some(2) && gpu["peers"] == json!([]), "{report:#}");
     let groups = running.shell(&format!(
         "readlink -f /sys/bus/pci/devices/{}/iommu_group; readlink -f /sys/bus/pci/devices/{}/iommu_group",
         card.function(0),

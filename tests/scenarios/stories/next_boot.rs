@@ -84,7 +84,7 @@ pub(crate) fn it_is_known_again_in_another_slot(running: &Running) -> Result<()>
     ))?;
     let report = running.report()?;
     ensure!(
-        gpu_in(&report, "0000:01:00")?["replaces"].is_string()
+        gpu_in(&report, "0000:01:00")?["replaces"]["id"] == "quarantine-replaced"
             && gpu_in(&report, "0000:02:00")?["quarantine"]["isolated"] == true,
         "{report:#}"
     );

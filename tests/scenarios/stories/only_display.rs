@@ -227,11 +227,9 @@ fn play(running: &Running, setting: &Setting) -> Result<()> {
         .iter()
         .find(|gpu| gpu["device"] == *display)
         .context("no display")?;
-    let shown = forced["display"][0].to_string();
-    ensure!(
-        verdict(forced) == "claimed" && shown.contains(framebuffer),
-        "{report:#}"
-    );
+    let fact = |name: &str| forced["display"][0]["evidence"][name].as_str().unwrap_or_default();
+    let shown = format!("{} on driver {}", fact("framebuffer"), fact("driver"));
+    ensure!(verdict(forced) == "claimed" && shown == *framebuffer, "{report:#}");
     ensure!(
         driver(running, display)? == "vfio-pci",
         "the display is not on vfio-pci"

@@ -151,7 +151,7 @@ pub(crate) fn without_an_smmu_it_is_refused(stage: &Stage) -> Result<()> {
     let scene = twins(&arm, "virt-no-smmu", image).iommu(Iommu::None);
     let running = scene.boot()?;
     running
-        .line("reseat: 0000:01:00: refused: 0000:01:00.0: no IOMMU: enable the SMMU (IOMMU) in the firmware setup")?;
+        .line("reseat: 0000:01:00: refused: 0000:01:00.0: no IOMMU; enable the SMMU (IOMMU) in the firmware setup")?;
     let report = running.report()?;
     ensure!(verdict(&report["gpus"][0]) == "refused", "{report:#}");
     let groups = running.shell("ls /sys/kernel/iommu_groups")?;

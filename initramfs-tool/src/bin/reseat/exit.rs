@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use reseat::model::finding::id;
 use reseat::report::{GpuReport, GpuVerdict, Report, Verdict};
 use reseat_core::recovery::{End, Quarantine};
 
@@ -97,10 +98,17 @@ fn of_claimed_gpu(gpu: &GpuReport) -> Option<Exit> {
     match (gpu.verdict, &gpu.quarantine) {
         (_, Some(quarantine)) if quarantine.isolated => Some(Exit::OutOfService),
         (_, Some(_)) | (GpuVerdict::Stuck, _) => Some(Exit::NotMadeSafe),
+        (GpuVerdict::Refused, None) if is_left_out_of_service(gpu) => Some(Exit::NotMadeSafe),
         (GpuVerdict::NotReached | GpuVerdict::RolledBack, _) => Some(Exit::Failed),
         (GpuVerdict::Refused, _) => Some(Exit::Refused),
         (GpuVerdict::Claimed | GpuVerdict::WouldClaim, _) => None,
     }
+}
+
+/// True if a GPU should be out of service, and its virtual functions keep it from being isolated.
+fn is_left_out_of_service(gpu: &GpuReport) -> bool {
+    let problem = gpu.problem.as_ref();
+    problem.is_some_and(|problem| problem.id == id::ISOLATION_VIRTUAL_FUNCTIONS)
 }
 
 /// The status that asks for the most attention; of none, a part is missing.
@@ -112,6 +120,8 @@ pub(crate) fn worst(all: impl IntoIterator<Item = Exit>) -> Exit {
 
 #[cfg(test)]
 mod tests {
+    use reseat::model::finding::{Finding, Subject};
+
     use super::*;
 
     /// The frozen report: of its GPUs one was rolled back.
@@ -137,6 +147,20 @@ mod tests {
             report.complete = true;
             assert_eq!(Exit::of_claim(&report), Exit::Done);
         }
+    }
+
+    #[test]
+    fn a_gpu_out_of_service_that_is_not_isolated_is_not_made_safe() {
+        let mut report = report();
+        report.gpus.truncate(1);
+        let gpu = &mut report.gpus[0];
+        (gpu.verdict, gpu.quarantine) = (GpuVerdict::Refused, None);
+        gpu.problem = Some(Finding::refusal(
+            id::ISOLATION_VIRTUAL_FUNCTIONS,
+            Subject::gpu(gpu.device),
+        ));
+        report.complete = false;
+        assert_eq!(Exit::of_claim(&report), Exit::NotMadeSafe);
     }
 
     #[test]

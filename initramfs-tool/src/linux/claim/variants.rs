@@ -28,7 +28,11 @@ pub(crate) fn choose(root: &Root, gpus: &[Gpu], until: Instant) -> (Vec<(Functio
         if let Some((_, alone)) = known.iter().find(|(module, _)| *module == variant.module) {
             return *alone;
         }
-        let alone = comes_alone(root, &kernel, &variant.module, until).unwrap_or_else(|problem| {
+        let alone = match is_loaded(root, &variant.module) {
+            true => Ok(true),
+            false => comes_alone(root, &kernel, &variant.module, until),
+        };
+        let alone = alone.unwrap_or_else(|problem| {
             problems.push(problem.leads_to(id::VARIANT_GIVEN_UP));
             false
         });
@@ -101,10 +105,7 @@ fn known(root: &Root, kernel: &str) -> Variants {
 fn comes_alone(root: &Root, kernel: &str, module: &str, until: Instant) -> Result<bool, Finding> {
     let depends = |of| modprobe::depends(root, kernel, of, until).map_err(|error| not_loaded(module, error));
     let (with_vfio_pci, loads) = (depends(VFIO_PCI_MODULE)?, depends(module)?);
-    let is_there = |module: &str| {
-        let modules = root.path("/sys/module");
-        with_vfio_pci.iter().any(|other| other == module) || modules.join(module).exists()
-    };
+    let is_there = |module: &str| with_vfio_pci.iter().any(|other| other == module) || is_loaded(root, module);
     Ok(variants::brings(module, &loads, is_there).is_empty())
 }
 
@@ -129,8 +130,15 @@ pub(crate) fn provide(root: &Root, variants: &mut Vec<(FunctionAddress, Variant)
     problems
 }
 
+/// Returns true if a module is in the kernel: it needs no modprobe, and brings nothing more.
+fn is_loaded(root: &Root, module: &str) -> bool {
+    root.path("/sys/module").join(module).exists()
+}
+
 fn load(root: &Root, module: &str, until: Instant) -> Result<String, Finding> {
-    modprobe::modprobe(root, &[module], until).map_err(|error| not_loaded(module, error))?;
+    if !is_loaded(root, module) {
+        modprobe::modprobe(root, &[module], until).map_err(|error| not_loaded(module, error))?;
+    }
     driver_of(root, module)
 }
 
@@ -217,6 +225,21 @@ alias vfio_pci:v00008086d0000E20Bsv*sd*bc03sc*i* xe_vfio_pci
                     .all(|problem| crate::words::sentence(problem).ends_with("vfio-pci takes its place")),
             "{problems:?}"
         );
+    }
+
+    /// A GPU that returns to service on a root without modprobe gets the variant that it had.
+    #[test]
+    fn one_that_is_loaded_is_chosen_and_provided_without_modprobe() {
+        let (machine, gpus) = machine();
+        machine.link(
+            "/sys/module/nvgrace_gpu_vfio_pci/drivers/pci:nvgrace-gpu",
+            "../../../bus/pci/drivers/nvgrace-gpu",
+        );
+        let until = Instant::now() + Limits::RUNNING.loading_ends;
+        let (mut variants, _) = choose(&machine.root(), &gpus, until);
+        let problems = provide(&machine.root(), &mut variants, until);
+        let drivers: Vec<_> = variants.into_iter().map(|(_, variant)| variant.driver).collect();
+        assert_eq!((drivers, problems), (vec![Some("nvgrace-gpu".to_owned())], Vec::new()));
     }
 
     #[test]

@@ -153,7 +153,7 @@ pub(super) const ROWS: &[Rows] = &[
             ("AttnInd ", Named(INDICATORS), "attention_indicator_control"),
             ("PwrInd ", Named(INDICATORS), "power_indicator_control"),
             // Their sign is the bit's, and the bit means off.
-            ("Power", Is("off"), "power"),
+            ("Power", Is("off"), "power_controller_control"),
             ("Interlock", Flag, "electromechanical_interlock_control"),
         ],
     ),
