@@ -175,7 +175,7 @@ pub(super) const ROWS: &[Rows] = &[
             (
                 "Trigger:",
                 Code(&["disabled", "fatal", "non-fatal-or-fatal", "reserved-3"]),
-                "trigger",
+                "dpc_trigger_enable",
             ),
             ("Cmpl", Flag, "dpc_completion_control"),
             ("INT", Flag, "dpc_interrupt_enable"),
@@ -195,14 +195,14 @@ pub(super) const ROWS: &[Rows] = &[
             (
                 "Reason:",
                 Code(&["uncorrectable-error", "non-fatal-message", "fatal-message", "extension"]),
-                "reason",
+                "dpc_trigger_reason",
             ),
             ("INT", Flag, "dpc_interrupt_status"),
             ("RPBusy", Flag, "dpc_rp_busy"),
             (
                 "TriggerExt:",
                 Code(&["rp-pio-error", "software-trigger", "reserved-2", "reserved-3"]),
-                "reason_extension",
+                "dpc_trigger_reason_extension",
             ),
             ("RP PIO ErrPtr:", Hex, "rp_pio_first_error_pointer"),
         ],
