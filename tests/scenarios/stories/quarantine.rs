@@ -147,9 +147,9 @@ const SICK_FOR_GOOD: Case = Case {
 
 /// What the next boot finds of GPUs that are out of service.
 pub(crate) fn ledger(gpus: &[Value]) -> String {
-    let entry = |gpu: &Value| json!({"gpu": gpu, "reason": "fell off the bus", "since": "2026-09-21T14:13:20Z", "attempts": []});
+    let entry = |gpu: &Value| json!({"gpu": gpu, "reason": "fell off the bus", "cause": null, "since": "2026-09-21T14:13:20Z", "attempts": []});
     let entries: Vec<Value> = gpus.iter().map(entry).collect();
-    json!({"schema": schema::QUARANTINE, "lost": null, "entries": entries}).to_string()
+    json!({"schema": schema::QUARANTINE, "lost": null, "entries": entries, "past": []}).to_string()
 }
 
 /// A GPU that did not say who it is, as a ledger has it.
