@@ -106,7 +106,7 @@ fn topology() {
                 keep((
                     domain.hits().count(),
                     domain.contains(address),
-                    domain.exclusivity(|_| black_box(true)),
+                    domain.exclusive(|_| black_box(true)),
                 ));
                 keep((
                     domain.bystanders(|_| black_box(false)).count(),
