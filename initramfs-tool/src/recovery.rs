@@ -18,7 +18,7 @@ pub(crate) mod warnings;
 pub use advice::advice;
 pub use baseline::{Baseline, FunctionBaseline};
 pub(crate) use event::whole_milliseconds;
-pub use event::{ExitStatus, Planned, RecoveryEvent, SCHEMA as EVENT_SCHEMA, Waited};
+pub use event::{Planned, RecoveryEvent, SCHEMA as EVENT_SCHEMA, Waited};
 pub use journal::{Before, Journal};
 pub use step::LadderStep;
 pub use task::{Examined, Means, Surveyed, Task, TaskAnswer};

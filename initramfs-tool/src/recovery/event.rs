@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::decision::{Branch, Next, Rung, Skipped};
-use reseat_core::recovery::{End, Observation, Quarantine, Record};
+use reseat_core::recovery::{End, Observation, Record};
 use serde::{Deserialize, Serialize};
 
 use super::LadderStep;
@@ -126,43 +126,11 @@ pub(crate) fn whole_milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How `reseat recover` exits. The numbers are promised to whoever scripts it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ExitStatus {
-    /// Recovered, and verified.
-    Recovered = 0,
-    /// It could not be begun, or reseat itself failed.
-    Error = 1,
-    /// Nothing was found wrong, but not everything could be compared: not recovered.
-    Unverified = 3,
-    /// Refused: nothing was done, or nothing more.
-    Refused = 4,
-    /// The GPU is out of service.
-    OutOfService = 5,
-    /// It ought to be out of service, and could not be taken out of it.
-    NotQuarantined = 6,
-}
-
-impl From<End> for ExitStatus {
-    fn from(end: End) -> Self {
-        match end {
-            End::Recovered { .. } => Self::Recovered,
-            End::Unverified { .. } => Self::Unverified,
-            End::Refused(_) => Self::Refused,
-            End::OutOfService { quarantine, .. } => match quarantine {
-                Quarantine::Done => Self::OutOfService,
-                Quarantine::Failed(_) => Self::NotQuarantined,
-            },
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use reseat_core::decision::{BusReset, Refusal, SkipReason};
     use reseat_core::health::{Aspect, Aspects, Verdict};
-    use reseat_core::recovery::{ClassChange, Outcome, Reason};
+    use reseat_core::recovery::{ClassChange, Outcome, Quarantine, Reason};
     use serde_json::json;
 
     use super::*;
