@@ -34,6 +34,10 @@ pub mod decode;
 #[cfg(feature = "operator")]
 pub mod initramfs;
 pub mod linux;
+/// Sentences are the programs' matter. Tests read findings as text.
+#[cfg(test)]
+#[path = "bin/messages/mod.rs"]
+mod messages;
 pub mod model;
 pub mod plan;
 pub mod records;
@@ -41,7 +45,3 @@ pub mod records;
 pub mod recovery;
 pub mod report;
 pub mod rules;
-/// Sentences are the programs' matter. Tests read findings in words.
-#[cfg(test)]
-#[path = "bin/words/mod.rs"]
-mod words;

@@ -146,7 +146,7 @@ impl Machine {
         let check = check.args(["rules", "check", "--json", "--root"]).arg(self.root());
         let output = check.output().unwrap();
         let mut report = serde_json::from_slice(&output.stdout).unwrap();
-        remove_words(&mut report);
+        remove_messages(&mut report);
         (output.status.code(), report)
     }
 
@@ -189,7 +189,7 @@ fn rules(numbers: &mut Numbers) -> String {
 }
 
 /// Takes the words off the findings, which the report in /run has not.
-fn remove_words(value: &mut Value) {
+fn remove_messages(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             if fields.contains_key("severity") {
@@ -202,9 +202,9 @@ fn remove_words(value: &mut Value) {
                     "no help: {fields:?}"
                 );
             }
-            fields.values_mut().for_each(remove_words);
+            fields.values_mut().for_each(remove_messages);
         }
-        Value::Array(items) => items.iter_mut().for_each(remove_words),
+        Value::Array(items) => items.iter_mut().for_each(remove_messages),
         _ => {}
     }
 }

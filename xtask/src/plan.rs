@@ -85,12 +85,12 @@ impl Plan {
         for planned in self.0.iter().filter(|planned| !planned.played) {
             *kinds.entry(planned.kind()).or_default() += 1;
         }
-        kinds.into_iter().map(in_words).collect()
+        kinds.into_iter().map(as_text).collect()
     }
 }
 
 /// Some stories of one kind.
-fn in_words((kind, count): (String, usize)) -> String {
+fn as_text((kind, count): (String, usize)) -> String {
     let stories = if count == 1 { "story" } else { "stories" };
     format!("{count:>3} {stories} {kind}")
 }

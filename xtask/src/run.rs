@@ -39,9 +39,9 @@ pub(crate) fn build(command: &mut Command) -> Result<BTreeMap<String, PathBuf>> 
         .arg("--message-format=json-render-diagnostics")
         .stdout(Stdio::piped());
     let ended = command.spawn().and_then(std::process::Child::wait_with_output);
-    let ended = ended.with_context(|| format!("cannot run {}", in_words(command)))?;
+    let ended = ended.with_context(|| format!("cannot run {}", as_text(command)))?;
     if !ended.status.success() {
-        bail!("{}: {}", in_words(command), ended.status);
+        bail!("{}: {}", as_text(command), ended.status);
     }
     let printed = String::from_utf8(ended.stdout)?;
     let messages = printed.lines().map(serde_json::from_str::<Value>);
@@ -73,9 +73,9 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 pub(crate) fn must(command: &mut Command) -> Result<()> {
     let status = command
         .status()
-        .with_context(|| format!("cannot run {}", in_words(command)))?;
+        .with_context(|| format!("cannot run {}", as_text(command)))?;
     if !status.success() {
-        bail!("{}: {status}", in_words(command));
+        bail!("{}: {status}", as_text(command));
     }
     Ok(())
 }
@@ -84,15 +84,15 @@ pub(crate) fn must(command: &mut Command) -> Result<()> {
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command
         .output()
-        .with_context(|| format!("cannot run {}", in_words(command)))?;
+        .with_context(|| format!("cannot run {}", as_text(command)))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{}: {}: {}", in_words(command), output.status, said.trim());
+        bail!("{}: {}: {}", as_text(command), output.status, said.trim());
     }
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn in_words(command: &Command) -> String {
+fn as_text(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }

@@ -66,7 +66,7 @@ impl Recovery {
             (Operation::CheckDomain, _) => self.domain_checked(now, climb, observation),
             (Operation::ReadLink, _) if self.note_link(observation) => self.enter(now, climb.next_turn()),
             (Operation::ReadLink, _) => self.again(now, climb, operation, trouble),
-            (Operation::LookAtFunctions, _) => self.looked(now, climb, observation),
+            (Operation::LookAtFunctions, _) => self.functions_read(now, climb, observation),
             (Operation::Verify, Observation::Health(verdict)) => self.verified(climb, verdict),
             (Operation::Flr | Operation::PmReset, Observation::Failed(failure)) if reset_timed_out(failure, took) => {
                 climb.reach = Reach::Reset;
@@ -111,7 +111,7 @@ impl Recovery {
         }
     }
 
-    fn looked(&mut self, now: Duration, mut climb: Climb, observation: Observation) -> State {
+    fn functions_read(&mut self, now: Duration, mut climb: Climb, observation: Observation) -> State {
         self.note_functions(observation);
         match (self.facts.surroundings.answer, &mut climb.wait) {
             (Answer::Ready, _) => return self.enter(now, climb.next_step()),

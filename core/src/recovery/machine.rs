@@ -167,7 +167,7 @@ impl Recovery {
 
     fn resume(&mut self, now: Duration, pause: Pause) {
         self.state = match pause {
-            Pause::Survey(wait) => State::look(wait),
+            Pause::Survey(wait) => State::survey_within(wait),
             Pause::Again { climb, .. } => self.enter(now, climb),
             Pause::GoOn(climb) => self.enter(now, climb.next_step()),
         };

@@ -61,10 +61,10 @@ pub(super) enum AfterRecord {
 
 impl State {
     pub(super) fn survey(now: Duration) -> Self {
-        Self::look(Wait::new(now, SURVEY_LIMIT))
+        Self::survey_within(Wait::new(now, SURVEY_LIMIT))
     }
 
-    pub(super) const fn look(wait: Wait) -> Self {
+    pub(super) const fn survey_within(wait: Wait) -> Self {
         Self::Due(Place::Survey {
             wait,
             operation: Operation::ReadLink,

@@ -3,8 +3,8 @@
 #[allow(dead_code, reason = "only a part of it is for the claim")]
 #[path = "reseat/exit.rs"]
 mod exit;
-#[path = "words/mod.rs"]
-mod words;
+#[path = "messages/mod.rs"]
+mod messages;
 
 use std::env;
 use std::io::{self, Write};
@@ -83,8 +83,8 @@ fn main() -> ExitCode {
 }
 
 fn claim(options: &BootOptions) -> ExitCode {
-    let report = linux::boot_claim(options, words::report::log_lines);
-    for (_, line) in words::report::lines(&report) {
+    let report = linux::boot_claim(options, messages::report::log_lines);
+    for (_, line) in messages::report::lines(&report) {
         say(&mut io::stdout(), &format!("{line}\n"));
     }
     Exit::of_claim(&report).into()

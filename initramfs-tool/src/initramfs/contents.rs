@@ -113,18 +113,18 @@ impl Contents {
     /// Resolves a name by the links on its way; `None` if that never ends.
     fn real(&self, name: &str) -> Option<String> {
         let parts = |path: &str| -> Vec<String> { path.split('/').rev().map(str::to_owned).collect() };
-        let (mut way, mut left): (Vec<String>, Vec<String>) = (Vec::new(), parts(name));
+        let (mut resolved, mut left): (Vec<String>, Vec<String>) = (Vec::new(), parts(name));
         let mut links = 0;
         while let Some(part) = left.pop() {
             match part.as_str() {
                 "" | "." => continue,
                 ".." => {
-                    way.pop();
+                    resolved.pop();
                     continue;
                 }
-                _ => way.push(part),
+                _ => resolved.push(part),
             }
-            let Some((Some(target), mode)) = self.files.get(&way.join("/")) else {
+            let Some((Some(target), mode)) = self.files.get(&resolved.join("/")) else {
                 continue;
             };
             if !ArchiveEntry::is_link(*mode) {
@@ -136,12 +136,12 @@ impl Contents {
             }
             let target = String::from_utf8_lossy(target);
             match target.starts_with('/') {
-                true => way.clear(),
-                false => drop(way.pop()),
+                true => resolved.clear(),
+                false => drop(resolved.pop()),
             }
             left.extend(parts(&target));
         }
-        Some(way.join("/"))
+        Some(resolved.join("/"))
     }
 
     fn content(&self, name: &str) -> Option<&[u8]> {

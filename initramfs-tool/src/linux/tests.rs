@@ -11,8 +11,8 @@ use super::*;
 use crate::claim::{Attribute, FailureKind, Operation, OperationAnswer, PmcsrReading, Verb};
 use crate::linux::claim::effects::Effects;
 use crate::linux::fixtures::{IN_D0, IN_D3HOT, WITH_A_CYCLE, config_space};
+use crate::messages;
 use crate::report::{GpuVerdict, Report, Verdict};
-use crate::words;
 
 /// A machine made of files.
 struct Machine {
@@ -92,7 +92,7 @@ impl Machine {
             report: None,
             dry_run: false,
         };
-        boot_claim(&options, words::report::log_lines)
+        boot_claim(&options, messages::report::log_lines)
     }
 
     fn kernel_log(&self) -> String {
@@ -124,7 +124,7 @@ fn a_function_that_cannot_be_read_is_named_and_the_others_are_listed() {
     assert_eq!(listing.functions.len(), 1);
     let (address, problem) = &listing.unreadable[0];
     assert_eq!(address.to_string(), "0000:02:00.0");
-    let problem = words::line(problem);
+    let problem = messages::line(problem);
     assert!(problem.contains("0000:02:00.0/device holds `what`"), "{problem}");
 }
 
@@ -173,7 +173,7 @@ fn what_does_not_answer_is_told_apart() {
     ] {
         machine.config(GPU, &bytes);
         let failure = machine.perform(&mut Effects::new(&root), Verb::Probe).unwrap_err();
-        let failure = words::line(&failure.finding);
+        let failure = messages::line(&failure.finding);
         assert!(failure.contains(expected), "{failure}");
         assert!(failure.contains(GPU), "{failure}");
     }
@@ -186,7 +186,7 @@ fn a_broken_capability_list_is_no_proof_of_d0() {
     let mut effects = Effects::new(&root);
     machine.config(GPU, &config_space(WITH_A_CYCLE));
     let failure = machine.perform(&mut effects, Verb::Probe).unwrap_err();
-    let failure = words::line(&failure.finding);
+    let failure = messages::line(&failure.finding);
     assert!(failure.contains("cycle"), "{failure}");
 }
 
@@ -226,7 +226,7 @@ fn a_function_that_is_gone_is_said_to_be_gone() {
     ] {
         let failure = machine.perform(&mut Effects::new(&root), verb).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Vanished);
-        let failure = words::line(&failure.finding);
+        let failure = messages::line(&failure.finding);
         assert!(failure.starts_with("0000:01:00.0 is gone"), "{failure}");
     }
 }
@@ -276,7 +276,7 @@ fn a_bad_rules_file_is_reported_and_rules_of_the_command_line_still_count() {
     machine.write("/proc/cmdline", "reseat.dry-run reseat.claim=0000:01:00.0");
     let report = machine.claim();
     assert!(
-        words::line(&report.problems[0]).starts_with("/etc/reseat/reseat.toml:2: "),
+        messages::line(&report.problems[0]).starts_with("/etc/reseat/reseat.toml:2: "),
         "{:?}",
         report.problems
     );
@@ -296,7 +296,7 @@ fn rules_that_cannot_be_read_are_not_taken_for_none() {
     let report = machine.claim();
     assert_eq!(report.verdict, Verdict::Incomplete);
     assert!(
-        words::line(&report.problems[0]).starts_with("cannot read /etc/reseat/reseat.toml: "),
+        messages::line(&report.problems[0]).starts_with("cannot read /etc/reseat/reseat.toml: "),
         "{:?}",
         report.problems
     );
@@ -311,7 +311,7 @@ fn without_an_iommu_the_gpu_is_refused_with_the_remedy() {
     let report = machine.claim();
     assert_eq!(report.verdict, Verdict::Incomplete);
     assert_eq!(report.gpus[0].verdict, GpuVerdict::Refused);
-    let problem = words::line(report.gpus[0].problem.as_ref().unwrap());
+    let problem = messages::line(report.gpus[0].problem.as_ref().unwrap());
     assert_eq!(
         problem,
         "0000:01:00.0: no IOMMU; add `intel_iommu=on` to the kernel command line"
@@ -325,7 +325,7 @@ fn a_machine_without_modprobe_says_where_it_looked() {
     machine.write("/proc/sys/kernel/modprobe", "/opt/modprobe\n");
     let report = machine.claim();
     assert_eq!(report.verdict, Verdict::Incomplete);
-    let problem = words::line(&report.vfio_pci.unwrap().problem.unwrap());
+    let problem = messages::line(&report.vfio_pci.unwrap().problem.unwrap());
     assert!(
         problem.contains("/opt/modprobe") && problem.contains("/sbin/modprobe"),
         "{problem}"
@@ -373,7 +373,7 @@ fn without_a_command_line_nothing_is_claimed() {
     assert_eq!(report.verdict, Verdict::Incomplete);
     assert!(report.gpus.is_empty());
     assert!(
-        words::line(&report.problems[0]).starts_with("cannot read /proc/cmdline"),
+        messages::line(&report.problems[0]).starts_with("cannot read /proc/cmdline"),
         "{:?}",
         report.problems
     );

@@ -1,6 +1,6 @@
 //! Findings: refusals, errors, warnings and notes, as data.
 //!
-//! The library never makes a sentence of a finding: the programs do, in `bin/words`. Scripts match on the `id`, which
+//! The library never makes a sentence of a finding: the programs do, in `bin/messages`. Scripts match on the `id`, which
 //! stays the same from version to version; `docs/findings.md` lists every one.
 
 pub mod id;

@@ -183,7 +183,7 @@ mod tests {
 
     /// The refusal in words, without the function in front.
     fn line(missing: &Missing) -> String {
-        let line = crate::words::line(&missing.finding("0000:01:00.0".parse().unwrap()));
+        let line = crate::messages::line(&missing.finding("0000:01:00.0".parse().unwrap()));
         line.strip_prefix("0000:01:00.0: ").unwrap().to_owned()
     }
 

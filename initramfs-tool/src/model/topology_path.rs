@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use reseat_core::address::{FunctionAddress, ParseAddressError};
 
-/// The way from a root bus to a function, by device and function numbers: `pci0000:00/03.0/00.0` is the function 00.0 behind
+/// The directories from a root bus to a function, by device and function numbers: `pci0000:00/03.0/00.0` is the function 00.0 behind
 /// the root port 03.0 of the root bus 0000:00. Numbers of other buses, which the firmware and the kernel give out anew when
 /// a card is added, are not in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub enum ParsePathError {
 const ROOT_BUS: &str = "pci";
 
 impl TopologyPath {
-    /// The way through the directories of sysfs that lie in each other, from the first root bus on. A bridge may hide a root
-    /// bus of its own (VMD): that is a part of the way like the first.
+    /// The directories through the directories of sysfs that lie in each other, from the first root bus on. A bridge may hide a root
+    /// bus of its own (VMD): that is a part of the directories like the first.
     pub fn from_directories<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut text = String::new();
         for name in names {
@@ -134,11 +134,11 @@ mod tests {
 
     #[test]
     fn the_kernels_directories_make_the_same_path_whatever_the_buses_are() {
-        for way in [
+        for directories in [
             "devices/pci0000:00/0000:00:03.0/0000:01:00.0",
             "devices/platform/soc/pci0000:00/0000:00:03.0/0000:05:00.0",
         ] {
-            let path = TopologyPath::from_directories(way.split('/')).unwrap();
+            let path = TopologyPath::from_directories(directories.split('/')).unwrap();
             assert_eq!(path.to_string(), "pci0000:00/03.0/00.0");
         }
         assert_eq!(TopologyPath::from_directories(["devices", "virtual"]), None);

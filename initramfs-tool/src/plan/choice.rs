@@ -341,9 +341,9 @@ impl Nothing {
 /// The first few, with commas.
 fn list(all: &[impl fmt::Display]) -> String {
     const MOST: usize = 8;
-    let mut words: Vec<String> = all.iter().take(MOST).map(ToString::to_string).collect();
+    let mut names: Vec<String> = all.iter().take(MOST).map(ToString::to_string).collect();
     if all.len() > MOST {
-        words.push("…".to_owned());
+        names.push("…".to_owned());
     }
-    words.join(", ")
+    names.join(", ")
 }

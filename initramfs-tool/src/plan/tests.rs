@@ -1,12 +1,12 @@
 use reseat_core::capability::serial_number::SerialNumber;
 
 use super::*;
+use crate::messages::line;
 use crate::model::display::SignKind;
 use crate::model::finding::{Subject, id};
 use crate::model::inventory::tests::{function, twins};
 use crate::model::inventory::{Detail, Serial};
 use crate::rules::{self, CommandLine};
-use crate::words::line;
 
 fn planned_on(functions: &[Function], unreadable: &[(FunctionAddress, Finding)], selectors: &str) -> ClaimPlan {
     planned_by(

@@ -101,7 +101,7 @@ struct FirstPeer {
 }
 
 /// The finding that stands for a sentence.
-fn in_words(severity: Severity, subject: &Subject, text: String) -> Finding {
+fn as_text(severity: Severity, subject: &Subject, text: String) -> Finding {
     const ID: Id = id::REPORT_IN_WORDS;
     let subject = subject.clone();
     let finding = match severity {
@@ -126,7 +126,7 @@ impl From<FirstReport> for Report {
             complete: first.complete,
             duration_ms: first.duration_ms,
             limit_ms: first.limit_ms,
-            problems: problems.map(|text| in_words(Severity::Error, &machine, text)).collect(),
+            problems: problems.map(|text| as_text(Severity::Error, &machine, text)).collect(),
             rules: first.rules.into_iter().map(RuleReport::from).collect(),
             vfio_pci: first.vfio_pci.map(ModuleReport::from),
             gpus: first.gpus.into_iter().map(GpuReport::from).collect(),
@@ -150,7 +150,7 @@ impl From<FirstRule> for RuleReport {
                 .unwrap_or(Source::CommandLine),
             selector: first.selector,
             gpus: first.gpus,
-            problem: first.problem.map(|text| in_words(Severity::Error, &subject, text)),
+            problem: first.problem.map(|text| as_text(Severity::Error, &subject, text)),
         }
     }
 }
@@ -162,8 +162,8 @@ impl From<FirstModule> for ModuleReport {
             loaded: first.loaded,
             disable_idle_d3: first.disable_idle_d3,
             duration_ms: first.duration_ms,
-            warning: first.warning.map(|text| in_words(Severity::Warning, &subject, text)),
-            problem: first.problem.map(|text| in_words(Severity::Error, &subject, text)),
+            warning: first.warning.map(|text| as_text(Severity::Warning, &subject, text)),
+            problem: first.problem.map(|text| as_text(Severity::Error, &subject, text)),
         }
     }
 }
@@ -177,13 +177,13 @@ impl From<FirstGpu> for GpuReport {
         };
         let left = |text| Leftover {
             operation: None,
-            finding: in_words(Severity::Error, &subject, text),
+            finding: as_text(Severity::Error, &subject, text),
         };
         Self {
             device: first.device,
             verdict: first.verdict,
             duration_ms: first.duration_ms,
-            problem: first.problem.map(|text| in_words(severity, &subject, text)),
+            problem: first.problem.map(|text| as_text(severity, &subject, text)),
             failure: first.failure.map(|failure| FailureReport {
                 function: failure.function,
                 operation: None,
@@ -195,7 +195,7 @@ impl From<FirstGpu> for GpuReport {
             display: first
                 .display
                 .into_iter()
-                .map(|text| in_words(Severity::Note, &subject, text))
+                .map(|text| as_text(Severity::Note, &subject, text))
                 .collect(),
             quarantine: first.quarantine,
             // The sentence names the GPU in front of it.
@@ -204,7 +204,7 @@ impl From<FirstGpu> for GpuReport {
                     "{}: in the place of another, which is out of service: {text}",
                     first.device
                 );
-                in_words(Severity::Note, &subject, text)
+                as_text(Severity::Note, &subject, text)
             }),
         }
     }

@@ -4,6 +4,7 @@ use reseat_core::capability::power_management::PowerState;
 
 use super::*;
 use crate::claim::{Failure, FunctionPower, Operation, Outcome, PmcsrReading, PowerReading, Rollback, Verb};
+use crate::messages::report::{leftover, lines, log_lines};
 use crate::model::display::{Framebuffer, Sign, SignKind};
 use crate::model::inventory;
 use crate::model::inventory::tests::{function, twins};
@@ -12,7 +13,6 @@ use crate::model::iommu::IommuFacts;
 use crate::model::variants::Variant;
 use crate::plan::{self, PlanInputs};
 use crate::rules::{self, CommandLine, Rule};
-use crate::words::report::{leftover, lines, log_lines};
 
 fn texts(report: &Report) -> Vec<String> {
     lines(report).into_iter().map(|(_, line)| line).collect()
@@ -129,8 +129,8 @@ fn a_report_of_the_first_version_is_read_and_says_the_same() {
     refused.failure.finding = Finding::error(id::REPORT_IN_WORDS, Subject::machine()).with("text", "Invalid argument");
     findings.finished = vec![finished(1, Some(refused)), finished(2, None)];
     let now = report(findings, |address| (address.bus() == 2).then_some("vfio-pci"));
-    let words = |report: &Report| lines(report).into_iter().collect::<Vec<_>>();
-    assert_eq!(words(&first), words(&now));
+    let texts = |report: &Report| lines(report).into_iter().collect::<Vec<_>>();
+    assert_eq!(texts(&first), texts(&now));
     assert_eq!((first.verdict, first.complete), (now.verdict, now.complete));
     assert_eq!(first.newest_function, Some(23_817));
     assert_eq!(first.gpus[1], now.gpus[1], "a GPU without a problem is the same");

@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_wait_without_a_unit_or_sense_is_named_with_its_line() {
-        for (value, words) in [
+        for (value, part) in [
             ("10", "invalid type: integer `10`, expected a string"),
             ("\"10\"", "`10` is no time with a unit, such as \"10 s\""),
             ("\"soon\"", "`soon` is no time with a unit"),
@@ -169,7 +169,7 @@ mod tests {
             let text = format!("[recover]\nready-timeout = {value}\n");
             let error = parse("r.toml", text.as_bytes()).unwrap_err();
             assert_eq!(error.line, 2, "{error}");
-            assert!(error.message.contains(words), "{error}");
+            assert!(error.message.contains(part), "{error}");
         }
     }
 

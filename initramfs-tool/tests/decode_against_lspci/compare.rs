@@ -288,17 +288,17 @@ fn resizable_bars(lines: &[&str], registers: &Value, tally: &mut Tally) {
             &fields["index"].as_u64(),
             &index.parse().ok(),
         );
-        let ours = size_in_words(&fields["bar_size_bytes"]);
+        let ours = size_as_text(&fields["bar_size_bytes"]);
         tally.same(format_args!("BAR {n} size"), &ours, &Some(size.to_owned()));
         let sizes = fields["sizes_bytes"].as_array();
-        let sizes = sizes.map(|sizes| sizes.iter().filter_map(size_in_words).collect::<Vec<_>>());
+        let sizes = sizes.map(|sizes| sizes.iter().filter_map(size_as_text).collect::<Vec<_>>());
         let theirs: Vec<String> = supported.split_whitespace().map(str::to_owned).collect();
         tally.same(format_args!("BAR {n} sizes"), &sizes, &Some(theirs));
     }
 }
 
 /// A size of ours as `lspci` prints it: `256MB`.
-fn size_in_words(size: &Value) -> Option<String> {
+fn size_as_text(size: &Value) -> Option<String> {
     const UNITS: [&str; 5] = ["MB", "GB", "TB", "PB", "EB"];
     let bytes = match size {
         Value::String(reserved) => return reserved.starts_with("reserved-").then(|| "<unknown>".to_owned()),

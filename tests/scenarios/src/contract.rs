@@ -51,11 +51,11 @@ pub fn verdict(claimed: &Value) -> &str {
 
 /// The problem of a rule, or of a GPU that was to be claimed, in words; empty if it has none.
 pub fn problem(of: &Value) -> String {
-    in_words(&of["problem"])
+    as_text(&of["problem"])
 }
 
 /// The sentence of a finding and what helps; empty if there is no finding.
-pub fn in_words(finding: &Value) -> String {
+pub fn as_text(finding: &Value) -> String {
     let help = finding["help"].as_array().into_iter().flatten();
     let parts = [&finding["message"]].into_iter().chain(help);
     parts.filter_map(Value::as_str).collect::<Vec<_>>().join("; ")

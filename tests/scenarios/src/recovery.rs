@@ -60,7 +60,7 @@ impl Recovery {
         let findings = self.events.iter().filter_map(|event| event["findings"].as_array());
         findings
             .flatten()
-            .any(|finding| contract::in_words(finding).contains(text))
+            .any(|finding| contract::as_text(finding).contains(text))
     }
 
     /// What it did and said, a line each, without what it began.

@@ -5,7 +5,7 @@
 use anyhow::{Context, Result, ensure};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::device_accesses;
-use reseat_scenarios::contract::{in_words, rung, verdict};
+use reseat_scenarios::contract::{as_text, rung, verdict};
 use reseat_scenarios::{Rules, Running, Scene, Stage};
 use reseat_vm::artifacts::Kernel;
 use reseat_vm::files::GuestFile;
@@ -112,7 +112,7 @@ pub(crate) fn one_that_cannot_be_loaded(stage: &Stage) -> Result<()> {
     running.check_pinned(GPU)?;
     running.check_pinned(AUDIO)?;
     let report = running.report()?;
-    let problem = in_words(&report["problems"][0]);
+    let problem = as_text(&report["problems"][0]);
     ensure!(
         problem.contains(VARIANT) && problem.ends_with("vfio-pci takes its place"),
         "{report:#}"

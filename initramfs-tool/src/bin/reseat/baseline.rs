@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::exit::{self, Exit};
 use crate::failure::{self, Outcome, in_one_line};
 use crate::gpu::{self, GpuName, gpu_help};
-use crate::words;
+use crate::messages;
 
 /// Arguments of `reseat baseline`.
 #[derive(clap::Args)]
@@ -82,11 +82,11 @@ impl Row {
     fn print(&self, output: &mut impl Write) -> io::Result<()> {
         match &self.baseline {
             Some(baseline) => {
-                writeln!(output, "{}: baseline recorded, {}", self.device, in_words(baseline))?;
+                writeln!(output, "{}: baseline recorded, {}", self.device, as_text(baseline))?;
                 for finding in &self.findings {
                     match finding.subject.kind {
-                        SubjectKind::Function => writeln!(output, "{}", words::line(finding))?,
-                        _ => writeln!(output, "{}: {}", self.device, words::line(finding))?,
+                        SubjectKind::Function => writeln!(output, "{}", messages::line(finding))?,
+                        _ => writeln!(output, "{}: {}", self.device, messages::line(finding))?,
                     }
                 }
             }
@@ -131,13 +131,13 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     })
 }
 
-fn in_words(baseline: &Baseline) -> String {
-    let mut words = match baseline.functions.len() {
+fn as_text(baseline: &Baseline) -> String {
+    let mut lines = match baseline.functions.len() {
         1 => "1 function".to_owned(),
         several => format!("{several} functions"),
     };
     let serial = baseline.serial.iter().map(|serial| format!(", serial number {serial}"));
     let vbios = baseline.vbios.iter().map(|vbios| format!(", VBIOS {vbios}"));
-    words.extend(serial.chain(vbios));
-    words
+    lines.extend(serial.chain(vbios));
+    lines
 }

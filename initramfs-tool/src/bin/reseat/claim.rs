@@ -7,7 +7,7 @@ use reseat::linux::{self, HotClaim, HotOptions, Root};
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::gpu::{self, GpuName, gpu_help};
-use crate::words;
+use crate::messages;
 
 /// Arguments of `reseat claim`.
 #[derive(clap::Args)]
@@ -32,11 +32,11 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         if_new: arguments.if_new,
     };
     let mut output = io::stdout().lock();
-    let claimed = linux::hot_claim(&options, words::report::log_details);
+    let claimed = linux::hot_claim(&options, messages::report::log_details);
     match claimed.map_err(gpu::or_absent(root, function.device_address()))? {
-        HotClaim::Left(why) => writeln!(output, "{}", words::line(&why))?,
+        HotClaim::Left(why) => writeln!(output, "{}", messages::line(&why))?,
         HotClaim::Done(report) => {
-            for (_, line) in words::report::details(&report) {
+            for (_, line) in messages::report::details(&report) {
                 writeln!(output, "{line}")?;
             }
             return Ok(Exit::of_claim(&report));

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::failure::{self, Outcome};
-use crate::{json, words};
+use crate::{json, messages};
 
 /// Arguments of `reseat decode`.
 #[derive(clap::Args)]
@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         write!(output, "{}", functions.join("\n"))?;
     }
     for problem in &problems {
-        eprintln!("reseat: {}", words::sentence(problem));
+        eprintln!("reseat: {}", messages::sentence(problem));
     }
     Ok(match (problems.is_empty(), decoded.functions.is_empty()) {
         (false, true) => Exit::Failed,

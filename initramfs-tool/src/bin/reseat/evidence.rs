@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::failure::{self, Outcome};
 use crate::table::table;
-use crate::{json, words};
+use crate::{json, messages};
 
 /// Arguments of `reseat evidence`.
 #[derive(clap::Args)]
@@ -65,7 +65,7 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
             match (is_json, hex) {
                 (true, _) => json::document(&mut output, &bundle)?,
                 (false, true) => write!(output, "{}", dump(&bundle))?,
-                (false, false) => write!(output, "{}", words::bundle::summary(&bundle))?,
+                (false, false) => write!(output, "{}", messages::bundle::summary(&bundle))?,
             }
             Ok(Exit::Done)
         }
@@ -110,7 +110,7 @@ fn list(root: &Root, is_json: bool) -> Outcome {
                     device: bundle.device,
                     begun: bundle.begun,
                     took_ms: bundle.took_ms,
-                    text: words::bundle::end(&bundle),
+                    text: messages::bundle::end(&bundle),
                     end: bundle.end(),
                 });
             }
@@ -126,7 +126,7 @@ fn list(root: &Root, is_json: bool) -> Outcome {
         false => writeln!(output, "{}", text(&listing.bundles))?,
     }
     for finding in &listing.findings {
-        eprintln!("reseat: {}", words::line(finding));
+        eprintln!("reseat: {}", messages::line(finding));
     }
     Ok(Exit::of_answer(listing.findings.is_empty()))
 }
@@ -156,8 +156,8 @@ fn dump(bundle: &Bundle) -> String {
                 function.address,
                 &format!(
                     "{}, {}",
-                    words::bundle::when(moment.when),
-                    words::bundle::role(function.role)
+                    messages::bundle::when(moment.when),
+                    messages::bundle::role(function.role)
                 ),
                 space,
             ))

@@ -10,7 +10,7 @@ use reseat::model::finding::{Finding, Severity, Subject, id};
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::{json, words};
+use crate::{json, messages};
 
 /// The schema of the JSON form.
 const SCHEMA: &str = "reseat.error/1";
@@ -52,7 +52,7 @@ pub(crate) fn exit_of(reasons: &[Finding]) -> Exit {
 
 /// Sentences and what helps, in one line.
 pub(crate) fn in_one_line(findings: &[Finding]) -> String {
-    let lines: Vec<String> = findings.iter().map(words::line).collect();
+    let lines: Vec<String> = findings.iter().map(messages::line).collect();
     lines.join("; ")
 }
 
@@ -161,9 +161,9 @@ impl Failure {
 
 /// The sentence and what helps. Of several findings with the same way out, the last has it.
 fn for_people(finding: &Finding, next: Option<&Finding>) -> String {
-    let sentence = words::sentence(finding);
-    match words::steps(finding).as_slice() {
-        steps if next.is_some_and(|next| words::steps(next) == steps) => sentence,
+    let sentence = messages::sentence(finding);
+    match messages::steps(finding).as_slice() {
+        steps if next.is_some_and(|next| messages::steps(next) == steps) => sentence,
         [] => sentence,
         [step] => format!("{sentence}; {step}"),
         steps => format!("{sentence}\n  - {}", steps.join("\n  - ")),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::table::table;
-use crate::{json, words};
+use crate::{json, messages};
 
 /// Arguments of `reseat history`.
 #[derive(clap::Args)]
@@ -48,7 +48,7 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         false => writeln!(output, "{}", text(&listing))?,
     }
     for damaged in &listing.findings {
-        eprintln!("reseat: {}", words::line(damaged));
+        eprintln!("reseat: {}", messages::line(damaged));
     }
     Ok(Exit::of_answer(listing.findings.is_empty()))
 }
@@ -58,7 +58,9 @@ fn text(listing: &Listing<'_>) -> String {
         return "no reset yet".to_owned();
     }
     let findings = listing.reset_classes.iter().filter_map(ClassStanding::finding);
-    let classes: String = findings.map(|finding| format!("\n{}", words::line(&finding))).collect();
+    let classes: String = findings
+        .map(|finding| format!("\n{}", messages::line(&finding)))
+        .collect();
     match classes.is_empty() {
         true => entries(listing.entries),
         false => format!("{}\n{classes}", entries(listing.entries)),

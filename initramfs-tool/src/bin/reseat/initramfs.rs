@@ -209,7 +209,7 @@ fn status(root: &Root, as_json: bool) -> Outcome {
     let last_boot = report
         .as_ref()
         .ok()
-        .and_then(|report| Some(crate::words::report::lines(report).pop()?.1));
+        .and_then(|report| Some(crate::messages::report::lines(report).pop()?.1));
     let mut output = io::stdout().lock();
     match as_json {
         true => json::document(&mut output, &document::Status::of(&status, last_boot.as_deref()))?,

@@ -13,8 +13,8 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::json;
+use crate::messages;
 use crate::table::{or_dash, table};
-use crate::words;
 
 /// Arguments of `reseat inventory`.
 #[derive(clap::Args)]
@@ -85,7 +85,7 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
 /// Prints the problems. Where there are any, a part is missing.
 fn tell(problems: &[Finding]) -> Exit {
     for problem in problems {
-        eprintln!("reseat: {}", words::line(problem));
+        eprintln!("reseat: {}", messages::line(problem));
     }
     Exit::of_answer(problems.is_empty())
 }

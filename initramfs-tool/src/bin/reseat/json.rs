@@ -8,34 +8,34 @@ use reseat::model::finding::Finding;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::words;
+use crate::messages;
 
 /// Writes a document.
 pub(crate) fn document(output: &mut impl Write, document: &impl Serialize) -> io::Result<()> {
-    writeln!(output, "{:#}", with_words(document)?)
+    writeln!(output, "{:#}", with_messages(document)?)
 }
 
 /// Writes an event, or an error, on a line of its own.
 pub(crate) fn line(output: &mut impl Write, event: &impl Serialize) -> io::Result<()> {
-    writeln!(output, "{}", with_words(event)?)
+    writeln!(output, "{}", with_messages(event)?)
 }
 
-fn with_words(document: &impl Serialize) -> serde_json::Result<Value> {
+fn with_messages(document: &impl Serialize) -> serde_json::Result<Value> {
     let mut value = serde_json::to_value(document)?;
-    add_words(&mut value);
+    add_messages(&mut value);
     Ok(value)
 }
 
 /// Gives every finding in a document its sentence and its steps.
-fn add_words(value: &mut Value) {
+fn add_messages(value: &mut Value) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(add_words),
+        Value::Array(items) => items.iter_mut().for_each(add_messages),
         Value::Object(fields) if fields.contains_key("evidence") && fields.contains_key("severity") => {
             if let Ok(finding) = Finding::deserialize(&*value) {
-                *value = words::json(&finding);
+                *value = messages::json(&finding);
             }
         }
-        Value::Object(fields) => fields.values_mut().for_each(add_words),
+        Value::Object(fields) => fields.values_mut().for_each(add_messages),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -62,7 +62,7 @@ mod tests {
         line(&mut output, &printed).unwrap();
         let text = String::from_utf8(output).unwrap();
         assert_eq!(text.lines().count(), 1);
-        let expected = serde_json::json!({"schema": "x/1", "gpus": [[words::json(&finding)]]});
+        let expected = serde_json::json!({"schema": "x/1", "gpus": [[messages::json(&finding)]]});
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
     }
 }

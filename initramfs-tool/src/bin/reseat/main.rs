@@ -13,14 +13,14 @@ mod history;
 mod initramfs;
 mod inventory;
 mod json;
+#[path = "../messages/mod.rs"]
+mod messages;
 mod quarantine;
 mod recover;
 mod report;
 mod return_to_service;
 mod rules;
 mod table;
-#[path = "../words/mod.rs"]
-mod words;
 
 use std::env;
 use std::path::PathBuf;

@@ -16,7 +16,7 @@ use crate::failure::{Outcome, in_one_line};
 use crate::gpu::{self, GpuName, gpu_help};
 use crate::recover::log;
 use crate::table::table;
-use crate::{json, words};
+use crate::{json, messages};
 
 /// What is to be said of the list in the initramfs.
 pub(crate) const NEXT_BOOT: &str = "make the initramfs anew (`reseat initramfs install` looks into it, too) so that the next boot knows from its beginning";
@@ -158,7 +158,7 @@ fn list(root: &Root, is_json: bool) -> Outcome {
         (false, false) => writeln!(output, "{}", text(&listing.entries))?,
     }
     for finding in &listing.findings {
-        eprintln!("reseat: {}", words::line(finding));
+        eprintln!("reseat: {}", messages::line(finding));
     }
     Ok(Exit::of_answer(listing.findings.is_empty()))
 }
@@ -225,8 +225,8 @@ fn add(root: &Root, gpu: GpuName, reason: &str) -> Outcome {
     let device = gpu::device(root, gpu)?;
     let isolation = linux::quarantine(root, device, reason).map_err(gpu::or_absent(root, device))?;
     let quarantined = Finding::note(id::QUARANTINED, Subject::gpu(device)).with("reason", reason);
-    log(&words::line(&quarantined));
-    writeln!(io::stdout(), "{}; {NEXT_BOOT}", in_words(device, &isolation))?;
+    log(&messages::line(&quarantined));
+    writeln!(io::stdout(), "{}; {NEXT_BOOT}", as_text(device, &isolation))?;
     Ok(match isolation {
         IsolationResult::Done | IsolationResult::NotThere => Exit::Done,
         IsolationResult::Failed(_) => Exit::NotMadeSafe,
@@ -238,7 +238,7 @@ fn apply(root: &Root) -> Outcome {
     let mut output = io::stdout().lock();
     let mut is_safe = true;
     for (device, isolation) in &applied.gpus {
-        writeln!(output, "{}", in_words(*device, isolation))?;
+        writeln!(output, "{}", as_text(*device, isolation))?;
         if let IsolationResult::Failed(findings) = isolation {
             is_safe = false;
             let not_isolated = Finding::error(id::NOT_ISOLATED, Subject::gpu(*device));
@@ -246,7 +246,7 @@ fn apply(root: &Root) -> Outcome {
         }
     }
     for finding in &applied.findings {
-        eprintln!("reseat: {}", words::line(finding));
+        eprintln!("reseat: {}", messages::line(finding));
     }
     Ok(match is_safe {
         false => Exit::NotMadeSafe,
@@ -260,7 +260,7 @@ fn forget(root: &Root, gpu: GpuName, reason: &str) -> Outcome {
     let mut output = io::stdout().lock();
     for gpu in linux::forget_quarantined(root, device, reason)? {
         let forgotten = Finding::note(id::FORGOTTEN, Subject::gpu(gpu.device));
-        log(&words::line(&forgotten.with("gpu", &gpu).with("reason", reason)));
+        log(&messages::line(&forgotten.with("gpu", &gpu).with("reason", reason)));
         writeln!(output, "{gpu}: struck off; {NEXT_BOOT}")?;
     }
     Ok(Exit::Done)
@@ -271,7 +271,7 @@ fn accept_loss(root: &Root, reason: &str) -> Outcome {
     match linux::accept_quarantine_loss(root, reason)? {
         Some(lost) => {
             let accepted = Finding::note(id::LOSS_ACCEPTED, Subject::machine()).with("reason", reason);
-            log(&words::line(&accepted.with("lost", &lost.reason)));
+            log(&messages::line(&accepted.with("lost", &lost.reason)));
             writeln!(
                 output,
                 "what is known counts again; lost was: {}\nGPUs that were isolated meanwhile come back by `reseat \
@@ -284,7 +284,7 @@ fn accept_loss(root: &Root, reason: &str) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn in_words(device: DeviceAddress, isolation: &IsolationResult) -> String {
+fn as_text(device: DeviceAddress, isolation: &IsolationResult) -> String {
     match isolation {
         IsolationResult::Done => format!("{device}: out of service, and out of reach"),
         IsolationResult::NotThere => format!("{device}: out of service, and not there"),

@@ -18,7 +18,7 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::gpu::{self, GpuName, gpu_help};
-use crate::{json, words};
+use crate::{json, messages};
 
 /// Arguments of `reseat recover`.
 #[derive(clap::Args)]
@@ -145,11 +145,11 @@ impl Reporter {
             (true, _) => self.line_of(event),
             (false, RecoveryEvent::Began { .. } | RecoveryEvent::Waiting { .. }) => {
                 self.bar.reset_elapsed();
-                self.bar.set_message(words::events::event(event).trim().to_owned());
+                self.bar.set_message(messages::events::event(event).trim().to_owned());
                 Ok(())
             }
             (false, _) if self.is_repeated(event) => Ok(()),
-            (false, _) => self.bar.suspend(|| print(&words::events::event(event))),
+            (false, _) => self.bar.suspend(|| print(&messages::events::event(event))),
         };
         self.keep_error(reported);
     }
@@ -211,7 +211,7 @@ fn log_refusals(event: &RecoveryEvent) {
     };
     let is_refusal = |finding: &&Finding| finding.id == id::NOT_FORCED || finding.id == id::HOLDERS_UNKNOWN;
     for refusal in findings.iter().filter(is_refusal) {
-        log(&format!("{}: {}", refusal.subject.name, words::line(refusal)));
+        log(&format!("{}: {}", refusal.subject.name, messages::line(refusal)));
     }
 }
 

@@ -9,8 +9,8 @@ use reseat::report::Report;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::json;
+use crate::messages;
 use crate::table::{or_dash, table};
-use crate::words;
 
 /// Arguments of `reseat report`.
 #[derive(clap::Args)]
@@ -31,7 +31,7 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         json::document(&mut output, &report)?;
         return Ok(Exit::of_answer(report.complete));
     }
-    for (_, line) in words::report::lines(&report) {
+    for (_, line) in messages::report::lines(&report) {
         writeln!(output, "{line}")?;
     }
     if !report.gpus.is_empty() {

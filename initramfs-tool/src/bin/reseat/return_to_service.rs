@@ -9,9 +9,9 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::failure::{Outcome, in_one_line};
 use crate::gpu::{self, GpuName, gpu_help};
+use crate::messages;
 use crate::quarantine::NEXT_BOOT;
 use crate::recover::{Reporter, log};
-use crate::words;
 
 /// Arguments of `reseat return-to-service`.
 #[derive(clap::Args)]
@@ -125,7 +125,7 @@ fn report(device: DeviceAddress, how: &Return, returned: &Returned) -> Exit {
 
 fn log_return(device: DeviceAddress, how: &Return) {
     let note = |id| Finding::note(id, Subject::gpu(device));
-    log(&words::line(&match how {
+    log(&messages::line(&match how {
         Return::Resets(resets) => note(id::RETURNED).with("resets", resets),
         Return::Force(reason) => note(id::RETURNED_BY_FORCE).with("reason", reason),
     }));

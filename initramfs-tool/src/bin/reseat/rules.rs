@@ -10,7 +10,7 @@ use reseat::rules::Switch;
 use crate::exit::Exit;
 use crate::failure::Outcome;
 use crate::json;
-use crate::words;
+use crate::messages;
 
 /// Arguments of `reseat rules`.
 #[derive(clap::Args)]
@@ -52,10 +52,10 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
     if check.json {
         json::document(&mut output, &report)?;
     } else {
-        for (_, line) in words::report::lines(&report) {
+        for (_, line) in messages::report::lines(&report) {
             writeln!(output, "{line}")?;
         }
-        if let Some(what) = in_words(switch) {
+        if let Some(what) = as_text(switch) {
             writeln!(
                 output,
                 "note: by this boot's kernel command line reseat {what}: such a boot claims nothing"
@@ -63,7 +63,7 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         }
     }
     if let Some(problem) = &recovery_policy {
-        eprintln!("reseat: {}", words::line(problem));
+        eprintln!("reseat: {}", messages::line(problem));
     }
     Ok(match (understood, Exit::of_check(&report)) {
         (false, _) => Exit::Usage,
@@ -73,7 +73,7 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
 }
 
 /// What keeps a boot from claiming, if anything does.
-fn in_words(switch: Switch) -> Option<&'static str> {
+fn as_text(switch: Switch) -> Option<&'static str> {
     match switch {
         Switch::On => None,
         Switch::DryRun => Some("is a dry run"),

@@ -6,7 +6,7 @@ use reseat_core::capability::power_management::PowerState;
 
 use super::*;
 use crate::claim::{Aim, DmaIsolation, Leftover, NOBODY, PmcsrReading, TargetFunction, VFIO_PCI};
-use crate::words::sentence;
+use crate::messages::sentence;
 
 fn finding(text: &str) -> Finding {
     Finding::error(id::REPORT_IN_WORDS, Subject::machine()).with("text", text)
@@ -17,8 +17,8 @@ fn during(rollback: &Rollback) -> String {
 }
 
 /// What is left behind, in words.
-fn in_words(leftovers: &[Leftover]) -> Vec<String> {
-    leftovers.iter().map(crate::words::report::leftover).collect()
+fn as_text(leftovers: &[Leftover]) -> Vec<String> {
+    leftovers.iter().map(crate::messages::report::leftover).collect()
 }
 
 const GPU: Identity = Identity {
@@ -336,7 +336,7 @@ fn what_cannot_be_taken_back_is_named() {
     let rollback = kernel.run().rollback.unwrap();
     assert_eq!(rollback.leftovers.len(), 1);
     assert!(
-        in_words(&rollback.leftovers)[0].starts_with("bind 0000:01:00.0 to nouveau: "),
+        as_text(&rollback.leftovers)[0].starts_with("bind 0000:01:00.0 to nouveau: "),
         "{rollback:?}"
     );
 }
@@ -499,7 +499,7 @@ fn what_an_isolation_does_not_reach_is_named_and_the_rest_stays_isolated() {
     let shortfall = kernel.isolate().rollback.unwrap();
     assert_eq!(during(&shortfall), "unbind 0000:01:00.0 from nouveau");
     assert_eq!(
-        in_words(&shortfall.leftovers),
+        as_text(&shortfall.leftovers),
         ["read driver of 0000:01:00.0: 0000:01:00.0 is still on nouveau"]
     );
     assert_eq!(kernel.devices[&address(1)].driver, None);

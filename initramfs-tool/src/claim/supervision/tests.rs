@@ -3,11 +3,11 @@
 use super::*;
 
 use crate::claim::{Aim, Attribute, Leftover, TargetFunction};
-use crate::words::sentence;
+use crate::messages::sentence;
 
 /// What is left behind, in words.
-fn in_words(leftovers: &[Leftover]) -> Vec<String> {
-    leftovers.iter().map(crate::words::report::leftover).collect()
+fn as_text(leftovers: &[Leftover]) -> Vec<String> {
+    leftovers.iter().map(crate::messages::report::leftover).collect()
 }
 
 fn seconds(seconds: f64) -> Duration {
@@ -143,7 +143,7 @@ fn a_blocked_worker_is_abandoned_its_gpu_taken_back_and_the_others_claimed() {
     assert_eq!(*changes, [overridden(function(1, 0))]);
     assert_eq!(rollback.during, Some(unbind(function(1, 1))));
     assert_eq!(
-        in_words(&rollback.leftovers),
+        as_text(&rollback.leftovers),
         [
             "unbind 0000:01:00.1 from nouveau: not known whether it took effect, or still will",
             "clear driver_override of 0000:01:00.1: not tried, the kernel holds the function",
@@ -268,7 +268,7 @@ fn a_busy_worker_that_runs_out_of_time_holds_nothing_and_is_taken_back_whole() {
         "it may be held all the same"
     );
     assert_eq!(
-        in_words(&rollback.leftovers),
+        as_text(&rollback.leftovers),
         ["unbind 0000:01:00.0 from nouveau: not known whether it took effect, or still will"]
     );
 }
@@ -301,7 +301,7 @@ fn a_worker_that_blocks_on_its_way_back_leaves_the_rest_and_the_first_cause_stan
     let rollback = supervision.into_finished().remove(0).outcome.rollback.unwrap();
     assert_eq!(rollback.failure, cause);
     assert_eq!(
-        in_words(&rollback.leftovers),
+        as_text(&rollback.leftovers),
         ["clear driver_override of 0000:01:00.0: not known whether it took effect, or still will"]
     );
 }

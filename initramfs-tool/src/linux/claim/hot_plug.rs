@@ -152,10 +152,10 @@ pub fn run(options: &HotOptions, lines: fn(&Report) -> Vec<Line>) -> Result<HotC
         Err(error) => return Err(HotClaimError::Lock(error)),
     };
     let gpu = wait_until_added(options)?;
-    let mut way = slots::way_to(root, options.function)?;
-    way.retain(|function| function.device_address() != device);
-    way.extend(gpu.functions.iter().map(|function| function.address));
-    let Some(_domain) = locks::of_possible_domains(root, &way).map_err(HotClaimError::Lock)? else {
+    let mut path = slots::path_to(root, options.function)?;
+    path.retain(|function| function.device_address() != device);
+    path.extend(gpu.functions.iter().map(|function| function.address));
+    let Some(_domain) = locks::of_possible_domains(root, &path).map_err(HotClaimError::Lock)? else {
         return left(id::LEFT_TO_RECOVERY);
     };
     if recovery_files::is_interrupted(root, device)? {

@@ -97,7 +97,7 @@ pub(crate) fn provide_vfio_pci(root: &Root, until: Instant) -> ModuleReport {
 }
 
 /// How vfio-pci is there already, or why it cannot be had, for who is not to load it; nothing if it could be loaded.
-pub(crate) fn look(root: &Root, kernel: &str, until: Instant) -> Option<ModuleReport> {
+pub(crate) fn inspect(root: &Root, kernel: &str, until: Instant) -> Option<ModuleReport> {
     if root.driver(VFIO_PCI).is_dir() {
         return Some(provide_vfio_pci(root, until));
     }
@@ -186,7 +186,7 @@ fn run(root: &Root, arguments: &[&str], hear: Hear, until: Instant) -> Result<Ve
 fn complaints(said: &[u8]) -> String {
     match String::from_utf8_lossy(said).trim().replace('\n', "; ").as_str() {
         "" => String::new(),
-        words => format!(": {words}"),
+        text => format!(": {text}"),
     }
 }
 

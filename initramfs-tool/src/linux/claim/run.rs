@@ -81,7 +81,7 @@ impl Run<'_> {
             begin: self.begin,
         };
         match self.dry_run {
-            true => effects.look(&mut result),
+            true => effects.inspect(&mut result),
             false => effects.apply(&mut result, &gathered.listing.functions),
         }
         result
@@ -133,9 +133,9 @@ impl Effects<'_> {
     }
 
     /// Looks for vfio-pci, if anything would be claimed.
-    fn look(&self, result: &mut RunResult) {
+    fn inspect(&self, result: &mut RunResult) {
         if !result.plan.claim.is_empty() {
-            result.vfio_pci = modprobe::look(self.root, &variants::running(self.root), self.loading_ends());
+            result.vfio_pci = modprobe::inspect(self.root, &variants::running(self.root), self.loading_ends());
         }
     }
 

@@ -222,7 +222,7 @@ alias vfio_pci:v00008086d0000E20Bsv*sd*bc03sc*i* xe_vfio_pci
             problems.len() == 2
                 && problems
                     .iter()
-                    .all(|problem| crate::words::sentence(problem).ends_with("vfio-pci takes its place")),
+                    .all(|problem| crate::messages::sentence(problem).ends_with("vfio-pci takes its place")),
             "{problems:?}"
         );
     }

@@ -115,9 +115,9 @@ mod tests {
     struct Writes(Vec<Vec<u8>>);
 
     impl Write for &mut Writes {
-        fn write(&mut self, words: &[u8]) -> io::Result<usize> {
-            self.0.push(words.to_vec());
-            Ok(words.len())
+        fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+            self.0.push(lines.to_vec());
+            Ok(lines.len())
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -125,12 +125,12 @@ mod tests {
         }
     }
 
-    fn events(words: &[u8]) -> Vec<Event> {
+    fn events(lines: &[u8]) -> Vec<Event> {
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(words).unwrap();
+        file.write_all(lines).unwrap();
         file.rewind().unwrap();
         let mut reader = Reader::default();
-        reader.look(file.as_fd()).unwrap();
+        reader.read_available(file.as_fd()).unwrap();
         std::iter::from_fn(|| reader.next().unwrap()).collect()
     }
 
@@ -166,8 +166,8 @@ mod tests {
             &mut Reporter::new(&mut Writer::new(&mut writes)),
         );
         let mut last = Vec::new();
-        for words in &writes.0 {
-            let mut events = events(words);
+        for lines in &writes.0 {
+            let mut events = events(lines);
             last.push(match events.pop().unwrap() {
                 Event::Began(operation) => operation.to_string(),
                 Event::Ended(outcome, _) => format!("ended: {:?}", outcome.rollback),

@@ -163,7 +163,7 @@ impl<'a> Installation<'a> {
         record_file::write(self.locked, &self.record)?;
         let mut linked = Vec::new();
         for kept in &keeps {
-            self.make_way(kept)?;
+            self.free_name_of(kept)?;
         }
         for image in &built {
             if let Some(kept) = &image.keep
@@ -197,7 +197,7 @@ impl<'a> Installation<'a> {
     }
 
     /// Frees the name of an image that is to be kept: an older one of ours goes in the end, another's stays.
-    fn make_way(&mut self, kept: &Path) -> Result<(), InitramfsError> {
+    fn free_name_of(&mut self, kept: &Path) -> Result<(), InitramfsError> {
         let path = self.root.path(kept);
         if !path.exists() {
             return Ok(());

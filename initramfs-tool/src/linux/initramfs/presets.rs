@@ -33,7 +33,7 @@ impl Preset {
 
     /// The names of the images that it builds, in order.
     fn names(&self) -> Vec<String> {
-        match self.get("PRESETS").map(words) {
+        match self.get("PRESETS").map(shell_words) {
             Some(Ok(names)) => names,
             _ => vec![DEFAULT.to_owned()],
         }
@@ -51,7 +51,7 @@ fn value_of(text: &str) -> String {
 }
 
 /// The words of a value, if a shell would make the same ones of it.
-fn words(value: &str) -> Result<Vec<String>, ()> {
+fn shell_words(value: &str) -> Result<Vec<String>, ()> {
     let (list, is_array) = match value.strip_prefix('(').and_then(|list| list.strip_suffix(')')) {
         Some(list) => (list, true),
         None if value.starts_with('(') => return Err(()),
@@ -144,7 +144,7 @@ pub(super) fn options(root: &Root, version: &str, image: &Path) -> Result<Vec<St
         return Ok(Vec::new());
     };
     let option = format!("{name}_options");
-    words(preset.get(&option).unwrap_or_default()).map_err(|()| InstallRefusal::PresetUnclear {
+    shell_words(preset.get(&option).unwrap_or_default()).map_err(|()| InstallRefusal::PresetUnclear {
         preset: Path::new(PRESETS).join(format!("{package}.preset")),
         option,
     })

@@ -118,7 +118,7 @@ impl Child {
             lost: None,
         };
         let Some(answers) = &self.answers else { return news };
-        let heard = self.heard.look(answers.as_fd());
+        let heard = self.heard.read_available(answers.as_fd());
         let damaged = loop {
             match self.heard.next() {
                 Ok(Some(answer)) => news.answers.push(answer),
@@ -218,7 +218,7 @@ impl Child {
         let Some(left) = left_until(deadline) else {
             return Err(self.blocked());
         };
-        match self.heard.look(pipe.as_fd()) {
+        match self.heard.read_available(pipe.as_fd()) {
             Ok(Heard::Bytes) => {}
             Ok(Heard::Nothing) => wait(&mut [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)], Some(left)),
             Ok(Heard::End) => self.answers = None,

@@ -98,7 +98,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Reads what has come, as far as one look goes. Does not wait if `from` does not block.
-    pub(crate) fn look(&mut self, from: BorrowedFd<'_>) -> io::Result<Heard> {
+    pub(crate) fn read_available(&mut self, from: BorrowedFd<'_>) -> io::Result<Heard> {
         let mut heard = Heard::Nothing;
         for _ in 0..READS {
             match self.read(from)? {
@@ -253,10 +253,10 @@ mod tests {
         push(&mut bytes, &"short").unwrap();
         let (first, rest) = bytes.split_at(ROOM / 2);
         let mut reader = Reader::default();
-        assert_eq!(reader.look(file(first).as_fd()).unwrap(), Heard::Bytes);
+        assert_eq!(reader.read_available(file(first).as_fd()).unwrap(), Heard::Bytes);
         assert_eq!(reader.next::<String>().unwrap(), None);
         let rest = file(rest);
-        while reader.look(rest.as_fd()).unwrap() != Heard::End {}
+        while reader.read_available(rest.as_fd()).unwrap() != Heard::End {}
         assert_eq!(reader.next::<String>().unwrap().as_deref(), Some(&*long));
         assert_eq!(reader.next::<String>().unwrap().as_deref(), Some("short"));
         assert_eq!(reader.next::<String>().unwrap(), None);
@@ -288,7 +288,7 @@ mod tests {
         let file = file(&bytes);
         let mut reader = Reader::default();
         for look in 1..=2 {
-            assert_eq!(reader.look(file.as_fd()).unwrap(), Heard::Bytes);
+            assert_eq!(reader.read_available(file.as_fd()).unwrap(), Heard::Bytes);
             assert_eq!(reader.bytes.len(), look * READS * ROOM);
         }
     }

@@ -18,7 +18,7 @@ use super::wait::wait;
 /// The pause between two looks at a program where the kernel has no pidfd.
 const PAUSE: Duration = Duration::from_millis(1);
 /// The bytes of one look, which comes between two looks at the time.
-const LOOK: usize = 64 * 1024;
+const MOST_AT_ONCE: usize = 64 * 1024;
 
 /// A program, before it is started.
 #[derive(Debug)]
@@ -100,8 +100,8 @@ impl Program {
 
     /// Its command line.
     pub(crate) fn line(&self) -> String {
-        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
-        words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+        let command_line = std::iter::once(self.command.get_program()).chain(self.command.get_args());
+        command_line.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
     }
 
     /// Runs it to its end, or to the limit.
@@ -185,7 +185,7 @@ impl Listener {
         loop {
             // In this order: what it said before its end has been heard then.
             let status = process.try_wait()?;
-            self.streams.iter_mut().for_each(Stream::look);
+            self.streams.iter_mut().for_each(Stream::read_available);
             let left = self.left();
             if status.is_some() || left == Some(Duration::ZERO) {
                 let said = self.streams.into_iter().flat_map(|stream| stream.said);
@@ -216,7 +216,7 @@ impl Listener {
 
 impl Stream {
     /// Hears what is in the pipe.
-    fn look(&mut self) {
+    fn read_available(&mut self) {
         if self
             .pipe
             .as_mut()
@@ -230,7 +230,7 @@ impl Stream {
 /// Reads what is in the pipe, and returns true if no more will come.
 fn has_ended(pipe: &mut File, said: &mut Vec<u8>, room: usize) -> bool {
     let mut bytes = [0; 4096];
-    for _ in 0..LOOK / bytes.len() {
+    for _ in 0..MOST_AT_ONCE / bytes.len() {
         match pipe.read(&mut bytes) {
             Ok(0) => return true,
             Ok(length) => {

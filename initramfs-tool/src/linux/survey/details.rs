@@ -38,10 +38,11 @@ pub fn gather(root: &Root, functions: &[Function], wanted: WantedDetails) -> (De
         }
         if wanted.place {
             match directories_to(root, function.address) {
-                Ok(way) => {
-                    detail.path = TopologyPath::from_directories(way.iter().map(String::as_str));
-                    let way: Vec<FunctionAddress> = way.iter().filter_map(|name| name.parse().ok()).collect();
-                    detail.slot = slots.as_ref().and_then(|slots| slots.slot_on(&way));
+                Ok(directories) => {
+                    detail.path = TopologyPath::from_directories(directories.iter().map(String::as_str));
+                    let directories: Vec<FunctionAddress> =
+                        directories.iter().filter_map(|name| name.parse().ok()).collect();
+                    detail.slot = slots.as_ref().and_then(|slots| slots.slot_on(&directories));
                 }
                 Err(error) => problems.push(error.finding()),
             }

@@ -146,7 +146,7 @@ fn is_conventional(config: &mut ConfigFile, pointer: CapabilityPointer) -> bool 
 /// whoever let it sleep may not want that.
 fn may_be_read(root: &Root, function: FunctionAddress) -> Result<(), NoNumber> {
     let file = |error: FileError| NoNumber::File(error.to_string());
-    let mut ports = slots::way_to(root, function).map_err(file)?;
+    let mut ports = slots::path_to(root, function).map_err(file)?;
     ports.pop();
     let is_asleep = |at: FunctionAddress, states: &[&str]| {
         let state = attributes::read_if_there(&root.function(at).join("power_state")).map_err(file)?;

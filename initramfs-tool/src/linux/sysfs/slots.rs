@@ -1,4 +1,4 @@
-//! Where a function is: its physical slot, and the way to it.
+//! Where a function is: its physical slot, and the path to it.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::model::inventory::Gpu;
 /// When the slots are there and cannot be read.
 pub(crate) fn identify(root: &Root, gpu: &Gpu, serial: Option<SerialNumber>) -> Result<Identification, FileError> {
     let slot = match gpu.functions.first() {
-        Some(function) => Slots::read(root)?.slot_on(&way_to(root, function.address)?),
+        Some(function) => Slots::read(root)?.slot_on(&path_to(root, function.address)?),
         None => None,
     };
     Ok(Identification::new(gpu, slot, serial))
@@ -33,13 +33,13 @@ impl Slots {
         slots(root).map(Self)
     }
 
-    /// The slot's name; for a function behind a switch of its own card, with the way through that: two GPUs on a card are not
-    /// in the same place. The way has no bus numbers, which change.
-    pub(crate) fn slot_on(&self, way: &[FunctionAddress]) -> Option<String> {
-        way.iter().enumerate().rev().find_map(|(index, function)| {
+    /// The slot's name; for a function behind a switch of its own card, with the path through that: two GPUs on a card are not
+    /// in the same place. The path has no bus numbers, which change.
+    pub(crate) fn slot_on(&self, path: &[FunctionAddress]) -> Option<String> {
+        path.iter().enumerate().rev().find_map(|(index, function)| {
             let mut slots = self.0.iter();
             let (_, name) = slots.find(|(device, _)| *device == function.device_address())?;
-            let below = way.iter().skip(index + 1);
+            let below = path.iter().skip(index + 1);
             let below: String = below
                 .map(|function| format!("/{:02x}.{:x}", function.device(), function.function()))
                 .collect();
@@ -49,7 +49,7 @@ impl Slots {
 }
 
 /// The functions from the root port to this one, as the directories in sysfs lie in each other.
-pub(crate) fn way_to(root: &Root, address: FunctionAddress) -> Result<Vec<FunctionAddress>, FileError> {
+pub(crate) fn path_to(root: &Root, address: FunctionAddress) -> Result<Vec<FunctionAddress>, FileError> {
     let names = directories_to(root, address)?;
     Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
 }
@@ -57,8 +57,8 @@ pub(crate) fn way_to(root: &Root, address: FunctionAddress) -> Result<Vec<Functi
 /// The names of the directories in sysfs that lie in each other down to a function: root bus, ports, and the function itself.
 pub(crate) fn directories_to(root: &Root, address: FunctionAddress) -> Result<Vec<String>, FileError> {
     let path = root.function(address);
-    let way = fs::canonicalize(&path).map_err(|cause| FileError::Read { path, cause })?;
-    Ok(names_of(&way))
+    let path = fs::canonicalize(&path).map_err(|cause| FileError::Read { path, cause })?;
+    Ok(names_of(&path))
 }
 
 /// The names of the directories on a path.
@@ -95,11 +95,11 @@ mod tests {
 
     use super::*;
 
-    /// The slot of the last function on the way, where the machine has one slot.
-    fn slot(way: &str, slot: &str, address: &str) -> Option<String> {
+    /// The slot of the last function on the path, where the machine has one slot.
+    fn slot(path: &str, slot: &str, address: &str) -> Option<String> {
         let directory = tempfile::tempdir().unwrap();
         let root = Root::at(directory.path());
-        let function = root.path("/sys/devices/pci0000:00").join(way);
+        let function = root.path("/sys/devices/pci0000:00").join(path);
         fs::create_dir_all(&function).unwrap();
         fs::create_dir_all(root.path("/sys/bus/pci/devices")).unwrap();
         let name = function.file_name().unwrap();
@@ -107,16 +107,16 @@ mod tests {
         let slot = root.path("/sys/bus/pci/slots").join(slot);
         fs::create_dir_all(&slot).unwrap();
         fs::write(slot.join("address"), format!("{address}\n")).unwrap();
-        let way = way_to(&root, name.to_str().unwrap().parse().unwrap()).unwrap();
-        Slots::read(&root).unwrap().slot_on(&way)
+        let path = path_to(&root, name.to_str().unwrap().parse().unwrap()).unwrap();
+        Slots::read(&root).unwrap().slot_on(&path)
     }
 
     #[test]
     fn a_gpu_is_in_the_slot_with_its_address() {
-        let way = "0000:00:01.0/0000:01:00.0";
-        assert_eq!(slot(way, "4-1", "0000:01:00").as_deref(), Some("4-1"));
-        assert_eq!(slot(way, "4-1", "0000:02:00"), None);
-        assert_eq!(slot(way, "4-1", "0000:01"), None);
+        let path = "0000:00:01.0/0000:01:00.0";
+        assert_eq!(slot(path, "4-1", "0000:01:00").as_deref(), Some("4-1"));
+        assert_eq!(slot(path, "4-1", "0000:02:00"), None);
+        assert_eq!(slot(path, "4-1", "0000:01"), None);
     }
 
     #[test]

@@ -1,19 +1,19 @@
 //! The kinds of findings, and the ways out of them, by area.
 //!
 //! An id never changes its meaning and is never used again for another. A new one gets a row in its area here, a sentence in
-//! `bin/words`, and a line in `docs/findings.md`.
+//! `bin/messages`, and a line in `docs/findings.md`.
 
 /// Declares the ids of an area, the ways out, and the lists of both.
 macro_rules! findings {
     (
         ids { $($(#[doc = $doc:literal])+ $name:ident = $text:literal;)* }
-        ways { $($(#[doc = $way_doc:literal])+ $way:ident = $way_text:literal;)* }
+        remedies { $($(#[doc = $remedy_doc:literal])+ $remedy:ident = $remedy_text:literal;)* }
     ) => {
         $($(#[doc = $doc])+ pub const $name: $crate::model::finding::Id = $crate::model::finding::Id::new($text);)*
-        $($(#[doc = $way_doc])+ pub const $way: $crate::model::finding::Remedy = $crate::model::finding::Remedy::new($way_text);)*
+        $($(#[doc = $remedy_doc])+ pub const $remedy: $crate::model::finding::Remedy = $crate::model::finding::Remedy::new($remedy_text);)*
 
         pub(super) const IDS: &[$crate::model::finding::Id] = &[$($name),*];
-        pub(super) const WAYS: &[$crate::model::finding::Remedy] = &[$($way),*];
+        pub(super) const REMEDIES: &[$crate::model::finding::Remedy] = &[$($remedy),*];
     };
 }
 
@@ -49,10 +49,10 @@ pub const ALL: &[&[Id]] = &[
 /// Every way out, by area.
 #[allow(unused_qualifications, reason = "each area has a list of this name")]
 pub const REMEDIES: &[&[Remedy]] = &[
-    command::WAYS,
-    machine::WAYS,
-    claim::WAYS,
-    recovery::WAYS,
-    initramfs::WAYS,
-    decode::WAYS,
+    command::REMEDIES,
+    machine::REMEDIES,
+    claim::REMEDIES,
+    recovery::REMEDIES,
+    initramfs::REMEDIES,
+    decode::REMEDIES,
 ];

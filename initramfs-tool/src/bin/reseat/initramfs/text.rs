@@ -4,7 +4,7 @@ use reseat::initramfs::record::{InstallationRecord, SwitchedImage};
 use reseat::linux::{BuiltContent, FileState, ImageStatus, InitramfsStatus, Installed, Progress, Removed};
 use reseat::model::finding::{Finding, Severity};
 
-use crate::words;
+use crate::messages;
 
 /// The progress of an installation or a removal, on one line.
 pub(super) fn progress(progress: &Progress) -> String {
@@ -74,13 +74,13 @@ fn kept(record: &InstallationRecord, installed: &Installed) -> Vec<String> {
             "kernel {}: the image from before is {}; {}{has_claim}",
             image.kernel,
             image.kept.display(),
-            way_back(image, installed)
+            undo_steps(image, installed)
         )
     });
     lines.collect()
 }
 
-fn way_back(image: &SwitchedImage, installed: &Installed) -> String {
+fn undo_steps(image: &SwitchedImage, installed: &Installed) -> String {
     match &image.entry {
         Some(entry) => format!("it is in the boot menu as \"… (before reseat)\" ({})", entry.display()),
         None if installed.copied.contains(&image.image) => {
@@ -106,7 +106,7 @@ pub(super) fn status(status: &InitramfsStatus) -> String {
         // The builder stands in a line of its own.
         let is_first = lines.is_empty() && status.builder.is_err();
         let head = if is_first { "builder: " } else { "" };
-        lines.push(format!("{head}{}", words::line(&finding)));
+        lines.push(format!("{head}{}", messages::line(&finding)));
     }
     lines.extend(status.images.iter().flat_map(image));
     in_lines(&lines)
@@ -121,7 +121,7 @@ fn image(image: &ImageStatus) -> Vec<String> {
     let findings = image.findings();
     let findings = findings
         .iter()
-        .map(|finding| format!("{head}: {}", words::line(finding)));
+        .map(|finding| format!("{head}: {}", messages::line(finding)));
     let kept = image.kept.as_ref().map(|kept| {
         let menu = match &image.entry {
             Some(entry) => format!("in the boot menu by {}", entry.display()),
@@ -137,7 +137,7 @@ fn marked(finding: &Finding) -> String {
         Severity::Note => "note",
         Severity::Warning | Severity::Error | Severity::Refusal => "warning",
     };
-    format!("{mark}: {}", words::line(finding))
+    format!("{mark}: {}", messages::line(finding))
 }
 
 fn in_lines(lines: &[String]) -> String {

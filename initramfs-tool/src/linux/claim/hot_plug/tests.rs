@@ -6,8 +6,8 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
+use crate::messages;
 use crate::report::{Boot, GpuVerdict, Report, Verdict};
-use crate::words;
 
 const PORT: &str = "0000:00:03.0";
 
@@ -63,7 +63,7 @@ impl Machine {
             dry_run: true,
             if_new: false,
         };
-        run(&options, words::report::log_details)
+        run(&options, messages::report::log_details)
     }
 
     fn left_unless_new(&self, function: &str) -> Option<String> {
@@ -73,8 +73,8 @@ impl Machine {
             dry_run: true,
             if_new: true,
         };
-        match run(&options, words::report::log_details).unwrap() {
-            HotClaim::Left(why) => Some(words::line(&why)),
+        match run(&options, messages::report::log_details).unwrap() {
+            HotClaim::Left(why) => Some(messages::line(&why)),
             HotClaim::Done(_) => None,
         }
     }
@@ -89,7 +89,7 @@ impl Machine {
 
     fn left(&self, function: &str) -> String {
         match self.claim(function) {
-            Ok(HotClaim::Left(why)) => words::line(&why),
+            Ok(HotClaim::Left(why)) => messages::line(&why),
             other => panic!("{other:?}"),
         }
     }
@@ -165,7 +165,7 @@ fn another_card_in_the_place_of_the_chosen_one_is_reported() {
     let HotClaim::Done(report) = machine.claim("0000:01:00.0").unwrap() else {
         panic!("nothing was done");
     };
-    let problem = words::line(report.rules[0].problem.as_ref().unwrap());
+    let problem = messages::line(report.rules[0].problem.as_ref().unwrap());
     assert_eq!(problem, "0000:01:00.0 is 10de:2489, not 10de:1eb8: not claimed");
     assert!(!report.complete && report.gpus.is_empty());
 }
@@ -205,7 +205,7 @@ fn a_run_that_is_dry_for_a_misspelt_parameter_says_so() {
     else {
         panic!("nothing was done");
     };
-    let problems: Vec<String> = report.problems.iter().map(words::line).collect();
+    let problems: Vec<String> = report.problems.iter().map(messages::line).collect();
     assert_eq!(
         problems,
         ["unknown kernel parameter `reseat.dry`, so nothing is touched"]

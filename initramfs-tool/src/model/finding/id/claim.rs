@@ -173,7 +173,7 @@ super::findings! {
         /// Nothing is claimed: no rule chooses the GPU.
         LEFT_NOT_CHOSEN = "left-not-chosen";
     }
-    ways {
+    remedies {
         /// Virtual functions have to go first.
         REMOVE_VIRTUAL_FUNCTIONS = "remove-virtual-functions";
         /// The only display is claimed by a rule that says so.

@@ -13,7 +13,7 @@ super::findings! {
         /// No GPU is at an address. Facts: `gpus`.
         GPU_ABSENT = "gpu-absent";
     }
-    ways {
+    remedies {
         /// One of several GPUs is meant.
         NAME_ONE_ADDRESS = "name-one-address";
         /// The help text has what the arguments mean.

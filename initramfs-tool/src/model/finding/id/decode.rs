@@ -15,5 +15,5 @@ super::findings! {
         /// The header of a function cannot be decoded. Facts: `line`, `cause`.
         DUMP_HEADER_UNREADABLE = "dump-header-unreadable";
     }
-    ways {}
+    remedies {}
 }

@@ -145,7 +145,7 @@ super::findings! {
         /// mkinitcpio's hook runs after udev's. Facts: `kernel`.
         IMAGE_MKINITCPIO_HOOK_AFTER_UDEV = "image-mkinitcpio-hook-after-udev";
     }
-    ways {
+    remedies {
         /// The rules have to be corrected.
         CORRECT_RULES_FIRST = "correct-rules-first";
         /// All files of reseat belong on the machine.

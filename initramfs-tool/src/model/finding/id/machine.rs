@@ -33,7 +33,7 @@ super::findings! {
         /// A function's capability list is damaged, so that its power state is not known. Facts: `list`.
         POWER_STATE_UNVERIFIABLE = "power-state-unverifiable";
     }
-    ways {
+    remedies {
         /// The command needs root.
         RUN_AS_ROOT = "run-as-root";
     }

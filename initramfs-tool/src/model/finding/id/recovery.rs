@@ -267,7 +267,7 @@ super::findings! {
         /// A part of the evidence was not read. Facts: `part`, `cause`.
         PART_NOT_READ = "part-not-read";
     }
-    ways {
+    remedies {
         /// Record a baseline of the GPU while it is well.
         SAVE_BASELINE = "save-baseline";
         /// Resume the recovery that was interrupted.

@@ -139,13 +139,13 @@ fn push_log(text: &mut String, moment: &Moment) {
 /// The first moment.
 fn state(moment: &Moment) -> Vec<String> {
     let functions = moment.functions.iter().map(|function| {
-        let mut words = format!("{}, {}: {}", function.address, role(function.role), answer(function));
+        let mut lines = format!("{}, {}: {}", function.address, role(function.role), answer(function));
         for (name, what) in [("driver", "driver"), ("power_state", "power"), ("iommu_group", "group")] {
             if let Some(value) = function.attributes.get(name) {
-                write!(words, ", {what} {value}").ok();
+                write!(lines, ", {what} {value}").ok();
             }
         }
-        words
+        lines
     });
     let of_users = moment.users.iter().map(|found| format!("users: {}", users(found)));
     functions.chain(of_users).collect()
@@ -167,30 +167,30 @@ fn answer(function: &FunctionEvidence) -> String {
 
 /// The differences between a moment and a later one, a function at a time.
 pub(crate) fn differences(earlier: &Moment, later: &Moment) -> Vec<String> {
-    let mut words = Vec::new();
+    let mut lines = Vec::new();
     for function in &later.functions {
         match earlier.function(function.address) {
-            Some(was) => words.extend(of_function(was, function)),
-            None => words.push(format!("{}: was not looked at before", function.address)),
+            Some(was) => lines.extend(of_function(was, function)),
+            None => lines.push(format!("{}: was not looked at before", function.address)),
         }
     }
     if let (Some(was), Some(is)) = (&earlier.users, &later.users)
         && was != is
     {
-        words.push(format!("users: was {}, is {}", users(was), users(is)));
+        lines.push(format!("users: was {}, is {}", users(was), users(is)));
     }
-    if words.is_empty() {
-        words.push("no difference".to_owned());
+    if lines.is_empty() {
+        lines.push("no difference".to_owned());
     }
-    words
+    lines
 }
 
 fn of_function(was: &FunctionEvidence, is: &FunctionEvidence) -> Vec<String> {
     let address = is.address;
-    let mut words = Vec::new();
+    let mut lines = Vec::new();
     let (before, now) = (answer(was), answer(is));
     if before != now {
-        words.push(format!("{address}: was {before}, is {now}"));
+        lines.push(format!("{address}: was {before}, is {now}"));
     }
     let names = was.attributes.keys().chain(is.attributes.keys());
     let mut names: Vec<&String> = names.collect();
@@ -200,13 +200,13 @@ fn of_function(was: &FunctionEvidence, is: &FunctionEvidence) -> Vec<String> {
     if was.listed && is.listed {
         for name in names {
             let (before, now) = (was.attributes.get(name), is.attributes.get(name));
-            words.extend(of_attribute(name, before, now).map(|words| format!("{address}: {words}")));
+            lines.extend(of_attribute(name, before, now).map(|lines| format!("{address}: {lines}")));
         }
     }
     if let (Some(before), Some(now)) = (&was.space, &is.space) {
-        words.extend(of_space(was, before, now));
+        lines.extend(of_space(was, before, now));
     }
-    words
+    lines
 }
 
 /// Of a file of several lines, only those that differ: the kernel has the same line in the same place.
@@ -287,7 +287,7 @@ mod tests {
     fn a_summary_has_the_events_the_findings_and_the_differences() {
         for bundle in bundles() {
             let text = summary(&bundle);
-            for words in [
+            for lines in [
                 "0000:01:00, begun 2026-09-21T14:13:20Z, took 0.56 s: recovered by detach-SBR, verified",
                 "  +0.07 s  exclusive and absent: detach-SBR\n",
                 "secondary bus reset on the empty bus: done",
@@ -299,7 +299,7 @@ mod tests {
                 "  0000:00:03.0:\n    PCI Express + 0x10 at 0x064",
                 "  kernel log: [",
             ] {
-                assert!(text.contains(words), "no `{words}` in {text}");
+                assert!(text.contains(lines), "no `{lines}` in {text}");
             }
             assert!(!text.contains("(at most 9.9 s)"), "what began is told twice: {text}");
         }

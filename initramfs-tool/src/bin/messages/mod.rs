@@ -28,7 +28,7 @@ use reseat::model::finding::{Finding, Subject, SubjectKind};
 
 /// The sentence of a kind of findings, by id: lower case, no full stop.
 type Sentence = (&'static str, &'static str);
-/// The steps of a way out, by its name.
+/// The steps of a remedy out, by its name.
 type Steps = (&'static str, &'static [&'static str]);
 
 /// The sentences that both programs need.
@@ -72,7 +72,7 @@ pub(crate) fn sentence(finding: &Finding) -> String {
     }
 }
 
-/// The steps that help, in order; none where no way out is known.
+/// The steps that help, in order; none where no remedy out is known.
 pub(crate) fn steps(finding: &Finding) -> Vec<String> {
     let remedy = finding.remedy.as_ref();
     let steps = remedy
@@ -250,10 +250,10 @@ mod tests {
         for id in id::ALL.iter().flat_map(|area| area.iter()) {
             assert!(template_of(id.as_str()).is_some(), "{id} has no sentence");
         }
-        for way in id::REMEDIES.iter().flat_map(|area| area.iter()) {
+        for remedy in id::REMEDIES.iter().flat_map(|area| area.iter()) {
             assert!(
-                find(STEPS, way.as_str()).is_some_and(|steps| !steps.is_empty()),
-                "{way:?} has no steps"
+                find(STEPS, remedy.as_str()).is_some_and(|steps| !steps.is_empty()),
+                "{remedy:?} has no steps"
             );
         }
     }
@@ -263,8 +263,8 @@ mod tests {
     fn every_finding_and_every_way_out_is_in_the_documentation() {
         let page = include_str!("../../../docs/findings.md");
         let ids = id::ALL.iter().flat_map(|area| area.iter()).map(Id::as_str);
-        let ways = id::REMEDIES.iter().flat_map(|area| area.iter()).map(Remedy::as_str);
-        for name in ids.chain(ways) {
+        let remedies = id::REMEDIES.iter().flat_map(|area| area.iter()).map(Remedy::as_str);
+        for name in ids.chain(remedies) {
             assert!(
                 page.contains(&format!("| `{name}` |")),
                 "docs/findings.md has no row for `{name}`"
