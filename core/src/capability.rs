@@ -21,6 +21,7 @@
 //! | [`advanced_features`] | Advanced Features | 13 |
 //! | [`aer`] | Advanced Error Reporting | 0001 |
 //! | [`serial_number`] | Device Serial Number | 0003 |
+//! | [`power_budgeting`] | Power Budgeting | 0004 |
 //! | [`vendor_specific`] | Vendor-Specific | 000b |
 //! | [`acs`] | Access Control Services | 000d |
 //! | [`ari`] | Alternative Routing-ID Interpretation | 000e |
@@ -51,6 +52,7 @@ pub mod express;
 pub mod extended_space;
 mod id;
 pub mod list;
+pub mod power_budgeting;
 pub mod power_management;
 pub mod resizable_bar;
 pub mod secondary_express;

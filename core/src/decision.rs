@@ -11,15 +11,17 @@
 //! | the link is not active, or the function does not answer | neither FLR nor PM: nothing is written to it |
 //! | exclusive, and hotplug is not ours | kernel FLR, and nothing above it |
 //! | exclusive, absent | detach-SBR |
-//! | exclusive, FLR or the secondary bus reset preferred | the one preferred, then the other |
-//! | exclusive, FLR of the class known bad | detach-SBR |
-//! | exclusive, sick, FLR of the class not known good | detach-SBR |
-//! | exclusive, nothing known of FLR of the class, and reported not to come back from it | detach-SBR, then kernel FLR |
-//! | exclusive, otherwise | kernel FLR, then detach-SBR |
+//! | exclusive, FLR preferred | kernel FLR, then the bus resets |
+//! | exclusive, the secondary bus reset preferred | detach-SBR, then the others |
+//! | exclusive, FLR of the class known bad, or not known good | the bus resets, then kernel FLR |
+//! | exclusive, FLR leaves functions of the GPU as they are | the same |
+//! | exclusive, otherwise: FLR of the class known good, of every function | kernel FLR, then the bus resets |
+//! | the bus resets | in place, then detach-SBR; in place last where it is known bad, and second where no mark would show it |
 //! | not exclusive | kernel FLR, then slot power where all that the slot powers is ours |
 //! | before slot power, and no secondary bus reset was done | PM, where it resets anything |
 //! | after slot power, exclusive, and the slot's port has no power controller | power by the BMC, where one is configured |
-//! | after any rung | verify; what is not verified has failed, and the rule is asked again |
+//! | after any rung | read the marks and verify; what is not verified or not proven has failed, and the rule is asked again |
+//! | verified after a rung that is not proven, and only power or nothing is left | the ladder ends: well, not proven, not quarantined |
 //! | the kernel does not come back from what changes something | quarantine: it holds the device's lock, and may yet act |
 //! | unverified, and no reset would make readable what was not read | the ladder ends: not recovered, and nothing was found that another reset could mend |
 //! | refused after a reset that failed | quarantine |
@@ -45,8 +47,8 @@ use core::fmt;
 use heapless::Vec;
 
 pub use self::facts::{
-    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, Known, Preference, Reported, Sickness,
-    SlotPower, Surroundings, Tdi, Use,
+    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, FlrReach, Known, Preference, Reported,
+    Sickness, SlotPower, Surroundings, Tdi, Use,
 };
 pub use self::rule::decide;
 pub use crate::ladder::rung::{ResetDomain, Row, Rung, UnknownRung};
@@ -80,6 +82,8 @@ pub enum Reach {
     NotReset,
     /// The reset was done, or may have been.
     Reset,
+    /// The reset was done, and the functions ignored it, or some of them.
+    Ignored,
 }
 
 impl Tried {
@@ -91,7 +95,7 @@ impl Tried {
     /// Notes an attempt; a second one of the same rung adds to the first.
     pub fn note(&mut self, attempt: Attempt) {
         match self.rungs.iter_mut().find(|known| known.rung == attempt.rung) {
-            Some(known) if attempt.reach == Reach::Reset => known.reach = Reach::Reset,
+            Some(known) if attempt.reach != Reach::NotReset => known.reach = attempt.reach,
             Some(_) => {}
             // There is room for each rung once.
             None => {
@@ -111,7 +115,8 @@ impl Tried {
     }
 
     /// Whether a reset was done, or may have been, that takes in what `rung` would do. FLR does not
-    /// take in PM: the two are built separately, and one may work where the other does not.
+    /// take in PM: the two are built separately, and one may work where the other does not. One that was ignored takes in
+    /// nothing.
     fn surpasses(&self, rung: Rung) -> bool {
         let mut resets = self.rungs.iter().filter(|attempt| attempt.reach == Reach::Reset);
         resets.any(|attempt| attempt.rung.above_flr() && attempt.rung > rung)
@@ -201,13 +206,17 @@ pub enum Branch {
     PreferredFlr,
     /// Exclusive, and the secondary bus reset was asked for.
     PreferredSbr,
+    /// Exclusive, and FLR leaves functions of the GPU as they are.
+    FlrLeavesSome,
     /// Exclusive, and FLR of this class is known bad.
     ClassBad,
     /// Exclusive, sick, and FLR of this class is not known good.
     Sick,
     /// Exclusive, and only reports speak against FLR, and none against the secondary bus reset.
     ReportedFlr,
-    /// Exclusive, and nothing speaks against FLR.
+    /// Exclusive, and nothing is known of FLR in this class.
+    FlrUnknown,
+    /// Exclusive, and FLR of this class is known good.
     Otherwise,
 }
 
@@ -222,9 +231,11 @@ impl fmt::Display for Branch {
             Self::Absent => "exclusive and absent",
             Self::PreferredFlr => "exclusive and FLR preferred",
             Self::PreferredSbr => "exclusive and SBR preferred",
+            Self::FlrLeavesSome => "exclusive and FLR does not reset every function",
             Self::ClassBad => "exclusive and FLR of the class known bad",
             Self::Sick => "exclusive, sick and FLR of the class not known good",
             Self::ReportedFlr => "exclusive and reported not to come back from FLR",
+            Self::FlrUnknown => "exclusive and FLR of the class not known good",
             Self::Otherwise => "exclusive, otherwise",
         })
     }

@@ -18,6 +18,7 @@
 //! | [`health`] | a function now, held against its baseline: verified, unverified, sick |
 //! | [`decision`] | the rule: which reset comes next, why, and why not the others |
 //! | [`recovery`] | the ladder: observations and time in, actions out, verified or ended |
+//! | [`witness`] | marks that show if a reset took place |
 //! | [`snapshot`] | what was read of a function, with its holes; two of them compared |
 //!
 //! # Example
@@ -78,3 +79,4 @@ pub mod snapshot;
 mod text;
 pub mod topology;
 pub mod vendor;
+pub mod witness;

@@ -5,8 +5,10 @@
 //! rule again, until they are verified or nothing is left. It does nothing itself: whoever
 //! drives it carries out an [`Order`] at a time and tells the answer.
 //!
-//! - Recovered is what a [`Verdict::Verified`](crate::health::Verdict) says that was given after
-//!   the last reset, and nothing else.
+//! - Recovered means two things. Marks that were placed before the last reset are gone after it, as far as the
+//!   [witness](crate::witness) has to prove it. And a [`Verdict::Verified`](crate::health::Verdict) was given after it, twice:
+//!   at once, and when the functions have settled.
+//! - A GPU that is well and whose reset is not proven is not recovered, nor is it quarantined for that.
 //! - Every order has a deadline. An answer that is not there by then is [`Observation::Blocked`];
 //!   what comes later is for nobody.
 //! - While the port says that its link is not active, nothing is done to the function.
@@ -26,12 +28,13 @@
 //! # let surroundings = Surroundings {
 //! #     fabric: Fabric::None, exclusivity: Exclusivity::Exclusive, not_exclusive: None, hotplug: HotplugOwner::Os,
 //! #     link: PortLink::Active, answer: Answer::Ready,
-//! #     flr: Availability::Available, pm: Availability::Unavailable,
+//! #     flr: Availability::Available, flr_reach: FlrReach::All, pm: Availability::Unavailable,
 //! #     secondary_bus_reset: Availability::Available, bus_reset: BusReset::Allowed,
 //! #     slot_power: SlotPower::None, reported: Reported::NOTHING,
 //! # };
 //! # let known = Known {
 //! #     usage: Use::Free, tdi: Tdi::Unlocked, bmc: Bmc::NotConfigured, class: ClassHistory::Unknown,
+//! #     in_place: ClassHistory::Unknown, in_place_shows: true,
 //! #     sickness: Sickness::new(), preference: Preference::Rule, highest: Rung::SlotPower, only: None,
 //! # };
 //! # let facts = Facts { surroundings, known };
@@ -60,12 +63,12 @@ mod survey;
 mod wait;
 
 pub use self::action::{Action, Heard, Order, Progress, Ticket};
-pub use self::answer::{Failure, Observation, Trouble};
+pub use self::answer::{Failure, Marked, Observation, Trouble};
 pub use self::end::{ClassChange, End, Outcome, Quarantine, Reason, Record};
 pub use self::machine::{Awaited, Recovery, Waiting};
 pub use self::wait::{TimedOut, Wait};
 pub use crate::ladder::operation::Operation;
 pub use crate::ladder::timing::{
-    LINK_DETECT_TIME, LINK_LIMIT, REAPPEARANCE_LIMIT, RRS_LIMIT, SLOT_POWER_OFF_TIME, STALL_MARGIN,
+    LINK_DETECT_TIME, LINK_LIMIT, REAPPEARANCE_LIMIT, RRS_LIMIT, SETTLE_TIME, SLOT_POWER_OFF_TIME, STALL_MARGIN,
     TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Waits,
 };

@@ -48,6 +48,8 @@ pub struct Surroundings {
     pub answer: Answer,
     /// Whether FLR is offered, by either capability, and not forbidden.
     pub flr: Availability,
+    /// Whether FLR resets every function of the GPU, or leaves some as they are.
+    pub flr_reach: FlrReach,
     /// Whether the D3hot→D0 reset can be done and resets anything.
     pub pm: Availability,
     /// Whether the card root can do a secondary bus reset on its empty bus.
@@ -73,6 +75,10 @@ pub struct Known {
     pub bmc: Bmc,
     /// What is known of FLR in this class.
     pub class: ClassHistory,
+    /// What is known of the bus reset in place in this class.
+    pub in_place: ClassHistory,
+    /// True unless a function is known to keep no mark that a bus reset in place would clear.
+    pub in_place_shows: bool,
     /// What is wrong with the function.
     pub sickness: Sickness,
     /// What was asked for.
@@ -81,6 +87,17 @@ pub struct Known {
     pub highest: Rung,
     /// The only rung allowed, if one was asked for. It still has to be fit to be done.
     pub only: Option<Rung>,
+}
+
+/// The functions of a GPU that FLR resets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum FlrReach {
+    /// All: each offers FLR.
+    All,
+    /// Not all: one at least has no FLR, or nobody can say that it has, and keeps its state.
+    LeavesSome,
 }
 
 /// Resets of which rows of the [quirk tables](crate::quirk) that are only reported say that the function may not come back.
@@ -231,7 +248,7 @@ pub enum Bmc {
     },
 }
 
-/// What verified outcomes say about FLR in a class: model, VBIOS and kernel.
+/// What verified outcomes say about a rung in a class: model, VBIOS and kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

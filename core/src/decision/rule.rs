@@ -3,8 +3,8 @@
 use heapless::Vec;
 
 use super::{
-    Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Decision, Exclusivity, Facts, Next, Preference, Refusal,
-    Rung, SkipReason, Skipped, SlotPower, Tdi, Tried, Use,
+    Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Decision, Exclusivity, Facts, FlrReach, Next,
+    Preference, Refusal, Rung, SkipReason, Skipped, SlotPower, Tdi, Tried, Use,
 };
 use crate::presence::PortLink;
 use crate::topology::Fabric;
@@ -25,7 +25,7 @@ pub fn decide(facts: &Facts, tried: &Tried) -> Decision {
     let branch = branch(facts);
     let mut skipped = Vec::new();
     let mut next = Next::Quarantine;
-    for rung in order(branch) {
+    for rung in order(branch, facts) {
         let Some(why) = against(rung, facts, tried) else {
             let next = Next::Try(rung);
             return Decision { branch, next, skipped };
@@ -65,29 +65,45 @@ fn branch(facts: &Facts) -> Branch {
         (Preference::Flr, _) => Branch::PreferredFlr,
         (Preference::Sbr, _) => Branch::PreferredSbr,
         (Preference::Rule, ClassHistory::Bad) => Branch::ClassBad,
+        (Preference::Rule, _) if facts.surroundings.flr_reach == FlrReach::LeavesSome => Branch::FlrLeavesSome,
         (Preference::Rule, ClassHistory::Unknown) if sick => Branch::Sick,
         // What was verified here counts for more than what others say.
         (Preference::Rule, ClassHistory::Unknown) if reported.flr && !reported.bus_reset => Branch::ReportedFlr,
-        (Preference::Rule, ClassHistory::Unknown | ClassHistory::Good) => Branch::Otherwise,
+        (Preference::Rule, ClassHistory::Unknown) => Branch::FlrUnknown,
+        (Preference::Rule, ClassHistory::Good) => Branch::Otherwise,
     }
 }
 
-/// The order in which the rungs are asked: FLR and the secondary bus reset as the branch has them, then the rest.
-fn order(branch: Branch) -> impl Iterator<Item = Rung> {
+/// The order in which the rungs are asked: FLR and the secondary bus resets as the branch has them, then the rest.
+fn order(branch: Branch, facts: &Facts) -> impl Iterator<Item = Rung> {
+    let [one, other] = bus_resets(facts);
     let first = match branch {
-        Branch::Absent | Branch::PreferredSbr | Branch::ClassBad | Branch::Sick | Branch::ReportedFlr => {
-            [Rung::DetachSbr, Rung::KernelFlr]
-        }
+        Branch::PreferredSbr => [Rung::DetachSbr, Rung::BusResetInPlace, Rung::KernelFlr],
+        Branch::Absent
+        | Branch::ClassBad
+        | Branch::Sick
+        | Branch::ReportedFlr
+        | Branch::FlrLeavesSome
+        | Branch::FlrUnknown => [one, other, Rung::KernelFlr],
         Branch::InUse
         | Branch::TdiLocked
         | Branch::Shared
         | Branch::HotplugNotOurs
         | Branch::NoBusReset
         | Branch::PreferredFlr
-        | Branch::Otherwise => [Rung::KernelFlr, Rung::DetachSbr],
+        | Branch::Otherwise => [Rung::KernelFlr, one, other],
     };
     let rest = Rung::ALL.into_iter().filter(move |rung| !first.contains(rung));
     first.into_iter().chain(rest)
+}
+
+/// The secondary bus resets in their order: in place first, which takes less and changes no address, unless it is known to
+/// take functions off the bus or nothing would show that it reset them all.
+fn bus_resets(facts: &Facts) -> [Rung; 2] {
+    match (facts.known.in_place, facts.known.in_place_shows) {
+        (ClassHistory::Bad, _) | (_, false) => [Rung::DetachSbr, Rung::BusResetInPlace],
+        (ClassHistory::Unknown | ClassHistory::Good, true) => [Rung::BusResetInPlace, Rung::DetachSbr],
+    }
 }
 
 /// What speaks against a rung. The fabric comes last: it refuses only what else could be done.
@@ -109,6 +125,7 @@ fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Skip
         match rung {
             Rung::KernelFlr => unwritable(facts).or(missing(facts.surroundings.flr)),
             Rung::KernelPm => unwritable(facts).or(missing(facts.surroundings.pm)),
+            Rung::BusResetInPlace => against_in_place(facts).or(against_bus_reset(facts)),
             Rung::DetachSbr => against_bus_reset(facts),
             Rung::SlotPower => against_slot_power(facts),
             Rung::BmcPower => against_bmc(facts),
@@ -122,6 +139,14 @@ const fn unwritable(facts: &Facts) -> Option<SkipReason> {
         (PortLink::Inactive | PortLink::Unreadable, _) => Some(SkipReason::LinkNotActive),
         (_, Answer::Absent | Answer::NotReady | Answer::Unknown) => Some(SkipReason::NoAnswer),
         (PortLink::Active | PortLink::NotReported, Answer::Ready | Answer::Half) => None,
+    }
+}
+
+/// The kernel restores what it saved: of a function that does not answer that is all-ones, which fires an FLR.
+const fn against_in_place(facts: &Facts) -> Option<SkipReason> {
+    match facts.surroundings.answer {
+        Answer::Half => Some(SkipReason::NoAnswer),
+        Answer::Ready | Answer::Absent | Answer::NotReady | Answer::Unknown => unwritable(facts),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the topology knows of the rule's facts.
 
-use super::{Answer, Availability, BusReset, Exclusivity, Facts, Known, Reported, SlotPower, Surroundings};
+use super::{Answer, Availability, BusReset, Exclusivity, Facts, FlrReach, Known, Reported, SlotPower, Surroundings};
 use crate::presence::PortLink;
 use crate::quirk::Effect;
 use crate::topology::Place;
@@ -15,7 +15,7 @@ impl Surroundings {
         let card = place.card();
         let root = place.card_root();
         let bridge = root.and_then(bridge);
-        let exclusive = exclusive(&card, ours);
+        let exclusive = exclusive(&card, &ours);
         let exclusivity = exclusivity(exclusive);
         Self {
             fabric: card.as_ref().map_or_else(|_| place.fabric(), Domain::fabric),
@@ -24,10 +24,8 @@ impl Surroundings {
             hotplug: hotplug(bridge),
             link: link(place),
             answer: place.function().readiness.map_or(Answer::Unknown, Answer::from),
-            flr: either(
-                function_level(place, Method::Flr),
-                function_level(place, Method::AdvancedFeaturesFlr),
-            ),
+            flr: flr(place),
+            flr_reach: flr_reach(place, &ours),
             pm: function_level(place, Method::PowerManagement),
             secondary_bus_reset: secondary_bus_reset(&card, bridge),
             bus_reset: bus_reset(place, root),
@@ -109,6 +107,24 @@ fn link(place: Place<'_>) -> PortLink {
         .port_above()
         .and_then(bridge)
         .map_or(PortLink::NotReported, |port| port.link)
+}
+
+/// Whether a function has FLR, by either capability.
+fn flr(place: Place<'_>) -> Availability {
+    either(
+        function_level(place, Method::Flr),
+        function_level(place, Method::AdvancedFeaturesFlr),
+    )
+}
+
+/// Whether each of our functions on the device number offers FLR. A bridge and a virtual function have no state of their own
+/// that a tenant could leave.
+fn flr_reach(place: Place<'_>, ours: impl Fn(&Function) -> bool) -> FlrReach {
+    let has_flr = |place: Place<'_>| flr(place) == Availability::Available;
+    match place.siblings().filter(|other| ours(other.function())).all(has_flr) {
+        true => FlrReach::All,
+        false => FlrReach::LeavesSome,
+    }
 }
 
 /// Whether a function has a method. What it answers is a fact of its own.

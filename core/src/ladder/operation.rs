@@ -42,12 +42,17 @@ pub enum Operation {
     /// Take every function of the GPU from its driver, so that nobody can open it meanwhile.
     #[cfg_attr(feature = "serde", serde(alias = "Unbind"))]
     Release,
-    /// FLR and no other method, by the kernel where there is one.
+    /// Place a mark in every function that keeps one, and read it back: the reset comes next, and is to clear it. Answer:
+    /// [`Observation::Marked`](crate::recovery::Observation::Marked).
+    Mark,
+    /// FLR and no other method, by the kernel where there is one: of every function that has it, the main function last.
     #[cfg_attr(feature = "serde", serde(alias = "KernelFlr"))]
     Flr,
     /// The D3hot→D0 reset and no other method, by the kernel where there is one.
     #[cfg_attr(feature = "serde", serde(alias = "KernelPm"))]
     PmReset,
+    /// Secondary bus reset at the card root with all functions in their place. The kernel saves and restores them.
+    BusResetInPlace,
     /// Keep what every function and port on the path has counted of errors, for the verdict. The reset comes next.
     #[cfg_attr(feature = "serde", serde(alias = "RecordErrors"))]
     RecordErrors,
@@ -61,6 +66,9 @@ pub enum Operation {
     /// Have the bus below the port enumerated. Harmless where that has been done already.
     #[cfg_attr(feature = "serde", serde(alias = "Rescan"))]
     Rescan,
+    /// Read what became of the marks, and put back the values of those that were kept. Before any driver has the functions.
+    /// Answer: [`Observation::Witnessed`](crate::recovery::Observation::Witnessed).
+    ReadMarks,
     /// Configure the functions as they were saved. Before any driver has them; one that has taken a function meanwhile
     /// loses it first.
     #[cfg_attr(feature = "serde", serde(alias = "RestoreBarSizes", alias = "RestoreOverride"))]
@@ -137,6 +145,10 @@ impl Operation {
             Self::Release => Row::new("release from its drivers", Changes, seconds(10)).at_the_function(),
             Self::Flr => Row::new("FLR", Resets, KERNEL_RESET_LIMIT).at_the_function(),
             Self::PmReset => Row::new("PM reset", Resets, KERNEL_RESET_LIMIT).at_the_function(),
+            // A reset of the card is due also while its link is down: the platform places no mark below such a link.
+            Self::Mark => Row::new("place marks", Changes, seconds(5)),
+            Self::ReadMarks => Row::new("read the marks", Changes, seconds(5)).at_the_function(),
+            Self::BusResetInPlace => Row::new("bus reset in place", Resets, KERNEL_RESET_LIMIT).at_the_function(),
             Self::RecordErrors => Row::new("record error counters", Looks, seconds(5)),
             // A removal is what a kernel does to a function that is gone, too.
             Self::Detach => Row::new("remove everything below the card root", Changes, seconds(20)),

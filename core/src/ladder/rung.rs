@@ -68,7 +68,9 @@ pub struct Row {
 pub enum ResetDomain {
     /// The function that it is done to.
     Function,
-    /// Everything below the card root.
+    /// Everything below the card root, which stays where it is.
+    BelowCardRootInPlace,
+    /// Everything below the card root, which is removed before.
     BelowCardRoot,
     /// Everything that one switch powers: a slot's, or the BMC's.
     Powered,
@@ -118,6 +120,17 @@ rungs! {
         cuts_power: false,
         deadline: Some(KERNEL_RESET_LIMIT),
         own: &[Step::Do(Operation::Flr)],
+    };
+    /// Secondary bus reset at the card root with every function in its place, by the kernel. It resets what has no FLR too,
+    /// and is safe only while every function answers.
+    BusResetInPlace = "bus-reset-in-place", formerly "BusResetInPlace" => Row {
+        short: Some("bus"),
+        title: "bus reset in place",
+        about: "Secondary bus reset with all functions in their place, by the kernel",
+        domain: ResetDomain::BelowCardRootInPlace,
+        cuts_power: false,
+        deadline: Some(KERNEL_RESET_LIMIT),
+        own: &[Step::Do(Operation::BusResetInPlace)],
     };
     /// Everything below the card root removed, a secondary bus reset on the empty bus, a rescan. The kernel neither saves
     /// nor restores on an empty bus, and does not wait a minute for a function that is dead.

@@ -49,6 +49,8 @@ pub const LINK_LIMIT: Duration = Duration::from_secs(5);
 /// How long a function may read as absent after its link is active and the bus was scanned. A
 /// function is ready 1 s after a reset of the link; the rest is margin.
 pub const REAPPEARANCE_LIMIT: Duration = Duration::from_secs(5);
+/// How long functions are left alone after the first verdict, before they are verified again.
+pub const SETTLE_TIME: Duration = Duration::from_millis(500);
 /// How long a recovery waits where the specification leaves it to us: with a GPU that is known to need more, more.
 /// Without a word, what the constants say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,8 @@ pub struct Waits {
     pub ready: Duration,
     /// How long a slot's power stays off; [`SLOT_POWER_OFF_TIME`] at least.
     pub power_off: Duration,
+    /// Between the first verdict after a reset and the second.
+    pub settle: Duration,
 }
 
 impl Default for Waits {
@@ -69,6 +73,7 @@ impl Default for Waits {
             link: LINK_LIMIT,
             ready: REAPPEARANCE_LIMIT,
             power_off: SLOT_POWER_OFF_TIME,
+            settle: SETTLE_TIME,
         }
     }
 }

@@ -5,6 +5,7 @@ use core::fmt;
 use crate::decision::{Exclusivity, Use};
 use crate::health::Verdict;
 use crate::presence::{PortLink, Readiness};
+use crate::witness::Proof;
 
 /// What an action brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +25,27 @@ pub enum Observation {
     /// What the functions are, each held against its baseline: [of all of them](Verdict::and)
     /// together.
     Health(Verdict),
+    /// The functions that have a mark which the next reset has to clear.
+    Marked(Marked),
+    /// The proof that the reset took place: the least of all functions that it was to reset.
+    Witnessed(Proof),
     /// It does not come back.
     Blocked,
     /// What it was to be done to is not there any more (ENODEV, ENOENT).
     Vanished,
     /// The kernel refused it.
     Failed(Failure),
+}
+
+/// The functions of a GPU that have a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Marked {
+    /// Every function has one that a reset in place shows in.
+    All,
+    /// Some have none: a reset in place cannot be proven for those.
+    NotAll,
 }
 
 /// Why the kernel refused.
@@ -99,7 +115,9 @@ impl Trouble {
             | Observation::Link(_)
             | Observation::Domain(_)
             | Observation::Functions(_)
-            | Observation::Health(_) => Self::WrongAnswer,
+            | Observation::Health(_)
+            | Observation::Marked(_)
+            | Observation::Witnessed(_) => Self::WrongAnswer,
         }
     }
 

@@ -2,13 +2,13 @@
 
 use core::time::Duration;
 
-use super::answer::{Failure, Observation, Trouble};
+use super::answer::{Failure, Marked, Observation, Trouble};
 use super::end::{End, Outcome, Reason, Record};
 use super::machine::Recovery;
 use super::position::Climb;
 use super::state::{AfterRecord, Pause, Place, State};
 use super::wait::Wait;
-use crate::decision::{Answer, Attempt, Exclusivity, Reach, SlotPower, Use};
+use crate::decision::{Answer, Attempt, Exclusivity, Reach, Rung, SlotPower, Use};
 use crate::health::Verdict;
 use crate::ladder::operation::Operation;
 use crate::ladder::rung::{Limit, Step};
@@ -16,6 +16,7 @@ use crate::ladder::timing::{
     BUSY_LIMIT, RRS_LIMIT, SLOT_POWER_OFF_TIME, TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, after,
 };
 use crate::presence::PortLink;
+use crate::witness::Proof;
 
 impl Recovery {
     /// Begins a step.
@@ -67,8 +68,15 @@ impl Recovery {
             (Operation::ReadLink, _) if self.note_link(observation) => self.enter(now, climb.next_turn()),
             (Operation::ReadLink, _) => self.again(now, climb, operation, trouble),
             (Operation::LookAtFunctions, _) => self.functions_read(now, climb, observation),
-            (Operation::Verify, Observation::Health(verdict)) => self.verified(climb, verdict),
-            (Operation::Flr | Operation::PmReset, Observation::Failed(failure)) if reset_timed_out(failure, took) => {
+            (Operation::Mark, Observation::Marked(marked)) => self.marked(now, climb, marked),
+            (Operation::ReadMarks, Observation::Witnessed(proof)) => {
+                climb.proof = proof;
+                self.enter(now, climb.next_step())
+            }
+            (Operation::Verify, Observation::Health(verdict)) => self.verified(now, climb, verdict),
+            (Operation::Flr | Operation::PmReset | Operation::BusResetInPlace, Observation::Failed(failure))
+                if reset_timed_out(failure, took) =>
+            {
                 climb.reach = Reach::Reset;
                 self.conclude(climb, Outcome::TimedOut)
             }
@@ -146,28 +154,54 @@ impl Recovery {
         }
     }
 
-    fn verified(&mut self, climb: Climb, verdict: Verdict) -> State {
-        let after = climb.rung;
+    /// A bus reset in place that could not be proven gives way to a reset that can be.
+    fn marked(&mut self, now: Duration, climb: Climb, marked: Marked) -> State {
+        if climb.rung == Rung::BusResetInPlace && marked == Marked::NotAll && self.facts.known.in_place_shows {
+            self.facts.known.in_place_shows = false;
+            return self.ask_rule(now);
+        }
+        self.enter(now, climb.next_step())
+    }
+
+    fn verified(&mut self, now: Duration, mut climb: Climb, verdict: Verdict) -> State {
+        let Climb { rung, reach, .. } = climb;
         match verdict {
+            Verdict::Verified | Verdict::Unverified { .. } if climb.proof == Proof::NotReset => {
+                climb.reach = Reach::Ignored;
+                self.conclude(climb, Outcome::NotReset)
+            }
+            Verdict::Verified if !climb.settled => {
+                climb.settled = true;
+                self.settle(now, climb)
+            }
+            Verdict::Verified if climb.proof < Proof::Configuration => {
+                self.unproven = Some(rung);
+                self.conclude(climb, Outcome::Unproven(climb.proof))
+            }
             Verdict::Verified => {
-                let end = End::Recovered { by: after };
-                self.record(
-                    Record::new(after, climb.reach, Outcome::Judged(verdict)),
-                    AfterRecord::End(end),
-                )
+                let proof = climb.proof;
+                let record = Record::new(rung, reach, Outcome::Judged(verdict));
+                self.record(record, AfterRecord::End(End::Recovered { by: rung, proof }))
             }
             // Another reset would leave the same things unread, and nothing was found wrong.
             Verdict::Unverified { missing, lasting } if missing == lasting => {
-                let end = End::Unverified { after, missing };
-                self.record(
-                    Record::new(after, climb.reach, Outcome::Judged(verdict)),
-                    AfterRecord::End(end),
-                )
+                let end = End::Unverified { after: rung, missing };
+                let record = Record::new(rung, reach, Outcome::Judged(verdict));
+                self.record(record, AfterRecord::End(end))
             }
             Verdict::Unverified { .. } | Verdict::Sick(_) => {
                 self.facts.known.sickness = verdict.sickness();
                 self.conclude(climb, Outcome::Judged(verdict))
             }
+        }
+    }
+
+    /// Verifies once more when the functions have settled: one may die a moment after its reset.
+    fn settle(&self, now: Duration, climb: Climb) -> State {
+        let wait = Wait::new(now, self.waits.settle);
+        State::Pausing {
+            until: wait.until(),
+            pause: Pause::Again { climb, wait },
         }
     }
 
@@ -192,8 +226,11 @@ impl Recovery {
     fn conclude(&mut self, climb: Climb, outcome: Outcome) -> State {
         let Climb { rung, reach, .. } = climb;
         self.tried.note(Attempt { rung, reach });
-        if reach == Reach::Reset {
+        if reach != Reach::NotReset && !matches!(outcome, Outcome::Unproven(_)) {
             self.facts.known.sickness.set_last_reset_failed(true);
+            if outcome != Outcome::NotReset {
+                self.unproven = None;
+            }
         }
         let then = match is_stuck(outcome) {
             Some(operation) => AfterRecord::Quarantine(Reason::Stuck(operation)),
@@ -211,7 +248,9 @@ fn is_stuck(outcome: Outcome) -> Option<Operation> {
             operation,
             trouble: Trouble::Blocked,
         } if !operation.only_looks() => Some(operation),
-        Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Judged(_) => None,
+        Outcome::Failed { .. } | Outcome::TimedOut | Outcome::Judged(_) | Outcome::NotReset | Outcome::Unproven(_) => {
+            None
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::answer::Trouble;
 use crate::decision::{Reach, Refusal, Rung};
 use crate::health::{Aspects, Verdict};
 use crate::ladder::operation::Operation;
+use crate::witness::Proof;
 
 /// What came of a rung, for the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,15 +17,16 @@ pub struct Record {
     pub rung: Rung,
     /// What came of it.
     pub outcome: Outcome,
-    /// What it says about FLR in the function's class.
+    /// What it says about this rung in the function's class, where that is remembered: of FLR and of the bus reset in place.
     pub class: ClassChange,
 }
 
 impl Record {
     pub(super) const fn new(rung: Rung, reach: Reach, outcome: Outcome) -> Self {
         let class = match (rung, reach) {
-            (Rung::KernelFlr, Reach::Reset) => ClassChange::by_flr(outcome),
-            // Of an FLR that was not done, nothing is learned.
+            // Of a reset that was not done, nothing is learned.
+            (_, Reach::NotReset) => ClassChange::None,
+            (Rung::KernelFlr | Rung::BusResetInPlace, Reach::Reset | Reach::Ignored) => ClassChange::by(outcome),
             _ => ClassChange::None,
         };
         Self { rung, outcome, class }
@@ -40,6 +42,10 @@ pub enum Outcome {
     Judged(Verdict),
     /// The kernel's reset timed out.
     TimedOut,
+    /// The functions are well, and a mark shows that the reset did nothing, or not everything.
+    NotReset,
+    /// The functions are well, and nothing proves the reset as far as it has to be proven.
+    Unproven(Proof),
     /// It ended before.
     Failed {
         /// In this operation.
@@ -54,12 +60,14 @@ impl fmt::Display for Outcome {
         match self {
             Self::Judged(verdict) => verdict.fmt(f),
             Self::TimedOut => f.write_str("timed out"),
+            Self::NotReset => f.write_str("the reset did not take place"),
+            Self::Unproven(proof) => write!(f, "well, and the reset is not proven: {proof}"),
             Self::Failed { operation, trouble } => write!(f, "{operation}: {trouble}"),
         }
     }
 }
 
-/// What an outcome says about FLR in a class.
+/// What an outcome says about a rung in a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -73,10 +81,10 @@ pub enum ClassChange {
 }
 
 impl ClassChange {
-    /// It is bad where the kernel says that the function did not come back from its FLR, where the
-    /// kernel itself does not come back from it, and where the function is found absent or without
-    /// working firmware. Of a reader that was denied or hangs, nothing is learned.
-    const fn by_flr(outcome: Outcome) -> Self {
+    /// It is bad where the kernel says that the function did not come back from it, where the kernel itself does not come
+    /// back from it, where it does nothing, and where the function is found absent or without working firmware. Of a
+    /// reader that was denied or hangs, nothing is learned.
+    const fn by(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Judged(Verdict::Verified) => Self::Confirm,
             Outcome::Judged(verdict @ Verdict::Sick(_)) => {
@@ -93,10 +101,11 @@ impl ClassChange {
                 trouble: Trouble::TimedOut | Trouble::Vanished,
             }
             | Outcome::Failed {
-                operation: Operation::Flr,
+                operation: Operation::Flr | Operation::BusResetInPlace,
                 trouble: Trouble::Blocked,
-            } => Self::Demote,
-            Outcome::Judged(Verdict::Unverified { .. }) | Outcome::Failed { .. } => Self::None,
+            }
+            | Outcome::NotReset => Self::Demote,
+            Outcome::Judged(Verdict::Unverified { .. }) | Outcome::Unproven(_) | Outcome::Failed { .. } => Self::None,
         }
     }
 }
@@ -106,10 +115,18 @@ impl ClassChange {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum End {
-    /// The function was verified after this rung.
+    /// The functions were verified after this rung, and its reset is proven.
     Recovered {
         /// The last one.
         by: Rung,
+        /// How far it is proven.
+        proof: Proof,
+    },
+    /// The functions were verified after this rung, and nothing proves that it reset them, and no other rung would be
+    /// proven. Not recovered.
+    Unproven {
+        /// The last rung after which they were well.
+        after: Rung,
     },
     /// Nothing was found wrong after this rung, but not everything could be compared, and no other
     /// rung would change that. Not recovered.
@@ -133,7 +150,8 @@ pub enum End {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Recovered { by } => write!(f, "recovered by {by}, verified"),
+            Self::Recovered { by, proof } => write!(f, "recovered by {by}, verified, reset proven: {proof}"),
+            Self::Unproven { after } => write!(f, "well after {after}, reset not proven"),
             Self::Unverified { after, missing } => write!(f, "unverified after {after}: {missing}"),
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
             Self::OutOfService { why, quarantine } => write!(f, "{quarantine}: {why}"),

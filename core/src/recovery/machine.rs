@@ -18,6 +18,8 @@ pub struct Recovery {
     pub(super) facts: Facts,
     pub(super) tried: Tried,
     pub(super) waits: Waits,
+    /// The last rung after which the functions were well and whose reset is not proven, if none has failed since.
+    pub(super) unproven: Option<Rung>,
     /// What the rule said last.
     decision: Option<Decision>,
     /// The latest time that it was told: time does not go back.
@@ -62,6 +64,7 @@ impl Recovery {
             facts,
             tried,
             waits: Waits::default(),
+            unproven: None,
             decision: None,
             clock: now,
             tickets: 0,
@@ -198,6 +201,17 @@ impl Recovery {
         let decision = decide(&self.facts, &self.tried);
         let next = decision.next;
         self.decision = Some(decision);
+        match (next, self.unproven) {
+            // What is well is not switched off only to prove a reset.
+            (Next::Try(rung), Some(after)) if rung.cuts_power() => State::Ended(End::Unproven { after }),
+            (Next::Quarantine | Next::Refuse(Refusal::FabricUnknown), Some(after)) => {
+                State::Ended(End::Unproven { after })
+            }
+            (next, _) => self.go(now, next),
+        }
+    }
+
+    fn go(&mut self, now: Duration, next: Next) -> State {
         match next {
             Next::Try(rung) => self.enter(now, Climb::begin(rung)),
             Next::Refuse(refusal) if self.is_left_broken(refusal) => {
@@ -215,14 +229,17 @@ impl Recovery {
         match refusal {
             // A rung that failed may have taken the drivers off, and nobody is known to whom it would be left.
             Refusal::FabricUnknown | Refusal::UseUnknown => !attempts.is_empty(),
-            Refusal::InUse | Refusal::TdiLocked => attempts.iter().any(|attempt| attempt.reach == Reach::Reset),
+            Refusal::InUse | Refusal::TdiLocked => attempts.iter().any(|attempt| attempt.reach != Reach::NotReset),
         }
     }
 
     /// Has the outcome of a rung written down.
     pub(super) fn record(&mut self, record: Record, then: AfterRecord) -> State {
         if record.class == ClassChange::Demote {
-            self.facts.known.class = ClassHistory::Bad;
+            match record.rung {
+                Rung::BusResetInPlace => self.facts.known.in_place = ClassHistory::Bad,
+                _ => self.facts.known.class = ClassHistory::Bad,
+            }
         }
         State::Due(Place::Record { record, then })
     }

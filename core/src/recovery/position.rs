@@ -7,6 +7,7 @@ use super::wait::Wait;
 use crate::decision::{Reach, Rung};
 use crate::ladder::operation::Operation;
 use crate::ladder::rung::Step;
+use crate::witness::Proof;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Climb {
@@ -18,6 +19,10 @@ pub(super) struct Climb {
     /// How long the step is waited for, if it is one that is done again.
     pub(super) wait: Option<Wait>,
     pub(super) reach: Reach,
+    /// The proof that its reset took place.
+    pub(super) proof: Proof,
+    /// True once the functions were verified after the reset: they are verified again when they have settled.
+    pub(super) settled: bool,
     removed: Removed,
     /// Of a rung that has failed: how. The steps are those of [`PUT_BACK`] then.
     pub(super) failed: Option<Outcome>,
@@ -40,6 +45,8 @@ impl Climb {
             turn: 0,
             wait: None,
             reach: Reach::NotReset,
+            proof: Proof::Unproven,
+            settled: false,
             removed: Removed::Nothing,
             failed: None,
         }

@@ -30,10 +30,39 @@ const BEFORE_A_FUNCTION: &[Step] = &[
     Step::Do(Op::Release),
     READY,
     Step::Try(Op::RecordErrors),
+    Step::Try(Op::Mark),
 ];
 
 /// What comes after a reset of one function.
-const AFTER_A_FUNCTION: &[Step] = &[READY, Step::Do(Op::HandBack), Step::Do(Op::Verify)];
+const AFTER_A_FUNCTION: &[Step] = &[
+    READY,
+    Step::Try(Op::ReadMarks),
+    Step::Do(Op::HandBack),
+    Step::Do(Op::Verify),
+];
+
+/// What comes before a reset of more than the function that leaves all in their place: every function has to answer.
+const BEFORE_A_CARD_IN_PLACE: &[Step] = &[
+    Step::Do(Op::CheckUse),
+    Step::Do(Op::CheckDomain),
+    Step::Do(Op::Save),
+    LINK,
+    Step::Try(Op::Wake),
+    Step::Do(Op::Release),
+    READY,
+    Step::Try(Op::RecordErrors),
+    Step::Try(Op::Mark),
+];
+
+/// What comes after it. The kernel has waited for the link already; if its hotplug driver takes the card for another and adds
+/// it again, the overrides are lost.
+const AFTER_A_CARD_IN_PLACE: &[Step] = &[
+    READY,
+    Step::Try(Op::ReadMarks),
+    Step::Do(Op::Restore),
+    Step::Do(Op::HandBack),
+    Step::Do(Op::Verify),
+];
 
 /// What comes before a reset of more than the function.
 const BEFORE_A_CARD: &[Step] = &[
@@ -41,6 +70,7 @@ const BEFORE_A_CARD: &[Step] = &[
     Step::Do(Op::CheckDomain),
     Step::Do(Op::Save),
     Step::Try(Op::RecordErrors),
+    Step::Try(Op::Mark),
 ];
 
 /// What comes after a reset of more than the function.
@@ -49,6 +79,7 @@ const AFTER_A_CARD: &[Step] = &[
     LINK,
     Step::Settle,
     REAPPEARANCE,
+    Step::Try(Op::ReadMarks),
     Step::Do(Op::Restore),
     Step::Do(Op::HandBack),
     Step::Do(Op::Verify),
@@ -62,6 +93,7 @@ pub(super) const PUT_BACK: &[Step] = &[
     LINK,
     Step::Settle,
     Step::Try(Op::Rescan),
+    Step::Try(Op::ReadMarks),
     Step::Try(Op::Restore),
 ];
 
@@ -70,6 +102,7 @@ pub(super) fn step(rung: Rung, index: usize) -> Option<Step> {
     let row = rung.row();
     let (before, after) = match row.domain {
         ResetDomain::Function => (BEFORE_A_FUNCTION, AFTER_A_FUNCTION),
+        ResetDomain::BelowCardRootInPlace => (BEFORE_A_CARD_IN_PLACE, AFTER_A_CARD_IN_PLACE),
         ResetDomain::BelowCardRoot | ResetDomain::Powered => (BEFORE_A_CARD, AFTER_A_CARD),
     };
     before.iter().chain(row.own).chain(after).nth(index).copied()
