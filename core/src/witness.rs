@@ -25,8 +25,10 @@ use crate::config::{ByteOffset, ConfigRead, ConfigWrite};
 
 const CACHE_LINE_SIZE: ByteOffset = ByteOffset::at::<0x0c>();
 
-/// Values of a mark. Two, since the first may be what a mark left behind.
-const VALUES: [u8; 2] = [0x5a, 0xa6];
+/// The value of a mark.
+const VALUE: u8 = 0x5a;
+/// Its value where the register has the other one already.
+const OTHER_VALUE: u8 = 0xa6;
 
 /// A kind of reset, by what the kernel puts back after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +54,7 @@ pub enum Mark {
     DataSelect,
 }
 
-/// A mark that was placed and read back.
+/// A mark, and what it overwrites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -61,7 +63,7 @@ pub struct Placed {
     pub mark: Mark,
     /// Its offset in configuration space.
     pub offset: ByteOffset,
-    /// Its value before.
+    /// Its value before the mark.
     pub before: u8,
     /// The value of the mark.
     pub value: u8,
@@ -130,38 +132,44 @@ impl Mark {
         }
     }
 
-    /// Places the mark at `offset` and reads it back. `None` if the register does not keep it, or does not answer.
+    /// The mark that is to be placed at `offset`, with the value that the register has now; `None` if the register does not
+    /// answer. Reads only, so that the value can be kept before it is overwritten.
+    ///
+    /// # Errors
+    ///
+    /// The reader's own error.
+    pub fn prepare<R: ConfigRead>(self, offset: ByteOffset, space: &mut R) -> Result<Option<Placed>, R::Error> {
+        let before = byte(space, offset)?;
+        Ok(before.map(|before| Placed {
+            mark: self,
+            offset,
+            before,
+            // Another one than a mark left behind.
+            value: if before == VALUE { OTHER_VALUE } else { VALUE },
+        }))
+    }
+}
+
+impl Placed {
+    /// Places the mark and reads it back. False if the register does not keep it: the value from before is put back then.
     ///
     /// Only this byte is written.
     ///
     /// # Errors
     ///
     /// The reader's or writer's own error.
-    pub fn place<S, E>(self, offset: ByteOffset, space: &mut S) -> Result<Option<Placed>, E>
+    pub fn place<S, E>(&self, space: &mut S) -> Result<bool, E>
     where
         S: ConfigRead<Error = E> + ConfigWrite<Error = E>,
     {
-        let Some(before) = byte(space, offset)? else {
-            return Ok(None);
-        };
-        for value in VALUES.into_iter().filter(|value| *value != before) {
-            space.write_byte(offset, value)?;
-            if byte(space, offset)? == Some(value) {
-                let placed = Placed {
-                    mark: self,
-                    offset,
-                    before,
-                    value,
-                };
-                return Ok(Some(placed));
-            }
-            space.write_byte(offset, before)?;
+        space.write_byte(self.offset, self.value)?;
+        let is_kept = byte(space, self.offset)? == Some(self.value);
+        if !is_kept {
+            self.take_back(space)?;
         }
-        Ok(None)
+        Ok(is_kept)
     }
-}
 
-impl Placed {
     /// Reads what became of the mark.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ mod survey;
 mod trouble;
 mod users;
 mod vfio_registers;
+mod witness;
 mod worker;
 
 pub use baseline::{BaselineError, Recorded, save as save_baseline, without_baseline};

@@ -1,4 +1,4 @@
-//! The history of resets, `/var/lib/reseat/history.jsonl`, and what it says about FLR in a reset class.
+//! The history of resets, `/var/lib/reseat/history.jsonl`, and what it says about a rung in a reset class.
 //!
 //! One entry a line, each with its schema: fields may be added under the same name, anything else makes a new one.
 
@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reseat_core::decision::ClassHistory;
+use reseat_core::decision::{ClassHistory, Rung};
 use reseat_core::header::Identity;
 use reseat_core::recovery::{ClassChange, Record};
 use serde::{Deserialize, Serialize};
@@ -167,25 +167,29 @@ impl fmt::Display for ResetClass {
     }
 }
 
-/// What is known of FLR in a reset class, and since when.
+/// The standing of a rung in a reset class, and since when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClassStanding<'a> {
     /// The reset class.
     pub reset_class: &'a ResetClass,
-    /// What is known.
-    #[serde(rename = "flr", serialize_with = "wire::serialize")]
+    /// The rung: FLR, or the bus reset in place.
+    pub rung: Rung,
+    /// The standing.
+    #[serde(rename = "standing", serialize_with = "wire::serialize")]
     pub history: ClassHistory,
     /// The first of the entries in a row that say so.
     pub since: Timestamp,
 }
 
 impl ClassStanding<'_> {
-    /// What is known, as a finding; nothing if nothing is known.
+    /// The standing as a finding; nothing if nothing is known.
     pub fn finding(&self) -> Option<Finding> {
-        let finding = match self.history {
-            ClassHistory::Good => Finding::note(id::FLR_KNOWN_GOOD, Subject::machine()),
-            ClassHistory::Bad => Finding::warning(id::FLR_KNOWN_BAD, Subject::machine()),
-            ClassHistory::Unknown => return None,
+        let finding = match (self.history, self.rung) {
+            (ClassHistory::Good, Rung::BusResetInPlace) => Finding::note(id::IN_PLACE_KNOWN_GOOD, Subject::machine()),
+            (ClassHistory::Bad, Rung::BusResetInPlace) => Finding::warning(id::IN_PLACE_KNOWN_BAD, Subject::machine()),
+            (ClassHistory::Good, _) => Finding::note(id::FLR_KNOWN_GOOD, Subject::machine()),
+            (ClassHistory::Bad, _) => Finding::warning(id::FLR_KNOWN_BAD, Subject::machine()),
+            (ClassHistory::Unknown, _) => return None,
         };
         Some(finding.with("reset_class", self.reset_class).with("since", self.since))
     }
@@ -215,31 +219,42 @@ pub fn damaged_line(line: &DamagedLine) -> Finding {
         .with("text", &line.text)
 }
 
-/// What the entries, oldest first, say about FLR in a class, and which class says so: the last that says anything of exactly
+/// What the entries, oldest first, say about a rung in a class, and which class says so: the last that says anything of exactly
 /// this one decides.
 ///
 /// Where none does, a bad word is believed of those that may be the same: of a known VBIOS what was seen under an unknown one,
 /// of an unknown one what was seen under any. A good word is not, and one known VBIOS says nothing of another.
 ///
 /// Their order decides and not their times, since clocks are set back.
-pub fn reset_class_history<'a>(entries: &'a [HistoryEntry], class: &ResetClass) -> Option<ClassStanding<'a>> {
-    let all = standings(entries);
+pub fn reset_class_history<'a>(
+    entries: &'a [HistoryEntry],
+    class: &ResetClass,
+    rung: Rung,
+) -> Option<ClassStanding<'a>> {
+    let mut all = standings(entries);
+    all.retain(|standing| standing.rung == rung);
     let find = |fits: &dyn Fn(&ClassStanding<'_>) -> bool| all.iter().find(|standing| fits(standing)).cloned();
     let exactly = find(&|standing| standing.reset_class == class);
     exactly.or_else(|| find(&|other| other.history == ClassHistory::Bad && other.reset_class.may_be(class)))
 }
 
-/// Every class of which anything is known, in order.
+/// The standings of every class of which anything is known, in order.
 pub fn standings(entries: &[HistoryEntry]) -> Vec<ClassStanding<'_>> {
     let mut classes: Vec<&ResetClass> = entries.iter().map(|entry| &entry.reset_class).collect();
     classes.sort();
     classes.dedup();
-    let known = classes.into_iter().filter_map(|class| standing(entries, class));
-    known.collect()
+    let rungs = classes
+        .into_iter()
+        .flat_map(|class| Rung::ALL.into_iter().map(move |rung| (class, rung)));
+    rungs
+        .filter_map(|(class, rung)| standing(entries, class, rung))
+        .collect()
 }
 
-fn standing<'a>(entries: &[HistoryEntry], class: &'a ResetClass) -> Option<ClassStanding<'a>> {
-    let of_class = entries.iter().filter(|entry| entry.reset_class == *class);
+fn standing<'a>(entries: &[HistoryEntry], class: &'a ResetClass, rung: Rung) -> Option<ClassStanding<'a>> {
+    let of_class = entries
+        .iter()
+        .filter(|entry| entry.reset_class == *class && entry.record.rung == rung);
     let mut says = of_class.filter_map(|entry| Some((said(entry.record.class)?, entry.time)));
     let first = says.next()?;
     let (history, since) = says.fold(first, |(history, since), (said, time)| match said == history {
@@ -248,6 +263,7 @@ fn standing<'a>(entries: &[HistoryEntry], class: &'a ResetClass) -> Option<Class
     });
     Some(ClassStanding {
         reset_class: class,
+        rung,
         history,
         since,
     })

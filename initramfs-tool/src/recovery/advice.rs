@@ -11,6 +11,7 @@ pub fn advice(device: DeviceAddress, end: End, reboot: Option<Reboot>) -> Vec<Fi
     let warning = |id| Finding::warning(id, Subject::gpu(device));
     match end {
         End::Recovered { .. } => Vec::new(),
+        End::Unproven { .. } => vec![warning(id::RESET_UNPROVEN).remedy(id::ACCEPT_UNPROVEN)],
         End::Unverified { .. } => vec![warning(id::RECOVERY_UNVERIFIED).remedy(id::SEE_WHAT_IS_MISSING)],
         End::Refused(_) => vec![Finding::note(id::NOTHING_RESET, Subject::gpu(device))],
         End::OutOfService { why, quarantine } => {

@@ -2,6 +2,7 @@
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::health::{Counter, Errors, NotRead, Reading};
+use reseat_core::witness::{Placed, ResetKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,6 +30,41 @@ pub struct Journal {
     /// When the bus was last scanned, in milliseconds since the machine started: from then on a driver may have had the
     /// functions.
     pub scanned_ms: Option<u64>,
+    /// The marks that the next reset has to clear.
+    pub witness: Witness,
+}
+
+/// The marks that were placed before a reset, and the functions that it is to reset.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    /// The marks.
+    pub marks: Vec<MarkOf>,
+    /// The functions that read all-ones below an active link when the marks were placed: they can keep none.
+    pub absent: Vec<FunctionAddress>,
+    /// The functions that were reset, if not all of the GPU's.
+    pub only: Option<Vec<FunctionAddress>>,
+}
+
+/// A mark in a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkOf {
+    /// The function.
+    pub function: FunctionAddress,
+    /// The mark.
+    pub placed: Placed,
+}
+
+impl Witness {
+    /// True if the function has a mark that a reset of this kind clears.
+    pub fn shows(&self, function: FunctionAddress, reset: ResetKind) -> bool {
+        let mut marks = self.marks.iter().filter(|mark| mark.function == function);
+        marks.any(|mark| mark.placed.mark.shows(reset))
+    }
+
+    /// True if the reset was to reset this function.
+    pub fn covers(&self, function: FunctionAddress) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&function))
+    }
 }
 
 /// The form of the file. In version 1, an element of `errors` was what serde makes of core's types.
@@ -41,6 +77,9 @@ struct Document<E> {
     removed: bool,
     powered_off: bool,
     scanned_ms: Option<u64>,
+    /// Since 0.1.0.
+    #[serde(default)]
+    witness: Witness,
 }
 
 /// The errors counted on the path of a function.
@@ -68,6 +107,7 @@ impl From<Journal> for Document<ErrorsOf> {
             removed: journal.removed,
             powered_off: journal.powered_off,
             scanned_ms: journal.scanned_ms,
+            witness: journal.witness,
         }
     }
 }
@@ -81,6 +121,7 @@ impl<E: Into<(FunctionAddress, Reading<Errors>)>> From<Document<E>> for Journal 
             removed: document.removed,
             powered_off: document.powered_off,
             scanned_ms: document.scanned_ms,
+            witness: document.witness,
         }
     }
 }
@@ -125,6 +166,16 @@ impl Journal {
             removed: false,
             powered_off: false,
             scanned_ms: None,
+            witness: Witness::default(),
+        }
+    }
+
+    /// The kind of the reset that the marks were placed for.
+    pub const fn reset_kind(&self) -> ResetKind {
+        if self.removed {
+            ResetKind::Removed
+        } else {
+            ResetKind::InPlace
         }
     }
 

@@ -25,10 +25,14 @@ pub enum LadderStep {
     Wake,
     /// Unbind every function of the GPU.
     Unbind,
-    /// `reset` with `reset_method` `flr`, which is put back as it was.
+    /// Place the marks of the reset witness, after they were noted in the journal.
+    Mark,
+    /// `reset` with `reset_method` `flr`, which is put back as it was; of each function that has FLR.
     KernelFlr,
     /// `reset` with `reset_method` `pm`, which is put back as it was.
     KernelPm,
+    /// `reset_subordinate` of the card root, with all functions below it.
+    BusResetInPlace,
     /// Note in the journal what every function and port on the path has counted of errors.
     RecordErrors,
     /// `remove` of the functions in the journal.
@@ -37,6 +41,8 @@ pub enum LadderStep {
     ResetEmptyBus,
     /// `rescan` of the bus below the card root.
     Rescan,
+    /// Read the marks, and put back what those overwrote that are still there.
+    ReadMarks,
     /// Resizable BARs back to the sizes in the journal.
     RestoreBarSizes,
     /// The driver overrides in the journal.
@@ -57,7 +63,7 @@ pub enum LadderStep {
 
 impl LadderStep {
     /// All steps; those of one operation in their order.
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 24] = [
         Self::CheckUse,
         Self::ReadLink,
         Self::CheckDomain,
@@ -65,12 +71,15 @@ impl LadderStep {
         Self::Journal,
         Self::Wake,
         Self::Unbind,
+        Self::Mark,
         Self::KernelFlr,
         Self::KernelPm,
+        Self::BusResetInPlace,
         Self::RecordErrors,
         Self::RemoveBelowCardRoot,
         Self::ResetEmptyBus,
         Self::Rescan,
+        Self::ReadMarks,
         Self::RestoreBarSizes,
         Self::RestoreOverride,
         Self::Claim,
@@ -96,12 +105,15 @@ impl LadderStep {
             Self::Journal => Operation::Save,
             Self::Wake => Operation::Wake,
             Self::Unbind => Operation::Release,
+            Self::Mark => Operation::Mark,
             Self::KernelFlr => Operation::Flr,
             Self::KernelPm => Operation::PmReset,
+            Self::BusResetInPlace => Operation::BusResetInPlace,
             Self::RecordErrors => Operation::RecordErrors,
             Self::RemoveBelowCardRoot => Operation::Detach,
             Self::ResetEmptyBus => Operation::SecondaryBusReset,
             Self::Rescan => Operation::Rescan,
+            Self::ReadMarks => Operation::ReadMarks,
             Self::RestoreBarSizes | Self::RestoreOverride => Operation::Restore,
             Self::Claim | Self::PinD0 => Operation::HandBack,
             Self::PowerOff => Operation::PowerOff,
@@ -152,12 +164,15 @@ impl fmt::Display for LadderStep {
             Self::Journal => "write the journal",
             Self::Wake => "wake",
             Self::Unbind => "unbind",
+            Self::Mark => "place marks",
             Self::KernelFlr => "FLR by the kernel",
             Self::KernelPm => "PM reset by the kernel",
+            Self::BusResetInPlace => "bus reset in place",
             Self::RecordErrors => "record error counters",
             Self::RemoveBelowCardRoot => "remove everything below the card root",
             Self::ResetEmptyBus => "secondary bus reset on the empty bus",
             Self::Rescan => "rescan",
+            Self::ReadMarks => "read the marks",
             Self::RestoreBarSizes => "restore BAR sizes",
             Self::RestoreOverride => "restore driver overrides",
             Self::Claim => "bind",

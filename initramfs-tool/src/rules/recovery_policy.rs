@@ -2,12 +2,14 @@
 //!
 //! ```toml
 //! [recover]
-//! highest = "detach-sbr"          # or kernel-pm, kernel-flr, slot-power, bmc-power; pm, flr and bmc for short
+//! highest = "detach-sbr"          # or kernel-pm, kernel-flr, bus-reset-in-place, slot-power, bmc-power; pm, flr and bmc for short
 //! prefer = "flr"                  # or sbr
 //! contract = "without-reboot"     # or reboot-acceptable
 //! link-timeout = "5 s"            # for a link to become active after a reset
 //! ready-timeout = "5 s"           # for the functions to be ready once it is
 //! power-off-time = "1 s"          # how long a slot's power stays off
+//! settle-time = "500 ms"          # between the first verdict after a reset and the second
+//! unproven = "accept"             # or refuse: a GPU that is well, and whose reset nothing proves
 //! ```
 
 use std::ops::RangeInclusive;
@@ -31,6 +33,8 @@ pub struct Contract {
     pub preference: Option<Preference>,
     /// Whether the machine may be rebooted for a GPU.
     pub reboot: Option<Reboot>,
+    /// Whether a GPU may be used that is well and whose reset is not proven.
+    pub unproven: Unproven,
     /// How long a recovery waits. What is not said is the default.
     pub waits: Waits,
 }
@@ -43,6 +47,17 @@ pub enum Reboot {
     WithoutReboot,
     /// It may, once it is drained.
     RebootAcceptable,
+}
+
+/// The use of a GPU that is well after a reset which nothing proves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unproven {
+    /// It is not recovered, and does not return to service.
+    #[default]
+    Refuse,
+    /// It counts as recovered.
+    Accept,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +78,9 @@ struct Table {
     link_timeout: Option<Time<1, 60>>,
     ready_timeout: Option<Time<1, 600>>,
     power_off_time: Option<Time<1, 60>>,
+    settle_time: Option<Time<0, 60>>,
+    #[serde(default)]
+    unproven: Unproven,
 }
 
 /// A time with its unit, `"10 s"`, of so many seconds at least and at most.
@@ -118,10 +136,12 @@ pub fn parse(path: &str, content: &[u8]) -> Result<Contract, RulesFileError> {
             PreferenceName::Sbr => Preference::Sbr,
         }),
         reboot: recover.contract,
+        unproven: recover.unproven,
         waits: Waits {
             link: recover.link_timeout.map_or(waits.link, |Time(time)| time),
             ready: recover.ready_timeout.map_or(waits.ready, |Time(time)| time),
             power_off: recover.power_off_time.map_or(waits.power_off, |Time(time)| time),
+            settle: recover.settle_time.map_or(waits.settle, |Time(time)| time),
         },
     })
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use reseat::model::finding::Finding;
 use reseat::recovery::{Planned, RecoveryEvent, Waited};
 use reseat_core::decision::{Exclusivity, Next, Skipped, Use};
-use reseat_core::recovery::Observation;
+use reseat_core::recovery::{Marked, Observation};
 
 use super::line;
 
@@ -85,6 +85,9 @@ pub(crate) fn observation(observation: Observation) -> String {
         Observation::Link(link) => link.to_string(),
         Observation::Functions(readiness) => readiness.to_string(),
         Observation::Health(verdict) => verdict.to_string(),
+        Observation::Marked(Marked::All) => "a mark in every function".to_owned(),
+        Observation::Marked(Marked::NotAll) => "not every function keeps a mark".to_owned(),
+        Observation::Witnessed(proof) => format!("reset proven: {proof}"),
         Observation::Blocked => "does not come back".to_owned(),
         Observation::Vanished => "vanished".to_owned(),
         Observation::Failed(failure) => failure.to_string(),

@@ -159,6 +159,42 @@ pub(super) const SENTENCES: &[Sentence] = &[
         "stranger-below",
         "{subject} is below {port} as well, and not part of the GPU",
     ),
+    (
+        "reset-unproven",
+        "{subject} is well, and nothing proves that it was reset: it may keep what its last user left",
+    ),
+    (
+        "in-place-known-good",
+        "bus reset in place of {reset_class}: known good since {since}",
+    ),
+    (
+        "in-place-known-bad",
+        "bus reset in place of {reset_class}: known bad since {since}",
+    ),
+    (
+        "function-missing",
+        "{subject} is missing: a bus reset in place needs every function of the GPU",
+    ),
+    (
+        "mark-kept",
+        "{subject} was not reset: the mark that was placed before the reset is still there",
+    ),
+    (
+        "no-mark",
+        "{subject}: nothing proves that it was reset, since no register of it keeps a mark that this reset clears",
+    ),
+    (
+        "not-reset-by-flr",
+        "{subject} was not reset: it has no FLR, and keeps the state that its last user left",
+    ),
+    (
+        "marks-forbidden",
+        "{subject}: the kernel forbids to place a mark that would prove the reset ({cause}): kernel lockdown",
+    ),
+    (
+        "mark-failed",
+        "{subject}: cannot place the mark that would prove the reset: {cause}",
+    ),
     ("no-slot", "there is no slot below {subject}"),
     ("bar-sizes-unreadable", "the BAR sizes of {subject} cannot be read"),
     ("no-room-for-bar", "{subject}: the kernel found no room for BAR {bar}"),
@@ -305,5 +341,12 @@ pub(super) const STEPS: &[Steps] = &[
     (
         "see-what-is-missing",
         &["see why something could not be compared (a baseline, lockdown, firmware that keeps the error counters)"],
+    ),
+    (
+        "accept-unproven",
+        &[
+            "`unproven = \"accept\"` in [recover] of reseat.toml accepts that for every GPU",
+            "a slot power cycle resets everything: `reseat recover GPU --rung slot-power`, where the slot has a power controller",
+        ],
     ),
 ];

@@ -42,7 +42,7 @@ impl From<End> for Exit {
     fn from(end: End) -> Self {
         match end {
             End::Recovered { .. } => Self::Done,
-            End::Unverified { .. } => Self::Unproven,
+            End::Unverified { .. } | End::Unproven { .. } => Self::Unproven,
             End::Refused(_) => Self::Refused,
             End::OutOfService { quarantine, .. } => match quarantine {
                 Quarantine::Done => Self::OutOfService,

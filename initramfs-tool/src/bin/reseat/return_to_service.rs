@@ -108,7 +108,7 @@ fn report(device: DeviceAddress, how: &Return, returned: &Returned) -> Exit {
             still_out(device, &text, isolation);
             match (isolation, end) {
                 (IsolationResult::Failed(_), _) => Exit::NotMadeSafe,
-                (_, Some(End::Unverified { .. })) => Exit::Unproven,
+                (_, Some(End::Unverified { .. } | End::Unproven { .. })) => Exit::Unproven,
                 (_, Some(End::Refused(_))) => Exit::Refused,
                 (_, None | Some(End::Recovered { .. } | End::OutOfService { .. })) => Exit::OutOfService,
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reseat_core::decision::ClassHistory;
+use reseat_core::decision::{ClassHistory, Rung};
 use reseat_core::health::Verdict;
 use reseat_core::recovery::{Outcome, Reason, Record};
 
@@ -17,7 +17,7 @@ use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::{Identification, Likeness};
 use crate::model::subject::RecoverySubject;
-use crate::records::history::{ClassStanding, HistoryEntry, ResetClass, damaged_line, reset_class_history};
+use crate::records::history::{HistoryEntry, ResetClass, damaged_line, reset_class_history};
 use crate::records::quarantine::{Attempt, QuarantineEntry};
 use crate::recovery::Baseline;
 
@@ -72,16 +72,18 @@ impl<'a> Bookkeeping<'a> {
         }
     }
 
-    /// What is known of FLR in the GPU's reset class, and findings.
-    pub(super) fn class_history(&self) -> (ClassHistory, Vec<Finding>) {
-        let mut findings = self.problems.clone();
-        let Some(reset_class) = &self.reset_class else {
-            return (ClassHistory::Unknown, findings);
-        };
-        let standing = reset_class_history(&self.entries, reset_class);
-        findings.extend(standing.as_ref().and_then(ClassStanding::finding));
-        let history = standing.map_or(ClassHistory::Unknown, |standing| standing.history);
-        (history, findings)
+    /// The parts of the history that could not be read.
+    pub(super) fn problems(&self) -> Vec<Finding> {
+        self.problems.clone()
+    }
+
+    /// The standing of a rung in the GPU's reset class, and as a finding.
+    pub(super) fn class_history(&self, rung: Rung) -> (ClassHistory, Option<Finding>) {
+        let reset_class = self.reset_class.as_ref();
+        match reset_class.and_then(|reset_class| reset_class_history(&self.entries, reset_class, rung)) {
+            Some(standing) => (standing.history, standing.finding()),
+            None => (ClassHistory::Unknown, None),
+        }
     }
 
     /// True if the last reset of this GPU was not verified.
@@ -137,6 +139,6 @@ impl<'a> Bookkeeping<'a> {
 fn is_good(record: &Record) -> bool {
     matches!(
         record.outcome,
-        Outcome::Judged(Verdict::Verified | Verdict::Unverified { .. })
+        Outcome::Judged(Verdict::Verified | Verdict::Unverified { .. }) | Outcome::Unproven(_)
     )
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reseat_core::decision::{Attempt, Bmc, Facts, Known, Reach, Sickness, Tried, Use, decide};
+use reseat_core::decision::{Attempt, Bmc, Facts, Known, Reach, Rung, Sickness, Tried, Use, decide};
 use reseat_core::recovery::Observation;
 
 use super::ladder::Ladder;
@@ -23,7 +23,10 @@ impl Ladder<'_> {
         findings.extend(users);
         let (sickness, faults) = self.sickness(usage, options);
         findings.extend(faults);
-        let (class, standing) = self.bookkeeping.class_history();
+        findings.extend(self.bookkeeping.problems());
+        let (class, standing) = self.bookkeeping.class_history(Rung::KernelFlr);
+        findings.extend(standing);
+        let (in_place, standing) = self.bookkeeping.class_history(Rung::BusResetInPlace);
         findings.extend(standing);
         self.report_findings(findings);
         Known {
@@ -31,6 +34,8 @@ impl Ladder<'_> {
             tdi: self.surveyed.tdi,
             bmc: Bmc::NotConfigured,
             class,
+            in_place,
+            in_place_shows: true,
             sickness,
             preference: options.preference,
             highest: options.highest,

@@ -6,7 +6,7 @@ use reseat_core::recovery::{Failure, Observation};
 
 use super::remove::CardRoot;
 use super::trouble::Stop;
-use super::{examine, journal, reset, restore, survey, users};
+use super::{examine, journal, reset, restore, survey, users, witness};
 use crate::linux::survey::{admission, machine};
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
@@ -41,8 +41,14 @@ fn perform(
             .into_iter()
             .try_for_each(|function| restore::unbind(root, function))
             .map(done),
-        LadderStep::KernelFlr => reset::function(root, subject.function, reset::FLR, findings).map(done),
-        LadderStep::KernelPm => reset::function(root, subject.function, reset::PM, findings).map(done),
+        LadderStep::Mark => witness::mark(root, subject, findings).map(Observation::Marked),
+        LadderStep::ReadMarks => witness::read(root, subject, findings).map(Observation::Witnessed),
+        LadderStep::KernelFlr => reset::every_function_with_flr(root, subject, findings).map(done),
+        LadderStep::KernelPm => {
+            reset::only(root, subject, vec![subject.function])?;
+            reset::function(root, subject.function, reset::PM, findings).map(done)
+        }
+        LadderStep::BusResetInPlace => CardRoot::of(root, subject)?.reset_in_place(root, subject).map(done),
         LadderStep::Journal => journal::write(root, subject).map(done),
         LadderStep::RecordErrors => journal::record_errors(root, subject).map(done),
         LadderStep::RemoveBelowCardRoot => {

@@ -62,10 +62,7 @@ impl CardRoot {
 
     /// Removes the GPU's functions and the card's switch, and nothing else.
     pub(super) fn remove_below(&self, root: &Root, subject: &RecoverySubject) -> Result<(), Stop> {
-        if let Some(stranger) = self.strangers(root, subject)?.first() {
-            let finding = Finding::error(id::STRANGER_BELOW, Subject::function(*stranger));
-            return Err(Stop::failed(Failure::NotEmpty, finding.with("port", self.port)));
-        }
+        self.check_no_stranger(root, subject)?;
         // The GPU itself last: what is beside it may need it.
         let functions = subject.members.iter().rev().map(|member| member.address);
         for function in functions.chain(subject.switch.iter().copied()) {
@@ -78,6 +75,16 @@ impl CardRoot {
         self.check_empty(root)
     }
 
+    fn check_no_stranger(&self, root: &Root, subject: &RecoverySubject) -> Result<(), Stop> {
+        match self.strangers(root, subject)?.first() {
+            Some(stranger) => {
+                let finding = Finding::error(id::STRANGER_BELOW, Subject::function(*stranger));
+                Err(Stop::failed(Failure::NotEmpty, finding.with("port", self.port)))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn check_empty(&self, root: &Root) -> Result<(), Stop> {
         match self.below(root)?.first() {
             Some(left) => {
@@ -88,9 +95,28 @@ impl CardRoot {
         }
     }
 
+    /// Secondary bus reset with all functions in their place. Nothing is reset beside a stranger, nor with a function of the
+    /// GPU missing.
+    pub(super) fn reset_in_place(&self, root: &Root, subject: &RecoverySubject) -> Result<(), Stop> {
+        self.check_no_stranger(root, subject)?;
+        if let Some(missing) = subject
+            .functions()
+            .into_iter()
+            .find(|function| !root.function(*function).exists())
+        {
+            let finding = Finding::error(id::FUNCTION_MISSING, Subject::function(missing));
+            return Err(Stop::failed(Failure::Invalid, finding));
+        }
+        self.reset_subordinate(root)
+    }
+
     /// Secondary bus reset on the empty bus.
     pub(super) fn reset_empty_bus(&self, root: &Root) -> Result<(), Stop> {
         self.check_empty(root)?;
+        self.reset_subordinate(root)
+    }
+
+    fn reset_subordinate(&self, root: &Root) -> Result<(), Stop> {
         attributes::write(&root.function(self.port).join("reset_subordinate"), "1").map_err(|error| {
             match error.cause().kind() {
                 std::io::ErrorKind::NotFound => Stop::failed(Failure::NotSupported, error.finding()),

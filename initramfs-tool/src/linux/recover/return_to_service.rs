@@ -19,7 +19,7 @@ use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::Identification;
 use crate::records::quarantine::Closing;
 use crate::recovery::{LadderStep, RecoveryEvent, Task};
-use crate::rules::Contract;
+use crate::rules::{Contract, Unproven};
 
 /// How a GPU is to come back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,8 +141,9 @@ fn prove(
         };
         match run::recover(root, device, &options, listener) {
             // Brought back so that it can be tried; what a VM's end does to it is another reset.
-            Ok(Some(End::Recovered { by })) if by.cuts_power() && !was_powered => was_powered = true,
-            Ok(Some(End::Recovered { by })) if !by.cuts_power() => proven = number,
+            Ok(Some(End::Recovered { by, .. })) if by.cuts_power() && !was_powered => was_powered = true,
+            Ok(Some(End::Recovered { by, .. })) if !by.cuts_power() => proven = number,
+            Ok(Some(End::Unproven { .. })) if contract.unproven == Unproven::Accept => proven = number,
             Ok(end) => {
                 let isolation = isolate(root, device);
                 return Ok(Returned::Unproven { end, isolation });

@@ -1,12 +1,12 @@
 //! A function's configuration space through its `config` file.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use reseat_core::address::FunctionAddress;
-use reseat_core::config::{ConfigRead, Offset, ReadableSize};
+use reseat_core::config::{ByteOffset, ConfigRead, ConfigWrite, Offset, ReadableSize, WordOffset};
 
 use rustix::fs::OFlags;
 
@@ -32,14 +32,47 @@ pub(crate) enum ConfigError {
         offset: u16,
         cause: io::Error,
     },
+    #[error("cannot write {bytes} bytes at {offset:#05x} of {path}: {cause}", path = path.display())]
+    Write {
+        path: PathBuf,
+        offset: u16,
+        bytes: usize,
+        cause: io::Error,
+    },
     #[error("{path} is short: it ends at {bytes} bytes", path = path.display())]
     Short { path: PathBuf, bytes: u64 },
+}
+
+impl ConfigError {
+    /// The kind of the kernel's error.
+    pub(crate) fn io_kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Open { cause, .. } | Self::Read { cause, .. } | Self::Write { cause, .. } => cause.kind(),
+            Self::Short { .. } => io::ErrorKind::UnexpectedEof,
+        }
+    }
 }
 
 impl ConfigFile {
     pub(crate) fn open(root: &Root, address: FunctionAddress) -> Result<Self, ConfigError> {
         let path = root.function(address).join("config");
         Self::new(File::open(&path), path)
+    }
+
+    /// Opens it for reading and writing.
+    pub(crate) fn open_to_write(root: &Root, address: FunctionAddress) -> Result<Self, ConfigError> {
+        let path = root.function(address).join("config");
+        Self::new(OpenOptions::new().read(true).write(true).open(&path), path)
+    }
+
+    fn write_bytes(&self, offset: u16, bytes: &[u8]) -> Result<(), ConfigError> {
+        let written = self.file.write_all_at(bytes, offset.into());
+        written.map_err(|cause| ConfigError::Write {
+            path: self.path.clone(),
+            offset,
+            bytes: bytes.len(),
+            cause,
+        })
     }
 
     /// The one in a function's directory.
@@ -83,5 +116,22 @@ impl ConfigRead for ConfigFile {
                 cause,
             }),
         }
+    }
+}
+
+/// Each write is one write of its width on the bus.
+impl ConfigWrite for ConfigFile {
+    type Error = ConfigError;
+
+    fn write_byte(&mut self, offset: ByteOffset, value: u8) -> Result<(), ConfigError> {
+        self.write_bytes(offset.get(), &[value])
+    }
+
+    fn write_word(&mut self, offset: WordOffset, value: u16) -> Result<(), ConfigError> {
+        self.write_bytes(offset.get(), &value.to_le_bytes())
+    }
+
+    fn write(&mut self, offset: Offset, value: u32) -> Result<(), ConfigError> {
+        self.write_bytes(offset.get(), &value.to_le_bytes())
     }
 }

@@ -39,7 +39,8 @@ macro_rules! names {
 
 names!(ReadableSize as ReadableSizeName { Header, Standard, Extended });
 names!(Branch as BranchName {
-    InUse, TdiLocked, Shared, HotplugNotOurs, NoBusReset, Absent, PreferredFlr, PreferredSbr, ClassBad, Sick, ReportedFlr, Otherwise,
+    InUse, TdiLocked, Shared, HotplugNotOurs, NoBusReset, Absent, PreferredFlr, PreferredSbr, FlrLeavesSome, ClassBad, Sick, ReportedFlr,
+    FlrUnknown, Otherwise,
 });
 names!(Refusal as RefusalName { InUse, UseUnknown, TdiLocked, FabricUnknown });
 names!(BusReset as BusResetName { Allowed, ForbiddenAtChild, ForbiddenAtPort, Unknown });

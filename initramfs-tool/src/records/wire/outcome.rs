@@ -4,7 +4,10 @@ use reseat_core::decision::Rung;
 use reseat_core::header::Identity;
 use reseat_core::health::Verdict;
 use reseat_core::presence::{Half, Readiness};
-use reseat_core::recovery::{End, Failure, Observation, Operation, Outcome, Quarantine, Reason, Record, Trouble};
+use reseat_core::recovery::{
+    End, Failure, Marked, Observation, Operation, Outcome, Quarantine, Reason, Record, Trouble,
+};
+use reseat_core::witness::Proof;
 use serde::{Deserialize, Serialize};
 
 use super::Wire;
@@ -134,6 +137,8 @@ impl Wire for Trouble {
 pub(crate) enum OutcomeForm {
     Judged { verdict: VerdictForm },
     TimedOut,
+    NotReset,
+    Unproven { proof: Proof },
     Failed { operation: Operation, trouble: TroubleForm },
 }
 
@@ -146,6 +151,8 @@ impl Wire for Outcome {
                 verdict: verdict.to_form(),
             },
             Self::TimedOut => OutcomeForm::TimedOut,
+            Self::NotReset => OutcomeForm::NotReset,
+            Self::Unproven(proof) => OutcomeForm::Unproven { proof: *proof },
             Self::Failed { operation, trouble } => OutcomeForm::Failed {
                 operation: *operation,
                 trouble: trouble.to_form(),
@@ -157,6 +164,8 @@ impl Wire for Outcome {
         Some(match form {
             OutcomeForm::Judged { verdict } => Self::Judged(Wire::from_form(verdict)?),
             OutcomeForm::TimedOut => Self::TimedOut,
+            OutcomeForm::NotReset => Self::NotReset,
+            OutcomeForm::Unproven { proof } => Self::Unproven(proof),
             OutcomeForm::Failed { operation, trouble } => Self::Failed {
                 operation,
                 trouble: Wire::from_form(trouble)?,
@@ -231,6 +240,12 @@ impl Wire for Reason {
 pub(crate) enum EndForm {
     Recovered {
         by: Rung,
+        /// Absent in the files of older programs, which proved nothing.
+        #[serde(default = "unproven")]
+        proof: Proof,
+    },
+    Unproven {
+        after: Rung,
     },
     Unverified {
         after: Rung,
@@ -246,12 +261,17 @@ pub(crate) enum EndForm {
     },
 }
 
+const fn unproven() -> Proof {
+    Proof::Unproven
+}
+
 impl Wire for End {
     type Form = EndForm;
 
     fn to_form(&self) -> EndForm {
         match self {
-            Self::Recovered { by } => EndForm::Recovered { by: *by },
+            Self::Recovered { by, proof } => EndForm::Recovered { by: *by, proof: *proof },
+            Self::Unproven { after } => EndForm::Unproven { after: *after },
             Self::Unverified { after, missing } => EndForm::Unverified {
                 after: *after,
                 missing: missing.to_form(),
@@ -271,7 +291,8 @@ impl Wire for End {
 
     fn from_form(form: EndForm) -> Option<Self> {
         Some(match form {
-            EndForm::Recovered { by } => Self::Recovered { by },
+            EndForm::Recovered { by, proof } => Self::Recovered { by, proof },
+            EndForm::Unproven { after } => Self::Unproven { after },
             EndForm::Unverified { after, missing } => Self::Unverified {
                 after,
                 missing: Wire::from_form(missing)?,
@@ -361,6 +382,8 @@ pub(crate) enum ObservationForm {
     Domain { exclusivity: ExclusivityName },
     Functions { readiness: ReadinessForm },
     Health { verdict: VerdictForm },
+    Marked { all: bool },
+    Witnessed { proof: Proof },
     Blocked,
     Vanished,
     Failed { failure: FailureName, errno: Option<i32> },
@@ -383,6 +406,10 @@ impl Wire for Observation {
             Self::Health(verdict) => ObservationForm::Health {
                 verdict: verdict.to_form(),
             },
+            Self::Marked(marked) => ObservationForm::Marked {
+                all: *marked == Marked::All,
+            },
+            Self::Witnessed(proof) => ObservationForm::Witnessed { proof: *proof },
             Self::Blocked => ObservationForm::Blocked,
             Self::Vanished => ObservationForm::Vanished,
             Self::Failed(failure) => {
@@ -400,6 +427,8 @@ impl Wire for Observation {
             ObservationForm::Domain { exclusivity } => Self::Domain(Wire::from_form(exclusivity)?),
             ObservationForm::Functions { readiness } => Self::Functions(Wire::from_form(readiness)?),
             ObservationForm::Health { verdict } => Self::Health(Wire::from_form(verdict)?),
+            ObservationForm::Marked { all } => Self::Marked(if all { Marked::All } else { Marked::NotAll }),
+            ObservationForm::Witnessed { proof } => Self::Witnessed(proof),
             ObservationForm::Blocked => Self::Blocked,
             ObservationForm::Vanished => Self::Vanished,
             ObservationForm::Failed { failure, errno } => Self::Failed(failure_from_form(failure, errno)),

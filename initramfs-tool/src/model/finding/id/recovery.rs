@@ -170,6 +170,24 @@ super::findings! {
         STILL_BELOW = "still-below";
         /// A function of others is below the card root. Facts: `port`.
         STRANGER_BELOW = "stranger-below";
+        /// A GPU is well, and nothing proves that it was reset.
+        RESET_UNPROVEN = "reset-unproven";
+        /// A bus reset in place is known to work in a reset class. Facts: `reset_class`, `since`.
+        IN_PLACE_KNOWN_GOOD = "in-place-known-good";
+        /// A bus reset in place is known to fail in a reset class. Facts: `reset_class`, `since`.
+        IN_PLACE_KNOWN_BAD = "in-place-known-bad";
+        /// A function of the GPU is not listed, so nothing is reset in its place.
+        FUNCTION_MISSING = "function-missing";
+        /// A mark is still in a function after a reset: it was not reset.
+        MARK_KEPT = "mark-kept";
+        /// No mark could show that a function was reset.
+        NO_MARK = "no-mark";
+        /// FLR does not reset a function, which has none.
+        NOT_RESET_BY_FLR = "not-reset-by-flr";
+        /// The kernel forbids to write marks, as it does under lockdown. Facts: `cause`.
+        MARKS_FORBIDDEN = "marks-forbidden";
+        /// A mark could not be placed. Facts: `cause`.
+        MARK_FAILED = "mark-failed";
         /// No slot is below a port.
         NO_SLOT = "no-slot";
         /// The BAR sizes of a function cannot be read.
@@ -286,5 +304,7 @@ super::findings! {
         CLOSE_VFIO = "close-vfio";
         /// Find out why something was not compared.
         SEE_WHAT_IS_MISSING = "see-what-is-missing";
+        /// Accept a reset that nothing proves, by the recovery policy.
+        ACCEPT_UNPROVEN = "accept-unproven";
     }
 }

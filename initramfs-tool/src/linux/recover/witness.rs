@@ -1,0 +1,177 @@
+//! The reset witness: marks before a reset, and what became of them.
+//!
+//! These marks are the only thing that a recovery writes into configuration space itself.
+
+use std::io;
+
+use reseat_core::address::FunctionAddress;
+use reseat_core::presence::Readiness;
+use reseat_core::recovery::Marked;
+use reseat_core::witness::{Mark, Placed, Proof, ResetKind, Trace, Traces};
+
+use super::journal;
+use super::trouble::Stop;
+use crate::claim::Attribute;
+use crate::linux::survey::{admission, machine};
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::capabilities::Space;
+use crate::linux::sysfs::config_space::{ConfigError, ConfigFile};
+use crate::linux::sysfs::root::Root;
+use crate::model::finding::{Finding, Id, Subject, id};
+use crate::model::subject::RecoverySubject;
+use crate::recovery::{MarkOf, Witness};
+
+/// The file that says in which state of power the kernel has a function.
+const POWER_STATE: &str = "power_state";
+
+/// Places the marks, each noted in the journal before it is written.
+pub(super) fn mark(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Finding>) -> Result<Marked, Stop> {
+    let known = journal::read(root, subject)?.witness.marks;
+    let mut witness = Witness::default();
+    for function in subject.functions() {
+        match readiness(root, subject, function)? {
+            Readiness::Ready(_) if is_awake(root, function)? => {
+                let prepared = prepare(root, function).map_err(|error| Stop::of_config(function, &error))?;
+                witness
+                    .marks
+                    .extend(prepared.into_iter().map(|placed| first(&known, function, placed)));
+            }
+            Readiness::Absent => witness.absent.push(function),
+            _ => {}
+        }
+    }
+    let noted = witness.clone();
+    journal::note(root, subject, move |journal| journal.witness = noted)?;
+    let prepared = witness.marks.len();
+    place(root, &mut witness.marks, findings);
+    let all_show = subject
+        .functions()
+        .into_iter()
+        .all(|function| witness.shows(function, ResetKind::InPlace));
+    if witness.marks.len() != prepared {
+        journal::note(root, subject, |journal| journal.witness = witness)?;
+    }
+    Ok(if all_show { Marked::All } else { Marked::NotAll })
+}
+
+/// What an earlier rung overwrote is what has to be put back, not its mark.
+fn first(known: &[MarkOf], function: FunctionAddress, placed: Placed) -> MarkOf {
+    let before = known
+        .iter()
+        .find(|known| known.function == function && known.placed.mark == placed.mark)
+        .filter(|known| known.placed.value == placed.before)
+        .map_or(placed.before, |known| known.placed.before);
+    MarkOf {
+        function,
+        placed: Placed { before, ..placed },
+    }
+}
+
+fn readiness(root: &Root, subject: &RecoverySubject, function: FunctionAddress) -> Result<Readiness, Stop> {
+    if !root.function(function).exists() {
+        return Ok(Readiness::LinkUnknown);
+    }
+    let rrs = machine::rrs_visibility(root, subject.ports.first().copied());
+    match admission::admission(root, &subject.ports) {
+        Ok(admission) => {
+            machine::readiness(root, function, admission, rrs).map_err(|error| Stop::of_config(function, &error))
+        }
+        Err(readiness) => Ok(readiness),
+    }
+}
+
+/// Wakes a function. The way back from D3hot would clear the marks.
+fn is_awake(root: &Root, function: FunctionAddress) -> Result<bool, Stop> {
+    let directory = root.function(function);
+    let control = directory.join(Attribute::PowerControl.file());
+    if attributes::read_if_there(&control)?.is_some_and(|now| now != "on") {
+        attributes::write(&control, "on")?;
+    }
+    let state = attributes::read_if_there(&directory.join(POWER_STATE))?;
+    Ok(state.is_none_or(|state| state == "D0"))
+}
+
+fn prepare(root: &Root, function: FunctionAddress) -> Result<Vec<Placed>, ConfigError> {
+    let Ok(mut space) = Space::open(root, function) else {
+        return Ok(Vec::new());
+    };
+    let extended = space.extended();
+    let mut prepared = Vec::new();
+    for mark in Mark::ALL {
+        if let Some(offset) = mark.offset(extended.as_ref(), &mut space.config) {
+            prepared.extend(mark.prepare(offset, &mut space.config)?);
+        }
+    }
+    Ok(prepared)
+}
+
+/// Places the marks, and leaves out those that a register does not keep.
+fn place(root: &Root, marks: &mut Vec<MarkOf>, findings: &mut Vec<Finding>) {
+    let mut forbidden = None;
+    marks.retain(|mark| {
+        let placed = ConfigFile::open_to_write(root, mark.function)
+            .and_then(|mut space| mark.placed.place(&mut space))
+            .map_err(|error| forbidden = Some((mark.function, error)));
+        placed == Ok(true)
+    });
+    if let Some((function, error)) = forbidden {
+        let id = match error.io_kind() {
+            io::ErrorKind::PermissionDenied => id::MARKS_FORBIDDEN,
+            _ => id::MARK_FAILED,
+        };
+        findings.push(Finding::warning(id, Subject::function(function)).with("cause", error));
+    }
+}
+
+/// Reads the marks, puts back what those overwrote that are still there, and says what that proves.
+pub(super) fn read(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Finding>) -> Result<Proof, Stop> {
+    let journal = journal::read(root, subject)?;
+    let kind = journal.reset_kind();
+    let mut together = None;
+    for function in subject.functions() {
+        let traces =
+            traces(root, &journal.witness, function, kind).map_err(|error| Stop::of_config(function, &error))?;
+        let is_back = journal.witness.absent.contains(&function)
+            && matches!(readiness(root, subject, function)?, Readiness::Ready(_));
+        let proof = match traces.proof() {
+            // What was gone below an active link and answers now was brought back by the reset.
+            Proof::Unproven if is_back => Proof::Configuration,
+            proof => proof,
+        };
+        if !journal.witness.covers(function) {
+            findings.push(Finding::warning(id::NOT_RESET_BY_FLR, Subject::function(function)));
+            together = Some(together.map_or(Proof::Unproven, |together: Proof| together.min(Proof::Unproven)));
+            continue;
+        }
+        findings.extend(unproven(proof).map(|id| Finding::warning(id, Subject::function(function))));
+        together = Some(together.map_or(proof, |together: Proof| together.min(proof)));
+    }
+    Ok(together.unwrap_or(Proof::Unproven))
+}
+
+const fn unproven(proof: Proof) -> Option<Id> {
+    match proof {
+        Proof::NotReset => Some(id::MARK_KEPT),
+        Proof::Unproven => Some(id::NO_MARK),
+        Proof::Configuration | Proof::Device => None,
+    }
+}
+
+fn traces(root: &Root, witness: &Witness, function: FunctionAddress, kind: ResetKind) -> Result<Traces, ConfigError> {
+    let mut traces = Traces::NONE;
+    let mut marks = witness.marks.iter().filter(|mark| mark.function == function).peekable();
+    if marks.peek().is_none() || !root.function(function).exists() {
+        return Ok(traces);
+    }
+    let mut space = ConfigFile::open_to_write(root, function)?;
+    for MarkOf { placed, .. } in marks {
+        let trace = placed.read(&mut space)?;
+        if trace == Trace::Kept {
+            placed.take_back(&mut space)?;
+        }
+        if placed.mark.shows(kind) {
+            traces = traces.with(trace, Proof::Configuration);
+        }
+    }
+    Ok(traces)
+}
