@@ -38,6 +38,7 @@ pub fn advice(device: DeviceAddress, end: End, reboot: Option<Reboot>) -> Vec<Fi
 mod tests {
     use reseat_core::decision::Rung;
     use reseat_core::recovery::{Operation, Trouble};
+    use reseat_core::witness::Proof;
 
     use super::*;
     use crate::model::finding::Id;
@@ -75,6 +76,6 @@ mod tests {
 
     #[test]
     fn what_is_recovered_needs_no_advice() {
-        assert!(ids(End::Recovered { by: Rung::KernelFlr }, None).is_empty());
+        assert!(ids(End::Recovered { by: Rung::KernelFlr, proof: Proof::Configuration }, None).is_empty());
     }
 }

@@ -190,6 +190,8 @@ fn machine(root: &Root) -> Host {
 mod tests {
     use std::fs;
 
+    use reseat_core::witness::Proof;
+
     use super::*;
     use crate::linux::process::child::Lost;
     use crate::model::usage::Usage;
@@ -292,7 +294,10 @@ mod tests {
         recorder.keep(&begin(LadderStep::ResetEmptyBus));
         assert!(recorder.reset);
         recorder.read(&mut answer, When::After(Rung::DetachSbr));
-        let end = End::Recovered { by: Rung::DetachSbr };
+        let end = End::Recovered {
+            by: Rung::DetachSbr,
+            proof: Proof::Configuration,
+        };
         let path = recorder.finish(&mut workers, end).unwrap().unwrap();
         let bundle = bundles::read(&root, &path).unwrap();
         assert_eq!(bundle.end, Some(BundleEnd::End(end)));
@@ -305,7 +310,10 @@ mod tests {
         let mut recorder = Recorder::new(&root, &fixture().subject);
         recorder.read(&mut answer, When::Before);
         (0..MOST_EVENTS + 5).for_each(|_| recorder.keep(&begin(LadderStep::ReadLink)));
-        let end = End::Recovered { by: Rung::DetachSbr };
+        let end = End::Recovered {
+            by: Rung::DetachSbr,
+            proof: Proof::Configuration,
+        };
         let path = recorder.finish(&mut Workers::new(&root), end).unwrap().unwrap();
         let bundle = bundles::read(&root, &path).unwrap();
         assert_eq!(

@@ -25,7 +25,7 @@ fn with_vbios(vbios: Option<&str>) -> ResetClass {
 }
 
 fn history_of(entries: &[HistoryEntry], class: &ResetClass) -> ClassHistory {
-    reset_class_history(entries, class).map_or(ClassHistory::Unknown, |standing| standing.history)
+    reset_class_history(entries, class, Rung::KernelFlr).map_or(ClassHistory::Unknown, |standing| standing.history)
 }
 
 /// One entry a change, a second apart.
@@ -99,7 +99,7 @@ fn where_one_vbios_is_not_known_a_bad_word_is_believed_and_a_good_one_is_not() {
         assert_eq!(history_of(&both, other), ClassHistory::Good, "{one}");
     }
     let entries = said(&unknown, Demote);
-    let found = reset_class_history(&entries, &known).unwrap();
+    let found = reset_class_history(&entries, &known, Rung::KernelFlr).unwrap();
     assert!(found.reset_class.to_string().contains("VBIOS unknown"), "{found:?}");
     // Neither by way of a third, nor under another kernel.
     let mut old = said(&unknown, Demote);
