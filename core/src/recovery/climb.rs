@@ -164,10 +164,12 @@ impl Recovery {
     }
 
     fn verified(&mut self, now: Duration, mut climb: Climb, verdict: Verdict) -> State {
+        if climb.proof == Proof::NotReset {
+            climb.reach = Reach::Ignored;
+        }
         let Climb { rung, reach, .. } = climb;
         match verdict {
-            Verdict::Verified | Verdict::Unverified { .. } if climb.proof == Proof::NotReset => {
-                climb.reach = Reach::Ignored;
+            Verdict::Verified | Verdict::Unverified { .. } if reach == Reach::Ignored => {
                 self.conclude(climb, Outcome::NotReset)
             }
             Verdict::Verified if !climb.settled => {

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::answer::Trouble;
 use crate::decision::{Reach, Refusal, Rung};
-use crate::health::{Aspects, Verdict};
+use crate::health::{Aspect, Aspects, Verdict};
 use crate::ladder::operation::Operation;
 use crate::witness::Proof;
 
@@ -87,9 +87,10 @@ impl ClassChange {
     const fn by(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Judged(Verdict::Verified) => Self::Confirm,
-            Outcome::Judged(verdict @ Verdict::Sick(_)) => {
+            Outcome::Judged(verdict @ Verdict::Sick(wrong)) => {
                 let sickness = verdict.sickness();
-                if sickness.vendor_register() || sickness.transactions_stuck() {
+                let gone = wrong.contains(Aspect::Identity);
+                if gone || sickness.vendor_register() || sickness.transactions_stuck() {
                     Self::Demote
                 } else {
                     Self::None

@@ -13,8 +13,9 @@ use reseat_core::recovery::{
     TIME_AFTER_LINK_ACTIVE, TIME_WITHOUT_LINK_REPORT, Trouble, Waits,
 };
 use reseat_core::topology::Fabric;
+use reseat_core::witness::Proof;
 
-use crate::rule::WELL;
+use crate::rule::{GOOD, WELL};
 use crate::world::{Effect, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -26,7 +27,8 @@ fn sick() -> Facts {
 }
 
 fn recovered(by: Rung) -> End {
-    End::Recovered { by }
+    let proof = Proof::Configuration;
+    End::Recovered { by, proof }
 }
 
 fn quarantined(why: Reason) -> End {
@@ -37,25 +39,34 @@ fn quarantined(why: Reason) -> End {
 }
 
 #[test]
-fn well_function_is_handed_on_by_flr() {
-    let mut world = World::new();
-    let (end, took) = world.recover(WELL);
-    assert_eq!(end, recovered(Rung::KernelFlr));
-    assert!(took < SECOND, "{took:?}");
-    let [record] = world.records()[..] else { panic!() };
-    assert_eq!(record.class, ClassChange::Confirm);
-    assert_eq!(world.did(Op::Detach), 0);
+fn well_function_is_handed_on_by_the_first_reset() {
+    for (facts, rung) in [(WELL, Rung::BusResetInPlace), (GOOD, Rung::KernelFlr)] {
+        let mut world = World::new();
+        let (end, took) = world.recover(facts);
+        assert_eq!(end, recovered(rung));
+        assert!(took < SECOND, "{took:?}");
+        let [record] = world.records()[..] else { panic!() };
+        assert_eq!((record.rung, record.class), (rung, ClassChange::Confirm));
+        assert_eq!(world.did(Op::Detach), 0);
+    }
 }
 
 #[test]
-fn sick_function_is_detached_and_back_soon() {
-    let mut world = World::new();
-    world.sick = true;
-    world.flr = Effect::Kills;
-    let (end, took) = world.recover(sick());
-    assert_eq!(end, recovered(Rung::DetachSbr));
-    assert!(took < 2 * SECOND, "{took:?}");
-    assert_eq!(world.did(Op::Flr), 0);
+fn sick_function_is_back_soon() {
+    for (in_place, rung) in [
+        (Effect::Heals, Rung::BusResetInPlace),
+        (Effect::Vain, Rung::DetachSbr),
+        (Effect::Nothing, Rung::DetachSbr),
+    ] {
+        let mut world = World::new();
+        world.sick = true;
+        world.flr = Effect::Kills;
+        world.in_place = in_place;
+        let (end, took) = world.recover(sick());
+        assert_eq!(end, recovered(rung));
+        assert!(took < 2 * SECOND, "{took:?}");
+        assert_eq!(world.did(Op::Flr), 0);
+    }
 }
 
 #[test]
@@ -73,14 +84,53 @@ fn detach_sbr_keeps_its_order() {
             Op::CheckDomain,
             Op::Save,
             Op::RecordErrors,
+            Op::Mark,
             Op::Detach,
             Op::SecondaryBusReset,
             Op::Rescan,
+            Op::ReadMarks,
             Op::Restore,
             Op::HandBack,
             Op::Verify,
         ]
     );
+}
+
+#[test]
+fn bus_reset_in_place_keeps_its_order() {
+    let mut world = World::new();
+    assert_eq!(world.recover(WELL).0, recovered(Rung::BusResetInPlace));
+    let mut operations = world.operations();
+    operations.dedup();
+    let expected = [
+        // The survey.
+        &[Op::ReadLink, Op::LookAtFunctions][..],
+        &[
+            Op::CheckUse,
+            Op::CheckDomain,
+            Op::Save,
+            Op::ReadLink,
+            Op::Wake,
+            Op::Release,
+        ],
+        // Of one that does not answer all-ones would be restored.
+        &[
+            Op::ReadLink,
+            Op::LookAtFunctions,
+            Op::RecordErrors,
+            Op::Mark,
+            Op::BusResetInPlace,
+        ],
+        &[
+            Op::ReadLink,
+            Op::LookAtFunctions,
+            Op::ReadMarks,
+            Op::Restore,
+            Op::HandBack,
+            Op::Verify,
+        ],
+    ];
+    assert_eq!(operations, expected.concat());
 }
 
 #[test]
@@ -105,7 +155,7 @@ fn function_is_left_alone_after_its_link() {
 fn flr_that_kills_is_demoted_and_followed_by_detach_sbr() {
     let mut world = World::new();
     world.flr = Effect::Kills;
-    let (end, took) = world.recover(WELL);
+    let (end, took) = world.recover(GOOD);
     assert_eq!(end, recovered(Rung::DetachSbr));
     assert!(took < 70 * SECOND, "{took:?}");
     let [flr, sbr] = world.records()[..] else { panic!() };
@@ -118,7 +168,7 @@ fn flr_that_kills_is_demoted_and_followed_by_detach_sbr() {
 fn class_is_bad_from_the_time_out_on() {
     let timed_out = Observation::Failed(Failure::TimedOut);
     let mut world = World::new().failing(Op::Flr, timed_out, 1);
-    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+    assert_eq!(world.recover(GOOD).0, recovered(Rung::BusResetInPlace));
     assert_eq!(world.branches, [Branch::Otherwise, Branch::ClassBad]);
 }
 
@@ -126,7 +176,7 @@ fn class_is_bad_from_the_time_out_on() {
 fn lesser_reset_does_not_follow_a_greater_one() {
     let mut world = World::new();
     world.sick = true;
-    world.sbr = Effect::Nothing;
+    (world.in_place, world.sbr) = (Effect::Vain, Effect::Vain);
     assert_eq!(world.recover(sick()).0, recovered(Rung::SlotPower));
     assert_eq!((world.did(Op::Flr), world.did(Op::PmReset)), (0, 0));
 }
@@ -135,7 +185,7 @@ fn lesser_reset_does_not_follow_a_greater_one() {
 fn enotty_at_once_is_no_time_out() {
     let refused = Observation::Failed(Failure::NotSupported);
     let mut world = World::new().failing(Op::Flr, refused, 1);
-    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+    assert_eq!(world.recover(GOOD).0, recovered(Rung::BusResetInPlace));
     let [flr, _] = world.records()[..] else { panic!() };
     let trouble = Trouble::Failed(Failure::NotSupported);
     let operation = Op::Flr;
@@ -150,7 +200,7 @@ fn flr_that_is_ignored_is_found() {
     world.flr = Effect::Nothing;
     let mut facts = sick();
     facts.known.class = ClassHistory::Good;
-    assert_eq!(world.recover(facts).0, recovered(Rung::DetachSbr));
+    assert_eq!(world.recover(facts).0, recovered(Rung::BusResetInPlace));
     let [flr, _] = world.records()[..] else { panic!() };
     assert!(matches!(flr.outcome, Outcome::Judged(Verdict::Sick(_))));
 }
@@ -159,7 +209,7 @@ fn flr_that_is_ignored_is_found() {
 fn flr_with_three_seconds_of_rrs_is_waited_for() {
     let mut world = World::new();
     world.flr = Effect::Delays(3 * SECOND);
-    let (end, took) = world.recover(WELL);
+    let (end, took) = world.recover(GOOD);
     assert_eq!(end, recovered(Rung::KernelFlr));
     assert!((3 * SECOND..4 * SECOND).contains(&took), "{took:?}");
 }
@@ -168,13 +218,14 @@ fn flr_with_three_seconds_of_rrs_is_waited_for() {
 fn function_on_its_way_back_is_given_time_first() {
     let mut world = World::new();
     world.ready_at = world.now + 3 * SECOND;
-    assert_eq!(world.recover(WELL).0, recovered(Rung::KernelFlr));
-    // And one that asks for ever is not.
+    assert_eq!(world.recover(GOOD).0, recovered(Rung::KernelFlr));
+    // And one that asks for ever is not. It keeps no mark, and time heals it as well as a reset does.
     let mut world = World::new();
     world.ready_at = world.now + 1000 * SECOND;
     world.sbr = Effect::Delays(Duration::ZERO);
     let (end, took) = world.recover(WELL);
-    assert_eq!(end, recovered(Rung::DetachSbr));
+    let after = Rung::DetachSbr;
+    assert_eq!(end, End::Unproven { after });
     assert!(took < 90 * SECOND, "{took:?}");
 }
 
@@ -187,7 +238,9 @@ fn function_that_asks_for_time_after_the_bus_reset_gets_a_minute() {
     let mut world = World::new();
     world.here = false;
     world.sbr = Effect::Delays(RRS_LIMIT + 5 * SECOND);
-    assert_eq!(world.recover(WELL).0, recovered(Rung::SlotPower));
+    // While it asks, it keeps no mark.
+    let after = Rung::SlotPower;
+    assert_eq!(world.recover(WELL).0, End::Unproven { after });
 }
 
 #[test]
@@ -197,7 +250,8 @@ fn function_that_had_its_minute_gets_no_other() {
     world.sbr = Effect::Delays(1000 * SECOND);
     world.power = Effect::Delays(Duration::ZERO);
     let (end, took) = world.recover(WELL);
-    assert_eq!(end, recovered(Rung::SlotPower));
+    let after = Rung::SlotPower;
+    assert_eq!(end, End::Unproven { after });
     assert!(took < 70 * SECOND, "{took:?}");
 }
 
@@ -246,12 +300,12 @@ fn reset_that_failed_makes_the_function_sick() {
     let sick = Observation::Health(Verdict::Sick(Aspects::none().with(Aspect::Link)));
     let mut world = World::new().failing(Op::Verify, sick, 1);
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
-    assert_eq!(world.branches, [Branch::Otherwise, Branch::Sick]);
+    assert_eq!(world.branches, [Branch::FlrUnknown, Branch::Sick]);
     // One that was never done has not failed.
     let denied = Observation::Failed(Failure::Denied);
-    let mut world = World::new().failing(Op::Flr, denied, 1);
+    let mut world = World::new().failing(Op::BusResetInPlace, denied, 1);
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
-    assert_eq!(world.branches, [Branch::Otherwise]);
+    assert_eq!(world.branches, [Branch::FlrUnknown]);
 }
 
 #[test]
@@ -355,8 +409,8 @@ fn use_that_begins_after_a_failed_reset_does_not_keep_the_gpu_in_service() {
         let mut world = World::new().failing(Op::Flr, Observation::Failed(Failure::TimedOut), 1);
         // Free before the first rung, used before the second.
         world.use_after_first_look = Some(usage);
-        assert_eq!(world.recover(WELL).0, quarantined(Reason::Refused(refusal)));
-        assert_eq!(world.did(Op::Detach), 0);
+        assert_eq!(world.recover(GOOD).0, quarantined(Reason::Refused(refusal)));
+        assert_eq!((world.did(Op::BusResetInPlace), world.did(Op::Detach)), (0, 0));
     }
     // A rung that ended before its reset has broken nothing: the GPU is left to its user, if there is one.
     let unbound = || World::new().failing(Op::Release, Observation::Failed(Failure::Denied), 1);
@@ -419,12 +473,8 @@ fn after(world: &World, operation: Op) -> Vec<Op> {
 
 #[test]
 fn what_a_failed_rung_removed_is_put_back() {
-    let put_back = [Op::ReadLink, Op::Rescan, Op::Restore];
+    let put_back = [Op::ReadLink, Op::Rescan, Op::ReadMarks, Op::Restore];
     let survey = [Op::ReadLink, Op::LookAtFunctions];
-    let mut facts = WELL;
-    facts.surroundings.slot_power = SlotPower::None;
-    facts.surroundings.flr = Availability::Unavailable;
-    facts.surroundings.pm = Availability::Unavailable;
     for (operation, failure) in [
         (Op::SecondaryBusReset, Failure::Denied),
         (Op::SecondaryBusReset, Failure::NotEmpty),
@@ -432,7 +482,7 @@ fn what_a_failed_rung_removed_is_put_back() {
         (Op::Restore, Failure::Invalid),
     ] {
         let mut world = World::new().failing(operation, Observation::Failed(failure), 1);
-        assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
+        assert_eq!(world.recover(only_detach_sbr()).0, quarantined(Reason::Exhausted));
         let done = match operation {
             // They are part of what is put back.
             Op::Rescan | Op::Restore => {
@@ -450,12 +500,10 @@ fn what_a_failed_rung_removed_is_put_back() {
     }
 }
 
-/// A GPU of which nothing is to be had but detach-SBR.
+/// A GPU of which nothing is asked for but detach-SBR.
 fn only_detach_sbr() -> Facts {
     let mut facts = WELL;
-    facts.surroundings.slot_power = SlotPower::None;
-    facts.surroundings.flr = Availability::Unavailable;
-    facts.surroundings.pm = Availability::Unavailable;
+    facts.known.only = Some(Rung::DetachSbr);
     facts
 }
 
@@ -562,12 +610,12 @@ fn nothing_is_put_back_below_a_link_that_is_down_or_while_the_kernel_is_stuck() 
 fn counters_that_cannot_be_recorded_keep_no_reset_back() {
     for failure in [Observation::Failed(Failure::Io), Observation::Blocked] {
         let mut world = World::new().failing(Op::RecordErrors, failure, 1);
-        assert_eq!(world.recover(WELL).0, recovered(Rung::KernelFlr));
+        assert_eq!(world.recover(GOOD).0, recovered(Rung::KernelFlr));
     }
     // Waking changes something: from that the kernel has to come back.
     for failure in [Failure::Io, Failure::Busy] {
         let mut world = World::new().failing(Op::Wake, Observation::Failed(failure), usize::MAX);
-        assert_eq!(world.recover(WELL).0, recovered(Rung::KernelFlr));
+        assert_eq!(world.recover(GOOD).0, recovered(Rung::KernelFlr));
     }
     let mut world = World::new().failing(Op::Wake, Observation::Blocked, 1);
     assert_eq!(world.recover(WELL).0, quarantined(Reason::Stuck(Op::Wake)));
@@ -575,34 +623,45 @@ fn counters_that_cannot_be_recorded_keep_no_reset_back() {
 
 #[test]
 fn class_is_judged_by_what_the_function_did_and_not_by_its_reader() {
-    let class = |operation, observation| {
-        let mut world = World::new().failing(operation, observation, 1);
-        world.recover(WELL);
-        world.records()[0].class
-    };
-    let health = |aspect| Observation::Health(Verdict::Sick(Aspects::none().with(aspect)));
-    for aspect in [Aspect::VendorRegister, Aspect::Boot, Aspect::Transactions] {
-        assert_eq!(class(Op::Verify, health(aspect)), ClassChange::Demote, "{aspect}");
+    for (reset, facts) in [(Op::Flr, GOOD), (Op::BusResetInPlace, WELL)] {
+        class_is_judged(reset, facts);
     }
-    for aspect in [Aspect::Link, Aspect::Errors, Aspect::Bars] {
-        assert_eq!(class(Op::Verify, health(aspect)), ClassChange::None, "{aspect}");
-    }
-    assert_eq!(class(Op::Flr, Observation::Blocked), ClassChange::Demote);
-    assert_eq!(class(Op::Verify, Observation::Blocked), ClassChange::None);
-    let denied = Observation::Failed(Failure::Denied);
-    assert_eq!(class(Op::Flr, denied), ClassChange::None);
     // After the reset, the reader is denied, hangs, or finds nobody.
     for (observation, change) in [
-        (denied, ClassChange::None),
+        (Observation::Failed(Failure::Denied), ClassChange::None),
         (Observation::Blocked, ClassChange::None),
         (Observation::Functions(Readiness::Absent), ClassChange::Demote),
         (Observation::Vanished, ClassChange::Demote),
     ] {
         let mut world = World::new();
         world.look_after_flr = Some(observation);
-        world.recover(WELL);
+        world.recover(GOOD);
         assert_eq!(world.records()[0].class, change, "{observation:?}");
     }
+}
+
+fn class_is_judged(reset: Op, facts: Facts) {
+    let class = |operation, observation| {
+        let mut world = World::new().failing(operation, observation, 1);
+        world.recover(facts);
+        world.records()[0].class
+    };
+    let health = |aspect| Observation::Health(Verdict::Sick(Aspects::none().with(aspect)));
+    for aspect in [
+        Aspect::Identity,
+        Aspect::VendorRegister,
+        Aspect::Boot,
+        Aspect::Transactions,
+    ] {
+        assert_eq!(class(Op::Verify, health(aspect)), ClassChange::Demote, "{aspect}");
+    }
+    for aspect in [Aspect::Link, Aspect::Errors, Aspect::Bars] {
+        assert_eq!(class(Op::Verify, health(aspect)), ClassChange::None, "{aspect}");
+    }
+    assert_eq!(class(reset, Observation::Blocked), ClassChange::Demote);
+    assert_eq!(class(Op::Verify, Observation::Blocked), ClassChange::None);
+    let denied = Observation::Failed(Failure::Denied);
+    assert_eq!(class(reset, denied), ClassChange::None);
 }
 
 #[test]
@@ -610,7 +669,7 @@ fn function_that_goes_between_the_look_and_the_reset_gets_no_flr() {
     let mut world = World::new();
     world.dies_at = Some(Op::Release);
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
-    assert_eq!(world.did(Op::Flr), 0);
+    assert_eq!((world.did(Op::Flr), world.did(Op::BusResetInPlace)), (0, 0));
     // And its class is not the worse for it.
     let classes: Vec<_> = world.records().iter().map(|record| record.class).collect();
     assert_eq!(classes, [ClassChange::None, ClassChange::None]);
@@ -661,20 +720,21 @@ fn lock_of_another_is_waited_for() {
 
 #[test]
 fn kernel_that_does_not_come_back_ends_the_ladder() {
-    for operation in [Op::Release, Op::Flr, Op::HandBack] {
+    for operation in [Op::Release, Op::Mark, Op::Flr, Op::ReadMarks, Op::HandBack] {
         let mut world = World::new().failing(operation, Observation::Blocked, 1);
-        assert_eq!(world.recover(WELL).0, quarantined(Reason::Stuck(operation)));
-        assert_eq!(world.did(Op::Detach), 0, "{operation}");
+        assert_eq!(world.recover(GOOD).0, quarantined(Reason::Stuck(operation)));
+        let others = (world.did(Op::BusResetInPlace), world.did(Op::Detach));
+        assert_eq!(others, (0, 0), "{operation}");
     }
     // What only looks may stay stuck.
     let mut world = World::new().failing(Op::Verify, Observation::Blocked, 1);
-    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+    assert_eq!(world.recover(GOOD).0, recovered(Rung::BusResetInPlace));
 }
 
 #[test]
 fn reset_of_somebody_else_is_waited_out() {
     let mut world = World::new().failing(Op::LookAtFunctions, Observation::Blocked, 5);
-    assert_eq!(world.recover(WELL).0, recovered(Rung::KernelFlr));
+    assert_eq!(world.recover(GOOD).0, recovered(Rung::KernelFlr));
     let mut world = World::new().failing(Op::LookAtFunctions, Observation::Blocked, usize::MAX);
     let (end, took) = world.recover(WELL);
     assert_eq!(end, quarantined(Reason::Stuck(Op::LookAtFunctions)));
@@ -686,7 +746,7 @@ fn what_lockdown_hides_is_unverified_and_not_recovered() {
     let hidden = Aspects::none().with(Aspect::VendorRegister);
     let mut world = World::new();
     world.unreadable = hidden;
-    let (end, _) = world.recover(WELL);
+    let (end, _) = world.recover(GOOD);
     let after = Rung::KernelFlr;
     assert_eq!(end, End::Unverified { after, missing: hidden });
     // What another reset may make readable counts as failed.
@@ -694,7 +754,7 @@ fn what_lockdown_hides_is_unverified_and_not_recovered() {
     let lasting = Aspects::none();
     let unverified = Observation::Health(Verdict::Unverified { missing, lasting });
     let mut world = World::new().failing(Op::Verify, unverified, 1);
-    assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
+    assert_eq!(world.recover(GOOD).0, recovered(Rung::BusResetInPlace));
 }
 
 #[test]

@@ -8,10 +8,12 @@ use reseat_core::header::Identity;
 use reseat_core::health::{Aspect, Aspects, Verdict};
 use reseat_core::presence::{Half, PortLink, Readiness};
 use reseat_core::recovery::{
-    Action, End, Failure, Heard, Observation, Operation, Order, Outcome, Progress, Record, Recovery, Ticket, Trouble,
+    Action, End, Failure, Heard, Marked, Observation, Operation, Order, Outcome, Progress, Record, Recovery,
+    SETTLE_TIME, Ticket, Trouble,
 };
 use reseat_core::topology::Fabric;
 use reseat_core::topology::function::HotplugOwner;
+use reseat_core::witness::Proof;
 
 fn one_of<T: Clone + core::fmt::Debug + 'static>(values: &[T]) -> impl Strategy<Value = T> + use<T> {
     prop::sample::select(values.to_vec())
@@ -79,9 +81,11 @@ prop_compose! {
         around in surroundings(),
         reported in (any::<bool>(), any::<bool>()).prop_map(|(flr, bus_reset)| Reported { flr, bus_reset }),
         link in link(),
+        flr_reach in one_of(&[FlrReach::All, FlrReach::LeavesSome]),
         answer in one_of(&[Answer::Ready, Answer::Half, Answer::Absent, Answer::NotReady, Answer::Unknown]),
         (flr, pm, secondary_bus_reset) in (availability(), availability(), availability()),
         class in one_of(&[ClassHistory::Unknown, ClassHistory::Good, ClassHistory::Bad]),
+        in_place in (one_of(&[ClassHistory::Unknown, ClassHistory::Good, ClassHistory::Bad]), any::<bool>()),
         sickness in (0..16_u8).prop_map(Sickness::from_bits),
         preference in one_of(&[Preference::Rule, Preference::Flr, Preference::Sbr]),
         highest in rung(),
@@ -89,14 +93,14 @@ prop_compose! {
     ) -> Facts {
         let Facts { surroundings, known } = around;
         Facts {
-            surroundings: Surroundings { link, answer, flr, pm, secondary_bus_reset, reported, ..surroundings },
-            known: Known { class, sickness, preference, highest, only, ..known },
+            surroundings: Surroundings { link, answer, flr, flr_reach, pm, secondary_bus_reset, reported, ..surroundings },
+            known: Known { class, in_place: in_place.0, in_place_shows: in_place.1, sickness, preference, highest, only, ..known },
         }
     }
 }
 
 fn tried() -> impl Strategy<Value = Tried> {
-    let reach = one_of(&[Reach::NotReset, Reach::Reset]);
+    let reach = one_of(&[Reach::NotReset, Reach::Reset, Reach::Ignored]);
     prop::collection::vec((rung(), reach), 0..3).prop_map(|attempts| {
         let mut tried = Tried::none();
         for (rung, reach) in attempts {
@@ -116,6 +120,14 @@ fn verdict() -> impl Strategy<Value = Verdict> {
         (aspects(), aspects()).prop_map(|(missing, lasting)| Verdict::Unverified { missing, lasting }),
         aspects().prop_map(Verdict::Sick),
     ]
+}
+
+fn marked() -> impl Strategy<Value = Marked> {
+    one_of(&[Marked::All, Marked::NotAll])
+}
+
+fn proof() -> impl Strategy<Value = Proof> {
+    one_of(&[Proof::NotReset, Proof::Unproven, Proof::Configuration, Proof::Device])
 }
 
 fn observation() -> impl Strategy<Value = Observation> {
@@ -138,6 +150,8 @@ fn observation() -> impl Strategy<Value = Observation> {
         ]).prop_map(Observation::Functions),
         1 => exclusivity().prop_map(Observation::Domain),
         2 => verdict().prop_map(Observation::Health),
+        1 => marked().prop_map(Observation::Marked),
+        1 => proof().prop_map(Observation::Witnessed),
         1 => Just(Observation::Blocked),
         1 => Just(Observation::Vanished),
         1 => refusal(),
@@ -158,9 +172,9 @@ fn refusal() -> impl Strategy<Value = Observation> {
     prop_oneof![8 => failure.prop_map(Observation::Failed), 1 => Just(Observation::Vanished)]
 }
 
-/// The answer that lets a rung go on: without it arbitrary streams seldom come far. To the question
-/// at a rung's end, whatever was drawn.
-fn good(operation: Operation, at_the_end: Observation) -> Observation {
+/// The answer that lets a rung go on: without it arbitrary streams seldom come far. To what is asked of marks and at a
+/// rung's end, whatever was drawn.
+fn good(operation: Operation, drawn: Drawn) -> Observation {
     let identity = Identity {
         vendor: 0x10de,
         device: 1,
@@ -170,16 +184,32 @@ fn good(operation: Operation, at_the_end: Observation) -> Observation {
         Operation::CheckDomain => Observation::Domain(Exclusivity::Exclusive),
         Operation::ReadLink => Observation::Link(PortLink::Active),
         Operation::LookAtFunctions => Observation::Functions(Readiness::Ready(identity)),
-        Operation::Verify => at_the_end,
+        Operation::Mark => Observation::Marked(drawn.marked),
+        Operation::ReadMarks => Observation::Witnessed(drawn.proof),
+        Operation::Verify => Observation::Health(drawn.verdict),
         _ => Observation::Done,
+    }
+}
+
+/// What is told where more than one answer is good.
+#[derive(Clone, Copy, Debug)]
+struct Drawn {
+    verdict: Verdict,
+    marked: Marked,
+    proof: Proof,
+}
+
+prop_compose! {
+    fn drawn()(verdict in verdict(), marked in marked(), proof in proof()) -> Drawn {
+        Drawn { verdict, marked, proof }
     }
 }
 
 /// What the other side does with an order.
 #[derive(Clone, Debug)]
 enum Event {
-    /// It answers well; asked for a verdict, with this.
-    Good(Observation),
+    /// It answers well.
+    Good(Drawn),
     /// It answers something.
     Tell(Observation),
     /// It answers an earlier order.
@@ -192,7 +222,7 @@ enum Event {
 
 fn event() -> impl Strategy<Value = (Event, u64)> {
     let event = prop_oneof![
-        40 => prop_oneof![observation(), verdict().prop_map(Observation::Health)].prop_map(Event::Good),
+        40 => drawn().prop_map(Event::Good),
         3 => observation().prop_map(Event::Tell),
         2 => refusal().prop_map(Event::Tell),
         1 => (any::<usize>(), observation()).prop_map(|(which, observation)| Event::Stale(which, observation)),
@@ -207,6 +237,12 @@ fn event() -> impl Strategy<Value = (Event, u64)> {
 #[derive(Default)]
 struct Watch {
     orders: Vec<(Order, Option<Observation>)>,
+    /// The verdicts since the last reset, and when each was asked for.
+    verdicts: Vec<(Duration, Verdict)>,
+    /// When the last order was given.
+    asked: Duration,
+    /// The proof of the last reset.
+    proof: Option<Proof>,
     link: Option<PortLink>,
     /// The last look at the domain found it exclusive, and nothing was removed since.
     exclusive: bool,
@@ -224,7 +260,10 @@ impl Watch {
         if let Action::Do(operation) = order.action {
             assert!(!forbidden.contains(&operation), "a forbidden reset");
             assert!(!self.stuck, "{operation} while the kernel is stuck");
-            if matches!(operation, Operation::Detach | Operation::PowerOff) {
+            if matches!(
+                operation,
+                Operation::Detach | Operation::PowerOff | Operation::BusResetInPlace
+            ) {
                 assert!(self.exclusive, "{operation} in a domain that was not looked at");
             }
             if operation.touches_function() {
@@ -235,6 +274,11 @@ impl Watch {
         if let Action::Record(record) = order.action {
             self.record(record);
         }
+        if matches!(order.action, Action::Do(operation) if operation.resets()) {
+            self.verdicts.clear();
+            self.proof = None;
+        }
+        self.asked = now;
         self.orders.push((order, None));
     }
 
@@ -262,6 +306,11 @@ impl Watch {
         let last = self.orders.last_mut().expect("an order was given");
         assert_eq!(last.0.ticket, ticket);
         last.1 = Some(observation);
+        match (last.0.action, observation) {
+            (Action::Do(Operation::Verify), Observation::Health(verdict)) => self.verdicts.push((self.asked, verdict)),
+            (Action::Do(Operation::ReadMarks), Observation::Witnessed(proof)) => self.proof = Some(proof),
+            _ => {}
+        }
         if let Action::Do(operation) = last.0.action {
             self.stuck |= observation == Observation::Blocked && !operation.only_looks();
             match operation {
@@ -276,7 +325,7 @@ impl Watch {
             }
             self.exclusive = match operation {
                 Operation::CheckDomain => observation == Observation::Domain(Exclusivity::Exclusive),
-                Operation::Detach | Operation::PowerOff => {
+                Operation::Detach | Operation::PowerOff | Operation::BusResetInPlace => {
                     observation == Observation::Failed(Failure::Busy) && self.exclusive
                 }
                 _ => self.exclusive,
@@ -290,23 +339,45 @@ impl Watch {
             }
             (Action::Do(Operation::LookAtFunctions), Observation::Functions(Readiness::LinkUnknown)) => None,
             // The link does not outlive what resets it.
-            (Action::Do(Operation::SecondaryBusReset | Operation::PowerOff | Operation::CyclePower), _) => None,
+            (Action::Do(operation), _) if takes_link_down(operation) => None,
             _ => self.link,
         };
     }
 
-    /// Whether the last reset is followed by a verdict of "verified".
-    fn verified(&self) -> bool {
-        let since_reset = self.orders.iter().rev().take_while(|(order, _)| match order.action {
-            Action::Do(operation) => !operation.resets(),
-            Action::Record(_) | Action::Quarantine(_) => true,
-        });
-        let verify = Action::Do(Operation::Verify);
-        let verified = Some(Observation::Health(Verdict::Verified));
-        since_reset
-            .into_iter()
-            .any(|(order, told)| order.action == verify && *told == verified)
+    /// Whether the last two verdicts after the last reset are "verified", and the functions had time to settle between.
+    fn verified_twice(&self) -> bool {
+        match self.verdicts[..] {
+            [.., (first, Verdict::Verified), (second, Verdict::Verified)] => second >= first + SETTLE_TIME,
+            _ => false,
+        }
     }
+
+    /// Whether this rung left the functions well and unproven, and nothing took their power after it.
+    fn is_well_after(&self, rung: Rung) -> bool {
+        let unproven = |action| {
+            matches!(action, Action::Record(record) if record.rung == rung
+                && matches!(record.outcome, Outcome::Unproven(proof) if proof < Proof::Configuration))
+        };
+        let mut since = self
+            .orders
+            .iter()
+            .skip_while(|(order, _)| !unproven(order.action))
+            .peekable();
+        since.peek().is_some()
+            && since.all(|(order, _)| {
+                !matches!(
+                    order.action,
+                    Action::Do(Operation::PowerOff | Operation::CyclePower) | Action::Quarantine(_)
+                )
+            })
+    }
+}
+
+const fn takes_link_down(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::BusResetInPlace | Operation::SecondaryBusReset | Operation::PowerOff | Operation::CyclePower
+    )
 }
 
 /// Whether nothing was done.
@@ -325,7 +396,8 @@ fn forbidden(facts: &Facts) -> Vec<Operation> {
         || facts.surroundings.bus_reset != BusReset::Allowed
         || facts.surroundings.exclusivity != Exclusivity::Exclusive
         || !matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
-        || facts.known.highest < Rung::DetachSbr;
+        || facts.known.highest < Rung::BusResetInPlace;
+    let detached = bus_reset || facts.known.highest < Rung::DetachSbr;
     let domain = Exclusivity::Exclusive;
     let power = above_flr
         || facts.surroundings.hotplug != HotplugOwner::Os
@@ -338,7 +410,8 @@ fn forbidden(facts: &Facts) -> Vec<Operation> {
         || matches!(facts.surroundings.slot_power, SlotPower::Controller { .. })
         || facts.known.highest < Rung::BmcPower;
     let resets = [
-        (bus_reset, Operation::SecondaryBusReset),
+        (bus_reset, Operation::BusResetInPlace),
+        (detached, Operation::SecondaryBusReset),
         (power, Operation::PowerOff),
         (bmc, Operation::CyclePower),
     ];
@@ -382,7 +455,7 @@ fn drive(facts: Facts, tried: Tried, events: &[(Event, u64)]) -> (End, Watch) {
 
 fn answer(recovery: &mut Recovery, watch: &mut Watch, now: Duration, order: Order, event: Event) {
     let (told, then) = match (event, order.action) {
-        (Event::Good(at_the_end), Action::Do(operation)) => (good(operation, at_the_end), None),
+        (Event::Good(drawn), Action::Do(operation)) => (good(operation, drawn), None),
         (Event::Good(_), _) => (Observation::Done, None),
         (Event::Tell(observation), _) => (observation, None),
         (Event::Twice(first, second), _) => (first, Some(second)),
@@ -419,15 +492,22 @@ proptest! {
         let (end, watch) = drive(facts, tried.clone(), &events);
         prop_assert!(watch.orders.len() <= 1500, "{} orders", watch.orders.len());
         match end {
-            End::Recovered { by } => {
-                prop_assert!(watch.verified());
+            End::Recovered { by, proof } => {
+                prop_assert!(watch.verified_twice());
+                prop_assert!(proof >= Proof::Configuration);
+                prop_assert_eq!(watch.proof, Some(proof));
                 prop_assert!(!tried.contains(by));
             }
             End::OutOfService { why, .. } => {
                 let last = watch.orders.last().map(|(order, _)| order.action);
                 prop_assert_eq!(last, Some(Action::Quarantine(why)));
             }
-            End::Unverified { missing, .. } => prop_assert!(!missing.is_empty() || !watch.verified()),
+            End::Unproven { after } => prop_assert!(!tried.contains(after) && watch.is_well_after(after)),
+            End::Unverified { missing, .. } => {
+                let lasting = missing;
+                let last = watch.verdicts.last().map(|(_, verdict)| *verdict);
+                prop_assert_eq!(last, Some(Verdict::Unverified { missing, lasting }));
+            }
             End::Refused(_) => {}
         }
         for operation in [Operation::Flr, Operation::PmReset] {
@@ -469,7 +549,9 @@ proptest! {
             prop_assert_ne!(facts.surroundings.fabric, Fabric::Unknown);
         }
         match rung {
-            Rung::DetachSbr => {
+            Rung::BusResetInPlace | Rung::DetachSbr => {
+                prop_assert!(rung == Rung::DetachSbr || facts.surroundings.answer == Answer::Ready);
+                prop_assert!(rung == Rung::DetachSbr || facts.surroundings.link.admit().is_ok());
                 prop_assert!(matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
                 prop_assert_eq!(facts.surroundings.exclusivity, Exclusivity::Exclusive);
                 prop_assert_eq!(facts.surroundings.bus_reset, BusReset::Allowed);

@@ -10,6 +10,7 @@ use Next::{Quarantine, Refuse};
 
 const FLR: Next = Next::Try(Rung::KernelFlr);
 const PM: Next = Next::Try(Rung::KernelPm);
+const IN_PLACE: Next = Next::Try(Rung::BusResetInPlace);
 const SBR: Next = Next::Try(Rung::DetachSbr);
 
 /// A GPU that is well and only handed on, with every means at hand.
@@ -21,6 +22,7 @@ pub(crate) const WELL: Facts = Facts {
         link: PortLink::Active,
         answer: Answer::Ready,
         flr: Availability::Available,
+        flr_reach: FlrReach::All,
         pm: Availability::Available,
         secondary_bus_reset: Availability::Available,
         bus_reset: BusReset::Allowed,
@@ -35,11 +37,20 @@ pub(crate) const WELL: Facts = Facts {
         tdi: Tdi::Unlocked,
         bmc: Bmc::NotConfigured,
         class: ClassHistory::Unknown,
+        in_place: ClassHistory::Unknown,
+        in_place_shows: true,
         sickness: Sickness::new(),
         preference: Preference::Rule,
         highest: Rung::BmcPower,
         only: None,
     },
+};
+
+/// The same of a class whose FLR is known good.
+pub(crate) const GOOD: Facts = {
+    let mut facts = WELL;
+    facts.known.class = ClassHistory::Good;
+    facts
 };
 
 fn facts(change: impl FnOnce(&mut Facts)) -> Facts {
@@ -76,9 +87,65 @@ fn why(decision: &Decision, rung: Rung) -> Option<SkipReason> {
 }
 
 #[test]
-fn well_gpu_gets_flr() {
-    let decision = decides(&WELL, &[], Branch::Otherwise, FLR);
+fn well_gpu_gets_the_reset_that_nobody_dies_of() {
+    let decision = decides(&WELL, &[], Branch::FlrUnknown, IN_PLACE);
     assert!(decision.skipped.is_empty());
+    let decision = decides(&GOOD, &[], Branch::Otherwise, FLR);
+    assert!(decision.skipped.is_empty());
+}
+
+#[test]
+fn bus_reset_in_place_gives_way_to_one_that_helps_more() {
+    let in_place =
+        |in_place, shows| facts(|facts| (facts.known.in_place, facts.known.in_place_shows) = (in_place, shows));
+    for history in [ClassHistory::Unknown, ClassHistory::Good] {
+        decides(&in_place(history, true), &[], Branch::FlrUnknown, IN_PLACE);
+        decides(&in_place(history, false), &[], Branch::FlrUnknown, SBR);
+    }
+    decides(&in_place(ClassHistory::Bad, true), &[], Branch::FlrUnknown, SBR);
+    // It takes functions off the bus: it comes before nothing but FLR, and is surpassed where detach-SBR was done.
+    for facts in [
+        in_place(ClassHistory::Bad, true),
+        in_place(ClassHistory::Unknown, false),
+    ] {
+        let mut facts = facts;
+        facts.known.only = Some(Rung::BusResetInPlace);
+        decides(&facts, &[], Branch::FlrUnknown, IN_PLACE);
+        facts.known.only = None;
+        facts.known.highest = Rung::BusResetInPlace;
+        let decision = decides(&facts, &[], Branch::FlrUnknown, IN_PLACE);
+        assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::AboveHighest));
+        facts.known.highest = Rung::DetachSbr;
+        let decision = decides(&facts, &[Rung::DetachSbr], Branch::FlrUnknown, Quarantine);
+        assert_eq!(why(&decision, Rung::BusResetInPlace), Some(SkipReason::Surpassed));
+    }
+}
+
+#[test]
+fn flr_that_leaves_functions_of_the_gpu_comes_after_the_bus_resets() {
+    let leaves = |class| {
+        facts(|facts| {
+            facts.surroundings.flr_reach = FlrReach::LeavesSome;
+            facts.known.class = class;
+        })
+    };
+    decides(&leaves(ClassHistory::Good), &[], Branch::FlrLeavesSome, IN_PLACE);
+    decides(&leaves(ClassHistory::Unknown), &[], Branch::FlrLeavesSome, IN_PLACE);
+    decides(&leaves(ClassHistory::Bad), &[], Branch::ClassBad, IN_PLACE);
+    let good = leaves(ClassHistory::Good);
+    decides(&good, &[Rung::BusResetInPlace], Branch::FlrLeavesSome, SBR);
+    let with = |change: &dyn Fn(&mut Facts)| {
+        let mut facts = good;
+        change(&mut facts);
+        facts
+    };
+    // It is better than nothing, and the operator's word counts.
+    let no_bus_reset = with(&|facts| facts.surroundings.secondary_bus_reset = Availability::Unavailable);
+    decides(&no_bus_reset, &[], Branch::FlrLeavesSome, FLR);
+    let preferred = with(&|facts| facts.known.preference = Preference::Flr);
+    decides(&preferred, &[], Branch::PreferredFlr, FLR);
+    let shared = with(&|facts| facts.surroundings.exclusivity = Exclusivity::Shared);
+    decides(&shared, &[], Branch::Shared, FLR);
 }
 
 #[test]
@@ -91,7 +158,7 @@ fn use_is_refused_and_unknown_use_is_use() {
             Refuse(refusal),
         );
     }
-    decides(&sick(|_| ()), &[], Branch::Sick, SBR);
+    decides(&sick(|_| ()), &[], Branch::Sick, IN_PLACE);
 }
 
 #[test]
@@ -108,24 +175,26 @@ fn locked_is_refused_whatever_is_preferred() {
 #[test]
 fn unknown_fabric_allows_flr_and_nothing_above() {
     let unknown = |facts: &mut Facts| facts.surroundings.fabric = Fabric::Unknown;
-    decides(&facts(unknown), &[], Branch::Otherwise, FLR);
+    decides(&facts(unknown), &[], Branch::FlrUnknown, FLR);
     decides(&sick(unknown), &[], Branch::Sick, FLR);
-    let decision = decides(&facts(unknown), &[Rung::KernelFlr], Branch::Otherwise, PM);
-    assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::FabricUnknown));
+    let decision = decides(&facts(unknown), &[Rung::KernelFlr], Branch::FlrUnknown, PM);
+    for rung in [Rung::BusResetInPlace, Rung::DetachSbr] {
+        assert_eq!(why(&decision, rung), Some(SkipReason::FabricUnknown));
+    }
     let refuse = Refuse(Refusal::FabricUnknown);
     let below = [Rung::KernelFlr, Rung::KernelPm];
-    decides(&facts(unknown), &below, Branch::Otherwise, refuse);
+    decides(&facts(unknown), &below, Branch::FlrUnknown, refuse);
     // Where nothing above FLR is to be had anyway, the fabric is not what stands in the way.
     let nothing_above = facts(|facts| {
         unknown(facts);
         facts.known.highest = Rung::KernelFlr;
     });
-    decides(&nothing_above, &below, Branch::Otherwise, Quarantine);
+    decides(&nothing_above, &below, Branch::FlrUnknown, Quarantine);
     decides(
         &sick(|facts| facts.surroundings.fabric = Fabric::Peers),
         &[],
         Branch::Sick,
-        SBR,
+        IN_PLACE,
     );
     // Only power is left, which is above FLR as well.
     let no_sbr = |facts: &mut Facts| {
@@ -135,7 +204,7 @@ fn unknown_fabric_allows_flr_and_nothing_above() {
     decides(
         &facts(no_sbr),
         &[Rung::KernelFlr, Rung::KernelPm],
-        Branch::Otherwise,
+        Branch::FlrUnknown,
         refuse,
     );
 }
@@ -152,9 +221,11 @@ fn quirk_forbids_the_bus_reset_wherever_it_is() {
         decides(&preferred, &[], Branch::NoBusReset, FLR);
         let tried = [Rung::KernelFlr, Rung::KernelPm];
         let decision = decides(&sick(forbidden), &tried, Branch::NoBusReset, Next::Try(Rung::SlotPower));
-        assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::Quirk(quirk)));
+        for rung in [Rung::BusResetInPlace, Rung::DetachSbr] {
+            assert_eq!(why(&decision, rung), Some(SkipReason::Quirk(quirk)));
+        }
     }
-    decides(&sick(|_| ()), &[], Branch::Sick, SBR);
+    decides(&sick(|_| ()), &[], Branch::Sick, IN_PLACE);
 }
 
 #[test]
@@ -167,7 +238,8 @@ fn nothing_is_written_to_what_does_not_answer() {
         (PortLink::NotReported, Answer::Unknown, SkipReason::NoAnswer),
     ] {
         let gone = |facts: &mut Facts| (facts.surroundings.link, facts.surroundings.answer) = (link, answer);
-        decides(&facts(gone), &[], Branch::Absent, SBR);
+        let decision = decides(&facts(gone), &[], Branch::Absent, SBR);
+        assert_eq!(why(&decision, Rung::BusResetInPlace), Some(reason));
         let preferred = facts(|facts| {
             gone(facts);
             facts.known.preference = Preference::Flr;
@@ -182,19 +254,19 @@ fn nothing_is_written_to_what_does_not_answer() {
         assert_eq!(why(&decision, Rung::KernelPm), Some(reason));
     }
     let unreported = facts(|facts| facts.surroundings.link = PortLink::NotReported);
-    decides(&unreported, &[], Branch::Otherwise, FLR);
+    decides(&unreported, &[], Branch::FlrUnknown, IN_PLACE);
 }
 
 #[test]
 fn class_known_bad_is_not_reset_by_flr() {
     let class = |class| facts(|facts| facts.known.class = class);
-    decides(&class(ClassHistory::Bad), &[], Branch::ClassBad, SBR);
+    decides(&class(ClassHistory::Bad), &[], Branch::ClassBad, IN_PLACE);
     decides(&class(ClassHistory::Good), &[], Branch::Otherwise, FLR);
-    decides(&class(ClassHistory::Unknown), &[], Branch::Otherwise, FLR);
+    decides(&class(ClassHistory::Unknown), &[], Branch::FlrUnknown, IN_PLACE);
 }
 
 #[test]
-fn sick_is_detached_unless_flr_is_known_good() {
+fn sick_gets_a_bus_reset_unless_flr_is_known_good() {
     for sickness in [
         Sickness::new().with_vendor_register(true),
         Sickness::new().with_transactions_stuck(true),
@@ -202,14 +274,16 @@ fn sick_is_detached_unless_flr_is_known_good() {
         Sickness::new().with_last_reset_failed(true),
     ] {
         let mut sick = facts(|facts| facts.known.sickness = sickness);
-        decides(&sick, &[], Branch::Sick, SBR);
+        decides(&sick, &[], Branch::Sick, IN_PLACE);
         sick.known.class = ClassHistory::Good;
         decides(&sick, &[], Branch::Otherwise, FLR);
         sick.known.class = ClassHistory::Bad;
-        decides(&sick, &[], Branch::ClassBad, SBR);
+        decides(&sick, &[], Branch::ClassBad, IN_PLACE);
     }
     let half = facts(|facts| facts.surroundings.answer = Answer::Half);
-    decides(&half, &[], Branch::Sick, SBR);
+    // What is restored of it would fire an FLR.
+    let decision = decides(&half, &[], Branch::Sick, SBR);
+    assert_eq!(why(&decision, Rung::BusResetInPlace), Some(SkipReason::NoAnswer));
 }
 
 #[test]
@@ -223,6 +297,7 @@ fn shared_or_unknown_domain_is_never_reset_as_a_whole() {
         decides(&shared, &[], Branch::Shared, FLR);
         let tried = [Rung::KernelFlr, Rung::KernelPm];
         let decision = decides(&shared, &tried, Branch::Shared, Next::Try(Rung::SlotPower));
+        assert_eq!(why(&decision, Rung::BusResetInPlace), Some(SkipReason::NotExclusive));
         assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::NotExclusive));
         decides(
             &shared,
@@ -268,6 +343,7 @@ fn hotplug_of_others_leaves_flr() {
         decides(&theirs, &[], Branch::HotplugNotOurs, FLR);
         let tried = [Rung::KernelFlr, Rung::KernelPm];
         let decision = decides(&theirs, &tried, Branch::HotplugNotOurs, Quarantine);
+        assert_eq!(why(&decision, Rung::BusResetInPlace), Some(SkipReason::HotplugNotOurs));
         assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::HotplugNotOurs));
         assert_eq!(why(&decision, Rung::SlotPower), Some(SkipReason::HotplugNotOurs));
     }
@@ -276,7 +352,7 @@ fn hotplug_of_others_leaves_flr() {
 #[test]
 fn port_without_hotplug_is_reset_and_its_slot_is_not_switched() {
     let fixed = sick(|facts| facts.surroundings.hotplug = HotplugOwner::Nobody);
-    decides(&fixed, &[], Branch::Sick, SBR);
+    decides(&fixed, &[], Branch::Sick, IN_PLACE);
     let decision = decides(&fixed, &[Rung::DetachSbr], Branch::Sick, Quarantine);
     assert_eq!(why(&decision, Rung::SlotPower), Some(SkipReason::HotplugNotOurs));
 }
@@ -289,13 +365,13 @@ fn bmc_comes_last_and_only_where_nobody_else_switches_the_power() {
         facts.known.bmc = Bmc::Configured { domain };
     };
     let tried = [Rung::KernelFlr, Rung::DetachSbr];
-    decides(&facts(served), &tried, Branch::Otherwise, Next::Try(Rung::BmcPower));
+    decides(&facts(served), &tried, Branch::FlrUnknown, Next::Try(Rung::BmcPower));
     let all = [Rung::KernelFlr, Rung::DetachSbr, Rung::BmcPower];
-    decides(&facts(served), &all, Branch::Otherwise, Quarantine);
+    decides(&facts(served), &all, Branch::FlrUnknown, Quarantine);
 
     let own_controller = facts(|facts| facts.known.bmc = Bmc::Configured { domain });
     let powered = [Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower];
-    let decision = decides(&own_controller, &powered, Branch::Otherwise, Quarantine);
+    let decision = decides(&own_controller, &powered, Branch::FlrUnknown, Quarantine);
     assert_eq!(why(&decision, Rung::BmcPower), Some(SkipReason::PortSwitchesPower));
 
     let kernel_resets = [Rung::KernelFlr, Rung::KernelPm, Rung::DetachSbr];
@@ -336,14 +412,19 @@ fn what_is_reported_decides_the_order_of_two_that_are_allowed() {
         bus_reset: false,
     };
     let reported = |reported| facts(|facts| facts.surroundings.reported = reported);
-    decides(&reported(flr), &[], Branch::ReportedFlr, SBR);
+    decides(&reported(flr), &[], Branch::ReportedFlr, IN_PLACE);
     // The bus reset takes FLR in.
     let power = Next::Try(Rung::SlotPower);
     decides(&reported(flr), &[Rung::DetachSbr], Branch::ReportedFlr, power);
-    // Of both, or of the bus reset only, it is FLR that comes first.
+    // Of both, or of the bus reset only, nothing speaks for FLR either.
     for flr in [false, true] {
         let bus_reset = true;
-        decides(&reported(Reported { flr, bus_reset }), &[], Branch::Otherwise, FLR);
+        decides(
+            &reported(Reported { flr, bus_reset }),
+            &[],
+            Branch::FlrUnknown,
+            IN_PLACE,
+        );
     }
     // It never forbids, and everything else that decides comes before it.
     let with_flr = |change: &dyn Fn(&mut Facts)| {
@@ -373,20 +454,23 @@ fn preference_overrides_where_it_is_safe() {
         facts.known.preference = Preference::Flr;
     });
     decides(&bad, &[], Branch::PreferredFlr, FLR);
-    decides(&bad, &[Rung::KernelFlr], Branch::PreferredFlr, SBR);
+    decides(&bad, &[Rung::KernelFlr], Branch::PreferredFlr, IN_PLACE);
 }
 
 #[test]
 fn ladder_goes_up_and_no_rung_is_repeated() {
-    decides(&WELL, &[Rung::KernelFlr], Branch::Otherwise, SBR);
-    let both = [Rung::KernelFlr, Rung::DetachSbr];
-    let decision = decides(&WELL, &both, Branch::Otherwise, Next::Try(Rung::SlotPower));
+    decides(&GOOD, &[Rung::KernelFlr], Branch::Otherwise, IN_PLACE);
+    let both = [Rung::KernelFlr, Rung::BusResetInPlace];
+    decides(&GOOD, &both, Branch::Otherwise, SBR);
+    let three = [Rung::KernelFlr, Rung::BusResetInPlace, Rung::DetachSbr];
+    let decision = decides(&GOOD, &three, Branch::Otherwise, Next::Try(Rung::SlotPower));
     assert_eq!(why(&decision, Rung::KernelFlr), Some(SkipReason::Tried));
     assert_eq!(why(&decision, Rung::KernelPm), Some(SkipReason::Surpassed));
-    let all = [Rung::KernelFlr, Rung::DetachSbr, Rung::SlotPower];
-    let decision = decides(&WELL, &all, Branch::Otherwise, Quarantine);
+    let all = [Rung::KernelFlr, Rung::BusResetInPlace, Rung::DetachSbr, Rung::SlotPower];
+    let decision = decides(&GOOD, &all, Branch::Otherwise, Quarantine);
     assert_eq!(why(&decision, Rung::BmcPower), Some(SkipReason::NotConfigured));
     // What a secondary bus reset did not bring back, FLR does not.
+    decides(&sick(|_| ()), &[Rung::BusResetInPlace], Branch::Sick, SBR);
     decides(
         &sick(|_| ()),
         &[Rung::DetachSbr],
@@ -397,33 +481,48 @@ fn ladder_goes_up_and_no_rung_is_repeated() {
 
 #[test]
 fn rung_that_never_reset_surpasses_nothing() {
-    let mut tried = Tried::none();
-    tried.note(Attempt {
-        rung: Rung::DetachSbr,
-        reach: Reach::NotReset,
-    });
-    assert_eq!(decide(&sick(|_| ()), &tried).next, FLR);
-    tried.note(Attempt {
-        rung: Rung::DetachSbr,
-        reach: Reach::Reset,
-    });
-    assert_eq!(decide(&sick(|_| ()), &tried).next, Next::Try(Rung::SlotPower));
-    assert_eq!(tried.attempts().len(), 1);
+    // One that was ignored is no better than one that was not done.
+    for reach in [Reach::NotReset, Reach::Ignored] {
+        let mut tried = Tried::none();
+        for rung in [Rung::BusResetInPlace, Rung::DetachSbr] {
+            tried.note(Attempt { rung, reach });
+        }
+        assert_eq!(decide(&sick(|_| ()), &tried).next, FLR, "{reach:?}");
+        tried.note(Attempt {
+            rung: Rung::DetachSbr,
+            reach: Reach::Reset,
+        });
+        assert_eq!(decide(&sick(|_| ()), &tried).next, Next::Try(Rung::SlotPower));
+        assert_eq!(tried.attempts().len(), 2);
+    }
 }
 
 #[test]
 fn highest_rung_is_a_ceiling() {
     let up_to = |highest| facts(|facts| facts.known.highest = highest);
-    decides(&up_to(Rung::DetachSbr), &[Rung::KernelFlr], Branch::Otherwise, SBR);
-    let decision = decides(&up_to(Rung::KernelFlr), &[Rung::KernelFlr], Branch::Otherwise, PM);
+    decides(
+        &up_to(Rung::DetachSbr),
+        &[Rung::KernelFlr],
+        Branch::FlrUnknown,
+        IN_PLACE,
+    );
+    let in_place = up_to(Rung::BusResetInPlace);
+    decides(&in_place, &[], Branch::FlrUnknown, IN_PLACE);
+    let decision = decides(&in_place, &[Rung::BusResetInPlace], Branch::FlrUnknown, Quarantine);
     assert_eq!(why(&decision, Rung::DetachSbr), Some(SkipReason::AboveHighest));
+    let decision = decides(&up_to(Rung::KernelFlr), &[Rung::KernelFlr], Branch::FlrUnknown, PM);
+    assert_eq!(why(&decision, Rung::BusResetInPlace), Some(SkipReason::AboveHighest));
     let tried = [Rung::KernelFlr, Rung::KernelPm];
-    decides(&up_to(Rung::KernelFlr), &tried, Branch::Otherwise, Quarantine);
+    decides(&up_to(Rung::KernelFlr), &tried, Branch::FlrUnknown, Quarantine);
 }
 
 #[test]
 fn only_the_rung_that_was_asked_for_is_done_and_only_where_it_may_be() {
-    let only = |rung| facts(|facts| facts.known.only = Some(rung));
+    let only = |rung| {
+        let mut facts = GOOD;
+        facts.known.only = Some(rung);
+        facts
+    };
     let decision = decides(&only(Rung::DetachSbr), &[], Branch::Otherwise, SBR);
     assert_eq!(why(&decision, Rung::KernelFlr), Some(SkipReason::NotAsked));
     decides(&only(Rung::KernelPm), &[], Branch::Otherwise, PM);
@@ -442,14 +541,19 @@ fn only_the_rung_that_was_asked_for_is_done_and_only_where_it_may_be() {
 
 #[test]
 fn method_that_is_not_there_is_passed_over() {
+    let good = |change: &dyn Fn(&mut Facts)| {
+        let mut facts = GOOD;
+        change(&mut facts);
+        facts
+    };
     for (availability, reason) in [
         (Availability::Unavailable, SkipReason::Unavailable),
         (Availability::Unknown, SkipReason::AvailabilityUnknown),
     ] {
-        let none = facts(|facts| facts.surroundings.flr = availability);
-        let decision = decides(&none, &[], Branch::Otherwise, SBR);
+        let none = good(&|facts| facts.surroundings.flr = availability);
+        let decision = decides(&none, &[], Branch::Otherwise, IN_PLACE);
         assert_eq!(why(&decision, Rung::KernelFlr), Some(reason));
-        let neither = facts(|facts| {
+        let neither = good(&|facts| {
             facts.surroundings.flr = availability;
             facts.surroundings.secondary_bus_reset = availability;
         });
@@ -463,6 +567,8 @@ fn long_resets_are_announced() {
     assert_eq!(Rung::KernelFlr.deadline(), Some(KERNEL_RESET_LIMIT));
     // What is announced is what is waited for.
     assert_eq!(Operation::Flr.limit(), KERNEL_RESET_LIMIT);
+    assert_eq!(Rung::BusResetInPlace.deadline(), Some(KERNEL_RESET_LIMIT));
+    assert_eq!(Operation::BusResetInPlace.limit(), KERNEL_RESET_LIMIT);
     assert_eq!(Rung::DetachSbr.deadline(), None);
 }
 
@@ -471,7 +577,14 @@ fn every_rung_is_known_by_its_name_and_its_short_form() {
     let names = Rung::ALL.map(Rung::name);
     assert_eq!(
         names,
-        ["kernel-pm", "kernel-flr", "detach-sbr", "slot-power", "bmc-power"]
+        [
+            "kernel-pm",
+            "kernel-flr",
+            "bus-reset-in-place",
+            "detach-sbr",
+            "slot-power",
+            "bmc-power"
+        ]
     );
     assert!(Rung::ALL.is_sorted());
     for rung in Rung::ALL {
@@ -480,14 +593,24 @@ fn every_rung_is_known_by_its_name_and_its_short_form() {
         assert_eq!(short.parse(), Ok(rung));
     }
     assert_eq!("sbr".parse::<Rung>().map_err(|error| error.to_string()), {
-        Err("unknown rung; the rungs are kernel-pm, kernel-flr, detach-sbr, slot-power, bmc-power".to_owned())
+        Err(
+            "unknown rung; the rungs are kernel-pm, kernel-flr, bus-reset-in-place, detach-sbr, slot-power, bmc-power"
+                .to_owned(),
+        )
     });
 }
 
 #[cfg(feature = "serde")]
 #[test]
 fn a_rung_is_written_by_its_name_and_read_by_its_former_one_too() {
-    let former = ["KernelPm", "KernelFlr", "DetachSbr", "SlotPower", "Bmc"];
+    let former = [
+        "KernelPm",
+        "KernelFlr",
+        "BusResetInPlace",
+        "DetachSbr",
+        "SlotPower",
+        "Bmc",
+    ];
     for (rung, former) in Rung::ALL.into_iter().zip(former) {
         let name = format!("\"{}\"", rung.name());
         assert_eq!(serde_json::to_string(&rung).unwrap(), name);

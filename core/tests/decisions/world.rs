@@ -7,22 +7,50 @@ use reseat_core::header::Identity;
 use reseat_core::health::{Aspect, Aspects, Verdict};
 use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::recovery::{
-    Action, End, Failure, Heard, Observation, Operation, Progress, Record, Recovery, Waiting, Waits,
+    Action, End, Failure, Heard, Marked, Observation, Operation, Progress, Record, Recovery, Waiting, Waits,
 };
+use reseat_core::witness::Proof;
 
 const IDENTITY: Identity = Identity {
     vendor: 0x10de,
     device: 0x2330,
 };
 
-/// What a reset does to the function.
-#[derive(Clone, Copy, PartialEq)]
+/// What a reset does to the functions.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Effect {
     Heals,
     Nothing,
+    /// It heals the main function, and the one beside it ignores it.
+    Partly,
+    /// It takes place, and heals nothing.
+    Vain,
     Kills,
     /// It asks for retries so long, and is well then.
     Delays(Duration),
+    /// It heals, and so long after it the function is gone.
+    DiesIn(Duration),
+}
+
+/// The marks that the functions keep.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Marks {
+    /// One that every reset clears.
+    All,
+    /// One that the kernel restores where it saves: only what is removed before its reset shows it.
+    OfRemoval,
+    None,
+}
+
+/// What a function knows of its reset.
+#[derive(Clone, Copy, Default)]
+struct Witness {
+    /// It could not be reached when the marks were placed.
+    unreachable: bool,
+    placed: bool,
+    kept: bool,
+    /// It was reset since then, whatever anybody can see of it.
+    reset: bool,
 }
 
 /// What stands instead of an operation's own answer.
@@ -54,12 +82,23 @@ pub(crate) struct World {
     pub(crate) unreadable: Aspects,
     pub(crate) removed: bool,
     pub(crate) flr: Effect,
+    /// The function beside the main one has no FLR.
+    pub(crate) flr_leaves_one: bool,
+    pub(crate) pm: Effect,
+    pub(crate) in_place: Effect,
     pub(crate) sbr: Effect,
     pub(crate) power: Effect,
+    pub(crate) marks: Marks,
     pub(crate) given: Waits,
     pub(crate) faults: Vec<Fault>,
     pub(crate) ready_at: Duration,
     link_at: Option<Duration>,
+    dies_when: Option<Duration>,
+    /// The main function's, and that of the one beside it.
+    witnesses: [Witness; 2],
+    /// The last that was meant to reset something.
+    last_reset: Option<Operation>,
+    pub(crate) reset_at: Duration,
     pub(crate) log: Vec<Action>,
     /// The branches that the rule took, without repetition.
     pub(crate) branches: Vec<Branch>,
@@ -82,12 +121,20 @@ impl World {
             unreadable: Aspects::none(),
             removed: false,
             flr: Effect::Heals,
+            flr_leaves_one: false,
+            pm: Effect::Nothing,
+            in_place: Effect::Heals,
             sbr: Effect::Heals,
             power: Effect::Heals,
+            marks: Marks::All,
             given: Waits::default(),
             faults: Vec::new(),
             ready_at: Duration::ZERO,
             link_at: None,
+            dies_when: None,
+            witnesses: [Witness::default(); 2],
+            last_reset: None,
+            reset_at: Duration::ZERO,
             log: Vec::new(),
             branches: Vec::new(),
             waits: Vec::new(),
@@ -211,24 +258,31 @@ impl World {
             Operation::ReadLink => return Observation::Link(self.link()),
             Operation::LookAtFunctions => return Observation::Functions(self.readiness()),
             Operation::Verify => return Observation::Health(self.verdict()),
-            Operation::Flr => return self.kernel_flr(),
+            Operation::Mark => return Observation::Marked(self.mark()),
+            Operation::ReadMarks => return Observation::Witnessed(self.proof()),
+            Operation::Flr => return self.kernel_reset(operation, self.flr),
+            Operation::PmReset => return self.kernel_reset(operation, self.pm),
+            Operation::BusResetInPlace => {
+                assert!(self.is_here() && !self.removed, "the kernel saved all-ones");
+                return self.kernel_reset(operation, self.in_place);
+            }
             Operation::Detach => self.removed = true,
             Operation::SecondaryBusReset => {
                 assert!(self.removed, "the bus is not empty");
-                self.reset_link(self.sbr);
+                self.reset_link(operation, self.sbr);
             }
             Operation::PowerOff => self.removed = true,
             Operation::PowerOn => {
-                self.reset_link(self.power);
+                self.reset_link(operation, self.power);
                 // The kernel comes back when the link is there, or after it has waited for it.
                 self.now += self.trains_in.unwrap_or(Duration::from_secs(1));
             }
             Operation::CyclePower => {
                 assert!(self.removed, "the kernel still has it");
                 self.now += Duration::from_secs(5);
-                self.reset_link(self.power);
+                self.reset_link(operation, self.power);
             }
-            Operation::Rescan if self.here => self.removed = false,
+            Operation::Rescan if self.is_here() => self.removed = false,
             _ => {}
         }
         Observation::Done
@@ -239,11 +293,59 @@ impl World {
         last == Some(Operation::Flr)
     }
 
-    fn kernel_flr(&mut self) -> Observation {
+    /// Places a mark in every function that keeps one.
+    fn mark(&mut self) -> Marked {
+        let unreachable = !self.is_here() || self.link() == PortLink::Inactive;
+        let placed = !unreachable && self.now >= self.ready_at && self.marks != Marks::None;
+        self.witnesses = [Witness {
+            unreachable,
+            placed,
+            kept: placed,
+            reset: false,
+        }; 2];
+        match self.marks {
+            Marks::All if placed => Marked::All,
+            _ => Marked::NotAll,
+        }
+    }
+
+    /// The least proof of the functions that the last reset was meant for. One that could not be reached before it and
+    /// answers after it was reset.
+    fn proof(&self) -> Proof {
+        let Some(last) = self.last_reset else {
+            return Proof::Unproven;
+        };
+        let in_place = matches!(last, Operation::Flr | Operation::PmReset | Operation::BusResetInPlace);
+        let shows = !in_place || self.marks == Marks::All;
+        let proofs = self.meant_by(last).map(|witness| match witness {
+            Witness { unreachable: true, .. } => Proof::Configuration,
+            Witness { placed: false, .. } => Proof::Unproven,
+            _ if !shows => Proof::Unproven,
+            Witness { kept: true, .. } => Proof::NotReset,
+            Witness { kept: false, .. } => Proof::Configuration,
+        });
+        proofs.min().unwrap_or(Proof::Unproven)
+    }
+
+    fn meant_by(&self, reset: Operation) -> impl Iterator<Item = &Witness> {
+        let alone = match reset {
+            Operation::Flr => self.flr_leaves_one,
+            other => other == Operation::PmReset,
+        };
+        self.witnesses.iter().take(if alone { 1 } else { 2 })
+    }
+
+    /// Whether the last reset took place in every function that it was meant for, whatever was seen of it.
+    pub(crate) fn was_reset(&self) -> bool {
+        self.last_reset
+            .is_some_and(|last| self.meant_by(last).all(|witness| witness.reset))
+    }
+
+    fn kernel_reset(&mut self, operation: Operation, effect: Effect) -> Observation {
         self.now += Duration::from_millis(100);
-        self.apply(self.flr);
+        self.apply(operation, effect);
         let ready_in = self.ready_at.saturating_sub(self.now);
-        if self.here && ready_in < Duration::from_secs(60) {
+        if self.is_here() && ready_in < Duration::from_secs(60) {
             self.now += ready_in;
             return Observation::Done;
         }
@@ -251,22 +353,38 @@ impl World {
         Observation::Failed(Failure::NotSupported)
     }
 
-    fn reset_link(&mut self, effect: Effect) {
-        self.apply(effect);
+    fn reset_link(&mut self, operation: Operation, effect: Effect) {
+        self.apply(operation, effect);
         self.link = PortLink::Inactive;
         self.link_at = self.trains_in.map(|time| self.now + time);
     }
 
-    fn apply(&mut self, effect: Effect) {
-        match effect {
-            Effect::Heals => (self.here, self.sick) = (true, false),
-            Effect::Nothing => {}
-            Effect::Kills => self.here = false,
-            Effect::Delays(time) => {
-                (self.here, self.sick) = (true, false);
-                self.ready_at = self.now + time;
-            }
+    fn apply(&mut self, operation: Operation, effect: Effect) {
+        self.last_reset = Some(operation);
+        self.reset_at = self.now;
+        let meant = self.meant_by(operation).count();
+        let reached = match effect {
+            Effect::Nothing => return,
+            Effect::Partly => 1,
+            Effect::Heals | Effect::Vain | Effect::Kills | Effect::Delays(_) | Effect::DiesIn(_) => meant,
+        };
+        for witness in self.witnesses.iter_mut().take(reached) {
+            (witness.kept, witness.reset) = (false, true);
         }
+        if effect == Effect::Vain {
+            return;
+        }
+        (self.here, self.sick) = (effect != Effect::Kills, false);
+        self.dies_when = None;
+        match effect {
+            Effect::Delays(time) => self.ready_at = self.now + time,
+            Effect::DiesIn(time) => self.dies_when = Some(self.now + time),
+            _ => {}
+        }
+    }
+
+    fn is_here(&self) -> bool {
+        self.here && self.dies_when.is_none_or(|when| self.now < when)
     }
 
     fn link(&self) -> PortLink {
@@ -277,7 +395,7 @@ impl World {
     }
 
     fn readiness(&self) -> Readiness {
-        if !self.here || self.removed {
+        if !self.is_here() || self.removed {
             Readiness::Absent
         } else if self.now < self.ready_at {
             Readiness::NotReady
@@ -286,9 +404,11 @@ impl World {
         }
     }
 
-    fn verdict(&self) -> Verdict {
-        assert!(self.here && !self.removed);
-        if self.sick {
+    pub(crate) fn verdict(&self) -> Verdict {
+        assert!(!self.removed);
+        if !self.is_here() {
+            Verdict::Sick(Aspects::none().with(Aspect::Identity))
+        } else if self.sick {
             Verdict::Sick(Aspects::none().with(Aspect::VendorRegister))
         } else if self.unreadable.is_empty() {
             Verdict::Verified

@@ -90,6 +90,8 @@ fn judged(functions: &[Function], place: Place<'_>, ours: &impl Fn(&Function) ->
             domain: decision::Exclusivity::Exclusive,
         },
         class: ClassHistory::Unknown,
+        in_place: ClassHistory::Unknown,
+        in_place_shows: true,
         sickness: Sickness::new(),
         preference: Preference::Rule,
         highest: Rung::BmcPower,

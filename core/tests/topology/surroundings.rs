@@ -3,8 +3,8 @@
 
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::decision::{
-    Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Exclusivity, Known, Next, Preference, Reported, Rung,
-    Sickness, SlotPower, Surroundings, Tdi, Tried, Use, decide,
+    Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Exclusivity, FlrReach, Known, Next, Preference,
+    Reported, Rung, Sickness, SlotPower, Surroundings, Tdi, Tried, Use, decide,
 };
 use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::topology::Fabric;
@@ -24,6 +24,7 @@ const FREE: Surroundings = Surroundings {
     link: PortLink::Active,
     answer: Answer::Ready,
     flr: Availability::Available,
+    flr_reach: FlrReach::All,
     pm: Availability::Available,
     secondary_bus_reset: Availability::Available,
     bus_reset: BusReset::Allowed,
@@ -78,19 +79,21 @@ fn the_rule_is_told_both_halves() {
         tdi: Tdi::Unlocked,
         bmc: Bmc::NotConfigured,
         class: ClassHistory::Bad,
+        in_place: ClassHistory::Unknown,
+        in_place_shows: true,
         sickness: Sickness::new(),
         preference: Preference::Rule,
         highest: Rung::SlotPower,
         only: None,
     };
     let facts = of(&mut single(), "01:00.0").facts(known);
-    assert_eq!(decide(&facts, &Tried::none()).next, Next::Try(Rung::DetachSbr));
+    assert_eq!(decide(&facts, &Tried::none()).next, Next::Try(Rung::BusResetInPlace));
     let mut machine = single();
     machine.bridge("00:01.0").slot = Slot::None;
     let facts = of(&mut machine, "01:00.0").facts(known);
     assert_eq!(
         decide(&facts, &Tried::none()).next,
-        Next::Try(Rung::DetachSbr),
+        Next::Try(Rung::BusResetInPlace),
         "nobody owns hotplug"
     );
 }
@@ -102,6 +105,8 @@ fn a_reported_flr_trouble_puts_the_bus_reset_first_and_forbids_nothing() {
         tdi: Tdi::Unlocked,
         bmc: Bmc::NotConfigured,
         class: ClassHistory::Unknown,
+        in_place: ClassHistory::Unknown,
+        in_place_shows: true,
         sickness: Sickness::new(),
         preference: Preference::Rule,
         highest: Rung::SlotPower,
@@ -115,7 +120,7 @@ fn a_reported_flr_trouble_puts_the_bus_reset_first_and_forbids_nothing() {
     let decision = decide(&reported.facts(known), &Tried::none());
     assert_eq!(
         (decision.branch, decision.next),
-        (Branch::ReportedFlr, Next::Try(Rung::DetachSbr))
+        (Branch::ReportedFlr, Next::Try(Rung::BusResetInPlace))
     );
     // The function beside it is in the domain, and only what is reported of the one that is reset counts for FLR.
     machine.function("01:00.0").identity = "10de:2489".parse().unwrap();
