@@ -165,7 +165,7 @@ fn kernel_in_words(path: &KernelPath) -> String {
 }
 
 fn ours_in_words(recovery: &Recovery) -> String {
-    let end = match (recovery.by(), recovery.well) {
+    let end = match (recovery.by(), recovery.is_well()) {
         (Some(by), true) => format!("recovered by {by}"),
         (Some(_), false) => "FALSE SUCCESS".to_owned(),
         (None, _) => format!("not recovered, {}", recovery.status),

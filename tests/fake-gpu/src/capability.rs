@@ -26,6 +26,17 @@ pub enum Capability {
         /// The byte after the length.
         revision: u8,
     },
+    /// An MSI capability that the part has turned off and left in the list: ID 00h.
+    Null,
+    /// MSI-X with these dwords after its header: where the table is, and where the pending bits are.
+    MsiX {
+        /// The table's size, less one.
+        last_vector: u16,
+        /// Table Offset and BIR.
+        table: u32,
+        /// PBA Offset and BIR.
+        pending: u32,
+    },
 }
 
 /// What a return from D3hot to D0 does to a function: PMCSR's `No_Soft_Reset` bit.
@@ -84,6 +95,17 @@ impl Capability {
             Self::Msi => msi(),
             Self::Express(express) => express.registers(),
             Self::VendorSpecific { length, revision } => vendor_specific(*length, *revision),
+            Self::Null => vec![Register::read_only(0x0080_0000)],
+            Self::MsiX {
+                last_vector,
+                table,
+                pending,
+            } => vec![
+                // Enable and Function Mask are writable.
+                Register::read_write(u32::from(*last_vector) << 16 | 0x11, 0xc000_0000),
+                Register::read_only(*table),
+                Register::read_only(*pending),
+            ],
         }
     }
 }
@@ -253,6 +275,36 @@ impl Extended {
     #[must_use]
     pub fn resizable_bars(pairs: &[u32]) -> Self {
         Self::read_only(0x0015, 1, pairs)
+    }
+
+    /// ARI, with no next function.
+    #[must_use]
+    pub fn alternative_routing_id() -> Self {
+        Self::read_only(0x000e, 1, &[0])
+    }
+
+    /// ATS with this capability and control, off.
+    #[must_use]
+    pub fn address_translation() -> Self {
+        Self {
+            id: 0x000f,
+            version: 1,
+            body: vec![Register::read_write(0x0000_0020, 0x801f_0000)],
+        }
+    }
+
+    /// The Page Request Interface, stopped, with 100h outstanding requests.
+    #[must_use]
+    pub fn page_requests() -> Self {
+        Self {
+            id: 0x0013,
+            version: 1,
+            body: vec![
+                Register::read_write(0x0100_0000, 0x0000_0003),
+                Register::read_only(0x100),
+                Register::read_write(0, 0xffff_ffff),
+            ],
+        }
     }
 
     /// Latency Tolerance Reporting with nothing set.

@@ -89,6 +89,8 @@ pub enum BarKind {
     Io,
     /// 32-bit memory, not prefetchable.
     Memory32,
+    /// 64-bit memory, not prefetchable; takes the next register too.
+    Memory64,
     /// 64-bit prefetchable memory; takes the next register too.
     Memory64Prefetchable,
 }
@@ -110,6 +112,7 @@ impl Bar {
         let (flags, wide) = match self.kind {
             BarKind::Io => (0x1, false),
             BarKind::Memory32 => (0x0, false),
+            BarKind::Memory64 => (0x4, true),
             BarKind::Memory64Prefetchable => (0xc, true),
         };
         let mask = !(self.size - 1);
@@ -213,6 +216,15 @@ impl ConfigSpace {
     pub fn set(&mut self, offset: u16, mask: u32, bits: u32) {
         if let Some(value) = self.values.get_mut(usize::from(offset / 4)) {
             *value = (*value & !mask) | (bits & mask);
+        }
+    }
+
+    /// Gives a dword another value, now and after every reset.
+    pub fn redesign(&mut self, offset: u16, value: u32) {
+        let index = usize::from(offset / 4);
+        if let (Some(register), Some(now)) = (self.registers.get_mut(index), self.values.get_mut(index)) {
+            register.value = value;
+            *now = value;
         }
     }
 
@@ -322,7 +334,7 @@ impl Builder {
         match capability {
             Capability::PowerManagement { .. } => self.power_management = at,
             Capability::Express(_) => self.express = at,
-            Capability::Msi | Capability::VendorSpecific { .. } => {}
+            Capability::Msi | Capability::MsiX { .. } | Capability::Null | Capability::VendorSpecific { .. } => {}
         }
         self.place_all(at, &capability.registers());
         let shift = 8 * (self.link % 4);

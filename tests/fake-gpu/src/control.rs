@@ -3,6 +3,8 @@
 //! ```text
 //! {"command":{"flr":"ignore"},"function":0}         {"ok":true}
 //! {"command":{"flr":{"hang":{"ms":3000}}}}          {"ok":true}
+//! {"command":{"sbr":"partial"},"function":1}        {"ok":true}
+//! {"command":{"flr":{"dies":{"ms":250}}}}           {"ok":true}
 //! {"command":{"die":{"until":"power"}}}             {"ok":true}
 //! {"command":{"power":"off"}}                       {"ok":true}
 //! {"command":{"mark":"before the claim"}}           {"ok":true}
@@ -51,6 +53,8 @@ pub enum Command {
     PmcsrStuck(Stuck),
     /// Answers reads of configuration space late.
     ConfigDelay(ConfigDelay),
+    /// Which serial number it gives; only a function that has one takes this.
+    Serial(Serial),
     /// Writes a line of the test's own into the access log.
     Mark(String),
     /// Asks for the functions' state.
@@ -73,6 +77,18 @@ pub enum Reset {
     },
     /// It leaves the bus: after an FLR or a return to D0 until an SBR, after an SBR until power.
     Kill,
+    /// Only its PCIe interface is reset: what is behind its BARs, and what is wrong there, is kept.
+    Partial,
+    /// It answers as before, and is reset only after a while. A second reset meanwhile begins the while again.
+    Late {
+        /// After how many milliseconds.
+        ms: u64,
+    },
+    /// It is reset and ready at once, and leaves the bus after a while, as with [`Reset::Kill`]. A reset in time prevents that.
+    Dies {
+        /// After how many milliseconds.
+        ms: u64,
+    },
 }
 
 /// The board's power switch.
@@ -138,6 +154,20 @@ pub enum Bars {
     BadFive {
         /// What ends it.
         until: Until,
+    },
+}
+
+/// Which serial number a function gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Serial {
+    /// Its own.
+    #[default]
+    Own,
+    /// This one from its next reset on.
+    AfterReset {
+        /// The number.
+        number: u64,
     },
 }
 
@@ -209,22 +239,28 @@ pub struct FunctionState {
     pub sbr: u32,
     /// How often it got power back after losing it.
     pub power_cycles: u32,
-    /// How often it was in truth reset, by whatever: a reset that it ignores or does not survive does not count.
-    pub initialised: u32,
+    /// How often its configuration space was in truth reset, by whatever: a reset that it ignores or does not survive does not
+    /// count.
+    pub config_resets: u32,
+    /// How often what is behind its BARs was in truth reset, which is never without the former.
+    pub device_resets: u32,
     /// What reads through its BARs give, once it decodes them.
     pub bars: Bars,
     /// Whether it says that transactions are pending, and cannot stop.
     pub pending: bool,
+    /// Whether it gives the serial number of another GPU.
+    pub is_other: bool,
 }
 
 impl FunctionState {
-    /// Whether a machine could use the function, as far as the silicon is concerned.
+    /// Whether a machine could use the function, as far as the silicon is concerned, and it is the one that it was.
     #[must_use]
     pub fn is_well(&self) -> bool {
         self.presence == Presence::Ready
             && self.power_state == PowerState::D0
             && self.bars == Bars::Normal
             && !self.pending
+            && !self.is_other
     }
 }
 
@@ -298,6 +334,10 @@ mod tests {
         let request = parse(r#"{"command":{"flr":{"hang":{"ms":3000}}},"function":1}"#).unwrap();
         assert_eq!(request.command, Command::Flr(Reset::Hang { ms: 3000 }));
         assert_eq!(request.function, Some(1));
+        let request = parse(r#"{"command":{"sbr":"partial"},"function":1}"#).unwrap();
+        assert_eq!(request.command, Command::Sbr(Reset::Partial));
+        let request = parse(r#"{"command":{"flr":{"dies":{"ms":250}}}}"#).unwrap();
+        assert_eq!(request.command, Command::Flr(Reset::Dies { ms: 250 }));
         let request = parse(r#"{"command":"state"}"#).unwrap();
         assert_eq!(request.command, Command::State);
         let request = parse(r#"{"command":{"die":{"until":"power"}}}"#).unwrap();

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::config_space::ConfigSpace;
-use crate::control::{Bars, Command, ConfigDelay, FunctionState, PowerState, Presence, Reset, Stuck, Until};
+use crate::control::{Bars, Command, ConfigDelay, FunctionState, PowerState, Presence, Reset, Serial, Stuck, Until};
 use crate::log::Event;
-use crate::profile::FunctionDesign;
+use crate::profile::{FunctionDesign, SERIAL_NUMBER, SerialNumber};
 use memory::Memory;
 
 /// Device Control bit 15, Initiate Function Level Reset, as a bit of the register's second byte.
@@ -40,6 +40,23 @@ struct Script {
     pending: Option<Until>,
     pmcsr_stuck: Option<Until>,
     config_delay: ConfigDelay,
+    serial: Serial,
+}
+
+/// How much of a function a reset reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    /// The PCIe interface.
+    Configuration,
+    /// That, and what is behind the BARs.
+    Device,
+}
+
+/// What a reset still has to do when some time has gone by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Later {
+    Reset { by: Until },
+    Leave { until: Until },
 }
 
 /// Whether the function has power.
@@ -57,7 +74,8 @@ struct Counts {
     pm: u32,
     sbr: u32,
     power_cycles: u32,
-    initialised: u32,
+    config_resets: u32,
+    device_resets: u32,
 }
 
 /// One function of a board.
@@ -68,6 +86,9 @@ pub struct Function {
     supply: Supply,
     answering: Answering,
     power_state: PowerState,
+    serial_number: Option<SerialNumber>,
+    is_other: bool,
+    due: Option<(Timestamp, Later)>,
     script: Script,
     counts: Counts,
 }
@@ -82,6 +103,9 @@ impl Function {
             supply: Supply::Never,
             answering: Answering::Ready,
             power_state: PowerState::D0,
+            serial_number: design.serial_number,
+            is_other: false,
+            due: None,
             script: Script::default(),
             counts: Counts::default(),
         }
@@ -96,11 +120,12 @@ impl Function {
         }
         self.supply = Supply::On;
         self.config.power_on();
-        self.initialise(Until::Power);
+        self.initialise(Until::Power, Depth::Device);
     }
 
     /// Power goes.
     pub fn power_off(&mut self) {
+        self.due = None;
         if self.supply == Supply::On {
             self.supply = Supply::Lost;
         }
@@ -108,6 +133,7 @@ impl Function {
 
     /// A reset from above.
     pub fn secondary_bus_reset(&mut self, now: Timestamp) -> Event {
+        self.catch_up(now);
         self.counts.sbr += 1;
         self.reset(Until::Sbr, self.script.sbr, now);
         Event::Sbr
@@ -222,6 +248,12 @@ impl Function {
             }
             Command::PmcsrStuck(stuck) => self.script.pmcsr_stuck = stuck_until(*stuck),
             Command::ConfigDelay(delay) => self.script.config_delay = *delay,
+            Command::Serial(serial) => {
+                self.script.serial = *serial;
+                if *serial == Serial::Own {
+                    self.show_serial_number(self.serial_number, false);
+                }
+            }
             Command::Die(fault) => {
                 self.leave(fault.until);
                 return Some(Event::Die);
@@ -230,7 +262,7 @@ impl Function {
                 self.power_state = PowerState::D3hot;
                 self.show_power_state();
             }
-            Command::Revive => self.initialise(Until::Command),
+            Command::Revive => self.initialise(Until::Command, Depth::Device),
             // The board's own.
             Command::Power(_) | Command::Mark(_) | Command::State => {}
         }
@@ -247,13 +279,25 @@ impl Function {
             pm: self.counts.pm,
             sbr: self.counts.sbr,
             power_cycles: self.counts.power_cycles,
-            initialised: self.counts.initialised,
+            config_resets: self.counts.config_resets,
+            device_resets: self.counts.device_resets,
             bars: self.script.bars,
             pending: self.script.pending.is_some(),
+            is_other: self.is_other,
+        }
+    }
+
+    /// Does what was due meanwhile.
+    fn catch_up(&mut self, now: Timestamp) {
+        match self.due.take_if(|(at, _)| *at <= now) {
+            Some((_, Later::Reset { by })) => self.initialise(by, Depth::Device),
+            Some((_, Later::Leave { until })) => self.leave(until),
+            None => {}
         }
     }
 
     fn presence(&mut self, now: Timestamp) -> Presence {
+        self.catch_up(now);
         if matches!(self.answering, Answering::NotReady { until } if until <= now) {
             self.answering = Answering::Ready;
         }
@@ -266,17 +310,24 @@ impl Function {
     }
 
     fn reset(&mut self, by: Until, behaviour: Reset, now: Timestamp) {
+        let after = |ms| now.after(Duration::from_millis(ms));
         match behaviour {
-            Reset::Normal => self.initialise(by),
+            Reset::Normal => self.initialise(by, Depth::Device),
+            Reset::Partial => self.initialise(by, Depth::Configuration),
             Reset::Ignore => {}
             Reset::Hang { ms } => {
-                self.initialise(by);
+                self.initialise(by, Depth::Device);
                 if self.answering == Answering::Ready {
-                    let until = now.after(Duration::from_millis(ms));
-                    self.answering = Answering::NotReady { until };
+                    self.answering = Answering::NotReady { until: after(ms) };
                 }
             }
-            Reset::Kill => self.leave(if by < Until::Sbr { Until::Sbr } else { Until::Power }),
+            Reset::Kill => self.leave(killed_until(by)),
+            Reset::Late { ms } => self.due = Some((after(ms), Later::Reset { by })),
+            Reset::Dies { ms } => {
+                self.initialise(by, Depth::Device);
+                let until = killed_until(by);
+                self.due = Some((after(ms), Later::Leave { until }));
+            }
         }
     }
 
@@ -289,25 +340,52 @@ impl Function {
         self.answering = Answering::Absent { until };
     }
 
-    /// Resets everything and ends the faults that this ends, unless the function is beyond its reach.
-    fn initialise(&mut self, by: Until) {
+    /// Resets so much and ends the faults there that this ends, unless the function is beyond its reach.
+    fn initialise(&mut self, by: Until, depth: Depth) {
         let ends = |fault: Until| fault <= by;
         if matches!(self.answering, Answering::Absent { until } if !ends(until)) {
             return;
         }
-        self.counts.initialised += 1;
         self.answering = Answering::Ready;
-        self.config.reset();
-        self.memory.clear();
-        self.power_state = PowerState::D0;
-        let script = &mut self.script;
-        if dead(script.bars).is_some_and(|(_, until)| ends(until)) {
-            script.bars = Bars::Normal;
+        self.due = None;
+        self.initialise_interface(by);
+        if depth == Depth::Device {
+            self.initialise_device(by);
         }
-        script.pending.take_if(|until| ends(*until));
-        script.pmcsr_stuck.take_if(|until| ends(*until));
+    }
+
+    fn initialise_interface(&mut self, by: Until) {
+        self.counts.config_resets += 1;
+        self.config.reset();
+        self.power_state = PowerState::D0;
+        self.script.pending.take_if(|until| *until <= by);
+        self.script.pmcsr_stuck.take_if(|until| *until <= by);
         self.show_power_state();
         self.show_pending();
+        if let Serial::AfterReset { number } = self.script.serial {
+            self.show_serial_number(self.serial_number.and(Some(SerialNumber(number))), true);
+        }
+    }
+
+    fn initialise_device(&mut self, by: Until) {
+        self.counts.device_resets += 1;
+        self.memory.clear();
+        if dead(self.script.bars).is_some_and(|(_, until)| until <= by) {
+            self.script.bars = Bars::Normal;
+        }
+    }
+
+    /// Shows another serial number; a function that has none shows none.
+    fn show_serial_number(&mut self, number: Option<SerialNumber>, is_other: bool) {
+        let Some(SerialNumber(number)) = number else {
+            return;
+        };
+        let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
+        self.config
+            .redesign(SERIAL_NUMBER + 4, u32::from_le_bytes([a, b, c, d]));
+        self.config
+            .redesign(SERIAL_NUMBER + 8, u32::from_le_bytes([e, f, g, h]));
+        self.is_other = is_other;
     }
 
     fn show_power_state(&mut self) {
@@ -324,6 +402,11 @@ impl Function {
         let control = self.config.device_control();
         self.config.set(control, TRANSACTIONS_PENDING, bits);
     }
+}
+
+/// What brings a function back that a reset has killed.
+fn killed_until(by: Until) -> Until {
+    if by < Until::Sbr { Until::Sbr } else { Until::Power }
 }
 
 /// What every dword behind a dead BAR reads, and until when.

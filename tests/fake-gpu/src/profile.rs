@@ -1,6 +1,7 @@
 //! Boards that exist: functions, identities and capability chains as seen on real parts.
 
 mod amd;
+mod intel;
 mod nvidia;
 mod rom;
 
@@ -14,20 +15,29 @@ use clap::ValueEnum;
 use crate::capability::{Extended, ReturnToD0};
 use crate::config_space::{Builder, ConfigSpace, Header};
 
-/// Whose board is served.
+/// Whose board is served: one that is typical of a vendor, or another model of his.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Vendor {
-    /// An RTX 3060 Ti (GA104): GPU with FLR, audio, and the USB and UCSI functions of a TU116.
+    /// An RTX 3060 Ti (GA104): GPU with FLR and Power Budgeting, audio, and the USB and UCSI functions of a TU116.
     Nvidia,
-    /// A Navi 23: GPU without FLR, and audio.
+    /// A T4 (TU104): one function with Power Budgeting and without FLR.
+    NvidiaT4,
+    /// A Navi 23: GPU without FLR and with Power Budgeting, and audio.
     Amd,
+    /// A Vega 20: GPU without FLR and without Power Budgeting, and audio.
+    AmdVega20,
+    /// An Arc A770: one function with FLR and without Power Budgeting or AER.
+    Intel,
 }
 
 impl fmt::Display for Vendor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Nvidia => "nvidia",
+            Self::NvidiaT4 => "nvidia-t4",
             Self::Amd => "amd",
+            Self::AmdVega20 => "amd-vega20",
+            Self::Intel => "intel",
         })
     }
 }
@@ -74,7 +84,7 @@ pub struct FunctionDesign {
     pub(crate) return_to_d0: ReturnToD0,
     /// Registers behind its BARs that read something other than zero.
     pub(crate) registers: Vec<FixedRegister>,
-    serial_number: Option<SerialNumber>,
+    pub(crate) serial_number: Option<SerialNumber>,
     /// What its expansion ROM holds; nothing where there is none.
     pub(crate) rom: Vec<u8>,
     capabilities: fn(Builder, ReturnToD0) -> Builder,
@@ -133,7 +143,7 @@ impl FromStr for Identity {
 pub struct SerialNumber(pub u64);
 
 /// Where its capability stands: behind all that boards have.
-const SERIAL_NUMBER: u16 = 0xf00;
+pub(crate) const SERIAL_NUMBER: u16 = 0xf00;
 
 impl fmt::Display for SerialNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -308,7 +318,8 @@ impl BoardDesign {
     fn roles(&self) -> Result<Vec<Role>, DesignError> {
         let all: &[Role] = match self.vendor {
             Vendor::Nvidia => &[Role::Gpu, Role::Audio, Role::Usb, Role::Ucsi],
-            Vendor::Amd => &[Role::Gpu, Role::Audio],
+            Vendor::Amd | Vendor::AmdVega20 => &[Role::Gpu, Role::Audio],
+            Vendor::NvidiaT4 | Vendor::Intel => &[Role::Gpu],
         };
         match &self.functions {
             Functions::First(count) if (1..=all.len()).contains(count) => Ok(all[..*count].to_vec()),
@@ -333,9 +344,13 @@ impl BoardDesign {
             (Vendor::Nvidia, Role::Audio) => Ok(nvidia::audio()),
             (Vendor::Nvidia, Role::Usb) => Ok(nvidia::usb()),
             (Vendor::Nvidia, Role::Ucsi) => Ok(nvidia::ucsi()),
+            (Vendor::NvidiaT4, Role::Gpu) => Ok(nvidia::t4()),
             (Vendor::Amd, Role::Gpu) => Ok(amd::gpu()),
             (Vendor::Amd, Role::Audio) => Ok(amd::audio()),
-            (Vendor::Amd, Role::Usb | Role::Ucsi) => Err(DesignError::NoSuchRole {
+            (Vendor::AmdVega20, Role::Gpu) => Ok(amd::vega20()),
+            (Vendor::AmdVega20, Role::Audio) => Ok(amd::vega20_audio()),
+            (Vendor::Intel, Role::Gpu) => Ok(intel::gpu()),
+            (Vendor::NvidiaT4 | Vendor::Amd | Vendor::AmdVega20 | Vendor::Intel, _) => Err(DesignError::NoSuchRole {
                 vendor: self.vendor,
                 role,
             }),

@@ -1,7 +1,11 @@
 //! The words of reseat's JSON. What reads its reports asks here, so that another version of them is learned in one place.
 
-use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+
+use crate::faults::Depth;
 
 /// The schemas of its documents.
 pub mod schema {
@@ -87,6 +91,27 @@ pub fn end_of(event: &Value) -> Option<&Value> {
 /// The rung that brought a GPU back, of how a recovery ended.
 pub fn recovered_by(end: &Value) -> Option<&str> {
     (end["kind"] == "recovered").then(|| end["by"].as_str())?
+}
+
+/// The functions that were reset and how deep that is proven, of how a recovery ended; nothing if it does not say.
+///
+/// # Errors
+/// When it says something else.
+pub fn proven(end: &Value) -> Result<Option<BTreeMap<String, Depth>>> {
+    let Some(proofs) = end.get("proven") else {
+        return Ok(None);
+    };
+    let proofs = proofs.as_array().with_context(|| format!("not a list: {proofs}"))?;
+    let proof = |proof: &Value| {
+        let function = proof["function"].as_str().context("a proof of no function")?;
+        let depth = match proof["depth"].as_str() {
+            Some("configuration") => Depth::Configuration,
+            Some("device") => Depth::Device,
+            _ => bail!("a proof without a depth: {proof}"),
+        };
+        Ok((function.to_owned(), depth))
+    };
+    proofs.iter().map(proof).collect::<Result<_>>().map(Some)
 }
 
 /// The rung that was begun, if this event says so.

@@ -1,7 +1,7 @@
 //! What can be wrong with a GPU, as data; and back to a GPU with which nothing is.
 
 use anyhow::{Context, Result};
-use fake_gpu::control::{Bars, Command, ConfigDelay, Fault, FunctionState, Reset, Stuck, Until};
+use fake_gpu::control::{Bars, Command, ConfigDelay, Fault, FunctionState, Reset, Serial, Stuck, Until};
 
 use crate::{Gpu, Running};
 
@@ -12,6 +12,29 @@ pub struct Case {
     pub name: &'static str,
     /// What the fake is told, for which function; `None` is for each.
     pub faults: &'static [(Option<u8>, Command)],
+}
+
+/// How much of a function a reset has reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// Its PCIe interface.
+    Configuration,
+    /// That, and what is behind its BARs.
+    Device,
+}
+
+/// How deep each function was reset between two states.
+pub fn resets_between(before: &[FunctionState], after: &[FunctionState]) -> Vec<Option<Depth>> {
+    let depth = |(before, after): (&FunctionState, &FunctionState)| {
+        if after.device_resets > before.device_resets {
+            Some(Depth::Device)
+        } else if after.config_resets > before.config_resets {
+            Some(Depth::Configuration)
+        } else {
+            None
+        }
+    };
+    before.iter().zip(after).map(depth).collect()
 }
 
 /// Nothing is wrong.
@@ -96,7 +119,85 @@ pub const OFF_THE_BUS_AND_FLR_KILLS: Case = Case {
     ],
 };
 
-/// All of them.
+/// Nothing is wrong, and an FLR does nothing.
+pub const WELL_AND_FLR_IGNORED: Case = Case {
+    name: "healthy, FLR ignored",
+    faults: &[(None, Command::Flr(Reset::Ignore))],
+};
+
+/// Nothing is wrong, and an FLR resets the PCIe interface alone.
+pub const FLR_PARTIAL: Case = Case {
+    name: "healthy, FLR partial",
+    faults: &[(None, Command::Flr(Reset::Partial))],
+};
+
+/// Nothing is wrong, and neither an FLR nor a reset from above does anything.
+pub const RESETS_IGNORED: Case = Case {
+    name: "healthy, FLR and SBR ignored",
+    faults: &[(None, Command::Flr(Reset::Ignore)), (None, Command::Sbr(Reset::Ignore))],
+};
+
+/// Nothing is wrong, and both reset the PCIe interface alone.
+pub const RESETS_PARTIAL: Case = Case {
+    name: "healthy, FLR and SBR partial",
+    faults: &[
+        (None, Command::Flr(Reset::Partial)),
+        (None, Command::Sbr(Reset::Partial)),
+    ],
+};
+
+/// Nothing is wrong, and a reset from above does nothing to the last tenant's state in function 1.
+pub const SIBLING_IGNORES_SBR: Case = Case {
+    name: "healthy, function 1 ignores SBR",
+    faults: &[(Some(1), Command::Sbr(Reset::Ignore))],
+};
+
+/// An FLR takes place a quarter of a second after it was asked for.
+pub const FLR_LATE: Case = Case {
+    name: "FLR 250 ms late",
+    faults: &[(None, Command::Flr(Reset::Late { ms: 250 }))],
+};
+
+/// The function is well after an FLR, and off the bus a quarter of a second later.
+pub const FLR_KILLS_LATER: Case = Case {
+    name: "FLR kills 250 ms later",
+    faults: &[(None, Command::Flr(Reset::Dies { ms: 250 }))],
+};
+
+/// The same after a reset from above: only power helps.
+pub const SBR_KILLS_LATER: Case = Case {
+    name: "FLR ignored, SBR kills 250 ms later",
+    faults: &[
+        (None, Command::Flr(Reset::Ignore)),
+        (None, Command::Sbr(Reset::Dies { ms: 250 })),
+    ],
+};
+
+/// Another GPU's serial number after any reset; the board has to have one.
+pub const ANOTHER_SERIAL_NUMBER: Case = Case {
+    name: "another serial number after a reset",
+    faults: &[(
+        Some(0),
+        Command::Serial(Serial::AfterReset {
+            number: 0x48b0_2dff_ffff_0001,
+        }),
+    )],
+};
+
+/// Resets that do not do what the machine believes.
+pub const UNFAITHFUL: [Case; 9] = [
+    WELL_AND_FLR_IGNORED,
+    FLR_PARTIAL,
+    RESETS_IGNORED,
+    RESETS_PARTIAL,
+    SIBLING_IGNORES_SBR,
+    FLR_LATE,
+    FLR_KILLS_LATER,
+    SBR_KILLS_LATER,
+    ANOTHER_SERIAL_NUMBER,
+];
+
+/// All whose outcome does not depend on what can be proven of a reset.
 pub const ALL: [Case; 12] = [
     HEALTHY,
     OFF_THE_BUS,
@@ -113,7 +214,7 @@ pub const ALL: [Case; 12] = [
 ];
 
 /// What ends every fault that a [`Case`] can name, but brings no function back.
-const NO_FAULTS: [Command; 7] = [
+const NO_FAULTS: [Command; 8] = [
     Command::Flr(Reset::Normal),
     Command::Pm(Reset::Normal),
     Command::Sbr(Reset::Normal),
@@ -121,6 +222,7 @@ const NO_FAULTS: [Command; 7] = [
     Command::Pending(Stuck::Normal),
     Command::PmcsrStuck(Stuck::Normal),
     Command::ConfigDelay(ConfigDelay { ms: 0, reads: None }),
+    Command::Serial(Serial::Own),
 ];
 
 impl Gpu {
@@ -162,6 +264,14 @@ impl Gpu {
     /// When the fake does not answer.
     pub fn truth(&self) -> Result<Vec<FunctionState>> {
         Ok(self.fake.control(&Command::State)?.functions)
+    }
+
+    /// How deep each function was in truth reset since it was in this state.
+    ///
+    /// # Errors
+    /// When the fake does not answer.
+    pub fn resets_since(&self, before: &[FunctionState]) -> Result<Vec<Option<Depth>>> {
+        Ok(resets_between(before, &self.truth()?))
     }
 
     /// Whether all functions are well in truth.

@@ -1,13 +1,16 @@
 //! Our own way to recover a GPU: what it costs, what it says, and whether it is true.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use fake_gpu::control::FunctionState;
 use serde_json::Value;
 
 use crate::accesses::now;
-use crate::faults::Case;
-use crate::{Gpu, Running, contract};
+use crate::contract::{self, rung};
+use crate::faults::{Case, Depth, resets_between};
+use crate::{Gpu, Running};
 
 /// The kernel's own reset may take seventy seconds of it.
 const TIMEOUT: Duration = Duration::from_secs(200);
@@ -15,14 +18,18 @@ const TIMEOUT: Duration = Duration::from_secs(200);
 /// How a recovery went.
 #[derive(Clone, Debug)]
 pub struct Recovery {
+    /// The GPU's device in the guest.
+    pub device: String,
     /// How long it took, by the guest's clock, the program's start and end included.
     pub took: Duration,
     /// The exit status.
     pub status: i32,
     /// What it said, one event each.
     pub events: Vec<Value>,
-    /// Whether all functions were well in truth when it had ended.
-    pub well: bool,
+    /// How each function was in truth when it was begun.
+    pub before: Vec<FunctionState>,
+    /// How each function was in truth when it had ended.
+    pub after: Vec<FunctionState>,
     /// When it was begun, by the host's clock.
     pub since: Duration,
 }
@@ -69,17 +76,55 @@ impl Recovery {
         lines.map(|event| format!("{event}\n")).collect()
     }
 
-    /// Checks that nothing was said that is not true: "recovered" of a GPU that is not well.
+    /// Whether all functions were well in truth when it had ended.
+    pub fn is_well(&self) -> bool {
+        self.after.iter().all(FunctionState::is_well)
+    }
+
+    /// How deep each function was in truth reset by it.
+    pub fn resets(&self) -> Vec<Option<Depth>> {
+        resets_between(&self.before, &self.after)
+    }
+
+    /// The functions of a GPU that were reset and how deep, by its own words. Where it has none: an FLR is one of function 0,
+    /// every other rung one of each function, and there is no word of what is behind the BARs.
+    ///
+    /// # Errors
+    /// When its words make no sense.
+    pub fn claims(&self) -> Result<BTreeMap<u8, Depth>> {
+        let end = self.end().context("it has no end")?;
+        let functions = self.before.iter().map(|state| state.function);
+        if let Some(proven) = contract::proven(end)? {
+            let depth = |function| Some((function, *proven.get(&format!("{}.{function}", self.device))?));
+            return Ok(functions.filter_map(depth).collect());
+        }
+        let is_hit = |function: &u8| *function == 0 || self.by() != Some(rung::FLR);
+        Ok(functions
+            .filter(is_hit)
+            .map(|function| (function, Depth::Configuration))
+            .collect())
+    }
+
+    /// Checks that nothing was said that is not true: "recovered" of a GPU that is not well, or a function that was reset of
+    /// one that was not.
     ///
     /// # Errors
     /// When it was.
-    pub fn check_truth(&self, gpu: &Gpu) -> Result<()> {
-        ensure!(
-            !self.says_recovered() || self.well,
-            "a false \"recovered\": {:?}\n{}",
-            gpu.truth()?,
-            self.told()
-        );
+    pub fn check_truth(&self) -> Result<()> {
+        if !self.says_recovered() {
+            return Ok(());
+        }
+        let told = || format!("{:?}\n{}", self.after, self.told());
+        ensure!(self.is_well(), "a false \"recovered\": {}", told());
+        let resets = self.resets();
+        for (function, claimed) in self.claims()? {
+            let reset = resets.get(usize::from(function)).copied().flatten();
+            ensure!(
+                reset >= Some(claimed),
+                "a false \"reset\": function {function}, {claimed:?}, and in truth {reset:?}: {}",
+                told()
+            );
+        }
         Ok(())
     }
 }
@@ -109,7 +154,7 @@ impl Running {
     /// # Errors
     /// As [`Running::recover`].
     pub fn recover_as_it_is(&self, gpu: &Gpu, arguments: &str) -> Result<Recovery> {
-        let since = now();
+        let (since, before) = (now(), gpu.truth()?);
         let command = format!("reseat recover {} --json {arguments}", gpu.device);
         let ended = self.run(&command, TIMEOUT)?;
         let events = ended.stdout.lines().map(serde_json::from_str);
@@ -117,14 +162,95 @@ impl Running {
             .collect::<Result<_, _>>()
             .with_context(|| format!("{command}: {ended:?}"))?;
         let recovery = Recovery {
+            device: gpu.device.clone(),
             took: ended.took,
             status: ended.status,
             events,
-            well: gpu.is_well()?,
+            before,
+            after: gpu.truth()?,
             since,
         };
         ensure!(recovery.status != 1, "{command} was not begun: {}", ended.stderr.trim());
-        recovery.check_truth(gpu)?;
+        recovery.check_truth()?;
         Ok(recovery)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fake_gpu::control::{Bars, PowerState, Presence};
+    use serde_json::json;
+
+    use super::*;
+
+    fn state(function: u8, config_resets: u32, device_resets: u32) -> FunctionState {
+        FunctionState {
+            function,
+            presence: Presence::Ready,
+            power_state: PowerState::D0,
+            flr: 0,
+            pm: 0,
+            sbr: 0,
+            power_cycles: 0,
+            config_resets,
+            device_resets,
+            bars: Bars::Normal,
+            pending: false,
+            is_other: false,
+        }
+    }
+
+    /// What a GPU of two functions was reset by, and how often each of them was in truth.
+    fn recovered(end: &Value, resets: [(u32, u32); 2]) -> Recovery {
+        let after = [0, 1].into_iter().zip(resets);
+        Recovery {
+            device: "0000:01:00".to_owned(),
+            took: Duration::ZERO,
+            status: 0,
+            events: vec![json!({"event": "done", "end": end})],
+            before: vec![state(0, 1, 1), state(1, 1, 1)],
+            after: after
+                .map(|(function, (config, device))| state(function, config, device))
+                .collect(),
+            since: Duration::ZERO,
+        }
+    }
+
+    fn is_true(end: &Value, resets: [(u32, u32); 2]) -> bool {
+        recovered(end, resets).check_truth().is_ok()
+    }
+
+    #[test]
+    fn a_rung_without_a_proof_claims_what_it_resets() {
+        let flr = json!({"kind": "recovered", "by": "kernel-flr"});
+        assert!(is_true(&flr, [(2, 1), (1, 1)]));
+        assert!(!is_true(&flr, [(1, 1), (2, 2)]));
+        let sbr = json!({"kind": "recovered", "by": "detach-sbr"});
+        assert!(is_true(&sbr, [(2, 1), (2, 2)]));
+        assert!(!is_true(&sbr, [(2, 2), (1, 1)]));
+    }
+
+    #[test]
+    fn a_proof_claims_its_functions_to_its_depth() {
+        let proof = |depth| {
+            let proven = json!([{"function": "0000:01:00.1", "depth": depth}]);
+            json!({"kind": "recovered", "by": "kernel-flr", "proven": proven})
+        };
+        assert!(is_true(&proof("device"), [(1, 1), (2, 2)]));
+        assert!(!is_true(&proof("device"), [(2, 2), (2, 1)]));
+        assert!(is_true(&proof("configuration"), [(1, 1), (2, 1)]));
+        assert!(!is_true(&proof("configuration"), [(2, 2), (1, 1)]));
+        assert!(recovered(&proof("deep"), [(2, 2), (2, 2)]).check_truth().is_err());
+    }
+
+    #[test]
+    fn one_that_is_not_well_is_not_recovered() {
+        let end = json!({"kind": "recovered", "by": "kernel-flr"});
+        let mut recovery = recovered(&end, [(2, 2), (2, 2)]);
+        assert!(recovery.check_truth().is_ok());
+        recovery.after[1].presence = Presence::Absent;
+        assert!(recovery.check_truth().is_err());
+        recovery.status = 5;
+        assert!(recovery.check_truth().is_ok());
     }
 }

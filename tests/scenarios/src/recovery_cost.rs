@@ -63,7 +63,7 @@ pub fn kernel_path(running: &Running, gpu: &Gpu, case: &Case) -> Result<KernelPa
 /// When the guest does not answer.
 pub fn ask<'a>(running: &'a Running, gpu: &'a Gpu, case: &Case) -> Result<Asked<'a>> {
     gpu.suffer(case)?;
-    let resets_before = gpu.truth()?.first().context("no functions")?.initialised;
+    let resets_before = gpu.truth()?.first().context("no functions")?.device_resets;
     let job = running.start(&format!("echo 1 >/sys/bus/pci/devices/{}/reset", gpu.function(0)))?;
     Ok(Asked {
         gpu,
@@ -142,7 +142,7 @@ impl Asked<'_> {
             took: ended.took,
             status: ended.status,
             error: ended.stderr.trim().to_owned(),
-            resets: function.initialised - self.resets_before,
+            resets: function.device_resets - self.resets_before,
             function_well: function.is_well(),
             gpu_well: truth.iter().all(FunctionState::is_well),
         })

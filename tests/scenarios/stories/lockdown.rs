@@ -130,7 +130,7 @@ pub(crate) fn what_cannot_be_read_is_unverified(running: &Running) -> Result<()>
         let recovery = running.recover(gpu, case, "")?;
         let as_told = recovery.status == status && recovery.rungs() == rungs;
         ensure!(as_told, "{}: {}", case.name, recovery.told());
-        ensure!(recovery.well, "{:?}", gpu.truth()?);
+        ensure!(recovery.is_well(), "{:?}", gpu.truth()?);
         check_back(running, gpu, &recovery)?;
         // Those of the rungs, and no others: an FLR hits the GPU itself, what comes from above each function.
         let expected: Vec<_> = match rungs {

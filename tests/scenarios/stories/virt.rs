@@ -68,7 +68,7 @@ fn recovered(running: &Running) -> Result<()> {
         let begin = now();
         let recovery = running.recover(gpu, &case, "")?;
         ensure!(
-            recovery.status == UNVERIFIED && recovery.well && recovery.rungs() == [by],
+            recovery.status == UNVERIFIED && recovery.is_well() && recovery.rungs() == [by],
             "{}: {}",
             case.name,
             recovery.told()

@@ -9,6 +9,9 @@ const GPU_PMCSR: u64 = 0x64;
 const GPU_DEVICE_CONTROL: u64 = 0x80;
 const GPU_DEVICE_STATUS: u64 = 0x82;
 const AER_MASK: u64 = 0x428;
+const CACHE_LINE_SIZE: u64 = 0x0c;
+/// Power Budgeting's Data Select, on the NVIDIA board.
+const DATA_SELECT: u64 = 0x12c;
 
 /// A function under test and its clock.
 struct Bench {
@@ -295,14 +298,16 @@ fn a_delay_ends_after_its_reads() {
 #[test]
 fn what_was_asked_for_and_what_happened_are_counted_apart() {
     let mut gpu = Bench::gpu().with(&Command::Flr(Reset::Ignore));
-    let before = gpu.state().initialised;
+    let resets = |state: FunctionState| (state.config_resets, state.device_resets);
+    let before = resets(gpu.state());
     gpu.flr();
-    assert_eq!((gpu.state().flr, gpu.state().initialised), (1, before));
+    assert_eq!((gpu.state().flr, resets(gpu.state())), (1, before));
     let mut gpu = gpu.with(&Command::Flr(Reset::Kill));
     gpu.flr();
-    assert_eq!((gpu.state().flr, gpu.state().initialised), (2, before));
+    assert_eq!((gpu.state().flr, resets(gpu.state())), (2, before));
     gpu.function.secondary_bus_reset(gpu.now);
-    assert_eq!((gpu.state().sbr, gpu.state().initialised), (1, before + 1));
+    assert_eq!(gpu.state().sbr, 1);
+    assert_eq!(resets(gpu.state()), (before.0 + 1, before.1 + 1));
 }
 
 #[test]
@@ -330,4 +335,170 @@ fn what_the_silicon_gives_survives_resets_and_what_was_written_does_not() {
         (gpu.bar0(0), gpu.bar0(0x11_8234), gpu.bar0(0x1000)),
         (0x1750_00a1, 0x3ff, 0)
     );
+}
+
+/// Every kind of reset that works, one after the other.
+fn every_reset(gpu: &mut Bench) -> [(&'static str, [u8; 2]); 4] {
+    let mark = |gpu: &mut Bench| {
+        gpu.function.config_write(gpu.now, DATA_SELECT, &[0x5a]);
+        gpu.function.config_write(gpu.now, CACHE_LINE_SIZE, &[0x10]);
+        assert_eq!(marks(gpu), [0x5a, 0x10]);
+    };
+    mark(gpu);
+    gpu.flr();
+    let after_flr = marks(gpu);
+    mark(gpu);
+    gpu.through_d3hot();
+    let after_pm = marks(gpu);
+    mark(gpu);
+    gpu.function.secondary_bus_reset(gpu.now);
+    let after_sbr = marks(gpu);
+    mark(gpu);
+    gpu.function.power_off();
+    gpu.function.power_on();
+    [
+        ("flr", after_flr),
+        ("pm", after_pm),
+        ("sbr", after_sbr),
+        ("power", marks(gpu)),
+    ]
+}
+
+/// Data Select and Cache Line Size.
+fn marks(gpu: &mut Bench) -> [u8; 2] {
+    [DATA_SELECT, CACHE_LINE_SIZE].map(|offset| gpu.dword(offset).to_le_bytes()[0])
+}
+
+#[test]
+fn marks_are_kept_by_resets_that_are_ignored_and_gone_after_those_that_work() {
+    assert_eq!(marks(&mut Bench::gpu()), [0, 0]);
+    for (kind, left) in every_reset(&mut Bench::soft_reset_gpu()) {
+        assert_eq!(left, [0, 0], "{kind}");
+    }
+    let ignoring = [
+        Command::Flr(Reset::Ignore),
+        Command::Pm(Reset::Ignore),
+        Command::Sbr(Reset::Ignore),
+    ];
+    let mut ignores = ignoring.iter().fold(Bench::soft_reset_gpu(), Bench::with);
+    for (kind, left) in every_reset(&mut ignores) {
+        let expected = if kind == "power" { [0, 0] } else { [0x5a, 0x10] };
+        assert_eq!(left, expected, "{kind}");
+    }
+}
+
+#[test]
+fn a_partial_reset_keeps_what_is_behind_the_bars_and_what_is_wrong_there() {
+    for (command, event) in [
+        (Command::Flr(Reset::Partial), Event::Flr),
+        (Command::Sbr(Reset::Partial), Event::Sbr),
+    ] {
+        let mut gpu = Bench::gpu().with(&command);
+        let before = gpu.state();
+        gpu.write_word(COMMAND, 0x0002);
+        gpu.function.config_write(gpu.now, DATA_SELECT, &[1]);
+        gpu.function.bar_write(gpu.now, 0, 0x1000, &[1, 2, 3, 4]);
+        match event {
+            Event::Flr => assert_eq!(gpu.flr(), [Event::Flr]),
+            _ => assert_eq!(gpu.function.secondary_bus_reset(gpu.now), Event::Sbr),
+        }
+        assert_eq!((gpu.word(COMMAND), marks(&mut gpu)), (0, [0, 0]));
+        gpu.write_word(COMMAND, 0x0002);
+        assert_eq!(gpu.bar0(0x1000), 0x0403_0201);
+        let after = gpu.state();
+        assert_eq!(after.config_resets, before.config_resets + 1);
+        assert_eq!(after.device_resets, before.device_resets);
+    }
+    let until = Until::Flr;
+    let mut gpu = Bench::gpu()
+        .with(&Command::Flr(Reset::Partial))
+        .with(&Command::Bars(Bars::AllOnes { until }))
+        .with(&Command::Pending(Stuck::Stuck { until }));
+    gpu.flr();
+    let state = gpu.state();
+    assert!(!state.pending && state.bars != Bars::Normal);
+}
+
+#[test]
+fn a_late_reset_takes_place_after_its_time_and_once() {
+    let mut gpu = Bench::gpu().with(&Command::Flr(Reset::Late { ms: 250 }));
+    let before = gpu.state().device_resets;
+    gpu.function.config_write(gpu.now, DATA_SELECT, &[1]);
+    gpu.flr();
+    gpu.wait(249);
+    assert_eq!((marks(&mut gpu), gpu.state().device_resets), ([1, 0], before));
+    gpu.wait(1);
+    assert_eq!((marks(&mut gpu), gpu.state().device_resets), ([0, 0], before + 1));
+    gpu.function.config_write(gpu.now, DATA_SELECT, &[1]);
+    gpu.wait(10_000);
+    assert_eq!((marks(&mut gpu), gpu.state().device_resets), ([1, 0], before + 1));
+}
+
+#[test]
+fn a_late_reset_ends_a_fault_late() {
+    let mut gpu = Bench::gpu()
+        .with(&Command::Sbr(Reset::Late { ms: 250 }))
+        .with(&Command::Die(Fault { until: Until::Sbr }));
+    gpu.function.secondary_bus_reset(gpu.now);
+    gpu.wait(249);
+    assert!(!gpu.state().is_well());
+    gpu.wait(1);
+    assert!(gpu.state().is_well());
+}
+
+#[test]
+fn one_that_dies_after_a_reset_is_well_until_then() {
+    let mut gpu = Bench::gpu().with(&Command::Flr(Reset::Dies { ms: 250 }));
+    gpu.flr();
+    gpu.wait(249);
+    assert!(gpu.state().is_well());
+    assert_eq!(gpu.dword(0), 0x2489_10de);
+    gpu.wait(1);
+    assert_eq!(gpu.dword(0), u32::MAX);
+    gpu.function.secondary_bus_reset(gpu.now);
+    gpu.wait(10_000);
+    assert!(gpu.state().is_well());
+}
+
+#[test]
+fn a_reset_in_time_prevents_the_death_and_an_ignored_one_does_not() {
+    let dies = || Bench::gpu().with(&Command::Flr(Reset::Dies { ms: 250 }));
+    let mut gpu = dies();
+    gpu.flr();
+    gpu.function.secondary_bus_reset(gpu.now);
+    gpu.wait(250);
+    assert!(gpu.state().is_well());
+    let mut gpu = dies().with(&Command::Sbr(Reset::Ignore));
+    gpu.flr();
+    gpu.function.secondary_bus_reset(gpu.now);
+    gpu.wait(250);
+    assert_eq!(gpu.state().presence, Presence::Absent);
+    gpu.function.power_off();
+    gpu.function.power_on();
+    gpu.wait(250);
+    assert!(gpu.state().is_well());
+}
+
+#[test]
+fn another_serial_number_comes_with_a_reset_and_only_where_there_was_one() {
+    let serial = |gpu: &mut Bench| (gpu.dword(0xf04), gpu.dword(0xf08));
+    let number = 0x48b0_2d00_0000_0002;
+    let other = Command::Serial(Serial::AfterReset { number });
+    let mut design = BoardDesign::new(Vendor::Nvidia, 1);
+    design.serial_number = Some(SerialNumber(0x48b0_2d00_0000_0001));
+    let mut gpu = Bench::new(&design, 0).with(&other);
+    assert_eq!(serial(&mut gpu), (1, 0x48b0_2d00));
+    assert!(gpu.state().is_well());
+    gpu.flr();
+    assert_eq!(serial(&mut gpu), (2, 0x48b0_2d00));
+    assert!(gpu.state().is_other && !gpu.state().is_well());
+    let mut gpu = gpu.with(&Command::Serial(Serial::Own));
+    gpu.flr();
+    assert_eq!(serial(&mut gpu), (1, 0x48b0_2d00));
+    assert!(gpu.state().is_well());
+
+    let mut none = Bench::gpu().with(&other);
+    none.flr();
+    assert_eq!(serial(&mut none), (0, 0));
+    assert!(none.state().is_well());
 }

@@ -1,4 +1,4 @@
-//! AMD: a Navi 23 (1002:73ef, ab28). Neither function has FLR. Both sit behind the card's own
+//! AMD: a Navi 23 (1002:73ef, ab28), and a Vega 20 (1002:66a0, ab20), which lacks Power Budgeting. No function has FLR. All sit behind the card's own
 //! switch on a real board; here they are served alone, since no bridge can be served.
 //!
 //! Scaled for a VM: BAR0 is 256 MiB (of 8 GiB), BAR2 2 MiB (of 256 MiB). Left out: the expansion
@@ -78,6 +78,59 @@ fn gpu_capabilities(space: Builder, return_to_d0: ReturnToD0) -> Builder {
         .extended(0x320, &Extended::latency_tolerance())
         .extended(0x410, &Extended::physical_layer_16())
         .extended(0x440, &Extended::lane_margining())
+}
+
+/// A Vega 20, as of a board for workstations.
+pub(super) fn vega20() -> FunctionDesign {
+    FunctionDesign {
+        header: Header {
+            device: 0x66a0,
+            class: 0x03_0000,
+            revision: 0,
+            subsystem_vendor: 0x1002,
+            subsystem: 0x081e,
+            interrupt_pin: 1,
+            bars: vec![
+                bar(0, BarKind::Memory64Prefetchable, 256 * MIB),
+                bar(2, BarKind::Memory64Prefetchable, 2 * MIB),
+                bar(4, BarKind::Io, 256),
+                bar(5, BarKind::Memory32, 512 * KIB),
+            ],
+            ..header()
+        },
+        capabilities: vega20_capabilities,
+        ..gpu()
+    }
+}
+
+fn vega20_capabilities(space: Builder, return_to_d0: ReturnToD0) -> Builder {
+    standard_capabilities(space, return_to_d0)
+        .extended(0x100, &Extended::vendor_specific(&VSEC_BODY))
+        .extended(0x150, &Extended::aer(CORRECTABLE_MASK))
+        .extended(0x200, &Extended::resizable_bars(&RESIZABLE_BARS))
+        .extended(0x270, &Extended::secondary_pci_express(0))
+        .extended(0x2a0, &Extended::acs_without_support())
+        .extended(0x2b0, &Extended::address_translation())
+        .extended(0x2c0, &Extended::page_requests())
+        .extended(0x2d0, &Extended::pasid(0x1006))
+        .extended(0x320, &Extended::latency_tolerance())
+        .extended(0x400, &Extended::data_link_feature())
+        .extended(0x410, &Extended::physical_layer_16())
+        .extended(0x440, &Extended::lane_margining())
+}
+
+pub(super) fn vega20_audio() -> FunctionDesign {
+    let audio = audio();
+    FunctionDesign {
+        header: Header {
+            device: 0xab20,
+            revision: 0,
+            subsystem_vendor: 0x1002,
+            subsystem: 0xab20,
+            ..audio.header
+        },
+        ..audio
+    }
 }
 
 /// ID 0001h, revision 1, length 10h.

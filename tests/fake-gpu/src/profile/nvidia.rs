@@ -2,7 +2,8 @@
 //! audio chain is GA102's; USB and UCSI are those of a TU116 board, because tests of a reset that
 //! hits four functions need them and no Ampere board in reach carries them.
 //!
-//! Scaled for a VM: BAR1 is 256 MiB. The expansion ROM is there only where a test asks for it.
+//! Scaled for a VM: BAR1 is 256 MiB. The expansion ROM is there only where a test asks for it. Of the T4, SR-IOV and ARI are
+//! left out.
 
 use crate::capability::{Capability, Express, Extended, ReturnToD0};
 use crate::config_space::{Bar, BarKind, Builder, Header};
@@ -45,6 +46,17 @@ const GPU_EXPRESS: Express = Express {
 const AUDIO_EXPRESS: Express = Express {
     capabilities: 0x0002,
     device_capabilities: 0x012c_8de1,
+    ..GPU_EXPRESS
+};
+
+/// A T4: an endpoint up to 8 GT/s, without FLR.
+const T4_EXPRESS: Express = Express {
+    capabilities: 0x0002,
+    device_capabilities: 0x002c_8de1,
+    link_capabilities: 0x0045_3d03,
+    link_status: 0x1103,
+    link_capabilities_2: 0x0000_000e,
+    link_control_2: 0x0003,
     ..GPU_EXPRESS
 };
 
@@ -112,6 +124,52 @@ fn gpu_capabilities(space: Builder, return_to_d0: ReturnToD0) -> Builder {
         .extended(0xc1c, &Extended::physical_layer_16())
         .extended(0xd00, &Extended::lane_margining())
         .extended(0xe00, &Extended::data_link_feature())
+}
+
+/// A T4 (TU104): a GPU for data centres without FLR and without siblings. It has MSI-X, and a dead MSI capability in its list.
+pub(super) fn t4() -> FunctionDesign {
+    FunctionDesign {
+        header: Header {
+            device: 0x1eb8,
+            class: 0x03_0200,
+            subsystem_vendor: 0x10de,
+            subsystem: 0x12a2,
+            interrupt_pin: 1,
+            bars: vec![
+                bar(0, BarKind::Memory32, 16 * MIB),
+                bar(1, BarKind::Memory64Prefetchable, 256 * MIB),
+                bar(3, BarKind::Memory64Prefetchable, 32 * MIB),
+            ],
+            ..header()
+        },
+        capabilities: t4_capabilities,
+        ..gpu()
+    }
+}
+
+fn t4_capabilities(space: Builder, return_to_d0: ReturnToD0) -> Builder {
+    let power = Capability::PowerManagement {
+        capabilities: 0x4803,
+        return_to_d0,
+    };
+    let vectors = Capability::MsiX {
+        last_vector: 5,
+        table: 0x00b9_0000,
+        pending: 0x00ba_0000,
+    };
+    space
+        .unlinked(SUBSYSTEM_ALIAS, &[0x12a2_10de])
+        .capability(0x60, &power)
+        .capability(0x68, &Capability::Null)
+        .capability(0x78, &Capability::Express(T4_EXPRESS))
+        .capability(0xc8, &vectors)
+        .extended(0x100, &Extended::virtual_channel())
+        .extended(0x258, &Extended::l1_substates(0x0000_0010, 0, 0))
+        .extended(0x128, &Extended::power_budgeting(0x0007_8121))
+        .extended(0x420, &Extended::aer(CORRECTABLE_MASK))
+        .extended(0x600, &Extended::vendor_specific(&VSEC_BODY))
+        .extended(0x900, &Extended::secondary_pci_express(0x7700))
+        .extended(0xbb0, &Extended::resizable_bars(&RESIZABLE_BARS))
 }
 
 /// ID 0001h, revision 1, length 24h.

@@ -116,6 +116,79 @@ fn the_amd_gpu_has_its_chains_and_no_flr() {
     assert!(!gpu.can_flr());
 }
 
+/// Whether each function has FLR, and whether it has Power Budgeting.
+fn resets_and_budgets(vendor: Vendor, count: usize) -> Vec<(bool, bool)> {
+    let has_budget = |space: &ConfigSpace| extended(space).iter().any(|(_, id)| id & 0xffff == 4);
+    let spaces = spaces(vendor, count);
+    spaces
+        .iter()
+        .map(|space| (space.can_flr(), has_budget(space)))
+        .collect()
+}
+
+#[test]
+fn flr_and_power_budgeting_are_where_real_boards_have_them() {
+    let no_sibling_has_any = (false, false);
+    assert_eq!(
+        resets_and_budgets(Vendor::Nvidia, 4),
+        [(true, true), no_sibling_has_any, no_sibling_has_any, no_sibling_has_any]
+    );
+    assert_eq!(resets_and_budgets(Vendor::NvidiaT4, 1), [(false, true)]);
+    assert_eq!(resets_and_budgets(Vendor::Amd, 2), [(false, true), no_sibling_has_any]);
+    assert_eq!(
+        resets_and_budgets(Vendor::AmdVega20, 2),
+        [(false, false), no_sibling_has_any]
+    );
+    assert_eq!(resets_and_budgets(Vendor::Intel, 1), [(true, false)]);
+}
+
+#[test]
+fn the_t4_has_its_dead_capability_and_its_vectors() {
+    let gpu = &spaces(Vendor::NvidiaT4, 1)[0];
+    assert_eq!((gpu.dword(0), gpu.dword(8)), (0x1eb8_10de, 0x0302_00a1));
+    assert_eq!(standard(gpu), [(0x60, 1), (0x68, 0), (0x78, 0x10), (0xc8, 0x11)]);
+    let vectors = [0xc8, 0xcc, 0xd0].map(|offset| gpu.dword(offset));
+    assert_eq!(vectors, [0x0005_0011, 0x00b9_0000, 0x00ba_0000]);
+    let offsets: Vec<_> = extended(gpu).iter().map(|(offset, _)| *offset).collect();
+    assert_eq!(offsets, [0x100, 0x258, 0x128, 0x420, 0x600, 0x900, 0xbb0]);
+}
+
+#[test]
+fn the_vega_20_has_its_chains() {
+    let spaces = spaces(Vendor::AmdVega20, 2);
+    assert_eq!((spaces[0].dword(0), spaces[1].dword(0)), (0x66a0_1002, 0xab20_1002));
+    assert_eq!(standard(&spaces[0]), [(0x48, 9), (0x50, 1), (0x64, 0x10), (0xa0, 5)]);
+    let offsets: Vec<_> = extended(&spaces[0]).iter().map(|(offset, _)| *offset).collect();
+    assert_eq!(
+        offsets,
+        [
+            0x100, 0x150, 0x200, 0x270, 0x2a0, 0x2b0, 0x2c0, 0x2d0, 0x320, 0x400, 0x410, 0x440
+        ]
+    );
+}
+
+#[test]
+fn the_arc_is_the_published_dump_and_turns_back() {
+    let gpu = &spaces(Vendor::Intel, 1)[0];
+    let dwords = [
+        (0x00, 0x56a0_8086),
+        (0x08, 0x0300_0008),
+        (0x10, 0x0000_0004),
+        (0x18, 0x0000_000c),
+        (0x70, 0x0002_ac10),
+        (0x74, 0x1000_8020),
+        (0x7c, 0x0040_0c11),
+        (0x94, 0x0013_0812),
+        (0xd0, 0x4803_0001),
+        (0xd4, 0x0000_0008),
+    ];
+    for (offset, value) in dwords {
+        assert_eq!(gpu.dword(offset), value, "at {offset:#x}");
+    }
+    assert_eq!(standard(gpu), [(0x40, 9), (0x70, 0x10), (0xac, 5), (0xd0, 1)]);
+    assert_eq!(extended(gpu), [(0x100, 0x1_000e), (0x420, 0x1_0015), (0x400, 0x1_0018)]);
+}
+
 #[test]
 fn bars_size_and_say_their_kind() {
     let mut gpu = spaces(Vendor::Nvidia, 1).remove(0);
