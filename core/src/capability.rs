@@ -29,7 +29,7 @@
 //! | [`resizable_bar`] | Resizable BAR, VF Resizable BAR | 0015, 0024 |
 //! | [`secondary_express`] | Secondary PCI Express | 0019 |
 //! | [`dpc`] | Downstream Port Containment | 001d |
-//! | [`designated_vendor_specific`] | Designated Vendor-Specific, CXL's for ports among them | 0023 |
+//! | [`designated_vendor_specific`], [`cxl_flex_bus`] | Designated Vendor-Specific, two of CXL's among them | 0023 |
 //!
 //! Every other capability is met by the walk and keeps its number; [`StandardId::name`] and [`ExtendedId::name`] give
 //! the names of all that the specifications number.
@@ -45,6 +45,7 @@ pub mod acs;
 pub mod advanced_features;
 pub mod aer;
 pub mod ari;
+pub mod cxl_flex_bus;
 pub mod designated_vendor_specific;
 mod detection;
 pub mod dpc;

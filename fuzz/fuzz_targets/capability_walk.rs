@@ -12,6 +12,7 @@ use reseat_core::capability::acs::Acs;
 use reseat_core::capability::advanced_features::AdvancedFeatures;
 use reseat_core::capability::aer::Aer;
 use reseat_core::capability::ari::Ari;
+use reseat_core::capability::cxl_flex_bus::CxlFlexBusPort;
 use reseat_core::capability::designated_vendor_specific::{CxlPort, DesignatedVendorSpecific};
 use reseat_core::capability::dpc::Dpc;
 use reseat_core::capability::express::{Express, PortType};
@@ -272,6 +273,7 @@ fn decode_extended(space: &mut Counting<'_>, list: &ExtendedList<Failure>, port:
         designated(space, list, capability, &within);
     }
     let _port = CxlPort::find(list, &mut *space).map(|port| port.is_some());
+    let _port = CxlFlexBusPort::find(list, &mut *space).map(|port| port.is_some());
     space.take(0x100..0x1000);
 }
 

@@ -13,6 +13,8 @@
 //! | --- | --- |
 //! | 8 | bits 16–31: Port Status |
 //! | c | bits 0–15: Port Control |
+//!
+//! CXL's DVSEC for a Flex Bus Port is in [`cxl_flex_bus`](super::cxl_flex_bus).
 
 use bitfield_struct::bitfield;
 
@@ -52,6 +54,26 @@ impl<R: ConfigRead> DesignatedVendorSpecific<R> {
     /// [`ViewError`].
     pub fn id(&mut self) -> Result<u16, ViewError<R::Error>> {
         Ok(halves(self.view.read_answer(HEADER_2)?).0)
+    }
+
+    /// The first one in the list that names `vendor` and has `id`, with its header. Two reads for each DVSEC up to it.
+    pub(super) fn find_of<E, const N: usize>(
+        list: &List<ExtendedId, E, N>,
+        mut reader: R,
+        vendor: u16,
+        id: u16,
+    ) -> Result<Option<(Self, DesignatedVendorSpecificHeader)>, ViewError<R::Error>> {
+        for capability in list.all(ExtendedId::DESIGNATED_VENDOR_SPECIFIC) {
+            let mut candidate = DesignatedVendorSpecific {
+                view: list.view(capability, &mut reader),
+            };
+            let (header, own_id) = (candidate.header()?, candidate.id()?);
+            if header.dvsec_vendor_id() == vendor && own_id == id {
+                let view = list.view(capability, reader);
+                return Ok(Some((Self { view }, header)));
+            }
+        }
+        Ok(None)
     }
 
     /// The capability's length in bytes: what `header` says, and no more than the view has.
@@ -106,19 +128,13 @@ impl<R: ConfigRead> CxlPort<R> {
     /// [`ViewError`] where a DVSEC does not say what it is.
     pub fn find<E, const N: usize>(
         list: &List<ExtendedId, E, N>,
-        mut reader: R,
+        reader: R,
     ) -> Result<Option<Self>, ViewError<R::Error>> {
-        for capability in list.all(ExtendedId::DESIGNATED_VENDOR_SPECIFIC) {
-            let mut candidate = DesignatedVendorSpecific {
-                view: list.view(capability, &mut reader),
-            };
-            let (header, id) = (candidate.header()?, candidate.id()?);
-            if Self::is(header, id) {
-                let view = list.view(capability, reader);
-                return Ok(Self::of(DesignatedVendorSpecific { view }, header, id));
-            }
-        }
-        Ok(None)
+        let found = DesignatedVendorSpecific::find_of(list, reader, Self::VENDOR, Self::ID)?;
+        Ok(found.map(|(capability, header)| Self {
+            length: capability.length(header),
+            view: capability.view,
+        }))
     }
 
     const fn is(header: DesignatedVendorSpecificHeader, id: u16) -> bool {

@@ -155,7 +155,7 @@ const fn secondary_bus_reset(card: &Result<Domain<'_>, ResetUnavailable>, root: 
         (Err(ResetUnavailable::NotKnown(_)), _) => Availability::Unknown,
         (Err(_), _) | (Ok(_), None) => Availability::Unavailable,
         (Ok(_), Some(root)) => match root.cxl {
-            Cxl::None | Cxl::SbrUnmasked => Availability::Available,
+            Cxl::None | Cxl::SbrUnmasked | Cxl::NotInUse => Availability::Available,
             Cxl::SbrMasked => Availability::Unavailable,
             Cxl::Unknown => Availability::Unknown,
         },

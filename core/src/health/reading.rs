@@ -7,8 +7,9 @@ use crate::capability::express::{DeviceControl, LinkSpeed};
 use crate::capability::power_management::PowerState;
 use crate::header::Identity;
 
-/// How many functions and ports a path can hold: a function, two switches, a root port, and room.
-pub const PATH: usize = 8;
+/// The counters of a path that are kept apart: a function, a root port, seven switches between them. [`count()`] sums
+/// those of a longer path.
+pub const PATH: usize = 16;
 
 /// What reading something brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +141,29 @@ pub enum Boot {
 /// Uncorrectable errors of a whole path. Errors often count at the link partner.
 pub type Errors = Vec<ErrorsAt, PATH>;
 
+/// Adds the next counter of a path, whose first is the root port's.
+///
+/// Where a path has more than [`PATH`] of them, the first two neighbours that count since the same moment become one, at
+/// the address of the first. So an error anywhere still shows, and the function and its nearest ports stay apart. There is
+/// such a pair: the ports that were removed lie below those that were not.
+pub fn count(errors: &mut Errors, next: ErrorsAt) {
+    let Err(next) = errors.push(next) else { return };
+    let mut summed = Errors::new();
+    let mut has_room = false;
+    for counted in errors.iter().copied().chain([next]) {
+        match summed.last_mut() {
+            Some(last) if !has_room && last.counter == counted.counter => {
+                *last = last.and(counted);
+                has_room = true;
+            }
+            _ => {
+                let _fits = summed.push(counted);
+            }
+        }
+    }
+    *errors = summed;
+}
+
 /// What one function or port has counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -167,6 +191,15 @@ pub enum Counter {
 }
 
 impl ErrorsAt {
+    /// The counts of both.
+    const fn and(self, other: Self) -> Self {
+        Self {
+            fatal: self.fatal.saturating_add(other.fatal),
+            non_fatal: self.non_fatal.saturating_add(other.non_fatal),
+            ..self
+        }
+    }
+
     /// What came since `before`; `None` where the two do not fit, so that nobody can say.
     pub(super) fn since(self, before: Option<Self>) -> Option<Self> {
         let (fatal, non_fatal) = match (self.counter, before) {

@@ -177,7 +177,7 @@ pub enum HotplugOwner {
     Unknown,
 }
 
-/// What a port's DVSEC for CXL says about its secondary bus reset.
+/// A port's secondary bus reset, by its DVSECs for CXL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -186,6 +186,9 @@ pub enum Cxl {
     None,
     /// Unmask SBR is clear: the bit does nothing.
     SbrMasked,
+    /// Unmask SBR is clear, but the link carries no protocol of CXL's: then the bit works as in any port (CXL r3.1, sec
+    /// 8.1.5.2). Linux does not look at the link, and refuses its `bus` method.
+    NotInUse,
     /// Unmask SBR is set.
     SbrUnmasked,
     /// Nobody can say.

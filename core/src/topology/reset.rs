@@ -24,7 +24,7 @@ impl<'t> Place<'t> {
             Method::Flr => self.flr(self.function().flr),
             Method::AdvancedFeaturesFlr => self.flr(self.function().advanced_features_flr),
             Method::PowerManagement => self.power_management(),
-            Method::Bus => self.bus(Self::not_masked),
+            Method::Bus => self.bus(Self::not_masked_for_linux),
             Method::CxlBus => self.bus(Self::cxl),
             Method::HotReset => self.hot_reset(),
             Method::DetachSbr => self.detach_sbr(),
@@ -59,7 +59,7 @@ impl<'t> Place<'t> {
         let Some(bridge) = self.port_above().and_then(|port| port.function().bridge()) else {
             return false;
         };
-        if bridge.cxl == Cxl::SbrMasked {
+        if matches!(bridge.cxl, Cxl::SbrMasked | Cxl::NotInUse) {
             return true;
         }
         let own_quirk = decided(RESETS, &self.subject(), Effect::NoBusReset).is_some();
@@ -231,15 +231,23 @@ impl<'t> Place<'t> {
 
     fn not_masked(bridge: &Bridge) -> Result<(), ResetUnavailable> {
         match bridge.cxl {
-            Cxl::None | Cxl::SbrUnmasked => Ok(()),
+            Cxl::None | Cxl::SbrUnmasked | Cxl::NotInUse => Ok(()),
             Cxl::SbrMasked => Err(ResetUnavailable::CxlSbrMasked),
             Cxl::Unknown => Err(ResetUnavailable::NotKnown(MissingFact::Cxl)),
         }
     }
 
+    /// Linux's `bus` method looks at Unmask SBR alone (`cxl_sbr_masked()`).
+    fn not_masked_for_linux(bridge: &Bridge) -> Result<(), ResetUnavailable> {
+        match bridge.cxl {
+            Cxl::NotInUse => Err(ResetUnavailable::CxlSbrMasked),
+            _ => Self::not_masked(bridge),
+        }
+    }
+
     fn cxl(bridge: &Bridge) -> Result<(), ResetUnavailable> {
         match bridge.cxl {
-            Cxl::SbrMasked | Cxl::SbrUnmasked => Ok(()),
+            Cxl::SbrMasked | Cxl::NotInUse | Cxl::SbrUnmasked => Ok(()),
             Cxl::None => Err(ResetUnavailable::NotCxl),
             Cxl::Unknown => Err(ResetUnavailable::NotKnown(MissingFact::Cxl)),
         }

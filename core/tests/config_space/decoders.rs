@@ -3,6 +3,7 @@
 use reseat_core::capability::acs::Acs;
 use reseat_core::capability::aer::Aer;
 use reseat_core::capability::ari::Ari;
+use reseat_core::capability::cxl_flex_bus::CxlFlexBusPort;
 use reseat_core::capability::designated_vendor_specific::{CxlPort, DesignatedVendorSpecific};
 use reseat_core::capability::dpc::{Dpc, DpcReason, DpcReasonExtension, DpcTrigger};
 use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
@@ -403,6 +404,47 @@ fn cxl_port_masks_sbr_until_it_is_unmasked() {
             (sbr, link_disable)
         );
         assert_eq!(space.reads, [0x104, 0x108, 0x144, 0x148, 0x184, 0x188, 0x18c]);
+    }
+}
+
+#[test]
+fn flex_bus_port_says_what_its_link_carries() {
+    for (status, cxl) in [
+        (0x0000_0000, false),
+        (0x0001_0000, true),
+        (0x0002_0000, true),
+        (0x0004_0000, true),
+        (0x0007_0000, true),
+        // Port Control and the bits of other features say nothing of it.
+        (0x0000_0007, false),
+        (0x0060_0000, false),
+    ] {
+        let (space, list) = function(space(&[
+            (0x100, 0x1401_0023),
+            (0x104, 0x0380_8086),
+            (0x108, 0x0000_0007),
+            (0x10c, 0x0007_0000),
+            (0x140, 0x0001_0023),
+            (0x144, 0x0202_1e98),
+            (0x148, 0x0000_0007),
+            (0x14c, status),
+        ]));
+        let mut port = CxlFlexBusPort::find(&list, space).unwrap().unwrap();
+        assert_eq!(port.status().unwrap().carries_cxl(), cxl, "{status:#x}");
+    }
+}
+
+#[test]
+fn flex_bus_port_that_ends_early_or_does_not_answer_has_no_status() {
+    for (length, status, has_one) in [(0x00f_u32, 0, false), (0x010, 0, true), (0x020, u32::MAX, false)] {
+        let (space, list) = function(space(&[
+            (0x100, 0x0001_0023),
+            (0x104, (length << 20) | 0x1e98),
+            (0x108, 0x0000_0007),
+            (0x10c, status),
+        ]));
+        let status = CxlFlexBusPort::find(&list, space).unwrap().unwrap().status();
+        assert_eq!(status.is_ok(), has_one, "{length:#x}: {status:?}");
     }
 }
 

@@ -451,3 +451,56 @@ fn dead_function_behind_a_good_header_is_sick() {
     let verdict = examine(|now| now.memory_decode = Reading::Value(false)).verdict();
     assert!(!verdict.sickness().any());
 }
+
+/// Counts of a path of ports, each Continued up to `removed`.
+fn path(ports: u8, removed: u8, fatal_at: Option<u8>) -> Reading<Errors> {
+    let mut errors = Errors::new();
+    for device in 0..ports {
+        let counter = if device < removed {
+            Counter::Continued
+        } else {
+            Counter::Anew
+        };
+        let (fatal, non_fatal) = (u64::from(fatal_at == Some(device)), 0);
+        let at = port(device);
+        count(
+            &mut errors,
+            ErrorsAt {
+                at,
+                counter,
+                fatal,
+                non_fatal,
+            },
+        );
+    }
+    Reading::Value(errors)
+}
+
+#[test]
+fn more_counters_than_are_kept_apart_are_summed_and_still_compared() {
+    let ports = 24;
+    assert!(usize::from(ports) > PATH);
+    let mut baseline = well();
+    baseline.errors = path(ports, ports, None);
+    for removed in [ports, ports - 4] {
+        let now = |fatal_at| Condition {
+            errors: path(ports, removed, fatal_at),
+            ..well()
+        };
+        assert_eq!(judged(&baseline, &now(None)).verdict(), Verdict::Verified);
+        for fatal_at in 0..ports {
+            let examination = judged(&baseline, &now(Some(fatal_at)));
+            assert_eq!(
+                examination.verdict(),
+                Verdict::Sick(Aspects::none().with(Aspect::Errors)),
+                "at {fatal_at}, removed from {removed}"
+            );
+        }
+    }
+    // The function and what is next to it stay apart.
+    let Reading::Value(errors) = path(ports, ports, Some(ports - 1)) else {
+        panic!();
+    };
+    let last = errors.last().unwrap();
+    assert_eq!((last.at, last.fatal), (port(ports - 1), 1));
+}

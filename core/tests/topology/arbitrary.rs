@@ -154,7 +154,7 @@ fn bridge(bus: u8, [low, high, flags, power, state]: [u8; 5]) -> Bridge {
                 ][usize::from(flags) % 5],
             },
         },
-        cxl: [Cxl::None, Cxl::SbrUnmasked, Cxl::SbrMasked, Cxl::Unknown][usize::from(flags >> 4) % 4],
+        cxl: [Cxl::None, Cxl::SbrUnmasked, Cxl::SbrMasked, Cxl::Unknown, Cxl::NotInUse][usize::from(flags >> 4) % 5],
     }
 }
 

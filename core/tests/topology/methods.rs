@@ -301,6 +301,23 @@ fn a_masked_cxl_port_resets_nothing() {
 }
 
 #[test]
+fn a_port_that_masks_its_reset_for_cxl_resets_a_card_that_is_no_cxl_card() {
+    let mut machine = single();
+    machine.bridge("00:01.0").cxl = Cxl::NotInUse;
+    for (method, reason) in [
+        (Method::HotReset, None),
+        (Method::DetachSbr, None),
+        (Method::CxlBus, None),
+        // The kernel lists it, and refuses it.
+        (Method::Bus, Some(ResetUnavailable::CxlSbrMasked)),
+    ] {
+        assert_eq!(why(&mut machine, "01:00.0", method), reason, "{method}");
+    }
+    let listed = find(machine.topology(), "01:00.0").listed_in_vain(Method::Bus);
+    assert_eq!(listed, Some(ResetUnavailable::CxlSbrMasked));
+}
+
+#[test]
 fn cxl_bus_needs_a_cxl_port_masked_or_not() {
     let mut machine = single();
     for (cxl, reason) in [

@@ -137,7 +137,7 @@ fn at_the_card_root(functions: &[Function], place: Place<'_>, rung: Rung, ours: 
     if rung == Rung::BmcPower {
         return;
     }
-    assert!(matches!(cxl, Cxl::None | Cxl::SbrUnmasked));
+    assert!(matches!(cxl, Cxl::None | Cxl::SbrUnmasked | Cxl::NotInUse));
     let is_forbidden = |place: Place<'_>| place.quirks().any(|quirk| quirk.effect == Effect::NoBusReset);
     assert!(!is_forbidden(root) && !root.below().any(is_forbidden));
 }

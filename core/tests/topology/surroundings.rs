@@ -361,6 +361,8 @@ fn a_cxl_port_may_mask_its_reset() {
     after(cxl(Cxl::SbrMasked), expected(Availability::Unavailable));
     after(cxl(Cxl::Unknown), expected(Availability::Unknown));
     after(cxl(Cxl::SbrUnmasked), FREE);
+    // A plain PCIe card below a port that is capable of CXL.
+    after(cxl(Cxl::NotInUse), FREE);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use reseat_core::capability::acs::Acs;
 use reseat_core::capability::aer::{Aer, CorrectableErrors, UncorrectableErrors};
 use reseat_core::capability::ari::Ari;
+use reseat_core::capability::cxl_flex_bus::CxlFlexBusPort;
 use reseat_core::capability::designated_vendor_specific::{CxlPort, DesignatedVendorSpecific};
 use reseat_core::capability::dpc::Dpc;
 use reseat_core::capability::express::PortType;
@@ -323,8 +324,16 @@ fn designated_vendor_specific(registers: &mut Registers, mut designated: Designa
         let id = format!("{id:04x}");
         single("id", id.clone(), id)
     });
-    let port = what.and_then(|(header, id)| CxlPort::of(designated, header, id));
-    if let Some(mut port) = port {
+    let Some((header, id)) = what else { return };
+    if id == CxlFlexBusPort::<&mut DumpedSpace>::ID {
+        if let Some(mut port) = CxlFlexBusPort::of(designated, header, id) {
+            registers.read(
+                "cxl_flex_bus_port_status",
+                port.status(),
+                |register| content!(register; cache_enabled, io_enabled, mem_enabled),
+            );
+        }
+    } else if let Some(mut port) = CxlPort::of(designated, header, id) {
         registers.read(
             "cxl_port_control",
             port.control(),

@@ -6,6 +6,7 @@ use reseat_core::capability::acs::Acs;
 use reseat_core::capability::advanced_features::AdvancedFeatures;
 use reseat_core::capability::aer::Aer;
 use reseat_core::capability::ari::Ari;
+use reseat_core::capability::cxl_flex_bus::CxlFlexBusPort;
 use reseat_core::capability::designated_vendor_specific::CxlPort;
 use reseat_core::capability::dpc::Dpc;
 use reseat_core::capability::express::{DeviceControl, Express, PayloadSize, PortType};
@@ -130,6 +131,9 @@ fn extended_capabilities(bus: &mut Unknown, list: &ExtendedList<u8, 64>) {
     }
     if let Ok(Some(mut port)) = CxlPort::find(list, &mut *bus) {
         keep(port.control());
+    }
+    if let Ok(Some(mut port)) = CxlFlexBusPort::find(list, &mut *bus) {
+        keep(port.status().map(|status| status.carries_cxl()));
     }
     for capability in list.capabilities() {
         keep(capability.id().name());

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use reseat_core::address::FunctionAddress;
-use reseat_core::health::{Boot, Condition, Counter, Errors, ErrorsAt, LinkReading, NotRead, Reading};
+use reseat_core::health::{Boot, Condition, Counter, Errors, ErrorsAt, LinkReading, NotRead, Reading, count};
 use reseat_core::vendor::{BOOT_TIME, BarRegister, Check};
 
 use super::admission::admission;
@@ -95,9 +95,7 @@ pub(crate) fn errors(
             fatal,
             non_fatal,
         };
-        if errors.push(counted).is_err() {
-            return Reading::NotRead(NotRead::Failed);
-        }
+        count(&mut errors, counted);
     }
     if !errors.is_empty() {
         return Reading::Value(errors);
@@ -261,6 +259,24 @@ mod tests {
         fs::write(root.function(gpu()).join("aer_dev_fatal"), "Undefined 0\n").unwrap();
         let unread = errors(&root, gpu(), &[port], |_| Counter::Continued);
         assert_eq!(unread, Reading::NotRead(NotRead::Failed));
+    }
+
+    #[test]
+    fn a_path_with_more_counters_than_are_kept_apart_is_read() {
+        let (_directory, root) = machine();
+        let ports: Vec<FunctionAddress> = (0x10..0x30)
+            .map(|bus| FunctionAddress::new(0, bus, 0, 0).unwrap())
+            .collect();
+        for at in ports.iter().copied().chain([gpu()]) {
+            fs::create_dir_all(root.function(at)).unwrap();
+            fs::write(root.function(at).join("aer_dev_fatal"), "TOTAL_ERR_FATAL 1\n").unwrap();
+            fs::write(root.function(at).join("aer_dev_nonfatal"), "TOTAL_ERR_NONFATAL 0\n").unwrap();
+        }
+        let Reading::Value(counted) = errors(&root, gpu(), &ports, |_| Counter::Continued) else {
+            panic!("the counters were not read");
+        };
+        assert_eq!(counted.iter().map(|at| at.fatal).sum::<u64>(), 33);
+        assert_eq!(counted.last().map(|at| at.at), Some(gpu()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::fs;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::capability::StandardId;
+use reseat_core::capability::cxl_flex_bus::CxlFlexBusPort;
 use reseat_core::capability::designated_vendor_specific::CxlPort;
 use reseat_core::header::BusNumbers;
 use reseat_core::presence::{Admission, PortLink, Readiness, RrsVisibility};
@@ -16,7 +17,7 @@ use reseat_core::topology::function::{Bridge, Cxl, Fact, Function, HotplugOwner,
 use reseat_core::topology::{Node, Place, Topology, TopologyError};
 
 use super::admission;
-use crate::linux::sysfs::capabilities::Space;
+use crate::linux::sysfs::capabilities::{Extended, Space};
 use crate::linux::sysfs::config_space::{ConfigError, ConfigFile};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
@@ -352,10 +353,19 @@ fn cxl(space: &mut Space) -> Cxl {
         Ok(None) => Cxl::None,
         Ok(Some(mut port)) => match port.control() {
             Ok(control) if control.unmask_sbr() => Cxl::SbrUnmasked,
-            Ok(_) => Cxl::SbrMasked,
+            Ok(_) => masked(&extended, space),
             Err(_) => Cxl::Unknown,
         },
         Err(_) => Cxl::Unknown,
+    }
+}
+
+/// A port whose Unmask SBR is clear: what its link carries decides. Where that is unknown, the mask counts.
+fn masked(extended: &Extended, space: &mut Space) -> Cxl {
+    let port = CxlFlexBusPort::find(extended, &mut space.config);
+    match port.ok().flatten().map(|mut port| port.status()) {
+        Some(Ok(status)) if !status.carries_cxl() => Cxl::NotInUse,
+        Some(_) | None => Cxl::SbrMasked,
     }
 }
 

@@ -8,12 +8,12 @@ use reseat_core::address::FunctionAddress;
 use reseat_core::health::NotRead;
 use reseat_core::vendor::BarRegister;
 use rustix::mm::{MapFlags, ProtFlags};
+use rustix::param::page_size;
 use vm_memory::mmap::MmapRegionError;
 use vm_memory::{Bytes, FileOffset, MmapRegion, VolatileMemory};
 
+use super::attributes;
 use super::root::Root;
-
-const PAGE: usize = 4096;
 
 /// Reads one register: a single access of 32 bits.
 ///
@@ -22,23 +22,103 @@ const PAGE: usize = 4096;
 pub(crate) fn read(root: &Root, function: FunctionAddress, register: BarRegister) -> Result<u32, NotRead> {
     let path = root.function(function).join(format!("resource{}", register.bar));
     let file = File::open(path).map_err(|error| why(&error))?;
-    let offset = usize::try_from(register.offset).map_err(|_| NotRead::Failed)?;
-    let (start, within) = (offset - offset % PAGE, offset % PAGE);
-    let start = u64::try_from(start).map_err(|_| NotRead::Failed)?;
-    let place = FileOffset::new(file, start);
+    let start = start(root, function, register.bar).ok_or(NotRead::Failed)?;
+    let page = Page::of(start, register.offset, page_size());
+    let place = FileOffset::new(file, page.start);
     let (protection, flags) = (ProtFlags::READ.bits(), MapFlags::SHARED.bits());
-    let mapped = MmapRegion::<()>::build(Some(place), PAGE, protection.cast_signed(), flags.cast_signed());
+    let mapped = MmapRegion::<()>::build(Some(place), page.size, protection.cast_signed(), flags.cast_signed());
     let mapped = mapped.map_err(|error| match error {
         MmapRegionError::Mmap(error) => why(&error),
         _ => NotRead::Failed,
     })?;
-    let value = mapped.as_volatile_slice().load(within, Ordering::Relaxed);
+    let value = mapped.as_volatile_slice().load(page.within, Ordering::Relaxed);
     value.map_err(|_| NotRead::Failed)
+}
+
+/// The address at which a BAR starts, as the kernel has it.
+fn start(root: &Root, function: FunctionAddress, bar: u8) -> Option<u64> {
+    let text = attributes::read(&root.function(function).join("resource")).ok()?;
+    let line = text.lines().nth(bar.into())?;
+    let start = line.split_whitespace().next()?.strip_prefix("0x")?;
+    u64::from_str_radix(start, 16).ok()
+}
+
+/// The page in which a register lies. The kernel maps whole pages of its own size, which is 64 KiB on some machines: a
+/// BAR that is smaller may begin within one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Page {
+    /// Its offset in the resource's file: a multiple of its size.
+    start: u64,
+    /// Its size.
+    size: usize,
+    /// The register's offset in it.
+    within: usize,
+}
+
+impl Page {
+    const fn of(bar: u64, offset: u32, size: usize) -> Self {
+        let page = size as u64;
+        let offset = bar % page + offset as u64;
+        let within = offset % page;
+        Self {
+            start: offset - within,
+            size,
+            within: within as usize,
+        }
+    }
 }
 
 fn why(error: &io::Error) -> NotRead {
     match error.kind() {
         io::ErrorKind::PermissionDenied => NotRead::Forbidden,
         _ => NotRead::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::linux::test_root::TestRoot;
+
+    #[test]
+    fn a_register_lies_in_a_page_of_the_systems_size() {
+        for (bar, offset, size, start, within) in [
+            (0xfb00_0000, 0, 4096, 0, 0),
+            (0xfb00_0000, 0x378c, 4096, 0x3000, 0x78c),
+            (0xfb00_0000, 0x378c, 65536, 0, 0x378c),
+            (0xfb00_0000, 0x11_8234, 4096, 0x11_8000, 0x234),
+            (0xfb00_0000, 0x11_8234, 65536, 0x11_0000, 0x8234),
+            (0x80_0000_0000, 0x2_00bc, 16384, 0x2_0000, 0xbc),
+            (0, 0xffff_fffc, 65536, 0xffff_0000, 0xfffc),
+            // A BAR of 16 KiB in the middle of a page.
+            (0xfb00_4000, 0x10, 65536, 0, 0x4010),
+            (0xfb00_4000, 0x10, 4096, 0, 0x10),
+        ] {
+            let expected = Page { start, size, within };
+            assert_eq!(
+                Page::of(bar, offset, size),
+                expected,
+                "{offset:#x} of {bar:#x} in pages of {size}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_resource_is_read_at_its_offset() {
+        let machine = TestRoot::new();
+        let function: FunctionAddress = "0000:01:00.0".parse().unwrap();
+        let directory = "/sys/bus/pci/devices/0000:01:00.0";
+        machine.write(
+            &format!("{directory}/resource"),
+            "0x00000000fb000000 0x00000000fb01ffff 0x0000000000040200\n",
+        );
+        let dwords = (0..0x8000_u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>();
+        fs::write(machine.root().path(&format!("{directory}/resource0")), dwords).unwrap();
+        let register = |offset| BarRegister { bar: 0, offset };
+        for offset in [0, 0x78c, 0x378c, 0x1_fffc] {
+            assert_eq!(read(&machine.root(), function, register(offset)), Ok(offset / 4));
+        }
     }
 }

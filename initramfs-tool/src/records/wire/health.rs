@@ -3,7 +3,7 @@
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::express::{DeviceControl, LinkSpeed};
 use reseat_core::header::Identity;
-use reseat_core::health::{Condition, Errors, ErrorsAt, LinkReading, Reading};
+use reseat_core::health::{Condition, Errors, ErrorsAt, LinkReading, Reading, count};
 use serde::{Deserialize, Serialize};
 
 use super::Wire;
@@ -88,7 +88,7 @@ impl Wire for Errors {
                 fatal: counted.fatal,
                 non_fatal: counted.non_fatal,
             };
-            errors.push(counted).ok()?;
+            count(&mut errors, counted);
         }
         Some(errors)
     }
