@@ -6,7 +6,7 @@
 //! | table | what it says |
 //! | --- | --- |
 //! | [`RESETS`] | which resets a model does not survive, ignores or needs |
-//! | [`FABRICS`] | whether links of its own join a model to others |
+//! | [`FABRICS`] | by which connector links of its own can join a model to others |
 //! | [`SWITCHES`] | which switches are part of a card |
 
 mod fabrics;
@@ -144,8 +144,10 @@ pub enum Effect {
     FlrMayNotReturn,
     /// May read all-ones after any reset.
     AbsentAfterReset,
-    /// Links of its own may join it to others, whom a reset then reaches.
+    /// Links over its base board may join it to others, whom a reset then reaches.
     Fabric,
+    /// A bridge can join it to other boards of its machine, whom a reset then reaches.
+    FabricBridge,
     /// Joins others by their links.
     FabricSwitch,
     /// Has no links of its own to others.
@@ -248,6 +250,7 @@ impl fmt::Display for Effect {
             Self::FlrMayNotReturn => "may not come back from FLR",
             Self::AbsentAfterReset => "may read all-ones after any reset",
             Self::Fabric => "may be joined to others by links of its own",
+            Self::FabricBridge => "can be joined to other boards by a bridge",
             Self::FabricSwitch => "joins others by their links",
             Self::NoFabric => "has no links of its own to others",
             Self::InternalSwitch => "is a switch of the card below it",
@@ -264,7 +267,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Effect; 11] = [
+    const ALL: [Effect; 12] = [
         Effect::NoBusReset,
         Effect::NoFlr,
         Effect::NoPowerManagementReset,
@@ -272,6 +275,7 @@ mod tests {
         Effect::FlrMayNotReturn,
         Effect::AbsentAfterReset,
         Effect::Fabric,
+        Effect::FabricBridge,
         Effect::FabricSwitch,
         Effect::NoFabric,
         Effect::InternalSwitch,

@@ -50,6 +50,7 @@
 pub mod anomaly;
 mod build;
 pub mod domain;
+mod fabric;
 pub mod function;
 pub mod method;
 mod place;
@@ -60,8 +61,9 @@ use core::fmt;
 use core::ops::Range;
 
 use self::anomaly::{Anomaly, Doubt};
+pub use self::fabric::{Connector, Fabric};
 use self::function::Function;
-pub use self::place::{Fabric, Place};
+pub use self::place::Place;
 use crate::address::FunctionAddress;
 
 /// The functions of a machine, and how they hang together.
@@ -99,11 +101,10 @@ impl<'t> Topology<'t> {
         };
         let nodes = nodes.ok_or(TopologyError::NoRoom { needed })?;
         build::link(functions, nodes);
-        let fabric_switch = functions.iter().find(|function| place::is_fabric_switch(function));
         Ok(Self {
             functions,
             nodes,
-            fabric_switch: fabric_switch.map(|function| function.identity.vendor),
+            fabric_switch: fabric::switch_vendor(functions),
         })
     }
 

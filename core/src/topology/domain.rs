@@ -4,9 +4,10 @@ use core::fmt;
 use core::ops::Range;
 
 use super::anomaly::{Anomaly, Doubt};
+use super::fabric::Fabric;
 use super::function::Function;
 use super::method::ResetUnavailable;
-use super::place::{Fabric, Place};
+use super::place::Place;
 use super::warning::Warning;
 use crate::address::FunctionAddress;
 

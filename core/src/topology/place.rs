@@ -4,12 +4,12 @@ use core::fmt;
 use core::iter::successors;
 
 use super::anomaly::Doubt;
-use super::function::{Fact, Function, Membership};
+use super::function::{Fact, Function};
 use super::warning::Warning;
 use super::{Node, Topology};
 use crate::address::FunctionAddress;
 use crate::capability::express::PortType;
-use crate::quirk::{self, Effect, FABRICS, Quirk, SWITCHES, Subject, decided};
+use crate::quirk::{self, Effect, Quirk, SWITCHES, Subject, decided};
 
 /// A function among the others of its topology.
 #[derive(Clone, Copy)]
@@ -110,37 +110,6 @@ impl<'t> Place<'t> {
         successors(first, |place| place.topology.follow(place.node.next_virtual_function))
     }
 
-    /// What joins it to others.
-    ///
-    /// What its fabric itself says counts, if anybody asked; else the row of [`FABRICS`] about its
-    /// model. Without a row, VGA controllers and what is no GPU are taken for joined to nobody,
-    /// but beside a fabric switch of their vendor: few boards with a display have a connector for a
-    /// bridge, and those have rows. All other GPUs and accelerators may be joined.
-    pub fn fabric(self) -> Fabric {
-        match self.function.fabric {
-            Membership::Alone => return Fabric::None,
-            Membership::With(_) if self.node.fabric.is_none() => return Fabric::Unknown,
-            Membership::With(_) => return Fabric::Peers,
-            Membership::Unknown => {}
-        }
-        let subject = self.subject();
-        let has = |effect| decided(FABRICS, &subject, effect).is_some();
-        if has(Effect::Fabric) || has(Effect::FabricSwitch) {
-            return Fabric::Unknown;
-        }
-        if has(Effect::NoFabric) {
-            return Fabric::None;
-        }
-        let class = subject.class;
-        let is_beside_a_switch = self.topology.fabric_switch == Some(subject.identity.vendor);
-        let may_be_joined = class.is_display_controller() || class.is_processing_accelerator();
-        if may_be_joined && (is_beside_a_switch || !class.is_vga_controller()) {
-            Fabric::Unknown
-        } else {
-            Fabric::None
-        }
-    }
-
     /// Those whom the fabric joins it to, as far as the fabric was asked.
     pub fn peers(self) -> impl Iterator<Item = Self> {
         successors(self.next_peer(), |peer| peer.next_peer()).take_while(move |peer| peer.index != self.index)
@@ -186,27 +155,10 @@ impl fmt::Debug for Place<'_> {
     }
 }
 
-/// What joins a function to others by links of their own (`NVLink`, XGMI).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum Fabric {
-    /// Nothing.
-    None,
-    /// A fabric of which all members are known; see [`Place::peers`].
-    Peers,
-    /// Perhaps something: who else is hit by more than FLR cannot be said.
-    Unknown,
-}
-
 pub(super) const fn subject(function: &Function, on_root_bus: bool) -> Subject {
     Subject {
         identity: function.identity,
         class: function.class,
         on_root_bus,
     }
-}
-
-pub(super) fn is_fabric_switch(function: &Function) -> bool {
-    decided(FABRICS, &subject(function, false), Effect::FabricSwitch).is_some()
 }

@@ -1,10 +1,10 @@
 //! Who is joined to whom, and what that does to a reset at a port.
 
-use reseat_core::topology::Fabric;
 use reseat_core::topology::anomaly::Anomaly;
 use reseat_core::topology::domain::NotExclusive;
 use reseat_core::topology::function::Membership;
 use reseat_core::topology::method::Method;
+use reseat_core::topology::{Connector, Fabric};
 
 use crate::machines::*;
 
@@ -79,6 +79,91 @@ fn boards_with_a_connector_for_a_bridge_may_have_one() {
     ] {
         assert_eq!(fabric(identity, class), expected, "{identity}");
     }
+}
+
+#[test]
+fn every_board_has_the_connector_of_its_model() {
+    for (identity, class, expected) in [
+        ("10de:2331", "030200", Connector::Bridge), // H100 PCIe
+        ("10de:20f1", "030200", Connector::Bridge), // A100 PCIe
+        ("10de:20b5", "030200", Connector::Bridge), // A100 PCIe 80 GB
+        ("10de:2204", "030000", Connector::Bridge), // RTX 3090
+        ("10de:2231", "030000", Connector::Bridge), // RTX A5000
+        ("10de:2231", "030200", Connector::Bridge), // the same without a display
+        ("10de:1e07", "030000", Connector::Bridge), // RTX 2080 Ti
+        ("10de:2235", "030200", Connector::Bridge), // A40
+        ("1002:740f", "038000", Connector::Bridge), // MI210
+        ("8086:0bda", "038000", Connector::Bridge), // Max 1100
+        ("10de:27b8", "030200", Connector::None),   // L4
+        ("10de:26b5", "030200", Connector::None),   // L40
+        ("10de:2236", "030200", Connector::None),   // A10
+        ("10de:25b6", "030200", Connector::None),   // A2, A16
+        ("10de:1b38", "030200", Connector::None),   // P40
+        ("10de:1db4", "030200", Connector::None),   // V100 PCIe
+        ("10de:1eb8", "030200", Connector::None),   // T4
+        ("8086:56c1", "038000", Connector::None),   // Flex 140
+        ("10de:2b85", "030000", Connector::None),   // RTX 5090, by its class
+        ("10de:20b0", "030200", Connector::Board),  // A100 SXM4
+        ("10de:2330", "030200", Connector::Board),  // H100 SXM5
+        ("1002:75a3", "120000", Connector::Board),  // MI355X
+        ("10de:ffff", "030200", Connector::Board),  // of no row
+        ("1eff:0001", "120000", Connector::Board),
+    ] {
+        let mut machine = single();
+        machine.function("01:00.0").identity = identity.parse().unwrap();
+        machine.function("01:00.0").class = class.parse().unwrap();
+        assert_eq!(find(machine.topology(), "01:00.0").connector(), expected, "{identity}");
+    }
+}
+
+/// A GPU at 01:00.0 with its audio function, and other GPUs behind ports of their own.
+fn boards(gpu: (&str, &str), others: &[(&str, &str)]) -> Machine {
+    let mut functions = Vec::new();
+    for (bus, (identity, class)) in (1_u8..).zip([&gpu].into_iter().chain(others)) {
+        functions.push(root_port(&format!("00:{bus:02x}.0"), "1022:14ab", bus, bus));
+        functions.push(endpoint(&format!("{bus:02x}:00.0"), identity, class));
+        functions.push(endpoint(&format!("{bus:02x}:00.1"), "10de:1aef", "040300"));
+    }
+    functions.sort_by_key(|function| function.address);
+    Machine::new(functions)
+}
+
+fn joinable(gpu: (&str, &str), others: &[(&str, &str)]) -> Vec<String> {
+    let mut machine = boards(gpu, others);
+    let topology = machine.topology();
+    texts(find(topology, "01:00.0").joinable())
+        .into_iter()
+        .map(|text| text.to_string())
+        .collect()
+}
+
+#[test]
+fn a_bridge_joins_boards_of_one_vendor_that_have_a_connector_for_it() {
+    let (rtx_3090, rtx_3060) = (("10de:2204", "030000"), ("10de:2504", "030000"));
+    let (mi210, l4, h100_sxm) = (
+        ("1002:740f", "038000"),
+        ("10de:27b8", "030200"),
+        ("10de:2330", "030200"),
+    );
+    let unknown = ("10de:ffff", "030200");
+    let none: [String; 0] = [];
+    assert_eq!(joinable(rtx_3090, &[]), none);
+    assert_eq!(joinable(rtx_3090, &[rtx_3060, mi210, l4, h100_sxm]), none);
+    assert_eq!(joinable(rtx_3090, &[rtx_3060, rtx_3090]), ["0000:03:00.0"]);
+    assert_eq!(joinable(rtx_3090, &[unknown]), ["0000:02:00.0"]);
+    assert_eq!(joinable(rtx_3060, &[rtx_3090]), none, "it has no connector");
+}
+
+#[test]
+fn a_virtual_function_is_no_board() {
+    let mut machine = boards(("10de:2235", "030200"), &[("10de:2235", "030200")]);
+    machine.function("02:00.0").virtual_functions = Some(1);
+    let mut functions = vec![virtual_function("02:00.4", "10de:2235", "030200", "02:00.0")];
+    functions.extend(machine.topology().places().map(|place| *place.function()));
+    functions.sort_by_key(|function| function.address);
+    let mut machine = Machine::new(functions);
+    let topology = machine.topology();
+    assert_eq!(texts(find(topology, "01:00.0").joinable()), ["0000:02:00.0"]);
 }
 
 #[test]
