@@ -1,6 +1,5 @@
 //! The words of reseat's JSON. What reads its reports asks here, so that another version of them is learned in one place.
 
-use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -25,6 +24,8 @@ pub mod schema {
 pub mod rung {
     /// The kernel's own FLR.
     pub const FLR: &str = "kernel-flr";
+    /// Reset by the port above, all functions in their place.
+    pub const BUS: &str = "bus-reset-in-place";
     /// Removed, reset by the port above, and found again.
     pub const SBR: &str = "detach-sbr";
     /// The slot's power, switched off and on.
@@ -93,25 +94,17 @@ pub fn recovered_by(end: &Value) -> Option<&str> {
     (end["kind"] == "recovered").then(|| end["by"].as_str())?
 }
 
-/// The functions that were reset and how deep that is proven, of how a recovery ended; nothing if it does not say.
+/// How deep every function was reset, by its own proof, of how a recovery ended; nothing if it does not say.
 ///
 /// # Errors
 /// When it says something else.
-pub fn proven(end: &Value) -> Result<Option<BTreeMap<String, Depth>>> {
-    let Some(proofs) = end.get("proven") else {
-        return Ok(None);
-    };
-    let proofs = proofs.as_array().with_context(|| format!("not a list: {proofs}"))?;
-    let proof = |proof: &Value| {
-        let function = proof["function"].as_str().context("a proof of no function")?;
-        let depth = match proof["depth"].as_str() {
-            Some("configuration") => Depth::Configuration,
-            Some("device") => Depth::Device,
-            _ => bail!("a proof without a depth: {proof}"),
-        };
-        Ok((function.to_owned(), depth))
-    };
-    proofs.iter().map(proof).collect::<Result<_>>().map(Some)
+pub fn proven(end: &Value) -> Result<Option<Depth>> {
+    match end.get("proof").map(Value::as_str) {
+        None => Ok(None),
+        Some(Some("configuration")) => Ok(Some(Depth::Configuration)),
+        Some(Some("device")) => Ok(Some(Depth::Device)),
+        Some(other) => bail!("a proof without a depth: {other:?}"),
+    }
 }
 
 /// The rung that was begun, if this event says so.

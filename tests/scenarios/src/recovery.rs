@@ -94,9 +94,8 @@ impl Recovery {
     pub fn claims(&self) -> Result<BTreeMap<u8, Depth>> {
         let end = self.end().context("it has no end")?;
         let functions = self.before.iter().map(|state| state.function);
-        if let Some(proven) = contract::proven(end)? {
-            let depth = |function| Some((function, *proven.get(&format!("{}.{function}", self.device))?));
-            return Ok(functions.filter_map(depth).collect());
+        if let Some(depth) = contract::proven(end)? {
+            return Ok(functions.map(|function| (function, depth)).collect());
         }
         let is_hit = |function: &u8| *function == 0 || self.by() != Some(rung::FLR);
         Ok(functions

@@ -56,16 +56,17 @@ const fn line(case: Case, arguments: &'static str, rungs: &'static [&'static str
     }
 }
 
-pub(crate) use reseat_scenarios::contract::rung::{FLR, SBR};
+pub(crate) use reseat_scenarios::contract::rung::{BUS, FLR, SBR};
 
 /// In this order, since each outcome of an FLR is remembered for the class.
-const TABLE: [Line; 7] = [
+const TABLE: [Line; 8] = [
     line(faults::OFF_THE_BUS, "", &[SBR], SOON),
     line(SICK_AND_FLR_KILLS, "", &[SBR], SOON),
-    line(STUCK_AND_FLR_KILLS, "", &[SBR], SOON),
+    line(STUCK_AND_FLR_KILLS, "", &[BUS], SOON),
     line(faults::REGISTERS_DEAD, "", &[SBR], SOON),
-    line(faults::HEALTHY, "", &[FLR], SOON),
-    line(faults::FLR_HANGS, "", &[FLR], SOON),
+    // Its siblings keep no mark that a reset in place would clear.
+    line(faults::HEALTHY, "", &[SBR], SOON),
+    line(faults::FLR_HANGS, "--prefer flr", &[FLR], SOON),
     // Found, and the next rung.
     line(
         faults::FLR_IGNORED,
@@ -73,6 +74,8 @@ const TABLE: [Line; 7] = [
         &[FLR, SBR],
         Duration::from_secs(40),
     ),
+    // The siblings have no FLR.
+    line(faults::HEALTHY, "--prefer flr", &[FLR, SBR], SOON),
 ];
 
 const KILLED: [Line; 2] = [
@@ -138,7 +141,7 @@ pub(crate) fn check_back(running: &Running, gpu: &Gpu, recovery: &Recovery) -> R
     );
     let has_reset = !resets.is_empty();
     ensure!(
-        has_reset == recovery.rungs().contains(&SBR),
+        has_reset == recovery.rungs().iter().any(|rung| [BUS, SBR].contains(rung)),
         "{resets:?}, {:?}",
         recovery.rungs()
     );
