@@ -134,17 +134,16 @@ fn power_that_was_asked_for_is_cut_without_any_mark() {
 
 #[test]
 fn function_that_was_well_and_unproven_and_is_sick_now_is_not_left_in_service() {
-    let mut world = without_marks();
-    (world.sbr, world.power) = (Effect::Kills, Effect::Kills);
-    assert_eq!(world.recover(GOOD).0, quarantined(Reason::Exhausted));
-    assert_eq!(world.records()[0].outcome, Outcome::Unproven(Proof::Unproven));
-    assert_eq!(
-        world.did(Op::PowerOff),
-        1,
-        "what is not well any more has no power to lose"
-    );
+    for effect in [Effect::Kills, Effect::Sickens] {
+        let mut world = without_marks();
+        (world.sbr, world.power) = (effect, effect);
+        assert_eq!(world.recover(GOOD).0, quarantined(Reason::Exhausted), "{effect:?}");
+        assert_eq!(world.records()[0].outcome, Outcome::Unproven(Proof::Unproven));
+        // What is not well any more has no power to lose.
+        assert_eq!(world.did(Op::PowerOff), 1, "{effect:?}");
+    }
     // And power brings it back.
-    world = without_marks();
+    let mut world = without_marks();
     world.sbr = Effect::Kills;
     assert_eq!(world.recover(GOOD).0, recovered(Rung::SlotPower));
 }
@@ -343,7 +342,7 @@ fn effect() -> impl Strategy<Value = Effect> {
     prop_oneof![
         3 => Just(Effect::Heals),
         3 => Just(Effect::Nothing),
-        2 => one_of(&[Effect::Partly, Effect::Vain, Effect::Kills]),
+        2 => one_of(&[Effect::Partly, Effect::Vain, Effect::Sickens, Effect::Kills]),
         1 => (0..70_000_u64).prop_map(|time| Effect::Delays(Duration::from_millis(time))),
         2 => (0..1500_u64).prop_map(|time| Effect::DiesIn(Duration::from_millis(time))),
     ]

@@ -25,6 +25,8 @@ pub(crate) enum Effect {
     Partly,
     /// It takes place, and heals nothing.
     Vain,
+    /// It takes place, and the functions are sick from it.
+    Sickens,
     Kills,
     /// It asks for retries so long, and is well then.
     Delays(Duration),
@@ -384,7 +386,9 @@ impl World {
         let reached = match effect {
             Effect::Nothing => return,
             Effect::Partly => 1,
-            Effect::Heals | Effect::Vain | Effect::Kills | Effect::Delays(_) | Effect::DiesIn(_) => meant,
+            Effect::Heals | Effect::Vain | Effect::Sickens | Effect::Kills | Effect::Delays(_) | Effect::DiesIn(_) => {
+                meant
+            }
         };
         for witness in self.witnesses.iter_mut().take(reached) {
             (witness.kept, witness.reset) = (false, true);
@@ -393,7 +397,7 @@ impl World {
         if effect == Effect::Vain || one_stays_gone {
             return;
         }
-        (self.here, self.sick) = (effect != Effect::Kills, false);
+        (self.here, self.sick) = (effect != Effect::Kills, effect == Effect::Sickens);
         self.dies_when = None;
         match effect {
             Effect::Delays(time) => self.ready_at = self.now + time,
