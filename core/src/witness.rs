@@ -241,3 +241,203 @@ impl Traces {
         self.proof.unwrap_or(Proof::Unproven)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capability::extended_space::ExtendedSpace;
+    use crate::capability::list::ExtendedList;
+    use crate::config::{Memory, MemoryError, Offset, ReadableSize, WordOffset};
+
+    const AT: ByteOffset = CACHE_LINE_SIZE;
+
+    /// A space in which the byte at [`AT`] keeps no bit that is not in a mask.
+    struct Masked {
+        inner: Memory<[u8; 256]>,
+        mask: u8,
+        writes: usize,
+    }
+
+    impl Masked {
+        fn new(mask: u8) -> Self {
+            Self {
+                inner: header(0x10),
+                mask,
+                writes: 0,
+            }
+        }
+    }
+
+    impl ConfigRead for Masked {
+        type Error = MemoryError;
+
+        fn size(&self) -> ReadableSize {
+            self.inner.size()
+        }
+
+        fn read(&mut self, offset: Offset) -> Result<u32, MemoryError> {
+            self.inner.read(offset)
+        }
+    }
+
+    impl ConfigWrite for Masked {
+        type Error = MemoryError;
+
+        fn write_byte(&mut self, offset: ByteOffset, value: u8) -> Result<(), MemoryError> {
+            assert_eq!(offset, AT);
+            self.writes += 1;
+            let kept = self.inner.read_byte(offset)? & !self.mask;
+            self.inner.write_byte(offset, value & self.mask | kept)
+        }
+
+        fn write_word(&mut self, offset: WordOffset, _: u16) -> Result<(), MemoryError> {
+            panic!("a word is written at {offset}");
+        }
+
+        fn write(&mut self, offset: Offset, _: u32) -> Result<(), MemoryError> {
+            panic!("a register is written at {offset}");
+        }
+    }
+
+    fn header(cache_line_size: u8) -> Memory<[u8; 256]> {
+        let mut bytes = [0x11; 256];
+        bytes[0x0c] = cache_line_size;
+        Memory::new(bytes).unwrap()
+    }
+
+    fn place(space: &mut Memory<[u8; 256]>) -> Option<Placed> {
+        Mark::CacheLineSize.place(AT, space).unwrap()
+    }
+
+    #[test]
+    fn mark_is_kept_until_its_register_is_reset() {
+        let mut space = header(0x10);
+        let placed = place(&mut space).unwrap();
+        assert_eq!((placed.before, placed.value), (0x10, 0x5a));
+        assert_eq!(
+            space.read(Offset::at::<0x0c>()),
+            Ok(0x1111_115a),
+            "no other byte is written"
+        );
+        assert_eq!(placed.read(&mut space), Ok(Trace::Kept));
+        space.write_byte(AT, 0).unwrap();
+        assert_eq!(placed.read(&mut space), Ok(Trace::Gone));
+        // Somebody else's value proves nothing, nor does what was there before.
+        for other in [0x10, 0xa6, 0xff] {
+            space.write_byte(AT, other).unwrap();
+            assert_eq!(placed.read(&mut space), Ok(Trace::Unclear), "{other:#x}");
+        }
+        placed.take_back(&mut space).unwrap();
+        assert_eq!(space.read(Offset::at::<0x0c>()), Ok(0x1111_1110));
+    }
+
+    #[test]
+    fn mark_that_is_there_already_is_told_from_a_new_one() {
+        let mut space = header(0);
+        let first = place(&mut space).unwrap();
+        let second = place(&mut space).unwrap();
+        assert_eq!((first.value, second.value), (0x5a, 0xa6));
+        assert_eq!(second.before, 0x5a);
+        assert_eq!(first.read(&mut space), Ok(Trace::Unclear));
+        assert_eq!(second.read(&mut space), Ok(Trace::Kept));
+        let third = place(&mut space).unwrap();
+        assert_eq!((third.before, third.value), (0xa6, 0x5a));
+    }
+
+    #[test]
+    fn register_that_does_not_keep_a_value_holds_no_mark() {
+        // Read-only, then one that keeps the bits of neither value.
+        for mask in [0x00, 0x0f, 0xf8] {
+            let mut space = Masked::new(mask);
+            assert_eq!(Mark::CacheLineSize.place(AT, &mut space), Ok(None), "{mask:#x}");
+            assert_eq!(space.read(Offset::at::<0x0c>()), Ok(0x1111_1110), "{mask:#x}");
+        }
+        // All bits of the second value only.
+        let mut space = Masked::new(0xb6);
+        let placed = Mark::CacheLineSize.place(AT, &mut space).unwrap();
+        assert_eq!(placed.map(|placed| (placed.before, placed.value)), Some((0x10, 0xa6)));
+        assert_eq!(space.writes, 3, "the first value, back, the second");
+    }
+
+    #[test]
+    fn function_that_does_not_answer_holds_no_mark_and_shows_nothing() {
+        let mut absent = Memory::new([0xff; 256]).unwrap();
+        assert_eq!(place(&mut absent), None);
+        assert_eq!(absent.read(Offset::at::<0x0c>()), Ok(u32::MAX), "nothing was written");
+        let mut space = header(0);
+        let placed = place(&mut space).unwrap();
+        assert_eq!(placed.read(&mut absent), Ok(Trace::Unclear));
+        // Beyond what can be read, the reader's error is told.
+        let beyond = Err(MemoryError::BeyondEnd { offset: 0x104 });
+        assert_eq!(Mark::DataSelect.place(ByteOffset::at::<0x104>(), &mut space), beyond);
+    }
+
+    #[test]
+    fn each_byte_of_a_register_can_hold_a_mark() {
+        for at in 0x10..0x14 {
+            let at = ByteOffset::new(at).unwrap();
+            let mut space = header(0);
+            let placed = Mark::DataSelect.place(at, &mut space).unwrap().unwrap();
+            assert_eq!((placed.offset, placed.before), (at, 0x11));
+            assert_eq!(space.read_byte(at), Ok(0x5a));
+            assert_eq!(placed.read(&mut space), Ok(Trace::Kept));
+        }
+    }
+
+    #[test]
+    fn mark_is_where_its_capability_is() {
+        let mut bytes = [0; 4096];
+        // Power Budgeting, version 1, the last of the list.
+        bytes[0x100..0x104].copy_from_slice(&0x0001_0004_u32.to_le_bytes());
+        let mut space = Memory::new(bytes).unwrap();
+        let list: ExtendedList<_> = ExtendedList::read(&mut space, ExtendedSpace::assume());
+        let offset = |mark: Mark, list| mark.offset(list, Memory::new(bytes).unwrap());
+        assert_eq!(offset(Mark::DataSelect, Some(&list)), Some(ByteOffset::at::<0x104>()));
+        assert_eq!(offset(Mark::CacheLineSize, Some(&list)), Some(AT));
+        assert_eq!(offset(Mark::DataSelect, None), None);
+        assert_eq!(offset(Mark::CacheLineSize, None), Some(AT));
+        // Vendor-Specific instead.
+        space.write_byte(ByteOffset::at::<0x100>(), 0x0b).unwrap();
+        let list: ExtendedList<_> = ExtendedList::read(&mut space, ExtendedSpace::assume());
+        assert_eq!(offset(Mark::DataSelect, Some(&list)), None);
+    }
+
+    #[test]
+    fn mark_shows_the_resets_after_which_nobody_restores_it() {
+        use ResetKind::{InPlace, Removed};
+        let shows = |reset| Mark::ALL.map(|mark| mark.shows(reset));
+        assert_eq!((shows(InPlace), shows(Removed)), ([false, true], [true, true]));
+    }
+
+    #[test]
+    fn one_mark_that_was_kept_outweighs_all_that_are_gone() {
+        use Proof::{Configuration, Device, NotReset, Unproven};
+        let gone = (Trace::Gone, Configuration);
+        let deep = (Trace::Gone, Device);
+        let kept = (Trace::Kept, Configuration);
+        let unclear = (Trace::Unclear, Device);
+        for (traces, proof) in [
+            (&[][..], Unproven),
+            (&[unclear], Unproven),
+            (&[gone], Configuration),
+            (&[gone, unclear], Configuration),
+            (&[gone, deep], Device),
+            (&[kept], NotReset),
+            (&[kept, unclear], NotReset),
+            (&[gone, kept], NotReset),
+            (&[gone, deep, kept], NotReset),
+        ] {
+            let of = |traces: &mut dyn Iterator<Item = &(Trace, Proof)>| {
+                traces.fold(Traces::NONE, |all, (trace, depth)| all.with(*trace, *depth))
+            };
+            assert_eq!(of(&mut traces.iter()).proof(), proof, "{traces:?}");
+            assert_eq!(of(&mut traces.iter().rev()).proof(), proof, "{traces:?} backwards");
+        }
+    }
+
+    #[test]
+    fn of_several_functions_the_least_proof_counts() {
+        use Proof::{Configuration, Device, NotReset, Unproven};
+        assert!([NotReset, Unproven, Configuration, Device].is_sorted());
+    }
+}

@@ -18,6 +18,7 @@ use reseat_core::capability::dpc::Dpc;
 use reseat_core::capability::express::{Express, PortType};
 use reseat_core::capability::extended_space::ExtendedSpace;
 use reseat_core::capability::list::{ExtendedList, List, ListEnd, StandardList};
+use reseat_core::capability::power_budgeting::PowerBudgeting;
 use reseat_core::capability::power_management::PowerManagement;
 use reseat_core::capability::resizable_bar::ResizableBars;
 use reseat_core::capability::secondary_express::SecondaryExpress;
@@ -315,6 +316,11 @@ fn one_register(
     }
     if let Some(mut dpc) = Dpc::at(list, capability, &mut *space) {
         let _registers = (dpc.capability_control(), dpc.status_source());
+    }
+    if let Some(mut power) = PowerBudgeting::at(list, capability, &mut *space) {
+        let at = power.data_select_offset();
+        assert!(at.is_none_or(|at| within.contains(&at.get())));
+        assert!(power.data_select().is_err() || at.is_some());
     }
     if let Some(mut secondary) = SecondaryExpress::at(list, capability, &mut *space) {
         let _registers = (secondary.link_control_3(), secondary.lane_error_status());

@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut tried = Tried::none();
     for _ in 0..input.byte() % 6 {
         let rung = input.pick(&Rung::ALL);
-        let reach = input.pick(&[Reach::NotReset, Reach::Reset]);
+        let reach = input.pick(&[Reach::NotReset, Reach::Reset, Reach::Ignored]);
         tried.note(Attempt { rung, reach });
     }
 
@@ -47,8 +47,11 @@ fuzz_target!(|bytes: &[u8]| {
     let known = match rung {
         Rung::KernelPm => facts.surroundings.pm == Availability::Available,
         Rung::KernelFlr => facts.surroundings.flr == Availability::Available,
-        Rung::DetachSbr => {
-            facts.surroundings.bus_reset == BusReset::Allowed
+        Rung::BusResetInPlace | Rung::DetachSbr => {
+            let in_place = rung == Rung::BusResetInPlace;
+            let answers = facts.surroundings.answer == Answer::Ready && facts.surroundings.link.admit().is_ok();
+            (answers || !in_place)
+                && facts.surroundings.bus_reset == BusReset::Allowed
                 && matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
                 && facts.surroundings.exclusivity == Exclusivity::Exclusive
                 && facts.surroundings.secondary_bus_reset == Availability::Available

@@ -15,11 +15,15 @@ use reseat_core::decision::{Bmc, BusReset, Exclusivity, Rung, SlotPower, Tdi, Tr
 use reseat_core::header::Identity;
 use reseat_core::health::{Aspect, Aspects, Verdict};
 use reseat_core::presence::{Half, PortLink, Readiness};
-use reseat_core::recovery::{Action, End, Failure, Heard, Observation, Operation, Order, Progress, Recovery};
+use reseat_core::recovery::{Action, End, Failure, Heard, Marked, Observation, Operation, Order, Progress, Recovery};
 use reseat_core::topology::Fabric;
 use reseat_core::topology::function::HotplugOwner;
+use reseat_core::witness::Proof;
 
 use crate::facts::{Input, LINKS};
+
+const MARKED: [Marked; 2] = [Marked::All, Marked::NotAll];
+const PROOFS: [Proof; 4] = [Proof::Configuration, Proof::Device, Proof::Unproven, Proof::NotReset];
 
 /// More orders than any recovery gives: every wait is bounded, and its pauses grow.
 const MOST_ORDERS: usize = 1500;
@@ -32,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
         || !matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
         || facts.surroundings.fabric == Fabric::Unknown
         || facts.known.tdi == Tdi::Locked
-        || facts.known.highest < Rung::DetachSbr;
+        || facts.known.highest < Rung::BusResetInPlace;
     let domain = Exclusivity::Exclusive;
     let power_forbidden = facts.surroundings.hotplug != HotplugOwner::Os
         || facts.surroundings.slot_power != SlotPower::Controller { domain }
@@ -47,7 +51,11 @@ fuzz_target!(|bytes: &[u8]| {
         || facts.known.tdi == Tdi::Locked
         || facts.known.highest < Rung::BmcPower;
     let forbidden = [
-        (sbr_forbidden, Operation::SecondaryBusReset),
+        (sbr_forbidden, Operation::BusResetInPlace),
+        (
+            sbr_forbidden || facts.known.highest < Rung::DetachSbr,
+            Operation::SecondaryBusReset,
+        ),
         (power_forbidden, Operation::PowerOff),
         (bmc_forbidden, Operation::CyclePower),
     ];
@@ -55,6 +63,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut now = Duration::ZERO;
     let mut link = None;
     let mut verified = false;
+    let mut proof = None;
     let mut previous: Option<Order> = None;
     let mut orders = 0;
     let end = loop {
@@ -74,11 +83,15 @@ fuzz_target!(|bytes: &[u8]| {
         check(order, link, &forbidden);
         if let Action::Do(operation) = order.action {
             verified &= !operation.resets();
+            proof = proof.filter(|_| !operation.resets());
             // The link does not outlive what resets it.
             link = link.filter(|_| {
                 !matches!(
                     operation,
-                    Operation::SecondaryBusReset | Operation::PowerOff | Operation::CyclePower
+                    Operation::BusResetInPlace
+                        | Operation::SecondaryBusReset
+                        | Operation::PowerOff
+                        | Operation::CyclePower
                 )
             });
         }
@@ -95,10 +108,15 @@ fuzz_target!(|bytes: &[u8]| {
         if recovery.tell(now, order.ticket, observation) == Heard::Taken {
             assert_eq!(recovery.tell(now, order.ticket, observation), Heard::TooLate);
             note(order.action, observation, &mut link, &mut verified);
+            if let (Action::Do(Operation::ReadMarks), Observation::Witnessed(told)) = (order.action, observation) {
+                proof = Some(told);
+            }
         }
         previous = Some(order);
     };
-    assert!(!matches!(end, End::Recovered { .. }) || verified);
+    if let End::Recovered { proof: claimed, .. } = end {
+        assert!(verified && claimed >= Proof::Configuration && proof == Some(claimed));
+    }
     assert!(!end.to_string().is_empty());
 });
 
@@ -149,11 +167,15 @@ fn observation(answer: u8, action: Action, input: &mut Input<'_>) -> Option<Obse
             Action::Do(Operation::CheckDomain) => Observation::Domain(Exclusivity::Exclusive),
             Action::Do(Operation::ReadLink) => Observation::Link(PortLink::Active),
             Action::Do(Operation::LookAtFunctions) => Observation::Functions(ready),
+            Action::Do(Operation::Mark) => Observation::Marked(input.pick(&MARKED)),
+            Action::Do(Operation::ReadMarks) => Observation::Witnessed(input.pick(&PROOFS)),
             Action::Do(Operation::Verify) => Observation::Health(verdict(input)),
             _ => Observation::Done,
         });
     }
-    Some(match answer % 9 {
+    Some(match answer % 11 {
+        10 => Observation::Marked(input.pick(&MARKED)),
+        9 => Observation::Witnessed(input.pick(&PROOFS)),
         8 => Observation::Domain(input.pick(&[Exclusivity::Exclusive, Exclusivity::Shared, Exclusivity::Unknown])),
         0 => Observation::Done,
         1 => Observation::Use(input.pick(&[Use::Free, Use::Used, Use::Unknown])),

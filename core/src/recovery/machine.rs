@@ -8,7 +8,7 @@ use super::answer::{Observation, Trouble};
 use super::end::{ClassChange, End, Quarantine, Reason, Record};
 use super::position::Climb;
 use super::state::{AfterRecord, Pause, Place, State};
-use crate::decision::{ClassHistory, Decision, Facts, Next, Reach, Refusal, Rung, Tried, decide};
+use crate::decision::{Answer, ClassHistory, Decision, Facts, Next, Reach, Refusal, Rung, Tried, decide};
 use crate::ladder::timing::{Waits, after, elapsed};
 
 /// The recovery of one GPU: of the function that is reset, and of those beside it. Times are durations since any
@@ -198,15 +198,16 @@ impl Recovery {
 
     /// Asks the rule, and goes where it says.
     pub(super) fn ask_rule(&mut self, now: Duration) -> State {
+        if self.facts.surroundings.answer != Answer::Ready {
+            self.unproven = None;
+        }
         let decision = decide(&self.facts, &self.tried);
         let next = decision.next;
         self.decision = Some(decision);
         match (next, self.unproven) {
             // What is well is not switched off only to prove a reset.
             (Next::Try(rung), Some(after)) if rung.cuts_power() => State::Ended(End::Unproven { after }),
-            (Next::Quarantine | Next::Refuse(Refusal::FabricUnknown), Some(after)) => {
-                State::Ended(End::Unproven { after })
-            }
+            (Next::Quarantine | Next::Refuse(_), Some(after)) => State::Ended(End::Unproven { after }),
             (next, _) => self.go(now, next),
         }
     }

@@ -20,18 +20,18 @@ use crate::world::{Effect, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn sick() -> Facts {
+pub(crate) fn sick() -> Facts {
     let mut facts = WELL;
     facts.known.sickness.set_vendor_register(true);
     facts
 }
 
-fn recovered(by: Rung) -> End {
+pub(crate) fn recovered(by: Rung) -> End {
     let proof = Proof::Configuration;
     End::Recovered { by, proof }
 }
 
-fn quarantined(why: Reason) -> End {
+pub(crate) fn quarantined(why: Reason) -> End {
     End::OutOfService {
         why,
         quarantine: Quarantine::Done,

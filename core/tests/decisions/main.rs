@@ -7,6 +7,8 @@ mod examining;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod proving;
+#[cfg(test)]
 mod readiness;
 #[cfg(test)]
 mod rule;

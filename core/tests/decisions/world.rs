@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use reseat_core::decision::{Branch, Exclusivity, Facts, Tried, Use};
+use reseat_core::decision::{Branch, Exclusivity, Facts, Known, Tried, Use};
 use reseat_core::header::Identity;
 use reseat_core::health::{Aspect, Aspects, Verdict};
 use reseat_core::presence::{PortLink, Readiness};
@@ -25,6 +25,8 @@ pub(crate) enum Effect {
     Partly,
     /// It takes place, and heals nothing.
     Vain,
+    /// It takes place, and the functions are sick from it.
+    Sickens,
     Kills,
     /// It asks for retries so long, and is well then.
     Delays(Duration),
@@ -43,9 +45,9 @@ pub(crate) enum Marks {
 }
 
 /// What a function knows of its reset.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Witness {
-    /// It could not be reached when the marks were placed.
+    /// It was off the bus when the marks were placed.
     unreachable: bool,
     placed: bool,
     kept: bool,
@@ -54,6 +56,7 @@ struct Witness {
 }
 
 /// What stands instead of an operation's own answer.
+#[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) operation: Operation,
     pub(crate) observation: Observation,
@@ -62,6 +65,7 @@ pub(crate) struct Fault {
     pub(crate) acts: bool,
 }
 
+#[derive(Debug)]
 pub(crate) struct World {
     pub(crate) now: Duration,
     pub(crate) usage: Use,
@@ -99,6 +103,10 @@ pub(crate) struct World {
     /// The last that was meant to reset something.
     last_reset: Option<Operation>,
     pub(crate) reset_at: Duration,
+    /// When and how the functions were judged.
+    pub(crate) verdicts: Vec<(Duration, Verdict)>,
+    /// What a recovery knew at its end.
+    pub(crate) learned: Option<Known>,
     pub(crate) log: Vec<Action>,
     /// The branches that the rule took, without repetition.
     pub(crate) branches: Vec<Branch>,
@@ -135,6 +143,8 @@ impl World {
             witnesses: [Witness::default(); 2],
             last_reset: None,
             reset_at: Duration::ZERO,
+            verdicts: Vec::new(),
+            learned: None,
             log: Vec::new(),
             branches: Vec::new(),
             waits: Vec::new(),
@@ -168,7 +178,10 @@ impl World {
         let mut recovery = Recovery::new(begin, facts, Tried::none()).with_waits(self.given);
         for _ in 0..10_000 {
             match recovery.poll(self.now) {
-                Ok(Progress::Ended(end)) => return (end, self.now - begin),
+                Ok(Progress::Ended(end)) => {
+                    self.learned = Some(recovery.facts().known);
+                    return (end, self.now - begin);
+                }
                 Ok(Progress::Do(order)) => {
                     self.log.push(order.action);
                     self.branches
@@ -257,14 +270,20 @@ impl World {
             Operation::CheckDomain => return Observation::Domain(self.domain),
             Operation::ReadLink => return Observation::Link(self.link()),
             Operation::LookAtFunctions => return Observation::Functions(self.readiness()),
-            Operation::Verify => return Observation::Health(self.verdict()),
+            Operation::Verify => {
+                let verdict = self.verdict();
+                self.verdicts.push((self.now, verdict));
+                return Observation::Health(verdict);
+            }
             Operation::Mark => return Observation::Marked(self.mark()),
             Operation::ReadMarks => return Observation::Witnessed(self.proof()),
             Operation::Flr => return self.kernel_reset(operation, self.flr),
             Operation::PmReset => return self.kernel_reset(operation, self.pm),
             Operation::BusResetInPlace => {
-                assert!(self.is_here() && !self.removed, "the kernel saved all-ones");
-                return self.kernel_reset(operation, self.in_place);
+                assert!(!self.removed, "the functions are not in their place");
+                // Of one that has gone since it was looked at, all-ones are saved and restored.
+                let effect = if self.is_here() { self.in_place } else { Effect::Kills };
+                return self.kernel_reset(operation, effect);
             }
             Operation::Detach => self.removed = true,
             Operation::SecondaryBusReset => {
@@ -295,8 +314,9 @@ impl World {
 
     /// Places a mark in every function that keeps one.
     fn mark(&mut self) -> Marked {
-        let unreachable = !self.is_here() || self.link() == PortLink::Inactive;
-        let placed = !unreachable && self.now >= self.ready_at && self.marks != Marks::None;
+        let unreachable = !self.is_here();
+        let answers = matches!(self.readiness(), Readiness::Ready(_)) && self.link() != PortLink::Inactive;
+        let placed = answers && self.marks != Marks::None;
         self.witnesses = [Witness {
             unreachable,
             placed,
@@ -309,7 +329,7 @@ impl World {
         }
     }
 
-    /// The least proof of the functions that the last reset was meant for. One that could not be reached before it and
+    /// The least proof of the functions that the last reset was meant for. One that was off the bus before it and
     /// answers after it was reset.
     fn proof(&self) -> Proof {
         let Some(last) = self.last_reset else {
@@ -366,15 +386,18 @@ impl World {
         let reached = match effect {
             Effect::Nothing => return,
             Effect::Partly => 1,
-            Effect::Heals | Effect::Vain | Effect::Kills | Effect::Delays(_) | Effect::DiesIn(_) => meant,
+            Effect::Heals | Effect::Vain | Effect::Sickens | Effect::Kills | Effect::Delays(_) | Effect::DiesIn(_) => {
+                meant
+            }
         };
         for witness in self.witnesses.iter_mut().take(reached) {
             (witness.kept, witness.reset) = (false, true);
         }
-        if effect == Effect::Vain {
+        let one_stays_gone = effect == Effect::Partly && meant > 1 && !self.is_here();
+        if effect == Effect::Vain || one_stays_gone {
             return;
         }
-        (self.here, self.sick) = (effect != Effect::Kills, false);
+        (self.here, self.sick) = (effect != Effect::Kills, effect == Effect::Sickens);
         self.dies_when = None;
         match effect {
             Effect::Delays(time) => self.ready_at = self.now + time,
@@ -383,7 +406,7 @@ impl World {
         }
     }
 
-    fn is_here(&self) -> bool {
+    pub(crate) fn is_here(&self) -> bool {
         self.here && self.dies_when.is_none_or(|when| self.now < when)
     }
 
@@ -404,7 +427,7 @@ impl World {
         }
     }
 
-    pub(crate) fn verdict(&self) -> Verdict {
+    fn verdict(&self) -> Verdict {
         assert!(!self.removed);
         if !self.is_here() {
             Verdict::Sick(Aspects::none().with(Aspect::Identity))

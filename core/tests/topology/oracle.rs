@@ -128,6 +128,11 @@ fn at_the_card_root(functions: &[Function], place: Place<'_>, rung: Rung, ours: 
             owner,
         } => (hot_plug, power_controller, owner),
     };
+    if rung == Rung::BusResetInPlace {
+        // What does not answer is not restored.
+        let readiness = place.function().readiness;
+        assert!(matches!(readiness, Some(Readiness::Ready(_))), "{readiness:?}");
+    }
     if rung == Rung::SlotPower {
         let expected = (Fact::Yes, Fact::Yes, HotplugOwner::Os);
         assert_eq!((hot_plug, power_controller, owner), expected);

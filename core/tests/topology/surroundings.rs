@@ -394,6 +394,30 @@ fn flr_is_there_by_either_capability() {
 }
 
 #[test]
+fn flr_reaches_the_functions_that_have_it() {
+    let reach = |address: &str, express, advanced_features| {
+        let mut machine = geforce();
+        machine.function(address).flr = express;
+        machine.function(address).advanced_features_flr = advanced_features;
+        of(&mut machine, "01:00.0").flr_reach
+    };
+    use Fact::{No, Unknown as Open, Yes};
+    let audio = "01:00.1";
+    assert_eq!(reach(audio, Yes, No), FlrReach::All);
+    assert_eq!(reach(audio, No, Yes), FlrReach::All);
+    for (express, advanced_features) in [(No, No), (No, Open), (Open, No)] {
+        assert_eq!(reach(audio, express, advanced_features), FlrReach::LeavesSome);
+    }
+    // What is not ours is not meant, and of the function itself something else is said.
+    assert_eq!(reach("01:00.2", No, No), FlrReach::All);
+    assert_eq!(reach("01:00.0", No, No), FlrReach::All);
+    // A quirk takes it away.
+    let mut machine = geforce();
+    machine.function(audio).identity = "1022:149c".parse().unwrap();
+    assert_eq!(of(&mut machine, "01:00.0").flr_reach, FlrReach::LeavesSome);
+}
+
+#[test]
 fn a_power_management_reset_resets_something() {
     for (power, pm) in [
         (Power::None, Availability::Unavailable),

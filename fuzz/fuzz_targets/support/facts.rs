@@ -1,8 +1,8 @@
 //! Facts out of a fuzzer's bytes.
 
 use reseat_core::decision::{
-    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, Known, Preference, Reported, Rung, Sickness,
-    SlotPower, Surroundings, Tdi, Use,
+    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, FlrReach, Known, Preference, Reported, Rung,
+    Sickness, SlotPower, Surroundings, Tdi, Use,
 };
 use reseat_core::presence::PortLink;
 use reseat_core::topology::Fabric;
@@ -20,6 +20,7 @@ const AVAILABILITIES: [Availability; 3] = [
     Availability::Unavailable,
     Availability::Unknown,
 ];
+const HISTORIES: [ClassHistory; 3] = [ClassHistory::Unknown, ClassHistory::Good, ClassHistory::Bad];
 
 /// The fuzzer's bytes, one after the other; zeros follow where they end.
 pub(crate) struct Input<'a> {
@@ -66,6 +67,7 @@ impl<'a> Input<'a> {
                     Answer::Unknown,
                 ]),
                 flr: self.pick(&AVAILABILITIES),
+                flr_reach: self.pick(&[FlrReach::All, FlrReach::LeavesSome]),
                 pm: self.pick(&AVAILABILITIES),
                 secondary_bus_reset: self.pick(&AVAILABILITIES),
                 bus_reset: self.pick(&[
@@ -96,7 +98,9 @@ impl<'a> Input<'a> {
                         domain: EXCLUSIVITIES[usize::from(other) - 1],
                     },
                 },
-                class: self.pick(&[ClassHistory::Unknown, ClassHistory::Good, ClassHistory::Bad]),
+                class: self.pick(&HISTORIES),
+                in_place: self.pick(&HISTORIES),
+                in_place_shows: self.byte() < 128,
                 sickness: Sickness::from_bits(self.byte()),
                 preference: self.pick(&[Preference::Rule, Preference::Flr, Preference::Sbr]),
                 highest: self.pick(&Rung::ALL),

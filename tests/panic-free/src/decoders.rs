@@ -12,6 +12,7 @@ use reseat_core::capability::dpc::Dpc;
 use reseat_core::capability::express::{DeviceControl, Express, PayloadSize, PortType};
 use reseat_core::capability::extended_space::ExtendedSpace;
 use reseat_core::capability::list::{ExtendedList, StandardList};
+use reseat_core::capability::power_budgeting::PowerBudgeting;
 use reseat_core::capability::power_management::{PowerManagement, PowerManagementControlStatus, PowerState};
 use reseat_core::capability::resizable_bar::ResizableBars;
 use reseat_core::capability::secondary_express::SecondaryExpress;
@@ -21,6 +22,7 @@ use reseat_core::capability::vendor_specific::VendorSpecific;
 use reseat_core::header::{CapabilityPointer, Header, HeaderType, Identity, LayoutCode};
 use reseat_core::health::LinkReading;
 use reseat_core::presence::{Admission, Presence, RrsVisibility};
+use reseat_core::witness::{Mark, Proof, ResetKind, Traces};
 
 use crate::{Unknown, keep};
 
@@ -43,6 +45,7 @@ pub(crate) fn configuration_space() {
     if let Ok(space) = ExtendedSpace::detect(&standard, &mut bus) {
         let extended: ExtendedList<_, 64> = ExtendedList::read(&mut bus, space);
         extended_capabilities(&mut bus, &extended);
+        marks(&mut bus, &extended);
     }
     if let Some(mut power) = PowerManagement::find(&standard, &mut bus) {
         keep((power.capabilities(), power.control_status()));
@@ -101,6 +104,9 @@ fn extended_capabilities(bus: &mut Unknown, list: &ExtendedList<u8, 64>) {
     if let Some(mut dpc) = Dpc::find(list, &mut *bus) {
         keep((dpc.capability_control(), dpc.status_source()));
     }
+    if let Some(mut power) = PowerBudgeting::find(list, &mut *bus) {
+        keep((power.data_select(), power.data_select_offset()));
+    }
     if let Some(mut secondary) = SecondaryExpress::find(list, &mut *bus) {
         keep((secondary.link_control_3(), secondary.lane_error_status()));
     }
@@ -138,6 +144,24 @@ fn extended_capabilities(bus: &mut Unknown, list: &ExtendedList<u8, 64>) {
     for capability in list.capabilities() {
         keep(capability.id().name());
     }
+}
+
+/// Places every mark, and takes what became of them together.
+fn marks(bus: &mut Unknown, list: &ExtendedList<u8, 64>) {
+    let mut traces = Traces::NONE;
+    for mark in Mark::ALL {
+        let Some(offset) = mark.offset(Some(list), &mut *bus) else {
+            continue;
+        };
+        keep(mark.shows(black_box(ResetKind::InPlace)));
+        if let Ok(Some(placed)) = mark.place(offset, bus) {
+            if let Ok(trace) = placed.read(bus) {
+                traces = traces.with(trace, black_box(Proof::Configuration));
+            }
+            keep(placed.take_back(bus));
+        }
+    }
+    keep(traces.proof());
 }
 
 /// What a writer would put together: no value of a field may panic.

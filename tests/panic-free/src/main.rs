@@ -11,7 +11,7 @@ use core::panic::PanicInfo;
 use core::time::Duration;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::config::{ConfigRead, Offset, ReadableSize};
+use reseat_core::config::{ByteOffset, ConfigRead, ConfigWrite, Offset, ReadableSize, WordOffset};
 use reseat_core::decision::{Surroundings, decide};
 use reseat_core::header::{ClassCode, Identity};
 use reseat_core::health::{self, Condition, Verdict};
@@ -35,6 +35,25 @@ impl ConfigRead for Unknown {
 
     fn read(&mut self, offset: Offset) -> Result<u32, u8> {
         black_box(offset);
+        black_box(Err(black_box(0)))
+    }
+}
+
+impl ConfigWrite for Unknown {
+    type Error = u8;
+
+    fn write_byte(&mut self, offset: ByteOffset, value: u8) -> Result<(), u8> {
+        black_box((offset, value));
+        black_box(Err(black_box(0)))
+    }
+
+    fn write_word(&mut self, offset: WordOffset, value: u16) -> Result<(), u8> {
+        black_box((offset, value));
+        black_box(Err(black_box(0)))
+    }
+
+    fn write(&mut self, offset: Offset, value: u32) -> Result<(), u8> {
+        black_box((offset, value));
         black_box(Err(black_box(0)))
     }
 }
