@@ -1,11 +1,21 @@
 //! What was read of a function, and how well.
 
+use core::time::Duration;
+
 use heapless::Vec;
 
 use crate::address::FunctionAddress;
 use crate::capability::express::{DeviceControl, LinkSpeed};
 use crate::capability::power_management::PowerState;
 use crate::header::Identity;
+
+/// The pauses after which Transactions Pending is read again before it counts: a busy, healthy function has some at any
+/// moment. Linux waits as long before an FLR (`pci_wait_for_pending()`).
+pub const PENDING_PAUSES: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+];
 
 /// The counters of a path that are kept apart: a function, a root port, seven switches between them. [`count()`] sums
 /// those of a longer path.
@@ -78,7 +88,7 @@ pub struct Condition {
     pub memory_decode: Reading<bool>,
     /// Device Control.
     pub device_control: Reading<DeviceControl>,
-    /// Device Status: Transactions Pending.
+    /// Device Status: Transactions Pending, at the last of the reads after [`PENDING_PAUSES`] if at the first.
     pub transactions_pending: Reading<bool>,
     /// The link to the port above; none where there is no port, or no link to it.
     pub link: Reading<LinkReading>,
