@@ -59,11 +59,15 @@ fn examine_by(
     }
     health::wait_for_transactions(root, subject, &mut observed);
     for (member, now) in subject.members.iter().zip(&observed) {
-        let known = baseline.as_ref().and_then(|baseline| baseline.of(member));
-        let known = known.map_or_else(judged::Condition::unread, |known| known.observation.clone());
+        let known = baseline.as_ref().and_then(|baseline| baseline.condition_of(member));
+        let known = known.unwrap_or_else(judged::Condition::unread);
         let examination = judged::judge(&known, &before(member, &known), now);
         findings.extend(recovery::health::faults(member.address, &examination));
-        findings.extend(recovery::health::not_compared(member.address, examination.missing));
+        findings.extend(recovery::health::missing(
+            id::NOT_COMPARED,
+            member.address,
+            &examination,
+        ));
         verdict = verdict.and(examination.verdict());
     }
     Ok(Examined { verdict, findings })

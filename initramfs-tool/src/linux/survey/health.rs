@@ -10,6 +10,7 @@ use reseat_core::health::{
 use reseat_core::vendor::{BOOT_TIME, BarRegister, Check};
 
 use super::admission::admission;
+use super::serial_numbers;
 use crate::linux::sysfs::capabilities::Space;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
@@ -45,6 +46,7 @@ pub(crate) fn observe(
     observation.errors = errors(root, function, &subject.ports, counter);
     if matches!(observation.identity, Reading::Value(_)) {
         observation.bar_sizes = bar_sizes(root, function);
+        observation.serial_number = serial_numbers::reading(root, function);
         (observation.vendor_register, observation.boot) = vendor(root, member, &observation, patience);
     }
     observation
