@@ -23,4 +23,6 @@ mod reading;
 
 pub use self::examination::{Aspect, Aspects, Examination, Finding, Note, Verdict};
 pub use self::judge::judge;
-pub use self::reading::{Boot, Condition, Counter, Errors, ErrorsAt, LinkReading, NotRead, PATH, Reading, count};
+pub use self::reading::{
+    Boot, Condition, Counter, Errors, ErrorsAt, LinkReading, NotRead, PATH, PENDING_PAUSES, Reading, count,
+};

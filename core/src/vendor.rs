@@ -39,7 +39,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod reset_evidence;
+
 use core::time::Duration;
+
+pub use self::reset_evidence::{DeviceMark, DeviceSign, SetWhen, device_mark, device_sign};
 
 use crate::header::{ClassCode, Identity, is_gpu};
 use crate::health::{Boot, NotRead, Reading};
@@ -110,10 +114,31 @@ const fn is_soc15_or_later(device: u16) -> bool {
         0x66a0..=0x66af | 0x6860..=0x687f | 0x69a0..=0x69af
         // Navi and Instinct, after Fiji's 7300 and 730f.
         | 0x7310..=0x7fff
-        // Processors with graphics, Raven and later; Kaveri ends at 131d.
-        | 0x13c0..=0x1fff
-    )
+    ) || is_processor_with_graphics(device)
 }
+
+/// Processors with graphics, Raven and later; Kaveri ends at 131d.
+const fn is_processor_with_graphics(device: u16) -> bool {
+    matches!(device, 0x13c0..=0x1fff)
+}
+
+/// Intel's discrete GPUs, by Linux's `pciids.h`: DG1, DG2 and the Data Center GPU Flex, Ponte Vecchio, Battlemage.
+const fn is_intel_discrete(identity: Identity, class: ClassCode) -> bool {
+    identity.vendor == 0x8086
+        && (class.is_display_controller() || class.is_processing_accelerator())
+        && matches!(
+            identity.device,
+            0x0b69 | 0x0b6e | 0x0bd0..=0x0be5 | 0x4905..=0x4909 | 0x5690..=0x56c2 | 0xe202..=0xe223
+        )
+}
+
+/// Intel's `GU_CNTL`, in i915 and xe.
+const GU_CNTL: BarRegister = BarRegister {
+    bar: 0,
+    offset: 0x10_1010,
+};
+/// Its bit that firmware sets when it has initialised local memory.
+const LMEM_INIT: u32 = 1 << 7;
 
 /// A dword behind a BAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -242,6 +267,7 @@ struct Chip {
 }
 
 impl Chip {
+    const VOLTA: u32 = 0x14;
     const TURING: u32 = 0x16;
     const AMPERE: u32 = 0x17;
     const HOPPER: u32 = 0x18;
@@ -261,6 +287,14 @@ impl Chip {
                 implementation: (value >> 20) & 0xf,
             }),
         }
+    }
+
+    /// True unless it is part of a system on a chip.
+    const fn is_discrete(self) -> bool {
+        !matches!(
+            (self.architecture, self.implementation),
+            (Self::BLACKWELL_GB10X | Self::BLACKWELL_GB20X, Self::FIRST_INTEGRATED..)
+        )
     }
 
     /// Where its firmware says that it has booted, or what to say instead.
@@ -286,12 +320,19 @@ impl BootSign {
     }
 
     const fn judge(self, value: u32) -> Boot {
-        let complete = match self {
+        if self.is_complete(value) {
+            Boot::Complete
+        } else {
+            Boot::Incomplete
+        }
+    }
+
+    const fn is_complete(self, value: u32) -> bool {
+        match self {
             // Firmware opens the register when it is done; before, reading it fails, and what then
             // stands in the progress field is part of the error. The whole register reads 3ff.
             Self::GfwBoot => value >> 16 != 0xbadf && value & 0xff == 0xff,
             Self::Fsp | Self::FspGb20x => value == 0xff,
-        };
-        if complete { Boot::Complete } else { Boot::Incomplete }
+        }
     }
 }

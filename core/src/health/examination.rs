@@ -4,9 +4,10 @@ use core::fmt;
 
 use heapless::Vec;
 
-use super::{ErrorsAt, PATH};
+use super::{ErrorsAt, NotRead, PATH};
 use crate::capability::express::{LinkSpeed, PayloadSize};
 use crate::capability::power_management::PowerState;
+use crate::capability::serial_number::SerialNumber;
 use crate::decision::Sickness;
 use crate::header::Identity;
 
@@ -40,11 +41,13 @@ pub enum Aspect {
     VendorRegister = 1 << 10,
     /// Whether the function's firmware has booted.
     Boot = 1 << 11,
+    /// The device's serial number.
+    SerialNumber = 1 << 12,
 }
 
 impl Aspect {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Identity,
         Self::WordAtF0,
         Self::Power,
@@ -57,6 +60,7 @@ impl Aspect {
         Self::Errors,
         Self::VendorRegister,
         Self::Boot,
+        Self::SerialNumber,
     ];
 }
 
@@ -75,6 +79,7 @@ impl fmt::Display for Aspect {
             Self::Errors => "errors on the path",
             Self::VendorRegister => "vendor register",
             Self::Boot => "firmware boot",
+            Self::SerialNumber => "serial number",
         })
     }
 }
@@ -205,6 +210,13 @@ pub enum Finding {
     },
     /// The function's firmware has not booted.
     BootIncomplete,
+    /// The device has another serial number: it is not the same GPU.
+    OtherSerialNumber {
+        /// In the baseline.
+        was: SerialNumber,
+        /// Now.
+        is: SerialNumber,
+    },
 }
 
 impl Finding {
@@ -223,6 +235,7 @@ impl Finding {
             Self::NewErrors(_) => Aspect::Errors,
             Self::VendorRegister { .. } => Aspect::VendorRegister,
             Self::BootIncomplete => Aspect::Boot,
+            Self::OtherSerialNumber { .. } => Aspect::SerialNumber,
         }
     }
 }
@@ -249,6 +262,9 @@ impl fmt::Display for Finding {
             }
             Self::VendorRegister { was, is } => write!(f, "vendor register was {was:#010x} and is {is:#010x}"),
             Self::BootIncomplete => f.write_str("its firmware has not booted"),
+            Self::OtherSerialNumber { was, is } => {
+                write!(f, "another GPU: its serial number was {was} and is {is}")
+            }
         }
     }
 }
@@ -288,9 +304,11 @@ impl fmt::Display for Note {
 pub struct Examination {
     /// What is wrong: at most one of each aspect, of the BARs one of each register, of the errors
     /// one of each place on the path.
-    pub findings: Vec<Finding, { 9 + 6 + 6 + PATH }>,
+    pub findings: Vec<Finding, { 10 + 6 + 6 + PATH }>,
     /// What could not be compared.
     pub missing: Aspects,
+    /// The reason for each aspect that is missing.
+    pub reasons: Vec<(Aspect, NotRead), { Aspect::ALL.len() }>,
     /// That of it which no reset will make readable.
     pub lasting: Aspects,
     /// What differs and is no fault.
@@ -298,6 +316,15 @@ pub struct Examination {
 }
 
 impl Examination {
+    /// The aspects that are missing for this reason.
+    pub fn missing_for(&self, reason: NotRead) -> Aspects {
+        let reasons = self.reasons.iter();
+        reasons
+            .filter(|(_, why)| *why == reason)
+            .map(|(aspect, _)| *aspect)
+            .collect()
+    }
+
     /// What it comes to. One finding outweighs all that is missing.
     pub fn verdict(&self) -> Verdict {
         if !self.findings.is_empty() {

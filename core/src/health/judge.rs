@@ -3,6 +3,7 @@
 use super::{Aspect, Boot, Condition, Errors, ErrorsAt, Examination, Finding, LinkReading, NotRead, Note, Reading};
 use crate::capability::express::DeviceControl;
 use crate::capability::power_management::PowerState;
+use crate::capability::serial_number::SerialNumber;
 use crate::header::Identity;
 
 /// Holds `now` against `baseline`; of errors, against those counted `before` what is judged.
@@ -47,6 +48,19 @@ pub fn judge(baseline: &Condition, before: &Reading<Errors>, now: &Condition) ->
         vendor_register,
     );
     to.compare(Aspect::Boot, &baseline.boot, &now.boot, boot);
+    // Nothing is missing of a device that gave none while it was well, or whose baseline was recorded without.
+    let gave_one = !matches!(
+        baseline.serial_number,
+        Reading::None | Reading::NotRead(NotRead::Failed | NotRead::NotRecorded)
+    );
+    if gave_one {
+        to.witness(
+            Aspect::SerialNumber,
+            &baseline.serial_number,
+            &now.serial_number,
+            serial_number,
+        );
+    }
     examination
 }
 
@@ -100,6 +114,9 @@ impl Examination {
     }
 
     fn miss(&mut self, aspect: Aspect, why: NotRead) {
+        if !self.missing.contains(aspect) {
+            let _fits = self.reasons.push((aspect, why));
+        }
         self.missing = self.missing.with(aspect);
         if why.lasting() {
             self.lasting = self.lasting.with(aspect);
@@ -234,6 +251,12 @@ fn vendor_register(to: &mut Examination, was: Option<&u32>, &is: &u32) {
         _ if is == u32::MAX => to.find(Finding::AllOnes(Aspect::VendorRegister)),
         Some(&was) if was != is => to.find(Finding::VendorRegister { was, is }),
         Some(_) | None => {}
+    }
+}
+
+fn serial_number(to: &mut Examination, was: Option<&SerialNumber>, &is: &SerialNumber) {
+    if let Some(&was) = was.filter(|was| **was != is) {
+        to.find(Finding::OtherSerialNumber { was, is });
     }
 }
 

@@ -1,11 +1,23 @@
 //! What was read of a function, and how well.
 
+use core::fmt;
+use core::time::Duration;
+
 use heapless::Vec;
 
 use crate::address::FunctionAddress;
 use crate::capability::express::{DeviceControl, LinkSpeed};
 use crate::capability::power_management::PowerState;
+use crate::capability::serial_number::SerialNumber;
 use crate::header::Identity;
+
+/// The pauses after which Transactions Pending is read again before it counts: a busy, healthy function has some at any
+/// moment. Linux waits as long before an FLR (`pci_wait_for_pending()`).
+pub const PENDING_PAUSES: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+];
 
 /// The counters of a path that are kept apart: a function, a root port, seven switches between them. [`count()`] sums
 /// those of a longer path.
@@ -24,6 +36,13 @@ pub enum Reading<T> {
     None,
     /// It was not read.
     NotRead(NotRead),
+}
+
+impl<T> Reading<T> {
+    /// Nobody has recorded it.
+    pub const fn not_recorded() -> Self {
+        Self::NotRead(NotRead::NotRecorded)
+    }
 }
 
 /// Why something was not read.
@@ -45,6 +64,20 @@ pub enum NotRead {
     NoCheckKnown,
     /// Nobody has recorded it: there is no baseline.
     NotRecorded,
+}
+
+impl fmt::Display for NotRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Untried => "the function did not answer",
+            Self::Failed => "reading it failed",
+            Self::Forbidden => "the kernel forbids to read it: lockdown, or its driver uses it",
+            Self::FirmwareOwns => "firmware keeps it to itself",
+            Self::Opaque => "confidential computing hides it",
+            Self::NoCheckKnown => "nothing is known that shows it on this model",
+            Self::NotRecorded => "it is not in a baseline",
+        })
+    }
 }
 
 impl NotRead {
@@ -78,7 +111,7 @@ pub struct Condition {
     pub memory_decode: Reading<bool>,
     /// Device Control.
     pub device_control: Reading<DeviceControl>,
-    /// Device Status: Transactions Pending.
+    /// Device Status: Transactions Pending, at the last of the reads after [`PENDING_PAUSES`] if at the first.
     pub transactions_pending: Reading<bool>,
     /// The link to the port above; none where there is no port, or no link to it.
     pub link: Reading<LinkReading>,
@@ -88,6 +121,9 @@ pub struct Condition {
     pub vendor_register: Reading<u32>,
     /// Whether the function's firmware has booted, where the vendor says how to tell.
     pub boot: Reading<Boot>,
+    /// The device's serial number. Records from before it was kept say that it was not recorded.
+    #[cfg_attr(feature = "serde", serde(default = "Reading::not_recorded"))]
+    pub serial_number: Reading<SerialNumber>,
 }
 
 impl Condition {
@@ -107,6 +143,7 @@ impl Condition {
             errors: Reading::NotRead(UNTRIED),
             vendor_register: Reading::NotRead(UNTRIED),
             boot: Reading::NotRead(UNTRIED),
+            serial_number: Reading::NotRead(UNTRIED),
         }
     }
 }

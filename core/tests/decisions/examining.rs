@@ -3,6 +3,7 @@
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::express::{DeviceControl, LinkSpeed, PayloadSize};
 use reseat_core::capability::power_management::PowerState;
+use reseat_core::capability::serial_number::SerialNumber;
 use reseat_core::header::Identity;
 use reseat_core::health::*;
 
@@ -10,6 +11,7 @@ const IDENTITY: Identity = Identity {
     vendor: 0x10de,
     device: 0x2330,
 };
+const SERIAL: SerialNumber = SerialNumber(0x48b0_2d00_0000_0001);
 const BARS: [u32; 6] = [0xe800_0000, 0x0000_000c, 0x0000_0070, 0x8000_000c, 0, 0x0000_d001];
 
 fn port(device: u8) -> FunctionAddress {
@@ -43,6 +45,7 @@ fn well() -> Condition {
         errors: errors(&[(1, 0, 3), (2, 1, 0)]),
         vendor_register: Reading::Value(0x1800_00a1),
         boot: Reading::Value(Boot::Complete),
+        serial_number: Reading::Value(SERIAL),
     }
 }
 
@@ -503,4 +506,60 @@ fn more_counters_than_are_kept_apart_are_summed_and_still_compared() {
     };
     let last = errors.last().unwrap();
     assert_eq!((last.at, last.fatal), (port(ports - 1), 1));
+}
+
+#[test]
+fn another_serial_number_is_another_gpu() {
+    let (was, is) = (SERIAL, SerialNumber(SERIAL.0 ^ 1));
+    finds(
+        |now| now.serial_number = Reading::Value(is),
+        Finding::OtherSerialNumber { was, is },
+    );
+    finds(
+        |now| now.serial_number = Reading::None,
+        Finding::Gone(Aspect::SerialNumber),
+    );
+    misses(
+        |now| now.serial_number = Reading::NotRead(NotRead::Failed),
+        Aspect::SerialNumber,
+        false,
+    );
+}
+
+#[test]
+fn a_gpu_without_a_number_in_its_baseline_is_held_against_none() {
+    for was in [
+        Reading::None,
+        Reading::not_recorded(),
+        Reading::NotRead(NotRead::Failed),
+    ] {
+        let mut baseline = well();
+        baseline.serial_number = was;
+        for is in [Reading::None, Reading::Value(SERIAL), Reading::NotRead(NotRead::Failed)] {
+            let mut now = well();
+            now.serial_number = is;
+            assert_eq!(judged(&baseline, &now).verdict(), Verdict::Verified, "{was:?} {is:?}");
+        }
+    }
+}
+
+#[test]
+fn each_aspect_that_is_missing_has_its_reason() {
+    let examination = examine(|now| {
+        now.vendor_register = Reading::NotRead(NotRead::Forbidden);
+        now.boot = Reading::NotRead(NotRead::Forbidden);
+        now.errors = Reading::NotRead(NotRead::FirmwareOwns);
+    });
+    let aspects = |aspects: &[Aspect]| aspects.iter().copied().collect::<Aspects>();
+    let forbidden = aspects(&[Aspect::VendorRegister, Aspect::Boot]);
+    assert_eq!(examination.missing_for(NotRead::Forbidden), forbidden);
+    assert_eq!(
+        examination.missing_for(NotRead::FirmwareOwns),
+        aspects(&[Aspect::Errors])
+    );
+    assert_eq!(examination.missing_for(NotRead::Untried), Aspects::none());
+    assert_eq!(examination.missing, forbidden.with(Aspect::Errors));
+    // Without a baseline, every aspect has one.
+    let nothing = judged(&Condition::unread(), &Condition::unread());
+    assert_eq!(nothing.reasons.len(), nothing.missing.iter().count());
 }

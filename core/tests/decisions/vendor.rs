@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use reseat_core::header::{ClassCode, Identity};
 use reseat_core::health::{Boot, NotRead, Reading};
-use reseat_core::vendor::{BarRegister, Check, Inquiry};
+use reseat_core::vendor::{BarRegister, Check, Inquiry, device_mark, device_sign};
 
 const BOOT_0: BarRegister = BarRegister { bar: 0, offset: 0 };
 const GFW_BOOT: BarRegister = BarRegister {
@@ -242,4 +242,99 @@ proptest! {
             prop_assert!(asked.len() == 2 && asked[1].1.is_ok_and(|value| value & 0xff == 0xff && value != u32::MAX));
         }
     }
+}
+
+fn mark(identity: &str, class: &str, boot_0: Option<u32>) -> Option<(u8, u32, u32)> {
+    let mark = device_mark(identity.parse().unwrap(), class.parse().unwrap(), boot_0)?;
+    Some((mark.register.bar, mark.register.offset, mark.mask))
+}
+
+#[test]
+fn nvidias_scratch_register_is_a_mark_by_architecture() {
+    let turing_and_later = Some((0, 0x1478, 0xffff_0000));
+    for (boot_0, expected) in [
+        // GV100, TU104, GA100, GA104, AD102, GH100, GB100, GB202.
+        (0x1400_00a1, Some((0, 0x15f8, 0xffff_0000))),
+        (0x1640_00a1, turing_and_later),
+        (0x1700_00a1, turing_and_later),
+        (0x1740_00a1, turing_and_later),
+        (0x1920_00a1, turing_and_later),
+        (0x1800_00a1, turing_and_later),
+        (0x1a00_00a1, turing_and_later),
+        (0x1b20_00a1, turing_and_later),
+        // GP102, GB20B, one after Blackwell, and what is no chip.
+        (0x1320_00a1, None),
+        (0x1bb0_00a1, None),
+        (0x1c00_00a1, None),
+        (0xbadf_5040, None),
+        (0, None),
+        (u32::MAX, None),
+    ] {
+        assert_eq!(mark("10de:2330", "030200", Some(boot_0)), expected, "{boot_0:#x}");
+    }
+    assert_eq!(mark("10de:2330", "030200", None), None);
+    assert_eq!(mark("10de:228b", "040300", Some(0x1740_00a1)), None, "audio");
+    assert_eq!(mark("1002:744c", "030000", Some(0x1740_00a1)), None);
+    assert_eq!(mark("8086:56a0", "030000", Some(0x1740_00a1)), None);
+}
+
+#[test]
+fn the_mark_leaves_nvidias_own_bits_alone() {
+    let mark = device_mark(
+        "10de:2330".parse().unwrap(),
+        "030200".parse().unwrap(),
+        Some(0x1800_00a1),
+    );
+    // Reset required, drain and reset recommended.
+    assert_eq!(mark.unwrap().mask & 0b11, 0);
+}
+
+#[test]
+fn signs_are_set_by_the_device_itself() {
+    let sign = |identity: &str, class: &str, boot_0| {
+        device_sign(identity.parse().unwrap(), class.parse().unwrap(), boot_0).copied()
+    };
+    let gfw = sign("10de:2489", "030000", Some(0x1740_00a1)).unwrap();
+    assert_eq!(
+        gfw.register,
+        BarRegister {
+            bar: 0,
+            offset: 0x11_8234
+        }
+    );
+    for (value, is_set) in [
+        (0x3ff, Some(true)),
+        (0x3fe, Some(false)),
+        (0xbadf_50ff, Some(false)),
+        (u32::MAX, None),
+    ] {
+        assert_eq!(gfw.is_set(value), is_set, "{value:#x}");
+    }
+    assert_eq!(
+        sign("10de:2330", "030200", Some(0x1800_00a1)),
+        None,
+        "Hopper's is set by the FSP"
+    );
+    assert_eq!(sign("10de:2489", "030000", None), None);
+    let sos = sign("1002:73ff", "030000", None).unwrap();
+    assert_eq!(
+        sos.register,
+        BarRegister {
+            bar: 5,
+            offset: 0x5_8244
+        }
+    );
+    assert_eq!((sos.is_set(0), sos.is_set(0x21_0a0c)), (Some(false), Some(true)));
+    assert_eq!(sign("1002:1638", "030000", None), None, "a processor's own graphics");
+    assert_eq!(sign("1002:67df", "030000", None), None, "Polaris");
+    let memory = sign("8086:56a0", "030000", None).unwrap();
+    assert_eq!(
+        memory.register,
+        BarRegister {
+            bar: 0,
+            offset: 0x10_1010
+        }
+    );
+    assert_eq!((memory.is_set(0x80), memory.is_set(0x7f)), (Some(true), Some(false)));
+    assert_eq!(sign("8086:4680", "030000", None), None, "a processor's own graphics");
 }

@@ -1,8 +1,8 @@
 //! The state of a GPU while it was well.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::header::{ClassCode, Identity};
-use reseat_core::health::{Aspects, Condition, judge};
+use reseat_core::header::{ClassCode, Identity, is_gpu};
+use reseat_core::health::{Aspects, Condition, Reading, judge};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -155,6 +155,18 @@ impl Baseline {
         functions.find(|known| known.address == member.address && known.identity == member.identity)
     }
 
+    /// What the function at `member`'s place is held against. A record from before each function's number was kept has the
+    /// GPU's.
+    pub fn condition_of(&self, member: &Member) -> Option<Condition> {
+        let mut condition = self.of(member)?.observation.clone();
+        let is_recorded = condition.serial_number != Reading::not_recorded();
+        let of_gpu = self.serial.as_deref().filter(|_| is_gpu(member.identity, member.class));
+        if let Some(number) = of_gpu.and_then(|serial| serial.parse().ok()).filter(|_| !is_recorded) {
+            condition.serial_number = Reading::Value(number);
+        }
+        Some(condition)
+    }
+
     /// Its functions, as they have to be there.
     pub fn members(&self) -> Vec<Member> {
         let members = self.functions.iter().map(|function| Member {
@@ -181,13 +193,9 @@ impl Baseline {
         let unknown = self.functions.iter().map(|function| {
             let observation = &function.observation;
             let examination = judge(observation, &observation.errors, observation);
-            (function.address, examination.missing)
+            health::missing(id::NOT_IN_BASELINE, function.address, &examination)
         });
-        let unknown = unknown.filter(|(_, missing): &(_, Aspects)| !missing.is_empty());
-        let finding = |(function, missing)| {
-            Finding::warning(id::NOT_IN_BASELINE, Subject::function(function)).with("aspects", missing)
-        };
-        unknown.map(finding).collect()
+        unknown.flatten().collect()
     }
 }
 
@@ -195,7 +203,7 @@ impl Baseline {
 mod tests {
     use reseat_core::capability::express::{DeviceControl, LinkSpeed};
     use reseat_core::capability::power_management::PowerState;
-    use reseat_core::health::{Counter, Errors, ErrorsAt, LinkReading, NotRead, Reading};
+    use reseat_core::health::{Counter, Errors, ErrorsAt, LinkReading, NotRead};
 
     use super::*;
     use crate::model::identification::tests::{first, second};
@@ -238,6 +246,7 @@ mod tests {
                     errors: Reading::Value(errors),
                     vendor_register: Reading::NotRead(NotRead::Forbidden),
                     boot: Reading::None,
+                    serial_number: Reading::Value("48-b0-2d-00-00-00-00-01".parse().unwrap()),
                 },
             }],
             serial: Some("48-b0-2d-00-00-00-00-01".to_owned()),
@@ -256,7 +265,10 @@ mod tests {
         let mut former: Value = serde_json::from_str(FORMER).unwrap();
         let expected = Baseline {
             functions: vec![FunctionBaseline {
-                observation: Condition::unread(),
+                observation: Condition {
+                    serial_number: Reading::not_recorded(),
+                    ..Condition::unread()
+                },
                 ..baseline().functions.remove(0)
             }],
             ..baseline()
@@ -271,6 +283,25 @@ mod tests {
             from_value::<Baseline>(former),
             Err(VersionError::Schema { .. })
         ));
+    }
+
+    #[test]
+    fn a_record_without_the_functions_numbers_has_the_gpus() {
+        let member = baseline().members().remove(0);
+        let number = Reading::Value("48-b0-2d-00-00-00-00-01".parse().unwrap());
+        let mut record: Value = serde_json::from_str(FROZEN).unwrap();
+        let observation = record["functions"][0]["observation"].as_object_mut().unwrap();
+        assert!(observation.remove("serial_number").is_some());
+        let former: Baseline = from_value(record.clone()).unwrap();
+        assert_eq!(former.functions[0].observation.serial_number, Reading::not_recorded());
+        assert_eq!(former.condition_of(&member).unwrap().serial_number, number);
+        // One of a GPU that has none is held against none.
+        record["serial"] = Value::Null;
+        let none: Baseline = from_value(record).unwrap();
+        assert_eq!(
+            none.condition_of(&member).unwrap().serial_number,
+            Reading::not_recorded()
+        );
     }
 
     fn saying(gpu: Identification, serial: &str) -> Identification {

@@ -1,9 +1,9 @@
 //! What is wrong with a function, as findings.
 
 use reseat_core::address::FunctionAddress;
-use reseat_core::health::{Aspects, Examination, Finding as Fault};
+use reseat_core::health::{Examination, Finding as Fault};
 
-use crate::model::finding::{Finding, Subject, id};
+use crate::model::finding::{Finding, Id, Subject, id};
 
 /// The faults of a function.
 pub(crate) fn faults(function: FunctionAddress, examination: &Examination) -> Vec<Finding> {
@@ -11,10 +11,22 @@ pub(crate) fn faults(function: FunctionAddress, examination: &Examination) -> Ve
     faults.map(|fault| finding(function, *fault)).collect()
 }
 
-/// The parts of a function's state that were not compared; nothing if all were.
-pub(crate) fn not_compared(function: FunctionAddress, missing: Aspects) -> Option<Finding> {
-    let finding = Finding::warning(id::NOT_COMPARED, Subject::function(function));
-    (!missing.is_empty()).then(|| finding.with("aspects", missing))
+/// The parts of a function's state that were not compared, with the reasons; nothing if all were.
+pub(crate) fn missing(id: Id, function: FunctionAddress, examination: &Examination) -> Option<Finding> {
+    let finding = Finding::warning(id, Subject::function(function)).with("aspects", examination.missing);
+    (!examination.missing.is_empty()).then(|| finding.with("reasons", reasons(examination)))
+}
+
+/// What is missing by reason: `vendor register (reading it failed); errors on the path, boot (…)`.
+fn reasons(examination: &Examination) -> String {
+    let mut reasons: Vec<String> = Vec::new();
+    for (aspect, reason) in &examination.reasons {
+        let aspects = examination.missing_for(*reason);
+        if aspects.iter().next() == Some(*aspect) {
+            reasons.push(format!("{aspects} ({reason})"));
+        }
+    }
+    reasons.join("; ")
 }
 
 fn finding(function: FunctionAddress, fault: Fault) -> Finding {
@@ -45,6 +57,10 @@ fn finding(function: FunctionAddress, fault: Fault) -> Finding {
             .with("was", format!("{was:#010x}"))
             .with("is", format!("{is:#010x}")),
         Fault::BootIncomplete => error(id::FIRMWARE_NOT_BOOTED),
+        Fault::OtherSerialNumber { was, is } => error(id::OTHER_SERIAL_NUMBER)
+            .with("was", was)
+            .with("is", is)
+            .remedy(id::SAVE_BASELINE),
     }
 }
 
@@ -53,5 +69,46 @@ fn bytes(exponent: u8) -> u128 {
     match exponent {
         0 => 0,
         exponent => 1_u128.checked_shl(u32::from(exponent)).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reseat_core::health::{Condition, NotRead, Reading, judge};
+
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_its_reason() {
+        let was = Condition::unread();
+        let now = Condition {
+            vendor_register: Reading::NotRead(NotRead::NoCheckKnown),
+            ..Condition::unread()
+        };
+        let examination = judge(&was, &was.errors, &now);
+        let function = "0000:01:00.0".parse().unwrap();
+        let finding = missing(id::NOT_COMPARED, function, &examination).unwrap();
+        let reasons = finding.evidence.get("reasons").unwrap();
+        assert_eq!(
+            reasons,
+            "identity, word at f0, power state, BARs, BAR sizes, memory decode, device control, transactions, link, \
+             errors on the path, firmware boot (the function did not answer); vendor register (nothing is known that \
+             shows it on this model)"
+        );
+        assert_eq!(missing(id::NOT_COMPARED, function, &Examination::default()), None);
+    }
+
+    #[test]
+    fn another_serial_number_is_a_fault_that_names_both() {
+        let condition = |number: &str| Condition {
+            serial_number: Reading::Value(number.parse().unwrap()),
+            ..Condition::unread()
+        };
+        let (was, is) = ("48-b0-2d-00-00-00-00-01", "48-b0-2d-00-00-00-00-02");
+        let examination = judge(&condition(was), &Reading::not_recorded(), &condition(is));
+        let found = faults("0000:01:00.0".parse().unwrap(), &examination);
+        let facts = |name| found[0].evidence.get(name).unwrap();
+        assert_eq!(found[0].id, id::OTHER_SERIAL_NUMBER);
+        assert_eq!((facts("was"), facts("is")), (was, is));
     }
 }

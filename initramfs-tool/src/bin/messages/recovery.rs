@@ -75,6 +75,10 @@ pub(super) const SENTENCES: &[Sentence] = &[
     ("all-ones", "{subject}: {aspect}: all-ones"),
     ("aspect-gone", "{subject}: {aspect}: gone"),
     ("other-identity", "{subject}: another function stands here: {identity}"),
+    (
+        "other-serial-number",
+        "{subject}: another GPU is there: the baseline has serial number {was}, this one has {is}",
+    ),
     ("not-in-d0", "{subject}: in {state}, not in D0"),
     ("bar-lost", "{subject}: BAR {bar} has lost its address"),
     ("bar-changed", "{subject}: BAR {bar} is of another kind than it was"),
@@ -96,11 +100,11 @@ pub(super) const SENTENCES: &[Sentence] = &[
         "{subject}: vendor register was {was} and is {is}",
     ),
     ("firmware-not-booted", "{subject}: its firmware has not booted"),
-    ("not-compared", "{subject}: not compared: {aspects}"),
+    ("not-compared", "{subject}: not compared: {reasons}"),
     ("no-baseline", "there is no baseline"),
     (
         "not-in-baseline",
-        "{subject}: cannot be read, so that after a reset it will be unverified: {aspects}",
+        "{subject}: cannot be read, so that after a reset it will be unverified: {reasons}",
     ),
     ("not-ready", "{subject}: {readiness}"),
     ("not-examined", "not examined"),
@@ -340,7 +344,7 @@ pub(super) const STEPS: &[Steps] = &[
     ),
     (
         "see-what-is-missing",
-        &["see why something could not be compared (a baseline, lockdown, firmware that keeps the error counters)"],
+        &["`not compared` above has the reason: remove it, or record a baseline again, and then recover the GPU again"],
     ),
     (
         "accept-unproven",

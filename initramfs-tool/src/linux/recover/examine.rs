@@ -49,16 +49,25 @@ fn examine_by(
         let none = Finding::warning(id::NO_BASELINE, Subject::gpu(subject.device));
         findings.push(none.remedy(id::SAVE_BASELINE));
     }
+    let mut observed = Vec::new();
     for member in &subject.members {
-        let known = baseline.as_ref().and_then(|baseline| baseline.of(member));
-        let known = known.map_or_else(judged::Condition::unread, |known| known.observation.clone());
         let mut now = health::observe(root, subject, member, &counter, patience);
         if means == Means::OrVfio {
             vfio_registers::complete(root, subject, member, &mut now, patience, &mut findings);
         }
-        let examination = judged::judge(&known, &before(member, &known), &now);
+        observed.push(now);
+    }
+    health::wait_for_transactions(root, subject, &mut observed);
+    for (member, now) in subject.members.iter().zip(&observed) {
+        let known = baseline.as_ref().and_then(|baseline| baseline.condition_of(member));
+        let known = known.unwrap_or_else(judged::Condition::unread);
+        let examination = judged::judge(&known, &before(member, &known), now);
         findings.extend(recovery::health::faults(member.address, &examination));
-        findings.extend(recovery::health::not_compared(member.address, examination.missing));
+        findings.extend(recovery::health::missing(
+            id::NOT_COMPARED,
+            member.address,
+            &examination,
+        ));
         verdict = verdict.and(examination.verdict());
     }
     Ok(Examined { verdict, findings })
@@ -67,20 +76,23 @@ fn examine_by(
 /// Reads all that a baseline holds. Nobody has looked yet whether the GPU is used.
 pub(super) fn observe(root: &Root, subject: &RecoverySubject, means: Means) -> (Vec<FunctionBaseline>, Vec<Finding>) {
     let mut findings = Vec::new();
-    let observed = subject.members.iter().map(|member| {
+    let mut observed = Vec::new();
+    for member in &subject.members {
         let patience = Patience::None;
         let mut now = health::observe(root, subject, member, |_| judged::Counter::Continued, patience);
         let is_wanted = means == Means::OrVfio && vfio_registers::is_wanted(&now);
         if is_wanted && in_use(root, subject, &mut findings) == Use::Free {
             vfio_registers::complete(root, subject, member, &mut now, patience, &mut findings);
         }
-        FunctionBaseline {
-            address: member.address,
-            identity: member.identity,
-            class: member.class,
-            observation: now,
-        }
+        observed.push(now);
+    }
+    health::wait_for_transactions(root, subject, &mut observed);
+    let functions = subject.members.iter().zip(observed);
+    let functions = functions.map(|(member, observation)| FunctionBaseline {
+        address: member.address,
+        identity: member.identity,
+        class: member.class,
+        observation,
     });
-    let observed = observed.collect();
-    (observed, findings)
+    (functions.collect(), findings)
 }

@@ -4,10 +4,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use reseat_core::address::FunctionAddress;
-use reseat_core::health::{Boot, Condition, Counter, Errors, ErrorsAt, LinkReading, NotRead, Reading, count};
+use reseat_core::health::{
+    Boot, Condition, Counter, Errors, ErrorsAt, LinkReading, NotRead, PENDING_PAUSES, Reading, count,
+};
 use reseat_core::vendor::{BOOT_TIME, BarRegister, Check};
 
 use super::admission::admission;
+use super::serial_numbers;
 use crate::linux::sysfs::capabilities::Space;
 use crate::linux::sysfs::config_space::ConfigFile;
 use crate::linux::sysfs::root::Root;
@@ -43,9 +46,42 @@ pub(crate) fn observe(
     observation.errors = errors(root, function, &subject.ports, counter);
     if matches!(observation.identity, Reading::Value(_)) {
         observation.bar_sizes = bar_sizes(root, function);
+        observation.serial_number = serial_numbers::reading(root, function);
         (observation.vendor_register, observation.boot) = vendor(root, member, &observation, patience);
     }
     observation
+}
+
+/// Reads Transactions Pending again, of the functions that have some, until none has or the pauses are over: only then it
+/// is stuck. All wait together.
+pub(crate) fn wait_for_transactions(root: &Root, subject: &RecoverySubject, observed: &mut [Condition]) {
+    let read = |member: &Member| match (admission(root, &subject.ports), ConfigFile::open(root, member.address)) {
+        (Ok(admission), Ok(config)) => Condition::read(admission, config),
+        (Err(_), _) | (_, Err(_)) => Condition::unread(),
+    };
+    wait_for(&subject.members, observed, read, thread::sleep);
+}
+
+fn wait_for<F>(
+    functions: &[F],
+    observed: &mut [Condition],
+    read: impl Fn(&F) -> Condition,
+    mut pause: impl FnMut(Duration),
+) {
+    let is_pending = |now: &Condition| now.transactions_pending == Reading::Value(true);
+    for length in PENDING_PAUSES {
+        if !observed.iter().any(is_pending) {
+            return;
+        }
+        pause(length);
+        let functions = functions.iter().zip(observed.iter_mut());
+        for (function, now) in functions.filter(|(_, now)| is_pending(now)) {
+            let again = read(function);
+            // It may have died meanwhile.
+            now.identity = again.identity;
+            now.transactions_pending = again.transactions_pending;
+        }
+    }
 }
 
 fn link(root: &Root, subject: &RecoverySubject) -> Reading<LinkReading> {
@@ -199,6 +235,7 @@ fn may_be_booting(result: (Reading<u32>, Reading<Boot>)) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::fs;
 
     use super::*;
@@ -277,6 +314,54 @@ mod tests {
         };
         assert_eq!(counted.iter().map(|at| at.fatal).sum::<u64>(), 33);
         assert_eq!(counted.last().map(|at| at.at), Some(gpu()));
+    }
+
+    /// What is read of functions, one list of readings for each, and how long was waited.
+    fn waited_for(readings: &[&[bool]]) -> (Vec<Reading<bool>>, Duration) {
+        let reads: Vec<_> = readings.iter().map(|one| Cell::new(*one)).collect();
+        let next = |left: &Cell<&[bool]>| {
+            let (first, rest) = left.get().split_first().expect("it is read too often");
+            left.set(rest);
+            Condition {
+                transactions_pending: Reading::Value(*first),
+                ..Condition::unread()
+            }
+        };
+        let mut observed: Vec<_> = reads.iter().map(next).collect();
+        let mut waited = Duration::ZERO;
+        wait_for(&reads, &mut observed, next, |length| waited += length);
+        let pending = observed.into_iter().map(|now| now.transactions_pending);
+        (pending.collect(), waited)
+    }
+
+    #[test]
+    fn transactions_are_stuck_only_after_the_kernels_time() {
+        let (idle, stuck) = (Reading::Value(false), Reading::Value(true));
+        let after = Duration::from_millis;
+        assert_eq!(waited_for(&[&[false], &[false]]), (vec![idle, idle], Duration::ZERO));
+        assert_eq!(waited_for(&[&[true, false]]), (vec![idle], after(100)));
+        assert_eq!(waited_for(&[&[true, true, true, false]]), (vec![idle], after(700)));
+        assert_eq!(waited_for(&[&[true; 4]]), (vec![stuck], after(700)));
+        // Those beside it wait in the same time, and one without any is not read again.
+        let beside: &[&[bool]] = &[&[true, true, false], &[false], &[true; 4]];
+        assert_eq!(waited_for(beside), (vec![idle, idle, stuck], after(700)));
+    }
+
+    #[test]
+    fn a_function_that_dies_while_it_is_waited_for_is_seen() {
+        let busy = Condition {
+            identity: Reading::Value("10de:2330".parse().unwrap()),
+            transactions_pending: Reading::Value(true),
+            ..Condition::unread()
+        };
+        let dead = Condition {
+            identity: Reading::AllOnes,
+            ..Condition::unread()
+        };
+        let mut observed = [busy];
+        wait_for(&[()], &mut observed, |()| dead.clone(), |_| ());
+        assert_eq!(observed[0].identity, Reading::AllOnes);
+        assert_eq!(observed[0].transactions_pending, Reading::NotRead(NotRead::Untried));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
 use reseat_core::capability::serial_number::{DeviceSerialNumber, SerialNumber};
 use reseat_core::capability::walk::{Walk, WalkEnd};
 use reseat_core::header::{CapabilityPointer, is_gpu};
+#[cfg(feature = "operator")]
+use reseat_core::health::{NotRead, Reading};
 use serde::{Deserialize, Serialize};
 
 use super::admission::admission;
@@ -112,6 +114,16 @@ fn say_serial_numbers(root: &Root, line: &mut Line) -> io::Result<()> {
     functions
         .into_iter()
         .try_for_each(|function| line.answer::<Said>((function, number_of(root, function))))
+}
+
+/// The serial number of a function, asked in this very process: for a worker, which may block.
+#[cfg(feature = "operator")]
+pub(crate) fn reading(root: &Root, function: FunctionAddress) -> Reading<SerialNumber> {
+    match number_of(root, function) {
+        Ok(Some(SerialNumber(0)) | None) => Reading::None,
+        Ok(Some(number)) => Reading::Value(number),
+        Err(_) => Reading::NotRead(NotRead::Failed),
+    }
 }
 
 fn number_of(root: &Root, function: FunctionAddress) -> Result<Option<SerialNumber>, NoNumber> {

@@ -2,6 +2,7 @@
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::express::{DeviceControl, LinkSpeed};
+use reseat_core::capability::serial_number::SerialNumber;
 use reseat_core::header::Identity;
 use reseat_core::health::{Condition, Errors, ErrorsAt, LinkReading, Reading, count};
 use serde::{Deserialize, Serialize};
@@ -177,6 +178,13 @@ pub(crate) struct StateForm {
     errors: ReadingForm<Vec<ErrorsAtForm>>,
     vendor_register: ReadingForm<String>,
     boot: ReadingForm<BootName>,
+    /// Records of earlier versions lack it.
+    #[serde(default = "serial_not_recorded")]
+    serial_number: ReadingForm<String>,
+}
+
+fn serial_not_recorded() -> ReadingForm<String> {
+    to_form(&Reading::<SerialNumber>::not_recorded(), SerialNumber::to_string)
 }
 
 impl Wire for Condition {
@@ -196,6 +204,7 @@ impl Wire for Condition {
             errors: self.errors.to_form(),
             vendor_register: to_form(&self.vendor_register, |value| hex(*value, 8)),
             boot: self.boot.to_form(),
+            serial_number: to_form(&self.serial_number, SerialNumber::to_string),
         }
     }
 
@@ -218,6 +227,7 @@ impl Wire for Condition {
             errors: Wire::from_form(form.errors)?,
             vendor_register: from_form(form.vendor_register, |text| number(&text))?,
             boot: Wire::from_form(form.boot)?,
+            serial_number: from_form(form.serial_number, |text| text.parse().ok())?,
         })
     }
 }

@@ -55,6 +55,7 @@ names!(Counter as CounterName { Continued, Anew });
 names!(PowerState as PowerStateName { D0, D1, D2, D3hot });
 names!(Aspect as AspectName {
     Identity, WordAtF0, Power, Bars, BarSizes, MemoryDecode, DeviceControl, Transactions, Link, Errors, VendorRegister, Boot,
+    SerialNumber,
 });
 
 impl Wire for Aspects {

@@ -62,6 +62,8 @@ super::findings! {
         ASPECT_GONE = "aspect-gone";
         /// Another function is at this address. Facts: `identity`.
         OTHER_IDENTITY = "other-identity";
+        /// The GPU has another serial number than in its baseline. Facts: `was`, `is`.
+        OTHER_SERIAL_NUMBER = "other-serial-number";
         /// A function is not in D0. Facts: `state`.
         NOT_IN_D0 = "not-in-d0";
         /// A BAR has lost its address. Facts: `bar`.
@@ -86,11 +88,11 @@ super::findings! {
         VENDOR_REGISTER_CHANGED = "vendor-register-changed";
         /// The firmware of a function has not booted.
         FIRMWARE_NOT_BOOTED = "firmware-not-booted";
-        /// Parts of the state were not compared. Facts: `aspects`.
+        /// Parts of the state were not compared. Facts: `aspects`, `reasons`.
         NOT_COMPARED = "not-compared";
         /// A GPU has no baseline.
         NO_BASELINE = "no-baseline";
-        /// Parts of the state cannot be recorded, so that a reset stays unverified. Facts: `aspects`.
+        /// Parts of the state cannot be recorded, so that a reset stays unverified. Facts: `aspects`, `reasons`.
         NOT_IN_BASELINE = "not-in-baseline";
         /// A function does not answer as it should. Facts: `readiness`.
         NOT_READY = "not-ready";
