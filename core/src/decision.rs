@@ -15,6 +15,7 @@
 //! | exclusive, the secondary bus reset preferred | detach-SBR, then the others |
 //! | exclusive, FLR of the class known bad, or not known good | the bus resets, then kernel FLR |
 //! | exclusive, FLR leaves functions of the GPU as they are | the same |
+//! | exclusive, nothing known of FLR of the class, and only the bus reset reported not to come back | kernel FLR, then the bus resets |
 //! | exclusive, otherwise: FLR of the class known good, of every function | kernel FLR, then the bus resets |
 //! | the bus resets | in place, then detach-SBR; in place last where it is known bad, and second where no mark would show it |
 //! | not exclusive | kernel FLR, then slot power where all that the slot powers is ours |
@@ -214,6 +215,8 @@ pub enum Branch {
     Sick,
     /// Exclusive, and only reports speak against FLR, and none against the secondary bus reset.
     ReportedFlr,
+    /// Exclusive, and only reports speak against the secondary bus reset, and none against FLR.
+    ReportedBusReset,
     /// Exclusive, and nothing is known of FLR in this class.
     FlrUnknown,
     /// Exclusive, and FLR of this class is known good.
@@ -235,6 +238,7 @@ impl fmt::Display for Branch {
             Self::ClassBad => "exclusive and FLR of the class known bad",
             Self::Sick => "exclusive, sick and FLR of the class not known good",
             Self::ReportedFlr => "exclusive and reported not to come back from FLR",
+            Self::ReportedBusReset => "exclusive and reported not to come back from a bus reset",
             Self::FlrUnknown => "exclusive and FLR of the class not known good",
             Self::Otherwise => "exclusive, otherwise",
         })

@@ -7,6 +7,7 @@
 //! | mark | register | shows | by what it is clear |
 //! | --- | --- | --- | --- |
 //! | [`Mark::CacheLineSize`] | header, 0c, bits 7:0 | a reset of an emptied bus, a power cycle | no function in PCI Express, default 0 (PCIe r6.0 §7.5.1.1.7). Linux restores the header after FLR and after a bus reset in place |
+//! | [`BarMark`] | behind a BAR, a [row](crate::vendor::device_mark) for a model | every reset that reaches the device | the row's source |
 //! | [`Mark::DataSelect`] | Power Budgeting, +4, bits 7:0 | every reset | read-write, used by nobody; Linux neither uses nor restores it |
 //!
 //! Confidence: both seen on Linux 6.1, 6.12 and 7.x with functions that another process serves. No row was seen on silicon.
@@ -22,6 +23,7 @@ use crate::capability::ExtendedId;
 use crate::capability::list::List;
 use crate::capability::power_budgeting::PowerBudgeting;
 use crate::config::{ByteOffset, ConfigRead, ConfigWrite};
+use crate::vendor::{BarRegister, DeviceMark};
 
 const CACHE_LINE_SIZE: ByteOffset = ByteOffset::at::<0x0c>();
 
@@ -67,6 +69,53 @@ pub struct Placed {
     pub before: u8,
     /// The value of the mark.
     pub value: u8,
+}
+
+/// A mark in a register behind a BAR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct BarMark {
+    /// The register.
+    pub register: BarRegister,
+    /// The bits that the mark takes.
+    pub mask: u32,
+    /// The register's value before the mark.
+    pub before: u32,
+}
+
+impl BarMark {
+    /// The mark in the register that a [row](crate::vendor::device_mark) names, which reads `before` now; `None` where that is
+    /// all-ones: the device does not answer.
+    pub const fn new(row: &DeviceMark, before: u32) -> Option<Self> {
+        match before {
+            u32::MAX => None,
+            before => Some(Self {
+                register: row.register,
+                mask: row.mask,
+                before,
+            }),
+        }
+    }
+
+    /// The value to write.
+    pub const fn value(&self) -> u32 {
+        let mark = u32::from_le_bytes([VALUE; 4]) & self.mask;
+        let other = u32::from_le_bytes([OTHER_VALUE; 4]) & self.mask;
+        let bits = if self.before & self.mask == mark { other } else { mark };
+        (self.before & !self.mask) | bits
+    }
+
+    /// What a value that was read afterwards says.
+    pub const fn trace(&self, now: u32) -> Trace {
+        if now & self.mask == 0 {
+            Trace::Gone
+        } else if now & self.mask == self.value() & self.mask {
+            Trace::Kept
+        } else {
+            Trace::Unclear
+        }
+    }
 }
 
 /// What became of a mark.
@@ -151,23 +200,29 @@ impl Mark {
 }
 
 impl Placed {
-    /// Places the mark and reads it back. False if the register does not keep it: the value from before is put back then.
+    /// Places the mark and reads it back: a register may keep only some bits of it. False if nothing of it stays: the value
+    /// from before is put back then.
     ///
     /// Only this byte is written.
     ///
     /// # Errors
     ///
     /// The reader's or writer's own error.
-    pub fn place<S, E>(&self, space: &mut S) -> Result<bool, E>
+    pub fn place<S, E>(&mut self, space: &mut S) -> Result<bool, E>
     where
         S: ConfigRead<Error = E> + ConfigWrite<Error = E>,
     {
         space.write_byte(self.offset, self.value)?;
-        let is_kept = byte(space, self.offset)? == Some(self.value);
-        if !is_kept {
-            self.take_back(space)?;
+        match byte(space, self.offset)? {
+            Some(kept) if kept != 0 && kept != self.before => {
+                self.value = kept;
+                Ok(true)
+            }
+            Some(_) | None => {
+                self.take_back(space)?;
+                Ok(false)
+            }
         }
-        Ok(is_kept)
     }
 
     /// Reads what became of the mark.
@@ -305,8 +360,18 @@ mod tests {
         Memory::new(bytes).unwrap()
     }
 
+    fn put<S>(mark: Mark, at: ByteOffset, space: &mut S) -> Result<Option<Placed>, MemoryError>
+    where
+        S: ConfigRead<Error = MemoryError> + ConfigWrite<Error = MemoryError>,
+    {
+        let Some(mut placed) = mark.prepare(at, space)? else {
+            return Ok(None);
+        };
+        Ok(placed.place(space)?.then_some(placed))
+    }
+
     fn place(space: &mut Memory<[u8; 256]>) -> Option<Placed> {
-        Mark::CacheLineSize.place(AT, space).unwrap()
+        put(Mark::CacheLineSize, AT, space).unwrap()
     }
 
     #[test]
@@ -346,17 +411,21 @@ mod tests {
 
     #[test]
     fn register_that_does_not_keep_a_value_holds_no_mark() {
-        // Read-only, then one that keeps the bits of neither value.
-        for mask in [0x00, 0x0f, 0xf8] {
+        // Read-only, then one that keeps only what was there before.
+        for mask in [0x00, 0x05] {
             let mut space = Masked::new(mask);
-            assert_eq!(Mark::CacheLineSize.place(AT, &mut space), Ok(None), "{mask:#x}");
+            assert_eq!(put(Mark::CacheLineSize, AT, &mut space), Ok(None), "{mask:#x}");
             assert_eq!(space.read(Offset::at::<0x0c>()), Ok(0x1111_1110), "{mask:#x}");
         }
-        // All bits of the second value only.
-        let mut space = Masked::new(0xb6);
-        let placed = Mark::CacheLineSize.place(AT, &mut space).unwrap();
-        assert_eq!(placed.map(|placed| (placed.before, placed.value)), Some((0x10, 0xa6)));
-        assert_eq!(space.writes, 3, "the first value, back, the second");
+    }
+
+    #[test]
+    fn register_that_keeps_some_bits_holds_those() {
+        let mut space = Masked::new(0x1f);
+        let placed = put(Mark::CacheLineSize, AT, &mut space).unwrap().unwrap();
+        assert_eq!((placed.before, placed.value), (0x10, 0x1a));
+        assert_eq!(placed.read(&mut space), Ok(Trace::Kept));
+        assert_eq!(space.writes, 1);
     }
 
     #[test]
@@ -369,7 +438,7 @@ mod tests {
         assert_eq!(placed.read(&mut absent), Ok(Trace::Unclear));
         // Beyond what can be read, the reader's error is told.
         let beyond = Err(MemoryError::BeyondEnd { offset: 0x104 });
-        assert_eq!(Mark::DataSelect.place(ByteOffset::at::<0x104>(), &mut space), beyond);
+        assert_eq!(put(Mark::DataSelect, ByteOffset::at::<0x104>(), &mut space), beyond);
     }
 
     #[test]
@@ -377,7 +446,7 @@ mod tests {
         for at in 0x10..0x14 {
             let at = ByteOffset::new(at).unwrap();
             let mut space = header(0);
-            let placed = Mark::DataSelect.place(at, &mut space).unwrap().unwrap();
+            let placed = put(Mark::DataSelect, at, &mut space).unwrap().unwrap();
             assert_eq!((placed.offset, placed.before), (at, 0x11));
             assert_eq!(space.read_byte(at), Ok(0x5a));
             assert_eq!(placed.read(&mut space), Ok(Trace::Kept));
@@ -439,5 +508,24 @@ mod tests {
     fn of_several_functions_the_least_proof_counts() {
         use Proof::{Configuration, Device, NotReset, Unproven};
         assert!([NotReset, Unproven, Configuration, Device].is_sorted());
+    }
+
+    #[test]
+    fn mark_behind_a_bar_takes_its_bits_alone() {
+        let row = crate::vendor::device_mark(
+            "10de:2489".parse().unwrap(),
+            "030000".parse().unwrap(),
+            Some(0x1740_00a1),
+        );
+        let row = row.unwrap();
+        let mark = BarMark::new(row, 0x0000_0003).unwrap();
+        assert_eq!(mark.value(), 0x5a5a_0003);
+        assert_eq!(mark.trace(mark.value()), Trace::Kept);
+        assert_eq!(mark.trace(0x0000_0001), Trace::Gone);
+        // What NVIDIA answers for a unit that does not answer, and what a device answers that is gone.
+        assert_eq!(mark.trace(0xbadf_5040), Trace::Unclear);
+        assert_eq!(mark.trace(u32::MAX), Trace::Unclear);
+        assert_eq!(BarMark::new(row, 0x5a5a_0000).unwrap().value(), 0xa6a6_0000);
+        assert_eq!(BarMark::new(row, u32::MAX), None);
     }
 }

@@ -19,7 +19,7 @@ pub use advice::advice;
 pub use baseline::{Baseline, FunctionBaseline};
 pub(crate) use event::whole_milliseconds;
 pub use event::{Planned, RecoveryEvent, SCHEMA as EVENT_SCHEMA, Waited};
-pub use journal::{Before, Journal, MarkOf, Witness};
+pub use journal::{BarMarkOf, Before, Journal, MarkOf, Witness};
 pub use step::LadderStep;
 pub use task::{Examined, Means, Surveyed, Task, TaskAnswer};
 pub use vfio_reading::{ResetUnavoidable, Sibling, VfioReading, to_be_unbound};

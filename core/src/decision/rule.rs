@@ -69,6 +69,7 @@ fn branch(facts: &Facts) -> Branch {
         (Preference::Rule, ClassHistory::Unknown) if sick => Branch::Sick,
         // What was verified here counts for more than what others say.
         (Preference::Rule, ClassHistory::Unknown) if reported.flr && !reported.bus_reset => Branch::ReportedFlr,
+        (Preference::Rule, ClassHistory::Unknown) if reported.bus_reset && !reported.flr => Branch::ReportedBusReset,
         (Preference::Rule, ClassHistory::Unknown) => Branch::FlrUnknown,
         (Preference::Rule, ClassHistory::Good) => Branch::Otherwise,
     }
@@ -91,6 +92,7 @@ fn order(branch: Branch, facts: &Facts) -> impl Iterator<Item = Rung> {
         | Branch::HotplugNotOurs
         | Branch::NoBusReset
         | Branch::PreferredFlr
+        | Branch::ReportedBusReset
         | Branch::Otherwise => [Rung::KernelFlr, one, other],
     };
     let rest = Rung::ALL.into_iter().filter(move |rung| !first.contains(rung));

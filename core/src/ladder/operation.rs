@@ -147,7 +147,8 @@ impl Operation {
             Self::PmReset => Row::new("PM reset", Resets, KERNEL_RESET_LIMIT).at_the_function(),
             // A reset of the card is due also while its link is down: the platform places no mark below such a link.
             Self::Mark => Row::new("place marks", Changes, seconds(5)),
-            Self::ReadMarks => Row::new("read the marks", Changes, seconds(5)).at_the_function(),
+            // A register behind a BAR may answer only when the firmware of the GPU has booted.
+            Self::ReadMarks => Row::new("read the marks", Changes, seconds(15)).at_the_function(),
             Self::BusResetInPlace => Row::new("bus reset in place", Resets, KERNEL_RESET_LIMIT).at_the_function(),
             Self::RecordErrors => Row::new("record error counters", Looks, seconds(5)),
             // A removal is what a kernel does to a function that is gone, too.

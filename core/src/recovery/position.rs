@@ -1,6 +1,6 @@
 //! The position on a rung: what of it is done, and what it has taken away.
 
-use super::answer::{Observation, Trouble};
+use super::answer::{Failure, Observation, Trouble};
 use super::end::Outcome;
 use super::script::{PUT_BACK, step};
 use super::wait::Wait;
@@ -81,7 +81,10 @@ impl Climb {
         if operation == Operation::Detach {
             self.removed = Removed::Functions;
         }
-        if done || Trouble::of(observation).may_have_acted() {
+        // Of a link that does not come back, the kernel says after the reset that it is not supported.
+        let in_place = operation == Operation::BusResetInPlace
+            && observation == Observation::Failed(Failure::NotSupported);
+        if done || in_place || Trouble::of(observation).may_have_acted() {
             if operation.resets() {
                 self.reach = Reach::Reset;
             }

@@ -1,6 +1,7 @@
 //! The recovery of a GPU, done: one ladder per reset domain, each operation in a worker that can be left behind.
 
 mod baseline;
+mod behind_bar;
 mod bookkeeping;
 mod collect;
 mod evidence;

@@ -2,7 +2,7 @@
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::health::{Counter, Errors, NotRead, Reading};
-use reseat_core::witness::{Placed, ResetKind};
+use reseat_core::witness::{BarMark, Placed, ResetKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,6 +39,9 @@ pub struct Journal {
 pub struct Witness {
     /// The marks.
     pub marks: Vec<MarkOf>,
+    /// The mark behind a BAR of the GPU itself, where its model has one.
+    #[serde(default)]
+    pub behind_bar: Option<BarMarkOf>,
     /// The functions that read all-ones below an active link when the marks were placed: they can keep none.
     pub absent: Vec<FunctionAddress>,
     /// The functions that were reset, if not all of the GPU's.
@@ -52,6 +55,15 @@ pub struct MarkOf {
     pub function: FunctionAddress,
     /// The mark.
     pub placed: Placed,
+}
+
+/// A mark behind a BAR of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BarMarkOf {
+    /// The function.
+    pub function: FunctionAddress,
+    /// The mark.
+    pub mark: BarMark,
 }
 
 impl Witness {

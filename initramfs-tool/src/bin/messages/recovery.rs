@@ -188,6 +188,10 @@ pub(super) const SENTENCES: &[Sentence] = &[
         "{subject}: nothing proves that it was reset, since no register of it keeps a mark that this reset clears",
     ),
     (
+        "no-mark-behind-bar",
+        "{subject}: no mark behind a BAR ({cause}): only its PCI Express interface can show the reset",
+    ),
+    (
         "not-reset-by-flr",
         "{subject} was not reset: it has no FLR, and keeps the state that its last user left",
     ),

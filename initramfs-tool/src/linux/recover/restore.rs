@@ -172,7 +172,7 @@ fn report_groups(root: &Root, journal: &Journal, findings: &mut Vec<Finding>) ->
 
 /// Has the kernel switch memory decode on: what was enumerated anew decodes nothing until a driver wants it, and
 /// without it nobody can see whether the GPU works.
-fn enable(root: &Root, function: FunctionAddress, findings: &mut Vec<Finding>) {
+pub(super) fn enable(root: &Root, function: FunctionAddress, findings: &mut Vec<Finding>) {
     let directory = root.function(function);
     let path = directory.join("enable");
     // Awake first: waking puts back the registers as they were when it went to sleep. And off again takes back that

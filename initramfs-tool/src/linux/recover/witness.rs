@@ -9,7 +9,7 @@ use reseat_core::presence::Readiness;
 use reseat_core::recovery::Marked;
 use reseat_core::witness::{Mark, Placed, Proof, ResetKind, Trace, Traces};
 
-use super::journal;
+use super::{behind_bar, journal};
 use super::trouble::Stop;
 use crate::claim::Attribute;
 use crate::linux::survey::{admission, machine};
@@ -19,14 +19,14 @@ use crate::linux::sysfs::config_space::{ConfigError, ConfigFile};
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Id, Subject, id};
 use crate::model::subject::RecoverySubject;
-use crate::recovery::{MarkOf, Witness};
+use crate::recovery::{BarMarkOf, MarkOf, Witness};
 
 /// The file that says in which state of power the kernel has a function.
 const POWER_STATE: &str = "power_state";
 
 /// Places the marks, each noted in the journal before it is written.
 pub(super) fn mark(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Finding>) -> Result<Marked, Stop> {
-    let known = journal::read(root, subject)?.witness.marks;
+    let known = journal::read(root, subject)?.witness;
     let mut witness = Witness::default();
     for function in subject.functions() {
         match readiness(root, subject, function)? {
@@ -34,21 +34,26 @@ pub(super) fn mark(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Fi
                 let prepared = prepare(root, function).map_err(|error| Stop::of_config(function, &error))?;
                 witness
                     .marks
-                    .extend(prepared.into_iter().map(|placed| first(&known, function, placed)));
+                    .extend(prepared.into_iter().map(|placed| first(&known.marks, function, placed)));
             }
             Readiness::Absent => witness.absent.push(function),
             _ => {}
         }
     }
+    witness.behind_bar = match witness.absent.contains(&subject.function) {
+        true => None,
+        false => behind_bar::prepare(root, subject, findings).map(|mark| first_behind_bar(&known, mark)),
+    };
     let noted = witness.clone();
     journal::note(root, subject, move |journal| journal.witness = noted)?;
-    let prepared = witness.marks.len();
+    let prepared = (witness.marks.len(), witness.behind_bar);
     place(root, &mut witness.marks, findings);
+    witness.behind_bar = witness.behind_bar.and_then(|mark| behind_bar::place(root, mark, findings));
     let all_show = subject
         .functions()
         .into_iter()
         .all(|function| witness.shows(function, ResetKind::InPlace));
-    if witness.marks.len() != prepared {
+    if (witness.marks.len(), witness.behind_bar) != prepared {
         journal::note(root, subject, |journal| journal.witness = witness)?;
     }
     Ok(if all_show { Marked::All } else { Marked::NotAll })
@@ -65,6 +70,16 @@ fn first(known: &[MarkOf], function: FunctionAddress, placed: Placed) -> MarkOf 
         function,
         placed: Placed { before, ..placed },
     }
+}
+
+/// The same behind the BAR.
+fn first_behind_bar(known: &Witness, prepared: BarMarkOf) -> BarMarkOf {
+    let left = known.behind_bar.filter(|known| {
+        known.function == prepared.function
+            && known.mark.register == prepared.mark.register
+            && known.mark.value() == prepared.mark.before
+    });
+    left.unwrap_or(prepared)
 }
 
 fn readiness(root: &Root, subject: &RecoverySubject, function: FunctionAddress) -> Result<Readiness, Stop> {
@@ -108,11 +123,11 @@ fn prepare(root: &Root, function: FunctionAddress) -> Result<Vec<Placed>, Config
 /// Places the marks, and leaves out those that a register does not keep.
 fn place(root: &Root, marks: &mut Vec<MarkOf>, findings: &mut Vec<Finding>) {
     let mut forbidden = None;
-    marks.retain(|mark| {
+    marks.retain_mut(|mark| {
         let placed = ConfigFile::open_to_write(root, mark.function)
             .and_then(|mut space| mark.placed.place(&mut space))
             .map_err(|error| forbidden = Some((mark.function, error)));
-        placed == Ok(true)
+        matches!(placed, Ok(true))
     });
     if let Some((function, error)) = forbidden {
         let id = match error.io_kind() {
@@ -131,6 +146,7 @@ pub(super) fn read(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Fi
     for function in subject.functions() {
         let traces =
             traces(root, &journal.witness, function, kind).map_err(|error| Stop::of_config(function, &error))?;
+        let traces = with_bar(root, &journal.witness, function, traces, findings);
         let is_back = journal.witness.absent.contains(&function)
             && matches!(readiness(root, subject, function)?, Readiness::Ready(_));
         let proof = match traces.proof() {
@@ -154,6 +170,28 @@ const fn unproven(proof: Proof) -> Option<Id> {
         Proof::NotReset => Some(id::MARK_KEPT),
         Proof::Unproven => Some(id::NO_MARK),
         Proof::Configuration | Proof::Device => None,
+    }
+}
+
+/// Adds what became of the mark behind a BAR. Where there is one, configuration space alone proves nothing.
+fn with_bar(
+    root: &Root,
+    witness: &Witness,
+    function: FunctionAddress,
+    traces: Traces,
+    findings: &mut Vec<Finding>,
+) -> Traces {
+    let Some(mark) = witness.behind_bar.filter(|mark| mark.function == function) else {
+        return traces;
+    };
+    match behind_bar::trace(root, mark, findings) {
+        Trace::Unclear => Traces::NONE,
+        Trace::Kept => {
+            let back = behind_bar::take_back(root, mark).err();
+            findings.extend(back.map(|why| behind_bar::missing(function, &why)));
+            traces.with(Trace::Kept, Proof::Device)
+        }
+        Trace::Gone => traces.with(Trace::Gone, Proof::Device),
     }
 }
 

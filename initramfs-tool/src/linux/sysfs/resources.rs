@@ -1,6 +1,6 @@
 //! Registers behind a BAR, through the kernel's `resourceN`.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io;
 use std::sync::atomic::Ordering;
 
@@ -20,19 +20,51 @@ use super::root::Root;
 /// # Errors
 /// Why it was not read; under lockdown the kernel forbids it.
 pub(crate) fn read(root: &Root, function: FunctionAddress, register: BarRegister) -> Result<u32, NotRead> {
+    let (mapped, within) = map(root, function, register, Access::Read)?;
+    let value = mapped.as_volatile_slice().load(within, Ordering::Relaxed);
+    value.map_err(|_| NotRead::Failed)
+}
+
+/// Writes one register: a single access of 32 bits. Only marks of the reset witness are written.
+///
+/// # Errors
+/// Why it was not written; under lockdown the kernel forbids it.
+pub(crate) fn write(root: &Root, function: FunctionAddress, register: BarRegister, value: u32) -> Result<(), NotRead> {
+    let (mapped, within) = map(root, function, register, Access::Write)?;
+    let written = mapped.as_volatile_slice().store(value, within, Ordering::Relaxed);
+    written.map_err(|_| NotRead::Failed)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
+/// Maps the page in which a register lies, and says where in it.
+fn map(
+    root: &Root,
+    function: FunctionAddress,
+    register: BarRegister,
+    access: Access,
+) -> Result<(MmapRegion<()>, usize), NotRead> {
     let path = root.function(function).join(format!("resource{}", register.bar));
-    let file = File::open(path).map_err(|error| why(&error))?;
+    let opened = OpenOptions::new().read(true).write(access == Access::Write).open(path);
+    let file = opened.map_err(|error| why(&error))?;
     let start = start(root, function, register.bar).ok_or(NotRead::Failed)?;
     let page = Page::of(start, register.offset, page_size());
     let place = FileOffset::new(file, page.start);
-    let (protection, flags) = (ProtFlags::READ.bits(), MapFlags::SHARED.bits());
-    let mapped = MmapRegion::<()>::build(Some(place), page.size, protection.cast_signed(), flags.cast_signed());
+    let protection = match access {
+        Access::Read => ProtFlags::READ,
+        Access::Write => ProtFlags::READ | ProtFlags::WRITE,
+    };
+    let (protection, flags) = (protection.bits().cast_signed(), MapFlags::SHARED.bits().cast_signed());
+    let mapped = MmapRegion::<()>::build(Some(place), page.size, protection, flags);
     let mapped = mapped.map_err(|error| match error {
         MmapRegionError::Mmap(error) => why(&error),
         _ => NotRead::Failed,
     })?;
-    let value = mapped.as_volatile_slice().load(page.within, Ordering::Relaxed);
-    value.map_err(|_| NotRead::Failed)
+    Ok((mapped, page.within))
 }
 
 /// The address at which a BAR starts, as the kernel has it.

@@ -40,7 +40,7 @@ macro_rules! names {
 names!(ReadableSize as ReadableSizeName { Header, Standard, Extended });
 names!(Branch as BranchName {
     InUse, TdiLocked, Shared, HotplugNotOurs, NoBusReset, Absent, PreferredFlr, PreferredSbr, FlrLeavesSome, ClassBad, Sick, ReportedFlr,
-    FlrUnknown, Otherwise,
+    ReportedBusReset, FlrUnknown, Otherwise,
 });
 names!(Refusal as RefusalName { InUse, UseUnknown, TdiLocked, FabricUnknown });
 names!(BusReset as BusResetName { Allowed, ForbiddenAtChild, ForbiddenAtPort, Unknown });

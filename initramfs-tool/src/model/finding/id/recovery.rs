@@ -184,6 +184,8 @@ super::findings! {
         MARK_KEPT = "mark-kept";
         /// No mark could show that a function was reset.
         NO_MARK = "no-mark";
+        /// The mark behind a BAR is missing, so that only configuration space can show a reset. Facts: `cause`.
+        NO_MARK_BEHIND_BAR = "no-mark-behind-bar";
         /// FLR does not reset a function, which has none.
         NOT_RESET_BY_FLR = "not-reset-by-flr";
         /// The kernel forbids to write marks, as it does under lockdown. Facts: `cause`.
