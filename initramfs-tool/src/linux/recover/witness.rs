@@ -5,6 +5,7 @@
 use std::io;
 
 use reseat_core::address::FunctionAddress;
+use reseat_core::capability::power_management::PowerState;
 use reseat_core::presence::Readiness;
 use reseat_core::recovery::Marked;
 use reseat_core::witness::{Mark, Placed, Proof, ResetKind, Trace, Traces};
@@ -21,16 +22,14 @@ use crate::model::finding::{Finding, Id, Subject, id};
 use crate::model::subject::RecoverySubject;
 use crate::recovery::{BarMarkOf, MarkOf, Witness};
 
-/// The file that says in which state of power the kernel has a function.
-const POWER_STATE: &str = "power_state";
-
 /// Places the marks, each noted in the journal before it is written.
 pub(super) fn mark(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Finding>) -> Result<Marked, Stop> {
     let known = journal::read(root, subject)?.witness;
     let mut witness = Witness::default();
     for function in subject.functions() {
         match readiness(root, subject, function)? {
-            Readiness::Ready(_) if is_awake(root, function)? => {
+            Readiness::Ready(_) => {
+                keep_awake(root, function)?;
                 let prepared = prepare(root, function).map_err(|error| Stop::of_config(function, &error))?;
                 witness
                     .marks
@@ -95,29 +94,37 @@ fn readiness(root: &Root, subject: &RecoverySubject, function: FunctionAddress) 
     }
 }
 
-/// Wakes a function. The way back from D3hot would clear the marks.
-fn is_awake(root: &Root, function: FunctionAddress) -> Result<bool, Stop> {
-    let directory = root.function(function);
-    let control = directory.join(Attribute::PowerControl.file());
+/// Keeps a function awake, so that its way back from D3hot does not clear the marks.
+fn keep_awake(root: &Root, function: FunctionAddress) -> Result<(), Stop> {
+    let control = root.function(function).join(Attribute::PowerControl.file());
     if attributes::read_if_there(&control)?.is_some_and(|now| now != "on") {
         attributes::write(&control, "on")?;
     }
-    let state = attributes::read_if_there(&directory.join(POWER_STATE))?;
-    Ok(state.is_none_or(|state| state == "D0"))
+    Ok(())
 }
 
+/// The marks for a function, none if it is not in D0.
 fn prepare(root: &Root, function: FunctionAddress) -> Result<Vec<Placed>, ConfigError> {
-    let Ok(mut space) = Space::open(root, function) else {
-        return Ok(Vec::new());
-    };
-    let extended = space.extended();
     let mut prepared = Vec::new();
+    let Ok(mut space) = Space::open(root, function) else {
+        return Ok(prepared);
+    };
+    if !is_in_d0(&mut space) {
+        return Ok(prepared);
+    }
+    let extended = space.extended();
     for mark in Mark::ALL {
         if let Some(offset) = mark.offset(extended.as_ref(), &mut space.config) {
             prepared.extend(mark.prepare(offset, &mut space.config)?);
         }
     }
     Ok(prepared)
+}
+
+/// True if the function itself says D0: of one without a driver the kernel does not say.
+fn is_in_d0(space: &mut Space) -> bool {
+    let state = space.power_management().map(|mut power| power.control_status());
+    state.is_none_or(|status| status.is_ok_and(|status| status.power_state() == PowerState::D0))
 }
 
 /// Places the marks, and leaves out those that a register does not keep.
