@@ -2,12 +2,12 @@
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity, is_gpu};
-use reseat_core::health::{Aspects, Condition, Reading, judge};
+use reseat_core::health::{Condition, Reading, judge};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::health;
-use crate::model::finding::{Finding, Subject, id};
+use crate::model::finding::{Finding, id};
 use crate::model::identification::{FunctionIdentity, Identification, Likeness};
 use crate::model::subject::Member;
 use crate::records::versioned::{VersionError, Versioned};

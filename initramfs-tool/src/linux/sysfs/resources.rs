@@ -23,7 +23,7 @@ pub(crate) fn read(root: &Root, function: FunctionAddress, register: BarRegister
     let path = root.function(function).join(format!("resource{}", register.bar));
     let file = File::open(path).map_err(|error| why(&error))?;
     let start = start(root, function, register.bar).ok_or(NotRead::Failed)?;
-    let page = Page::of(start, register.offset, page_size());
+    let page = Page::of(start, register.offset, page_size()).ok_or(NotRead::Failed)?;
     let place = FileOffset::new(file, page.start);
     let (protection, flags) = (ProtFlags::READ.bits(), MapFlags::SHARED.bits());
     let mapped = MmapRegion::<()>::build(Some(place), page.size, protection.cast_signed(), flags.cast_signed());
@@ -56,15 +56,16 @@ struct Page {
 }
 
 impl Page {
-    const fn of(bar: u64, offset: u32, size: usize) -> Self {
-        let page = size as u64;
-        let offset = bar % page + offset as u64;
+    /// The page for a BAR that starts at `bar`; `None` for what no system has.
+    fn of(bar: u64, offset: u32, size: usize) -> Option<Self> {
+        let page = u64::try_from(size).ok()?;
+        let offset = bar.checked_rem(page)?.checked_add(offset.into())?;
         let within = offset % page;
-        Self {
+        Some(Self {
             start: offset - within,
             size,
-            within: within as usize,
-        }
+            within: usize::try_from(within).ok()?,
+        })
     }
 }
 
@@ -99,7 +100,7 @@ mod tests {
             let expected = Page { start, size, within };
             assert_eq!(
                 Page::of(bar, offset, size),
-                expected,
+                Some(expected),
                 "{offset:#x} of {bar:#x} in pages of {size}"
             );
         }
