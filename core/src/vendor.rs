@@ -12,10 +12,19 @@
 //! | Hopper, `GB10x` | `NV_THERM_I2CS_SCRATCH` | 0, 200bc | ff when the FSP has booted |
 //! | `GB20x` | `NV_THERM_I2CS_SCRATCH` | 0, ad00bc | the same |
 //! | AMD, Vega 10 and later | `RCC_CONFIG_MEMSIZE` | 5, 378c | the memory's size, all-ones of a dead one |
+//! | AMD, Bonaire to Polaris | `CONFIG_MEMSIZE` | 5, 5428 | all-ones of a dead one |
+//! | AMD, Tahiti to Hainan | the same | 2, 5428 | the same |
+//! | Intel, discrete | `GU_CNTL` | 0, 101010 | bit 7 (`LMEM_INIT`) when the memory is trained; all-ones of a dead one |
+//! | others | any | the first memory BAR | all-ones of a dead one |
 //!
 //! Sources: NVIDIA's open kernel modules (`nv_ref.h`, `dev_therm.h` of gh100, gb100 and gb202),
 //! which nouveau, nova-core and NVIDIA's gpu-admin-tools agree with; amdgpu (`amdgpu_discovery.c`,
-//! which knows no other place for parts that it knows nothing else of).
+//! which knows no other place for parts that it knows nothing else of; `mmCONFIG_MEMSIZE`, dword 150a in
+//! `bif_5_0_d.h`, which `vi_asic_pci_config_reset` polls until it is not all-ones; the BAR as in `amdgpu_device_init`);
+//! i915 (`intel_uncore_init_mmio`) and xe (`wait_for_lmem_ready`).
+//!
+//! Until its VBIOS has run again, a Radeon from before Vega 10 has 0 in `CONFIG_MEMSIZE` (`amdgpu_device_need_post`), and
+//! of `GU_CNTL` only `LMEM_INIT` is to stay: of each register, the bits that a reset keeps are compared.
 //!
 //! Memory behind a BAR answers in D0 and with Memory Space Enable only. On Blackwell a firewall
 //! may stand before BAR 0 as well, which bit 20 of a register in configuration space tells (DVSEC
@@ -27,7 +36,8 @@
 //! use reseat_core::health::{Boot, Reading};
 //! use reseat_core::vendor::{BarRegister, Check};
 //!
-//! let mut inquiry = Check::of("10de:2330".parse()?, "030200".parse()?).begin();
+//! let check = Check::of("10de:2330".parse()?, "030200".parse()?);
+//! let mut inquiry = check.begin(&Reading::Value([0xc, 0x70, 0, 0, 0, 0]));
 //! while let Some(register) = inquiry.next_register() {
 //!     inquiry.tell(match register {
 //!         BarRegister { bar: 0, offset: 0 } => Ok(0x1800_00a1),
@@ -39,10 +49,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod anything;
 mod reset_evidence;
 
 use core::time::Duration;
 
+use self::anything::Anything;
 pub use self::reset_evidence::{DeviceMark, DeviceSign, SetWhen, device_mark, device_sign};
 
 use crate::header::{ClassCode, Identity, is_gpu};
@@ -60,12 +72,19 @@ pub const BOOT_TIME: Duration = Duration::from_secs(10);
 pub enum Check {
     /// It is no GPU.
     NotNeeded,
-    /// It is a GPU or an accelerator of which no register is known.
+    /// It is a GPU or an accelerator of which no register is known: any that is not all-ones will do.
     Unknown,
     /// NVIDIA's registers.
     Nvidia,
     /// AMD's register.
     Amd,
+    /// The register of a Radeon from before Vega 10.
+    Radeon {
+        /// The BAR with its registers.
+        bar: u8,
+    },
+    /// Intel's register of a discrete GPU.
+    IntelDiscrete,
 }
 
 impl Check {
@@ -75,33 +94,86 @@ impl Check {
         match identity.vendor {
             0x10de if is_display => Self::Nvidia,
             0x1002 if is_gpu(identity, class) && is_soc15_or_later(identity.device) => Self::Amd,
+            0x1002 if is_display => match radeon_registers(identity.device) {
+                Some(bar) => Self::Radeon { bar },
+                None => Self::Unknown,
+            },
+            0x8086 if is_intel_discrete(identity, class) => Self::IntelDiscrete,
             _ if is_display || class.is_processing_accelerator() => Self::Unknown,
             _ => Self::NotNeeded,
         }
     }
 
-    /// Begins to ask.
-    pub const fn begin(self) -> Inquiry {
+    /// Begins to ask. `bars` are the function's BAR registers, as far as they are known.
+    pub fn begin(self, bars: &Reading<[u32; 6]>) -> Inquiry {
         const UNTRIED: NotRead = NotRead::Untried;
-        match self {
-            Self::NotNeeded => Inquiry::ended(Reading::None, Reading::None),
-            Self::Unknown => Inquiry::ended(
-                Reading::NotRead(NotRead::NoCheckKnown),
-                Reading::NotRead(NotRead::NoCheckKnown),
-            ),
-            Self::Nvidia => Inquiry {
-                step: Step::PmcBoot0,
-                vendor_register: Reading::NotRead(UNTRIED),
-                boot: Reading::NotRead(UNTRIED),
+        // Of firmware's boot only NVIDIA says anything here. On some parts of AMD's, C2PMSG_33 does, which nothing read
+        // here tells from the others.
+        let (step, boot) = match self {
+            Self::NotNeeded => return Inquiry::ended(Reading::None, Reading::None),
+            Self::Unknown => match (bars, Anything::behind(bars)) {
+                (_, Some(anything)) => (Step::Anything(anything), Reading::None),
+                (Reading::Value(_) | Reading::None, None) => {
+                    return Inquiry::ended(Reading::NotRead(NotRead::NoCheckKnown), Reading::None);
+                }
+                (_, None) => return Inquiry::ended(Reading::NotRead(UNTRIED), Reading::None),
             },
-            // Whether it has booted, C2PMSG_33 tells on some parts, which nothing read here tells
-            // from the others.
-            Self::Amd => Inquiry {
-                step: Step::ConfigMemsize,
-                vendor_register: Reading::NotRead(UNTRIED),
-                boot: Reading::None,
-            },
+            Self::Nvidia => (Step::PmcBoot0, Reading::NotRead(UNTRIED)),
+            Self::Amd => (Step::Register(CONFIG_MEMSIZE, u32::MAX), Reading::None),
+            Self::Radeon { bar } => {
+                let register = BarRegister { bar, offset: 0x5428 };
+                (Step::Register(register, 0), Reading::None)
+            }
+            Self::IntelDiscrete => (Step::Register(GU_CNTL, LMEM_INIT), Reading::None),
+        };
+        Inquiry {
+            step,
+            vendor_register: Reading::NotRead(UNTRIED),
+            boot,
         }
+    }
+
+    /// True if the GPU may only need more time after a reset. `was` is the register in the baseline.
+    pub fn may_be_booting(self, was: &Reading<u32>, (register, boot): (Reading<u32>, Reading<Boot>)) -> bool {
+        match (register, boot) {
+            (Reading::AllOnes, _) => *was != Reading::AllOnes,
+            (_, Reading::Value(Boot::Incomplete)) => true,
+            // The first register names no chip whose firmware could be asked.
+            (Reading::Value(_), Reading::NotRead(NotRead::Untried)) => true,
+            // The memory is not trained yet.
+            (Reading::Value(_), _) => {
+                self == Self::IntelDiscrete && *was != register && matches!(was, Reading::Value(_))
+            }
+            (Reading::None | Reading::NotRead(_), _) => false,
+        }
+    }
+
+    /// The longest that a GPU may need for that.
+    pub const fn boot_time(self) -> Duration {
+        match self {
+            // As i915 gives a GPU whose registers read all-ones (`sanity_check_mmio_access()`).
+            Self::Unknown => Duration::from_secs(2),
+            _ => BOOT_TIME,
+        }
+    }
+}
+
+/// The BAR with the registers of a Radeon from before Vega 10, by amdgpu's list of devices: BAR 5 since Bonaire, BAR 2 of
+/// Tahiti, Pitcairn, Verde, Oland and Hainan. None of one that is older still.
+const fn radeon_registers(device: u16) -> Option<u8> {
+    match device {
+        // Kaveri, Bonaire, Hawaii, Polaris 10 to 12 and Vega M, Topaz, Tonga, Fiji, Kabini, Mullins, Carrizo and Stoney.
+        0x1304..=0x131d
+        | 0x6640..=0x665f
+        | 0x67a0..=0x67ff
+        | 0x6900..=0x699f
+        | 0x6fdf
+        | 0x7300
+        | 0x730f
+        | 0x9830..=0x985f
+        | 0x9870..=0x98e4 => Some(5),
+        0x6600..=0x663f | 0x6660..=0x666f | 0x6780..=0x679f | 0x6800..=0x683f => Some(2),
+        _ => None,
     }
 }
 
@@ -132,6 +204,8 @@ const fn is_intel_discrete(identity: Identity, class: ClassCode) -> bool {
         )
 }
 
+/// AMD's `RCC_CONFIG_MEMSIZE`.
+const CONFIG_MEMSIZE: BarRegister = BarRegister { bar: 5, offset: 0x378c };
 /// Intel's `GU_CNTL`, in i915 and xe.
 const GU_CNTL: BarRegister = BarRegister {
     bar: 0,
@@ -165,9 +239,19 @@ pub struct Inquiry {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Step {
     PmcBoot0,
-    ConfigMemsize,
+    /// The register, and the bits of it that are compared.
+    Register(BarRegister, u32),
+    Anything(Anything),
     Boot(BootSign),
     Ended,
+}
+
+/// The bits of a value that are compared.
+const fn only(reading: Reading<u32>, bits: u32) -> Reading<u32> {
+    match reading {
+        Reading::Value(value) => Reading::Value(value & bits),
+        other => other,
+    }
 }
 
 /// Where NVIDIA's firmware says that it has booted.
@@ -195,7 +279,8 @@ impl Inquiry {
     pub const fn next_register(&self) -> Option<BarRegister> {
         match self.step {
             Step::PmcBoot0 => Some(BarRegister { bar: 0, offset: 0 }),
-            Step::ConfigMemsize => Some(BarRegister { bar: 5, offset: 0x378c }),
+            Step::Register(register, _) => Some(register),
+            Step::Anything(anything) => Some(anything.register),
             Step::Boot(sign) => Some(BarRegister {
                 bar: 0,
                 offset: sign.offset(),
@@ -216,9 +301,17 @@ impl Inquiry {
                 self.vendor_register = reading;
                 self.after_boot_0(answer);
             }
-            Step::ConfigMemsize => {
-                self.vendor_register = reading;
+            Step::Register(_, compared) => {
+                self.vendor_register = only(reading, compared);
                 self.step = Step::Ended;
+            }
+            Step::Anything(anything) => {
+                // That it answers is all that can be compared.
+                self.vendor_register = only(reading, 0);
+                self.step = match (reading, anything.next()) {
+                    (Reading::AllOnes, Some(next)) => Step::Anything(next),
+                    _ => Step::Ended,
+                };
             }
             Step::Boot(sign) => {
                 self.boot = match reading {

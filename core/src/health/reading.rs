@@ -60,7 +60,7 @@ pub enum NotRead {
     FirmwareOwns,
     /// It is opaque on purpose (confidential computing).
     Opaque,
-    /// Nobody knows what to read: no register of this vendor's is known that tells a working function.
+    /// Nobody knows what to read: the function has nothing that tells a working one.
     NoCheckKnown,
     /// Nobody has recorded it: there is no baseline.
     NotRecorded,
@@ -74,7 +74,7 @@ impl fmt::Display for NotRead {
             Self::Forbidden => "the kernel forbids to read it: lockdown, or its driver uses it",
             Self::FirmwareOwns => "firmware keeps it to itself",
             Self::Opaque => "confidential computing hides it",
-            Self::NoCheckKnown => "nothing is known that shows it on this model",
+            Self::NoCheckKnown => "nothing is known to read on this model",
             Self::NotRecorded => "it is not in a baseline",
         })
     }
@@ -117,7 +117,8 @@ pub struct Condition {
     pub link: Reading<LinkReading>,
     /// Uncorrectable errors, counted by each function and port on the path: the counts so far.
     pub errors: Reading<Errors>,
-    /// The vendor's register that tells a working GPU; none of a function that is no GPU itself.
+    /// The bits that a reset keeps of the vendor's register that tells a working GPU: none where only all-ones tells a dead
+    /// one. No register of a function that is no GPU itself.
     pub vendor_register: Reading<u32>,
     /// Whether the function's firmware has booted, where the vendor says how to tell.
     pub boot: Reading<Boot>,

@@ -20,6 +20,11 @@ const FSP_GB20X: BarRegister = BarRegister {
 };
 const MEMSIZE: BarRegister = BarRegister { bar: 5, offset: 0x378c };
 
+const SINCE_BONAIRE: Check = Check::Radeon { bar: 5 };
+
+/// Registers of 16 MiB behind BAR 0, memory behind BAR 1.
+const BARS: Reading<[u32; 6]> = Reading::Value([0xfb00_0000, 0xe000_000c, 0x20, 0, 0, 0xd001]);
+
 fn check(identity: &str, class: &str) -> Check {
     Check::of(identity.parse().unwrap(), class.parse().unwrap())
 }
@@ -27,7 +32,7 @@ fn check(identity: &str, class: &str) -> Check {
 /// Asks for the registers in `script`, in that order and no others, and is told what it says.
 #[track_caller]
 fn result(check: Check, script: &[(BarRegister, Result<u32, NotRead>)]) -> (Reading<u32>, Reading<Boot>) {
-    let mut inquiry = check.begin();
+    let mut inquiry = check.begin(&BARS);
     for (register, answer) in script {
         assert_eq!(inquiry.next_register(), Some(*register));
         inquiry.tell(*answer);
@@ -59,7 +64,13 @@ fn only_gpus_are_asked() {
         ("1002:74a1", "120000", Check::Amd),
         ("1002:ab28", "040300", Check::NotNeeded),
         ("1002:1479", "060400", Check::NotNeeded),
-        ("8086:56c0", "038000", Check::Unknown),
+        ("8086:56c0", "038000", Check::IntelDiscrete),
+        ("8086:56a0", "030000", Check::IntelDiscrete),
+        ("8086:e20b", "030000", Check::IntelDiscrete),
+        ("8086:0bd5", "038000", Check::IntelDiscrete),
+        ("8086:4f90", "040300", Check::NotNeeded),
+        // A processor's own graphics.
+        ("8086:4680", "030000", Check::Unknown),
         ("1a03:2000", "030000", Check::Unknown),
         ("1da3:1020", "120000", Check::Unknown),
         ("144d:a824", "010802", Check::NotNeeded),
@@ -69,22 +80,31 @@ fn only_gpus_are_asked() {
 }
 
 #[test]
-fn the_register_of_amd_is_known_since_vega_10() {
+fn the_register_of_amd_is_elsewhere_since_vega_10() {
     for (identity, expected) in [
-        ("1002:67df", Check::Unknown), // Polaris 10
-        ("1002:699f", Check::Unknown), // Polaris 12
-        ("1002:7300", Check::Unknown), // Fiji
-        ("1002:67b0", Check::Unknown), // Hawaii
-        ("1002:1304", Check::Unknown), // Kaveri
-        ("1002:98e4", Check::Unknown), // Stoney
-        ("1002:7149", Check::Unknown), // R500
-        ("1002:687f", Check::Amd),     // Vega 10
-        ("1002:66af", Check::Amd),     // Vega 20
-        ("1002:731f", Check::Amd),     // Navi 10
-        ("1002:7550", Check::Amd),     // Navi 48
-        ("1002:738c", Check::Amd),     // Arcturus
-        ("1002:15dd", Check::Amd),     // Raven
-        ("1002:164e", Check::Amd),     // Raphael
+        ("1002:67df", SINCE_BONAIRE),            // Polaris 10
+        ("1002:67ef", SINCE_BONAIRE),            // Polaris 11
+        ("1002:699f", SINCE_BONAIRE),            // Polaris 12
+        ("1002:7300", SINCE_BONAIRE),            // Fiji
+        ("1002:6939", SINCE_BONAIRE),            // Tonga
+        ("1002:67b0", SINCE_BONAIRE),            // Hawaii
+        ("1002:6658", SINCE_BONAIRE),            // Bonaire
+        ("1002:1304", SINCE_BONAIRE),            // Kaveri
+        ("1002:98e4", SINCE_BONAIRE),            // Stoney
+        ("1002:6798", Check::Radeon { bar: 2 }), // Tahiti
+        ("1002:6819", Check::Radeon { bar: 2 }), // Pitcairn
+        ("1002:6610", Check::Radeon { bar: 2 }), // Oland
+        ("1002:6665", Check::Radeon { bar: 2 }), // Hainan
+        ("1002:6738", Check::Unknown),           // Barts
+        ("1002:9996", Check::Unknown),           // Trinity
+        ("1002:7149", Check::Unknown),           // R500
+        ("1002:687f", Check::Amd),               // Vega 10
+        ("1002:66af", Check::Amd),               // Vega 20
+        ("1002:731f", Check::Amd),               // Navi 10
+        ("1002:7550", Check::Amd),               // Navi 48
+        ("1002:738c", Check::Amd),               // Arcturus
+        ("1002:15dd", Check::Amd),               // Raven
+        ("1002:164e", Check::Amd),               // Raphael
     ] {
         assert_eq!(check(identity, "030000"), expected, "{identity}");
     }
@@ -93,11 +113,17 @@ fn the_register_of_amd_is_known_since_vega_10() {
 #[test]
 fn what_is_no_gpu_has_no_such_register_and_what_nobody_knows_was_not_read() {
     assert_eq!(result(Check::NotNeeded, &[]), (Reading::None, Reading::None));
-    let unknown = NotRead::NoCheckKnown;
-    assert_eq!(
-        result(Check::Unknown, &[]),
-        (Reading::NotRead(unknown), Reading::NotRead(unknown))
-    );
+    for (bars, why) in [
+        (Reading::Value([0; 6]), NotRead::NoCheckKnown),
+        (Reading::Value([0xd001, 0, 0, 0, 0, 0]), NotRead::NoCheckKnown),
+        (Reading::None, NotRead::NoCheckKnown),
+        (Reading::AllOnes, NotRead::Untried),
+        (Reading::NotRead(NotRead::Failed), NotRead::Untried),
+    ] {
+        let inquiry = Check::Unknown.begin(&bars);
+        assert_eq!(inquiry.next_register(), None);
+        assert_eq!(inquiry.result(), (Reading::NotRead(why), Reading::None), "{bars:?}");
+    }
 }
 
 #[test]
@@ -182,12 +208,12 @@ fn amd_tells_the_size_of_its_memory() {
 
 #[test]
 fn what_was_not_asked_is_not_believed() {
-    let mut inquiry: Inquiry = Check::Amd.begin();
+    let mut inquiry: Inquiry = Check::Amd.begin(&BARS);
     inquiry.tell(Ok(0x2000));
     let before = inquiry.clone();
     inquiry.tell(Ok(0));
     assert_eq!(inquiry, before);
-    let begun = Check::Nvidia.begin();
+    let begun = Check::Nvidia.begin(&BARS);
     let untried = NotRead::Untried;
     assert_eq!(begun.result(), (Reading::NotRead(untried), Reading::NotRead(untried)));
 }
@@ -214,14 +240,15 @@ proptest! {
         ],
         class in prop::sample::select(vec![0x03_u8, 0x12, 0x04, 0x06, 0xff]),
         sub_class: u8,
-        answers in prop::collection::vec(answer(), 2),
+        bars: [u32; 6],
+        answers in prop::collection::vec(answer(), 4),
     ) {
         let (vendor, device) = identity;
         let class = ClassCode { base_class: class, sub_class, interface: 0 };
         let check = Check::of(Identity { vendor, device }, class);
         let is_gpu = matches!(class.base_class, 0x03 | 0x12);
         prop_assert_eq!(check == Check::NotNeeded, !is_gpu);
-        let mut inquiry = check.begin();
+        let mut inquiry = check.begin(&Reading::Value(bars));
         let mut asked = Vec::new();
         for answer in &answers {
             let Some(register) = inquiry.next_register() else { break };
@@ -229,14 +256,25 @@ proptest! {
             asked.push((register, *answer));
             inquiry.tell(*answer);
         }
-        prop_assert_eq!(inquiry.next_register(), None, "two registers at most");
+        prop_assert_eq!(inquiry.next_register(), None, "four registers at most");
         let (vendor_register, boot) = inquiry.result();
         // Of a GPU, nothing is said to be there that was not asked; of what is none, nothing is asked.
+        let compared = match check {
+            Check::Nvidia | Check::Amd => u32::MAX,
+            Check::IntelDiscrete => 0x80,
+            Check::Radeon { .. } | Check::Unknown | Check::NotNeeded => 0,
+        };
+        // Of an unknown GPU the last one counts: those before were all-ones.
+        let told = if check == Check::Unknown { asked.last() } else { asked.first() };
+        let told = told.map(|(_, answer)| *answer);
         match vendor_register {
-            Reading::Value(value) => prop_assert_eq!(asked[0].1, Ok(value)),
-            Reading::AllOnes => prop_assert_eq!(asked[0].1, Ok(u32::MAX)),
+            Reading::Value(value) => {
+                let told = told.unwrap().unwrap();
+                prop_assert!(told != u32::MAX && told & compared == value);
+            }
+            Reading::AllOnes => prop_assert_eq!(told, Some(Ok(u32::MAX))),
             Reading::None => prop_assert!(!is_gpu && asked.is_empty()),
-            Reading::NotRead(_) => prop_assert!(asked.first().is_none_or(|(_, answer)| answer.is_err())),
+            Reading::NotRead(_) => prop_assert!(told.is_none_or(|answer| answer.is_err())),
         }
         if boot == Reading::Value(Boot::Complete) {
             prop_assert!(asked.len() == 2 && asked[1].1.is_ok_and(|value| value & 0xff == 0xff && value != u32::MAX));
@@ -337,4 +375,167 @@ fn signs_are_set_by_the_device_itself() {
     );
     assert_eq!((memory.is_set(0x80), memory.is_set(0x7f)), (Some(true), Some(false)));
     assert_eq!(sign("8086:4680", "030000", None), None, "a processor's own graphics");
+}
+
+#[test]
+fn a_radeon_from_before_vega_10_shows_only_that_it_answers() {
+    for bar in [2, 5] {
+        let memsize = BarRegister { bar, offset: 0x5428 };
+        let told = |answer| result(Check::Radeon { bar }, &[(memsize, answer)]);
+        // Its VBIOS has not run again: 0 is what stands there until then.
+        for value in [0x2000, 0, 0x22_2000] {
+            assert_eq!(told(Ok(value)), (Reading::Value(0), Reading::None));
+        }
+        assert_eq!(told(Ok(u32::MAX)), (Reading::AllOnes, Reading::None));
+        let failed = NotRead::Failed;
+        assert_eq!(told(Err(failed)), (Reading::NotRead(failed), Reading::None));
+    }
+}
+
+#[test]
+fn a_discrete_gpu_of_intels_tells_that_its_memory_is_trained() {
+    let gu_cntl = BarRegister {
+        bar: 0,
+        offset: 0x10_1010,
+    };
+    for (answer, expected) in [
+        (0x80, Reading::Value(0x80)),
+        (0xc8, Reading::Value(0x80)),
+        (0x48, Reading::Value(0)),
+        (u32::MAX, Reading::AllOnes),
+    ] {
+        let told = result(Check::IntelDiscrete, &[(gu_cntl, Ok(answer))]);
+        assert_eq!(told, (expected, Reading::None), "{answer:#x}");
+    }
+}
+
+/// The registers that are read of a GPU of which nothing is known but its BARs, all of them all-ones.
+fn asked_behind(bars: [u32; 6]) -> Vec<(u8, u32)> {
+    let mut inquiry = Check::Unknown.begin(&Reading::Value(bars));
+    let mut asked = Vec::new();
+    while let Some(register) = inquiry.next_register() {
+        asked.push((register.bar, register.offset));
+        inquiry.tell(Ok(u32::MAX));
+    }
+    let expected = if asked.is_empty() {
+        Reading::NotRead(NotRead::NoCheckKnown)
+    } else {
+        Reading::AllOnes
+    };
+    assert_eq!(inquiry.result().0, expected);
+    asked
+}
+
+#[test]
+fn of_an_unknown_gpu_only_what_may_be_read_without_harm_is_read() {
+    let four = |bar| vec![(bar, 0), (bar, 0x400), (bar, 0x800), (bar, 0xc00)];
+    for (bars, expected) in [
+        // Registers, then memory.
+        ([0xfb00_0000, 0xe000_000c, 0x20, 0, 0, 0xd001], vec![(0, 0)]),
+        // Memory, then registers, as Matrox, ASPEED and old Radeons have them.
+        ([0xe000_0008, 0xfb00_0000, 0, 0, 0, 0], vec![(1, 0)]),
+        ([0xe000_000c, 0x0, 0xfb00_0004, 0x0, 0, 0], vec![(2, 0)]),
+        // All of 64 bits and prefetchable, the first at 1 TiB.
+        ([0xc, 0x100, 0x8000_000c, 0x101, 0, 0], four(0)),
+        // The first has no address.
+        ([0xc, 0, 0x8000_000c, 0, 0, 0], four(2)),
+        ([0x4, 0, 0, 0, 0xfb00_0000, 0], vec![(4, 0)]),
+        // I/O is none.
+        ([0xd001, 0xe000_0008, 0, 0, 0, 0], four(1)),
+        ([0xd001, 0, 0, 0, 0, 0], vec![]),
+    ] {
+        assert_eq!(asked_behind(bars), expected, "{bars:x?}");
+    }
+}
+
+#[test]
+fn an_unknown_gpu_answers_if_one_dword_is_not_all_ones() {
+    let bars = Reading::Value([0xc, 0x100, 0, 0, 0, 0]);
+    let mut inquiry = Check::Unknown.begin(&bars);
+    inquiry.tell(Ok(u32::MAX));
+    inquiry.tell(Ok(0x1234_5678));
+    assert_eq!(inquiry.next_register(), None);
+    // Its value is not compared: any may change.
+    assert_eq!(inquiry.result(), (Reading::Value(0), Reading::None));
+    let mut forbidden = Check::Unknown.begin(&bars);
+    forbidden.tell(Err(NotRead::Forbidden));
+    assert_eq!(forbidden.next_register(), None);
+    assert_eq!(forbidden.result().0, Reading::NotRead(NotRead::Forbidden));
+}
+
+#[test]
+fn only_a_gpu_that_may_still_boot_is_waited_for() {
+    let boot_0 = Reading::Value(0x1750_00a1);
+    let untried = Reading::NotRead(NotRead::Untried);
+    let forbidden = NotRead::Forbidden;
+    let unrecorded = Reading::not_recorded();
+    for (check, was, result, waits) in [
+        (Check::Nvidia, boot_0, (Reading::AllOnes, untried), true),
+        (Check::Nvidia, boot_0, (boot_0, INCOMPLETE), true),
+        (Check::Nvidia, boot_0, (Reading::Value(0xbadf_5040), untried), true),
+        (Check::Nvidia, unrecorded, (boot_0, INCOMPLETE), true),
+        (Check::Nvidia, boot_0, (boot_0, COMPLETE), false),
+        (Check::Nvidia, boot_0, (boot_0, Reading::None), false),
+        (
+            Check::Nvidia,
+            boot_0,
+            (boot_0, Reading::NotRead(NotRead::NoCheckKnown)),
+            false,
+        ),
+        (
+            Check::Nvidia,
+            boot_0,
+            (Reading::NotRead(forbidden), Reading::NotRead(forbidden)),
+            false,
+        ),
+        (Check::NotNeeded, Reading::None, (Reading::None, Reading::None), false),
+        (
+            Check::IntelDiscrete,
+            Reading::Value(0x80),
+            (Reading::Value(0), Reading::None),
+            true,
+        ),
+        (
+            Check::IntelDiscrete,
+            Reading::Value(0x80),
+            (Reading::Value(0x80), Reading::None),
+            false,
+        ),
+        (
+            Check::IntelDiscrete,
+            Reading::Value(0),
+            (Reading::Value(0), Reading::None),
+            false,
+        ),
+        (
+            Check::IntelDiscrete,
+            unrecorded,
+            (Reading::Value(0), Reading::None),
+            false,
+        ),
+        (
+            SINCE_BONAIRE,
+            Reading::Value(0),
+            (Reading::Value(0), Reading::None),
+            false,
+        ),
+        (
+            Check::Unknown,
+            Reading::Value(0),
+            (Reading::AllOnes, Reading::None),
+            true,
+        ),
+        (
+            Check::Unknown,
+            Reading::AllOnes,
+            (Reading::AllOnes, Reading::None),
+            false,
+        ),
+    ] {
+        assert_eq!(
+            check.may_be_booting(&was, result),
+            waits,
+            "{check:?} {was:?} {result:?}"
+        );
+    }
 }

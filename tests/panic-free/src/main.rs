@@ -144,7 +144,7 @@ fn unknown<T>() -> Option<T> {
 
 fn judging() {
     if let (Some(identity), Some(class)) = (unknown(), unknown()) {
-        let mut inquiry = Check::of(identity, class).begin();
+        let mut inquiry = Check::of(identity, class).begin(&Reading::Value(black_box([0; 6])));
         while let Some(register) = inquiry.next_register() {
             keep(register);
             inquiry.tell(black_box(Ok(0)));

@@ -20,23 +20,28 @@ pub(super) fn verify(root: &Root, subject: &RecoverySubject) -> Result<Examined,
     let journal = journal::read(root, subject)?;
     let before = |member: &Member, _: &judged::Condition| journal.errors_of(member.address);
     let counter = |at| journal.counter(at);
-    let how = (Patience::ForBoot, Means::OrVfio);
-    examine_by(root, subject, before, counter, how)
+    let patience = |known: &judged::Condition| Patience::ForBoot {
+        was: known.vendor_register,
+    };
+    examine_by(root, subject, (before, patience), counter, Means::OrVfio)
 }
 
 /// Holds every function against its baseline as it is found, its errors against the baseline's.
 pub(super) fn examine(root: &Root, subject: &RecoverySubject, means: Means) -> Result<Examined, Stop> {
     let before = |_: &Member, baseline: &judged::Condition| baseline.errors.clone();
-    let how = (Patience::None, means);
-    examine_by(root, subject, before, |_| judged::Counter::Continued, how)
+    let patience = |_: &judged::Condition| Patience::None;
+    examine_by(root, subject, (before, patience), |_| judged::Counter::Continued, means)
 }
 
 fn examine_by(
     root: &Root,
     subject: &RecoverySubject,
-    before: impl Fn(&Member, &judged::Condition) -> Reading<Errors>,
+    (before, patience): (
+        impl Fn(&Member, &judged::Condition) -> Reading<Errors>,
+        impl Fn(&judged::Condition) -> Patience,
+    ),
     counter: impl Fn(FunctionAddress) -> judged::Counter,
-    (patience, means): (Patience, Means),
+    means: Means,
 ) -> Result<Examined, Stop> {
     if subject.members.is_empty() {
         let none = Finding::error(id::NO_FUNCTIONS, Subject::gpu(subject.device));
@@ -49,8 +54,13 @@ fn examine_by(
         let none = Finding::warning(id::NO_BASELINE, Subject::gpu(subject.device));
         findings.push(none.remedy(id::SAVE_BASELINE));
     }
+    let known = |member: &Member| {
+        let known = baseline.as_ref().and_then(|baseline| baseline.condition_of(member));
+        known.unwrap_or_else(judged::Condition::unread)
+    };
     let mut observed = Vec::new();
     for member in &subject.members {
+        let patience = patience(&known(member));
         let mut now = health::observe(root, subject, member, &counter, patience);
         if means == Means::OrVfio {
             vfio_registers::complete(root, subject, member, &mut now, patience, &mut findings);
@@ -59,8 +69,7 @@ fn examine_by(
     }
     health::wait_for_transactions(root, subject, &mut observed);
     for (member, now) in subject.members.iter().zip(&observed) {
-        let known = baseline.as_ref().and_then(|baseline| baseline.condition_of(member));
-        let known = known.unwrap_or_else(judged::Condition::unread);
+        let known = known(member);
         let examination = judged::judge(&known, &before(member, &known), now);
         findings.extend(recovery::health::faults(member.address, &examination));
         findings.extend(recovery::health::missing(

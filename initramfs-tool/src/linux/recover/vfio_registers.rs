@@ -39,7 +39,7 @@ pub(super) fn complete(
     if !is_wanted(now) || !is_ours() {
         return;
     }
-    match through_vfio(root, subject, member, patience, findings) {
+    match through_vfio(root, subject, (member, &now.bars), patience, findings) {
         Ok((vendor_register, boot)) => (now.vendor_register, now.boot) = (vendor_register, boot),
         Err(stop) => {
             findings.push(Finding::warning(
@@ -54,7 +54,7 @@ pub(super) fn complete(
 fn through_vfio(
     root: &Root,
     subject: &RecoverySubject,
-    member: &Member,
+    (member, bars): (&Member, &Reading<[u32; 6]>),
     patience: Patience,
     findings: &mut Vec<Finding>,
 ) -> Result<(Reading<u32>, Reading<Boot>), Stop> {
@@ -80,7 +80,9 @@ fn through_vfio(
             Stop::failed(Failure::Other(0), finding.with("cause", error))
         };
         let device = Device::open(&root.function(function)).map_err(refused)?;
-        Ok(health::inquire(member, patience, |register| device.read(register)))
+        Ok(health::inquire(member, bars, patience, |register| {
+            device.read(register)
+        }))
     });
     restore(root, subject, &reading, findings)?;
     read

@@ -7,7 +7,7 @@ use reseat_core::address::FunctionAddress;
 use reseat_core::health::{
     Boot, Condition, Counter, Errors, ErrorsAt, LinkReading, NotRead, PENDING_PAUSES, Reading, count,
 };
-use reseat_core::vendor::{BOOT_TIME, BarRegister, Check};
+use reseat_core::vendor::{BarRegister, Check};
 
 use super::admission::admission;
 use super::serial_numbers;
@@ -21,7 +21,10 @@ use crate::model::subject::{Member, RecoverySubject};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patience {
     /// It was reset just now.
-    ForBoot,
+    ForBoot {
+        /// The vendor's register in its baseline.
+        was: Reading<u32>,
+    },
     /// It was not.
     None,
 }
@@ -194,7 +197,7 @@ fn vendor(root: &Root, member: &Member, now: &Condition, patience: Patience) -> 
         Err(_) => Err(NotRead::Failed),
     };
     let answers = now.memory_decode == Reading::Value(true);
-    inquire(member, patience, |register| match may_read {
+    inquire(member, &now.bars, patience, |register| match may_read {
         Ok(()) if answers => resources::read(root, member.address, register),
         Ok(()) => Err(NotRead::Untried),
         Err(why) => Err(why),
@@ -204,32 +207,25 @@ fn vendor(root: &Root, member: &Member, now: &Condition, patience: Patience) -> 
 /// Asks a function's vendor registers by `read`, again while it may still be booting.
 pub(crate) fn inquire(
     member: &Member,
+    bars: &Reading<[u32; 6]>,
     patience: Patience,
     mut read: impl FnMut(BarRegister) -> Result<u32, NotRead>,
 ) -> (Reading<u32>, Reading<Boot>) {
     let check = Check::of(member.identity, member.class);
     let begin = Instant::now();
     loop {
-        let mut inquiry = check.begin();
+        let mut inquiry = check.begin(bars);
         while let Some(register) = inquiry.next_register() {
             inquiry.tell(read(register));
         }
         let result = inquiry.result();
-        if patience == Patience::None || !may_be_booting(result) || begin.elapsed() >= BOOT_TIME {
+        let Patience::ForBoot { was } = patience else {
+            return result;
+        };
+        if !check.may_be_booting(&was, result) || begin.elapsed() >= check.boot_time() {
             return result;
         }
         thread::sleep(BOOT_PAUSE);
-    }
-}
-
-/// Whether a GPU that was reset may only need more time: until its firmware has booted, a bad first register says nothing
-/// either.
-fn may_be_booting(result: (Reading<u32>, Reading<Boot>)) -> bool {
-    match result {
-        (Reading::AllOnes, _) | (_, Reading::Value(Boot::Incomplete)) => true,
-        // The first register names no chip whose firmware could be asked.
-        (Reading::Value(_), boot) => boot == Reading::NotRead(NotRead::Untried),
-        (Reading::None | Reading::NotRead(_), _) => false,
     }
 }
 
@@ -362,28 +358,5 @@ mod tests {
         wait_for(&[()], &mut observed, |()| dead.clone(), |_| ());
         assert_eq!(observed[0].identity, Reading::AllOnes);
         assert_eq!(observed[0].transactions_pending, Reading::NotRead(NotRead::Untried));
-    }
-
-    #[test]
-    fn only_a_gpu_that_may_still_boot_is_waited_for() {
-        let boot_0 = Reading::Value(0x1750_00a1);
-        for (result, waits) in [
-            ((Reading::AllOnes, Reading::NotRead(NotRead::Untried)), true),
-            ((boot_0, Reading::Value(Boot::Incomplete)), true),
-            ((Reading::Value(0xbadf_5040), Reading::NotRead(NotRead::Untried)), true),
-            ((boot_0, Reading::Value(Boot::Complete)), false),
-            ((boot_0, Reading::None), false),
-            ((boot_0, Reading::NotRead(NotRead::NoCheckKnown)), false),
-            (
-                (
-                    Reading::NotRead(NotRead::Forbidden),
-                    Reading::NotRead(NotRead::Forbidden),
-                ),
-                false,
-            ),
-            ((Reading::None, Reading::None), false),
-        ] {
-            assert_eq!(may_be_booting(result), waits, "{result:?}");
-        }
     }
 }

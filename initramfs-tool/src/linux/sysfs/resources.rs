@@ -52,7 +52,7 @@ fn map(
     let opened = OpenOptions::new().read(true).write(access == Access::Write).open(path);
     let file = opened.map_err(|error| why(&error))?;
     let start = start(root, function, register.bar).ok_or(NotRead::Failed)?;
-    let page = Page::of(start, register.offset, page_size());
+    let page = Page::of(start, register.offset, page_size()).ok_or(NotRead::Failed)?;
     let place = FileOffset::new(file, page.start);
     let protection = match access {
         Access::Read => ProtFlags::READ,
@@ -88,15 +88,16 @@ struct Page {
 }
 
 impl Page {
-    const fn of(bar: u64, offset: u32, size: usize) -> Self {
-        let page = size as u64;
-        let offset = bar % page + offset as u64;
+    /// The page for a BAR that starts at `bar`; `None` for what no system has.
+    fn of(bar: u64, offset: u32, size: usize) -> Option<Self> {
+        let page = u64::try_from(size).ok()?;
+        let offset = bar.checked_rem(page)?.checked_add(offset.into())?;
         let within = offset % page;
-        Self {
+        Some(Self {
             start: offset - within,
             size,
-            within: within as usize,
-        }
+            within: usize::try_from(within).ok()?,
+        })
     }
 }
 
@@ -131,7 +132,7 @@ mod tests {
             let expected = Page { start, size, within };
             assert_eq!(
                 Page::of(bar, offset, size),
-                expected,
+                Some(expected),
                 "{offset:#x} of {bar:#x} in pages of {size}"
             );
         }
