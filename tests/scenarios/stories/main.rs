@@ -29,6 +29,7 @@ mod next_boot;
 mod no_iommu;
 mod only_display;
 mod quarantine;
+mod random;
 mod recover;
 mod recovery;
 mod recovery_bed;
@@ -175,6 +176,7 @@ static PROGRAMME: &[Chapter] = &[
     alone(
         &[],
         stories![
+            Campaign random::five_hundred,
             Campaign campaign::all_on_6_1,
             Campaign recover::killed_at_any_point_it_is_resumed,
         ],
@@ -182,6 +184,8 @@ static PROGRAMME: &[Chapter] = &[
     alone(
         &[],
         stories![
+            All random::sixty,
+            All random::unfaithful_resets,
             Quick selectors::five_identical_gpus,
             Quick group_peers::claimed_only_where_a_rule_says_so,
             All amd_switch::claimed_and_recovered_as_one_card,
