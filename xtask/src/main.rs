@@ -45,8 +45,8 @@ enum Command {
     /// Run the tests: all that need no machine, and on one real kernel a story for each area. At its end it says what it left
     /// out.
     Test(test::Arguments),
-    /// Play the campaigns: every fault on every board and place, and recoveries that are killed at a hundred points. They take
-    /// about half an hour.
+    /// Play the campaigns: faults that are drawn by a seed, every fault on every board and place, and recoveries that are killed
+    /// at a hundred points. They take an hour or more.
     Campaign(test::CampaignArguments),
     /// Check everything that a change has to pass: format, lints, documentation, dependencies, tests, fuzz targets.
     Ci,

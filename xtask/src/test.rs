@@ -54,6 +54,29 @@ impl Arguments {
 pub(crate) struct CampaignArguments {
     /// Only campaigns with this in their name.
     filter: Option<String>,
+    /// What the random campaign draws its faults from; it prints it.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many cases the random campaign has, in place of 500.
+    #[arg(long)]
+    cases: Option<u64>,
+    /// The number of its first case, to play one again.
+    #[arg(long)]
+    first: Option<u64>,
+}
+
+impl CampaignArguments {
+    /// What tells the random campaign so.
+    fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let numbers = [
+            ("RESEAT_CAMPAIGN_SEED", self.seed),
+            ("RESEAT_CAMPAIGN_CASES", self.cases),
+            ("RESEAT_CAMPAIGN_FIRST", self.first),
+        ];
+        numbers
+            .into_iter()
+            .filter_map(|(name, number)| Some((name, number?.to_string())))
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -72,7 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 pub(crate) fn campaign(arguments: &CampaignArguments) -> Result<()> {
     let run = Run::prepare(Extent::Campaign, arguments.filter.as_deref())?;
     let mut tests = run.tests(&["--test", "stories", "--"]);
-    must(tests.args(arguments.filter.as_deref()))
+    must(tests.envs(arguments.variables()).args(arguments.filter.as_deref()))
 }
 
 /// A run for which everything is there.

@@ -35,6 +35,8 @@ pub enum Command {
     Flr(Reset),
     /// How a resetting return from D3hot to D0 goes from now on.
     Pm(Reset),
+    /// How a reset by a register of its own goes from now on; only boards of AMD have one.
+    DeviceSpecific(Reset),
     /// How a reset from above goes from now on.
     Sbr(Reset),
     /// Switches the power of the whole board.
@@ -75,7 +77,7 @@ pub enum Reset {
         /// For how many milliseconds.
         ms: u64,
     },
-    /// It leaves the bus: after an FLR or a return to D0 until an SBR, after an SBR until power.
+    /// It leaves the bus: after an SBR until power, after any other until an SBR.
     Kill,
     /// Only its PCIe interface is reset: what is behind its BARs, and what is wrong there, is kept.
     Partial,
@@ -109,6 +111,8 @@ pub enum Until {
     Pm,
     /// An FLR.
     Flr,
+    /// A reset by a register of the board's own.
+    DeviceSpecific,
     /// A reset from above.
     Sbr,
     /// A loss of power.
@@ -235,6 +239,8 @@ pub struct FunctionState {
     pub flr: u32,
     /// How often a return from D3hot to D0 should have reset it.
     pub pm: u32,
+    /// How often a register of the board's own should have reset it.
+    pub device_specific: u32,
     /// How often it was reset from above.
     pub sbr: u32,
     /// How often it got power back after losing it.

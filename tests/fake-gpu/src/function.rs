@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::config_space::ConfigSpace;
 use crate::control::{Bars, Command, ConfigDelay, FunctionState, PowerState, Presence, Reset, Serial, Stuck, Until};
 use crate::log::Event;
-use crate::profile::{FunctionDesign, SERIAL_NUMBER, SerialNumber};
+use crate::profile::{FixedRegister, FunctionDesign, SERIAL_NUMBER, SerialNumber};
 use memory::Memory;
 
 /// Device Control bit 15, Initiate Function Level Reset, as a bit of the register's second byte.
@@ -35,6 +35,7 @@ enum Answering {
 struct Script {
     flr: Reset,
     pm: Reset,
+    device_specific: Reset,
     sbr: Reset,
     bars: Bars,
     pending: Option<Until>,
@@ -72,6 +73,7 @@ enum Supply {
 struct Counts {
     flr: u32,
     pm: u32,
+    device_specific: u32,
     sbr: u32,
     power_cycles: u32,
     config_resets: u32,
@@ -88,6 +90,7 @@ pub struct Function {
     power_state: PowerState,
     serial_number: Option<SerialNumber>,
     is_other: bool,
+    reset_register: Option<FixedRegister>,
     due: Option<(Timestamp, Later)>,
     script: Script,
     counts: Counts,
@@ -105,6 +108,7 @@ impl Function {
             power_state: PowerState::D0,
             serial_number: design.serial_number,
             is_other: false,
+            reset_register: design.reset_register,
             due: None,
             script: Script::default(),
             counts: Counts::default(),
@@ -129,6 +133,14 @@ impl Function {
         if self.supply == Supply::On {
             self.supply = Supply::Lost;
         }
+    }
+
+    /// A reset by a register of the board's own.
+    pub fn device_specific_reset(&mut self, now: Timestamp) -> Event {
+        self.catch_up(now);
+        self.counts.device_specific += 1;
+        self.reset(Until::DeviceSpecific, self.script.device_specific, now);
+        Event::DeviceSpecific
     }
 
     /// A reset from above.
@@ -224,11 +236,16 @@ impl Function {
         }
     }
 
-    /// Writes through a BAR.
-    pub fn bar_write(&mut self, now: Timestamp, bar: usize, offset: u64, data: &[u8]) {
-        if self.memory_answers(now) && self.script.bars == Bars::Normal {
-            self.memory.write(bar, offset, data);
+    /// Writes through a BAR; returns true if this tells the board to reset itself.
+    pub fn bar_write(&mut self, now: Timestamp, bar: usize, offset: u64, data: &[u8]) -> bool {
+        if !self.memory_answers(now) || self.script.bars != Bars::Normal {
+            return false;
         }
+        self.memory.write(bar, offset, data);
+        let is_it = |register: &FixedRegister| {
+            (register.bar, register.offset) == (bar, offset) && register.value.to_le_bytes() == data
+        };
+        self.reset_register.as_ref().is_some_and(is_it)
     }
 
     fn memory_answers(&mut self, now: Timestamp) -> bool {
@@ -240,6 +257,7 @@ impl Function {
         match command {
             Command::Flr(reset) => self.script.flr = *reset,
             Command::Pm(reset) => self.script.pm = *reset,
+            Command::DeviceSpecific(reset) => self.script.device_specific = *reset,
             Command::Sbr(reset) => self.script.sbr = *reset,
             Command::Bars(bars) => self.script.bars = *bars,
             Command::Pending(stuck) => {
@@ -277,6 +295,7 @@ impl Function {
             power_state: self.power_state,
             flr: self.counts.flr,
             pm: self.counts.pm,
+            device_specific: self.counts.device_specific,
             sbr: self.counts.sbr,
             power_cycles: self.counts.power_cycles,
             config_resets: self.counts.config_resets,

@@ -119,6 +119,8 @@ pub enum Event {
     Flr,
     /// `pm`: a return from D3hot to D0 that resets.
     Pm,
+    /// `device-specific`: a register of the board's own was told to reset it.
+    DeviceSpecific,
     /// `sbr`: the machine reset the function from above.
     Sbr,
     /// `power-off`: the board's power was switched off.
@@ -178,6 +180,7 @@ impl fmt::Display for Event {
             Self::Refused => "refused",
             Self::Flr => "flr",
             Self::Pm => "pm",
+            Self::DeviceSpecific => "device-specific",
             Self::Sbr => "sbr",
             Self::PowerOff => "power-off",
             Self::PowerOn => "power-on",
@@ -242,6 +245,7 @@ impl FromStr for Record {
             "refused" => Event::Refused,
             "flr" => Event::Flr,
             "pm" => Event::Pm,
+            "device-specific" => Event::DeviceSpecific,
             "sbr" => Event::Sbr,
             "power-off" => Event::PowerOff,
             "power-on" => Event::PowerOn,

@@ -84,6 +84,8 @@ pub struct FunctionDesign {
     pub(crate) return_to_d0: ReturnToD0,
     /// Registers behind its BARs that read something other than zero.
     pub(crate) registers: Vec<FixedRegister>,
+    /// The register that resets the whole board when this value is written to it.
+    pub(crate) reset_register: Option<FixedRegister>,
     pub(crate) serial_number: Option<SerialNumber>,
     /// What its expansion ROM holds; nothing where there is none.
     pub(crate) rom: Vec<u8>,

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
+use crate::clock::Timestamp;
 use crate::files;
 use crate::function::Function;
 use crate::log::{Event, Log};
@@ -152,6 +153,16 @@ impl Board {
         }
         slot.function().power_off();
         self.log.event(Some(slot.number), Event::Disconnect)
+    }
+
+    /// Resets every function, as a register of the board's own has told it to.
+    fn reset_itself(&self) -> io::Result<()> {
+        for slot in &self.slots {
+            let mut function = slot.function();
+            let event = function.device_specific_reset(Timestamp::now());
+            self.log.event(Some(slot.number), event)?;
+        }
+        Ok(())
     }
 
     fn switch_off(&self) -> io::Result<()> {

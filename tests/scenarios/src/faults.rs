@@ -214,9 +214,10 @@ pub const ALL: [Case; 12] = [
 ];
 
 /// What ends every fault that a [`Case`] can name, but brings no function back.
-const NO_FAULTS: [Command; 8] = [
+const NO_FAULTS: [Command; 9] = [
     Command::Flr(Reset::Normal),
     Command::Pm(Reset::Normal),
+    Command::DeviceSpecific(Reset::Normal),
     Command::Sbr(Reset::Normal),
     Command::Bars(Bars::Normal),
     Command::Pending(Stuck::Normal),
@@ -231,7 +232,15 @@ impl Gpu {
     /// # Errors
     /// When the fake does not answer.
     pub fn suffer(&self, case: &Case) -> Result<()> {
-        for (function, command) in case.faults {
+        self.suffer_all(case.faults)
+    }
+
+    /// Breaks it in these ways, each of one function or of all.
+    ///
+    /// # Errors
+    /// When the fake does not answer.
+    pub fn suffer_all(&self, faults: &[(Option<u8>, Command)]) -> Result<()> {
+        for (function, command) in faults {
             match function {
                 Some(function) => self.fake.control_function(*function, command)?,
                 None => self.fake.control(command)?,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::accesses::now;
 use crate::contract::{self, rung};
 use crate::faults::{Case, Depth, resets_between};
-use crate::{Gpu, Running};
+use crate::{Gpu, Job, Running};
 
 /// The kernel's own reset may take seventy seconds of it.
 const TIMEOUT: Duration = Duration::from_secs(200);
@@ -70,6 +70,17 @@ impl Recovery {
             .any(|finding| contract::as_text(finding).contains(text))
     }
 
+    /// How it went, in short.
+    pub fn outline(&self) -> String {
+        let end = self.end().map(Value::to_string).unwrap_or_default();
+        format!(
+            "status {} after {:?}, rungs {:?}, {end}",
+            self.status,
+            self.took,
+            self.rungs()
+        )
+    }
+
     /// What it did and said, a line each, without what it began.
     pub fn told(&self) -> String {
         let lines = self.events.iter().filter(|event| event["event"] != "began");
@@ -113,15 +124,14 @@ impl Recovery {
         if !self.says_recovered() {
             return Ok(());
         }
-        let told = || format!("{:?}\n{}", self.after, self.told());
-        ensure!(self.is_well(), "a false \"recovered\": {}", told());
+        ensure!(self.is_well(), "a false \"recovered\": {:?}", self.after);
         let resets = self.resets();
         for (function, claimed) in self.claims()? {
             let reset = resets.get(usize::from(function)).copied().flatten();
             ensure!(
                 reset >= Some(claimed),
-                "a false \"reset\": function {function}, {claimed:?}, and in truth {reset:?}: {}",
-                told()
+                "a false \"reset\": function {function}, {claimed:?}, and in truth {reset:?}: {:?}",
+                self.after
             );
         }
         Ok(())
@@ -153,25 +163,60 @@ impl Running {
     /// # Errors
     /// As [`Running::recover`].
     pub fn recover_as_it_is(&self, gpu: &Gpu, arguments: &str) -> Result<Recovery> {
+        let recovery = self.begin_recovery(gpu, arguments)?.wait()?;
+        recovery.check_truth().with_context(|| recovery.told())?;
+        Ok(recovery)
+    }
+
+    /// Begins to recover a GPU as it is; nothing is judged.
+    ///
+    /// # Errors
+    /// When the guest does not answer.
+    pub fn begin_recovery<'a>(&'a self, gpu: &'a Gpu, arguments: &str) -> Result<Begun<'a>> {
         let (since, before) = (now(), gpu.truth()?);
         let command = format!("reseat recover {} --json {arguments}", gpu.device);
-        let ended = self.run(&command, TIMEOUT)?;
+        Ok(Begun {
+            gpu,
+            job: self.start(&command)?,
+            command,
+            before,
+            since,
+        })
+    }
+}
+
+/// A recovery that was begun.
+#[derive(Debug)]
+pub struct Begun<'a> {
+    gpu: &'a Gpu,
+    job: Job<'a>,
+    command: String,
+    before: Vec<FunctionState>,
+    since: Duration,
+}
+
+impl Begun<'_> {
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When it does not end, was not begun, or what it says makes no sense.
+    pub fn wait(self) -> Result<Recovery> {
+        let Self { command, .. } = &self;
+        let ended = self.job.wait(TIMEOUT)?;
         let events = ended.stdout.lines().map(serde_json::from_str);
         let events = events
             .collect::<Result<_, _>>()
             .with_context(|| format!("{command}: {ended:?}"))?;
-        let recovery = Recovery {
-            device: gpu.device.clone(),
+        ensure!(ended.status != 1, "{command} was not begun: {}", ended.stderr.trim());
+        Ok(Recovery {
+            device: self.gpu.device.clone(),
             took: ended.took,
             status: ended.status,
             events,
-            before,
-            after: gpu.truth()?,
-            since,
-        };
-        ensure!(recovery.status != 1, "{command} was not begun: {}", ended.stderr.trim());
-        recovery.check_truth()?;
-        Ok(recovery)
+            before: self.before,
+            after: self.gpu.truth()?,
+            since: self.since,
+        })
     }
 }
 
@@ -189,6 +234,7 @@ mod tests {
             power_state: PowerState::D0,
             flr: 0,
             pm: 0,
+            device_specific: 0,
             sbr: 0,
             power_cycles: 0,
             config_resets,

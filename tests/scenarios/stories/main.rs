@@ -13,6 +13,7 @@ mod boot_claim;
 mod by_hand;
 mod campaign;
 mod crash_kernel;
+mod device_specific;
 mod dracut;
 mod evidence;
 mod group_peers;
@@ -28,6 +29,7 @@ mod next_boot;
 mod no_iommu;
 mod only_display;
 mod quarantine;
+mod random;
 mod recover;
 mod recovery;
 mod recovery_bed;
@@ -174,6 +176,7 @@ static PROGRAMME: &[Chapter] = &[
     alone(
         &[],
         stories![
+            Campaign random::five_hundred,
             Campaign campaign::all_on_6_1,
             Campaign recover::killed_at_any_point_it_is_resumed,
         ],
@@ -181,6 +184,8 @@ static PROGRAMME: &[Chapter] = &[
     alone(
         &[],
         stories![
+            All random::sixty,
+            All random::unfaithful_resets,
             Quick selectors::five_identical_gpus,
             Quick group_peers::claimed_only_where_a_rule_says_so,
             All amd_switch::claimed_and_recovered_as_one_card,
@@ -216,6 +221,7 @@ static PROGRAMME: &[Chapter] = &[
         stories![
             All only_display::of_a_3d_controller_is_refused_unless_forced,
             All only_display::in_text_mode_is_refused_though_the_console_is_busy,
+            All device_specific::the_kernel_offers_it_and_does_it,
             All variants::claimed_and_recovered,
             All variants::brought_by_scripts_under_stand_ins,
             All variants::one_that_cannot_be_loaded,

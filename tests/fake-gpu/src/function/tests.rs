@@ -502,3 +502,46 @@ fn another_serial_number_comes_with_a_reset_and_only_where_there_was_one() {
     assert_eq!(serial(&mut none), (0, 0));
     assert!(none.state().is_well());
 }
+
+/// Behind BAR5 of AMD's boards, with the value that orders a reset.
+const MODE_1: (usize, u64, [u8; 4]) = (5, 0x5_8200, [0, 0, 7, 0]);
+
+#[test]
+fn a_register_of_amd_s_own_asks_for_a_reset_of_the_board() {
+    let (bar, offset, order) = MODE_1;
+    let mut gpu = Bench::new(&BoardDesign::new(Vendor::Amd, 2), 0);
+    assert!(
+        !gpu.function.bar_write(gpu.now, bar, offset, &order),
+        "it does not decode"
+    );
+    gpu.write_word(COMMAND, 0x0002);
+    assert!(!gpu.function.bar_write(gpu.now, bar, offset, &[1, 0, 7, 0]));
+    assert!(gpu.function.bar_write(gpu.now, bar, offset, &order));
+    let before = gpu.state();
+    assert_eq!(gpu.function.device_specific_reset(gpu.now), Event::DeviceSpecific);
+    let after = gpu.state();
+    assert_eq!(
+        (after.device_specific, after.sbr),
+        (before.device_specific + 1, before.sbr)
+    );
+    assert_eq!(after.device_resets, before.device_resets + 1);
+    assert_eq!(gpu.word(COMMAND), 0);
+
+    let mut none = Bench::gpu();
+    none.write_word(COMMAND, 0x0002);
+    assert!(!none.function.bar_write(none.now, 0, offset, &order));
+}
+
+#[test]
+fn a_device_specific_reset_can_do_nothing_or_kill_until_an_sbr() {
+    let amd = || Bench::new(&BoardDesign::new(Vendor::Amd, 2), 0);
+    let mut ignores = amd().with(&Command::DeviceSpecific(Reset::Ignore));
+    let before = ignores.state().device_resets;
+    ignores.function.device_specific_reset(ignores.now);
+    assert_eq!(ignores.state().device_resets, before);
+    let mut dies = amd().with(&Command::DeviceSpecific(Reset::Kill));
+    dies.function.device_specific_reset(dies.now);
+    assert_eq!(dies.state().presence, Presence::Absent);
+    dies.function.secondary_bus_reset(dies.now);
+    assert!(dies.state().is_well());
+}

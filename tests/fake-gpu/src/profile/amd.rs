@@ -24,6 +24,14 @@ const BOOT_DONE: FixedRegister = FixedRegister {
     value: 0x8000_0000,
 };
 
+/// `C2PMSG_64`, through which the driver orders a mode-1 reset of the whole board. The vendor-reset module does the like; here
+/// it is over at once.
+const MODE_1_RESET: FixedRegister = FixedRegister {
+    bar: 5,
+    offset: 0x5_8200,
+    value: 0x0007_0000,
+};
+
 /// Legacy endpoint, MPS 256, no FLR; 16 GT/s x16 with L0s, L1 and clock PM, running at full speed;
 /// completion time-outs ABCD, LTR, 10-bit tags, atomics 32 and 64, one end-to-end prefix.
 const EXPRESS: Express = Express {
@@ -59,6 +67,7 @@ pub(super) fn gpu() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: vec![MEMORY_SIZE, BOOT_DONE],
+        reset_register: Some(MODE_1_RESET),
         serial_number: None,
         rom: Vec::new(),
         capabilities: gpu_capabilities,
@@ -150,6 +159,7 @@ pub(super) fn audio() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: Vec::new(),
+        reset_register: None,
         serial_number: None,
         rom: Vec::new(),
         capabilities: audio_capabilities,

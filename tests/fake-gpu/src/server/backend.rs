@@ -155,7 +155,13 @@ impl ServerBackend for Backend {
                     self.board.log.event(Some(slot.number), event)?;
                 }
             }
-            Region::Bar(bar) => function.bar_write(Timestamp::now(), bar, offset, data),
+            Region::Bar(bar) => {
+                let resets_board = function.bar_write(Timestamp::now(), bar, offset, data);
+                drop(function);
+                if resets_board {
+                    self.board.reset_itself()?;
+                }
+            }
             Region::Rom | Region::Vga => {}
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! Modules that Debian's kernel lacks, built from its own source by the compiler that built it: simpledrm, and a variant of
-//! vfio-pci for a GPU, which no kernel of Debian has, and what the bed itself wants of a kernel.
+//! vfio-pci for a GPU, which no kernel of Debian has, and what the bed itself wants of a kernel: a console that is held, a
+//! framebuffer that firmware set up, and a device-specific reset.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,14 +22,19 @@ const SOURCES: [(&str, &str); 3] = [
 ];
 
 /// What is ours.
-const OWN: [(&str, &str); 3] = [
+const OWN: [(&str, &str); 4] = [
     ("bed_console.c", include_str!("../../assets/modules/bed_console.c")),
+    (
+        "bed_device_reset.c",
+        include_str!("../../assets/modules/bed_device_reset.c"),
+    ),
     ("bed_sysfb.c", include_str!("../../assets/modules/bed_sysfb.c")),
     ("Makefile", include_str!("../../assets/modules/Makefile")),
 ];
 
-const MODULES: [&str; 4] = [
+const MODULES: [&str; 5] = [
     "bed_console.ko",
+    "bed_device_reset.ko",
     "bed_sysfb.ko",
     "nvgrace_gpu_vfio_pci.ko",
     "simpledrm.ko",

@@ -1,0 +1,232 @@
+//! Faults that are drawn, on boards of each vendor: what a recovery says is held against the fake's truth. No "recovered" of a
+//! GPU that is not, and none given up that a reset brings back.
+
+use std::env;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail, ensure};
+use fake_gpu::control::FunctionState;
+use fake_gpu::profile::{BoardDesign, SerialNumber, Vendor};
+use reseat_scenarios::accesses::{disturbances, now};
+use reseat_scenarios::contract;
+use reseat_scenarios::faults::{self, Case, Depth};
+use reseat_scenarios::random::{Dice, Drawable, Drawn, Moment, Waits};
+use reseat_scenarios::recovery::Recovery;
+use reseat_scenarios::{Gpu, Place, Reach, Rules, Running, SETTLED, Scene, Stage};
+
+const RULES: &str = "[[claim]]\nselect = \"gpu\"\n";
+
+/// The boards; those with a serial number have a `true`. The last is not claimed, since a disk is on its device.
+const BOARDS: [(Vendor, usize, bool, Place); 8] = [
+    (Vendor::Nvidia, 1, true, Place::Alone),
+    (Vendor::Nvidia, 2, true, Place::Alone),
+    (Vendor::Nvidia, 4, false, Place::BehindSwitch),
+    (Vendor::NvidiaT4, 1, true, Place::Alone),
+    (Vendor::Amd, 2, false, Place::Alone),
+    (Vendor::AmdVega20, 2, true, Place::Alone),
+    (Vendor::Intel, 1, false, Place::Alone),
+    (Vendor::Nvidia, 2, false, Place::BesideDisk),
+];
+
+const LAST_BOARD: u64 = 7;
+
+/// The seed, how many cases, and the first of them: to play one again.
+const SEED: &str = "RESEAT_CAMPAIGN_SEED";
+const CASES: &str = "RESEAT_CAMPAIGN_CASES";
+const FIRST: &str = "RESEAT_CAMPAIGN_FIRST";
+
+/// The accesses of so many are searched in no time.
+const CASES_A_BOOT: u64 = 100;
+/// No recovery may take longer.
+const LIMIT: Duration = Duration::from_secs(110);
+
+/// Five hundred cases, by default of a seed that nobody knows before.
+pub(crate) fn five_hundred(stage: &Stage) -> Result<()> {
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    play(stage, number(SEED, clock.as_secs())?, number(CASES, 500)?, Waits::Long)
+}
+
+/// A few of them, the same in every run, and without those that the kernel needs a minute for.
+pub(crate) fn sixty(stage: &Stage) -> Result<()> {
+    play(stage, number(SEED, 13)?, number(CASES, 60)?, Waits::Short)
+}
+
+fn number(variable: &str, default: u64) -> Result<u64> {
+    match env::var(variable) {
+        Ok(text) => text
+            .parse()
+            .with_context(|| format!("{variable} is `{text}`: no number")),
+        Err(_) => Ok(default),
+    }
+}
+
+fn play(stage: &Stage, seed: u64, cases: u64, waits: Waits) -> Result<()> {
+    let first = number(FIRST, 0)?;
+    super::note(&format!(
+        "{cases} cases from {first} on; {SEED}={seed} plays the same again"
+    ));
+    let mut wrong = Vec::new();
+    let mut next = first;
+    while next < first + cases {
+        let running = boot(stage)?;
+        let end = first.saturating_add(cases).min(next + CASES_A_BOOT);
+        for case in next..end {
+            play_one(&running, seed, case, waits, &mut wrong).with_context(|| format!("case {case} of seed {seed}"))?;
+        }
+        next = end;
+    }
+    ensure!(
+        wrong.is_empty(),
+        "{} of {cases} cases of seed {seed} went wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    Ok(())
+}
+
+fn boot(stage: &Stage) -> Result<Running> {
+    let image = stage.image_with_modules(&["nvme"], Rules::File(RULES), [])?;
+    let scene = Scene::new(stage, "campaign-random", image);
+    let scene = (1..)
+        .zip(BOARDS)
+        .fold(scene, |scene, (number, (vendor, functions, has_number, place))| {
+            let mut design = BoardDesign::new(vendor, functions);
+            design.serial_number = has_number.then_some(SerialNumber(0x48b0_2d00_0000_0000 | number));
+            scene.gpu_at(design, place)
+        });
+    let running = scene.boot()?;
+    running.save_baselines()?;
+    running.remember()?;
+    Ok(running)
+}
+
+/// Plays a case; what went wrong with the program is noted, and only what went wrong with the machine is an error.
+fn play_one(running: &Running, seed: u64, case: u64, waits: Waits, wrong: &mut Vec<String>) -> Result<()> {
+    let mut dice = Dice::of_case(seed, case);
+    let index = usize::try_from(dice.number(0..=LAST_BOARD))?;
+    let gpu = running.gpu(index)?;
+    let (vendor, functions, has_serial_number, place) = *BOARDS.get(index).context("no such board")?;
+    let board = Drawable {
+        functions: gpu.functions(),
+        has_serial_number,
+        is_exclusive: place != Place::BesideDisk,
+    };
+    let drawn = Drawn::new(&mut dice, board, waits);
+    let begin = now();
+    let outcome = judged(running, gpu, &drawn, board).and_then(|()| check_bystanders(running, gpu, begin));
+    if let Err(why) = outcome {
+        let text = format!("case {case}, {vendor} with {functions} functions {place:?}, {drawn}\n  {why:#}");
+        super::note(&text);
+        wrong.push(text);
+    }
+    running.renew(gpu)
+}
+
+fn judged(running: &Running, gpu: &Gpu, drawn: &Drawn, board: Drawable) -> Result<()> {
+    running.shell("rm -f /var/lib/reseat/history.jsonl /var/lib/reseat/quarantine.json")?;
+    let recovery = recover(running, gpu, drawn)?;
+    ensure!(
+        recovery.took < LIMIT,
+        "it took {:?}: {}",
+        recovery.took,
+        recovery.told()
+    );
+    if recovery.says_recovered() {
+        check_recovered(gpu, &recovery)
+    } else {
+        check_given_up(running, gpu, &recovery, board)
+    }
+}
+
+/// Without power: it is a reset from above to QEMU's devices, and not to be told from one.
+fn recover(running: &Running, gpu: &Gpu, drawn: &Drawn) -> Result<Recovery> {
+    const ARGUMENTS: &str = "--highest detach-sbr";
+    let Moment::Meanwhile { ms } = drawn.moment else {
+        gpu.suffer_all(&drawn.faults)?;
+        return running.begin_recovery(gpu, ARGUMENTS)?.wait();
+    };
+    let begun = running.begin_recovery(gpu, ARGUMENTS)?;
+    thread::sleep(Duration::from_millis(ms));
+    gpu.suffer_all(&drawn.faults)?;
+    begun.wait()
+}
+
+/// What was called recovered is well, and stays so; and each function was reset as deep as is said, or is named as one that
+/// was not.
+fn check_recovered(gpu: &Gpu, recovery: &Recovery) -> Result<()> {
+    recovery.check_truth()?;
+    let resets = recovery.resets();
+    thread::sleep(SETTLED);
+    let later = gpu.truth()?;
+    ensure!(
+        later.iter().all(FunctionState::is_well),
+        "a false \"recovered\": not well a second later: {later:?}"
+    );
+    let end = recovery.end().context("it has no end")?;
+    let unreset = contract::unreset(end)?;
+    for function in 0..gpu.functions() {
+        let reset: Option<Depth> = resets.get(usize::from(function)).copied().flatten();
+        ensure!(
+            reset.is_some() || unreset.contains(&gpu.function(function)),
+            "a false \"recovered\": function {function} was not reset, and is not named"
+        );
+    }
+    Ok(())
+}
+
+/// What was refused or given up cannot be brought back by a reset that its domain allows.
+fn check_given_up(running: &Running, gpu: &Gpu, recovery: &Recovery, board: Drawable) -> Result<()> {
+    ensure!((3..=6).contains(&recovery.status), "status {}", recovery.status);
+    let reach = match board.is_exclusive {
+        true => Reach::Domain,
+        false => Reach::Function,
+    };
+    match running.bring_back_by_hand(gpu, reach)? {
+        None => Ok(()),
+        Some(by) => bail!("given up, and {by} by hand brings it back"),
+    }
+}
+
+fn check_bystanders(running: &Running, gpu: &Gpu, begin: Duration) -> Result<()> {
+    for other in running.gpus.iter().filter(|other| other.device != gpu.device) {
+        let seen = disturbances(&other.fake, begin, now())?;
+        ensure!(seen.is_empty(), "{} was disturbed: {seen:?}", other.device);
+    }
+    Ok(())
+}
+
+/// Resets that do not do what the machine believes, one after the other, on boards with a serial number.
+pub(crate) fn unfaithful_resets(stage: &Stage) -> Result<()> {
+    let running = boot(stage)?;
+    for board in [1, 2] {
+        running.check_by_hand(running.gpu(board)?, Reach::Domain)?;
+        running.renew(running.gpu(board)?)?;
+    }
+    let mut wrong = Vec::new();
+    for case in &faults::UNFAITHFUL {
+        if let Err(why) = unfaithful(&running, case) {
+            wrong.push(format!("{}: {why:#}", case.name));
+        }
+        running.renew(running.gpu(UNFAITHFUL_BOARD)?)?;
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// Two functions, a serial number, and alone.
+const UNFAITHFUL_BOARD: usize = 1;
+
+fn unfaithful(running: &Running, case: &Case) -> Result<()> {
+    let gpu = running.gpu(UNFAITHFUL_BOARD)?;
+    let drawn = Drawn {
+        faults: case.faults.to_vec(),
+        moment: Moment::Before,
+    };
+    let board = Drawable {
+        functions: gpu.functions(),
+        has_serial_number: true,
+        is_exclusive: true,
+    };
+    judged(running, gpu, &drawn, board)
+}
