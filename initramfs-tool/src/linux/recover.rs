@@ -2,9 +2,11 @@
 
 mod baseline;
 mod bookkeeping;
+mod bring_back;
 mod collect;
 mod evidence;
 mod examine;
+mod fabric;
 mod facts;
 mod isolate;
 mod journal;
