@@ -27,6 +27,7 @@
 //! | unverified, and no reset would make readable what was not read | the ladder ends: not recovered, and nothing was found that another reset could mend |
 //! | refused after a reset that failed | quarantine |
 //! | use unknown, or fabric unknown, after a rung that failed before its reset | quarantine: its drivers may be off, and nobody is known to have it |
+//! | fabric unknown, sick, and no rung is allowed | quarantine |
 //! | nothing is left | quarantine |
 //!
 //! Exclusive means that everything below the card root is ours, unused and without virtual

@@ -8,15 +8,18 @@
 //! | [`RESETS`] | which resets a model does not survive, ignores or needs |
 //! | [`FABRICS`] | by which connector links of its own can join a model to others |
 //! | [`SWITCHES`] | which switches are part of a card |
+//! | [`SUSPENDS`] | which models suspend to RAM brings back |
 
 mod fabrics;
 mod resets;
+mod suspends;
 mod switches;
 
 use core::fmt;
 
 pub use self::fabrics::FABRICS;
 pub use self::resets::RESETS;
+pub use self::suspends::{SUSPENDS, revived_by_suspend};
 pub use self::switches::SWITCHES;
 
 use crate::header::{ClassCode, Identity};
@@ -152,6 +155,8 @@ pub enum Effect {
     FabricSwitch,
     /// Has no links of its own to others.
     NoFabric,
+    /// Comes back from suspend to RAM where no reset brings it back.
+    SuspendRevives,
     /// A switch that is part of the card below it.
     InternalSwitch,
     /// Is sold only on boards with a switch of their own, which its identity does not tell from
@@ -253,6 +258,7 @@ impl fmt::Display for Effect {
             Self::FabricBridge => "can be joined to other boards by a bridge",
             Self::FabricSwitch => "joins others by their links",
             Self::NoFabric => "has no links of its own to others",
+            Self::SuspendRevives => "comes back from suspend to RAM",
             Self::InternalSwitch => "is a switch of the card below it",
             Self::BoardWithSwitch => "is sold only on boards with a switch of their own",
         })
@@ -267,7 +273,7 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Effect; 12] = [
+    const ALL: [Effect; 13] = [
         Effect::NoBusReset,
         Effect::NoFlr,
         Effect::NoPowerManagementReset,
@@ -278,6 +284,7 @@ mod tests {
         Effect::FabricBridge,
         Effect::FabricSwitch,
         Effect::NoFabric,
+        Effect::SuspendRevives,
         Effect::InternalSwitch,
         Effect::BoardWithSwitch,
     ];

@@ -28,6 +28,8 @@ mod test_root;
 
 pub use claim::boot::{BootOptions, run as boot_claim};
 pub use process::serve::{Job, serve};
+#[cfg(feature = "operator")]
+pub use process::signals::heed_signals;
 pub use state::kernel_log::{PREFIX, log};
 pub use state::report::{CLAIM_REPORT, ReportFileError, read as read_report, write as write_report};
 pub use survey::details::gather as details;

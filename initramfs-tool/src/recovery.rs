@@ -7,6 +7,7 @@
 mod advice;
 mod baseline;
 mod event;
+pub(crate) mod fabric;
 pub(crate) mod health;
 mod journal;
 mod step;
@@ -15,7 +16,7 @@ pub mod vbios;
 mod vfio_reading;
 pub(crate) mod warnings;
 
-pub use advice::advice;
+pub use advice::{WaysOut, advice};
 pub use baseline::{Baseline, FunctionBaseline};
 pub(crate) use event::whole_milliseconds;
 pub use event::{Planned, RecoveryEvent, SCHEMA as EVENT_SCHEMA, Waited};

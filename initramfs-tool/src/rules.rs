@@ -12,7 +12,7 @@ mod selector;
 pub use command_line::{CommandLine, Switch};
 pub use file::{LARGEST as LARGEST_FILE, RulesFileError, parse as parse_file};
 #[cfg(feature = "operator")]
-pub use recovery_policy::{Contract, Reboot, Unproven, parse as parse_contract};
+pub use recovery_policy::{Contract, FabricStatement, Reboot, Unproven, parse as parse_contract};
 pub use selector::{Selector, SelectorError, Term};
 
 use std::fmt;

@@ -78,7 +78,7 @@ const HOOKS: [(&str, &str); 7] = [
 ];
 
 /// The units for systemd, and where they are installed.
-const UNITS: [(&str, &str); 3] = [
+const UNITS: [(&str, &str); 5] = [
     (
         "initramfs-tool/systemd/reseat-baseline.service",
         "usr/lib/systemd/system/reseat-baseline.service",
@@ -86,6 +86,14 @@ const UNITS: [(&str, &str); 3] = [
     (
         "initramfs-tool/systemd/reseat-claim.service",
         "usr/lib/systemd/system/reseat-claim.service",
+    ),
+    (
+        "initramfs-tool/systemd/reseat-isolate.service",
+        "usr/lib/systemd/system/reseat-isolate.service",
+    ),
+    (
+        "initramfs-tool/systemd/reseat-isolate.timer",
+        "usr/lib/systemd/system/reseat-isolate.timer",
     ),
     (
         "initramfs-tool/systemd/reseat-quarantine.service",

@@ -19,6 +19,13 @@ pub struct Facts {
     pub known: Known,
 }
 
+impl Facts {
+    /// True if the function is not known to be well: it does not answer with its whole header, or something is wrong with it.
+    pub fn is_sick(&self) -> bool {
+        self.surroundings.answer != Answer::Ready || self.known.sickness.any()
+    }
+}
+
 /// The facts about a function that its place in a topology tells. [`Surroundings::of`] reads them.
 ///
 /// | fact | where it is from |

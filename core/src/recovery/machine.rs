@@ -223,13 +223,14 @@ impl Recovery {
         }
     }
 
-    /// Whether a refusal leaves a GPU behind that one of our rungs could not bring back. What was
-    /// never reset is left to its user as it was found.
+    /// Whether a refusal leaves a GPU behind that is sick, or that one of our rungs could not bring back. What is in use and
+    /// was never reset is left to its user as it was found.
     fn is_left_broken(&self, refusal: Refusal) -> bool {
         let attempts = self.tried.attempts();
         match refusal {
+            Refusal::FabricUnknown => !attempts.is_empty() || self.facts.is_sick(),
             // A rung that failed may have taken the drivers off, and nobody is known to whom it would be left.
-            Refusal::FabricUnknown | Refusal::UseUnknown => !attempts.is_empty(),
+            Refusal::UseUnknown => !attempts.is_empty(),
             Refusal::InUse | Refusal::TdiLocked => attempts.iter().any(|attempt| attempt.reach != Reach::NotReset),
         }
     }

@@ -436,11 +436,25 @@ fn unknown_fabric_ends_in_quarantine_after_a_failed_rung() {
     assert_eq!((world.did(Op::Flr), world.did(Op::PmReset)), (1, 1));
     assert_eq!(world.did(Op::CheckDomain), 0);
 
-    // Of one that is gone nothing below can be tried.
+    // Of one that is gone nothing below can be tried: it goes out of service like one for which every rung failed.
     let mut world = World::new();
     world.here = false;
-    assert_eq!(world.recover(facts).0, End::Refused(Refusal::FabricUnknown));
+    assert_eq!(world.recover(facts).0, quarantined(reason));
     assert_eq!(world.operations(), [Op::ReadLink, Op::LookAtFunctions]);
+}
+
+#[test]
+fn what_is_well_or_in_use_is_not_quarantined_for_an_unknown_fabric() {
+    let mut facts = WELL;
+    facts.surroundings.fabric = Fabric::Unknown;
+    facts.surroundings.flr = Availability::Unavailable;
+    facts.surroundings.pm = Availability::Unavailable;
+    assert_eq!(World::new().recover(facts).0, End::Refused(Refusal::FabricUnknown));
+    facts.known.sickness.set_vendor_register(true);
+    let reason = Reason::Refused(Refusal::FabricUnknown);
+    assert_eq!(World::new().recover(facts).0, quarantined(reason));
+    facts.known.usage = Use::Used;
+    assert_eq!(World::new().recover(facts).0, End::Refused(Refusal::InUse));
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! | [`child`] | a child of this very program: started for a [`Job`](serve::Job), listened to, limited, abandoned |
 //! | [`serve`] | the child's side: which job, and the line to the supervisor |
 //! | [`frame`] | the one protocol: values, each behind its length |
+//! | `signals` | the signals that ask a recovery to end |
 //! | [`program`] | programs of the distribution: modprobe, builders of images, decompressors |
 //!
 //! There is one way to limit all of them: the caller waits on the descriptors of the child, up to a deadline; then the child
@@ -25,6 +26,8 @@ pub(crate) mod child;
 pub(crate) mod frame;
 pub(crate) mod program;
 pub(crate) mod serve;
+#[cfg(feature = "operator")]
+pub(crate) mod signals;
 mod wait;
 
 #[cfg(test)]

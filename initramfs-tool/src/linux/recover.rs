@@ -3,9 +3,11 @@
 mod baseline;
 mod behind_bar;
 mod bookkeeping;
+mod bring_back;
 mod collect;
 mod evidence;
 mod examine;
+mod fabric;
 mod facts;
 mod isolate;
 mod journal;

@@ -13,6 +13,8 @@ pub(crate) mod kernel_log_reader;
 #[cfg(feature = "operator")]
 pub(crate) mod locks;
 #[cfg(feature = "operator")]
+pub(crate) mod not_isolated;
+#[cfg(feature = "operator")]
 pub(crate) mod quarantine;
 #[cfg(feature = "operator")]
 pub(crate) mod recovery_files;

@@ -5,6 +5,8 @@ pub(crate) mod details;
 #[cfg(feature = "operator")]
 pub(crate) mod health;
 #[cfg(feature = "operator")]
+pub(crate) mod host;
+#[cfg(feature = "operator")]
 pub(crate) mod identity;
 #[cfg(feature = "operator")]
 pub(crate) mod machine;

@@ -34,6 +34,8 @@ pub struct HistoryEntry {
     pub duration_ms: u64,
     /// True if the GPU was in use, and was reset because of `--force`.
     pub forced: bool,
+    /// The operator's statement about its fabric that the reset relied on.
+    pub fabric: Option<String>,
     /// The version of the program.
     pub version: String,
 }
@@ -49,6 +51,8 @@ struct Document {
     record: Record,
     duration_ms: u64,
     forced: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fabric: Option<String>,
     version: String,
 }
 
@@ -75,6 +79,7 @@ impl From<HistoryEntry> for Document {
             record: entry.record,
             duration_ms: entry.duration_ms,
             forced: entry.forced,
+            fabric: entry.fabric,
             version: entry.version,
         }
     }
@@ -89,6 +94,7 @@ impl From<Document> for HistoryEntry {
             record: document.record,
             duration_ms: document.duration_ms,
             forced: document.forced,
+            fabric: document.fabric,
             version: document.version,
         }
     }
@@ -103,6 +109,7 @@ impl From<Former> for HistoryEntry {
             record: former.record,
             duration_ms: former.duration_ms,
             forced: former.forced,
+            fabric: None,
             version: former.version,
         }
     }
@@ -206,6 +213,7 @@ impl HistoryEntry {
             record,
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             forced: false,
+            fabric: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

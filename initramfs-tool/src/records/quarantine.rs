@@ -5,6 +5,7 @@
 //! has looked at what was kept of that.
 
 use jiff::Timestamp;
+use reseat_core::address::FunctionAddress;
 use reseat_core::recovery::{Reason, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -118,6 +119,18 @@ pub struct QuarantineEntry {
     pub since: Timestamp,
     /// The resets that were tried before.
     pub attempts: Vec<Attempt>,
+    /// The drivers that it had in service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drivers: Vec<DriverBefore>,
+}
+
+/// The driver of a function before it went out of service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriverBefore {
+    /// The function.
+    pub function: FunctionAddress,
+    /// The driver.
+    pub driver: String,
 }
 
 /// A reset that was tried before a GPU went out of service.
@@ -191,6 +204,7 @@ impl From<Former> for Ledger {
             cause: None,
             since: entry.since,
             attempts: entry.attempts.into_iter().map(|text| Attempt::Text { text }).collect(),
+            drivers: Vec::new(),
         });
         let past = former.past.into_iter().map(|past| Past {
             until: past.until,
@@ -275,6 +289,10 @@ impl Ledger {
             entry.since = entry.since.min(before.since);
             // It may have said its number while it was not as sick as now.
             entry.gpu.serial = entry.gpu.serial.or(before.gpu.serial);
+            // Out of service it has none; those that it had in service are what it returns to.
+            if entry.drivers.is_empty() {
+                entry.drivers = before.drivers;
+            }
         }
         self.entries.push(entry);
     }

@@ -10,6 +10,7 @@ use super::{FunctionBaseline, LadderStep};
 use crate::model::finding::{self, Finding, id};
 use crate::model::subject::{Member, RecoverySubject};
 use crate::records::evidence::{Collected, Part};
+use crate::records::quarantine::DriverBefore;
 
 /// Something that may never come back, so that a worker does it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,8 +33,8 @@ pub enum Task {
     Isolate(RecoverySubject),
     /// Have the bus below its card root scanned: functions of it are not there.
     Rescan(RecoverySubject),
-    /// Give it back to those who may bind it.
-    Release(RecoverySubject),
+    /// Give each function to the driver that it had, or to one that the kernel finds.
+    Release(RecoverySubject, Vec<DriverBefore>),
     /// Read a part of what is kept as evidence.
     Collect(Part, RecoverySubject),
 }
@@ -79,6 +80,10 @@ pub struct Surveyed {
     pub tdi: Tdi,
     /// Whom a reset at the card root would hit beside the GPU.
     pub bystanders: Vec<FunctionAddress>,
+    /// The functions elsewhere that a fabric joins to it: such a reset affects them, too.
+    pub peers: Vec<FunctionAddress>,
+    /// The operator's statement about its fabric that decided.
+    pub fabric_statement: Option<String>,
     /// What could not be read, what is reported of models in the reset domain, and what does not fit together there.
     pub findings: Vec<Finding>,
 }
@@ -94,7 +99,7 @@ impl Surveyed {
             .functions()
             .into_iter()
             .chain(self.subject.switch.iter().copied());
-        ours.chain(self.bystanders.iter().copied()).collect()
+        ours.chain(self.bystanders.iter().chain(&self.peers).copied()).collect()
     }
 
     /// The functions that a reset at the card root hits, the GPU first.

@@ -10,8 +10,13 @@
 //! power-off-time = "1 s"          # how long a slot's power stays off
 //! settle-time = "500 ms"          # between the first verdict after a reset and the second
 //! unproven = "accept"             # or refuse: a GPU that is well, and whose reset nothing proves
+//!
+//! [[recover.gpu]]
+//! select = "0000:65:00.0@10de:2331"   # or a serial number
+//! fabric = "none"                     # or a list of the GPUs that it is joined to
 //! ```
 
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -21,11 +26,11 @@ use reseat_core::recovery::Waits;
 use serde::de::{Error, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
-use super::RulesFileError;
 use super::file::read;
+use super::{RulesFileError, Selector, Term};
 
 /// What an operator has agreed to beforehand. What is not said is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contract {
     /// The highest rung allowed.
     pub highest: Option<Rung>,
@@ -37,6 +42,30 @@ pub struct Contract {
     pub unproven: Unproven,
     /// How long a recovery waits. What is not said is the default.
     pub waits: Waits,
+    /// The fabrics of single GPUs, which no machine shows.
+    pub fabrics: Vec<FabricStatement>,
+}
+
+/// An operator's statement about the fabric of one GPU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FabricStatement {
+    /// The GPU, by its serial number or by its address and vendor:device ID.
+    pub gpu: Selector,
+    /// The GPUs that it is joined to, named in the same way; nothing joins it to others if there are none.
+    pub peers: Vec<Selector>,
+}
+
+impl fmt::Display for FabricStatement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.gpu)?;
+        match self.peers.split_first() {
+            None => f.write_str("none"),
+            Some((first, rest)) => {
+                write!(f, "{first}")?;
+                rest.iter().try_for_each(|peer| write!(f, ", {peer}"))
+            }
+        }
+    }
 }
 
 /// Whether a machine may be rebooted for the sake of a GPU.
@@ -81,6 +110,73 @@ struct Table {
     settle_time: Option<Time<0, 60>>,
     #[serde(default)]
     unproven: Unproven,
+    #[serde(default)]
+    gpu: Vec<GpuTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GpuTable {
+    select: OneGpu,
+    fabric: Peers,
+}
+
+/// A selector that names one GPU wherever cards are moved: by serial number, or by address and vendor:device ID.
+struct OneGpu(Selector);
+
+impl<'de> Deserialize<'de> for OneGpu {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let selector: Selector = text
+            .parse()
+            .map_err(|error| D::Error::custom(format!("`{text}`: {error}")))?;
+        match names_one_gpu(&selector) {
+            true => Ok(Self(selector)),
+            false => Err(D::Error::custom(format!(
+                "`{text}` does not name one GPU for good: expected a serial number (serial=48-b0-2d-00-00-00-00-01) or an \
+                 address with its vendor:device ID (0000:65:00.0@10de:2331)"
+            ))),
+        }
+    }
+}
+
+fn names_one_gpu(selector: &Selector) -> bool {
+    let mut has = (false, false, false);
+    for term in selector.terms() {
+        match term {
+            Term::Serial(_) => has.0 = true,
+            Term::Address(_) | Term::Device(_) => has.1 = true,
+            Term::Identity(_) => has.2 = true,
+            Term::Path(_) | Term::Slot(_) | Term::Subsystem(_) | Term::Gpu => return false,
+        }
+    }
+    has.0 || (has.1 && has.2)
+}
+
+/// `"none"`, or a list of GPUs.
+struct Peers(Vec<Selector>);
+
+impl<'de> Deserialize<'de> for Peers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Value {
+            Word(String),
+            List(Vec<String>),
+        }
+        let expected = "expected \"none\" or a list of the GPUs that it is joined to";
+        let list = match Value::deserialize(deserializer).map_err(|_| D::Error::custom(expected))? {
+            Value::Word(word) if word == "none" => return Ok(Self(Vec::new())),
+            Value::Word(word) => return Err(D::Error::custom(format!("`{word}`: {expected}"))),
+            Value::List(list) if list.is_empty() => return Err(D::Error::custom(format!("an empty list: {expected}"))),
+            Value::List(list) => list,
+        };
+        let peers = list.into_iter().map(|text| {
+            let one = OneGpu::deserialize(serde::de::value::StringDeserializer::<D::Error>::new(text));
+            one.map(|OneGpu(selector)| selector)
+        });
+        Ok(Self(peers.collect::<Result<_, _>>()?))
+    }
 }
 
 /// A time with its unit, `"10 s"`, of so many seconds at least and at most.
@@ -122,6 +218,13 @@ enum PreferenceName {
     Sbr,
 }
 
+impl From<GpuTable> for FabricStatement {
+    fn from(table: GpuTable) -> Self {
+        let (OneGpu(gpu), Peers(peers)) = (table.select, table.fabric);
+        Self { gpu, peers }
+    }
+}
+
 /// Reads the contract in `content`; `path` only names the file in errors. Rules for claiming are not looked at.
 ///
 /// # Errors
@@ -143,6 +246,7 @@ pub fn parse(path: &str, content: &[u8]) -> Result<Contract, RulesFileError> {
             power_off: recover.power_off_time.map_or(waits.power_off, |Time(time)| time),
             settle: recover.settle_time.map_or(waits.settle, |Time(time)| time),
         },
+        fabrics: recover.gpu.into_iter().map(FabricStatement::from).collect(),
     })
 }
 
@@ -189,6 +293,45 @@ mod tests {
             let text = format!("[recover]\nready-timeout = {value}\n");
             let error = parse("r.toml", text.as_bytes()).unwrap_err();
             assert_eq!(error.line, 2, "{error}");
+            assert!(error.message.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_fabric_of_a_gpu_is_none_or_its_peers() {
+        let text = b"[[recover.gpu]]\nselect = \"0000:65:00.0@10de:2331\"\nfabric = \"none\"\n\
+            [[recover.gpu]]\nselect = \"serial=48-b0-2d-00-00-00-00-01\"\nfabric = [\"0000:66:00@10de:2330\"]\n";
+        let fabrics = parse("r.toml", text).unwrap().fabrics;
+        let texts: Vec<String> = fabrics.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "0000:65:00.0@10de:2331: none",
+                "serial=48-b0-2d-00-00-00-00-01: 0000:66:00@10de:2330"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_statement_about_a_fabric_names_one_gpu_for_good() {
+        for (select, fabric, line, part) in [
+            ("0000:65:00.0", "\"none\"", 2, "does not name one GPU for good"),
+            ("10de:2331", "\"none\"", 2, "does not name one GPU for good"),
+            ("gpu", "\"none\"", 2, "does not name one GPU for good"),
+            ("slot=3@10de:2331", "\"none\"", 2, "does not name one GPU for good"),
+            ("serial=48-b0-2d-00-00-00-00-01", "\"no\"", 3, "`no`: expected \"none\""),
+            ("serial=48-b0-2d-00-00-00-00-01", "[]", 3, "an empty list"),
+            ("serial=48-b0-2d-00-00-00-00-01", "3", 3, "expected \"none\""),
+            (
+                "serial=48-b0-2d-00-00-00-00-01",
+                "[\"10de:2331\"]",
+                3,
+                "does not name one GPU for good",
+            ),
+        ] {
+            let text = format!("[[recover.gpu]]\nselect = \"{select}\"\nfabric = {fabric}\n");
+            let error = parse("r.toml", text.as_bytes()).unwrap_err();
+            assert_eq!(error.line, line, "{error}");
             assert!(error.message.contains(part), "{error}");
         }
     }

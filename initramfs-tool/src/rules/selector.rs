@@ -8,6 +8,8 @@ use reseat_core::capability::serial_number::{ParseSerialNumberError, SerialNumbe
 use reseat_core::header::{Identity, ParseIdentityError};
 
 use crate::model::gpu_name::{self, GpuName, GpuNameError};
+#[cfg(feature = "operator")]
+use crate::model::identification::{FunctionIdentity, Identification};
 use crate::model::topology_path::{ParsePathError, TopologyPath};
 
 /// The functions that a rule means: those of which every term is true. Any function of a GPU stands for the whole GPU.
@@ -49,6 +51,28 @@ impl Selector {
     /// Whether it names one place or one GPU, and so something that the operator expects to be there.
     pub fn names_one(&self) -> bool {
         self.terms.iter().any(Term::names_one)
+    }
+}
+
+#[cfg(feature = "operator")]
+impl Selector {
+    /// True if it means this GPU, as far as an identification shows: a place or a subsystem means none.
+    pub fn means(&self, gpu: &Identification) -> bool {
+        let of_gpu = |term: &&Term| matches!(term, Term::Serial(_) | Term::Device(_));
+        let (of_gpu, of_function): (Vec<&Term>, Vec<&Term>) = self.terms.iter().partition(of_gpu);
+        let is_function = |function: &FunctionIdentity| {
+            of_function.iter().all(|term| match term {
+                Term::Address(address) => function.address == *address,
+                Term::Identity(identity) => function.identity == *identity,
+                _ => false,
+            })
+        };
+        let is_gpu = of_gpu.iter().all(|term| match term {
+            Term::Serial(serial) => gpu.serial == Some(serial.to_string()),
+            Term::Device(device) => gpu.device == *device,
+            _ => false,
+        });
+        is_gpu && gpu.functions.iter().any(is_function)
     }
 }
 

@@ -9,6 +9,8 @@ use reseat_scenarios::faults::Case;
 use reseat_scenarios::{Ended, Gpu, Running};
 use serde_json::{Value, json};
 
+use crate::service::FREE;
+
 /// Every reset may take the time of one that the kernel gives up.
 const RESETS: Duration = Duration::from_secs(200);
 
@@ -137,6 +139,53 @@ pub(crate) fn what_stays_sick_does_not_come_back(running: &Running) -> Result<()
     );
     ensure!(entries(running)?.is_empty(), "it is still in the ledger");
     running.check_all_pinned(gpu)
+}
+
+/// A GPU that no rule chooses was on vfio-pci, and is there again; one that was in use is isolated once its user has left.
+pub(crate) fn it_returns_to_the_driver_that_it_had(running: &Running) -> Result<()> {
+    let gpu = running.gpu(FREE)?;
+    let functions = (0..gpu.functions()).map(|number| gpu.function(number));
+    let functions: Vec<String> = functions.collect();
+    let bind = format!(
+        "for f in {}; do d=/sys/bus/pci/devices/$f\n\
+         echo vfio-pci >$d/driver_override\n\
+         [ -e $d/driver ] && echo $f >$d/driver/unbind\n\
+         echo $f >/sys/bus/pci/drivers_probe; done",
+        functions.join(" ")
+    );
+    running.shell(&bind)?;
+    let are_on_vfio_pci = || -> Result<()> {
+        let drivers = running.drivers(&gpu.device)?;
+        ensure!(drivers.values().all(|driver| driver == "vfio-pci"), "{drivers:?}");
+        Ok(())
+    };
+    are_on_vfio_pci()?;
+    running.shell(&format!("reseat baseline save {}", gpu.device))?;
+
+    let holder = format!(
+        "exec 3<>/dev/vfio/{}; echo $$ >/tmp/holder; while :; do usleep 100000; done",
+        group(running, gpu)?
+    );
+    let job = running.start(&holder)?;
+    running.shell("while ! test -s /tmp/holder; do usleep 10000; done")?;
+    let add = format!("reseat quarantine add {} --reason 'fan is loud'", gpu.device);
+    let in_use = run(running, &add, 6)?;
+    ensure!(in_use.stdout.contains("reseat-isolate.timer"), "{in_use:?}");
+    are_on_vfio_pci()?;
+    running.shell("test -e /run/reseat/not-isolated")?;
+    running.shell("kill $(cat /tmp/holder)")?;
+    job.wait(Duration::from_secs(10))?;
+    // As the timer's service does.
+    run(running, "reseat quarantine apply", 0)?;
+    check_isolated(running, gpu)?;
+    running.shell("! test -e /run/reseat/not-isolated")?;
+
+    run(
+        running,
+        &format!("reseat return-to-service {} --resets 1", gpu.device),
+        0,
+    )?;
+    are_on_vfio_pci()
 }
 
 /// The registers are dead, and nothing that the machine can do helps.

@@ -311,3 +311,59 @@ fn killed(running: &Running, step: u32) -> Result<()> {
     ensure!(seen.is_empty(), "a bystander was disturbed: {seen:?}");
     Ok(())
 }
+
+/// A GPU that the kernel no longer lists, though it is there, is found by a scan and recovered; a plan scans nothing.
+pub(crate) fn what_the_kernel_lost_is_found(running: &Running) -> Result<()> {
+    let gpu = running.gpu(0)?;
+    let remove = format!(
+        "for f in /sys/bus/pci/devices/{}.*; do echo 1 >$f/remove; done",
+        gpu.device
+    );
+    running.shell(&remove)?;
+    running.run(&format!("reseat recover {} --dry-run", gpu.device), SOON)?;
+    running.shell(&format!("! test -e /sys/bus/pci/devices/{}", gpu.function(0)))?;
+    let recovery = running.recover_as_it_is(gpu, "")?;
+    ensure!(
+        recovery.status == 0 && recovery.says("found by a scan"),
+        "{}",
+        recovery.told()
+    );
+    ensure!(recovery.rungs() == [FLR], "{:?}", recovery.rungs());
+    check_back(running, gpu, &recovery)
+}
+
+/// A signal that asks for the end finds nothing removed afterwards, even a second one; one of a terminal that has gone ends
+/// nothing.
+pub(crate) fn a_signal_leaves_nothing_removed(running: &Running) -> Result<()> {
+    let gpu = running.gpu(0)?;
+    // From the first lines on to the last, each time a little later.
+    let script = format!(
+        "cd /sys/bus/pci/devices; d={device}; stopped=0; n=10\n\
+         while [ $n -lt 46 ]; do\n\
+         reseat recover $d --prefer sbr --json >/tmp/first 2>&1 & pid=$!\n\
+         while [ $(wc -l </tmp/first) -lt $n ] && kill -0 $pid 2>/dev/null; do :; done\n\
+         kill -HUP $pid 2>/dev/null; kill -TERM $pid 2>/dev/null; kill -TERM $pid 2>/dev/null; wait $pid; status=$?\n\
+         case $status in\n\
+         0) ;;\n\
+         3) grep -q stopped-by-signal /tmp/first || {{ echo point $n: not said; cat /tmp/first; exit 1; }}; stopped=$((stopped + 1)) ;;\n\
+         *) echo point $n: status $status; cat /tmp/first; exit 1 ;;\n\
+         esac\n\
+         for f in $d.0 $d.1; do\n\
+         s=\"$(basename $(readlink $f/driver)) $(cat $f/driver_override $f/d3cold_allowed $f/power/control $f/power_state | tr '\\n' ' ')\"\n\
+         [ \"$s\" = 'vfio-pci vfio-pci 0 on D0 ' ] || {{ echo point $n: $f is $s; cat /tmp/first; exit 1; }}\n\
+         done\n\
+         [ -e /run/reseat/recovery/$d.json ] && {{ echo point $n: a journal is left; exit 1; }}\n\
+         n=$((n + 6)); done\n\
+         reseat recover $d --prefer sbr --json >/tmp/first & pid=$!\n\
+         while [ $(wc -l </tmp/first) -lt 20 ] && kill -0 $pid 2>/dev/null; do :; done\n\
+         kill -HUP $pid; wait $pid || {{ echo after HUP: status $?; cat /tmp/first; exit 1; }}\n\
+         echo $stopped",
+        device = gpu.device
+    );
+    let ended = running.run(&script, Duration::from_secs(300))?;
+    ensure!(ended.status == 0, "{}{}", ended.stdout, ended.stderr);
+    let stopped: u32 = ended.stdout.lines().last().unwrap_or_default().trim().parse()?;
+    ensure!(stopped > 2, "only {stopped} of 6 were stopped in the middle");
+    ensure!(gpu.is_well()?, "{:?}", gpu.truth()?);
+    Ok(())
+}

@@ -42,6 +42,14 @@ pub(super) const SENTENCES: &[Sentence] = &[
         "holders-unknown",
         "not forced: nobody knows who has it through VFIO: {cause}",
     ),
+    (
+        "stopped-by-signal",
+        "stopped by a signal: every function has its driver again, and the GPU is not verified",
+    ),
+    (
+        "stopped-halfway",
+        "stopped by a signal, and not everything could be put back",
+    ),
     ("forced", "to be reset all the same: --force"),
     ("survey-failed", "cannot look at {subject}: {cause}"),
     ("no-function-at", "no function is at {subject}"),
@@ -56,6 +64,47 @@ pub(super) const SENTENCES: &[Sentence] = &[
         "not known which functions a reset hits: {subject}: {detail}",
     ),
     ("would-be-hit", "{subject} would be hit as well"),
+    (
+        "fabric-of-module",
+        "{subject} [{model}]: links over its base board (NVLink, XGMI) may join it to GPUs that this machine does not show",
+    ),
+    (
+        "fabric-in-guest",
+        "{subject} [{model}]: a bridge may join it to other boards, and this machine is a guest, which does not see all of \
+         them ({sign})",
+    ),
+    (
+        "fabric-unsurveyed",
+        "{subject} [{model}]: a bridge may join it to other boards, and not every function or baseline can be read",
+    ),
+    (
+        "fabric-peer-unlisted",
+        "{subject} [{model}]: a bridge may join it to {peers}, which has a baseline and is not listed by the kernel",
+    ),
+    (
+        "fabric-peer-not-found",
+        "{subject} [{model}]: the rules file names {selector} as joined to it, and that is not exactly one GPU of this machine",
+    ),
+    (
+        "fabric-stated",
+        "{subject}: fabric as the rules file states it ({statement})",
+    ),
+    (
+        "fabric-peer-affected",
+        "{subject} may be joined by a fabric: a reset of more than one function affects it, too",
+    ),
+    (
+        "fabric-peer-in-use",
+        "{subject} may be joined by a fabric and is in use: no reset of more than one function",
+    ),
+    (
+        "fabric-peer-of-host",
+        "{subject} may be joined by a fabric and is bound to {driver}: no reset of more than one function",
+    ),
+    (
+        "fabric-peer-in-recovery",
+        "{subject} may be joined by a fabric and is being recovered: no reset of more than one function",
+    ),
     (
         "flr-may-not-return",
         "{subject} [{model}] may not come back from FLR ({about}; source: {source}, confidence: {confidence})",
@@ -251,14 +300,26 @@ pub(super) const SENTENCES: &[Sentence] = &[
         "kernel-holds-gpu",
         "the kernel holds it until the machine is rebooted, which the contract does not allow: it stays out of service",
     ),
-    ("reboot-left", "left: drain the machine and reboot it"),
+    ("reboot-left", "the kernel holds it until the machine is rebooted"),
     (
         "power-left",
-        "left: power to its slot from outside (a BMC is not configured); the contract allows no reboot, so it stays out of service",
+        "no reset is left, and the contract allows no reboot: it stays out of service",
     ),
     (
         "power-or-reboot-left",
-        "left: power to its slot from outside (a BMC is not configured); else drain the machine and reboot it; else switch the machine off and on, since a reboot need not take the power from a slot",
+        "no reset is left; what may help, in this order:",
+    ),
+    ("way-slot-power", "switch the power of its slot off and on"),
+    ("way-bmc", "have the BMC switch the power of its slot or tray"),
+    (
+        "way-suspend",
+        "drain the machine and suspend it to RAM (`deep`), which is said to bring back {about} (source: {source}, \
+         confidence: {confidence})",
+    ),
+    ("way-reboot", "drain the machine and reboot it"),
+    (
+        "way-power-cycle",
+        "switch the machine off and on: a reboot need not take the power from a slot",
     ),
     (
         "quarantine-failed",
@@ -303,6 +364,10 @@ pub(super) const SENTENCES: &[Sentence] = &[
         "{subject} was isolated at boot, and nothing stands against it now",
     ),
     ("not-isolated", "{subject}: out of service, not isolated"),
+    (
+        "slot-switched-off",
+        "{subject} is not listed, and its slot {slot} was switched off: nothing is done",
+    ),
     ("found-by-scan", "{functions}: found by a scan of the bus"),
     (
         "not-found-by-scan",
@@ -343,8 +408,27 @@ pub(super) const STEPS: &[Steps] = &[
         &["`reseat quarantine accept-loss --reason TEXT` lets what is known count"],
     ),
     (
+        "switch-slot-on",
+        &["`echo 1 > /sys/bus/pci/slots/{slot}/power` switches it on"],
+    ),
+    (
+        "stop-user",
+        &[
+            "stop the virtual machine or the process; then reseat-isolate.timer isolates it within a minute, and `reseat quarantine \
+           apply` at once",
+        ],
+    ),
+    (
         "close-vfio",
         &["stop the virtual machine or the process, and recover it then"],
+    ),
+    (
+        "state-fabric",
+        &[
+            "if nothing is joined to it, say so in /etc/reseat/reseat.toml: `[[recover.gpu]]`, `select = \"{select}\"`, \
+             `fabric = \"none\"`",
+            "else name its peers there: `fabric = [\"ADDRESS@VENDOR:DEVICE\"]`",
+        ],
     ),
     (
         "see-what-is-missing",

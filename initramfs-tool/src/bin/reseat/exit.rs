@@ -61,6 +61,14 @@ impl Exit {
         }
     }
 
+    /// The status of a recovery that a signal stopped.
+    pub(crate) fn of_stop(is_put_back: bool) -> Self {
+        match is_put_back {
+            true => Self::Unproven,
+            false => Self::NotMadeSafe,
+        }
+    }
+
     /// The status of a claim.
     pub(crate) fn of_claim(report: &Report) -> Self {
         match (report.complete, report.verdict) {

@@ -1,13 +1,14 @@
 //! `reseat recover`.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
-use reseat::linux::{self, RecoverOptions, Root};
+use reseat::linux::{self, RecoverError, RecoverOptions, Root};
 use reseat::model::finding::{Finding, id};
 use reseat::recovery::{EVENT_SCHEMA, LadderStep, RecoveryEvent};
 use reseat::report::Tone;
@@ -86,6 +87,9 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         resume: arguments.resume,
         trial: false,
     };
+    if !options.dry_run {
+        linux::heed_signals()?;
+    }
     let mut reporter = Reporter::new(arguments.json);
     let mut rung_comes = false;
     let end = linux::recover(root, device, &options, &mut |event| {
@@ -95,6 +99,9 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         reporter.report(event);
     });
     reporter.finish();
+    if let Err(RecoverError::Stopped { is_put_back, .. }) = end {
+        return Ok(Exit::of_stop(is_put_back));
+    }
     Ok(match end.map_err(gpu::or_absent(root, device))? {
         Some(End::Unproven { .. }) if contract.unproven == Unproven::Accept => Exit::Done,
         Some(end) => end.into(),
@@ -194,7 +201,7 @@ impl Reporter {
     pub(crate) fn finish(self) {
         self.bar.finish_and_clear();
         if let Err(error) = self.failed {
-            eprintln!("reseat: cannot print: {error}");
+            tell(format_args!("reseat: cannot print: {error}"));
         }
     }
 }
@@ -204,6 +211,11 @@ fn print(text: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
     writeln!(output, "{text}")?;
     output.flush()
+}
+
+/// Writes a line to standard error. The terminal may have gone, which is no reason to end otherwise.
+pub(crate) fn tell(line: fmt::Arguments<'_>) {
+    writeln!(io::stderr(), "{line}").ok();
 }
 
 /// Writes to the kernel log that a GPU held through VFIO is not reset, with its holder.

@@ -11,7 +11,7 @@ use crate::failure::{Outcome, in_one_line};
 use crate::gpu::{self, GpuName, gpu_help};
 use crate::messages;
 use crate::quarantine::NEXT_BOOT;
-use crate::recover::{Reporter, log};
+use crate::recover::{Reporter, log, tell};
 
 /// Arguments of `reseat return-to-service`.
 #[derive(clap::Args)]
@@ -40,6 +40,7 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         None => Return::Resets(arguments.resets),
     };
     let contract = linux::contract(root)?;
+    linux::heed_signals()?;
     let mut reporter = Reporter::new(arguments.json);
     let returned = linux::return_to_service(root, device, &how, &contract, &mut |event| reporter.report(event));
     let status = match &returned {
@@ -71,6 +72,7 @@ impl<'a> Ended<'a> {
             Returned::Back => ("in-service", None, Vec::new()),
             Returned::BackWithoutDriver(findings) => ("in-service-without-driver", None, findings.iter().collect()),
             Returned::Unproven { isolation, .. } => ("unproven", Some(isolation), Vec::new()),
+            Returned::Stopped { isolation } => ("stopped", Some(isolation), Vec::new()),
             Returned::NotHandedOver { findings, isolation } => {
                 ("not-handed-over", Some(isolation), findings.iter().collect())
             }
@@ -92,15 +94,15 @@ fn report(device: DeviceAddress, how: &Return, returned: &Returned) -> Exit {
     match returned {
         Returned::Back => {
             log_return(device, how);
-            eprintln!("reseat: {device} is in service again; {NEXT_BOOT}");
+            tell(format_args!("reseat: {device} is in service again; {NEXT_BOOT}"));
             Exit::Done
         }
         Returned::BackWithoutDriver(findings) => {
             log_return(device, how);
-            eprintln!(
+            tell(format_args!(
                 "reseat: {device} is in service again by force, and its driver does not have it: {}",
                 in_one_line(findings)
-            );
+            ));
             Exit::Failed
         }
         Returned::Unproven { end, isolation } => {
@@ -113,13 +115,21 @@ fn report(device: DeviceAddress, how: &Return, returned: &Returned) -> Exit {
                 (_, None | Some(End::Recovered { .. } | End::OutOfService { .. })) => Exit::OutOfService,
             }
         }
+        Returned::Stopped { isolation } => {
+            still_out(device, "stopped by a signal", isolation);
+            of_isolation(isolation)
+        }
         Returned::NotHandedOver { findings, isolation } => {
             still_out(device, &in_one_line(findings), isolation);
-            match isolation {
-                IsolationResult::Failed(_) => Exit::NotMadeSafe,
-                IsolationResult::Done | IsolationResult::NotThere => Exit::OutOfService,
-            }
+            of_isolation(isolation)
         }
+    }
+}
+
+fn of_isolation(isolation: &IsolationResult) -> Exit {
+    match isolation {
+        IsolationResult::Failed(_) => Exit::NotMadeSafe,
+        IsolationResult::Done | IsolationResult::NotThere => Exit::OutOfService,
     }
 }
 
@@ -132,8 +142,11 @@ fn log_return(device: DeviceAddress, how: &Return) {
 }
 
 fn still_out(device: DeviceAddress, why: &str, isolation: &IsolationResult) {
-    eprintln!("reseat: {device} is still out of service: {why}");
+    tell(format_args!("reseat: {device} is still out of service: {why}"));
     if let IsolationResult::Failed(findings) = isolation {
-        eprintln!("reseat: {device} is not out of reach: {}", in_one_line(findings));
+        tell(format_args!(
+            "reseat: {device} is not out of reach: {}",
+            in_one_line(findings)
+        ));
     }
 }

@@ -11,14 +11,16 @@ use crate::linux::state;
 use crate::linux::state::durable::DurableError;
 use crate::linux::state::history;
 use crate::linux::state::quarantine::QuarantineFileError;
+use crate::linux::state::recovery_files;
 use crate::linux::survey::identity;
 use crate::linux::survey::reset_class::reset_class_of;
+use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::{Identification, Likeness};
 use crate::model::subject::RecoverySubject;
 use crate::records::history::{HistoryEntry, ResetClass, damaged_line, reset_class_history};
-use crate::records::quarantine::{Attempt, QuarantineEntry};
+use crate::records::quarantine::{Attempt, DriverBefore, QuarantineEntry};
 use crate::recovery::Baseline;
 
 /// The records of one GPU.
@@ -35,6 +37,8 @@ pub(super) struct Bookkeeping<'a> {
     /// When the rung that is under way was begun.
     since: Duration,
     forced: bool,
+    /// The operator's statement about the GPU's fabric.
+    fabric: Option<String>,
 }
 
 impl<'a> Bookkeeping<'a> {
@@ -69,6 +73,7 @@ impl<'a> Bookkeeping<'a> {
             attempts: Vec::new(),
             since: Duration::ZERO,
             forced: false,
+            fabric: None,
         }
     }
 
@@ -93,6 +98,12 @@ impl<'a> Bookkeeping<'a> {
         last.is_some_and(|entry| !is_good(&entry.record))
     }
 
+    /// True if this recovery has begun the rung.
+    pub(super) fn has_tried(&self, rung: Rung) -> bool {
+        let mut attempts = self.attempts.iter();
+        attempts.any(|attempt| matches!(attempt, Attempt::Rung { record, .. } if record.rung == rung))
+    }
+
     /// The reason for which the GPU is out of service, and the way back; nothing if it is in service.
     pub(super) fn out_of_service(&self) -> Option<Finding> {
         state::quarantine::read(self.root)
@@ -103,6 +114,11 @@ impl<'a> Bookkeeping<'a> {
     /// Notes that the GPU is reset although it is in use.
     pub(super) fn forced(&mut self) {
         self.forced = true;
+    }
+
+    /// Notes the operator's statement about the GPU's fabric.
+    pub(super) fn fabric_is(&mut self, statement: Option<String>) {
+        self.fabric = statement;
     }
 
     /// Writes down what came of a rung that has ended at `now`.
@@ -118,6 +134,7 @@ impl<'a> Bookkeeping<'a> {
         };
         let mut entry = HistoryEntry::new(Timestamp::now(), self.gpu.clone(), reset_class, record, took);
         entry.forced = self.forced;
+        entry.fabric.clone_from(&self.fabric);
         history::append(self.root, &entry)
     }
 
@@ -130,8 +147,29 @@ impl<'a> Bookkeeping<'a> {
             cause: Some(reason),
             since: now,
             attempts: self.attempts.clone(),
+            drivers: self.drivers(),
         };
         state::quarantine::add(self.root, now, entry)
+    }
+}
+
+impl Bookkeeping<'_> {
+    /// The drivers that the GPU had before the recovery, by its journal; those that it has if there is none.
+    fn drivers(&self) -> Vec<DriverBefore> {
+        let journal = recovery_files::journal(self.root, self.gpu.device).ok().flatten();
+        let functions = self.gpu.functions.iter().map(|function| function.address);
+        let drivers = functions.filter_map(|function| {
+            let before = journal.as_ref().and_then(|journal| journal.of(function));
+            let driver = match before {
+                Some(before) => before.driver.clone(),
+                None => functions::driver_of(self.root, function).ok().flatten(),
+            };
+            Some(DriverBefore {
+                function,
+                driver: driver?,
+            })
+        });
+        drivers.collect()
     }
 }
 

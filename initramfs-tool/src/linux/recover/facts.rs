@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use reseat_core::decision::{Attempt, Bmc, Facts, Known, Reach, Rung, Sickness, Tried, Use, decide};
+use reseat_core::decision::{
+    Attempt, Bmc, Facts, Known, Next, Reach, Refusal, Rung, Sickness, SlotPower, Tried, Use, decide,
+};
+use reseat_core::quirk;
 use reseat_core::recovery::Observation;
 
 use super::ladder::Ladder;
 use super::run::RecoverOptions;
 use super::worker::{no_answer, no_result};
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, id};
-use crate::recovery::{LadderStep, Means, Planned, RecoveryEvent, Task, TaskAnswer, whole_milliseconds};
+use crate::recovery::{LadderStep, Means, Planned, RecoveryEvent, Task, TaskAnswer, WaysOut, whole_milliseconds};
 
 /// The limit of comparing a GPU with its baseline before anything is done.
 const EXAMINE_LIMIT: Duration = Duration::from_secs(5);
@@ -95,7 +100,11 @@ impl Ladder<'_> {
                 return RecoveryEvent::Planned {
                     rungs,
                     skipped: skipped.filter(|skipped| !tried.contains(skipped.rung)).collect(),
-                    then: decision.next,
+                    then: match decision.next {
+                        // What is sick is not left as it is.
+                        Next::Refuse(Refusal::FabricUnknown) if facts.is_sick() => Next::Quarantine,
+                        next => next,
+                    },
                 };
             };
             rungs.push(Planned {
@@ -108,6 +117,24 @@ impl Ladder<'_> {
                 reach: Reach::Reset,
             });
             facts.known.sickness.set_last_reset_failed(true);
+        }
+    }
+
+    /// What is left where no reset helps.
+    pub(super) fn ways_out(&self) -> WaysOut {
+        let has_controller = matches!(self.surveyed.surroundings.slot_power, SlotPower::Controller { .. });
+        let subject = &self.surveyed.subject;
+        let main = subject.members.iter().find(|member| member.address == subject.function);
+        let model = main.map(|member| quirk::Subject {
+            identity: member.identity,
+            class: member.class,
+            on_root_bus: subject.ports.is_empty(),
+        });
+        let suspend = model.as_ref().and_then(quirk::revived_by_suspend);
+        WaysOut {
+            slot_power: has_controller && !self.bookkeeping.has_tried(Rung::SlotPower),
+            suspend: suspend.filter(|_| offers_deep_sleep(self.root)),
+            reboot: self.reboot,
         }
     }
 
@@ -151,11 +178,38 @@ impl Ladder<'_> {
     }
 }
 
+/// True if the machine offers suspend to RAM, chosen now or not: `s2idle [deep]`.
+fn offers_deep_sleep(root: &Root) -> bool {
+    let offered = attributes::read_if_there(&root.path("/sys/power/mem_sleep"));
+    let deep = |word: &str| word.trim_matches(['[', ']']) == "deep";
+    offered.is_ok_and(|text| text.is_some_and(|text| text.split_whitespace().any(deep)))
+}
+
 /// A user in one fact: its process and file.
 fn holder(user: &Finding) -> String {
     let fact = |name| user.evidence.get(name).unwrap_or("unknown");
     match user.evidence.get("pid") {
         Some(pid) => format!("process {pid} ({}) has {} open", fact("command"), fact("file")),
         None => format!("{} is open", fact("file")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linux::test_root::TestRoot;
+
+    #[test]
+    fn suspend_to_ram_is_offered_where_the_kernel_names_it() {
+        for (text, offers) in [
+            ("s2idle [deep]\n", true),
+            ("[s2idle] deep\n", true),
+            ("[s2idle]\n", false),
+        ] {
+            let machine = TestRoot::new();
+            assert!(!offers_deep_sleep(&machine.root()));
+            machine.write("/sys/power/mem_sleep", text);
+            assert_eq!(offers_deep_sleep(&machine.root()), offers, "{text}");
+        }
     }
 }

@@ -1,5 +1,8 @@
 //! Isolation of a GPU that is out of service, and its end, in a worker.
 
+use std::path::Path;
+
+use reseat_core::address::FunctionAddress;
 use reseat_core::decision::Use;
 use reseat_core::recovery::{Failure, Observation};
 
@@ -8,9 +11,10 @@ use super::trouble::Stop;
 use super::users::in_use;
 use crate::claim::{Attribute, NOBODY};
 use crate::linux::sysfs::root::Root;
-use crate::linux::sysfs::{attributes, functions};
+use crate::linux::sysfs::{attributes, drivers, functions};
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::subject::RecoverySubject;
+use crate::records::quarantine::DriverBefore;
 
 /// Takes the GPU from all its drivers, for as long as it has its override: no driver can bind it. One that is in use is left
 /// with its user.
@@ -30,7 +34,7 @@ fn try_to_isolate(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Fin
         return Ok(());
     }
     if in_use(root, subject, findings) != Use::Free {
-        let left = Finding::refusal(id::LEFT_WITH_USER, Subject::gpu(subject.device));
+        let left = Finding::refusal(id::LEFT_WITH_USER, Subject::gpu(subject.device)).remedy(id::STOP_USER);
         return Err(Stop::failed(Failure::Busy, left));
     }
     for function in subject.functions() {
@@ -62,18 +66,35 @@ fn is_isolated(root: &Root, subject: &RecoverySubject) -> Result<bool, Stop> {
     Ok(true)
 }
 
-/// Lets drivers have the GPU again, and has the kernel look for them.
-pub(super) fn release(root: &Root, subject: &RecoverySubject) -> Result<(), Stop> {
+/// Gives each function that is reserved for nobody to the driver that it had: to vfio-pci or a variant by a claim, so that no
+/// other driver comes first; else the kernel looks for a driver, and the one that it had is bound if none is found.
+pub(super) fn release(root: &Root, subject: &RecoverySubject, drivers: &[DriverBefore]) -> Result<(), Stop> {
+    let mut claimed = Vec::new();
     for function in subject.functions() {
         let path = root.function(function).join(Attribute::DriverOverride.file());
-        let now = attributes::read_if_there(&path)?;
-        if now.as_deref() == Some(NOBODY) {
-            attributes::write(&path, "")?;
-            // That none wants it is no error; the kernel says the same either way.
-            attributes::write(&root.path("/sys/bus/pci/drivers_probe"), &function.to_string())?;
+        if attributes::read_if_there(&path)?.as_deref() != Some(NOBODY) {
+            continue;
+        }
+        // The card may be in another slot by now.
+        let had = drivers
+            .iter()
+            .find(|had| had.function.function() == function.function());
+        match had.map(|had| had.driver.as_str()) {
+            Some(driver) if drivers::is_vfio(root, driver) => claimed.push((function, driver.to_owned())),
+            had => find_driver(root, function, &path, had)?,
         }
     }
-    Ok(())
+    restore::claim(root, subject, &claimed)
+}
+
+fn find_driver(root: &Root, function: FunctionAddress, path: &Path, had: Option<&str>) -> Result<(), Stop> {
+    attributes::write(path, "")?;
+    // That none wants it is no error; the kernel answers the same either way.
+    attributes::write(&root.path("/sys/bus/pci/drivers_probe"), &function.to_string())?;
+    match (functions::driver_of(root, function)?, had) {
+        (None, Some(driver)) if root.driver(driver).exists() => restore::bind(root, function, driver),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

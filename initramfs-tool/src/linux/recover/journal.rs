@@ -4,7 +4,7 @@ use reseat_core::health as judged;
 use reseat_core::recovery::Failure;
 
 use super::trouble::Stop;
-use super::vfio_registers;
+use super::{bring_back, vfio_registers};
 use crate::claim::Attribute;
 use crate::linux::state::recovery_files;
 use crate::linux::survey::health;
@@ -25,15 +25,18 @@ pub(super) fn write(root: &Root, subject: &RecoverySubject) -> Result<(), Stop> 
     if known.is_some_and(|journal| journal.subject == *subject) {
         return Ok(());
     }
-    let before = subject.members.iter().map(|member| before(root, member));
+    let before = subject.members.iter().map(|member| before(root, subject, member));
     let mut journal = Journal::new(subject.clone(), before.collect::<Result<_, Stop>>()?);
     vfio_registers::hand_over(root, &mut journal, |journal| {
         Ok(recovery_files::write_journal(root, journal)?)
     })
 }
 
-fn before(root: &Root, member: &Member) -> Result<Before, Stop> {
+fn before(root: &Root, subject: &RecoverySubject, member: &Member) -> Result<Before, Stop> {
     let directory = root.function(member.address);
+    if !directory.exists() {
+        return Ok(unlisted(root, subject, member));
+    }
     let sizes = health::bar_bytes(root, member.address);
     let unread = || {
         let finding = Finding::error(id::BAR_SIZES_UNREADABLE, Subject::function(member.address));
@@ -48,6 +51,28 @@ fn before(root: &Root, member: &Member) -> Result<Before, Stop> {
         reset_method: attributes::read_if_there(&directory.join("reset_method"))?,
         bar_sizes: sizes.ok_or_else(unread)?,
     })
+}
+
+/// A function that the kernel does not list: what cannot be read is as in the baseline, and it gets the driver of a function that
+/// appears.
+fn unlisted(root: &Root, subject: &RecoverySubject, member: &Member) -> Before {
+    let baseline = recovery_files::baseline(root, subject.device).ok().flatten();
+    let known = baseline.as_ref().and_then(|baseline| baseline.of(member));
+    let bar_sizes = match known.map(|known| &known.observation.bar_sizes) {
+        Some(judged::Reading::Value(exponents)) => exponents.map(|exponent| match exponent {
+            0 => 0,
+            exponent => 1_u64.checked_shl(exponent.into()).unwrap_or(0),
+        }),
+        _ => [0; 6],
+    };
+    Before {
+        address: member.address,
+        driver: None,
+        iommu_group: None,
+        driver_override: Some(bring_back::reserved_for(root, subject).to_owned()),
+        reset_method: None,
+        bar_sizes,
+    }
 }
 
 pub(super) fn record_errors(root: &Root, subject: &RecoverySubject) -> Result<(), Stop> {
@@ -67,4 +92,24 @@ pub(super) fn note(root: &Root, subject: &RecoverySubject, change: impl FnOnce(&
     let mut journal = read(root, subject)?;
     change(&mut journal);
     Ok(recovery_files::write_journal(root, &journal)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linux::recover::isolate::tests::subject;
+    use crate::linux::test_root::TestRoot;
+
+    #[test]
+    fn what_the_kernel_does_not_list_is_as_in_the_baseline() {
+        let machine = TestRoot::new();
+        let subject = subject();
+        let before = before(&machine.root(), &subject, &subject.members[0]).unwrap();
+        assert_eq!(before.driver_override.as_deref(), Some("vfio-pci"));
+        assert_eq!(before.bar_sizes, [0; 6], "there is no baseline");
+        // One that is listed and cannot be read is no reason to guess.
+        let directory = "/sys/bus/pci/devices/0000:01:00.0";
+        machine.write(&format!("{directory}/vendor"), "0x10de");
+        super::before(&machine.root(), &subject, &subject.members[0]).unwrap_err();
+    }
 }

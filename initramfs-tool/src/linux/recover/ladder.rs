@@ -9,7 +9,8 @@ use reseat_core::recovery::{Action, Awaited, End, Observation, Operation, Order,
 use super::bookkeeping::Bookkeeping;
 use super::evidence::Recorder;
 use super::worker::{WorkerError, Workers, no_answer, no_result};
-use crate::linux::state::recovery_files;
+use crate::linux::process::signals::is_stop_requested;
+use crate::linux::state::{not_isolated, recovery_files};
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
 use crate::recovery::{LadderStep, RecoveryEvent, Surveyed, Task, TaskAnswer, Waited, advice, whole_milliseconds};
@@ -102,16 +103,20 @@ impl Ladder<'_> {
         }
     }
 
-    pub(super) fn climb(&mut self, mut recovery: Recovery) -> End {
+    /// Climbs to the end; nothing is returned if a signal asked to stop before.
+    pub(super) fn climb(&mut self, mut recovery: Recovery) -> Option<End> {
         let mut decided: Option<Decision> = None;
         loop {
+            if is_stop_requested() {
+                return None;
+            }
             // Before an order is handed out, whose time runs from then on.
             self.follow(&recovery, &mut decided);
             let progress = recovery.poll(self.begin.elapsed());
             self.follow(&recovery, &mut decided);
             match progress {
                 Ok(Progress::Do(order)) => self.carry_out(&mut recovery, order),
-                Ok(Progress::Ended(end)) => return self.end(end),
+                Ok(Progress::Ended(end)) => return Some(self.end(end)),
                 Err(nb::Error::WouldBlock) => self.wait(&recovery),
                 Err(nb::Error::Other(never)) => match never {},
             }
@@ -191,6 +196,9 @@ impl Ladder<'_> {
                 self.perform(&task, limit.saturating_sub(ANSWER_MARGIN))
             }
         };
+        if observation != Observation::Done {
+            not_isolated::note(self.root);
+        }
         if let Err(error) = recorded {
             findings.push(Finding::error(id::QUARANTINE_UNWRITTEN, self.subject()).with("cause", error));
             observation = failed();
@@ -215,7 +223,7 @@ impl Ladder<'_> {
         self.report_findings(findings);
         self.report(&RecoveryEvent::Done {
             end,
-            findings: advice(device, end, self.reboot),
+            findings: advice(device, end, self.ways_out()),
             took_ms: whole_milliseconds(self.begin.elapsed()),
         });
         end

@@ -3,6 +3,7 @@
 use reseat_core::decision::Exclusivity;
 use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::recovery::{Failure, Observation};
+use reseat_core::topology::Fabric;
 
 use super::remove::CardRoot;
 use super::trouble::Stop;
@@ -95,7 +96,13 @@ fn domain(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Finding>) -
         Ok(surveyed) => {
             let strangers = surveyed.bystanders.iter();
             findings.extend(strangers.map(|stranger| Finding::warning(id::WOULD_BE_HIT, Subject::function(*stranger))));
-            surveyed.surroundings.exclusivity
+            match surveyed.surroundings.fabric {
+                Fabric::Unknown => {
+                    findings.extend(surveyed.findings);
+                    Exclusivity::Unknown
+                }
+                Fabric::None | Fabric::Peers => surveyed.surroundings.exclusivity,
+            }
         }
         Err(problem) => {
             findings.push(problem);

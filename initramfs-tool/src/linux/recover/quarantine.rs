@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 use reseat_core::recovery::Observation;
 
+use super::bring_back;
 use super::run::{RecoverError, SURVEY_LIMIT, locked};
 use super::worker::{WorkerError, Workers, no_answer, no_result};
 use crate::linux::claim::check;
 use crate::linux::state::quarantine::QuarantineFileError;
 use crate::linux::state::report::CLAIM_REPORT;
-use crate::linux::state::{locks, quarantine, recovery_files, report};
+use crate::linux::state::{locks, not_isolated, quarantine, recovery_files, report};
 use crate::linux::survey::identity;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{drivers, functions};
@@ -20,7 +21,7 @@ use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::{Identification, Likeness};
 use crate::model::inventory::{self, Gpu};
 use crate::model::subject::RecoverySubject;
-use crate::records::quarantine::{Closing, Ledger, Lost, QuarantineEntry, Standing, State};
+use crate::records::quarantine::{Closing, DriverBefore, Ledger, Lost, QuarantineEntry, Standing, State};
 use crate::recovery::{Surveyed, Task, TaskAnswer};
 
 /// What an isolation may take, or handing a GPU over: looking for users in every process, and an unbind or a bind of each
@@ -115,6 +116,8 @@ pub struct Applied {
     pub gpus: Vec<(DeviceAddress, IsolationResult)>,
     /// What else an operator should look at.
     pub findings: Vec<Finding>,
+    /// A GPU was known before not to be isolated.
+    pub is_another_try: bool,
 }
 
 /// Takes the GPU at `device` out of service: the record first, since it outlives whatever becomes of the rest.
@@ -130,15 +133,35 @@ pub fn quarantine(root: &Root, device: DeviceAddress, reason: &str) -> Result<Is
         cause: None,
         since: now,
         attempts: Vec::new(),
+        drivers: drivers_of(&gpu),
     };
     quarantine::add(root, now, entry)?;
-    Ok(isolate(root, device))
+    let isolation = isolate(root, device);
+    if let IsolationResult::Failed(_) = isolation {
+        not_isolated::note(root);
+    }
+    Ok(isolation)
+}
+
+/// The drivers that a GPU has now.
+fn drivers_of(gpu: &Gpu) -> Vec<DriverBefore> {
+    let drivers = gpu.functions.iter().filter_map(|function| {
+        Some(DriverBefore {
+            function: function.address,
+            driver: function.driver.clone()?,
+        })
+    });
+    drivers.collect()
 }
 
 /// Isolates every GPU that is out of service. Where nobody knows which are, those that are ours: that the rules choose or
 /// that are on vfio-pci; a machine's display is not.
 pub fn apply(root: &Root) -> Applied {
-    let mut applied = Applied::default();
+    bring_back::release_drivers(root);
+    let mut applied = Applied {
+        is_another_try: not_isolated::is_noted(root),
+        ..Applied::default()
+    };
     let state = quarantine::read(root);
     let nobody_knows = match &state {
         State::Corrupt { reason } => Some(reason.as_str()),
@@ -177,6 +200,11 @@ pub fn apply(root: &Root) -> Applied {
         applied
             .gpus
             .extend(absent.map(|entry| (entry.gpu.device, IsolationResult::NotThere)));
+    }
+    let failed = |(_, isolation): &(DeviceAddress, IsolationResult)| matches!(isolation, IsolationResult::Failed(_));
+    match applied.gpus.iter().any(failed) {
+        true => not_isolated::note(root),
+        false => not_isolated::clear(root),
     }
     applied
 }

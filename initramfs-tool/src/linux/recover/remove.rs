@@ -136,9 +136,14 @@ impl CardRoot {
         Ok(attributes::write(&path, "1")?)
     }
 
+    /// The slot below the port, by its name in sysfs.
+    pub(super) fn slot(&self, root: &Root) -> Option<String> {
+        machine::slot_below(root, self.port, self.secondary)
+    }
+
     /// Switches the slot's power, unless it is so already.
     pub(super) fn switch_power(&self, root: &Root, value: &str) -> Result<(), Stop> {
-        let Some(slot) = machine::slot_below(root, self.port, self.secondary) else {
+        let Some(slot) = self.slot(root) else {
             let none = Finding::error(id::NO_SLOT, Subject::function(self.port));
             return Err(Stop::failed(Failure::NotSupported, none));
         };

@@ -185,7 +185,7 @@ pub(super) fn enable(root: &Root, function: FunctionAddress, findings: &mut Vec<
     }
 }
 
-fn bind(root: &Root, function: FunctionAddress, driver: &str) -> Result<(), Stop> {
+pub(super) fn bind(root: &Root, function: FunctionAddress, driver: &str) -> Result<(), Stop> {
     if functions::driver_of(root, function)?.as_deref() != Some(driver) {
         attributes::write(&root.driver(driver).join("bind"), &function.to_string())?;
     }

@@ -3,8 +3,10 @@
 use reseat_core::recovery::{Observation, Operation};
 
 use super::ladder::Ladder;
-use super::run::SURVEY_LIMIT;
+use super::run;
+use super::run::{RecoverError, SURVEY_LIMIT};
 use super::worker::{no_answer, no_result};
+use crate::linux::state::recovery_files;
 use crate::model::finding::{Finding, id};
 use crate::recovery::{Task, TaskAnswer};
 
@@ -24,7 +26,10 @@ impl Ladder<'_> {
 
     /// Restores what the interrupted recovery has taken away, as far as it comes back: the functions, for the ladder to begin
     /// again with them. What fails here fails again on a rung, and counts there.
-    pub(super) fn restore(&mut self, powered_off: bool) {
+    ///
+    /// Returns true if every function has the driver again that it is to have.
+    pub(super) fn restore(&mut self, powered_off: bool) -> bool {
+        let mut is_put_back = false;
         let power = powered_off.then_some(Operation::PowerOn);
         let rest = [
             Operation::ReadLink,
@@ -37,8 +42,9 @@ impl Ladder<'_> {
             let observation = self.operate(None, operation, deadline);
             let below_reach = matches!(observation, Observation::Link(link) if link.admit().is_err());
             if below_reach || observation == Observation::Blocked {
-                return;
+                return false;
             }
+            is_put_back = operation == Operation::HandBack && observation == Observation::Done;
         }
         // What the first survey did not find may have come back.
         let task = Task::Survey(self.surveyed.subject.device, self.surveyed.subject.members.clone());
@@ -47,5 +53,20 @@ impl Ladder<'_> {
             self.surveyed.bystanders = surveyed.bystanders;
             self.surveyed.findings = surveyed.findings;
         }
+        is_put_back
+    }
+
+    /// Puts back what the recovery has taken away, since a signal asks it to end.
+    pub(super) fn stop(&mut self) -> RecoverError {
+        let device = self.surveyed.subject.device;
+        let is_put_back = match recovery_files::journal(self.root, device) {
+            Ok(None) => true,
+            Ok(Some(journal)) => {
+                self.restore(journal.powered_off) && recovery_files::remove_journal(self.root, device).is_ok()
+            }
+            Err(_) => false,
+        };
+        self.report_findings(vec![run::stopped(device, is_put_back)]);
+        RecoverError::Stopped { device, is_put_back }
     }
 }

@@ -9,15 +9,16 @@ use super::quarantine::{
     IsolationResult, LIMIT, QuarantineError, done, find, has_no_driver, isolate, known, survey, with_domain,
 };
 use super::run;
-use super::run::RecoverOptions;
+use super::run::{RecoverError, RecoverOptions};
 use super::worker::Workers;
 use crate::linux::claim::check::{self, OneClaim};
+use crate::linux::process::signals::is_stop_requested;
 use crate::linux::state::{quarantine, recovery_files};
 use crate::linux::survey::identity;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
-use crate::model::identification::Identification;
-use crate::records::quarantine::Closing;
+use crate::model::identification::{Identification, Likeness};
+use crate::records::quarantine::{Closing, DriverBefore, Ledger};
 use crate::recovery::{LadderStep, RecoveryEvent, Task};
 use crate::rules::{Contract, Unproven};
 
@@ -33,7 +34,7 @@ pub enum Return {
 /// What came of a return.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Returned {
-    /// It is in service, and on the driver that the rules want for it or that the kernel finds.
+    /// It is in service, and on the driver that the rules want for it, that it had, or that the kernel finds.
     Back,
     /// It is in service, on an operator's order, and its driver does not have it.
     BackWithoutDriver(Vec<Finding>),
@@ -41,6 +42,11 @@ pub enum Returned {
     Unproven {
         /// How that reset ended.
         end: Option<End>,
+        /// Whether it is isolated.
+        isolation: IsolationResult,
+    },
+    /// A signal stopped it. It is as out of service as before.
+    Stopped {
         /// Whether it is isolated.
         isolation: IsolationResult,
     },
@@ -82,13 +88,14 @@ pub fn return_to_service(
     if !state.standing(&identification).is_quarantined() && !gpu.as_ref().is_some_and(has_no_driver) {
         return Err(QuarantineError::InService(device));
     }
+    let had = drivers_in_service(ledger, &identification);
     let findings = bring_back(root, device);
     if !findings.is_empty() {
         listener(&RecoveryEvent::Found { findings });
     }
     match how {
-        Return::Force(reason) => force(root, device, &identification, reason),
-        Return::Resets(resets) => prove(root, device, &identification, *resets, contract, listener),
+        Return::Force(reason) => force(root, device, &identification, reason, &had),
+        Return::Resets(resets) => prove(root, device, &identification, *resets, contract, &had, listener),
     }
 }
 
@@ -97,12 +104,13 @@ fn force(
     device: DeviceAddress,
     identification: &Identification,
     reason: &str,
+    had: &[DriverBefore],
 ) -> Result<Returned, QuarantineError> {
     let why = Closing::Forced {
         reason: reason.to_owned(),
     };
     quarantine::remove(root, Timestamp::now(), identification, &why)?;
-    Ok(match hand_over(root, device) {
+    Ok(match hand_over(root, device, had) {
         Ok(()) => Returned::Back,
         Err(findings) => Returned::BackWithoutDriver(findings),
     })
@@ -114,11 +122,16 @@ fn prove(
     identification: &Identification,
     resets: u32,
     contract: &Contract,
+    had: &[DriverBefore],
     listener: &mut dyn FnMut(&RecoveryEvent),
 ) -> Result<Returned, QuarantineError> {
     let mut proven: u32 = 0;
     let mut was_powered = false;
     while proven < resets {
+        if is_stop_requested() {
+            let isolation = isolate(root, device);
+            return Ok(Returned::Stopped { isolation });
+        }
         let isolation = isolate(root, device);
         if let IsolationResult::Failed(_) = isolation {
             return Ok(Returned::Unproven { end: None, isolation });
@@ -148,13 +161,17 @@ fn prove(
                 let isolation = isolate(root, device);
                 return Ok(Returned::Unproven { end, isolation });
             }
+            Err(RecoverError::Stopped { .. }) => {
+                let isolation = isolate(root, device);
+                return Ok(Returned::Stopped { isolation });
+            }
             Err(error) => {
                 isolate(root, device);
                 return Err(error.into());
             }
         }
     }
-    if let Err(findings) = hand_over(root, device) {
+    if let Err(findings) = hand_over(root, device, had) {
         let isolation = isolate(root, device);
         return Ok(Returned::NotHandedOver { findings, isolation });
     }
@@ -193,20 +210,27 @@ fn bring_back(root: &Root, device: DeviceAddress) -> Vec<Finding> {
     findings
 }
 
-/// Gives the GPU to vfio-pci if the rules choose it, else to whom the kernel finds.
-fn hand_over(root: &Root, device: DeviceAddress) -> Result<(), Vec<Finding>> {
+/// The drivers that the GPU had before it went out of service.
+fn drivers_in_service(ledger: &Ledger, gpu: &Identification) -> Vec<DriverBefore> {
+    let mut entries = ledger.entries.iter();
+    let entry = entries.find(|entry| entry.gpu.likeness(gpu) == Likeness::Same);
+    entry.map_or_else(Vec::new, |entry| entry.drivers.clone())
+}
+
+/// Gives the GPU to vfio-pci if the rules choose it, else to the drivers that it had, else to those that the kernel finds.
+fn hand_over(root: &Root, device: DeviceAddress, had: &[DriverBefore]) -> Result<(), Vec<Finding>> {
     if find(root, device).is_none() {
         return Ok(());
     }
     match check::claim_one(root, device) {
         OneClaim::Claimed => Ok(()),
         OneClaim::Failed(findings) => Err(findings),
-        OneClaim::NotChosen => release(root, device),
+        OneClaim::NotChosen => release(root, device, had),
     }
 }
 
-fn release(root: &Root, device: DeviceAddress) -> Result<(), Vec<Finding>> {
+fn release(root: &Root, device: DeviceAddress, had: &[DriverBefore]) -> Result<(), Vec<Finding>> {
     let mut workers = Workers::new(root);
     let subject = survey(root, &mut workers, device)?.subject;
-    done(&mut workers, device, &Task::Release(subject), LIMIT)
+    done(&mut workers, device, &Task::Release(subject, had.to_vec()), LIMIT)
 }

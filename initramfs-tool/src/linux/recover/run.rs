@@ -44,7 +44,7 @@ pub struct RecoverOptions {
     pub trial: bool,
 }
 
-/// A recovery that was not begun.
+/// A recovery that was not begun, or did not come to an end.
 #[derive(Debug)]
 pub enum RecoverError {
     /// The lock of the reset domain cannot be had.
@@ -64,6 +64,13 @@ pub enum RecoverError {
     OutOfService(Finding),
     /// A file of reseat's own.
     Record(RecordError),
+    /// A signal stopped the recovery between two operations.
+    Stopped {
+        /// The GPU.
+        device: DeviceAddress,
+        /// The functions and their drivers are as they were before.
+        is_put_back: bool,
+    },
 }
 
 impl From<LockError> for RecoverError {
@@ -89,7 +96,16 @@ impl RecoverError {
             Self::NothingToResume(device) => vec![Finding::error(id::NOTHING_TO_RESUME, Subject::gpu(*device))],
             Self::OutOfService(finding) => vec![finding.clone()],
             Self::Record(error) => vec![unreadable_record(error)],
+            Self::Stopped { device, is_put_back } => vec![stopped(*device, *is_put_back)],
         }
+    }
+}
+
+/// A recovery that a signal stopped.
+pub(super) fn stopped(device: DeviceAddress, is_put_back: bool) -> Finding {
+    match is_put_back {
+        true => Finding::warning(id::STOPPED_BY_SIGNAL, Subject::gpu(device)),
+        false => Finding::error(id::STOPPED_HALFWAY, Subject::gpu(device)).remedy(id::RESUME),
     }
 }
 
@@ -108,7 +124,7 @@ pub(super) const SURVEY_LIMIT: Duration = Duration::from_secs(5);
 /// and without an end.
 ///
 /// # Errors
-/// [`RecoverError`]: nothing was begun then.
+/// [`RecoverError`]: nothing was begun then, unless a signal has stopped it.
 pub fn recover(
     root: &Root,
     device: DeviceAddress,
@@ -150,11 +166,16 @@ pub fn recover(
         forced: false,
         reboot: options.reboot,
     };
+    climb.bookkeeping.fabric_is(climb.surveyed.fabric_statement.clone());
     if let Some(refusal) = climb.bookkeeping.out_of_service().filter(|_| !options.trial) {
         return Err(RecoverError::OutOfService(refusal));
     }
     if !options.dry_run {
         climb.settle();
+    }
+    if !options.dry_run && !options.resume {
+        let refused = |findings| RecoverError::Survey { device, findings };
+        climb.bring_back().map_err(refused)?;
     }
     if options.resume && !options.dry_run {
         climb.restore(journal.is_some_and(|journal| journal.powered_off));
@@ -169,7 +190,10 @@ pub fn recover(
         return Ok(None);
     }
     let recovery = Recovery::new(Duration::ZERO, facts, Tried::none()).with_waits(options.waits);
-    Ok(Some(climb.climb(recovery)))
+    match climb.climb(recovery) {
+        Some(end) => Ok(Some(end)),
+        None => Err(climb.stop()),
+    }
 }
 
 /// Surveys the machine; while another program's reset holds the GPU, again.

@@ -5,6 +5,7 @@ use reseat_core::decision::{Availability, Surroundings, Tdi};
 use reseat_core::topology::Place;
 use reseat_core::topology::function::Function;
 
+use super::fabric;
 use crate::linux::survey::machine::Survey;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
@@ -21,6 +22,8 @@ pub(super) fn of(root: &Root, device: DeviceAddress, known: &[Member]) -> Result
     let no_topology = |error| gpu(id::SURVEY_FAILED).with("cause", error);
     let mut survey = Survey::around(root, device, known).map_err(no_topology)?;
     let mut findings = survey.findings.clone();
+    let fabric = fabric::find(root, &mut survey, device).map_err(no_topology)?;
+    findings.extend(fabric.findings);
     let topology = survey.topology().map_err(no_topology)?;
     let of_device = topology
         .places()
@@ -29,7 +32,7 @@ pub(super) fn of(root: &Root, device: DeviceAddress, known: &[Member]) -> Result
     let subject = RecoverySubject::at(place).ok_or_else(|| gpu(id::NOT_A_GPU))?;
     let place = topology.find(subject.function).ok_or_else(|| gpu(id::NO_FUNCTION_AT))?;
     findings.extend(warnings::of_reset_domain(place));
-    let ours = |function: &Function| subject.has(function.address);
+    let ours = |function: &Function| subject.has(function.address) || fabric.free.contains(&function.address);
     let mut surroundings = Surroundings::of(place, ours);
     // Nothing is removed for a reset that this kernel does not know.
     let can_reset = |port: FunctionAddress| root.function(port).join("reset_subordinate").exists();
@@ -43,6 +46,8 @@ pub(super) fn of(root: &Root, device: DeviceAddress, known: &[Member]) -> Result
         tdi: tdi(root, &subject),
         surroundings,
         bystanders,
+        peers: fabric.peers,
+        fabric_statement: fabric.statement,
         findings,
         subject,
     })

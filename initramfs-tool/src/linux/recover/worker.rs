@@ -13,11 +13,11 @@ use std::time::{Duration, Instant};
 use reseat_core::address::DeviceAddress;
 use reseat_core::recovery::Observation;
 
-use super::remove::CardRoot;
 use super::trouble::Stop;
-use super::{collect, examine, isolate, operate, survey, users, vfio_registers};
+use super::{bring_back, collect, examine, isolate, operate, survey, users, vfio_registers};
 use crate::linux::process::child::{Child, Lost};
 use crate::linux::process::serve::{Job, Line};
+use crate::linux::process::signals::heed_signals;
 use crate::linux::survey::vbios;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
@@ -27,6 +27,8 @@ use crate::recovery::{Task, TaskAnswer};
 pub(crate) const JOB: Job = Job::new("recover", serve);
 
 fn serve(root: &Root, line: &mut Line) -> io::Result<()> {
+    // It ends when its supervisor does, between two tasks.
+    heed_signals()?;
     while let Some(task) = line.question::<String>()? {
         let answer = perform(root, &serde_json::from_str(&task)?);
         line.answer(serde_json::to_string(&answer)?)?;
@@ -69,8 +71,14 @@ fn perform(root: &Root, task: &Task) -> TaskAnswer {
             let (observation, findings) = isolate::isolate(root, subject);
             TaskAnswer::Operated(observation, findings)
         }
-        Task::Rescan(subject) => done(CardRoot::of(root, subject).and_then(|card| card.rescan(root))),
-        Task::Release(subject) => done(isolate::release(root, subject)),
+        Task::Rescan(subject) => {
+            let mut findings = Vec::new();
+            match bring_back::scan(root, subject, &mut findings) {
+                Ok(()) => TaskAnswer::Operated(Observation::Done, findings),
+                Err(stop) => TaskAnswer::Failed(findings.into_iter().chain(stop.findings).collect()),
+            }
+        }
+        Task::Release(subject, drivers) => done(isolate::release(root, subject, drivers)),
         Task::Collect(part, subject) => TaskAnswer::Collected(collect::collect(root, *part, subject)),
     }
 }

@@ -130,6 +130,7 @@ mod tests {
                 cause: None,
                 since: now(),
                 attempts: Vec::new(),
+                drivers: Vec::new(),
             };
             add(&self.root(), now(), entry)
         }

@@ -1,6 +1,7 @@
 //! The journal and the baseline as files.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
@@ -76,6 +77,32 @@ pub(crate) fn members(root: &Root, device: DeviceAddress) -> Result<Vec<Member>,
 
 pub(crate) fn write_baseline(root: &Root, baseline: &Baseline) -> Result<(), DurableError> {
     write(root, BASELINES, baseline.device, baseline)
+}
+
+/// All baselines that were recorded.
+pub(crate) fn baselines(root: &Root) -> Result<Vec<Baseline>, RecordError> {
+    let directory = root.path(BASELINES);
+    let entries = match fs::read_dir(&directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|cause| unlistable(&directory, cause))?,
+    };
+    let mut baselines = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|cause| unlistable(&directory, cause))?.path();
+        let name = path.file_stem().and_then(|name| name.to_str());
+        if name.is_some_and(|name| name.parse::<DeviceAddress>().is_ok()) {
+            baselines.extend(read_file::<Baseline>(&path, "baseline")?);
+        }
+    }
+    Ok(baselines)
+}
+
+fn unlistable(directory: &Path, cause: io::Error) -> DurableError {
+    DurableError::File {
+        action: "list",
+        path: directory.to_owned(),
+        cause,
+    }
 }
 
 fn name(device: DeviceAddress) -> String {

@@ -33,6 +33,8 @@ pub(crate) struct Survey {
     room: Vec<Node>,
     /// What could not be read.
     pub(crate) findings: Vec<Finding>,
+    /// Every function was listed, and its identity and class were read.
+    pub(crate) is_complete: bool,
 }
 
 impl Survey {
@@ -69,6 +71,7 @@ impl Survey {
 
     fn shallow(root: &Root) -> Self {
         let listing = functions::list(root);
+        let is_complete = listing.problems.is_empty() && listing.unreadable.is_empty();
         let unreadable = listing.unreadable.into_iter().map(|(_, problem)| problem);
         let problems = listing.problems.into_iter().chain(unreadable);
         let findings = problems.collect();
@@ -82,6 +85,7 @@ impl Survey {
             functions,
             room,
             findings,
+            is_complete,
         }
     }
 

@@ -18,7 +18,26 @@ fn entry(gpu: Identification, since: i64) -> QuarantineEntry {
         cause: Some(Reason::Exhausted),
         since: Timestamp::from_second(1_790_000_000 + since).unwrap(),
         attempts: vec![Attempt::Rung { record, forced: false }],
+        drivers: Vec::new(),
     }
+}
+
+#[test]
+fn the_drivers_of_service_stay_while_it_is_out_of_service() {
+    let in_service = vec![DriverBefore {
+        function: first().functions[0].address,
+        driver: "vfio-pci".to_owned(),
+    }];
+    let mut ledger = Ledger::default();
+    ledger.add(QuarantineEntry {
+        drivers: in_service.clone(),
+        ..entry(first(), 0)
+    });
+    // A trial has failed: it has no driver now.
+    ledger.add(entry(first(), 60));
+    assert_eq!(ledger.entries[0].drivers, in_service);
+    let text = serde_json::to_string(&ledger).unwrap();
+    assert_eq!(Ledger::parse(text.as_bytes()).unwrap(), ledger);
 }
 
 fn lost() -> Lost {

@@ -67,12 +67,42 @@ fn every_function_is_reserved_for_nobody_and_given_back() {
         (machine.override_of(0), machine.override_of(1)),
         (NOBODY.to_owned(), NOBODY.to_owned())
     );
-    release(&root, &subject()).unwrap();
+    release(&root, &subject(), &[]).unwrap();
     assert_eq!(
         (machine.override_of(0), machine.override_of(1)),
         (String::new(), String::new())
     );
     assert!(machine.read("/sys/bus/pci/drivers_probe").contains("0000:01:00.1"));
+}
+
+#[test]
+fn a_function_returns_to_the_host_driver_that_it_had() {
+    let machine = Machine::new();
+    machine.write("/sys/bus/pci/drivers/nouveau/bind", "");
+    machine.write(&format!("{DEVICES}/0000:01:00.0/driver_override"), NOBODY);
+    let had = DriverBefore {
+        // In another slot.
+        function: "0000:65:00.0".parse().unwrap(),
+        driver: "nouveau".to_owned(),
+    };
+    // The kernel of this machine binds nothing, so that it is asked for the one that the function had.
+    release(&machine.root(), &subject(), &[had]).unwrap_err();
+    assert_eq!(machine.override_of(0), "");
+    assert_eq!(machine.read("/sys/bus/pci/drivers_probe"), "0000:01:00.0\n");
+    assert_eq!(machine.read("/sys/bus/pci/drivers/nouveau/bind"), "0000:01:00.0\n");
+}
+
+#[test]
+fn no_driver_is_asked_for_a_function_that_was_on_vfio_pci() {
+    let machine = Machine::new();
+    machine.write(&format!("{DEVICES}/0000:01:00.0/driver_override"), NOBODY);
+    let had = DriverBefore {
+        function: "0000:01:00.0".parse().unwrap(),
+        driver: VFIO_PCI.to_owned(),
+    };
+    // The claim fails on what is no machine; what counts is that the kernel was not told to look for a driver.
+    release(&machine.root(), &subject(), &[had]).ok();
+    assert_eq!(machine.read("/sys/bus/pci/drivers_probe"), "");
 }
 
 #[test]
@@ -108,6 +138,6 @@ fn one_that_is_isolated_already_is_not_asked_for_users() {
 fn an_override_of_somebody_else_is_not_released() {
     let machine = Machine::new();
     machine.write(&format!("{DEVICES}/0000:01:00.0/driver_override"), VFIO_PCI);
-    release(&machine.root(), &subject()).unwrap();
+    release(&machine.root(), &subject(), &[]).unwrap();
     assert_eq!(machine.override_of(0), VFIO_PCI);
 }

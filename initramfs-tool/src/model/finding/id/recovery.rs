@@ -32,6 +32,10 @@ super::findings! {
         NOT_FORCED = "not-forced";
         /// The search for holders through VFIO failed, so that a GPU is not reset, even with `--force`. Facts: `cause`.
         HOLDERS_UNKNOWN = "holders-unknown";
+        /// A signal stopped the recovery between two operations; every function has its driver again, and nothing is verified.
+        STOPPED_BY_SIGNAL = "stopped-by-signal";
+        /// A signal stopped the recovery between two operations, and not everything could be put back.
+        STOPPED_HALFWAY = "stopped-halfway";
         /// A GPU in use is reset because of `--force`.
         FORCED = "forced";
         /// A GPU cannot be surveyed. Facts: `cause`.
@@ -48,6 +52,28 @@ super::findings! {
         RESET_DOMAIN_UNCERTAIN = "reset-domain-uncertain";
         /// A function of others is in the reset domain.
         WOULD_BE_HIT = "would-be-hit";
+        /// Links over its base board may join the GPU to others, which nothing in this machine shows. Facts: `model`,
+        /// `select`.
+        FABRIC_OF_MODULE = "fabric-of-module";
+        /// A bridge may join the board to others, and a guest does not see all boards. Facts: `model`, `select`, `sign`.
+        FABRIC_IN_GUEST = "fabric-in-guest";
+        /// A bridge may join the board to others, and not every function could be read. Facts: `model`, `select`.
+        FABRIC_UNSURVEYED = "fabric-unsurveyed";
+        /// A bridge may join the board to one that has a baseline and that the kernel does not list. Facts: `model`, `select`,
+        /// `peers`.
+        FABRIC_PEER_UNLISTED = "fabric-peer-unlisted";
+        /// A GPU that the rules file names as a peer is not found, or not the only one. Facts: `model`, `select`, `selector`.
+        FABRIC_PEER_NOT_FOUND = "fabric-peer-not-found";
+        /// The operator's statement about the fabric of the GPU decides. Facts: `statement`.
+        FABRIC_STATED = "fabric-stated";
+        /// A fabric may join this function to the GPU: a reset of more than one function affects it.
+        FABRIC_PEER_AFFECTED = "fabric-peer-affected";
+        /// A function that a fabric may join to the GPU is in use.
+        FABRIC_PEER_IN_USE = "fabric-peer-in-use";
+        /// A function that a fabric may join to the GPU is bound to a driver of the host. Facts: `driver`.
+        FABRIC_PEER_OF_HOST = "fabric-peer-of-host";
+        /// A function that a fabric may join to the GPU is being recovered.
+        FABRIC_PEER_IN_RECOVERY = "fabric-peer-in-recovery";
         /// Models like this may not come back from FLR. Facts: `model`, `about`, `source`, `confidence`.
         FLR_MAY_NOT_RETURN = "flr-may-not-return";
         /// Models like this may stay absent after any reset. Facts: `model`, `about`, `source`, `confidence`.
@@ -240,6 +266,16 @@ super::findings! {
         POWER_LEFT = "power-left";
         /// Only power or a reboot are left.
         POWER_OR_REBOOT_LEFT = "power-or-reboot-left";
+        /// The power of the slot can be switched, and no step has done so.
+        WAY_SLOT_POWER = "way-slot-power";
+        /// A BMC may switch the power of the slot.
+        WAY_BMC = "way-bmc";
+        /// Suspend to RAM is reported to bring this model back. Facts: `about`, `source`, `confidence`.
+        WAY_SUSPEND = "way-suspend";
+        /// A reboot may bring the GPU back.
+        WAY_REBOOT = "way-reboot";
+        /// Switching the machine off and on may bring the GPU back.
+        WAY_POWER_CYCLE = "way-power-cycle";
         /// A GPU that has to be out of service is not isolated.
         QUARANTINE_FAILED = "quarantine-failed";
         /// A GPU is out of service. Facts: `reason`, `since`.
@@ -274,6 +310,8 @@ super::findings! {
         NOT_ISOLATED = "not-isolated";
         /// Functions were found by a scan of the bus. Facts: `functions`.
         FOUND_BY_SCAN = "found-by-scan";
+        /// The GPU's slot was switched off, and it is not listed. Facts: `slot`.
+        SLOT_SWITCHED_OFF = "slot-switched-off";
         /// Functions are not found by a scan of the bus. Facts: `functions`.
         NOT_FOUND_BY_SCAN = "not-found-by-scan";
         /// One of the resets before a return to service. Facts: `number`, `count`.
@@ -304,8 +342,14 @@ super::findings! {
         LIST_QUARANTINE = "list-quarantine";
         /// Accept the loss of a damaged quarantine.
         ACCEPT_LOSS = "accept-loss";
+        /// Switch the slot on.
+        SWITCH_SLOT_ON = "switch-slot-on";
+        /// Stop the user of the GPU that is out of service; it is isolated then.
+        STOP_USER = "stop-user";
         /// Stop the user of the GPU.
         CLOSE_VFIO = "close-vfio";
+        /// State the fabric of the GPU in the rules file.
+        STATE_FABRIC = "state-fabric";
         /// Find out why something was not compared.
         SEE_WHAT_IS_MISSING = "see-what-is-missing";
         /// Accept a reset that nothing proves, by the recovery policy.
