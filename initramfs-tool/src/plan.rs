@@ -14,8 +14,9 @@ use crate::model::display::{self, Sign};
 use crate::model::finding::Finding;
 use crate::model::inventory::{self, Details, Function, Gpu};
 use crate::model::iommu;
+use crate::model::system_use::SystemUse;
 use crate::model::variants::Variant;
-use crate::rules::{Display, GroupPeers, Rule};
+use crate::rules::{Choice, Display, GroupPeers, Rule};
 
 /// What the rules ask for on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct ClaimPlan {
     pub refused: Vec<(Gpu, ClaimRefusal)>,
     /// The GPUs that are out of service, chosen or not, and why. They are isolated.
     pub out_of_service: Vec<(Gpu, OutOfService)>,
+    /// The uses of functions by the running system, as far as somebody has looked.
+    pub system_uses: Vec<SystemUse>,
     /// The GPUs that stand where another one did that is out of service, with a note on that one.
     pub replaced: Vec<(DeviceAddress, Finding)>,
 }
@@ -99,6 +102,7 @@ pub fn plan(rules: Vec<Rule>, machine: PlanInputs<'_>) -> ClaimPlan {
         variants: Vec::new(),
         refused: Vec::new(),
         out_of_service: Vec::new(),
+        system_uses: Vec::new(),
         replaced: Vec::new(),
     };
     for gpu in &gpus {
@@ -150,6 +154,14 @@ impl ClaimPlan {
     /// Who is taken with the GPU has to be one that may lose its driver.
     fn peers_refused(&self, gpu: &Gpu, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Option<ClaimRefusal> {
         let (taken, _) = self.peers_of(gpu, machine, gpus);
+        let named: Vec<&Choice> = self.rules_for(gpu.device).flat_map(|rule| &rule.named_peers).collect();
+        let is_unnamed = |peer: &Function| {
+            let may_stay = inventory::may_carry_the_system(peer.class) && !choice::is_named(peer, &named, machine);
+            may_stay.then_some(ClaimRefusal::PeerUnnamed {
+                function: peer.address,
+                class: peer.class,
+            })
+        };
         let is_virtual = |peer: &Function| {
             peer.physical
                 .is_some()
@@ -160,6 +172,7 @@ impl ClaimPlan {
             unread
                 .or_else(|| has_virtual_functions(peer, machine.functions))
                 .or_else(|| is_virtual(peer))
+                .or_else(|| is_unnamed(peer))
         };
         taken.iter().find_map(refusal)
     }
@@ -253,6 +266,30 @@ impl ClaimPlan {
         let claim = self.claim.iter();
         let refused = claim.filter_map(|gpu| Some((gpu.clone(), at_work(gpu)?)));
         self.refuse(refused.collect());
+    }
+
+    /// Refuses GPUs of which a peer would be taken, or is refused for its class, that carries the running system.
+    pub fn spare_the_system(&mut self, uses: Vec<SystemUse>) {
+        let carrying = |gpu: &Gpu| {
+            let peers = gpu
+                .functions
+                .iter()
+                .filter(|function| function.address.device_address() != gpu.device);
+            let mut peers = peers.map(|peer| peer.address);
+            peers.find_map(|peer| uses.iter().find(|system| system.function == peer).cloned())
+        };
+        let claim = self.claim.iter();
+        let refused = claim.filter_map(|gpu| Some((gpu.clone(), ClaimRefusal::PeerInSystem(carrying(gpu)?))));
+        self.refuse(refused.collect());
+        for (_, refusal) in &mut self.refused {
+            let ClaimRefusal::PeerUnnamed { function, .. } = refusal else {
+                continue;
+            };
+            if let Some(system) = uses.iter().find(|system| system.function == *function) {
+                *refusal = ClaimRefusal::PeerInSystem(system.clone());
+            }
+        }
+        self.system_uses = uses;
     }
 
     /// Leaves of the plan what is about the GPU on `device`: it, the rules that choose it, and those that name an address on

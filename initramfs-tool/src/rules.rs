@@ -30,6 +30,8 @@ pub struct Rule {
     pub not: Vec<Choice>,
     /// What is to become of the other functions in the IOMMU groups of a GPU that it chooses.
     pub group_peers: GroupPeers,
+    /// The functions in these groups that it names: they may be storage, network and USB controllers.
+    pub named_peers: Vec<Choice>,
     /// Whether it may take the only display.
     pub display: Display,
 }
@@ -66,11 +68,18 @@ pub enum Display {
 }
 
 impl Rule {
+    /// All its selectors.
+    pub fn choices(&self) -> impl Iterator<Item = &Choice> {
+        let others = self.not.iter().chain(&self.named_peers);
+        std::iter::once(&self.choice).chain(others)
+    }
+
     fn new(source: Source, text: &str) -> Self {
         Self {
             choice: Choice::new(source, text),
             not: Vec::new(),
             group_peers: GroupPeers::default(),
+            named_peers: Vec::new(),
             display: Display::default(),
         }
     }
@@ -78,7 +87,8 @@ impl Rule {
 
 /// The details that rules ask for.
 pub fn wanted_details(rules: &[Rule]) -> WantedDetails {
-    let choices = rules.iter().flat_map(|rule| rule.not.iter().chain([&rule.choice]));
+    let choices = rules.iter().flat_map(Rule::choices);
+    let mut named = rules.iter().flat_map(|rule| &rule.named_peers);
     let selectors = choices.filter_map(|choice| choice.selector.as_ref().ok());
     let mut wanted = WantedDetails::default();
     for term in selectors.flat_map(Selector::terms) {
@@ -89,6 +99,7 @@ pub fn wanted_details(rules: &[Rule]) -> WantedDetails {
             Term::Address(_) | Term::Device(_) | Term::Identity(_) | Term::Gpu => {}
         }
     }
+    wanted.of_peers = named.any(|choice| choice.selector.iter().flat_map(Selector::terms).any(Term::is_a_detail));
     wanted
 }
 

@@ -77,6 +77,18 @@ pub fn belongs_to_a_gpu(class: ClassCode) -> bool {
     )
 }
 
+/// Whether a function of this class may be what the system runs from: storage, network, and USB, where its keyboard or its
+/// disk may be.
+pub fn may_carry_the_system(class: ClassCode) -> bool {
+    matches!(
+        (class.base_class, class.sub_class),
+        (STORAGE | NETWORK, _) | (SERIAL_BUS, USB)
+    )
+}
+
+const STORAGE: u8 = 0x01;
+const NETWORK: u8 = 0x02;
+const USB: u8 = 0x03;
 const DISPLAY_CONTROLLER: u8 = 0x03;
 const MULTIMEDIA: u8 = 0x04;
 const SERIAL_BUS: u8 = 0x0c;

@@ -6,6 +6,7 @@ use crate::model::display::SignKind;
 use crate::model::finding::{Subject, id};
 use crate::model::inventory::tests::{function, twins};
 use crate::model::inventory::{Detail, Serial};
+use crate::model::system_use::SystemUseKind;
 use crate::rules::{self, CommandLine};
 
 fn planned_on(functions: &[Function], unreadable: &[(FunctionAddress, Finding)], selectors: &str) -> ClaimPlan {
@@ -434,14 +435,14 @@ fn planned_by_file(text: &str, functions: &[Function], signs: &[Sign]) -> ClaimP
     )
 }
 
-/// The twins in groups of their own, the second with a network card and a bridge beside it.
+/// The twins in groups of their own, the second with a signal processor and a bridge beside it.
 fn with_peers() -> Vec<Function> {
     let mut functions = twins();
     for function in &mut functions {
         function.iommu_group = Some(function.address.bus().to_string());
     }
     for (address, identity, class) in [
-        ("0000:04:00.0", "8086:10fb", "020000"),
+        ("0000:04:00.0", "8086:10fb", "118000"),
         ("0000:00:01.0", "8086:1901", "060400"),
     ] {
         functions.push(Function {
@@ -468,6 +469,71 @@ fn peers_in_a_group_are_left_and_told_unless_a_rule_takes_them() {
     assert!(peers_of(&plan).is_empty());
     let functions: Vec<String> = addresses(&plan.claim[1]).map(|address| address.to_string()).collect();
     assert_eq!(functions, ["0000:02:00.0", "0000:02:00.1", "0000:04:00.0"]);
+}
+
+fn with_a_disk() -> Vec<Function> {
+    let mut functions = with_peers();
+    let disk = Function {
+        iommu_group: Some("2".to_owned()),
+        driver: Some("nvme".to_owned()),
+        ..function("0000:05:00.0", "1b36:0010", "010802")
+    };
+    functions.push(disk);
+    functions
+}
+
+#[test]
+fn storage_network_and_usb_are_taken_only_by_a_rule_that_names_them() {
+    for class in ["010601", "010802", "020000", "028000", "0c0330"] {
+        let mut functions = with_a_disk();
+        functions.last_mut().unwrap().class = class.parse().unwrap();
+        let rule = |peers: &str| format!("[[claim]]\nselect = \"gpu\"\ngroup-peers = {peers}\n");
+        let plan = planned_by_file(&rule("true"), &functions, &[]);
+        assert_eq!(claimed(&plan), ["0000:01:00"], "{class}");
+        let refusal = refused(&plan);
+        assert!(
+            refusal.starts_with("0000:05:00.0") && refusal.contains("`group-peers = [\"0000:05:00.0\"]`"),
+            "{refusal}"
+        );
+        for (named, is_claimed) in [
+            ("[\"0000:05:00.0\"]", true),
+            ("\"1b36:0010\"", true),
+            ("[\"0000:06:00.0\"]", false),
+        ] {
+            let plan = planned_by_file(&rule(named), &functions, &[]);
+            assert_eq!(plan.claim.len() == 2, is_claimed, "{class} {named}");
+        }
+    }
+    let plan = planned_by_file(
+        "[[claim]]\nselect = \"gpu\"\ngroup-peers = [\"bay=3\"]\n",
+        &with_a_disk(),
+        &[],
+    );
+    assert!(plan.claim.is_empty() && nothing(&plan).contains("bay="), "{plan:?}");
+}
+
+#[test]
+fn a_peer_that_carries_the_system_is_refused_by_its_name_too() {
+    let root = SystemUse {
+        function: "0000:05:00.0".parse().unwrap(),
+        device: "nvme0n1p2".to_owned(),
+        kind: SystemUseKind::Mounted("/".to_owned()),
+    };
+    for peers in ["true", "[\"0000:05:00.0\"]"] {
+        let rule = format!("[[claim]]\nselect = \"gpu\"\ngroup-peers = {peers}\n");
+        let mut plan = planned_by_file(&rule, &with_a_disk(), &[]);
+        plan.spare_the_system(vec![root.clone()]);
+        assert_eq!(claimed(&plan), ["0000:01:00"], "{peers}");
+        let refusal = refused(&plan);
+        assert!(
+            refusal.contains("0000:05:00.0 has nvme0n1p2, which is mounted on /"),
+            "{refusal}"
+        );
+    }
+    // Left alone it may carry what it likes.
+    let mut plan = planned_by_file("[[claim]]\nselect = \"gpu\"\n", &with_a_disk(), &[]);
+    plan.spare_the_system(vec![root]);
+    assert_eq!(plan.claim.len(), 2);
 }
 
 #[test]

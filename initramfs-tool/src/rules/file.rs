@@ -4,7 +4,7 @@
 //! [[claim]]
 //! select = "slot=3@10de:2231"
 //! not = ["serial=48-b0-2d-00-00-00-00-01"]   # or one, without brackets
-//! group-peers = false
+//! group-peers = false                        # or true, or a list of selectors
 //! force-display = false
 //! ```
 
@@ -93,23 +93,22 @@ impl<'a> File<'a> {
 
     fn rule(&self, table: &Spanned<DeValue<'_>>, keys: &DeTable<'_>) -> Result<Rule, RulesFileError> {
         let mut select = None;
-        let mut not = Vec::new();
+        let (mut not, mut named_peers) = (Vec::new(), Vec::new());
         let (mut group_peers, mut display) = (GroupPeers::Leave, Display::Keep);
         for (key, value) in keys {
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("select", DeValue::String(text)) => select = Some((value.span().start, text)),
                 ("select", other) => return Err(self.is_no(value, other, "a string")),
-                ("not", DeValue::Array(list)) => {
-                    for one in list {
-                        not.push(self.choice(one)?);
-                    }
-                }
-                ("not", DeValue::String(_)) => not.push(self.choice(value)?),
-                ("not", other) => return Err(self.is_no(value, other, "a selector or a list of them")),
+                ("not", _) => not = self.choices(value, "a selector or a list of them")?,
                 ("group-peers", DeValue::Boolean(true)) => group_peers = GroupPeers::Claim,
+                ("group-peers", DeValue::Array(_) | DeValue::String(_)) => {
+                    group_peers = GroupPeers::Claim;
+                    named_peers = self.choices(value, "a boolean or a list of selectors")?;
+                }
                 ("force-display", DeValue::Boolean(true)) => display = Display::Force,
                 ("group-peers" | "force-display", DeValue::Boolean(false)) => {}
-                ("group-peers" | "force-display", other) => return Err(self.is_no(value, other, "a boolean")),
+                ("group-peers", other) => return Err(self.is_no(value, other, "a boolean or a list of selectors")),
+                ("force-display", other) => return Err(self.is_no(value, other, "a boolean")),
                 (_, _) => return Err(self.unknown(key, "one of `select`, `not`, `group-peers`, `force-display`")),
             }
         }
@@ -119,9 +118,19 @@ impl<'a> File<'a> {
         Ok(Rule {
             not,
             group_peers,
+            named_peers,
             display,
             ..Rule::new(self.source(at), text)
         })
+    }
+
+    /// A selector or a list of them.
+    fn choices(&self, value: &Spanned<DeValue<'_>>, expected: &str) -> Result<Vec<Choice>, RulesFileError> {
+        match value.get_ref() {
+            DeValue::Array(list) => list.iter().map(|one| self.choice(one)).collect(),
+            DeValue::String(_) => Ok(vec![self.choice(value)?]),
+            other => Err(self.is_no(value, other, expected)),
+        }
     }
 
     fn choice(&self, value: &Spanned<DeValue<'_>>) -> Result<Choice, RulesFileError> {
@@ -222,11 +231,21 @@ mod tests {
     }
 
     #[test]
+    fn peers_that_are_named_are_taken_and_carry_their_line() {
+        let text = b"[[claim]]\nselect = \"gpu\"\ngroup-peers = [\"0000:03:00.0\",\n\"bay=3\"]\n";
+        let rule = parse("r.toml", text).unwrap().remove(0);
+        assert_eq!(rule.group_peers, GroupPeers::Claim);
+        let sources: Vec<String> = rule.named_peers.iter().map(|peer| peer.source.to_string()).collect();
+        assert_eq!(sources, ["r.toml:3", "r.toml:4"]);
+        assert!(rule.named_peers[0].selector.is_ok() && rule.choices().any(|choice| choice.selector.is_err()));
+    }
+
+    #[test]
     fn a_value_of_another_kind_is_named_with_its_line() {
         for (key, word) in [
             ("not = 3", "list"),
             ("not = [3]", "string"),
-            ("group-peers = \"yes\"", "boolean"),
+            ("group-peers = 3", "boolean"),
         ] {
             let error = parse("r.toml", format!("[[claim]]\nselect = \"gpu\"\n{key}\n").as_bytes()).unwrap_err();
             assert_eq!(error.line, 3, "{error}");

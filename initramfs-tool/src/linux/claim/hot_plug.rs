@@ -259,6 +259,7 @@ impl HotRun<'_> {
             begin: self.begin,
             dry_run: self.dry_run,
             problems,
+            system_uses: Vec::new(),
         };
         let mut result = run.carry_out();
         if result.plan.is_empty() && result.problems.is_empty() {
@@ -274,8 +275,7 @@ impl HotRun<'_> {
     /// Puts it into the report's form, and writes that down.
     fn report(&self, result: RunResult, begin: Instant, lines: fn(&Report) -> Vec<Line>) -> Report {
         let root = &self.options.root;
-        let driver_now = |address| boot::driver_now(root, address);
-        let mut report = Report::new(result, boot::boot(root), driver_now, begin.elapsed());
+        let mut report = Report::new(result, boot::boot(root), root, begin.elapsed());
         report.limit_ms = u64::try_from(Limits::RUNNING.whole.as_millis()).unwrap_or(u64::MAX);
         let to = report_of(self.device);
         // A GPU has as many events as functions: what the first one did is not to be lost.
