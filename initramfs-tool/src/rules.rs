@@ -19,7 +19,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::inventory::WantedDetails;
+use crate::model::inventory::{FunctionSet, WantedDetails};
 
 /// One request for a claim, and where it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Rule {
     pub named_peers: Vec<Choice>,
     /// Whether it may take the only display.
     pub display: Display,
+    /// The functions that are the GPU, where it names them: the others on its device number stay.
+    pub functions: Option<FunctionSet>,
 }
 
 /// A selector as it was written, and where.
@@ -81,6 +83,7 @@ impl Rule {
             group_peers: GroupPeers::default(),
             named_peers: Vec::new(),
             display: Display::default(),
+            functions: None,
         }
     }
 }

@@ -275,3 +275,77 @@ fn vfio_pci_that_is_built_in_without_its_parameter_is_told() {
     let (_, said) = machine.check(&[]);
     assert!(said.contains("options vfio-pci disable_idle_d3=1"), "{said}");
 }
+
+/// A disk beside the first GPU, in a group with it, on its driver.
+fn with_a_disk(rules: &str) -> Machine {
+    let machine = Machine::new(rules);
+    let disk = "sys/bus/pci/devices/0000:03:00.0";
+    for (file, content) in [
+        ("vendor", "0x2646"),
+        ("device", "0x2263"),
+        ("class", "0x010802"),
+        ("driver_override", "(null)"),
+    ] {
+        machine.write(&format!("{disk}/{file}"), content);
+    }
+    for function in ["0000:01:00.0", "0000:03:00.0"] {
+        let link = machine.path(&format!("sys/bus/pci/devices/{function}/iommu_group"));
+        if link.is_symlink() {
+            fs::remove_file(&link).unwrap();
+        }
+        symlink("../../../kernel/iommu_groups/12", link).unwrap();
+    }
+    fs::create_dir_all(machine.path("sys/bus/pci/drivers/nvme")).unwrap();
+    symlink("../../drivers/nvme", machine.path(&format!("{disk}/driver"))).unwrap();
+    machine.write(&format!("{disk}/nvme/nvme0/nvme0n1/nvme0n1p2/partition"), "2");
+    fs::create_dir_all(machine.path("sys/dev/block")).unwrap();
+    let block = "../../bus/pci/devices/0000:03:00.0/nvme/nvme0/nvme0n1/nvme0n1p2";
+    symlink(block, machine.path("sys/dev/block/259:2")).unwrap();
+    machine
+}
+
+const ROOT_ON_THE_DISK: &str = "21 1 259:2 / / rw - ext4 /dev/nvme0n1p2 rw\n";
+
+#[test]
+fn a_disk_in_the_group_is_refused_unless_it_is_named_and_carries_nothing() {
+    let rule = |peers: &str| format!("[[claim]]\nselect = \"0000:01:00.0\"\n{peers}");
+    for (peers, mounted, status, part) in [
+        (
+            "",
+            false,
+            7,
+            "no VM can open 0000:01:00: 0000:03:00.0, in its IOMMU group, is on driver nvme",
+        ),
+        ("", true, 7, "(0000:03:00.0 has nvme0n1p2, which is mounted on /)"),
+        (
+            "group-peers = true\n",
+            false,
+            4,
+            "name it in the rule: `group-peers = [\"0000:03:00.0\"]`",
+        ),
+        (
+            "group-peers = true\n",
+            true,
+            4,
+            "carries the system: 0000:03:00.0 has nvme0n1p2, which is mounted on /",
+        ),
+        (
+            "group-peers = [\"0000:03:00.0\"]\n",
+            false,
+            0,
+            "would claim 2 functions",
+        ),
+        ("group-peers = [\"2646:2263\"]\n", true, 4, "carries the system"),
+    ] {
+        let machine = with_a_disk(&rule(peers));
+        if mounted {
+            machine.write("proc/self/mountinfo", ROOT_ON_THE_DISK);
+        }
+        let (found, said) = machine.check(&[]);
+        assert_eq!(found, Some(status), "{peers} {mounted}: {said}");
+        assert!(said.contains(part), "{peers} {mounted}: {said}");
+    }
+    // The boot cannot see what is mounted later, and takes such a disk by its name only.
+    let (status, said) = with_a_disk(&rule("group-peers = true\n")).claim(&["--dry-run"]);
+    assert_eq!(status, Some(4), "{said}");
+}

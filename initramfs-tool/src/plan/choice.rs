@@ -3,11 +3,11 @@
 use std::fmt;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::header::{ClassCode, Identity};
+use reseat_core::header::{ClassCode, Identity, is_gpu};
 
 use super::PlanInputs;
 use crate::model::finding::{Finding, Subject, SubjectKind, id};
-use crate::model::inventory::{Detail, Function, Gpu, Serial};
+use crate::model::inventory::{self, Detail, Function, Gpu, Serial};
 use crate::rules::{Choice, Rule, Selector, SelectorError, Term};
 
 /// Why a rule chose nothing.
@@ -94,7 +94,29 @@ pub(super) fn of_rule(rule: &Rule, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Res
             return Err(Nothing::AllLeftOut(Box::new(not.clone())));
         }
     }
-    Ok(chosen)
+    match without_the_gpu(rule, &chosen, gpus) {
+        Some(nothing) => Err(nothing),
+        None => Ok(chosen),
+    }
+}
+
+/// A rule that names the functions of a GPU has to name the GPU itself among them.
+fn without_the_gpu(rule: &Rule, chosen: &[DeviceAddress], gpus: &[Gpu]) -> Option<Nothing> {
+    let set = rule.functions?;
+    let mut gpus = gpus.iter().filter(|gpu| chosen.contains(&gpu.device));
+    gpus.find_map(|gpu| {
+        let mut named = gpu.functions.iter().filter(|function| set.has(function.address));
+        let first = gpu.functions.first()?;
+        let lacks = !named.any(|function| is_claimable(function));
+        lacks.then_some(Nothing::NotAGpu {
+            address: first.address,
+            class: first.class,
+        })
+    })
+}
+
+fn is_claimable(function: &Function) -> bool {
+    is_gpu(function.identity, function.class) || inventory::is_nvswitch(function.identity, function.class)
 }
 
 /// What a rule leaves out, as far as that is to be found.
@@ -191,7 +213,8 @@ fn meets(term: &Term, (gpu, function): &Candidate<'_>, machine: PlanInputs<'_>) 
         Term::Address(address) => function.address == *address,
         Term::Device(device) => gpu.device == *device,
         Term::Identity(identity) => function.identity == *identity,
-        Term::Gpu => true,
+        // An NVSwitch is claimed by its address or its ID.
+        Term::Gpu => !inventory::is_nvswitch(function.identity, function.class),
         Term::Path(path) => detail().is_some_and(|detail| detail.path.as_ref() == Some(path)),
         Term::Subsystem(identity) => detail().is_some_and(|detail| detail.subsystem == Some(*identity)),
         Term::Slot(name) => detail().is_some_and(|detail| is_in_slot(detail, name)),

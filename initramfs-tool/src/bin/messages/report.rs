@@ -50,8 +50,11 @@ pub(crate) fn details(report: &Report) -> Vec<Line> {
     let module = report.vfio_pci.iter();
     lines.extend(module.flat_map(|module| module.problem.iter().chain(&module.warning).map(|it| bad(line(it)))));
     let (claimed, others): (Vec<&GpuReport>, Vec<&GpuReport>) = report.gpus.iter().partition(|gpu| gpu.is_as_asked());
-    for gpu in others.into_iter().chain(claimed) {
-        lines.extend(gpu_lines(gpu));
+    for line in others.into_iter().chain(claimed).flat_map(gpu_lines) {
+        // What keeps every VM from every GPU is said once.
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
     }
     lines
 }

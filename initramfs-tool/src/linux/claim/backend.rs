@@ -34,17 +34,18 @@ pub(crate) fn provide(root: &Root, until: Instant) -> Option<Finding> {
 }
 
 fn container(root: &Root, until: Instant) -> Result<(), BackendError> {
-    let loaded = match is_live(root) {
-        true => Ok(()),
-        false => modprobe::modprobe(root, &[TYPE1], until),
-    };
     let misc = root.path("/sys/class/misc");
-    match loaded {
-        Err(error) => Err(error.into()),
-        Ok(()) if !is_live(root) => Err(BackendError::NotThere),
-        // Where not even these are listed, nothing can be found out.
-        Ok(()) if misc.is_dir() && !misc.join("vfio").exists() => Err(BackendError::NoContainer),
-        Ok(()) => Ok(()),
+    // Every kernel has some of them: where they are not listed, this is no kernel's sysfs, and it says nothing of modules.
+    if !misc.is_dir() {
+        return Ok(());
+    }
+    if !is_live(root) {
+        modprobe::modprobe(root, &[TYPE1], until)?;
+    }
+    match (is_live(root), misc.join("vfio").exists()) {
+        (true, true) => Ok(()),
+        (false, _) => Err(BackendError::NotThere),
+        (true, false) => Err(BackendError::NoContainer),
     }
 }
 
@@ -98,6 +99,14 @@ mod tests {
     }
 
     #[test]
+    fn without_a_container_the_module_is_not_enough() {
+        let machine = TestRoot::new();
+        machine.write("/sys/class/misc/hpet/uevent", "");
+        machine.write(&format!("/sys/module/{TYPE1}/initstate"), "live\n");
+        assert!(provided(&machine).unwrap().contains("neither a VFIO container"));
+    }
+
+    #[test]
     fn without_it_no_vm_can_open_anything() {
         let machine = machine();
         let why = provided(&machine).unwrap();
@@ -108,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_modprobe_that_fails_is_quoted() {
-        let machine = TestRoot::new();
+        let machine = machine();
+        fs::remove_file(machine.root().path("/sbin/modprobe")).unwrap();
         let why = provided(&machine).unwrap();
         assert!(why.contains(&format!("cannot run modprobe {TYPE1}")), "{why}");
     }

@@ -17,10 +17,11 @@ use crate::claim::{FailureKind, Finished, Limits};
 use crate::linux::FileError;
 use crate::linux::state::recovery_files::{self, RecordError};
 use crate::linux::state::{boot_quarantine, locks, report, rules};
+use crate::linux::survey::gpus;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{functions, slots};
 use crate::model::finding::{Finding, Subject, id};
-use crate::model::inventory::{self, Gpu};
+use crate::model::inventory::Gpu;
 use crate::report::{Line, Report, RunResult};
 use crate::rules::{CommandLine, Switch};
 
@@ -190,7 +191,7 @@ fn is_not_new(root: &Root, function: FunctionAddress) -> Option<Finding> {
 }
 
 fn gpu_at(options: &HotOptions) -> Option<Gpu> {
-    let gpus = inventory::gpus(&functions::list(&options.root).functions);
+    let gpus = gpus::gpus(&options.root);
     gpus.into_iter().find(|gpu| gpu.function(options.function).is_some())
 }
 

@@ -108,7 +108,7 @@ impl Run<'_> {
         if extent == Extent::Machine {
             self.problems.extend(unreported(&listing.unreadable, &plan));
         }
-        let mut gpus = inventory::gpus(&listing.functions);
+        let mut gpus = inventory::gpus_of(&listing.functions, &plan.portions);
         gpus.retain(|gpu| extent.covers(gpu.device));
         let mut quarantine = QuarantineCheck::new(root, self.quarantine.clone(), &gpus);
         plan.set_aside(&listing.functions, |gpu, chosen| match extent.covers(gpu.device) {
