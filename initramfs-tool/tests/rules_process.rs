@@ -206,7 +206,14 @@ fn the_only_display_is_claimed_when_forced_and_its_framebuffer_let_go() {
     assert!(said.contains(why), "{said}");
     assert!(said.contains("0000:02:00: would claim 1 function"), "{said}");
 
+    // A file does not free the memory, as vfio-pci has the kernel do: then nobody can use the GPU.
     machine.write("etc/reseat/reseat.toml", format!("{both}force-display = true\n"));
+    let (status, said) = machine.claim(&[]);
+    let why = "BOOTFB lies in the memory of 0000:01:00.0, so that no VM can have it; add \
+               `initcall_blacklist=sysfb_init` to the kernel command line";
+    assert!(status != Some(0) && said.contains(why), "{said}");
+
+    machine.write("proc/iomem", "c0000000-cfffffff : 0000:01:00.0\n");
     let (status, said) = machine.claim(&[]);
     assert_eq!(status, Some(0), "{said}");
     let unbound = machine.read("sys/bus/platform/drivers/efi-framebuffer/unbind");
