@@ -7,7 +7,7 @@
 mod change;
 mod failure;
 mod limits;
-mod machine;
+pub(crate) mod machine;
 pub(crate) mod operation;
 mod outcome;
 mod power;
@@ -22,7 +22,7 @@ pub use operation::{Attribute, Operation, OperationAnswer, Verb};
 pub use outcome::{FunctionPower, Leftover, Outcome, Rollback};
 pub use power::{PmcsrReading, PowerReading};
 pub use supervision::{Assignment, Command, Finished, Supervision, WorkerEvent, WorkerId};
-pub use target::{Aim, DmaIsolation, Target, TargetFunction};
+pub use target::{Aim, DmaIsolation, Memory, Target, TargetFunction};
 
 /// The driver that a claimed function is bound to.
 pub const VFIO_PCI: &str = "vfio-pci";

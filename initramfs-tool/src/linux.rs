@@ -58,6 +58,7 @@ pub use {
     state::quarantine::{QuarantineFileError, read as read_quarantine},
     state::recovery_files::RecordError,
     state::recovery_policy::{ContractError, contract},
+    survey::gpus::{gpus, portions},
     survey::identity::identify_all,
     survey::reset_class::reset_class_of,
 };

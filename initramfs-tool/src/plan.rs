@@ -12,10 +12,11 @@ use reseat_core::address::{DeviceAddress, FunctionAddress};
 
 use crate::model::display::{self, Sign};
 use crate::model::finding::Finding;
-use crate::model::inventory::{self, Details, Function, Gpu};
+use crate::model::inventory::{self, Details, Function, Gpu, Portions};
 use crate::model::iommu;
+use crate::model::system_use::SystemUse;
 use crate::model::variants::Variant;
-use crate::rules::{Display, GroupPeers, Rule};
+use crate::rules::{Choice, Display, GroupPeers, Rule};
 
 /// What the rules ask for on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,10 @@ pub struct ClaimPlan {
     pub refused: Vec<(Gpu, ClaimRefusal)>,
     /// The GPUs that are out of service, chosen or not, and why. They are isolated.
     pub out_of_service: Vec<(Gpu, OutOfService)>,
+    /// The functions of GPUs, where rules name them.
+    pub portions: Portions,
+    /// The uses of functions by the running system, as far as somebody has looked.
+    pub system_uses: Vec<SystemUse>,
     /// The GPUs that stand where another one did that is out of service, with a note on that one.
     pub replaced: Vec<(DeviceAddress, Finding)>,
 }
@@ -83,7 +88,7 @@ pub struct PlanInputs<'a> {
 
 /// Holds the rules against the machine.
 pub fn plan(rules: Vec<Rule>, machine: PlanInputs<'_>) -> ClaimPlan {
-    let gpus = inventory::gpus(machine.functions);
+    let gpus = inventory::claimable(machine.functions, &Portions::default());
     let rules: Vec<(Rule, RuleOutcome)> = rules
         .into_iter()
         .map(|rule| {
@@ -91,6 +96,8 @@ pub fn plan(rules: Vec<Rule>, machine: PlanInputs<'_>) -> ClaimPlan {
             (rule, outcome.map_or_else(RuleOutcome::Nothing, RuleOutcome::Chose))
         })
         .collect();
+    let portions = portions_of(&rules);
+    let gpus = inventory::claimable(machine.functions, &portions);
     let mut plan = ClaimPlan {
         rules,
         claim: Vec::new(),
@@ -99,13 +106,15 @@ pub fn plan(rules: Vec<Rule>, machine: PlanInputs<'_>) -> ClaimPlan {
         variants: Vec::new(),
         refused: Vec::new(),
         out_of_service: Vec::new(),
+        portions,
+        system_uses: Vec::new(),
         replaced: Vec::new(),
     };
     for gpu in &gpus {
         if plan.rules_for(gpu.device).next().is_none() {
             continue;
         }
-        let refusal = refusal(gpu, machine).or_else(|| plan.peers_unknown(gpu));
+        let refusal = refusal(gpu, machine, &plan.portions).or_else(|| plan.peers_unknown(gpu));
         match refusal.or_else(|| plan.peers_refused(gpu, machine, &gpus)) {
             None => plan.claim.push(gpu.clone()),
             Some(refusal) => plan.refused.push((gpu.clone(), refusal)),
@@ -116,7 +125,34 @@ pub fn plan(rules: Vec<Rule>, machine: PlanInputs<'_>) -> ClaimPlan {
     plan
 }
 
+/// The functions of the GPUs that rules choose, where these name them.
+#[cfg(feature = "operator")]
+pub fn portions(rules: &[Rule], machine: PlanInputs<'_>) -> Portions {
+    let gpus = inventory::claimable(machine.functions, &Portions::default());
+    let naming = rules.iter().filter(|rule| rule.functions.is_some());
+    let chosen = naming.filter_map(|rule| {
+        let devices = choice::of_rule(rule, machine, &gpus).ok()?;
+        Some((rule.clone(), RuleOutcome::Chose(devices)))
+    });
+    portions_of(&chosen.collect::<Vec<_>>())
+}
+
+fn portions_of(rules: &[(Rule, RuleOutcome)]) -> Portions {
+    let mut portions = Portions::default();
+    for (rule, outcome) in rules {
+        if let (Some(functions), RuleOutcome::Chose(devices)) = (rule.functions, outcome) {
+            devices.iter().for_each(|device| portions.add(*device, functions));
+        }
+    }
+    portions
+}
+
 impl ClaimPlan {
+    /// True if a function among those of a GPU to claim is its own, and not one of its groups'.
+    fn owns(&self, gpu: &Gpu, function: FunctionAddress) -> bool {
+        function.device_address() == gpu.device && self.portions.allow(function)
+    }
+
     /// The rules that chose a GPU.
     fn rules_for(&self, device: DeviceAddress) -> impl Iterator<Item = &Rule> {
         let chose =
@@ -150,6 +186,14 @@ impl ClaimPlan {
     /// Who is taken with the GPU has to be one that may lose its driver.
     fn peers_refused(&self, gpu: &Gpu, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Option<ClaimRefusal> {
         let (taken, _) = self.peers_of(gpu, machine, gpus);
+        let named: Vec<&Choice> = self.rules_for(gpu.device).flat_map(|rule| &rule.named_peers).collect();
+        let is_unnamed = |peer: &Function| {
+            let may_stay = inventory::may_carry_the_system(peer.class) && !choice::is_named(peer, &named, machine);
+            may_stay.then_some(ClaimRefusal::PeerUnnamed {
+                function: peer.address,
+                class: peer.class,
+            })
+        };
         let is_virtual = |peer: &Function| {
             peer.physical
                 .is_some()
@@ -160,6 +204,7 @@ impl ClaimPlan {
             unread
                 .or_else(|| has_virtual_functions(peer, machine.functions))
                 .or_else(|| is_virtual(peer))
+                .or_else(|| is_unnamed(peer))
         };
         taken.iter().find_map(refusal)
     }
@@ -243,7 +288,7 @@ impl ClaimPlan {
     pub fn spare_peers_at_work(&mut self, is_vfio: impl Fn(&str) -> bool) {
         let at_work = |gpu: &Gpu| {
             let peers = gpu.functions.iter();
-            let mut peers = peers.filter(|function| function.address.device_address() != gpu.device);
+            let mut peers = peers.filter(|function| !self.owns(gpu, function.address));
             peers.find_map(|peer| {
                 let driver = peer.driver.clone().filter(|driver| !is_vfio(driver))?;
                 let function = peer.address;
@@ -253,6 +298,30 @@ impl ClaimPlan {
         let claim = self.claim.iter();
         let refused = claim.filter_map(|gpu| Some((gpu.clone(), at_work(gpu)?)));
         self.refuse(refused.collect());
+    }
+
+    /// Refuses GPUs of which a peer would be taken, or is refused for its class, that carries the running system.
+    pub fn spare_the_system(&mut self, uses: Vec<SystemUse>) {
+        let carrying = |gpu: &Gpu| {
+            let peers = gpu
+                .functions
+                .iter()
+                .filter(|function| !self.owns(gpu, function.address));
+            let mut peers = peers.map(|peer| peer.address);
+            peers.find_map(|peer| uses.iter().find(|system| system.function == peer).cloned())
+        };
+        let claim = self.claim.iter();
+        let refused = claim.filter_map(|gpu| Some((gpu.clone(), ClaimRefusal::PeerInSystem(carrying(gpu)?))));
+        self.refuse(refused.collect());
+        for (_, refusal) in &mut self.refused {
+            let ClaimRefusal::PeerUnnamed { function, .. } = refusal else {
+                continue;
+            };
+            if let Some(system) = uses.iter().find(|system| system.function == *function) {
+                *refusal = ClaimRefusal::PeerInSystem(system.clone());
+            }
+        }
+        self.system_uses = uses;
     }
 
     /// Leaves of the plan what is about the GPU on `device`: it, the rules that choose it, and those that name an address on
@@ -277,7 +346,7 @@ impl ClaimPlan {
     ///
     /// Strangers beside one are left where they are. One with virtual functions is refused: somebody may have one of them.
     pub fn set_aside(&mut self, functions: &[Function], mut against: impl FnMut(&Gpu, Chosen) -> Option<OutOfService>) {
-        let gpus = inventory::gpus(functions);
+        let gpus = inventory::gpus_of(functions, &self.portions);
         for mut gpu in gpus.iter().cloned() {
             let chosen = match self.claim.iter().any(|claim| claim.device == gpu.device) {
                 true => Chosen::Yes,
@@ -286,7 +355,8 @@ impl ClaimPlan {
             let Some(why) = against(&gpu, chosen) else {
                 continue;
             };
-            gpu.functions.retain(|function| !is_stranger(function));
+            let is_whole = self.portions.of(gpu.device).is_none();
+            gpu.functions.retain(|function| !(is_whole && is_stranger(function)));
             self.claim.retain(|claim| claim.device != gpu.device);
             self.peers.retain(|(claim, _)| *claim != gpu.device);
             for claim in &mut self.claim {
@@ -336,15 +406,12 @@ fn peers<'a>(gpu: &'a Gpu, machine: PlanInputs<'a>) -> impl Iterator<Item = &'a 
         let mut functions = gpu.functions.iter();
         function.iommu_group.is_some() && functions.any(|it| it.iommu_group == function.iommu_group)
     };
-    let others = machine
-        .functions
-        .iter()
-        .filter(|it| it.address.device_address() != gpu.device);
+    let others = machine.functions.iter().filter(|it| gpu.function(it.address).is_none());
     others.filter(move |function| shares(function) && !inventory::is_neutral_in_iommu_group(function.class))
 }
 
 fn is_stranger(function: &Function) -> bool {
-    !inventory::belongs_to_a_gpu(function.class)
+    !inventory::belongs_to_a_gpu(function.class) && !inventory::is_nvswitch(function.identity, function.class)
 }
 
 /// A function of this device number cannot be read.
@@ -371,11 +438,18 @@ fn virtual_functions(function: &Function, functions: &[Function]) -> Option<usiz
     (count > 0).then_some(count)
 }
 
-fn refusal(gpu: &Gpu, machine: PlanInputs<'_>) -> Option<ClaimRefusal> {
-    if let Some(refusal) = cannot_read(gpu.device, machine) {
+fn refusal(gpu: &Gpu, machine: PlanInputs<'_>, portions: &Portions) -> Option<ClaimRefusal> {
+    let unread = cannot_read(gpu.device, machine);
+    let is_its_own = |refusal: &ClaimRefusal| match refusal {
+        ClaimRefusal::CannotRead { function, .. } => portions.allow(*function),
+        _ => true,
+    };
+    if let Some(refusal) = unread.filter(is_its_own) {
         return Some(refusal);
     }
-    if let Some(function) = gpu.functions.iter().find(|function| is_stranger(function)) {
+    // Of a GPU whose functions a rule names, these are what it is.
+    let is_whole = portions.of(gpu.device).is_none();
+    if let Some(function) = gpu.functions.iter().find(|function| is_whole && is_stranger(function)) {
         return Some(ClaimRefusal::Stranger {
             function: function.address,
             class: function.class,

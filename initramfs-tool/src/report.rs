@@ -126,10 +126,23 @@ pub struct RunResult {
     pub vfio_pci: Option<ModuleReport>,
     /// The GPUs whose claim was begun.
     pub finished: Vec<Finished>,
+    /// Why no VM can open any of the GPUs, though they are claimed.
+    pub no_backend: Option<Finding>,
+    /// GPUs that would be claimed in vain, since something else lies in their memory, as far as a dry run sees that.
+    pub occupied: Vec<(DeviceAddress, Finding)>,
     /// Whether nothing was to be touched.
     pub dry_run: bool,
     /// The highest number that sysfs had given a function's directory.
     pub newest_function: Option<u64>,
+}
+
+/// The drivers at the end of a run.
+pub trait DriversNow {
+    /// The driver of a function.
+    fn driver_of(&self, function: FunctionAddress) -> Option<String>;
+
+    /// True if VFIO opens a group of which this driver has a function: one of VFIO's own, or pci-stub.
+    fn lets_vms_in(&self, driver: &str) -> bool;
 }
 
 /// The boot that a report belongs to.
@@ -165,23 +178,22 @@ impl Report {
         }
     }
 
-    /// The report of a run. `driver_now` reads the driver that a function has at the end: whatever the claim saw, this is
+    /// The report of a run. `drivers` reads the driver that a function has at the end: whatever the claim saw, this is
     /// what the report says.
-    pub fn new(
-        findings: RunResult,
-        boot: Boot,
-        driver_now: impl Fn(FunctionAddress) -> Option<String>,
-        took: Duration,
-    ) -> Self {
+    pub fn new(findings: RunResult, boot: Boot, drivers: &impl DriversNow, took: Duration) -> Self {
         let mut gpus = gpu_reports(&findings);
         for gpu in &mut gpus {
             for function in &mut gpu.functions {
-                function.driver = driver_now(function.address);
+                function.driver = drivers.driver_of(function.address);
             }
             for peer in &mut gpu.peers {
-                peer.driver = driver_now(peer.address);
+                peer.driver = drivers.driver_of(peer.address);
             }
             gpu.check_drivers();
+            let mut occupied = findings.occupied.iter().filter(|(device, _)| *device == gpu.device);
+            let why = occupied.next().map(|(_, why)| why).or(findings.no_backend.as_ref());
+            gpu.not_usable = why.filter(|_| gpu.is_claimed()).cloned();
+            gpu.check_group(|driver| drivers.lets_vms_in(driver));
         }
         gpus.sort_unstable_by_key(|gpu| gpu.device);
         let rules: Vec<RuleReport> = findings.plan.rules.iter().map(RuleReport::from).collect();

@@ -19,7 +19,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::inventory::WantedDetails;
+use crate::model::inventory::{FunctionSet, WantedDetails};
 
 /// One request for a claim, and where it was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +30,12 @@ pub struct Rule {
     pub not: Vec<Choice>,
     /// What is to become of the other functions in the IOMMU groups of a GPU that it chooses.
     pub group_peers: GroupPeers,
+    /// The functions in these groups that it names: they may be storage, network and USB controllers.
+    pub named_peers: Vec<Choice>,
     /// Whether it may take the only display.
     pub display: Display,
+    /// The functions that are the GPU, where it names them: the others on its device number stay.
+    pub functions: Option<FunctionSet>,
 }
 
 /// A selector as it was written, and where.
@@ -66,19 +70,28 @@ pub enum Display {
 }
 
 impl Rule {
+    /// All its selectors.
+    pub fn choices(&self) -> impl Iterator<Item = &Choice> {
+        let others = self.not.iter().chain(&self.named_peers);
+        std::iter::once(&self.choice).chain(others)
+    }
+
     fn new(source: Source, text: &str) -> Self {
         Self {
             choice: Choice::new(source, text),
             not: Vec::new(),
             group_peers: GroupPeers::default(),
+            named_peers: Vec::new(),
             display: Display::default(),
+            functions: None,
         }
     }
 }
 
 /// The details that rules ask for.
 pub fn wanted_details(rules: &[Rule]) -> WantedDetails {
-    let choices = rules.iter().flat_map(|rule| rule.not.iter().chain([&rule.choice]));
+    let choices = rules.iter().flat_map(Rule::choices);
+    let mut named = rules.iter().flat_map(|rule| &rule.named_peers);
     let selectors = choices.filter_map(|choice| choice.selector.as_ref().ok());
     let mut wanted = WantedDetails::default();
     for term in selectors.flat_map(Selector::terms) {
@@ -89,6 +102,7 @@ pub fn wanted_details(rules: &[Rule]) -> WantedDetails {
             Term::Address(_) | Term::Device(_) | Term::Identity(_) | Term::Gpu => {}
         }
     }
+    wanted.of_peers = named.any(|choice| choice.selector.iter().flat_map(Selector::terms).any(Term::is_a_detail));
     wanted
 }
 

@@ -115,6 +115,23 @@ fn the_claim_is_a_unit_or_a_hook_and_never_both() {
 }
 
 #[test]
+fn busyboxs_modprobe_makes_room_for_kmods_and_nothing_else_does() {
+    let image = tempfile::tempdir().unwrap();
+    let (sbin, bin) = (image.path().join("usr/sbin"), image.path().join("usr/bin"));
+    for directory in [&sbin, &bin] {
+        fs::create_dir_all(directory).unwrap();
+    }
+    std::os::unix::fs::symlink("../bin/busybox", sbin.join("modprobe")).unwrap();
+    std::os::unix::fs::symlink("kmod", bin.join("modprobe")).unwrap();
+    let (_, calls) = called(
+        system(&[]).path(),
+        &format!("initdir={}; install", image.path().display()),
+    );
+    assert!(calls.iter().any(|call| call == "inst_multiple modprobe"), "{calls:?}");
+    assert!(!sbin.join("modprobe").is_symlink() && bin.join("modprobe").is_symlink());
+}
+
+#[test]
 fn rules_and_quarantine_come_along_where_they_are() {
     let root = system(&["etc/reseat/reseat.toml", "var/lib/reseat/quarantine.json"]);
     let (_, calls) = called(root.path(), "install");

@@ -206,7 +206,14 @@ fn the_only_display_is_claimed_when_forced_and_its_framebuffer_let_go() {
     assert!(said.contains(why), "{said}");
     assert!(said.contains("0000:02:00: would claim 1 function"), "{said}");
 
+    // A file does not free the memory, as vfio-pci has the kernel do: then nobody can use the GPU.
     machine.write("etc/reseat/reseat.toml", format!("{both}force-display = true\n"));
+    let (status, said) = machine.claim(&[]);
+    let why = "BOOTFB lies in the memory of 0000:01:00.0, so that no VM can have it; add \
+               `initcall_blacklist=sysfb_init` to the kernel command line";
+    assert!(status != Some(0) && said.contains(why), "{said}");
+
+    machine.write("proc/iomem", "c0000000-cfffffff : 0000:01:00.0\n");
     let (status, said) = machine.claim(&[]);
     assert_eq!(status, Some(0), "{said}");
     let unbound = machine.read("sys/bus/platform/drivers/efi-framebuffer/unbind");
@@ -274,4 +281,78 @@ fn vfio_pci_that_is_built_in_without_its_parameter_is_told() {
     machine.write("sys/module/vfio_pci/initstate", "live\n");
     let (_, said) = machine.check(&[]);
     assert!(said.contains("options vfio-pci disable_idle_d3=1"), "{said}");
+}
+
+/// A disk beside the first GPU, in a group with it, on its driver.
+fn with_a_disk(rules: &str) -> Machine {
+    let machine = Machine::new(rules);
+    let disk = "sys/bus/pci/devices/0000:03:00.0";
+    for (file, content) in [
+        ("vendor", "0x2646"),
+        ("device", "0x2263"),
+        ("class", "0x010802"),
+        ("driver_override", "(null)"),
+    ] {
+        machine.write(&format!("{disk}/{file}"), content);
+    }
+    for function in ["0000:01:00.0", "0000:03:00.0"] {
+        let link = machine.path(&format!("sys/bus/pci/devices/{function}/iommu_group"));
+        if link.is_symlink() {
+            fs::remove_file(&link).unwrap();
+        }
+        symlink("../../../kernel/iommu_groups/12", link).unwrap();
+    }
+    fs::create_dir_all(machine.path("sys/bus/pci/drivers/nvme")).unwrap();
+    symlink("../../drivers/nvme", machine.path(&format!("{disk}/driver"))).unwrap();
+    machine.write(&format!("{disk}/nvme/nvme0/nvme0n1/nvme0n1p2/partition"), "2");
+    fs::create_dir_all(machine.path("sys/dev/block")).unwrap();
+    let block = "../../bus/pci/devices/0000:03:00.0/nvme/nvme0/nvme0n1/nvme0n1p2";
+    symlink(block, machine.path("sys/dev/block/259:2")).unwrap();
+    machine
+}
+
+const ROOT_ON_THE_DISK: &str = "21 1 259:2 / / rw - ext4 /dev/nvme0n1p2 rw\n";
+
+#[test]
+fn a_disk_in_the_group_is_refused_unless_it_is_named_and_carries_nothing() {
+    let rule = |peers: &str| format!("[[claim]]\nselect = \"0000:01:00.0\"\n{peers}");
+    for (peers, mounted, status, part) in [
+        (
+            "",
+            false,
+            7,
+            "no VM can open 0000:01:00: 0000:03:00.0, in its IOMMU group, is on driver nvme",
+        ),
+        ("", true, 7, "(0000:03:00.0 has nvme0n1p2, which is mounted on /)"),
+        (
+            "group-peers = true\n",
+            false,
+            4,
+            "name it in the rule: `group-peers = [\"0000:03:00.0\"]`",
+        ),
+        (
+            "group-peers = true\n",
+            true,
+            4,
+            "carries the system: 0000:03:00.0 has nvme0n1p2, which is mounted on /",
+        ),
+        (
+            "group-peers = [\"0000:03:00.0\"]\n",
+            false,
+            0,
+            "would claim 2 functions",
+        ),
+        ("group-peers = [\"2646:2263\"]\n", true, 4, "carries the system"),
+    ] {
+        let machine = with_a_disk(&rule(peers));
+        if mounted {
+            machine.write("proc/self/mountinfo", ROOT_ON_THE_DISK);
+        }
+        let (found, said) = machine.check(&[]);
+        assert_eq!(found, Some(status), "{peers} {mounted}: {said}");
+        assert!(said.contains(part), "{peers} {mounted}: {said}");
+    }
+    // The boot cannot see what is mounted later, and takes such a disk by its name only.
+    let (status, said) = with_a_disk(&rule("group-peers = true\n")).claim(&["--dry-run"]);
+    assert_eq!(status, Some(4), "{said}");
 }

@@ -58,9 +58,17 @@ installkernel() {
 
 # called by dracut
 install() {
-    local etc=/etc/reseat quarantine=/var/lib/reseat/quarantine.json root=$dracutsysrootdir
+    local etc=/etc/reseat quarantine=/var/lib/reseat/quarantine.json root=$dracutsysrootdir applet
 
     inst_binary /usr/sbin/reseat-claim || reseat_warn "/usr/sbin/reseat-claim could not be copied"
+
+    # dracut's busybox module puts its own modprobe there, which knows neither soft dependencies nor what kmod's has for
+    # variants. Whatever is there is not copied again.
+    for applet in "$initdir"/{,usr/}{sbin,bin}/modprobe; do
+        if [[ -L $applet && $(readlink "$applet") == *busybox* ]]; then
+            rm -f -- "$applet"
+        fi
+    done
     inst_multiple modprobe
 
     if [[ -e $root$etc/reseat.toml || -L $root$etc/reseat.toml ]]; then

@@ -53,7 +53,7 @@ Selectors (several that have to be true at once: joined by @, as in slot=3@10de:
   gpu                                every GPU
 
 Exit status: 0 everything in order, or nothing to do; 1 a claim failed and was undone; 2 usage error; 3 a rule or a file is
-not in order; 4 a GPU is refused; 5 a GPU is out of service; 6 a GPU is not made safe.
+not in order; 4 a GPU is refused; 5 a GPU is out of service; 6 a GPU is not made safe; 7 no VM can open a GPU.
 ";
 
 enum Request {

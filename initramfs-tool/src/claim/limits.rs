@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// No module is waited for after this time: the claims are to have theirs.
     pub loading_ends: Duration,
+    /// A GPU of which nothing is changed after this time lets the others go first.
+    pub turn: Duration,
     /// An operation that takes longer than this counts as blocked.
     pub stall: Duration,
     /// No claim goes on after this time; what is then unfinished is taken back.
@@ -21,6 +23,7 @@ impl Limits {
     /// At boot, which waits for the claim.
     pub const BOOT: Self = Self {
         loading_ends: Duration::from_secs(8),
+        turn: Duration::from_secs(1),
         stall: Duration::from_secs(5),
         claiming_ends: Duration::from_secs(11),
         undoing_ends: Duration::from_secs(14),
@@ -31,6 +34,7 @@ impl Limits {
     /// ends the kernel lets nobody take the GPU from it; some need many seconds.
     pub const RUNNING: Self = Self {
         loading_ends: Duration::from_secs(30),
+        turn: Duration::from_secs(5),
         stall: Duration::from_secs(30),
         claiming_ends: Duration::from_secs(45),
         undoing_ends: Duration::from_secs(58),

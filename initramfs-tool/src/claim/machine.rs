@@ -20,9 +20,10 @@ use super::failure::{Failure, FailureKind};
 use super::operation::{Attribute, Operation, OperationAnswer, Verb};
 use super::outcome::{FunctionPower, Outcome, Rollback};
 use super::power::PowerReading;
-use super::{Aim, DmaIsolation, Target};
+use super::{Aim, DmaIsolation, Memory, Target};
 use crate::model::display::Framebuffer;
 use crate::model::finding::{Finding, Id, Subject, id};
+use crate::model::memory_map;
 
 /// How long a bind that the kernel puts off (EAGAIN) is tried again.
 const BIND_RETRY_LIMIT: Duration = Duration::from_secs(1);
@@ -51,6 +52,7 @@ struct Function {
     vfio: String,
     isolation: DmaIsolation,
     framebuffers: Vec<Framebuffer>,
+    memory: Memory,
     driver: Option<String>,
     /// `power/control` before the claim.
     power_control: Option<String>,
@@ -108,6 +110,7 @@ impl Claim {
                 vfio: function.driver.clone(),
                 isolation: function.isolation,
                 framebuffers: function.framebuffers.clone(),
+                memory: function.memory,
                 driver: None,
                 power_control: None,
                 power: None,
@@ -305,6 +308,10 @@ impl Claim {
             OperationAnswer::Iommu(None) => Judgement::Bad(Failure::other(
                 about(operation, id::IOMMU_ABSENT_AFTER_BIND).with("driver", &function.vfio),
             )),
+            OperationAnswer::Memory(owners) => match owners.first() {
+                None => Judgement::Good,
+                Some(owner) => Judgement::Bad(Failure::other(occupied(operation.function, owner))),
+            },
             OperationAnswer::Power(reading) => {
                 let judgement = match reading.is_pinned_in_d0() {
                     true => Judgement::Good,
@@ -377,6 +384,15 @@ impl Claim {
 
     fn function(&mut self, address: FunctionAddress) -> Option<&mut Function> {
         self.functions.iter_mut().find(|function| function.address == address)
+    }
+}
+
+/// The finding on a function in whose memory somebody else lies.
+pub(crate) fn occupied(function: FunctionAddress, owner: &str) -> Finding {
+    let finding = Finding::error(id::BAR_OCCUPIED, Subject::function(function)).with("owner", owner);
+    match memory_map::is_framebuffer(owner) {
+        true => finding.remedy(id::BLACKLIST_SYSFB),
+        false => finding,
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Verb {
     ReadDriver,
     /// Read which IOMMU the function is behind.
     ReadIommu,
+    /// Read who else lies in the function's memory.
+    ReadMemory,
     /// Read the function's power state and its pin, from the kernel and from the function itself.
     ReadPower,
 }
@@ -67,9 +69,10 @@ pub enum Attribute {
 }
 
 impl Verb {
-    /// Whether the kernel may keep waiting whoever does it. A look at a link waits for nothing that a device does.
+    /// Whether the kernel may keep waiting whoever does it. A look at a link, or at the map of memory, waits for nothing that
+    /// a device does.
     pub fn may_block(&self) -> bool {
-        !matches!(self, Self::ReadDriver)
+        !matches!(self, Self::ReadDriver | Self::ReadMemory)
     }
 }
 
@@ -109,6 +112,8 @@ pub enum OperationAnswer {
     Driver(Option<String>),
     /// The IOMMU that the function is behind, as the kernel calls it.
     Iommu(Option<String>),
+    /// Who else lies in the function's memory, by their names.
+    Memory(Vec<String>),
     /// The function's power state and its pin.
     Power(PowerReading),
 }
@@ -130,6 +135,7 @@ impl fmt::Display for Operation {
             Verb::RestoreFramebuffer(framebuffer) => write!(formatter, "restore {framebuffer} in {function}"),
             Verb::ReadDriver => write!(formatter, "read driver of {function}"),
             Verb::ReadIommu => write!(formatter, "read the IOMMU of {function}"),
+            Verb::ReadMemory => write!(formatter, "read who lies in the memory of {function}"),
             Verb::ReadPower => write!(formatter, "read the power state of {function}"),
         }
     }

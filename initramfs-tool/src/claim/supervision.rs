@@ -4,7 +4,8 @@
 //! operations are done by workers, processes of their own that report each operation before they begin it; the supervisor
 //! touches no device, abandons a worker that gives no sign of life, and knows from its reports what there is to take back.
 //! One worker serves all GPUs while all goes well. When it blocks, its GPU is set aside, and each of the others gets a
-//! worker of its own, so that they do not wait for each other.
+//! worker of its own, so that they do not wait for each other. A GPU that only answers slowly, and of which nothing is changed
+//! yet, gives up its turn: the others go on in another worker, and it begins again in one of its own.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -90,6 +91,8 @@ struct Worker {
     purpose: Purpose,
     /// The GPU it is at.
     attempt: Attempt,
+    /// That GPU, as long as it is to be claimed.
+    target: Option<Target>,
     /// Those that it has not come to.
     waiting: VecDeque<Target>,
     last_sign: Duration,
@@ -160,7 +163,10 @@ impl Supervision {
                     },
                 });
                 match worker.waiting.pop_front() {
-                    Some(target) => worker.attempt = Attempt::new(target.device, now),
+                    Some(target) => {
+                        worker.attempt = Attempt::new(target.device, now);
+                        worker.target = Some(target);
+                    }
                     None => drop(self.workers.remove(position)),
                 }
             }
@@ -179,11 +185,7 @@ impl Supervision {
     /// Takes note of the time.
     pub fn tick(&mut self, now: Duration) -> Vec<Command> {
         let mut commands = Vec::new();
-        while let Some(position) = self
-            .workers
-            .iter()
-            .position(|worker| worker.deadline(self.limits) <= now)
-        {
+        while let Some(position) = self.position(|worker, limits| worker.deadline(limits) <= now) {
             let Some(worker) = self.workers.get(position) else {
                 break;
             };
@@ -199,13 +201,34 @@ impl Supervision {
             };
             commands.extend(self.set_aside(now, position, &failure));
         }
+        while let Some(position) =
+            self.position(|worker, limits| worker.turn_ends(limits).is_some_and(|end| end <= now))
+        {
+            commands.extend(self.let_others_first(now, position));
+        }
+        commands
+    }
+
+    fn position(&self, is_it: impl Fn(&Worker, Limits) -> bool) -> Option<usize> {
+        self.workers.iter().position(|worker| is_it(worker, self.limits))
+    }
+
+    /// Takes its turn from a worker whose GPU is slow: those that wait go on in another one, and then it begins again.
+    fn let_others_first(&mut self, now: Duration, position: usize) -> Vec<Command> {
+        let worker = self.workers.remove(position);
+        let mut commands = vec![Command::Abandon(worker.id)];
+        commands.extend(self.claim(now, worker.waiting.into()));
+        commands.extend(self.claim(now, worker.target.into_iter().collect()));
         commands
     }
 
     /// When to [`Supervision::tick`] next; none when all is done.
     pub fn deadline(&self) -> Option<Duration> {
-        let deadlines = self.workers.iter().map(|worker| worker.deadline(self.limits));
-        deadlines.min()
+        let of_worker = |worker: &Worker| {
+            let end = worker.deadline(self.limits);
+            worker.turn_ends(self.limits).map_or(end, |turn| turn.min(end))
+        };
+        self.workers.iter().map(of_worker).min()
     }
 
     /// Of each worker that was abandoned within an operation, on the way there or back, the function. If it cannot be killed
@@ -223,25 +246,24 @@ impl Supervision {
     fn claim(&mut self, now: Duration, targets: Vec<Target>) -> Option<Command> {
         let assignment = Assignment::Claim(targets.clone());
         let mut waiting = VecDeque::from(targets);
-        let attempt = Attempt::new(waiting.pop_front()?.device, now);
-        Some(self.start(now, Purpose::Claim, attempt, waiting, assignment))
+        let target = waiting.pop_front()?;
+        let attempt = Attempt::new(target.device, now);
+        let command = self.start(now, Purpose::Claim, attempt, assignment);
+        if let Some(worker) = self.workers.last_mut() {
+            (worker.target, worker.waiting) = (Some(target), waiting);
+        }
+        Some(command)
     }
 
-    fn start(
-        &mut self,
-        now: Duration,
-        purpose: Purpose,
-        attempt: Attempt,
-        waiting: VecDeque<Target>,
-        assignment: Assignment,
-    ) -> Command {
+    fn start(&mut self, now: Duration, purpose: Purpose, attempt: Attempt, assignment: Assignment) -> Command {
         self.started = self.started.saturating_add(1);
         let id = WorkerId(self.started);
         self.workers.push(Worker {
             id,
             purpose,
             attempt,
-            waiting,
+            target: None,
+            waiting: VecDeque::new(),
             last_sign: now,
         });
         Command::Start(id, assignment)
@@ -310,7 +332,7 @@ impl Supervision {
             changes,
             rollback: Some(rollback),
         };
-        Some(self.start(now, Purpose::Undo, attempt, VecDeque::new(), assignment))
+        Some(self.start(now, Purpose::Undo, attempt, assignment))
     }
 
     fn finish(&mut self, now: Duration, attempt: &Attempt, rollback: Rollback) {
@@ -327,6 +349,12 @@ impl Supervision {
 }
 
 impl Worker {
+    /// The end of its GPU's turn, if others wait for it and nothing of it is changed: it can begin again, later.
+    fn turn_ends(&self, limits: Limits) -> Option<Duration> {
+        let may_yield = self.purpose == Purpose::Claim && !self.waiting.is_empty() && self.attempt.is_untouched();
+        may_yield.then(|| self.attempt.since.saturating_add(limits.turn))
+    }
+
     fn deadline(&self, limits: Limits) -> Duration {
         let end = match self.purpose {
             Purpose::Claim => limits.claiming_ends,
@@ -345,6 +373,14 @@ impl Attempt {
             changes: Vec::new(),
             rollback: None,
         }
+    }
+
+    /// Returns true if nothing of the GPU is changed, nor about to be.
+    fn is_untouched(&self) -> bool {
+        let in_flight = self.in_flight.as_ref();
+        self.changes.is_empty()
+            && self.rollback.is_none()
+            && in_flight.is_none_or(|operation| !operation.verb.has_an_effect())
     }
 
     /// The failure, said of the function or the GPU that the attempt was at.
@@ -375,7 +411,7 @@ impl Verb {
             | Self::Unbind { .. }
             | Self::ReleaseFramebuffer(_)
             | Self::RestoreFramebuffer(_) => true,
-            Self::Probe | Self::ReadDriver | Self::ReadIommu | Self::ReadPower => false,
+            Self::Probe | Self::ReadDriver | Self::ReadIommu | Self::ReadMemory | Self::ReadPower => false,
         }
     }
 }

@@ -50,6 +50,18 @@ pub struct TargetFunction {
     pub isolation: DmaIsolation,
     /// The firmware's framebuffers that have to let go of its memory.
     pub framebuffers: Vec<Framebuffer>,
+    /// Whether somebody lies in its memory before the claim, who has to be gone after it.
+    pub memory: Memory,
+}
+
+/// What lies in a function's memory before a claim.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Memory {
+    /// Nothing.
+    #[default]
+    Free,
+    /// A framebuffer, or what its driver has there.
+    Occupied,
 }
 
 impl TargetFunction {
@@ -61,6 +73,7 @@ impl TargetFunction {
             driver: VFIO_PCI.to_owned(),
             isolation: DmaIsolation::Known,
             framebuffers: Vec::new(),
+            memory: Memory::Free,
         }
     }
 }

@@ -134,13 +134,24 @@ impl Builder {
         }
     }
 
-    /// Programs that have to hear of a new image, as the distribution's own command lets them: each file in the directory
-    /// gets the kernel's version and the image.
+    /// The option that keeps the builder from running what is to hear of a new image, which is not in its place yet.
     #[must_use]
-    pub fn after_build(self) -> Option<&'static str> {
+    pub fn without_announcement(self) -> Option<&'static str> {
         match self {
-            Self::InitramfsTools => Some("/etc/initramfs/post-update.d"),
-            Self::Dracut | Self::Mkinitcpio => None,
+            Self::Mkinitcpio => Some("--nopost"),
+            Self::InitramfsTools | Self::Dracut => None,
+        }
+    }
+
+    /// Programs that have to hear of a new image, as the distribution's own command lets them: each file in the directory
+    /// gets the kernel's version and the image; or its file and the image, from mkinitcpio. Of one name, the first
+    /// directory's counts.
+    #[must_use]
+    pub fn after_build(self) -> &'static [&'static str] {
+        match self {
+            Self::InitramfsTools => &["/etc/initramfs/post-update.d"],
+            Self::Dracut => &[],
+            Self::Mkinitcpio => &["/etc/initcpio/post", "/usr/lib/initcpio/post"],
         }
     }
 }

@@ -157,6 +157,13 @@ impl Contents {
         Some(behind.unwrap_or(found))
     }
 
+    /// Returns true if a program is one of busybox's.
+    fn is_busyboxs(&self, program: &str) -> bool {
+        let mut named = self.files.keys().filter(|name| is_program(name, program));
+        let real = named.next().and_then(|name| self.real(name));
+        real.is_some_and(|real| real.rsplit('/').next().is_some_and(|file| file.starts_with("busybox")))
+    }
+
     /// Returns true if it would claim anything, or try to.
     #[must_use]
     pub fn has_claim(&self) -> bool {
@@ -213,6 +220,8 @@ pub struct RequiredContents {
     pub quarantine: Option<Digest>,
     /// True if vfio-pci is built into the kernel.
     pub vfio_built_in: bool,
+    /// True if the kernel has `vfio_iommu_type1` as a module: without it no VM can open what vfio-pci has.
+    pub has_type1_module: bool,
     /// The modules of the variants of vfio-pci that are made for GPUs of this machine.
     pub variants: Vec<String>,
 }
@@ -244,8 +253,15 @@ pub fn shortfalls(contents: &Contents, wanted: &RequiredContents) -> Vec<Shortfa
         } else if !contents.has_module_list(&wanted.kernel) {
             found.push(Shortfall::NoModuleList);
         }
+    }
+    if wanted.has_type1_module && !contents.has_module(&wanted.kernel, "vfio_iommu_type1") {
+        found.push(Shortfall::NoModule("vfio_iommu_type1".to_owned()));
+    }
+    if !wanted.vfio_built_in || wanted.has_type1_module {
         if contents.program("modprobe").is_none() {
             found.push(Shortfall::NoModprobe);
+        } else if contents.is_busyboxs("modprobe") {
+            found.push(Shortfall::BusyboxModprobe);
         }
     }
     let lacking = wanted

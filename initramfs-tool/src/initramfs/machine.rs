@@ -38,6 +38,8 @@ pub struct Facts {
     pub disks_unknown: Option<DisksError>,
     /// The rules that go into the image.
     pub rules: RulesState,
+    /// The refusals of GPUs whose IOMMU groups carry the running system.
+    pub peers_in_system: Vec<Finding>,
 }
 
 /// The state of the rules file.

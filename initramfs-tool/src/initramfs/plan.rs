@@ -150,6 +150,7 @@ pub fn install(facts: &Facts, request: &Request) -> Result<InstallPlan, Vec<Inst
     refusals.extend(builder.and_then(|builder| unfit(facts, builder)));
     let mut forcible = measured(facts);
     forcible.extend(unified(facts));
+    forcible.extend(facts.peers_in_system.iter().cloned().map(InstallRefusal::PeerInSystem));
     let mut findings = Vec::new();
     match request.force {
         true => findings.extend(forcible.iter().map(forced)),

@@ -3,6 +3,8 @@
 pub(crate) mod admission;
 pub(crate) mod details;
 #[cfg(feature = "operator")]
+pub(crate) mod gpus;
+#[cfg(feature = "operator")]
 pub(crate) mod health;
 #[cfg(feature = "operator")]
 pub(crate) mod host;

@@ -34,6 +34,50 @@ pub struct Gpu {
     pub functions: Vec<Function>,
 }
 
+/// Numbers of functions of one device number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FunctionSet(u8);
+
+impl FunctionSet {
+    /// With one number more; `None` for one that no function has.
+    #[must_use]
+    pub fn with(self, number: u8) -> Option<Self> {
+        let bit = 1_u8.checked_shl(u32::from(number))?;
+        Some(Self(self.0 | bit))
+    }
+
+    /// True if a function's number is one of them.
+    pub fn has(self, function: FunctionAddress) -> bool {
+        1_u8.checked_shl(u32::from(function.function()))
+            .is_some_and(|bit| self.0 & bit != 0)
+    }
+}
+
+/// The functions that GPUs are, by device number, where a rule names them. The others on such a number are no part of the GPU.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Portions(Vec<(DeviceAddress, FunctionSet)>);
+
+impl Portions {
+    /// Notes the functions of a GPU. The first note counts.
+    pub fn add(&mut self, device: DeviceAddress, functions: FunctionSet) {
+        if self.of(device).is_none() {
+            self.0.push((device, functions));
+        }
+    }
+
+    /// The functions of the GPU on a device number, if a rule names them.
+    pub fn of(&self, device: DeviceAddress) -> Option<FunctionSet> {
+        let mut all = self.0.iter();
+        all.find(|(known, _)| *known == device).map(|(_, functions)| *functions)
+    }
+
+    /// True if a function may belong to the GPU on its device number.
+    pub fn allow(&self, function: FunctionAddress) -> bool {
+        self.of(function.device_address())
+            .is_none_or(|functions| functions.has(function))
+    }
+}
+
 impl Gpu {
     /// The function at `address`, if this GPU has it.
     pub fn function(&self, address: FunctionAddress) -> Option<&Function> {
@@ -45,20 +89,45 @@ impl Gpu {
 ///
 /// Virtual functions are left out: they come and go with their physical function, and are nobody's whole GPU.
 pub fn gpus(functions: &[Function]) -> Vec<Gpu> {
+    gpus_of(functions, &Portions::default())
+}
+
+/// The same, where rules name the functions of some of them.
+pub fn gpus_of(functions: &[Function], portions: &Portions) -> Vec<Gpu> {
+    let mut gpus = claimable(functions, portions);
+    gpus.retain(|gpu| {
+        gpu.functions
+            .iter()
+            .any(|function| is_gpu(function.identity, function.class))
+    });
+    gpus
+}
+
+/// GPUs and NVSwitches.
+pub fn claimable(functions: &[Function], portions: &Portions) -> Vec<Gpu> {
     let mut physical: Vec<&Function> = functions
         .iter()
-        .filter(|function| function.physical.is_none())
+        .filter(|function| function.physical.is_none() && portions.allow(function.address))
         .collect();
     physical.sort_unstable_by_key(|function| function.address);
     physical
         .chunk_by(|one, other| one.address.device_address() == other.address.device_address())
-        .filter(|chunk| chunk.iter().any(|function| is_gpu(function.identity, function.class)))
+        .filter(|chunk| {
+            chunk
+                .iter()
+                .any(|it| is_gpu(it.identity, it.class) || is_nvswitch(it.identity, it.class))
+        })
         .filter_map(|chunk| {
             let device = chunk.first()?.address.device_address();
             let functions = chunk.iter().copied().cloned().collect();
             Some(Gpu { device, functions })
         })
         .collect()
+}
+
+/// True if this is a switch of NVLink, which a VM has beside the GPUs that it joins: a bridge of no particular kind.
+pub fn is_nvswitch(identity: Identity, class: ClassCode) -> bool {
+    identity.vendor == NVIDIA && (class.base_class, class.sub_class) == (BRIDGE, OTHER)
 }
 
 /// True if a function of this class leads to others or to the processor, and so says nothing of who uses an IOMMU group:
@@ -77,6 +146,21 @@ pub fn belongs_to_a_gpu(class: ClassCode) -> bool {
     )
 }
 
+/// Whether a function of this class may be what the system runs from: storage, network, and USB, where its keyboard or its
+/// disk may be.
+pub fn may_carry_the_system(class: ClassCode) -> bool {
+    matches!(
+        (class.base_class, class.sub_class),
+        (STORAGE | NETWORK, _) | (SERIAL_BUS, USB)
+    )
+}
+
+const NVIDIA: u16 = 0x10de;
+const BRIDGE: u8 = 0x06;
+const OTHER: u8 = 0x80;
+const STORAGE: u8 = 0x01;
+const NETWORK: u8 = 0x02;
+const USB: u8 = 0x03;
 const DISPLAY_CONTROLLER: u8 = 0x03;
 const MULTIMEDIA: u8 = 0x04;
 const SERIAL_BUS: u8 = 0x0c;
@@ -162,6 +246,46 @@ pub(crate) mod tests {
         ] {
             assert_eq!(belongs_to_a_gpu(class.parse().unwrap()), expected, "{class}");
         }
+    }
+
+    /// A processor's own graphics, with what stands beside it.
+    pub(crate) fn processor_graphics() -> Vec<Function> {
+        let of = |number: u8, identity, class| Function {
+            iommu_group: Some((20 + number).to_string()),
+            ..function(&format!("0000:11:00.{number}"), identity, class)
+        };
+        vec![
+            of(0, "1002:164e", "030000"),
+            of(1, "1002:1640", "040300"),
+            of(2, "1022:1649", "108000"),
+            of(3, "1022:15b6", "0c0330"),
+            of(6, "1022:15e3", "040300"),
+        ]
+    }
+
+    pub(crate) fn first_two() -> FunctionSet {
+        FunctionSet::default().with(0).unwrap().with(1).unwrap()
+    }
+
+    #[test]
+    fn of_a_gpu_whose_functions_a_rule_names_the_others_are_no_part() {
+        let mut portions = Portions::default();
+        portions.add("0000:11:00".parse().unwrap(), first_two());
+        let gpus = gpus_of(&processor_graphics(), &portions);
+        let functions: Vec<u8> = gpus[0].functions.iter().map(|it| it.address.function()).collect();
+        assert_eq!(functions, [0, 1]);
+        assert_eq!(gpus_of(&twins(), &portions), super::gpus(&twins()));
+        assert_eq!(FunctionSet::default().with(8), None);
+    }
+
+    #[test]
+    fn an_nvswitch_is_claimable_and_no_gpu() {
+        let switches = [
+            function("0000:1d:00.0", "10de:22a3", "068000"),
+            function("0000:1e:00.0", "8086:22a3", "068000"),
+        ];
+        assert_eq!(gpus(&switches), []);
+        assert_eq!(claimable(&switches, &Portions::default()).len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use reseat_core::header::{ClassCode, Identity, is_gpu};
 use reseat_core::topology::Place;
 use serde::{Deserialize, Serialize};
 
-use super::inventory::{Function, Gpu, belongs_to_a_gpu};
+use super::inventory::{Function, FunctionSet, Gpu, belongs_to_a_gpu};
 
 /// A GPU, and what is reset with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,8 +36,9 @@ pub struct Member {
 }
 
 impl RecoverySubject {
-    /// The GPU that has the function at `place`, if one of its functions is a GPU.
-    pub fn at(place: Place<'_>) -> Option<Self> {
+    /// The GPU that has the function at `place`, if one of its functions is a GPU. Where a rule names its functions, the others
+    /// on its device number are somebody else's.
+    pub fn at(place: Place<'_>, named: Option<FunctionSet>) -> Option<Self> {
         let device = place.address().device_address();
         let functions: Vec<Place<'_>> = std::iter::once(place).chain(place.on_same_bus()).collect();
         let mut members: Vec<Member> = functions
@@ -45,7 +46,7 @@ impl RecoverySubject {
             .map(|place| place.function())
             .filter(|function| function.address.device_address() == device && function.physical_function.is_none())
             // Whatever else stands on the GPU's device number, a disk for one, is somebody else's.
-            .filter(|function| belongs_to_a_gpu(function.class))
+            .filter(|function| named.map_or_else(|| belongs_to_a_gpu(function.class), |set| set.has(function.address)))
             .map(|function| Member {
                 address: function.address,
                 identity: function.identity,
@@ -107,6 +108,7 @@ mod tests {
     use reseat_core::topology::{Node, Topology};
 
     use super::*;
+    use crate::model::inventory::tests::first_two;
 
     fn function(address: &str, identity: &str, class: &str) -> Function {
         let mut function = Function::new(
@@ -131,7 +133,7 @@ mod tests {
     fn subject(functions: &[Function], at: &str) -> Option<RecoverySubject> {
         let mut room = vec![Node::EMPTY; functions.len()];
         let topology = Topology::new(functions, &mut room).unwrap();
-        RecoverySubject::at(topology.find(at.parse().unwrap()).unwrap())
+        RecoverySubject::at(topology.find(at.parse().unwrap()).unwrap(), None)
     }
 
     #[test]
@@ -147,6 +149,24 @@ mod tests {
         assert_eq!(members, ["0000:01:00.0", "0000:01:00.1"]);
         assert!(!subject.has("0000:01:00.2".parse().unwrap()));
         assert_eq!(subject.function.to_string(), "0000:01:00.0");
+    }
+
+    #[test]
+    fn of_a_processors_graphics_the_subject_is_what_the_rule_names() {
+        let functions = [
+            port("0000:00:08.1", 0x11, 0x11),
+            function("0000:11:00.0", "1002:164e", "030000"),
+            function("0000:11:00.1", "1002:1640", "040300"),
+            function("0000:11:00.3", "1022:15b6", "0c0330"),
+        ];
+        let mut room = vec![Node::EMPTY; functions.len()];
+        let topology = Topology::new(&functions, &mut room).unwrap();
+        let place = topology.find("0000:11:00.0".parse().unwrap()).unwrap();
+        assert_eq!(RecoverySubject::at(place, None).unwrap().functions().len(), 3);
+        let subject = RecoverySubject::at(place, Some(first_two())).unwrap();
+        assert_eq!(subject.functions().len(), 2);
+        // A reset at the port above would be the keyboard's as well.
+        assert!(!subject.has("0000:11:00.3".parse().unwrap()));
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::header::{ClassCode, Identity};
+use reseat_core::header::{ClassCode, Identity, is_gpu};
 
 use super::PlanInputs;
 use crate::model::finding::{Finding, Subject, SubjectKind, id};
-use crate::model::inventory::{Detail, Function, Gpu, Serial};
+use crate::model::inventory::{self, Detail, Function, Gpu, Serial};
 use crate::rules::{Choice, Rule, Selector, SelectorError, Term};
 
 /// Why a rule chose nothing.
@@ -81,6 +81,9 @@ pub enum Nothing {
 /// What a rule chooses, less what it leaves out.
 pub(super) fn of_rule(rule: &Rule, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
     let mut chosen = of_choice(&rule.choice, machine, gpus)?;
+    if let Some(error) = rule.named_peers.iter().find_map(|peer| peer.selector.as_ref().err()) {
+        return Err(Nothing::Unreadable(error.clone()));
+    }
     for not in &rule.not {
         let left_out = left_out_by(not, machine, gpus).map_err(|why| Nothing::CannotLeaveOut {
             not: Box::new(not.clone()),
@@ -91,7 +94,29 @@ pub(super) fn of_rule(rule: &Rule, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Res
             return Err(Nothing::AllLeftOut(Box::new(not.clone())));
         }
     }
-    Ok(chosen)
+    match without_the_gpu(rule, &chosen, gpus) {
+        Some(nothing) => Err(nothing),
+        None => Ok(chosen),
+    }
+}
+
+/// A rule that names the functions of a GPU has to name the GPU itself among them.
+fn without_the_gpu(rule: &Rule, chosen: &[DeviceAddress], gpus: &[Gpu]) -> Option<Nothing> {
+    let set = rule.functions?;
+    let mut gpus = gpus.iter().filter(|gpu| chosen.contains(&gpu.device));
+    gpus.find_map(|gpu| {
+        let mut named = gpu.functions.iter().filter(|function| set.has(function.address));
+        let first = gpu.functions.first()?;
+        let lacks = !named.any(|function| is_claimable(function));
+        lacks.then_some(Nothing::NotAGpu {
+            address: first.address,
+            class: first.class,
+        })
+    })
+}
+
+fn is_claimable(function: &Function) -> bool {
+    is_gpu(function.identity, function.class) || inventory::is_nvswitch(function.identity, function.class)
 }
 
 /// What a rule leaves out, as far as that is to be found.
@@ -101,6 +126,23 @@ pub(super) fn left_out(rule: &Rule, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Ve
         .filter_map(|not| left_out_by(not, machine, gpus).ok())
         .flatten()
         .collect()
+}
+
+/// True if one of these selectors names a function, which may belong to no GPU.
+pub(super) fn is_named(function: &Function, choices: &[&Choice], machine: PlanInputs<'_>) -> bool {
+    let detail = machine.details.of(function.address);
+    let meets = |term: &Term| match term {
+        Term::Address(address) => function.address == *address,
+        Term::Device(device) => function.address.device_address() == *device,
+        Term::Identity(identity) => function.identity == *identity,
+        Term::Path(path) => detail.is_some_and(|detail| detail.path.as_ref() == Some(path)),
+        Term::Subsystem(identity) => detail.is_some_and(|detail| detail.subsystem == Some(*identity)),
+        Term::Slot(name) => detail.is_some_and(|detail| is_in_slot(detail, name)),
+        // Neither is known of functions that belong to no GPU.
+        Term::Gpu | Term::Serial(_) => false,
+    };
+    let mut selectors = choices.iter().filter_map(|choice| choice.selector.as_ref().ok());
+    selectors.any(|selector| selector.terms().iter().all(meets))
 }
 
 /// What is left out by one selector: also what cannot be told from that.
@@ -171,15 +213,19 @@ fn meets(term: &Term, (gpu, function): &Candidate<'_>, machine: PlanInputs<'_>) 
         Term::Address(address) => function.address == *address,
         Term::Device(device) => gpu.device == *device,
         Term::Identity(identity) => function.identity == *identity,
-        Term::Gpu => true,
+        // An NVSwitch is claimed by its address or its ID.
+        Term::Gpu => !inventory::is_nvswitch(function.identity, function.class),
         Term::Path(path) => detail().is_some_and(|detail| detail.path.as_ref() == Some(path)),
         Term::Subsystem(identity) => detail().is_some_and(|detail| detail.subsystem == Some(*identity)),
-        Term::Slot(name) => detail().and_then(|detail| detail.slot.as_deref()).is_some_and(|slot| {
-            let below = slot.strip_prefix(name.as_str());
-            below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
-        }),
+        Term::Slot(name) => detail().is_some_and(|detail| is_in_slot(detail, name)),
         Term::Serial(number) => serials(gpu, machine).any(|serial| *serial == Serial::Number(*number)),
     }
+}
+
+fn is_in_slot(detail: &Detail, name: &str) -> bool {
+    let slot = detail.slot.as_deref();
+    let below = slot.and_then(|slot| slot.strip_prefix(name));
+    below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
 fn serials<'a>(gpu: &'a Gpu, machine: PlanInputs<'a>) -> impl Iterator<Item = &'a Serial> {

@@ -7,6 +7,7 @@ use super::OutOfService;
 use crate::model::display::Sign;
 use crate::model::finding::{Finding, Severity, Subject, id};
 use crate::model::iommu::Missing;
+use crate::model::system_use::SystemUse;
 
 /// Why a chosen GPU is not claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,15 @@ pub enum ClaimRefusal {
     PeersUnknown(FunctionAddress),
     /// A rule takes who is in its groups, and this is a virtual function, which is never claimed.
     VirtualPeer(FunctionAddress),
+    /// A rule takes who is in its groups, and this one may carry the system; the rule does not name it.
+    PeerUnnamed {
+        /// Which.
+        function: FunctionAddress,
+        /// What it says it is.
+        class: ClassCode,
+    },
+    /// A rule takes who is in its groups, and of these one carries the running system.
+    PeerInSystem(SystemUse),
     /// A rule takes who is in its groups, and of these one may be at work on the running machine.
     PeerAtWork {
         /// Which.
@@ -91,6 +101,17 @@ impl ClaimRefusal {
                 .with("driver", driver)
                 .with("gpu", gpu)
                 .remedy(id::UNBIND_PEER),
+            Self::PeerUnnamed { function, class } => of(id::GROUP_PEER_UNNAMED, function)
+                .with("class", class)
+                .with("gpu", gpu)
+                .remedy(id::NAME_PEER),
+            Self::PeerInSystem(system) => {
+                let refusal = system.finding().leads_to(id::GROUP_PEER_IN_SYSTEM);
+                refusal
+                    .severity(Severity::Refusal)
+                    .with("gpu", gpu)
+                    .remedy(id::MOVE_GPU)
+            }
             Self::VirtualPeer(function) => of(id::GROUP_PEER_VIRTUAL, function),
         }
     }

@@ -4,8 +4,9 @@ use super::*;
 use crate::messages::line;
 use crate::model::display::SignKind;
 use crate::model::finding::{Subject, id};
-use crate::model::inventory::tests::{function, twins};
+use crate::model::inventory::tests::{function, processor_graphics, twins};
 use crate::model::inventory::{Detail, Serial};
+use crate::model::system_use::SystemUseKind;
 use crate::rules::{self, CommandLine};
 
 fn planned_on(functions: &[Function], unreadable: &[(FunctionAddress, Finding)], selectors: &str) -> ClaimPlan {
@@ -434,14 +435,14 @@ fn planned_by_file(text: &str, functions: &[Function], signs: &[Sign]) -> ClaimP
     )
 }
 
-/// The twins in groups of their own, the second with a network card and a bridge beside it.
+/// The twins in groups of their own, the second with a signal processor and a bridge beside it.
 fn with_peers() -> Vec<Function> {
     let mut functions = twins();
     for function in &mut functions {
         function.iommu_group = Some(function.address.bus().to_string());
     }
     for (address, identity, class) in [
-        ("0000:04:00.0", "8086:10fb", "020000"),
+        ("0000:04:00.0", "8086:10fb", "118000"),
         ("0000:00:01.0", "8086:1901", "060400"),
     ] {
         functions.push(Function {
@@ -468,6 +469,134 @@ fn peers_in_a_group_are_left_and_told_unless_a_rule_takes_them() {
     assert!(peers_of(&plan).is_empty());
     let functions: Vec<String> = addresses(&plan.claim[1]).map(|address| address.to_string()).collect();
     assert_eq!(functions, ["0000:02:00.0", "0000:02:00.1", "0000:04:00.0"]);
+}
+
+fn with_a_disk() -> Vec<Function> {
+    let mut functions = with_peers();
+    let disk = Function {
+        iommu_group: Some("2".to_owned()),
+        driver: Some("nvme".to_owned()),
+        ..function("0000:05:00.0", "1b36:0010", "010802")
+    };
+    functions.push(disk);
+    functions
+}
+
+#[test]
+fn storage_network_and_usb_are_taken_only_by_a_rule_that_names_them() {
+    for class in ["010601", "010802", "020000", "028000", "0c0330"] {
+        let mut functions = with_a_disk();
+        functions.last_mut().unwrap().class = class.parse().unwrap();
+        let rule = |peers: &str| format!("[[claim]]\nselect = \"gpu\"\ngroup-peers = {peers}\n");
+        let plan = planned_by_file(&rule("true"), &functions, &[]);
+        assert_eq!(claimed(&plan), ["0000:01:00"], "{class}");
+        let refusal = refused(&plan);
+        assert!(
+            refusal.starts_with("0000:05:00.0") && refusal.contains("`group-peers = [\"0000:05:00.0\"]`"),
+            "{refusal}"
+        );
+        for (named, is_claimed) in [
+            ("[\"0000:05:00.0\"]", true),
+            ("\"1b36:0010\"", true),
+            ("[\"0000:06:00.0\"]", false),
+        ] {
+            let plan = planned_by_file(&rule(named), &functions, &[]);
+            assert_eq!(plan.claim.len() == 2, is_claimed, "{class} {named}");
+        }
+    }
+    let plan = planned_by_file(
+        "[[claim]]\nselect = \"gpu\"\ngroup-peers = [\"bay=3\"]\n",
+        &with_a_disk(),
+        &[],
+    );
+    assert!(plan.claim.is_empty() && nothing(&plan).contains("bay="), "{plan:?}");
+}
+
+#[test]
+fn a_peer_that_carries_the_system_is_refused_by_its_name_too() {
+    let root = SystemUse {
+        function: "0000:05:00.0".parse().unwrap(),
+        device: "nvme0n1p2".to_owned(),
+        kind: SystemUseKind::Mounted("/".to_owned()),
+    };
+    for peers in ["true", "[\"0000:05:00.0\"]"] {
+        let rule = format!("[[claim]]\nselect = \"gpu\"\ngroup-peers = {peers}\n");
+        let mut plan = planned_by_file(&rule, &with_a_disk(), &[]);
+        plan.spare_the_system(vec![root.clone()]);
+        assert_eq!(claimed(&plan), ["0000:01:00"], "{peers}");
+        let refusal = refused(&plan);
+        assert!(
+            refusal.contains("0000:05:00.0 has nvme0n1p2, which is mounted on /"),
+            "{refusal}"
+        );
+    }
+    // Left alone it may carry what it likes.
+    let mut plan = planned_by_file("[[claim]]\nselect = \"gpu\"\n", &with_a_disk(), &[]);
+    plan.spare_the_system(vec![root]);
+    assert_eq!(plan.claim.len(), 2);
+}
+
+#[test]
+fn of_a_processors_graphics_the_functions_that_the_rule_names_are_claimed_and_the_others_stay() {
+    let rule = |more: &str| format!("[[claim]]\nselect = \"1002:164e\"\n{more}");
+    let plan = planned_by_file(&rule(""), &processor_graphics(), &[]);
+    assert!(refused(&plan).contains("0000:11:00.2"), "{plan:?}");
+    let plan = planned_by_file(&rule("functions = [0, 1]\n"), &processor_graphics(), &[]);
+    let functions: Vec<String> = addresses(&plan.claim[0]).map(|address| address.to_string()).collect();
+    assert_eq!(functions, ["0000:11:00.0", "0000:11:00.1"]);
+    assert!(plan.peers.is_empty(), "they have groups of their own");
+    // The GPU has to be one of them.
+    let plan = planned_by_file(&rule("functions = [1]\n"), &processor_graphics(), &[]);
+    assert!(
+        plan.claim.is_empty() && nothing(&plan).contains("belongs to no GPU"),
+        "{plan:?}"
+    );
+}
+
+#[test]
+fn what_stands_beside_the_named_functions_is_a_peer_where_it_shares_their_group() {
+    let mut functions = processor_graphics();
+    for function in &mut functions {
+        function.iommu_group = Some("5".to_owned());
+    }
+    functions[3].driver = Some("xhci_hcd".to_owned());
+    let rule = |peers: &str| format!("[[claim]]\nselect = \"gpu\"\nfunctions = [0, 1]\n{peers}");
+    let plan = planned_by_file(&rule(""), &functions, &[]);
+    assert_eq!(peers_of(&plan), ["0000:11:00.2", "0000:11:00.3", "0000:11:00.6"]);
+    let plan = planned_by_file(&rule("group-peers = true\n"), &functions, &[]);
+    assert!(refused(&plan).starts_with("0000:11:00.3"), "{plan:?}");
+    let mut plan = planned_by_file(&rule("group-peers = [\"0000:11:00.3\"]\n"), &functions, &[]);
+    assert_eq!(plan.claim[0].functions.len(), 5);
+    plan.spare_peers_at_work(|driver| driver == "vfio-pci");
+    assert!(plan.claim.is_empty(), "the keyboard is at work");
+}
+
+#[test]
+fn what_is_out_of_service_of_a_processors_graphics_is_what_the_rule_names() {
+    let functions = processor_graphics();
+    let rule = "[[claim]]\nselect = \"gpu\"\nfunctions = [0, 1]\n";
+    let mut plan = planned_by_file(rule, &functions, &[]);
+    plan.set_aside(&functions, |_, _| Some(OutOfService::Noted("sick".to_owned())));
+    assert_eq!(plan.out_of_service[0].0.functions.len(), 2);
+}
+
+#[test]
+fn an_nvswitch_is_claimed_by_address_or_id_and_by_nothing_else() {
+    let functions = [
+        function("0000:18:00.0", "10de:2330", "030200"),
+        Function {
+            iommu_group: Some("80".to_owned()),
+            ..function("0000:1d:00.0", "10de:22a3", "068000")
+        },
+    ];
+    for selector in ["0000:1d:00.0", "10de:22a3", "1d:00"] {
+        assert_eq!(
+            claimed(&planned_on(&functions, &[], selector)),
+            ["0000:1d:00"],
+            "{selector}"
+        );
+    }
+    assert_eq!(claimed(&planned_on(&functions, &[], "gpu")), ["0000:18:00"]);
 }
 
 #[test]

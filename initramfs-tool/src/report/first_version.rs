@@ -206,6 +206,7 @@ impl From<FirstGpu> for GpuReport {
                 );
                 as_text(Severity::Note, &subject, text)
             }),
+            not_usable: None,
         }
     }
 }
@@ -233,6 +234,7 @@ impl From<FirstPeer> for PeerReport {
             class: first.class,
             driver: first.driver,
             kept: first.kept,
+            system: None,
         }
     }
 }

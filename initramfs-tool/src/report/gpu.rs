@@ -9,7 +9,8 @@ use crate::claim::operation::form;
 use crate::claim::{FailureKind, Finished, Leftover, Operation, PowerReading, Rollback, VFIO_PCI};
 use crate::model::display::Sign;
 use crate::model::finding::{Finding, Subject, id};
-use crate::model::inventory::{Function, Gpu};
+use crate::model::inventory::{Function, Gpu, may_carry_the_system};
+use crate::model::system_use::SystemUse;
 use crate::plan::{ClaimPlan, OutOfService};
 
 /// A chosen GPU and what became of it.
@@ -37,6 +38,9 @@ pub struct GpuReport {
     pub quarantine: Option<QuarantineReport>,
     /// The GPU that is out of service and in whose place it stands; null where there is none.
     pub replaces: Option<Finding>,
+    /// Why no VM can open it, though it is claimed, or would be; not there where nothing speaks against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_usable: Option<Finding>,
 }
 
 /// A function in an IOMMU group of a chosen GPU. While a host driver has it, nobody can open the group.
@@ -52,6 +56,9 @@ pub struct PeerReport {
     pub driver: Option<String>,
     /// What keeps it even from a rule with `group-peers`; null where nothing does.
     pub kept: Option<Kept>,
+    /// A use of it by the running system; not there where none is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<Finding>,
 }
 
 /// Why a function in an IOMMU group of a chosen GPU is not claimed by a rule with `group-peers`.
@@ -62,6 +69,8 @@ pub enum Kept {
     LeftOut,
     /// It is a virtual function (SR-IOV).
     Virtual,
+    /// It may carry the system, and only a rule that names it claims it.
+    Unnamed,
 }
 
 /// What a run made of a GPU that is out of service.
@@ -147,6 +156,7 @@ impl GpuReport {
             display: Vec::new(),
             quarantine: None,
             replaces: None,
+            not_usable: None,
         }
     }
 
@@ -204,7 +214,7 @@ impl GpuReport {
         let takes_peers = plan.takes_peers_of(self.device);
         let peers = plan.peers.iter().filter(|(device, _)| *device == self.device);
         let peers = peers.flat_map(|(_, peers)| peers);
-        self.peers = peers.map(|peer| PeerReport::new(peer, takes_peers)).collect();
+        self.peers = peers.map(|peer| PeerReport::new(peer, takes_peers, plan)).collect();
         let has = |function| self.functions.iter().any(|it| it.address == function);
         let signs = plan.signs.iter().filter(|sign| has(sign.function));
         self.display = signs.map(Sign::finding).collect();
@@ -213,9 +223,30 @@ impl GpuReport {
         self.replaces = replaced.map(|(_, other)| other.clone());
     }
 
-    /// Returns true if it is claimed, or would be.
+    /// Returns true if it is claimed, or would be, and a VM can open it.
     pub fn is_as_asked(&self) -> bool {
+        self.is_claimed() && self.not_usable.is_none()
+    }
+
+    /// Returns true if it is claimed, or would be, whether or not a VM can open it.
+    pub(super) fn is_claimed(&self) -> bool {
         matches!(self.verdict, GpuVerdict::Claimed | GpuVerdict::WouldClaim)
+    }
+
+    /// A group can be opened only if no host driver has any of its functions. `lets_in` says of a driver that it is none.
+    pub(super) fn check_group(&mut self, lets_in: impl Fn(&str) -> bool) {
+        if !self.is_claimed() || self.not_usable.is_some() {
+            return;
+        }
+        let mut held = self.peers.iter().filter_map(|peer| {
+            let driver = peer.driver.as_deref().filter(|driver| !lets_in(driver))?;
+            Some((peer.address, driver))
+        });
+        self.not_usable = held.next().map(|(function, driver)| {
+            Finding::warning(id::GROUP_NOT_VIABLE, Subject::gpu(self.device))
+                .with("function", function)
+                .with("driver", driver)
+        });
     }
 
     /// What was done a moment ago may not be so any more: a GPU that has lost a function since is not claimed, and one
@@ -293,18 +324,21 @@ impl From<&Function> for FunctionReport {
 
 impl PeerReport {
     /// One that was left alone, whether or not a rule takes the GPU's peers.
-    fn new(function: &Function, takes_peers: bool) -> Self {
+    fn new(function: &Function, takes_peers: bool, plan: &ClaimPlan) -> Self {
         let kept = match (takes_peers, function.physical) {
             (true, _) => Some(Kept::LeftOut),
             (false, Some(_)) => Some(Kept::Virtual),
-            (false, None) => None,
+            (false, None) => may_carry_the_system(function.class).then_some(Kept::Unnamed),
         };
+        let mut uses = plan.system_uses.iter();
+        let system = uses.find(|system| system.function == function.address);
         Self {
             address: function.address,
             identity: function.identity,
             class: function.class,
             driver: None,
             kept,
+            system: system.map(SystemUse::finding),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::*;
 use crate::claim::{Failure, FunctionPower, Operation, Outcome, PmcsrReading, PowerReading, Rollback, Verb};
 use crate::messages::report::{leftover, lines, log_lines};
 use crate::model::display::{Framebuffer, Sign, SignKind};
+use crate::model::finding::SubjectKind;
 use crate::model::inventory;
 use crate::model::inventory::tests::{function, twins};
 use crate::model::inventory::{Details, Function};
@@ -46,6 +47,8 @@ fn findings_of(rules: Vec<Rule>, functions: &[Function]) -> RunResult {
             problem: None,
         }),
         finished: Vec::new(),
+        no_backend: None,
+        occupied: Vec::new(),
         dry_run: false,
         newest_function: Some(23_817),
     }
@@ -82,9 +85,20 @@ fn boot() -> Boot {
     }
 }
 
+struct Drivers<F>(F);
+
+impl<F: Fn(FunctionAddress) -> Option<&'static str>> DriversNow for Drivers<F> {
+    fn driver_of(&self, function: FunctionAddress) -> Option<String> {
+        self.0(function).map(str::to_owned)
+    }
+
+    fn lets_vms_in(&self, driver: &str) -> bool {
+        driver == VFIO_PCI
+    }
+}
+
 fn report(findings: RunResult, driver: impl Fn(FunctionAddress) -> Option<&'static str>) -> Report {
-    let driver = |address| driver(address).map(str::to_owned);
-    Report::new(findings, boot(), driver, Duration::from_micros(203_300))
+    Report::new(findings, boot(), &Drivers(driver), Duration::from_micros(203_300))
 }
 
 fn refused() -> Rollback {
@@ -182,6 +196,36 @@ fn a_claim_that_holds_is_complete() {
 }
 
 #[test]
+fn a_claimed_gpu_whose_group_no_vm_can_open_is_no_success() {
+    for (driver, is_usable) in [(Some("nvme"), false), (Some("vfio-pci"), true), (None, true)] {
+        let mut findings = findings("0000:01:00.0");
+        findings.finished = vec![finished(1, None)];
+        let report = report(findings, |address| match address.bus() {
+            1 => Some("vfio-pci"),
+            _ => driver,
+        });
+        assert_eq!(report.gpus[0].verdict, GpuVerdict::Claimed);
+        assert_eq!(report.complete, is_usable, "{driver:?}");
+        let said = texts(&report);
+        let why = "no VM can open 0000:01:00: 0000:02:00.1, in its IOMMU group, is on driver nvme";
+        assert_eq!(said.iter().any(|line| line == why), !is_usable, "{said:#?}");
+    }
+}
+
+#[test]
+fn without_the_container_nothing_that_is_claimed_is_a_success() {
+    let mut findings = findings("gpu");
+    findings.finished = vec![finished(1, Some(refused())), finished(2, None)];
+    let module = Subject::named(SubjectKind::Module, "vfio_iommu_type1");
+    findings.no_backend = Some(Finding::error(id::NO_IOMMU_BACKEND, module).with("cause", "it is not there"));
+    let report = report(findings, |address| (address.bus() == 2).then_some("vfio-pci"));
+    let usable: Vec<bool> = report.gpus.iter().map(|gpu| gpu.not_usable.is_none()).collect();
+    assert_eq!(usable, [true, false], "what is given back is nobody's");
+    assert!(!report.complete);
+    assert_eq!(report.verdict, Verdict::Incomplete);
+}
+
+#[test]
 fn what_shares_the_group_and_what_was_shown_is_said_and_kept() {
     let mut findings = findings("0000:01:00.0");
     findings.finished = vec![finished(1, None)];
@@ -195,16 +239,16 @@ fn what_shares_the_group_and_what_was_shown_is_said_and_kept() {
     let report = report(findings, |address| {
         Some(if address.bus() == 1 { "vfio-pci" } else { "nouveau" })
     });
-    assert!(report.complete, "nobody asked for the others");
+    assert!(!report.complete, "nobody can open the group");
     let lines = lines(&report);
-    let (tone, peer) = &lines[1];
+    let (tone, peer) = &lines[2];
     assert_eq!(*tone, Tone::Warning);
     assert!(
         peer.starts_with("0000:01:00: 0000:02:00.1 [10de:1aef], on driver nouveau, is in the same IOMMU group"),
         "{peer}"
     );
     assert_eq!(
-        lines[3].1,
+        lines[4].1,
         "0000:01:00: the firmware's framebuffer (efi-framebuffer.0 on driver efi-framebuffer) is in the memory of \
          0000:01:00.0"
     );
@@ -227,7 +271,7 @@ fn dry_run(rules: &str) -> (Report, Vec<String>) {
 
 #[test]
 fn who_is_claimed_with_a_gpu_is_named() {
-    let (_, lines) = dry_run("[[claim]]\nselect = \"0000:01:00.0\"\ngroup-peers = true\n");
+    let (_, lines) = dry_run("[[claim]]\nselect = \"0000:01:00.0\"\ngroup-peers = [\"8086:10fb\"]\n");
     assert_eq!(
         lines[1],
         "0000:01:00: would claim 5 functions (with 0000:02:00.0 [10de:2231], 0000:02:00.1 [10de:1aef], 0000:04:00.0 \
@@ -237,7 +281,7 @@ fn who_is_claimed_with_a_gpu_is_named() {
 
 #[test]
 fn who_is_left_though_the_rule_takes_peers_is_told_why() {
-    let rule = "[[claim]]\nselect = \"0000:01:00.0\"\ngroup-peers = true\nnot = \"0000:02:00.0\"\n";
+    let rule = "[[claim]]\nselect = \"0000:01:00.0\"\ngroup-peers = \"8086:10fb\"\nnot = \"0000:02:00.0\"\n";
     let (report, lines) = dry_run(rule);
     assert!(
         lines[2].ends_with("while a host driver has it (left out by `not`)"),

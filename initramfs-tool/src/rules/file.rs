@@ -4,7 +4,8 @@
 //! [[claim]]
 //! select = "slot=3@10de:2231"
 //! not = ["serial=48-b0-2d-00-00-00-00-01"]   # or one, without brackets
-//! group-peers = false
+//! functions = [0, 1]                         # of a processor's own graphics
+//! group-peers = false                        # or true, or a list of selectors
 //! force-display = false
 //! ```
 
@@ -13,6 +14,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::model::finding::{Finding, Id, Subject};
+use crate::model::inventory::FunctionSet;
 
 use super::{Choice, Display, GroupPeers, Rule, Source};
 
@@ -93,24 +95,27 @@ impl<'a> File<'a> {
 
     fn rule(&self, table: &Spanned<DeValue<'_>>, keys: &DeTable<'_>) -> Result<Rule, RulesFileError> {
         let mut select = None;
-        let mut not = Vec::new();
-        let (mut group_peers, mut display) = (GroupPeers::Leave, Display::Keep);
+        let (mut not, mut named_peers) = (Vec::new(), Vec::new());
+        let (mut group_peers, mut display, mut functions) = (GroupPeers::Leave, Display::Keep, None);
         for (key, value) in keys {
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("select", DeValue::String(text)) => select = Some((value.span().start, text)),
                 ("select", other) => return Err(self.is_no(value, other, "a string")),
-                ("not", DeValue::Array(list)) => {
-                    for one in list {
-                        not.push(self.choice(one)?);
-                    }
-                }
-                ("not", DeValue::String(_)) => not.push(self.choice(value)?),
-                ("not", other) => return Err(self.is_no(value, other, "a selector or a list of them")),
+                ("not", _) => not = self.choices(value, "a selector or a list of them")?,
                 ("group-peers", DeValue::Boolean(true)) => group_peers = GroupPeers::Claim,
+                ("group-peers", DeValue::Array(_) | DeValue::String(_)) => {
+                    group_peers = GroupPeers::Claim;
+                    named_peers = self.choices(value, "a boolean or a list of selectors")?;
+                }
                 ("force-display", DeValue::Boolean(true)) => display = Display::Force,
                 ("group-peers" | "force-display", DeValue::Boolean(false)) => {}
-                ("group-peers" | "force-display", other) => return Err(self.is_no(value, other, "a boolean")),
-                (_, _) => return Err(self.unknown(key, "one of `select`, `not`, `group-peers`, `force-display`")),
+                ("group-peers", other) => return Err(self.is_no(value, other, "a boolean or a list of selectors")),
+                ("force-display", other) => return Err(self.is_no(value, other, "a boolean")),
+                ("functions", _) => functions = Some(self.functions(value)?),
+                (_, _) => {
+                    let known = "one of `select`, `not`, `functions`, `group-peers`, `force-display`";
+                    return Err(self.unknown(key, known));
+                }
             }
         }
         let Some((at, text)) = select else {
@@ -119,9 +124,39 @@ impl<'a> File<'a> {
         Ok(Rule {
             not,
             group_peers,
+            named_peers,
             display,
+            functions,
             ..Rule::new(self.source(at), text)
         })
+    }
+
+    /// The numbers of a GPU's functions.
+    fn functions(&self, value: &Spanned<DeValue<'_>>) -> Result<FunctionSet, RulesFileError> {
+        const EXPECTED: &str = "a list of function numbers, from 0 to 7";
+        let list = match value.get_ref() {
+            DeValue::Array(list) if !list.is_empty() => list,
+            other => return Err(self.is_no(value, other, EXPECTED)),
+        };
+        let mut set = FunctionSet::default();
+        for one in list {
+            let number = match one.get_ref() {
+                DeValue::Integer(number) => number.as_str().parse().ok(),
+                _ => None,
+            };
+            let with = number.and_then(|number| set.with(number));
+            set = with.ok_or_else(|| self.is_no(one, one.get_ref(), EXPECTED))?;
+        }
+        Ok(set)
+    }
+
+    /// A selector or a list of them.
+    fn choices(&self, value: &Spanned<DeValue<'_>>, expected: &str) -> Result<Vec<Choice>, RulesFileError> {
+        match value.get_ref() {
+            DeValue::Array(list) => list.iter().map(|one| self.choice(one)).collect(),
+            DeValue::String(_) => Ok(vec![self.choice(value)?]),
+            other => Err(self.is_no(value, other, expected)),
+        }
     }
 
     fn choice(&self, value: &Spanned<DeValue<'_>>) -> Result<Choice, RulesFileError> {
@@ -222,11 +257,40 @@ mod tests {
     }
 
     #[test]
+    fn peers_that_are_named_are_taken_and_carry_their_line() {
+        let text = b"[[claim]]\nselect = \"gpu\"\ngroup-peers = [\"0000:03:00.0\",\n\"bay=3\"]\n";
+        let rule = parse("r.toml", text).unwrap().remove(0);
+        assert_eq!(rule.group_peers, GroupPeers::Claim);
+        let sources: Vec<String> = rule.named_peers.iter().map(|peer| peer.source.to_string()).collect();
+        assert_eq!(sources, ["r.toml:3", "r.toml:4"]);
+        assert!(rule.named_peers[0].selector.is_ok() && rule.choices().any(|choice| choice.selector.is_err()));
+    }
+
+    #[test]
+    fn a_rule_names_the_functions_of_a_gpu_by_their_numbers() {
+        let rule = |list: &str| {
+            parse(
+                "r.toml",
+                format!("[[claim]]\nselect = \"gpu\"\nfunctions = {list}\n").as_bytes(),
+            )
+        };
+        let functions = rule("[0, 1]").unwrap()[0].functions.unwrap();
+        assert!(functions.has("0000:11:00.1".parse().unwrap()) && !functions.has("0000:11:00.2".parse().unwrap()));
+        for wrong in ["[8]", "[-1]", "[]", "0", "[\"0\"]"] {
+            let error = rule(wrong).unwrap_err();
+            assert!(
+                error.line == 3 && error.message.contains("from 0 to 7"),
+                "{wrong}: {error}"
+            );
+        }
+    }
+
+    #[test]
     fn a_value_of_another_kind_is_named_with_its_line() {
         for (key, word) in [
             ("not = 3", "list"),
             ("not = [3]", "string"),
-            ("group-peers = \"yes\"", "boolean"),
+            ("group-peers = 3", "boolean"),
         ] {
             let error = parse("r.toml", format!("[[claim]]\nselect = \"gpu\"\n{key}\n").as_bytes()).unwrap_err();
             assert_eq!(error.line, 3, "{error}");

@@ -77,6 +77,14 @@ impl Selector {
 }
 
 impl Term {
+    /// True if the listing of functions does not say whether it is true of one.
+    pub(super) fn is_a_detail(&self) -> bool {
+        match self {
+            Self::Path(_) | Self::Slot(_) | Self::Subsystem(_) => true,
+            Self::Address(_) | Self::Device(_) | Self::Serial(_) | Self::Identity(_) | Self::Gpu => false,
+        }
+    }
+
     fn names_one(&self) -> bool {
         match self {
             Self::Address(_) | Self::Device(_) | Self::Path(_) | Self::Slot(_) | Self::Serial(_) => true,

@@ -24,12 +24,15 @@ group-peers = true
 
 [[claim]]
 select = "0000:04:00.0"
-group-peers = true
+group-peers = ["1b36:0010", "8086:10d3"]
 not = "1234:1111"
 "#;
 
 /// The first rule, as it would be written to have the disk.
-const WITH_THE_DISK: &str = "[[claim]]\nselect = \"0000:01:00.0\"\ngroup-peers = true\n";
+const WITH_THE_DISK: &str = "[[claim]]\nselect = \"0000:01:00.0\"\ngroup-peers = [\"0000:02:00.0\"]\n";
+
+/// The same without its name.
+const WITH_ALL: &str = "[[claim]]\nselect = \"0000:01:00.0\"\ngroup-peers = true\n";
 
 /// Two more ports of the device that the third GPU is below; and a network card in a group that has no GPU.
 const MORE: [&str; 12] = [
@@ -66,6 +69,7 @@ pub(crate) fn claimed_only_where_a_rule_says_so(stage: &Stage) -> Result<()> {
         .on_the_root([
             GuestFile::new("etc/reseat/reseat.toml", RULES),
             GuestFile::new("etc/with-the-disk.toml", WITH_THE_DISK),
+            GuestFile::new("etc/with-all.toml", WITH_ALL),
         ])
         .boot()?;
 
@@ -119,12 +123,16 @@ fn check_words(running: &Running) -> Result<()> {
     running.line(&format!(
         "reseat: 0000:01:00: {LEFT} [1b36:0010], without a driver, is in the same IOMMU group and left alone"
     ))?;
-    let check = running.shell("reseat rules check")?;
+    let check = running.shell("reseat rules check || echo status $?")?;
     let says = |text: &str| ensure_says(&check, text);
     says(&format!(
         "{LEFT} [1b36:0010], on driver nvme, is in the same IOMMU group and left alone"
     ))?;
-    says("(`group-peers = true` in the rule claims it too)")?;
+    says("(it may carry the system: `group-peers` has to name it to claim it)")?;
+    says(&format!(
+        "no VM can open 0000:01:00: {LEFT}, in its IOMMU group, is on driver nvme"
+    ))?;
+    says("status 7")?;
     says(&format!(
         "{KEPT_OUT} [1234:1111], on driver bochs-drm, is in the same IOMMU group and left alone"
     ))?;
@@ -137,6 +145,9 @@ fn check_words(running: &Running) -> Result<()> {
     let text = format!("0000:01:00: would claim 3 functions (with {LEFT} [1b36:0010] of its IOMMU group)");
     ensure_says(&with_it, &text)?;
     ensure!(!with_it.contains("left alone"), "{with_it}");
+    let unnamed = running.shell("reseat rules check --rules /etc/with-all.toml || echo status $?")?;
+    ensure_says(&unnamed, &format!("0000:01:00: refused: {LEFT} (its class is 010802)"))?;
+    ensure_says(&unnamed, "status 4")?;
     Ok(())
 }
 

@@ -87,6 +87,22 @@ pub(super) const SENTENCES: &str = sentences![
         "group-peer-in-use",
         "{subject}, in its IOMMU group, is on driver {driver}, and somebody may be at work with it",
     ),
+    (
+        "group-peer-unnamed",
+        "{subject} (its class is {class}), in its IOMMU group, may carry the system, and the rule does not name it",
+    ),
+    (
+        "group-not-viable",
+        "no VM can open {subject}: {function}, in its IOMMU group, is on driver {driver}",
+    ),
+    (
+        "no-iommu-backend",
+        "no VM can open what vfio-pci has, for want of {subject}: {cause}",
+    ),
+    (
+        "bar-occupied",
+        "{owner} lies in the memory of {subject}, so that no VM can have it",
+    ),
     ("vfio-pci-missing", "{driver} is not there to take it"),
     (
         "display-framebuffer",
@@ -185,6 +201,21 @@ pub(super) const OPERATOR_SENTENCES: &[Sentence] = &[
         "recovery-policy-invalid",
         "{subject}:{line}: {cause}: the claim does not mind, but `reseat recover` does nothing until that is corrected",
     ),
+    (
+        "group-peer-in-system",
+        "what is in its IOMMU group carries the system: {why}",
+    ),
+    ("system-mounted", "{subject} has {device}, which is mounted on {at}"),
+    ("system-swap", "{subject} has {device}, to which the system swaps"),
+    (
+        "system-root",
+        "{subject} has {device}, the root by the kernel command line",
+    ),
+    (
+        "system-default-route",
+        "{subject} is the way of {device}, which has the default route",
+    ),
+    ("system-network-up", "{subject} is the way of {device}, which is up"),
     ("rule-invalid", "rule `{subject}` ({source}): {cause}"),
     (
         "report-missing",
@@ -255,6 +286,25 @@ pub(super) const STEPS: &[Steps] = &[
     (
         "unbind-peer",
         &["unbind it, then claim the GPU by `reseat claim --function`"],
+    ),
+    (
+        "load-iommu-backend",
+        &[
+            "run `modprobe {subject}`",
+            "`reseat initramfs status` says whether this boot's image has it",
+        ],
+    ),
+    (
+        "blacklist-sysfb",
+        &["add `initcall_blacklist=sysfb_init` to the kernel command line"],
+    ),
+    (
+        "name-peer",
+        &["if the system does not need it, name it in the rule: `group-peers = [\"{subject}\"]`"],
+    ),
+    (
+        "move-gpu",
+        &["move the GPU to a slot with an IOMMU group of its own, or move what the system needs"],
     ),
     (
         "set-idle-d3-on-command-line",

@@ -150,6 +150,10 @@ pub(super) const SENTENCES: &[Sentence] = &[
         "{subject}: its list of GPUs out of service is not the one on this machine",
     ),
     ("image-module-missing", "{subject}: the module {module} is not in it"),
+    (
+        "image-modprobe-by-busybox",
+        "{subject}: its modprobe is busybox's, which ignores soft dependencies: kmod's has to be in it",
+    ),
     ("image-modprobe-missing", "{subject}: modprobe is not in it"),
     (
         "image-module-list-missing",

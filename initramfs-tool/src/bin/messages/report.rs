@@ -50,8 +50,11 @@ pub(crate) fn details(report: &Report) -> Vec<Line> {
     let module = report.vfio_pci.iter();
     lines.extend(module.flat_map(|module| module.problem.iter().chain(&module.warning).map(|it| bad(line(it)))));
     let (claimed, others): (Vec<&GpuReport>, Vec<&GpuReport>) = report.gpus.iter().partition(|gpu| gpu.is_as_asked());
-    for gpu in others.into_iter().chain(claimed) {
-        lines.extend(gpu_lines(gpu));
+    for line in others.into_iter().chain(claimed).flat_map(gpu_lines) {
+        // What keeps every VM from every GPU is said once.
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
     }
     lines
 }
@@ -65,6 +68,7 @@ fn gpu_lines(gpu: &GpuReport) -> Vec<Line> {
     let mut lines = vec![(tone, gpu_line(gpu))];
     lines.extend(drivers_before(gpu).map(|line| (Tone::Notice, line)));
     lines.extend(gpu.replaces.iter().map(|note| (Tone::Notice, line(note))));
+    lines.extend(gpu.not_usable.iter().map(|why| (Tone::Warning, line(why))));
     lines.extend(gpu.peers.iter().map(|peer| (Tone::Warning, peer_line(gpu, peer))));
     let shown = gpu.display.iter();
     lines.extend(shown.map(|sign| (Tone::Notice, format!("{device}: {}", line(sign)))));
@@ -206,10 +210,12 @@ fn peer_line(gpu: &GpuReport, peer: &PeerReport) -> String {
         Some(driver) => format!("on driver {driver}"),
         None => "without a driver".to_owned(),
     };
-    let advice = match peer.kept {
-        None => "`group-peers = true` in the rule claims it too",
-        Some(Kept::LeftOut) => "left out by `not`",
-        Some(Kept::Virtual) => "a virtual function is never claimed",
+    let advice = match (&peer.system, peer.kept) {
+        (Some(system), _) => &line(system),
+        (None, None) => "`group-peers = true` in the rule claims it too",
+        (None, Some(Kept::LeftOut)) => "left out by `not`",
+        (None, Some(Kept::Virtual)) => "a virtual function is never claimed",
+        (None, Some(Kept::Unnamed)) => "it may carry the system: `group-peers` has to name it to claim it",
     };
     format!(
         "{}: {} [{}], {driver}, is in the same IOMMU group and left alone: nobody can open the group while a host driver \

@@ -9,8 +9,8 @@ use reseat_core::recovery::{End, Quarantine};
 /// The end of every command's help text and manual page.
 pub(crate) const HELP: &str = "\
 Exit status: 0 done, as asked; 1 failed; 2 usage error; 3 not proven, or a part is missing; 4 refused; 5 the GPU is out of \
-service; 6 not made safe: a GPU that should be out of service may still be in use, or a change could not be undone. The page \
-exit-status.md has the details for each command.";
+service; 6 not made safe: a GPU that should be out of service may still be in use, or a change could not be undone; 7 not \
+usable: the GPU is claimed, and no VM can open it. The page exit-status.md has the details for each command.";
 
 /// The end of a command. Scripts rely on the numbers: they never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) enum Exit {
     OutOfService = 5,
     /// The GPU should be out of service and is not isolated, or a change could not be undone.
     NotMadeSafe = 6,
+    /// The GPU is claimed, or would be, and no VM can open it.
+    NotUsable = 7,
 }
 
 impl From<Exit> for ExitCode {
@@ -81,8 +83,12 @@ impl Exit {
     /// The status of a check of rules, or of a dry run: nothing was touched.
     pub(crate) fn of_check(report: &Report) -> Self {
         let is_refused = |gpu: &GpuReport| gpu.verdict == GpuVerdict::Refused && gpu.quarantine.is_none();
-        match report.gpus.iter().any(is_refused) {
-            true => Self::Refused,
+        let is_not_usable = |gpu: &GpuReport| gpu.not_usable.is_some();
+        if report.gpus.iter().any(is_refused) {
+            return Self::Refused;
+        }
+        match report.gpus.iter().any(is_not_usable) {
+            true => Self::NotUsable,
             false => Self::of_answer(report.complete),
         }
     }
@@ -94,10 +100,11 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Unproven => 1,
-            Self::Refused => 2,
-            Self::OutOfService => 3,
-            Self::Usage | Self::Failed => 4,
-            Self::NotMadeSafe => 5,
+            Self::NotUsable => 2,
+            Self::Refused => 3,
+            Self::OutOfService => 4,
+            Self::Usage | Self::Failed => 5,
+            Self::NotMadeSafe => 6,
         }
     }
 }
@@ -109,7 +116,7 @@ fn of_claimed_gpu(gpu: &GpuReport) -> Option<Exit> {
         (GpuVerdict::Refused, None) if is_left_out_of_service(gpu) => Some(Exit::NotMadeSafe),
         (GpuVerdict::NotReached | GpuVerdict::RolledBack, _) => Some(Exit::Failed),
         (GpuVerdict::Refused, _) => Some(Exit::Refused),
-        (GpuVerdict::Claimed | GpuVerdict::WouldClaim, _) => None,
+        (GpuVerdict::Claimed | GpuVerdict::WouldClaim, _) => gpu.not_usable.as_ref().map(|_| Exit::NotUsable),
     }
 }
 
@@ -197,12 +204,29 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_that_no_vm_can_open_has_a_status_of_its_own() {
+        let mut report = report();
+        report.gpus.truncate(1);
+        let gpu = &mut report.gpus[0];
+        (gpu.verdict, gpu.quarantine) = (GpuVerdict::Claimed, None);
+        gpu.not_usable = Some(Finding::warning(id::GROUP_NOT_VIABLE, Subject::gpu(gpu.device)));
+        report.complete = false;
+        assert_eq!(Exit::of_claim(&report), Exit::NotUsable);
+        report.verdict = Verdict::DryRun;
+        assert_eq!(Exit::of_claim(&report), Exit::NotUsable);
+        assert_eq!(Exit::of_check(&report), Exit::NotUsable);
+        report.gpus[0].verdict = GpuVerdict::Refused;
+        assert_eq!(Exit::of_check(&report), Exit::Refused);
+    }
+
+    #[test]
     fn the_worst_of_several_ends_counts() {
         assert_eq!(
             worst([Exit::Refused, Exit::NotMadeSafe, Exit::Failed]),
             Exit::NotMadeSafe
         );
         assert_eq!(worst([Exit::Refused, Exit::Failed]), Exit::Failed);
+        assert_eq!(worst([Exit::NotUsable, Exit::Unproven]), Exit::NotUsable);
         assert_eq!(worst([]), Exit::Unproven);
     }
 }

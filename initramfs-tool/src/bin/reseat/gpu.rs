@@ -4,7 +4,7 @@ use reseat::linux::{self, Root};
 use reseat::model::finding::Finding;
 pub(crate) use reseat::model::gpu_name::GpuName;
 use reseat::model::gpu_name::absent;
-use reseat::model::inventory::{self, Gpu};
+use reseat::model::inventory::Gpu;
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
 use crate::failure::{Failure, Outcome};
@@ -37,7 +37,7 @@ fn gpus(root: &Root, name: GpuName) -> Vec<Gpu> {
 }
 
 fn all(root: &Root) -> Vec<Gpu> {
-    inventory::gpus(&linux::list(root).functions)
+    linux::gpus(root)
 }
 
 /// Adds the GPUs of this machine to the reasons of a failure, if none is at this address.

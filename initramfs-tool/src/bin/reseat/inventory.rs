@@ -67,7 +67,7 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         gpus: Vec::new(),
         problems: problems(&listing),
     };
-    for gpu in inventory::gpus(&listing.functions) {
+    for gpu in inventory::gpus_of(&listing.functions, &linux::portions(root, &listing.functions)) {
         let row = gpu_row(root, &gpu, &mut inventory.problems);
         inventory.gpus.push(row);
     }
@@ -101,7 +101,7 @@ fn show_selectors(root: &Root, listing: &Listing) -> Outcome {
     let (details, unread) = linux::details(root, &listing.functions, WantedDetails::ALL);
     problems.extend(unread);
     let mut rows = Vec::new();
-    for gpu in inventory::gpus(&listing.functions) {
+    for gpu in inventory::gpus_of(&listing.functions, &linux::portions(root, &listing.functions)) {
         let mut functions = gpu.functions.iter();
         let Some(function) = functions.find(|it| is_gpu(it.identity, it.class)) else {
             continue;

@@ -6,7 +6,6 @@ use clap::Subcommand;
 use reseat::linux::{self, IsolationResult, Root};
 use reseat::model::finding::{Finding, Subject, id};
 use reseat::model::identification::{Identification, Likeness};
-use reseat::model::inventory;
 use reseat::records::quarantine::{Attempt, Ledger, Lost, Past, QuarantineEntry, State};
 use reseat_core::address::DeviceAddress;
 use serde::Serialize;
@@ -167,7 +166,7 @@ fn rows<'a>(root: &Root, state: &'a State) -> Vec<Row<'a>> {
     let State::Known(ledger) = state else {
         return Vec::new();
     };
-    let gpus = inventory::gpus(&linux::list(root).functions);
+    let gpus = linux::gpus(root);
     let known = linux::identify_all(root, &gpus, state);
     let rows = ledger.entries.iter().map(|entry| {
         let find = |likeness| known.iter().position(|gpu| entry.gpu.likeness(gpu) == likeness);

@@ -1,7 +1,7 @@
 //! The operations of a claim and of an isolation, in their order.
 
 use super::Function;
-use crate::claim::{Attribute, DmaIsolation, NOBODY, Operation, Verb};
+use crate::claim::{Attribute, DmaIsolation, Memory, NOBODY, Operation, Verb};
 
 /// The operations of a claim, for functions of which it is known which driver has them.
 pub(super) fn claiming(functions: &[Function]) -> Vec<Operation> {
@@ -38,6 +38,11 @@ pub(super) fn claiming(functions: &[Function]) -> Vec<Operation> {
         }
     });
     each(&|_| vec![Verb::ReadDriver]);
+    // Who stays there keeps a VM from it, and vfio-pci says so only when that opens it.
+    each(&|function| match function.memory {
+        Memory::Free => Vec::new(),
+        Memory::Occupied => vec![Verb::ReadMemory],
+    });
     each(&|function| match function.isolation {
         DmaIsolation::Known => Vec::new(),
         DmaIsolation::Awaited => vec![Verb::ReadIommu],

@@ -63,6 +63,8 @@ struct Kernel {
     groups_awaited: BTreeMap<FunctionAddress, bool>,
     /// A framebuffer in the first function's memory, if any, and whether its driver draws.
     framebuffer: Option<(Framebuffer, bool)>,
+    /// Who stays in the first function's memory, where somebody was in it before; none where nobody was.
+    occupants: Option<&'static [&'static str]>,
     log: Vec<String>,
     now: Duration,
 }
@@ -84,6 +86,7 @@ impl Kernel {
             identity: GPU,
             groups_awaited: BTreeMap::new(),
             framebuffer: None,
+            occupants: None,
             log: Vec::new(),
             now: Duration::ZERO,
         }
@@ -108,6 +111,7 @@ impl Kernel {
                     }
                     if *function == address(0) {
                         target.framebuffers.extend(self.framebuffer.clone().map(|(it, _)| it));
+                        target.memory = self.occupants.map_or(Memory::Free, |_| Memory::Occupied);
                     }
                     target
                 })
@@ -198,6 +202,10 @@ impl Kernel {
             Verb::ReadIommu => {
                 let comes = self.groups_awaited[&operation.function] && device.driver.is_some();
                 OperationAnswer::Iommu(comes.then(|| "smmu3.0x0000000009050000".to_owned()))
+            }
+            Verb::ReadMemory => {
+                let occupants = self.occupants.unwrap_or_default().iter();
+                OperationAnswer::Memory(occupants.map(|name| (*name).to_owned()).collect())
             }
             Verb::ReadPower => {
                 let sleepy = self.sleepy.entry(operation.function).or_default();
@@ -543,6 +551,31 @@ fn a_framebuffer_lets_go_before_the_bind_and_is_given_back_with_the_gpu() {
         kernel.position("unbind 0000:01:00.0 from vfio-pci") < kernel.position(&RELEASE.replace("release", "restore"))
     );
     assert!(kernel.framebuffer.unwrap().1, "it does not draw again");
+}
+
+#[test]
+fn what_stays_in_the_memory_after_the_bind_undoes_the_claim_and_what_went_does_not() {
+    const READ: &str = "read who lies in the memory of 0000:01:00.0";
+    let mut kernel = with_framebuffer();
+    kernel.occupants = Some(&["BOOTFB"]);
+    let rollback = kernel.run().rollback.unwrap();
+    assert_eq!(
+        crate::messages::line(&rollback.failure.finding),
+        "BOOTFB lies in the memory of 0000:01:00.0, so that no VM can have it; add `initcall_blacklist=sysfb_init` to the \
+         kernel command line"
+    );
+    assert!(kernel.position("bind 0000:01:00.0 to vfio-pci") < kernel.position(READ));
+    assert!(kernel.framebuffer.as_ref().unwrap().1, "it does not draw again");
+    assert!(kernel.devices.values().all(|device| device.driver.is_none()));
+    assert_eq!(rollback.leftovers, []);
+
+    let mut kernel = with_framebuffer();
+    kernel.occupants = Some(&[]);
+    assert_eq!(kernel.run().rollback, None);
+    // Who was never there is not looked for.
+    let mut kernel = Kernel::new(&[None]);
+    assert_eq!(kernel.run().rollback, None);
+    assert!(!kernel.log.iter().any(|done| done == READ));
 }
 
 #[test]

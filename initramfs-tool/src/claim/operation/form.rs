@@ -28,6 +28,7 @@ enum Kind {
     RestoreFramebuffer,
     ReadDriver,
     ReadIommu,
+    ReadMemory,
     ReadPower,
 }
 
@@ -66,6 +67,7 @@ impl From<&Operation> for Form {
             }
             Verb::ReadDriver => Kind::ReadDriver,
             Verb::ReadIommu => Kind::ReadIommu,
+            Verb::ReadMemory => Kind::ReadMemory,
             Verb::ReadPower => Kind::ReadPower,
         };
         form
@@ -87,6 +89,7 @@ impl Form {
             Kind::RestoreFramebuffer => Verb::RestoreFramebuffer(self.framebuffer?),
             Kind::ReadDriver => Verb::ReadDriver,
             Kind::ReadIommu => Verb::ReadIommu,
+            Kind::ReadMemory => Verb::ReadMemory,
             Kind::ReadPower => Verb::ReadPower,
         };
         let function = self.function;
@@ -132,6 +135,7 @@ mod tests {
             Verb::RestoreFramebuffer(framebuffer()),
             Verb::ReadDriver,
             Verb::ReadIommu,
+            Verb::ReadMemory,
             Verb::ReadPower,
         ] {
             let function = "0000:01:00.0".parse().unwrap();

@@ -305,3 +305,62 @@ fn a_worker_that_blocks_on_its_way_back_leaves_the_rest_and_the_first_cause_stan
         ["clear driver_override of 0000:01:00.0: not known whether it took effect, or still will"]
     );
 }
+
+fn probe(function: FunctionAddress) -> Operation {
+    Operation {
+        function,
+        verb: Verb::Probe,
+    }
+}
+
+/// One GPU whose every register takes 400 ms: its operations all end before they count as blocked, and take up all the time.
+#[test]
+fn a_slow_gpu_lets_the_others_go_first_and_begins_again_by_itself() {
+    let mut supervision = Supervision::new(Limits::BOOT);
+    let (slow, _) = started(&supervision.begin(Duration::ZERO, vec![target(1), target(2), target(3)]));
+    supervision.event(seconds(0.0), slow, WorkerEvent::Began(probe(function(1, 0))));
+    assert_eq!(supervision.deadline(), Some(Limits::BOOT.turn));
+    assert_eq!(supervision.tick(seconds(0.9)), []);
+    let commands = supervision.tick(seconds(1.0));
+    let [
+        Command::Abandon(abandoned),
+        Command::Start(others, Assignment::Claim(first)),
+        Command::Start(again, Assignment::Claim(then)),
+    ] = commands.as_slice()
+    else {
+        panic!("{commands:?}");
+    };
+    assert_eq!(
+        (*abandoned, first, then),
+        (slow, &vec![target(2), target(3)], &vec![target(1)])
+    );
+    // What the first one still says is too late.
+    supervision.event(seconds(1.1), slow, WorkerEvent::Ended(success(), seconds(1.1)));
+    for _ in [2, 3] {
+        supervision.event(seconds(1.2), *others, WorkerEvent::Ended(success(), seconds(0.1)));
+    }
+    // Nobody waits for it any more: it has all the time there is, and no more.
+    supervision.event(seconds(4.0), *again, WorkerEvent::Began(probe(function(1, 1))));
+    assert_eq!(supervision.tick(seconds(8.0)), []);
+    supervision.event(seconds(8.5), *again, WorkerEvent::Began(write_override(function(1, 0))));
+    assert_eq!(supervision.tick(Limits::BOOT.claiming_ends), [Command::Abandon(*again)]);
+    assert_eq!(
+        devices(supervision),
+        [
+            ("0000:02:00".to_owned(), true),
+            ("0000:03:00".to_owned(), true),
+            ("0000:01:00".to_owned(), false),
+        ]
+    );
+}
+
+#[test]
+fn a_gpu_that_is_changed_keeps_its_turn() {
+    let mut supervision = Supervision::new(Limits::BOOT);
+    let (id, _) = started(&supervision.begin(Duration::ZERO, vec![target(1), target(2)]));
+    supervision.event(seconds(0.5), id, WorkerEvent::Began(write_override(function(1, 0))));
+    assert_eq!(supervision.tick(seconds(1.5)), []);
+    supervision.event(seconds(1.6), id, WorkerEvent::Changed(overridden(function(1, 0))));
+    supervision.event(seconds(1.6), id, WorkerEvent::Began(probe(function(1, 1))));
+    assert_eq!(supervision.tick(seconds(3.0)), []);
+}

@@ -23,6 +23,8 @@ pub enum Shortfall {
     NoModule(String),
     /// There is nothing that could load a module.
     NoModprobe,
+    /// What would load modules is busybox's, which ignores soft dependencies and knows no variants.
+    BusyboxModprobe,
     /// There is no list by which a module is found.
     NoModuleList,
 }
@@ -96,6 +98,7 @@ impl Shortfall {
             Self::OtherQuarantine => id::IMAGE_QUARANTINE_DIFFERS,
             Self::NoModule(_) => id::IMAGE_MODULE_MISSING,
             Self::NoModprobe => id::IMAGE_MODPROBE_MISSING,
+            Self::BusyboxModprobe => id::IMAGE_MODPROBE_BY_BUSYBOX,
             Self::NoModuleList => id::IMAGE_MODULE_LIST_MISSING,
         }
     }

@@ -40,6 +40,7 @@ fn wanted() -> RequiredContents {
         rules: Some(Digest::of(b"rules")),
         quarantine: Some(Digest::of(b"quarantine")),
         vfio_built_in: false,
+        has_type1_module: false,
         variants: Vec::new(),
     }
 }
@@ -61,6 +62,23 @@ fn a_whole_image_lacks_nothing() {
     assert_eq!(shortfalls(&contents(&GOOD), &wanted()), []);
     assert_eq!(contents(&GOOD).made_by(), Some(Builder::InitramfsTools));
     assert!(contents(&GOOD).has_claim());
+}
+
+#[test]
+fn the_module_of_the_container_and_kmods_modprobe_have_to_be_there() {
+    let mut wanted = wanted();
+    wanted.has_type1_module = true;
+    let lacking = Shortfall::NoModule("vfio_iommu_type1".to_owned());
+    assert_eq!(shortfalls(&contents(&GOOD), &wanted), [lacking.clone()]);
+    let module = "usr/lib/modules/6.1.0-50-amd64/kernel/drivers/vfio/vfio_iommu_type1.ko.xz";
+    let mut files = GOOD.to_vec();
+    files.push((module, 0o100_644, b"module"));
+    assert_eq!(shortfalls(&contents(&files), &wanted), []);
+    files[6] = ("usr/sbin/modprobe", 0o120_777, b"../bin/busybox");
+    assert_eq!(shortfalls(&contents(&files), &wanted), [Shortfall::BusyboxModprobe]);
+    // Where everything is built in, nobody needs either.
+    (wanted.vfio_built_in, wanted.has_type1_module) = (true, false);
+    assert_eq!(shortfalls(&contents(&files), &wanted), []);
 }
 
 #[test]

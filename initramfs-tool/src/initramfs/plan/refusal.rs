@@ -12,6 +12,8 @@ use crate::model::finding::{Finding, Id, Remedy, Severity, Subject, SubjectKind,
 pub enum InstallRefusal {
     /// A rule, or the file with the rules, cannot be read.
     InvalidRules(Finding),
+    /// What the rules take with a GPU carries the running system.
+    PeerInSystem(Finding),
     /// `/usr/sbin/reseat-claim` is missing.
     NoProgram,
     /// No builder is installed.
@@ -99,7 +101,7 @@ impl InstallRefusal {
     #[must_use]
     pub fn finding(&self) -> Finding {
         let mut finding = match self {
-            Self::InvalidRules(finding) => finding.clone().severity(Severity::Refusal),
+            Self::InvalidRules(finding) | Self::PeerInSystem(finding) => finding.clone().severity(Severity::Refusal),
             _ => self.with_facts(Finding::refusal(self.id(), self.subject())),
         };
         finding.remedy = self.remedy();
@@ -108,7 +110,7 @@ impl InstallRefusal {
 
     fn id(&self) -> Id {
         match self {
-            Self::InvalidRules(finding) => finding.id.clone(),
+            Self::InvalidRules(finding) | Self::PeerInSystem(finding) => finding.id.clone(),
             Self::NoProgram => id::CLAIM_PROGRAM_MISSING,
             Self::NoBuilder => id::INITRAMFS_BUILDER_MISSING,
             Self::BuilderNotThere(_) => id::INITRAMFS_BUILDER_NOT_INSTALLED,
@@ -140,7 +142,7 @@ impl InstallRefusal {
 
     fn subject(&self) -> Subject {
         match self {
-            Self::InvalidRules(finding) => finding.subject.clone(),
+            Self::InvalidRules(finding) | Self::PeerInSystem(finding) => finding.subject.clone(),
             Self::NoProgram => Subject::file("/usr/sbin/reseat-claim"),
             Self::BuilderNotThere(builder) => Subject::named(SubjectKind::Program, builder.name()),
             Self::NoDropIns(NoDropIns::TooOld) => Subject::named(SubjectKind::Program, Builder::Mkinitcpio.name()),
@@ -196,6 +198,7 @@ impl InstallRefusal {
     fn remedy(&self) -> Option<Remedy> {
         Some(match self {
             Self::InvalidRules(finding) => finding.remedy.clone().unwrap_or(id::CORRECT_RULES_FIRST),
+            Self::PeerInSystem(finding) => return finding.remedy.clone(),
             Self::NoProgram => id::INSTALL_ALL_FILES,
             Self::NoBuilder => id::USE_OTHER_BUILDER,
             Self::BuilderNotThere(_) => id::NAME_INSTALLED_BUILDER,

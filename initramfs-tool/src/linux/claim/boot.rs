@@ -10,9 +10,10 @@ use super::run::{Extent, Run};
 use crate::claim::Limits;
 use crate::linux::state::{boot_quarantine, kernel_log, report, rules};
 use crate::linux::sysfs::root::Root;
-use crate::linux::sysfs::{attributes, functions};
+use crate::linux::sysfs::{attributes, drivers, functions};
 use crate::model::finding::{Finding, Subject, id};
-use crate::report::{Boot, Line, Report, Verdict};
+use crate::model::system_use::SystemUse;
+use crate::report::{Boot, DriversNow, Line, Report, Verdict};
 use crate::rules::{CommandLine, Rule, Switch};
 
 /// What a run works on.
@@ -97,6 +98,8 @@ pub(super) struct Request {
     /// Whether the rules file is one, if it is there.
     pub(super) file_is_good: bool,
     pub(super) problems: Vec<Finding>,
+    /// The uses of functions by the system that runs, for a look at the claim from there.
+    pub(super) system_uses: Vec<SystemUse>,
 }
 
 impl Request {
@@ -115,11 +118,12 @@ impl Request {
             parameters,
             file_is_good,
             problems,
+            system_uses: Vec::new(),
         }
     }
 
     pub(super) fn understood(&self) -> bool {
-        let mut choices = self.rules.iter().flat_map(|rule| rule.not.iter().chain([&rule.choice]));
+        let mut choices = self.rules.iter().flat_map(Rule::choices);
         self.file_is_good && choices.all(|choice| choice.selector.is_ok())
     }
 }
@@ -132,6 +136,7 @@ pub(super) fn carry_out(begin: Instant, options: &BootOptions, request: Request)
         parameters,
         rules,
         mut problems,
+        system_uses,
         ..
     } = request;
     let quarantine = boot_quarantine::read(root);
@@ -156,14 +161,21 @@ pub(super) fn carry_out(begin: Instant, options: &BootOptions, request: Request)
         begin,
         dry_run,
         problems,
+        system_uses,
     };
     let result = run.carry_out();
-    Report::new(result, boot, |address| driver_now(root, address), begin.elapsed())
+    Report::new(result, boot, root, begin.elapsed())
 }
 
-/// The driver of a function. A link that cannot be read is no vfio-pci: the report then says that the function has none.
-pub(crate) fn driver_now(root: &Root, function: FunctionAddress) -> Option<String> {
-    functions::driver_of(root, function).ok().flatten()
+impl DriversNow for Root {
+    /// A link that cannot be read is no vfio-pci: the report then says that the function has none.
+    fn driver_of(&self, function: FunctionAddress) -> Option<String> {
+        functions::driver_of(self, function).ok().flatten()
+    }
+
+    fn lets_vms_in(&self, driver: &str) -> bool {
+        driver == "pci-stub" || drivers::is_vfio(self, driver)
+    }
 }
 
 pub(crate) fn boot(root: &Root) -> Boot {

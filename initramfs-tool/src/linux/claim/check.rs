@@ -8,15 +8,16 @@ use reseat_core::address::DeviceAddress;
 
 use super::boot::{BootOptions, COMMAND_LINE, Request, carry_out, read_command_line};
 use super::run::{Extent, Run};
+use super::system_uses;
 use crate::claim::Limits;
-use crate::linux::state::recovery_policy;
+use crate::linux::state::{recovery_policy, rules};
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::inventory::Gpu;
 use crate::plan::ClaimRefusal;
 use crate::records::boot_quarantine::AtBoot;
 use crate::report::Report;
-use crate::rules::Switch;
+use crate::rules::{GroupPeers, Switch};
 
 /// What a look at the rules brought.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +51,7 @@ pub fn check_rules(root: &Root, rules: Option<PathBuf>) -> Checked {
     };
     let mut request = Request::gather(&options, command_line);
     request.problems.extend(unread);
+    request.system_uses = system_uses::gather(root, &request.command_line);
     let (understood, switch) = (request.understood(), request.parameters.switch);
     let recovery_policy = match request.file_is_good {
         true => recovery_policy::problem(root, options.rules.as_deref()),
@@ -62,6 +64,19 @@ pub fn check_rules(root: &Root, rules: Option<PathBuf>) -> Checked {
         switch,
         recovery_policy,
     }
+}
+
+/// The refusals of GPUs that are not claimed since what the rules take with them carries the running system.
+pub(crate) fn peers_in_system(root: &Root) -> Vec<Finding> {
+    let rules = rules::rules_from_file(root, None).unwrap_or_default();
+    if !rules.iter().any(|rule| rule.group_peers == GroupPeers::Claim) {
+        return Vec::new();
+    }
+    let gpus = check_rules(root, None).report.gpus.into_iter();
+    let problems = gpus.filter_map(|gpu| gpu.problem);
+    problems
+        .filter(|problem| problem.id == id::GROUP_PEER_IN_SYSTEM)
+        .collect()
 }
 
 /// The GPUs that the rules would have claimed now, were all of them in service.
@@ -125,5 +140,6 @@ fn standing_order(root: &Root, extent: Extent) -> Option<Run<'_>> {
         begin: Instant::now(),
         dry_run: false,
         problems: Vec::new(),
+        system_uses: Vec::new(),
     })
 }

@@ -13,6 +13,7 @@ use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::slots::names_of;
 use crate::model::display::{Framebuffer, Sign, SignKind, may_have_outputs};
 use crate::model::inventory::Function;
+use crate::model::memory_map;
 
 /// Gets the directory of a console, and answers what it says it is bound to.
 pub(crate) const JOB: Job = Job::new("read-console", say_console);
@@ -26,19 +27,16 @@ const UNBOUND: &str = "0";
 /// As the kernel names the platform devices that it makes of what the firmware left: sysfb's, by kind of firmware.
 const FRAMEBUFFERS: [&str; 3] = ["efi-framebuffer", "simple-framebuffer", "vesa-framebuffer"];
 
-/// What claims the memory of a framebuffer in `/proc/iomem`: sysfb itself, and the drivers that may have it.
-const IN_MEMORY: [&str; 5] = ["BOOTFB", "efifb", "simplefb", "simpledrm", "vesafb"];
-
 /// The signs on `functions`. What cannot be read is no sign, but for the kernel's text console: signs only ever keep a GPU from
 /// being claimed.
-pub(crate) fn signs(root: &Root, functions: &[Function]) -> Vec<Sign> {
+pub(crate) fn signs(root: &Root, functions: &[Function], in_memory: &str) -> Vec<Sign> {
     let is_display = |address: FunctionAddress| {
         let found = functions.iter().find(|function| function.address == address);
         found.is_some_and(|function| may_have_outputs(function.class) || is_3d(function))
     };
     let displays = functions.iter().filter(|function| is_display(function.address));
     let displays: Vec<FunctionAddress> = displays.map(|function| function.address).collect();
-    let mut signs = framebuffers(root, &displays);
+    let mut signs = framebuffers(root, &displays, in_memory);
     if text_console(root) {
         let on = displays.iter().filter(|function| is_boot_vga(root, **function));
         signs.extend(on.map(|function| Sign {
@@ -61,7 +59,7 @@ fn is_3d(function: &Function) -> bool {
     function.class.is_3d_controller()
 }
 
-fn framebuffers(root: &Root, displays: &[FunctionAddress]) -> Vec<Sign> {
+fn framebuffers(root: &Root, displays: &[FunctionAddress], in_memory: &str) -> Vec<Sign> {
     let directory = root.path("/sys/bus/platform/devices");
     let devices = names_in(&directory).into_iter();
     let devices: Vec<String> = devices
@@ -73,8 +71,7 @@ fn framebuffers(root: &Root, displays: &[FunctionAddress]) -> Vec<Sign> {
     if devices.is_empty() {
         return Vec::new();
     }
-    let in_memory = attributes::read_untrimmed(&root.path("/proc/iomem")).unwrap_or_default();
-    let holder = holder_of_framebuffer(&in_memory).filter(|function| displays.contains(function));
+    let holder = memory_map::holder_of_framebuffer(in_memory).filter(|function| displays.contains(function));
     let holder = holder.or_else(|| displays.iter().copied().find(|function| is_boot_vga(root, *function)));
     let sign = |device: String| {
         let path = directory.join(&device);
@@ -90,24 +87,6 @@ fn framebuffers(root: &Root, displays: &[FunctionAddress]) -> Vec<Sign> {
         })
     };
     devices.into_iter().filter_map(sign).collect()
-}
-
-/// The function in whose memory a framebuffer lies, by how the lines of `/proc/iomem` are indented. Addresses are zeros for
-/// an unprivileged reader, the indentation is not.
-fn holder_of_framebuffer(in_memory: &str) -> Option<FunctionAddress> {
-    let mut around: Vec<(usize, &str)> = Vec::new();
-    for line in in_memory.lines() {
-        let Some((_, name)) = line.split_once(" : ") else {
-            continue;
-        };
-        let depth = line.len().saturating_sub(line.trim_start().len());
-        around.retain(|(outer, _)| *outer < depth);
-        if IN_MEMORY.contains(&name) {
-            return around.iter().rev().find_map(|(_, name)| name.parse().ok());
-        }
-        around.push((depth, name));
-    }
-    None
 }
 
 /// Whether the console of the kernel is text on a VGA device: neither a framebuffer's nor a dummy. One that cannot be asked
@@ -164,16 +143,6 @@ mod tests {
       00000000-00000000 : vesafb
 ";
 
-    #[test]
-    fn a_framebuffer_lies_in_the_memory_of_the_function_around_it() {
-        assert_eq!(holder_of_framebuffer(IOMEM), "0000:00:05.0".parse().ok());
-        let efifb = IOMEM.replace("BOOTFB", "efifb");
-        assert_eq!(holder_of_framebuffer(&efifb), "0000:00:05.0".parse().ok());
-        let nobody = IOMEM.replace("0000:00:05.0", "Reserved");
-        assert_eq!(holder_of_framebuffer(&nobody), None);
-        assert_eq!(holder_of_framebuffer("00000000-00000000 : BOOTFB\n"), None);
-    }
-
     const SIMPLE: &str = "simple-framebuffer.0";
 
     fn sign(kind: SignKind) -> Vec<Sign> {
@@ -200,8 +169,8 @@ mod tests {
             // By /proc/iomem, where the kernel says no more.
             let machine = TestRoot::new();
             machine.write("/sys/bus/platform/devices/efi-framebuffer.0/uevent", "");
-            machine.write("/proc/iomem", &IOMEM.replace("0000:00:05.0", "0000:01:00.0"));
-            let found = signs(&machine.root(), &functions);
+            let in_memory = IOMEM.replace("0000:00:05.0", "0000:01:00.0");
+            let found = signs(&machine.root(), &functions, &in_memory);
             assert_eq!(found, framebuffer("efi-framebuffer.0", None), "{class}");
             // By where the device is, from 6.9 on.
             let machine = TestRoot::new();
@@ -215,16 +184,13 @@ mod tests {
                 &format!("/sys/bus/platform/devices/{SIMPLE}"),
                 &format!("../../../devices/pci0000:00/0000:00:03.0/0000:01:00.0/{SIMPLE}"),
             );
-            let found = signs(&machine.root(), &functions);
+            let found = signs(&machine.root(), &functions, "");
             assert_eq!(found, framebuffer(SIMPLE, Some("simple-framebuffer")), "{class}");
         }
         // An NVMe device has none, whatever lies in its memory.
         let machine = TestRoot::new();
         machine.write("/sys/bus/platform/devices/efi-framebuffer.0/uevent", "");
-        machine.write("/proc/iomem", IOMEM);
-        assert_eq!(
-            signs(&machine.root(), &[function("0000:00:05.0", "1234:1111", "010802")]),
-            []
-        );
+        let disk = [function("0000:00:05.0", "1234:1111", "010802")];
+        assert_eq!(signs(&machine.root(), &disk, IOMEM), []);
     }
 }

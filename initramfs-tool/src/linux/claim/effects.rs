@@ -17,6 +17,7 @@ use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, drivers};
 use crate::model::display::Framebuffer;
 use crate::model::finding::{Evidence, Finding, Id, Subject, id};
+use crate::model::memory_map;
 
 // As asm-generic/errno-base.h has them.
 const EAGAIN: i32 = 11;
@@ -52,6 +53,7 @@ impl<'a> Effects<'a> {
             Verb::RestoreFramebuffer(framebuffer) => self.draw(framebuffer, "bind"),
             Verb::ReadDriver => self.link(function, "driver").map(OperationAnswer::Driver),
             Verb::ReadIommu => self.link(function, "iommu").map(OperationAnswer::Iommu),
+            Verb::ReadMemory => self.read_memory(function),
             Verb::ReadPower => self.read_power(function).map(OperationAnswer::Power),
         };
         // Whatever is missing or went wrong at a function that is no longer there is so for that reason.
@@ -163,6 +165,15 @@ impl<'a> Effects<'a> {
         let path = self.root.path("/sys/bus/platform/drivers").join(driver).join(file);
         attributes::write(&path, &framebuffer.device).map_err(|error| file_failure(&error))?;
         Ok(OperationAnswer::Accepted)
+    }
+
+    fn read_memory(&self, function: FunctionAddress) -> Result<OperationAnswer, Failure> {
+        let iomem = attributes::read_untrimmed(&self.root.path("/proc/iomem")).map_err(|error| file_failure(&error))?;
+        let occupants = memory_map::occupants(&iomem).into_iter();
+        let owners = occupants.filter(|(holder, _)| *holder == function);
+        Ok(OperationAnswer::Memory(
+            owners.map(|(_, owner)| owner.to_owned()).collect(),
+        ))
     }
 
     fn read_power(&mut self, function: FunctionAddress) -> Result<PowerReading, Failure> {

@@ -17,10 +17,11 @@ use crate::claim::{FailureKind, Finished, Limits};
 use crate::linux::FileError;
 use crate::linux::state::recovery_files::{self, RecordError};
 use crate::linux::state::{boot_quarantine, locks, report, rules};
+use crate::linux::survey::gpus;
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{functions, slots};
 use crate::model::finding::{Finding, Subject, id};
-use crate::model::inventory::{self, Gpu};
+use crate::model::inventory::Gpu;
 use crate::report::{Line, Report, RunResult};
 use crate::rules::{CommandLine, Switch};
 
@@ -190,7 +191,7 @@ fn is_not_new(root: &Root, function: FunctionAddress) -> Option<Finding> {
 }
 
 fn gpu_at(options: &HotOptions) -> Option<Gpu> {
-    let gpus = inventory::gpus(&functions::list(&options.root).functions);
+    let gpus = gpus::gpus(&options.root);
     gpus.into_iter().find(|gpu| gpu.function(options.function).is_some())
 }
 
@@ -259,6 +260,7 @@ impl HotRun<'_> {
             begin: self.begin,
             dry_run: self.dry_run,
             problems,
+            system_uses: Vec::new(),
         };
         let mut result = run.carry_out();
         if result.plan.is_empty() && result.problems.is_empty() {
@@ -274,8 +276,7 @@ impl HotRun<'_> {
     /// Puts it into the report's form, and writes that down.
     fn report(&self, result: RunResult, begin: Instant, lines: fn(&Report) -> Vec<Line>) -> Report {
         let root = &self.options.root;
-        let driver_now = |address| boot::driver_now(root, address);
-        let mut report = Report::new(result, boot::boot(root), driver_now, begin.elapsed());
+        let mut report = Report::new(result, boot::boot(root), root, begin.elapsed());
         report.limit_ms = u64::try_from(Limits::RUNNING.whole.as_millis()).unwrap_or(u64::MAX);
         let to = report_of(self.device);
         // A GPU has as many events as functions: what the first one did is not to be lost.

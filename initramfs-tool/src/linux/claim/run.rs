@@ -9,17 +9,23 @@ use reseat_core::address::{DeviceAddress, FunctionAddress};
 
 use super::machine::{self, Gathered};
 use super::quarantine_check::QuarantineCheck;
-use super::{mask, modprobe, variants, workers};
-use crate::claim::{Aim, Limits, Target, VFIO_PCI};
+use super::{backend, mask, modprobe, variants, workers};
+use crate::claim::machine::occupied;
+use crate::claim::{Aim, Limits, Memory, Target, VFIO_PCI};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{drivers, functions};
 use crate::model::display::SignKind;
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::inventory::{self, Function, Gpu};
+use crate::model::memory_map;
+use crate::model::system_use::SystemUse;
 use crate::plan::{self, ClaimPlan, Nothing, RuleOutcome};
 use crate::records::boot_quarantine::AtBoot;
 use crate::report::{ModuleReport, RunResult};
 use crate::rules::Rule;
+
+/// What the kernel's own device for the firmware's framebuffer calls its memory.
+const SYSFB: &str = "BOOTFB";
 
 /// The inputs of a run.
 pub(crate) struct Run<'a> {
@@ -35,6 +41,8 @@ pub(crate) struct Run<'a> {
     pub dry_run: bool,
     /// Problems that were found before.
     pub problems: Vec<Finding>,
+    /// The uses of functions by the system that runs, where the claim of another boot is looked at from it.
+    pub system_uses: Vec<SystemUse>,
 }
 
 /// The part of the machine that a run is about.
@@ -71,6 +79,8 @@ impl Run<'_> {
             problems: self.problems,
             vfio_pci: None,
             finished: Vec::new(),
+            no_backend: None,
+            occupied: Vec::new(),
             dry_run: self.dry_run,
             newest_function: gathered.listing.newest,
         };
@@ -81,8 +91,8 @@ impl Run<'_> {
             begin: self.begin,
         };
         match self.dry_run {
-            true => effects.inspect(&mut result),
-            false => effects.apply(&mut result, &gathered.listing.functions),
+            true => effects.inspect(&mut result, &gathered.in_memory),
+            false => effects.apply(&mut result, &gathered),
         }
         result
     }
@@ -98,7 +108,7 @@ impl Run<'_> {
         if extent == Extent::Machine {
             self.problems.extend(unreported(&listing.unreadable, &plan));
         }
-        let mut gpus = inventory::gpus(&listing.functions);
+        let mut gpus = inventory::gpus_of(&listing.functions, &plan.portions);
         gpus.retain(|gpu| extent.covers(gpu.device));
         let mut quarantine = QuarantineCheck::new(root, self.quarantine.clone(), &gpus);
         plan.set_aside(&listing.functions, |gpu, chosen| match extent.covers(gpu.device) {
@@ -107,6 +117,7 @@ impl Run<'_> {
         });
         plan.replaced = quarantine.replaced;
         self.problems.extend(quarantine.problems);
+        plan.spare_the_system(std::mem::take(&mut self.system_uses));
         if let Extent::Gpu(device) = extent {
             plan.narrow_to(device);
             plan.spare_peers_at_work(|driver| drivers::is_vfio(root, driver));
@@ -133,16 +144,17 @@ impl Effects<'_> {
     }
 
     /// Looks for vfio-pci, if anything would be claimed.
-    fn inspect(&self, result: &mut RunResult) {
+    fn inspect(&self, result: &mut RunResult, in_memory: &str) {
         if !result.plan.claim.is_empty() {
+            result.occupied = in_the_way(&result.plan.claim, in_memory);
             result.vfio_pci = modprobe::inspect(self.root, &variants::running(self.root), self.loading_ends());
         }
     }
 
-    fn apply(&self, result: &mut RunResult, before: &[Function]) {
+    fn apply(&self, result: &mut RunResult, gathered: &Gathered) {
         let mut targets = match result.plan.claim.is_empty() {
             true => Vec::new(),
-            false => self.load(result, before),
+            false => self.load(result, gathered),
         };
         // After those that are well, which are not to wait for one that hangs.
         let out_of_service = result.plan.out_of_service.iter();
@@ -156,15 +168,23 @@ impl Effects<'_> {
     }
 
     /// Loads vfio-pci and its variants. Returns the GPUs to claim; none without vfio-pci.
-    fn load(&self, result: &mut RunResult, before: &[Function]) -> Vec<Target> {
+    fn load(&self, result: &mut RunResult, gathered: &Gathered) -> Vec<Target> {
         let (root, until) = (self.root, self.loading_ends());
         let module = modprobe::provide_vfio_pci(root, until);
         let (plan, problems) = (&mut result.plan, &mut result.problems);
-        problems.extend(taken_by_loading(root, &module, plan, before));
+        problems.extend(taken_by_loading(root, &module, plan, &gathered.listing.functions));
         let mut targets = Vec::new();
         if module.problem.is_none() {
             problems.extend(variants::provide(root, &mut plan.variants, until));
-            targets.extend(plan.claim.iter().map(|gpu| target(gpu, plan)));
+            result.no_backend = backend::provide(root, until);
+            let occupants = memory_map::occupants(&gathered.in_memory);
+            targets.extend(plan.claim.iter().map(|gpu| target(gpu, plan, &occupants)));
+            // What has a driver to be taken from may take long, and the others need not wait for it.
+            targets.sort_by_key(|target| {
+                plan.claim
+                    .iter()
+                    .any(|gpu| gpu.device == target.device && has_driver(gpu))
+            });
         }
         result.vfio_pci = Some(module);
         targets
@@ -194,13 +214,39 @@ fn learn_groups(root: &Root, plan: &mut ClaimPlan) {
     }
 }
 
+/// Returns true if a driver has any of its functions.
+fn has_driver(gpu: &Gpu) -> bool {
+    gpu.functions.iter().any(|function| function.driver.is_some())
+}
+
+/// The GPUs in whose memory the firmware's framebuffer stays, whatever a claim does: the kernel makes a device of it that has
+/// the memory, and only where a function is VGA-compatible vfio-pci has that device taken away.
+fn in_the_way(gpus: &[Gpu], in_memory: &str) -> Vec<(DeviceAddress, Finding)> {
+    let occupants = memory_map::occupants(in_memory);
+    let stays = |gpu: &Gpu| {
+        let mut functions = gpu
+            .functions
+            .iter()
+            .filter(|function| !function.class.is_vga_controller());
+        functions.find_map(|function| {
+            let mut there = occupants.iter();
+            there.find(|(holder, name)| *holder == function.address && *name == SYSFB)
+        })
+    };
+    let found = |gpu: &Gpu| stays(gpu).map(|(function, owner)| (gpu.device, occupied(*function, owner)));
+    gpus.iter().filter_map(found).collect()
+}
+
 /// A GPU to claim, with the driver of each function and the framebuffers that are in the way.
-fn target(gpu: &Gpu, plan: &ClaimPlan) -> Target {
+fn target(gpu: &Gpu, plan: &ClaimPlan, occupants: &[(FunctionAddress, &str)]) -> Target {
     let mut target = Target::new(Aim::Claim, gpu);
     for function in &mut target.functions {
         let variant = plan.variant_of(function.address);
         if let Some(driver) = variant.and_then(|variant| variant.driver.clone()) {
             function.driver = driver;
+        }
+        if occupants.iter().any(|(holder, _)| *holder == function.address) {
+            function.memory = Memory::Occupied;
         }
         let signs = plan.signs.iter().filter(|sign| sign.function == function.address);
         function.framebuffers = signs

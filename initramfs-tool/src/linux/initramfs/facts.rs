@@ -13,6 +13,7 @@ use crate::initramfs::builder::Builder;
 use crate::initramfs::machine::{Deployed, Facts, Image, Kernel, RulesState, UnifiedSign};
 use crate::initramfs::measured;
 use crate::initramfs::plan::{self, Request};
+use crate::linux::claim::check;
 use crate::linux::state::rules::{self, RULES_FILE};
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
@@ -58,6 +59,7 @@ pub(super) fn gather(root: &Root, request: &Request) -> Facts {
         disks,
         disks_unknown,
         rules: rules_file(root),
+        peers_in_system: check::peers_in_system(root),
     };
     if facts.builders.len() > 1 {
         let first = plan::choose(&facts, &request.kernels)

@@ -178,9 +178,32 @@ pub(super) fn other_copies(root: &Root, image: &Path) -> Vec<PathBuf> {
         let file = text(&root.path(&path)).filter(|file| !menu::is_own_loader_entry(&name, file))?;
         a_copy(root, image, &path, menu::loader_image(&file, &tail)?)
     });
-    let mut copies: Vec<_> = copies.collect();
+    let mut copies: Vec<_> = copies.chain(copies_by_name(root, image)).collect();
+    copies.sort();
     copies.dedup();
     copies.retain(|copy| images::digest(&root.path(copy)).ok() != content);
+    copies
+}
+
+/// The files of the image's name on the firmware's own partition, where hooks copy it to for boot loaders without entries of
+/// their own.
+fn copies_by_name(root: &Root, image: &Path) -> Vec<PathBuf> {
+    const DEEPEST: usize = 4;
+    let mut copies = Vec::new();
+    let mut rest: Vec<_> = ["/efi", "/boot/efi"]
+        .map(|partition| (PathBuf::from(partition), 0))
+        .into();
+    while let Some((directory, depth)) = rest.pop() {
+        for entry in fs::read_dir(root.path(&directory)).into_iter().flatten().flatten() {
+            let path = directory.join(entry.file_name());
+            let is_directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_directory && depth < DEEPEST {
+                rest.push((path, depth + 1));
+            } else if path.file_name() == image.file_name() && identity(root, &path) != identity(root, image) {
+                copies.push(path);
+            }
+        }
+    }
     copies
 }
 
@@ -195,12 +218,12 @@ pub(super) fn outdated_copy(copy: &Path, kernel: &str) -> Finding {
 /// account of a partition, is taken for the image itself.
 fn a_copy(root: &Root, image: &Path, entry: &Path, boots: &str) -> Option<PathBuf> {
     let partition = entry.ancestors().nth(3).unwrap_or(Path::new("/"));
-    let identity = |path: &Path| {
-        fs::metadata(root.path(path))
-            .map(|there| (there.dev(), there.ino()))
-            .ok()
-    };
     let copy = partition.join(boots.trim_start_matches('/'));
-    let there = identity(&copy);
-    (there.is_some() && there != identity(image)).then_some(copy)
+    let there = identity(root, &copy);
+    (there.is_some() && there != identity(root, image)).then_some(copy)
+}
+
+fn identity(root: &Root, path: &Path) -> Option<(u64, u64)> {
+    let there = fs::metadata(root.path(path)).ok()?;
+    Some((there.dev(), there.ino()))
 }

@@ -12,6 +12,9 @@ use crate::linux::sysfs::root::Root;
 
 const PRESETS: &str = "/etc/mkinitcpio.d";
 
+/// The configuration that mkinitcpio reads without being told.
+const CONFIGURATION: &str = "/etc/mkinitcpio.conf";
+
 /// The only image that the presets of today build, if they do not say which.
 const DEFAULT: &str = "default";
 
@@ -113,6 +116,15 @@ pub(super) fn places(root: &Root, version: &str) -> Vec<String> {
     named.into_iter().chain([usual]).collect()
 }
 
+/// The file of a kernel, as mkinitcpio names it to its post hooks: nothing where there is none.
+pub(super) fn kernel_of(root: &Root, version: &str) -> PathBuf {
+    let modules = Path::new("/usr/lib/modules").join(version).join("vmlinuz");
+    let named = of_kernel(root, version).and_then(|(_, preset)| preset.get("ALL_kver").map(PathBuf::from));
+    let mut places = [Some(modules), named].into_iter().flatten();
+    let there = places.find(|path| root.path(path).is_file());
+    there.map(|path| root.path(path)).unwrap_or_default()
+}
+
 /// The other images of a kernel's preset: those for when the first one fails.
 pub(super) fn other_images(root: &Root, version: &str) -> Vec<PathBuf> {
     let Some((_, preset)) = of_kernel(root, version) else {
@@ -160,7 +172,8 @@ pub(super) fn no_drop_ins(root: &Root) -> Option<NoDropIns> {
     }
     let naming = all(root).into_iter().find(|(_, Preset(set))| {
         let mut set = set.iter();
-        set.any(|(name, value)| name.ends_with("_config") && !value.is_empty())
+        // The one that mkinitcpio reads in any case changes nothing.
+        set.any(|(name, value)| name.ends_with("_config") && !["", CONFIGURATION].contains(&value.as_str()))
     });
     naming.map(|(preset, _)| NoDropIns::ConfigurationNamed(preset))
 }

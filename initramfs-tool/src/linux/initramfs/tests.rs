@@ -13,7 +13,7 @@ use crate::initramfs::builder::Builder;
 use crate::initramfs::contents::Shortfall;
 use crate::initramfs::machine::{Deployed, Facts, NoDropIns, UnifiedSign};
 use crate::initramfs::measured::Binding;
-use crate::initramfs::plan::{KEPT_SUFFIX, Request, Which};
+use crate::initramfs::plan::{KEPT_SUFFIX, Request, UNFINISHED_SUFFIX, Which};
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Id, id};
 

@@ -85,6 +85,11 @@ impl Program {
         self
     }
 
+    pub(crate) fn variable(&mut self, name: &str, value: &str) -> &mut Self {
+        self.command.env(name, value);
+        self
+    }
+
     pub(crate) fn input(&mut self, file: File) -> &mut Self {
         self.command.stdin(file);
         self

@@ -11,9 +11,9 @@ use super::worker::{Workers, no_answer, no_result};
 use crate::linux::state::durable::DurableError;
 use crate::linux::state::recovery_files::RecordError;
 use crate::linux::state::{locks, recovery_files};
-use crate::linux::survey::serial_numbers;
+use crate::linux::survey::{gpus, serial_numbers};
+use crate::linux::sysfs::drivers;
 use crate::linux::sysfs::root::Root;
-use crate::linux::sysfs::{drivers, functions};
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::Identification;
 use crate::model::inventory::{self, Function, Gpu};
@@ -130,7 +130,7 @@ fn vbios(workers: &mut Workers<'_>, surveyed: &Surveyed) -> Result<String, Vec<F
 /// # Errors
 /// When a baseline is there and cannot be read.
 pub fn without_baseline(root: &Root) -> Result<Vec<DeviceAddress>, RecordError> {
-    let mut gpus = inventory::gpus(&functions::list(root).functions);
+    let mut gpus = gpus::gpus(root);
     gpus.retain(|gpu| is_claimed(root, gpu));
     let said = serial_numbers::of_gpus(root, &gpus);
     let mut devices = Vec::new();

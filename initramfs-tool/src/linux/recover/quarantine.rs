@@ -14,7 +14,7 @@ use crate::linux::claim::check;
 use crate::linux::state::quarantine::QuarantineFileError;
 use crate::linux::state::report::CLAIM_REPORT;
 use crate::linux::state::{locks, not_isolated, quarantine, recovery_files, report};
-use crate::linux::survey::identity;
+use crate::linux::survey::{gpus, identity};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{drivers, functions};
 use crate::model::finding::{Finding, Subject, id};
@@ -172,7 +172,7 @@ pub fn apply(root: &Root) -> Applied {
     let at_boot = isolated_at_boot(root);
     let listing = functions::list(root);
     applied.findings.extend(listing.problems);
-    let gpus = inventory::gpus(&listing.functions);
+    let gpus = inventory::gpus_of(&listing.functions, &gpus::portions(root, &listing.functions));
     let there = identity::identify_all(root, &gpus, &state);
     for (gpu, identification) in gpus.iter().zip(&there) {
         let device = gpu.device;
@@ -220,7 +220,7 @@ pub fn forget(root: &Root, device: DeviceAddress, reason: &str) -> Result<Vec<Id
     let ledger = known(&state)?;
     let was_there: Vec<&Identification> = ledger.entries.iter().map(|entry| &entry.gpu).collect();
     let was_there = was_there.into_iter().filter(|gpu| gpu.device == device);
-    let gpus = inventory::gpus(&functions::list(root).functions);
+    let gpus = gpus::gpus(root);
     let there = identity::identify_all(root, &gpus, &state);
     let like = |gpu: &Identification, likeness| there.iter().find(|other| gpu.likeness(other) == likeness);
     let (replaced, others): (Vec<_>, Vec<_>) =
@@ -315,7 +315,7 @@ pub(super) fn done(
 }
 
 pub(super) fn find(root: &Root, device: DeviceAddress) -> Option<Gpu> {
-    let gpus = inventory::gpus(&functions::list(root).functions);
+    let gpus = gpus::gpus(root);
     gpus.into_iter().find(|gpu| gpu.device == device)
 }
 

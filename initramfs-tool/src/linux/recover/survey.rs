@@ -6,9 +6,10 @@ use reseat_core::topology::Place;
 use reseat_core::topology::function::Function;
 
 use super::fabric;
+use crate::linux::survey::gpus;
 use crate::linux::survey::machine::Survey;
-use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{attributes, functions};
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::subject::{Member, RecoverySubject};
 use crate::recovery::{Surveyed, warnings};
@@ -29,7 +30,8 @@ pub(super) fn of(root: &Root, device: DeviceAddress, known: &[Member]) -> Result
         .places()
         .find(|place| place.address().device_address() == device);
     let place = of_device.ok_or_else(|| gpu(id::NO_FUNCTION_AT))?;
-    let subject = RecoverySubject::at(place).ok_or_else(|| gpu(id::NOT_A_GPU))?;
+    let portions = gpus::portions(root, &functions::list(root).functions);
+    let subject = RecoverySubject::at(place, portions.of(device)).ok_or_else(|| gpu(id::NOT_A_GPU))?;
     let place = topology.find(subject.function).ok_or_else(|| gpu(id::NO_FUNCTION_AT))?;
     findings.extend(warnings::of_reset_domain(place));
     let ours = |function: &Function| subject.has(function.address) || fabric.free.contains(&function.address);

@@ -35,9 +35,7 @@ pub(crate) fn invalid(root: &Root) -> Vec<Finding> {
         Ok(rules) => rules,
         Err(problem) => return vec![problem],
     };
-    let choices = rules
-        .iter()
-        .flat_map(|rule| [&rule.choice].into_iter().chain(&rule.not));
+    let choices = rules.iter().flat_map(Rule::choices);
     let wrong = choices.filter_map(|choice| Some((choice, choice.selector.as_ref().err()?)));
     let finding = |(choice, error): (&Choice, &SelectorError)| {
         Finding::error(

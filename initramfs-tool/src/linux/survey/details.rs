@@ -10,7 +10,7 @@ use crate::model::finding::Finding;
 use crate::model::inventory::{self, Detail, Details, Function, Serial, WantedDetails};
 use crate::model::topology_path::TopologyPath;
 
-/// Finds out what is `wanted` of all GPUs' functions, with the errors. Only for serial numbers is a function touched. A rule
+/// Finds out what is `wanted` of all GPUs' functions, or of all functions where rules ask for their peers, with the errors. Only for serial numbers is a function touched. A rule
 /// that asks for what could not be read matches nothing.
 pub fn gather(root: &Root, functions: &[Function], wanted: WantedDetails) -> (Details, Vec<Finding>) {
     let mut problems = Vec::new();
@@ -51,6 +51,9 @@ pub fn gather(root: &Root, functions: &[Function], wanted: WantedDetails) -> (De
         detail.serial = serial.map_or(Serial::NotAsked, |(_, serial)| std::mem::take(serial));
         (function.address, detail)
     };
-    let details = gpus.iter().flat_map(|gpu| &gpu.functions).map(&mut detail).collect();
+    let details = match wanted.of_peers {
+        true => functions.iter().map(&mut detail).collect(),
+        false => gpus.iter().flat_map(|gpu| &gpu.functions).map(&mut detail).collect(),
+    };
     (details, problems)
 }

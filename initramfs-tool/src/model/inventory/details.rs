@@ -45,6 +45,8 @@ pub struct WantedDetails {
     pub subsystem: bool,
     /// Path and slot.
     pub place: bool,
+    /// Subsystem, path and slot of functions that belong to no GPU, too.
+    pub of_peers: bool,
     /// The serial number, for which the function itself has to be asked.
     pub serial: bool,
 }
@@ -54,6 +56,7 @@ impl WantedDetails {
     pub const ALL: Self = Self {
         subsystem: true,
         place: true,
+        of_peers: false,
         serial: true,
     };
 }

@@ -76,6 +76,66 @@ fn an_image_is_built_with_what_its_preset_says() {
     );
 }
 
+/// A post hook that copies what it is told of, as those for boot loaders' partitions do.
+#[test]
+fn post_hooks_hear_of_the_final_image_and_of_no_other() {
+    let machine = machine();
+    let at = |path: &str| machine.root().path(path).display().to_string();
+    machine.script(
+        "/usr/bin/mkinitcpio",
+        &format!(
+            "# _d_config --nopost\necho \"$@\" >> {}\ncp {} \"$4\"\n\
+             case \"$*\" in *--nopost*) ;; *) {} {} \"$4\" '' ;; esac",
+            at("/called"),
+            at("/with"),
+            at("/usr/lib/initcpio/post/10-copy"),
+            at("/boot/vmlinuz-linux")
+        ),
+    );
+    machine.write("/boot/vmlinuz-linux", "kernel");
+    machine.write("/efi/linux/initrd", "without");
+    machine.script(
+        "/usr/lib/initcpio/post/10-copy",
+        &format!(
+            "mkdir -p {efi}\ncp \"$2\" {efi}/\necho \"$KERNELVERSION $1 $2 ($3)\" >> {}",
+            at("/told"),
+            efi = at("/efi/linux")
+        ),
+    );
+    // One of the administrator's takes the place of the distribution's.
+    machine.script(
+        "/usr/lib/initcpio/post/20-sign",
+        &format!("echo theirs >> {}", at("/told")),
+    );
+    machine.script("/etc/initcpio/post/20-sign", &format!("echo ours >> {}", at("/told")));
+    machine.install().unwrap();
+    let told = String::from_utf8(machine.read("/told")).unwrap();
+    let expected = format!("{ARCH_KERNEL} {} {} ()\nours\n", at("/boot/vmlinuz-linux"), at(DEFAULT));
+    assert_eq!(told, expected);
+    assert_eq!(machine.read("/efi/linux/initramfs-linux.img"), machine.read("/with"));
+    assert!(!machine.has(&format!("/efi/linux/initramfs-linux.img{UNFINISHED_SUFFIX}")));
+    let is_in_order = || initramfs_status(&machine.root()).unwrap().is_in_order();
+    assert!(is_in_order());
+    // Somebody puts the one from before back, where the boot loader has its own.
+    machine.write("/efi/linux/initramfs-linux.img", machine.read("/without"));
+    assert!(!is_in_order());
+    let status = initramfs_status(&machine.root()).unwrap();
+    assert_eq!(ids_of(&status.images[0].findings()), [id::BOOT_COPY_OUTDATED]);
+}
+
+#[test]
+fn a_preset_that_names_the_default_configuration_is_no_obstacle() {
+    let machine = machine();
+    let preset = String::from_utf8(machine.read(PRESET)).unwrap();
+    machine.write(PRESET, format!("ALL_config=\"/etc/mkinitcpio.conf\"\n{preset}"));
+    assert_eq!(machine.facts().no_drop_ins, None);
+    machine.write(PRESET, format!("ALL_config=\"/etc/mine.conf\"\n{preset}"));
+    assert_eq!(
+        machine.facts().no_drop_ins,
+        Some(NoDropIns::ConfigurationNamed(PRESET.into()))
+    );
+}
+
 /// A package's upgrade has both of its images built anew, with the hook that is there.
 #[test]
 fn the_fallback_image_is_taken_back_too() {

@@ -162,7 +162,10 @@ fn arch_names_its_images_by_the_package_and_older_versions_read_no_drop_ins() {
         (machine.facts().builders, machine.facts().no_drop_ins),
         (vec![Builder::Mkinitcpio], None)
     );
-    machine.write("/etc/mkinitcpio.d/linux.preset", preset.replace("#ALL", "ALL"));
+    machine.write(
+        "/etc/mkinitcpio.d/linux.preset",
+        preset.replace("#ALL_config=\"/etc/mkinitcpio.conf", "ALL_config=\"/etc/mine.conf"),
+    );
     assert_eq!(
         machine.facts().no_drop_ins,
         Some(NoDropIns::ConfigurationNamed("/etc/mkinitcpio.d/linux.preset".into()))

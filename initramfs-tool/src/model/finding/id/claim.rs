@@ -68,6 +68,26 @@ super::findings! {
         GROUP_PEER_VIRTUAL = "group-peer-virtual";
         /// A function in the IOMMU group is bound to a driver of the host, which may be in use. Facts: `driver`, `gpu`.
         GROUP_PEER_IN_USE = "group-peer-in-use";
+        /// A function in the IOMMU group may carry the system, and the rule does not name it. Facts: `class`, `gpu`.
+        GROUP_PEER_UNNAMED = "group-peer-unnamed";
+        /// A function in the IOMMU group carries the running system. Facts: `why`, its facts, and `gpu`.
+        GROUP_PEER_IN_SYSTEM = "group-peer-in-system";
+        /// A function has a device with a mounted file system. Facts: `device`, `at`.
+        SYSTEM_MOUNTED = "system-mounted";
+        /// A function has a device that the system swaps to. Facts: `device`.
+        SYSTEM_SWAP = "system-swap";
+        /// A function has the device that the kernel command line names as the root. Facts: `device`.
+        SYSTEM_ROOT = "system-root";
+        /// A function has the interface of the default route. Facts: `device`.
+        SYSTEM_DEFAULT_ROUTE = "system-default-route";
+        /// A function has a network interface that is up. Facts: `device`.
+        SYSTEM_NETWORK_UP = "system-network-up";
+        /// No VM can open a claimed GPU: a host driver has a function of its IOMMU group. Facts: `function`, `driver`.
+        GROUP_NOT_VIABLE = "group-not-viable";
+        /// No VM can open what vfio-pci has: nothing maps a VM's memory. Facts: `cause`.
+        NO_IOMMU_BACKEND = "no-iommu-backend";
+        /// Something else lies in a BAR of a function, so that no VM can have it. Facts: `owner`.
+        BAR_OCCUPIED = "bar-occupied";
         /// Vfio-pci is not there, so nothing can be claimed.
         VFIO_PCI_MISSING = "vfio-pci-missing";
         /// The firmware's framebuffer is in a function's memory. Facts: `framebuffer`, `driver`.
@@ -192,6 +212,14 @@ super::findings! {
         SEE_INITRAMFS_STATUS = "see-initramfs-status";
         /// A function beside the GPU has to be unbound first.
         UNBIND_PEER = "unbind-peer";
+        /// A rule names the functions of an IOMMU group that may carry the system.
+        NAME_PEER = "name-peer";
+        /// The GPU needs an IOMMU group of its own.
+        MOVE_GPU = "move-gpu";
+        /// The module has to be loaded, and to be in the image.
+        LOAD_IOMMU_BACKEND = "load-iommu-backend";
+        /// The kernel is not to make a framebuffer of the firmware's.
+        BLACKLIST_SYSFB = "blacklist-sysfb";
         /// A driver that is built in has its parameters from the kernel command line.
         SET_IDLE_D3_ON_COMMAND_LINE = "set-idle-d3-on-command-line";
         /// A module has its parameters from modprobe's configuration.

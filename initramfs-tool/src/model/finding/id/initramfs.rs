@@ -124,6 +124,8 @@ super::findings! {
         IMAGE_MODULE_MISSING = "image-module-missing";
         /// modprobe is not in the image. Facts: `kernel`.
         IMAGE_MODPROBE_MISSING = "image-modprobe-missing";
+        /// The image's modprobe is busybox's, which ignores soft dependencies. Facts: `kernel`.
+        IMAGE_MODPROBE_BY_BUSYBOX = "image-modprobe-by-busybox";
         /// modules.dep is not in the image. Facts: `kernel`.
         IMAGE_MODULE_LIST_MISSING = "image-module-list-missing";
         /// The script for initramfs-tools is not in the image, or is not executable. Facts: `kernel`.
