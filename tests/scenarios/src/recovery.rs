@@ -112,7 +112,7 @@ impl Running {
         let since = now();
         let command = format!("reseat recover {} --json {arguments}", gpu.device);
         let ended = self.run(&command, TIMEOUT)?;
-        let events = ended.stdout.lines().map(serde_json::from_str);
+        let events = ended.stdout.lines().map(contract::document);
         let events = events
             .collect::<Result<_, _>>()
             .with_context(|| format!("{command}: {ended:?}"))?;
