@@ -59,7 +59,7 @@ pub mod warning;
 use core::fmt;
 use core::ops::Range;
 
-use self::anomaly::{Anomaly, Doubt};
+use self::anomaly::Anomaly;
 use self::function::Function;
 pub use self::place::{Fabric, Place};
 use crate::address::FunctionAddress;
@@ -115,17 +115,6 @@ impl<'t> Topology<'t> {
     /// All functions, in ascending order.
     pub fn places(self) -> impl DoubleEndedIterator<Item = Place<'t>> + ExactSizeIterator {
         self.between(0..self.functions.len())
-    }
-
-    /// What does not fit together, each with the function where it shows.
-    pub fn anomalies(self) -> impl Iterator<Item = Doubt> {
-        let functions = self.functions.iter().zip(self.nodes);
-        functions.filter_map(|(function, node)| {
-            Some(Doubt {
-                address: function.address,
-                anomaly: node.anomaly?,
-            })
-        })
     }
 
     fn place(self, index: usize) -> Option<Place<'t>> {
