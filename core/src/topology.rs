@@ -60,7 +60,7 @@ pub mod warning;
 use core::fmt;
 use core::ops::Range;
 
-use self::anomaly::{Anomaly, Doubt};
+use self::anomaly::Anomaly;
 pub use self::fabric::{Connector, Fabric};
 use self::function::Function;
 pub use self::place::Place;
@@ -116,17 +116,6 @@ impl<'t> Topology<'t> {
     /// All functions, in ascending order.
     pub fn places(self) -> impl DoubleEndedIterator<Item = Place<'t>> + ExactSizeIterator {
         self.between(0..self.functions.len())
-    }
-
-    /// What does not fit together, each with the function where it shows.
-    pub fn anomalies(self) -> impl Iterator<Item = Doubt> {
-        let functions = self.functions.iter().zip(self.nodes);
-        functions.filter_map(|(function, node)| {
-            Some(Doubt {
-                address: function.address,
-                anomaly: node.anomaly?,
-            })
-        })
     }
 
     fn place(self, index: usize) -> Option<Place<'t>> {

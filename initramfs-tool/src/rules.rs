@@ -8,6 +8,7 @@ mod file;
 #[cfg(feature = "operator")]
 mod recovery_policy;
 mod selector;
+mod spelling;
 
 pub use command_line::{CommandLine, Switch};
 pub use file::{LARGEST as LARGEST_FILE, RulesFileError, parse as parse_file};

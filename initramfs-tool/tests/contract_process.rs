@@ -66,7 +66,15 @@ fn an_address_without_a_gpu_is_told_with_the_gpus_that_there_are() {
         &["claim", "--function", "99:00.0"],
     ] {
         let (status, _, error) = reseat(&machine, arguments);
-        assert!(status.is_some_and(|status| status != 0), "{arguments:?}: {error}");
+        assert_eq!(status, Some(1), "{arguments:?}: {error}");
+        assert!(error.contains(there), "{arguments:?}: {error}");
+        let again = error.matches("no GPU is at").count() + error.matches("no function is at").count();
+        assert_eq!(again, 1, "{arguments:?}: {error}");
+    }
+    let there = "no GPU is 10de:9999; this machine has 0000:01:00 (10de:2489, driver vfio-pci), 0000:02:00";
+    for arguments in [&["recover", "10de:9999"][..], &["baseline", "save", "0x10de:0x9999"]] {
+        let (status, _, error) = reseat(&machine, arguments);
+        assert_eq!(status, Some(1), "{arguments:?}: {error}");
         assert!(error.contains(there), "{arguments:?}: {error}");
     }
 }
@@ -116,8 +124,9 @@ fn with_json_an_error_is_the_only_document() {
         (&["recover", "--json", "--highest", "detach-srb", "01:00"], 2, "usage"),
         (&["inventory", "--jsn", "--json"], 2, "usage"),
         (&["decode", "--json", "--hex", "/nowhere"], 1, "file-unreadable"),
-        (&["report", "--json"], 1, ""),
-        (&["evidence", "show", "latest", "--json"], 1, ""),
+        (&["report", "--json"], 1, "report-malformed"),
+        (&["evidence", "show", "latest", "--json"], 1, "no-evidence"),
+        (&["evidence", "show", "1.json", "--json"], 1, "record-unreadable"),
     ] {
         let (ended, said, error) = reseat(&machine, arguments);
         assert_eq!(ended, Some(status), "{arguments:?}: {said}{error}");
@@ -126,14 +135,32 @@ fn with_json_an_error_is_the_only_document() {
         let finding = &document["findings"][0];
         assert!(finding["message"].as_str().is_some_and(|message| !message.is_empty()));
         assert!(finding["help"].is_array(), "{document:#}");
-        if !id.is_empty() {
-            assert_eq!(finding["id"], id, "{document:#}");
-        }
+        assert_eq!(finding["id"], id, "{document:#}");
         assert!(!error.is_empty(), "{arguments:?}");
         // Without, nothing is on standard output.
         let without: Vec<&str> = arguments.iter().copied().filter(|it| *it != "--json").collect();
         let (ended, said, _) = reseat(&machine, &without);
         assert_eq!((ended, said.as_str()), (Some(status), ""), "{without:?}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_policy_of_recovery_has_its_own_id() {
+    let machine = Machine::new("[recover]\nhighest = \"detach-srb\"\n");
+    for arguments in [
+        &["recover", "01:00", "--json"][..],
+        &["return-to-service", "01:00", "--json"],
+    ] {
+        let (status, said, _) = reseat(&machine, arguments);
+        let document: Value = serde_json::from_str(&said).unwrap();
+        let finding = &document["findings"][0];
+        assert_eq!(
+            (status, &finding["id"]),
+            (Some(1), &"recovery-policy-invalid".into()),
+            "{said}"
+        );
+        assert_eq!(finding["evidence"]["line"], "2", "{said}");
+        assert!(said.contains("did you mean `detach-sbr`?"), "{said}");
     }
 }
 

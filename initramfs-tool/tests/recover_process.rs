@@ -117,6 +117,49 @@ fn what_is_reported_of_a_model_is_printed_before_a_reset() {
     assert!(!ids.contains(&"flr-may-not-return".into()), "{ids:?}");
 }
 
+/// A GPU out of service that may be reset.
+fn out_of_service(vendor: &str, device: &str) -> Machine {
+    let machine = machine(vendor, device, "0x030000");
+    machine.offer_flr(1);
+    let (status, text) = reseat(&machine, &["quarantine", "add", "01:00", "--reason", "fan"]);
+    assert_eq!(status, Some(0), "{text}");
+    machine
+}
+
+fn reseat(machine: &Machine, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reseat"));
+    command.args(arguments).arg("--root").arg(machine.root());
+    said(command.output().unwrap())
+}
+
+#[test]
+fn a_return_to_service_warns_of_a_model_before_it_resets() {
+    let back = ["return-to-service", "01:00", "--resets", "1"];
+    let machine = out_of_service("0x10de", "0x2b85");
+    let (status, text) = reseat(&machine, &back);
+    assert_eq!(
+        (status, machine.read(&format!("{DEVICE}/reset")).trim_end()),
+        (Some(5), "1"),
+        "{text}"
+    );
+    let place = |part| text.lines().position(|line| line.contains(part));
+    let (warning, reset) = (place("may not come back from FLR"), place("FLR by the kernel"));
+    assert!(warning.is_some() && warning < reset, "{text}");
+
+    let (_, text) = reseat(&out_of_service("0x10de", "0x2b85"), &[&back[..], &["--json"]].concat());
+    let place = |parts: [&str; 2]| {
+        text.lines()
+            .position(|line| parts.iter().all(|part| line.contains(part)))
+    };
+    let warning = place(["\"event\":\"found\"", "flr-may-not-return"]);
+    let reset = place(["\"event\":\"began\"", "\"operation\":\"kernel-flr\""]);
+    assert!(warning.is_some() && warning < reset, "{text}");
+
+    let (_, text) = reseat(&out_of_service("0x10de", "0x2489"), &back);
+    assert!(text.contains("FLR by the kernel"), "{text}");
+    assert!(!text.contains("may not come back"), "{text}");
+}
+
 #[test]
 fn a_reset_domain_that_is_not_known_has_a_reason() {
     let machine = || {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+#[allow(dead_code, reason = "not all of it is for here")]
 mod two_gpus;
 
 use std::fs;

@@ -13,7 +13,7 @@ use std::process::Command;
 use jsonschema::Validator;
 use reseat::linux::Root;
 use reseat::records::history::HistoryEntry;
-use reseat::recovery::RecoveryEvent;
+use reseat::recovery::{RecoveryEvent, VfioReading};
 use serde_json::{Value, json};
 use two_gpus::Machine;
 
@@ -240,6 +240,12 @@ fn assert_stream(machine: &Machine, arguments: &[&str], kind: &str) {
 fn streams_of_recoveries() {
     let machine = Machine::new("");
     assert_stream(&machine, &["recover", "01:00", "--json", "--dry-run"], "found");
+    machine.offer_flr(2);
+    assert_stream(&machine, &["recover", "02:00", "--json"], "recorded");
+    let entry = ["quarantine", "add", "02:00", "--reason", "fan"];
+    printed(&machine, &entry);
+    let back = ["return-to-service", "02:00", "--resets", "1", "--json"];
+    assert_stream(&machine, &back, "returned");
 }
 
 /// Events that no fixture comes to, each as the program's own type has it.
@@ -319,6 +325,28 @@ fn records_of_recoveries() {
         "damaged",
     );
     assert_fits("evidence-list", &document(&machine, &["evidence", "list", "--json"]));
+}
+
+/// Files that outlive a command, in the forms that are frozen.
+#[test]
+fn state_files() {
+    let reading = VfioReading {
+        device: "0000:01:00".parse().unwrap(),
+        function: "0000:01:00.0".parse().unwrap(),
+        reset_method: "flr bus".to_owned(),
+        unbound: None,
+    };
+    assert_fits("vfio-reading", &serde_json::to_value(&reading).unwrap());
+    for (schema, frozen) in [
+        ("recovery-journal", include_str!("../src/recovery/journal-2.json")),
+        (
+            "initramfs-record",
+            include_str!("../src/initramfs/record/record-2.json"),
+        ),
+        ("baseline", include_str!("../src/recovery/baseline-2.json")),
+    ] {
+        assert_fits(schema, &serde_json::from_str(frozen).unwrap());
+    }
 }
 
 #[test]

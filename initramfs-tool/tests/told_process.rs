@@ -21,7 +21,8 @@ fn many_rules_are_all_told_to_people_and_not_all_to_the_kernel() {
             .collect()
     };
     let machine = Machine::new(&rules(0x20..0x60));
-    let last = "rule `0000:5f:00.0` (/etc/reseat/reseat.toml:128): no function at 0000:5f:00.0\n";
+    let last = "rule `0000:5f:00.0` (/etc/reseat/reseat.toml:128): no function at 0000:5f:00.0; \
+                the GPUs' functions are 0000:01:00.0, 0000:02:00.0\n";
     for (_, said) in [machine.check(&[]), machine.claim(&["--dry-run"]), machine.claim(&[])] {
         assert!(said.contains(last), "{said}");
     }
@@ -173,7 +174,7 @@ fn the_check_names_a_mistake_in_the_contract_of_recovery() {
     assert_eq!(status, Some(3), "{said}");
     assert!(said.contains("0000:01:00: would claim 1 function\n"), "{said}");
     assert!(
-        said.contains("/etc/reseat/reseat.toml:5: `warm`: unknown rung"),
+        said.contains("/etc/reseat/reseat.toml:5: unknown rung `warm`, expected one of `kernel-pm`"),
         "{said}"
     );
     // To the claim it is nothing.
@@ -192,7 +193,7 @@ fn a_parameter_that_nobody_knows_is_told_with_what_came_of_it() {
     for (parameter, consequence) in [
         ("reseat.debug", "so nothing is touched"),
         ("reseat=1,off", "so nothing is touched"),
-        ("reseat.clam=gpu", "so it claims nothing"),
+        ("reseat.clam=gpu", "did you mean reseat.claim, so it claims nothing"),
     ] {
         machine.write("proc/cmdline", format!("quiet {parameter}"));
         let (_, said) = machine.claim(&[]);

@@ -10,11 +10,8 @@ use reseat_core::topology::method::Method;
 use crate::machines::*;
 
 fn anomalies(machine: &mut Machine) -> Vec<(FunctionAddress, Anomaly)> {
-    machine
-        .topology()
-        .anomalies()
-        .map(|Doubt { address, anomaly }| (address, anomaly))
-        .collect()
+    let doubts = doubts(machine.topology());
+    doubts.map(|Doubt { address, anomaly }| (address, anomaly)).collect()
 }
 
 #[track_caller]

@@ -8,7 +8,7 @@ use reseat_core::topology::method::Method;
 use reseat_core::topology::{Node, Place, Topology};
 
 use crate::large;
-use crate::machines::endpoint;
+use crate::machines::{doubts, endpoint};
 
 const FUNCTIONS: usize = 100_000;
 
@@ -33,7 +33,7 @@ fn servers() {
     assert!(functions.len() >= FUNCTIONS && functions.is_sorted_by_key(|function| function.address));
     let mut nodes = vec![Node::EMPTY; functions.len()];
     let topology = Topology::new(&functions, &mut nodes).unwrap();
-    assert_eq!(topology.anomalies().next(), None);
+    assert_eq!(doubts(topology).next(), None);
     assert!(judge(&functions) > FUNCTIONS);
 }
 

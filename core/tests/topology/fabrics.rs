@@ -269,8 +269,7 @@ fn a_fabric_named_by_who_is_not_on_it_is_unknown() {
     let unclear = Anomaly::FabricUnclear(at("02:00.0"));
     let topology = machine.topology();
     assert_eq!(
-        topology
-            .anomalies()
+        doubts(topology)
             .map(|doubt| (doubt.address, doubt.anomaly))
             .collect::<Vec<_>>(),
         [(at("01:00.0"), unclear), (at("03:00.0"), unclear)]

@@ -8,11 +8,18 @@ use reseat_core::capability::express::PortType;
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::header::BusNumbers;
 use reseat_core::presence::{PortLink, Readiness};
+use reseat_core::topology::anomaly::Doubt;
 use reseat_core::topology::function::{Bridge, Cxl, Fact, Function, HotplugOwner, Power, Role, Slot};
 use reseat_core::topology::{Node, Place, Topology};
 
 pub(crate) fn at(text: &str) -> FunctionAddress {
     text.parse().unwrap()
+}
+
+/// What does not fit together, each with the function where it shows.
+pub(crate) fn doubts(topology: Topology<'_>) -> impl Iterator<Item = Doubt> {
+    let of_its_own = |place: Place<'_>| place.doubt().filter(|doubt| doubt.address == place.address());
+    topology.places().filter_map(of_its_own)
 }
 
 /// A function that offers every reset and answers.

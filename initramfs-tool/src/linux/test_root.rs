@@ -5,8 +5,12 @@ use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
 
+use crate::linux::survey::usage::INITIAL_PID_NAMESPACE;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::Finding;
+
+/// Where the functions are.
+pub(crate) const DEVICES: &str = "/sys/bus/pci/devices";
 
 /// Gone when it is dropped. Directories on the way to a file or a link are made with it.
 pub(crate) struct TestRoot {
@@ -18,6 +22,33 @@ impl TestRoot {
         Self {
             directory: tempfile::tempdir().unwrap(),
         }
+    }
+
+    /// One with an empty bus, whose /proc shows every process.
+    pub(crate) fn with_processes() -> Self {
+        let root = Self::new();
+        root.link("/proc/1/ns/pid", INITIAL_PID_NAMESPACE);
+        fs::create_dir_all(root.root().path(DEVICES)).unwrap();
+        root
+    }
+
+    /// Puts a function on the bus, with these attributes.
+    pub(crate) fn function(&self, address: &str, attributes: &[(&str, &str)]) {
+        for (attribute, content) in attributes {
+            self.write(&format!("{DEVICES}/{address}/{attribute}"), content);
+        }
+    }
+
+    /// Shows a function as bound to a driver.
+    pub(crate) fn on_driver(&self, address: &str, driver: &str) {
+        let link = format!("{DEVICES}/{address}/driver");
+        self.link(&link, &format!("../../bus/pci/drivers/{driver}"));
+    }
+
+    /// Puts a function into IOMMU group 7.
+    pub(crate) fn in_group(&self, address: &str) {
+        let link = format!("{DEVICES}/{address}/iommu_group");
+        self.link(&link, "../../../kernel/iommu_groups/7");
     }
 
     pub(crate) fn root(&self) -> Root {

@@ -107,7 +107,7 @@ impl GpuName {
     /// the machine.
     ///
     /// # Errors
-    /// A refusal if several of `gpus` have this vendor:device ID, or none.
+    /// A refusal if several of `gpus` have this vendor:device ID; an error if none has.
     pub fn device(self, gpus: &[Gpu]) -> Result<DeviceAddress, Finding> {
         let identity = match self {
             Self::Device(device) => return Ok(device),
@@ -116,15 +116,14 @@ impl GpuName {
         };
         let has_it = |gpu: &&Gpu| gpu.functions.iter().any(|function| function.identity == identity);
         let named: Vec<&Gpu> = gpus.iter().filter(has_it).collect();
-        let refusal = |id, gpus| {
-            Finding::refusal(id, Subject::machine())
-                .with("name", identity)
-                .with("gpus", gpus)
-        };
         match named.as_slice() {
             [gpu] => Ok(gpu.device),
-            [] => Err(refusal(id::GPU_NAME_UNKNOWN, list(gpus))),
-            several => Err(refusal(id::GPU_NAME_AMBIGUOUS, list(several.iter().copied()))
+            [] => Err(Finding::error(id::GPU_NAME_UNKNOWN, Subject::machine())
+                .with("name", identity)
+                .with("gpus", list(gpus))),
+            several => Err(Finding::refusal(id::GPU_NAME_AMBIGUOUS, Subject::machine())
+                .with("name", identity)
+                .with("gpus", list(several.iter().copied()))
                 .with("count", several.len())
                 .remedy(id::NAME_ONE_ADDRESS)),
         }
@@ -147,9 +146,9 @@ impl GpuName {
     }
 }
 
-/// A note that no GPU is at this address, with those that the machine has.
+/// An error that no GPU is at this address, with those that the machine has.
 pub fn absent(device: DeviceAddress, gpus: &[Gpu]) -> Finding {
-    Finding::note(id::GPU_ABSENT, Subject::gpu(device)).with("gpus", list(gpus))
+    Finding::error(id::GPU_ABSENT, Subject::gpu(device)).with("gpus", list(gpus))
 }
 
 /// The GPUs, each with its vendor:device ID and its driver.

@@ -16,7 +16,12 @@ pub enum Nothing {
     /// Its selector means nothing.
     Unreadable(SelectorError),
     /// No function has this address.
-    NoFunction(FunctionAddress),
+    NoFunction {
+        /// Where.
+        address: FunctionAddress,
+        /// The functions of GPUs that there are.
+        found: Vec<FunctionAddress>,
+    },
     /// The function that the rule names is something else than it says: something has moved, or was exchanged.
     GuardFailed {
         /// Where.
@@ -247,7 +252,7 @@ fn not_there(term: &Term, machine: PlanInputs<'_>, candidates: &[Candidate<'_>])
         _ => None,
     };
     if let Some(address) = named {
-        return no_gpu_at(address, machine);
+        return no_gpu_at(address, machine, candidates);
     }
     match term {
         Term::Identity(identity) => Nothing::NoIdentity(*identity),
@@ -273,13 +278,16 @@ fn function_of(device: DeviceAddress, machine: PlanInputs<'_>) -> Option<Functio
     all.find(|address| address.device_address() == device)
 }
 
-fn no_gpu_at(address: FunctionAddress, machine: PlanInputs<'_>) -> Nothing {
+fn no_gpu_at(address: FunctionAddress, machine: PlanInputs<'_>, candidates: &[Candidate<'_>]) -> Nothing {
     if let Some((_, problem)) = machine.unreadable.iter().find(|(unreadable, _)| *unreadable == address) {
         let problem = Box::new(problem.clone());
         return Nothing::CannotRead { address, problem };
     }
     match machine.functions.iter().find(|function| function.address == address) {
-        None => Nothing::NoFunction(address),
+        None => Nothing::NoFunction {
+            address,
+            found: candidates.iter().map(|(_, function)| function.address).collect(),
+        },
         Some(function) if function.physical.is_some() => Nothing::Virtual(address),
         Some(function) => Nothing::NotAGpu {
             address,
@@ -345,7 +353,13 @@ impl Nothing {
         let of = |id| Finding::error(id, Subject::named(SubjectKind::Rule, rule.text.as_str()));
         match self {
             Self::Unreadable(error) => of(id::SELECTOR_INVALID).with("cause", error),
-            Self::NoFunction(address) => of(id::RULE_NO_FUNCTION).with("address", address),
+            Self::NoFunction { address, found } => {
+                let finding = of(id::RULE_NO_FUNCTION).with("address", address);
+                match found.is_empty() {
+                    true => finding,
+                    false => finding.with("found", list(found)),
+                }
+            }
             Self::GuardFailed {
                 address,
                 expected,

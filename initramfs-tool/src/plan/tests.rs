@@ -112,7 +112,10 @@ fn a_guard_that_holds_claims_and_one_that_fails_refuses() {
 #[test]
 fn a_rule_without_a_match_says_so_and_others_stand() {
     let plan = planned("0000:09:00.0,0000:01:00.0");
-    assert_eq!(nothing(&plan), "no function at 0000:09:00.0");
+    assert_eq!(
+        nothing(&plan),
+        "no function at 0000:09:00.0; the GPUs' functions are 0000:01:00.0, 0000:01:00.1, 0000:02:00.0, 0000:02:00.1"
+    );
     assert_eq!(claimed(&plan), ["0000:01:00"]);
     assert_eq!(nothing(&planned("1002:73bf")), "no GPU has a function 1002:73bf");
 }

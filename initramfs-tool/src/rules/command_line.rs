@@ -1,6 +1,7 @@
 //! The kernel command line: `reseat=off` or `rd.reseat=0`, `reseat.dry-run`, `reseat.claim=SELECTOR[,SELECTOR…]`,
 //! `reseat.not=SELECTOR[,SELECTOR…]`, `reseat.force-display`.
 
+use super::spelling::nearest;
 use super::{Choice, Display, Rule, Source};
 use crate::model::finding::{Finding, Subject, SubjectKind, id};
 
@@ -61,7 +62,11 @@ impl CommandLine {
                 Switch::On => id::PARAMETER_UNKNOWN_NO_CLAIM,
                 Switch::DryRun | Switch::Off => id::PARAMETER_UNKNOWN_DRY_RUN,
             };
-            Finding::warning(id, Subject::named(SubjectKind::Parameter, parameter.as_str()))
+            let finding = Finding::warning(id, Subject::named(SubjectKind::Parameter, parameter.as_str()));
+            match nearest_parameter(parameter) {
+                Some(nearest) => finding.with("nearest", nearest),
+                None => finding,
+            }
         });
         unknown.collect()
     }
@@ -115,6 +120,20 @@ impl CommandLine {
             self.unknown.push(parameter.to_owned());
         }
     }
+}
+
+/// Returns the parameter that a misspelt one is nearest to.
+fn nearest_parameter(parameter: &str) -> Option<&'static str> {
+    const KNOWN: [&str; 6] = [
+        "reseat",
+        "rd.reseat",
+        "reseat.claim",
+        "reseat.not",
+        "reseat.dry-run",
+        "reseat.force-display",
+    ];
+    let name = parameter.split('=').next().unwrap_or_default();
+    nearest(name, &KNOWN).filter(|nearest| *nearest != name)
 }
 
 /// What follows `reseat` in the name of a parameter that is meant for it, in whatever spelling; nothing for one that is
@@ -253,6 +272,23 @@ mod tests {
         let line = CommandLine::parse("reseat.clam=gpu reseat.claim rd.reseat.claim=gpu");
         assert_eq!(line.unknown, ["reseat.clam=gpu", "reseat.claim", "rd.reseat.claim=gpu"]);
         assert_eq!(line.switch, Switch::On);
+    }
+
+    #[cfg(feature = "operator")]
+    #[test]
+    fn a_misspelt_parameter_has_the_nearest_one_beside_it() {
+        for (text, nearest) in [
+            ("reseat.clam=gpu", Some("reseat.claim")),
+            ("reseat.force-displya", Some("reseat.force-display")),
+            ("RESEAT.CLAIM=gpu", Some("reseat.claim")),
+            ("reseat.dry-rn", Some("reseat.dry-run")),
+            ("reseat.claim", None),
+            ("reseat=1,off", None),
+            ("reseat.debug", None),
+        ] {
+            let finding = CommandLine::parse(text).findings().remove(0);
+            assert_eq!(finding.evidence.get("nearest"), nearest, "{text}");
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use toml::de::{DeTable, DeValue};
 use crate::model::finding::{Finding, Id, Subject};
 use crate::model::inventory::FunctionSet;
 
+use super::spelling::hint;
 use super::{Choice, Display, GroupPeers, Rule, Source};
 
 /// More is no list of a machine's GPUs. In bytes.
@@ -50,7 +51,7 @@ impl RulesFileError {
 /// its rule carries it.
 pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
     let file = File::new(path, content)?;
-    let document = DeTable::parse(file.text).map_err(|error| file.refused(&error, ""))?;
+    let document = DeTable::parse(file.text).map_err(|error| file.refused(&error))?;
     let mut rules = Vec::new();
     for (key, value) in document.get_ref() {
         match (key.get_ref().as_ref(), value.get_ref()) {
@@ -184,13 +185,13 @@ impl<'a> File<'a> {
     }
 
     /// What the TOML reader has against the file.
-    fn refused(&self, error: &toml::de::Error, hint: &str) -> RulesFileError {
-        let at = error.span().map_or(0, |span| span.start);
-        self.error(at, &format!("{}{hint}", error.message()))
+    fn refused(&self, error: &toml::de::Error) -> RulesFileError {
+        self.error(error.span().map_or(0, |span| span.start), error.message())
     }
 
     fn error(&self, at: usize, message: &str) -> RulesFileError {
-        error(self.path, self.text.as_bytes(), at, message)
+        let message = format!("{message}{}", hint(message));
+        error(self.path, self.text.as_bytes(), at, &message)
     }
 }
 
@@ -202,14 +203,10 @@ fn error(path: &str, content: &[u8], at: usize, message: &str) -> RulesFileError
     }
 }
 
-/// Reads a rules file as `T`. `hint` has more to say of what the TOML reader says.
-pub(super) fn read<T: DeserializeOwned>(
-    path: &str,
-    content: &[u8],
-    hint: impl FnOnce(&str) -> &'static str,
-) -> Result<T, RulesFileError> {
+/// Reads a rules file as `T`.
+pub(super) fn read<T: DeserializeOwned>(path: &str, content: &[u8]) -> Result<T, RulesFileError> {
     let file = File::new(path, content)?;
-    toml::from_str(file.text).map_err(|error| file.refused(&error, hint(error.message())))
+    toml::from_str(file.text).map_err(|error| file.refused(&error))
 }
 
 fn line_of(content: &[u8], at: usize) -> usize {
@@ -329,6 +326,27 @@ mod tests {
         assert!(error.message.contains("except"), "{error}");
         let error = parse("r.toml", b"clam = 1\n").unwrap_err();
         assert!(error.message.contains("clam"), "{error}");
+    }
+
+    #[cfg(feature = "operator")]
+    #[test]
+    fn a_misspelt_key_has_the_nearest_one_beside_it() {
+        for (text, nearest) in [
+            ("[[claim]]\nselct = \"gpu\"\n", Some("`select`")),
+            (
+                "[[claim]]\nselect = \"gpu\"\nforce_display = true\n",
+                Some("`force-display`"),
+            ),
+            ("#\nclaims = []\n", Some("`claim`")),
+            ("[[claim]]\nexcept = \"gpu\"\n", None),
+            ("[[claim]]\nselect = 3\n", None),
+        ] {
+            let error = parse("r.toml", text.as_bytes()).unwrap_err().to_string();
+            match nearest {
+                Some(nearest) => assert!(error.ends_with(&format!("(did you mean {nearest}?)")), "{error}"),
+                None => assert!(!error.contains("did you mean"), "{error}"),
+            }
+        }
     }
 
     #[test]

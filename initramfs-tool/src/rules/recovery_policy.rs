@@ -204,10 +204,9 @@ struct RungName(Rung);
 impl<'de> Deserialize<'de> for RungName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let rung = text
-            .parse()
-            .map_err(|error| D::Error::custom(format!("`{text}`: {error}")))?;
-        Ok(Self(rung))
+        let known = || Rung::ALL.map(|rung| format!("`{}`", rung.name())).join(", ");
+        let unknown = |_| D::Error::custom(format!("unknown rung `{text}`, expected one of {}", known()));
+        text.parse().map(Self).map_err(unknown)
     }
 }
 
@@ -230,7 +229,7 @@ impl From<GpuTable> for FabricStatement {
 /// # Errors
 /// When the content is no TOML, or says something that no contract has.
 pub fn parse(path: &str, content: &[u8]) -> Result<Contract, RulesFileError> {
-    let Document { recover, .. } = read(path, content, |_| "")?;
+    let Document { recover, .. } = read(path, content)?;
     let waits = Waits::default();
     Ok(Contract {
         highest: recover.highest.map(|RungName(rung)| rung),
@@ -346,6 +345,31 @@ mod tests {
             let error = parse("r.toml", text.as_bytes()).unwrap_err();
             assert_eq!(error.line, 2, "{error}");
             assert!(error.message.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_word_has_the_nearest_one_beside_it() {
+        for (text, nearest) in [
+            ("[recover]\nhihgest = \"flr\"", Some("`highest`")),
+            ("[recover]\nready_timeout = \"5 s\"", Some("`ready-timeout`")),
+            ("[recover]\nhighest = \"detach-srb\"", Some("`detach-sbr`")),
+            ("[recover]\nprefer = \"FLR\"", Some("`flr`")),
+            ("[recover]\ncontract = \"without-rebot\"", Some("`without-reboot`")),
+            ("# a comment\n[recovery]", Some("`recover`")),
+            ("[recover]\nhighest = \"sbr\"", None),
+            ("[recover]\nhighest = \"\"", None),
+            ("[recover]\nready-timeout = \"10\"", None),
+        ] {
+            let error = parse("r.toml", text.as_bytes()).unwrap_err();
+            assert_eq!(error.line, 2, "{error}");
+            match nearest {
+                Some(nearest) => assert!(
+                    error.message.ends_with(&format!("(did you mean {nearest}?)")),
+                    "{error}"
+                ),
+                None => assert!(!error.message.contains("did you mean"), "{error}"),
+            }
         }
     }
 }

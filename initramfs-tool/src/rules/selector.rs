@@ -12,6 +12,8 @@ use crate::model::gpu_name::{self, GpuName, GpuNameError};
 use crate::model::identification::{FunctionIdentity, Identification};
 use crate::model::topology_path::{ParsePathError, TopologyPath};
 
+use super::spelling::did_you_mean;
+
 /// The functions that a rule means: those of which every term is true. Any function of a GPU stands for the whole GPU.
 ///
 /// Text is the terms with `@` between them: `0000:65:00.0@10de:2231`, `slot=3@10de:2231`. Addresses move when a card is
@@ -234,23 +236,6 @@ pub enum SelectorError {
         hint = did_you_mean(.0, &["gpu"])
     )]
     Unknown(String),
-}
-
-/// The known word that a misspelt one is nearest to. The claim in the initramfs goes without, for its size.
-#[cfg(feature = "operator")]
-fn did_you_mean(word: &str, known: &[&str]) -> String {
-    /// Letters to change: more, and it is another word.
-    const MOST: usize = 2;
-    let word = word.to_ascii_lowercase();
-    let distance = |known: &str| strsim::osa_distance(&word, known.trim_end_matches('='));
-    let nearest = known.iter().min_by_key(|known| distance(known));
-    let nearest = nearest.filter(|known| distance(known) <= MOST.min(word.len().saturating_sub(1)));
-    nearest.map_or_else(String::new, |known| format!(" (did you mean `{known}`?)"))
-}
-
-#[cfg(not(feature = "operator"))]
-const fn did_you_mean(_: &str, _: &[&str]) -> &'static str {
-    ""
 }
 
 #[cfg(test)]

@@ -110,6 +110,23 @@ impl Machine {
         );
     }
 
+    /// Lets the kernel reset a GPU by FLR: it can, it has no driver, and nobody has it open.
+    pub(crate) fn offer_flr(&self, bus: u8) {
+        let directory = self.function_directory(bus);
+        let mut space = config_space(bus.into());
+        // Device Capabilities: Function Level Reset Capability.
+        space[0x47] |= 0x10;
+        self.write(&format!("{directory}/config"), space);
+        let bars = "0x0000000000000000 0x0000000000000000 0x0000000000000000\n".repeat(13);
+        for (file, content) in [("reset_method", "flr\n"), ("reset", ""), ("resource", &bars)] {
+            self.write(&format!("{directory}/{file}"), content);
+        }
+        fs::remove_file(self.path(&format!("{directory}/driver"))).unwrap();
+        self.write("sys/bus/pci/drivers_probe", "");
+        fs::create_dir_all(self.path("proc/1/ns")).unwrap();
+        symlink("pid:[4026531836]", self.path("proc/1/ns/pid")).unwrap();
+    }
+
     /// The root port above it.
     pub(crate) fn port(&self, bus: u8) {
         let directory = format!("sys/devices/pci0000:00/0000:00:{bus:02x}.0");

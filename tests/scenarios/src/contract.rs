@@ -1,5 +1,8 @@
 //! The words of reseat's JSON. What reads its reports asks here, so that another version of them is learned in one place.
 
+#[cfg(feature = "schemas")]
+mod shipped;
+
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -41,13 +44,15 @@ pub mod operation {
     pub const POWER_OFF: &str = "power-off";
 }
 
-/// Checks which schema a document has.
+/// Reads a document that a command printed with `--json`, or one line of an event stream.
 ///
 /// # Errors
-/// When it has another.
-pub fn check_schema(document: &Value, schema: &str) -> Result<()> {
-    ensure!(document["schema"] == schema, "not {schema}: {document:#}");
-    Ok(())
+/// When it is no JSON, or no schema that ships with the program allows it.
+pub fn document(text: &str) -> Result<Value> {
+    let document: Value = serde_json::from_str(text).with_context(|| format!("no JSON: {text}"))?;
+    #[cfg(feature = "schemas")]
+    shipped::check(&document)?;
+    Ok(document)
 }
 
 /// What a claim came to: of a report, all of it; of a GPU in it, that GPU.

@@ -203,7 +203,7 @@ impl Begun<'_> {
     pub fn wait(self) -> Result<Recovery> {
         let Self { command, .. } = &self;
         let ended = self.job.wait(TIMEOUT)?;
-        let events = ended.stdout.lines().map(serde_json::from_str);
+        let events = ended.stdout.lines().map(contract::document);
         let events = events
             .collect::<Result<_, _>>()
             .with_context(|| format!("{command}: {ended:?}"))?;

@@ -14,10 +14,10 @@ use reseat_vm::initramfs::Image;
 use reseat_vm::machine::{Iommu, Machine, MachineSpec, SlotKeeper};
 use serde_json::Value;
 
-use crate::Stage;
 use crate::accesses::{accesses, now};
 use crate::gpu::Gpu;
 use crate::layout::{Layout, Place};
+use crate::{Stage, contract};
 
 /// A boot to the real root's shell takes about ten seconds here, and thirty where systemd runs the initramfs; a claim that
 /// hangs adds its limit, and a busy host makes it many times as long.
@@ -233,7 +233,7 @@ impl Running {
     pub fn report(&self) -> Result<Value> {
         // Its status is that of the claim.
         let text = self.shell("reseat report --json || true")?;
-        serde_json::from_str(&text).with_context(|| format!("the report is no JSON: {text}"))
+        contract::document(&text)
     }
 
     /// The driver of each function of the guest's `device`, by function address; `-` for none.

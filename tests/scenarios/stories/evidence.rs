@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use fake_gpu::control::{Command, Fault, Until};
 use reseat_scenarios::Running;
-use reseat_scenarios::contract::{after_rung, end_of, is_before, recovered_by, rung, rung_begun, schema};
+use reseat_scenarios::contract::{after_rung, document, end_of, is_before, recovered_by, rung, rung_begun, schema};
 use serde_json::Value;
 
 const GPU: &str = "0000:01:00.0";
@@ -24,8 +24,7 @@ pub(crate) fn of_a_gpu_off_the_bus(running: &Running) -> Result<()> {
     let told = running.shell("reseat recover 0000:01:00 --json")?;
     let took = begin.elapsed();
     ensure!(took < SOON, "it took {took:?}: {told}");
-    let events = told.lines().map(serde_json::from_str::<Value>);
-    let events: Vec<Value> = events.collect::<Result<_, _>>().with_context(|| told.clone())?;
+    let events: Vec<Value> = told.lines().map(document).collect::<Result<_>>()?;
     let by = events.iter().find_map(end_of).and_then(recovered_by);
     ensure!(by == Some(rung::SBR), "{told}");
 
@@ -34,7 +33,7 @@ pub(crate) fn of_a_gpu_off_the_bus(running: &Running) -> Result<()> {
         files.lines().count() == 1 && files.trim().ends_with("-0000:01:00.json"),
         "{files}"
     );
-    let listed: Value = serde_json::from_str(&running.shell("reseat evidence list --json")?)?;
+    let listed = document(&running.shell("reseat evidence list --json")?)?;
     let only = &listed["bundles"][0];
     ensure!(
         listed["schema"] == schema::EVIDENCE_LIST
@@ -48,7 +47,7 @@ pub(crate) fn of_a_gpu_off_the_bus(running: &Running) -> Result<()> {
         "echo '{' >/var/lib/reseat/evidence/0.json; reseat evidence list --json",
         SOON,
     )?;
-    let listed: Value = serde_json::from_str(&ended.stdout)?;
+    let listed = document(&ended.stdout)?;
     ensure!(
         ended.status == 3
             && ended.stderr.contains("0.json")

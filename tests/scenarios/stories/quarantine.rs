@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use fake_gpu::control::{Bars, Command, Until};
-use reseat_scenarios::contract::{end_of, recovered_by, schema};
+use reseat_scenarios::contract::{document, end_of, recovered_by, schema};
 use reseat_scenarios::faults::Case;
 use reseat_scenarios::{Ended, Gpu, Running};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ pub(crate) fn check_isolated(running: &Running, gpu: &Gpu) -> Result<()> {
     running
         .shell(&format!("! test -e /dev/vfio/{group}"))
         .context("the group can be opened")?;
-    let inventory: Value = serde_json::from_str(&running.shell("reseat inventory --json")?)?;
+    let inventory = document(&running.shell("reseat inventory --json")?)?;
     let gpus = inventory["gpus"].as_array().context("no GPUs")?;
     let shown = gpus.iter().find(|shown| shown["device"] == gpu.device.as_str());
     let functions = shown.and_then(|shown| shown["functions"].as_array());
@@ -58,7 +58,7 @@ pub(crate) fn run(running: &Running, command: &str, status: i32) -> Result<Ended
 }
 
 pub(crate) fn entries(running: &Running) -> Result<Vec<Value>> {
-    let list: Value = serde_json::from_str(&running.shell("reseat quarantine list --json")?)?;
+    let list = document(&running.shell("reseat quarantine list --json")?)?;
     ensure!(list["schema"] == schema::QUARANTINE_LIST, "{list:#}");
     Ok(list["entries"].as_array().cloned().unwrap_or_default())
 }
@@ -92,11 +92,7 @@ pub(crate) fn by_the_operator_and_back(running: &Running) -> Result<()> {
     let resets = |gpu: &Gpu| -> Result<u32> { Ok(gpu.truth()?.iter().map(|it| it.flr + it.sbr).sum()) };
     let before = resets(gpu)?;
     let back = run(running, "reseat return-to-service 0000:01:00 --json", 0)?;
-    let events: Vec<Value> = back
-        .stdout
-        .lines()
-        .map(serde_json::from_str)
-        .collect::<Result<_, _>>()?;
+    let events: Vec<Value> = back.stdout.lines().map(document).collect::<Result<_>>()?;
     let verified = events
         .iter()
         .filter(|event| end_of(event).and_then(recovered_by).is_some())

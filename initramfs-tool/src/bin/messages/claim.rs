@@ -11,18 +11,21 @@ pub(super) const SENTENCES: &str = sentences![
     ),
     (
         "parameter-unknown-no-claim",
-        "unknown kernel parameter `{subject}`, so it claims nothing",
+        "unknown kernel parameter `{subject}`{nearest:, did you mean }, so it claims nothing",
     ),
     (
         "parameter-unknown-dry-run",
-        "unknown kernel parameter `{subject}`, so nothing is touched",
+        "unknown kernel parameter `{subject}`{nearest:, did you mean }, so nothing is touched",
     ),
     (
         "rules-file-invalid",
         "{subject}:{line}: {cause}: none of its rules is used",
     ),
     ("selector-invalid", "{cause}"),
-    ("rule-no-function", "no function at {address}"),
+    (
+        "rule-no-function",
+        "no function at {address}{found:; the GPUs' functions are }"
+    ),
     ("rule-guard-failed", "{address} is {found}, not {expected}: not claimed"),
     ("rule-guard-unmet", "{address} is not {expected}: not claimed"),
     ("rule-none-of", "{gpus} is not {expected}: not claimed"),

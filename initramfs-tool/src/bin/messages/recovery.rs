@@ -185,6 +185,7 @@ pub(super) const SENTENCES: &[Sentence] = &[
     ("history-unwritten", "the history was not written: {cause}"),
     ("record-unreadable", "{cause}"),
     ("record-unwritten", "{cause}"),
+    ("no-evidence", "no recovery has left any evidence"),
     ("no-journal", "there is no journal"),
     ("no-functions", "the GPU has no functions"),
     ("evidence-written", "evidence: {subject}"),

@@ -12,7 +12,7 @@ use reseat_core::address::DeviceAddress;
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::failure::{self, Outcome};
+use crate::failure::Outcome;
 use crate::table::table;
 use crate::{json, messages};
 
@@ -56,7 +56,7 @@ pub(crate) fn run(root: &Root, arguments: &Arguments) -> Outcome {
         } => {
             let file = if file == "latest" {
                 let newest = linux::list_evidence(root)?.pop();
-                newest.ok_or_else(|| failure::failed("no recovery has left any evidence"))?
+                newest.ok_or_else(|| Finding::error(id::NO_EVIDENCE, Subject::machine()))?
             } else {
                 file.clone()
             };

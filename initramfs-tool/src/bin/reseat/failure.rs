@@ -65,24 +65,21 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// The errors of what a command calls end it, and are reported with their sources.
+/// Errors of reseat's own files, each with the finding that it is. They are reported with their sources.
 macro_rules! failed_by {
-    ($($error:ty),* $(,)?) => {
+    ($($error:ty => $id:expr),* $(,)?) => {
         $(impl From<$error> for Failure {
             fn from(error: $error) -> Self {
-                failed(&with_sources(&error)).into()
+                Finding::error($id, Subject::machine()).with("cause", with_sources(&error)).into()
             }
         })*
     };
 }
 
 failed_by!(
-    reseat::linux::ContractError,
-    reseat::linux::DurableError,
-    reseat::linux::FileError,
-    reseat::linux::LockError,
-    reseat::linux::QuarantineFileError,
-    reseat::linux::RecordError,
+    reseat::linux::DurableError => id::RECORD_UNREADABLE,
+    reseat::linux::QuarantineFileError => id::QUARANTINE_UNWRITTEN,
+    reseat::linux::RecordError => id::RECORD_UNREADABLE,
 );
 
 /// Errors that are findings.
@@ -98,6 +95,7 @@ macro_rules! failed_for {
 
 failed_for!(
     reseat::linux::BaselineError => findings,
+    reseat::linux::ContractError => finding,
     reseat::linux::HotClaimError => finding,
     reseat::linux::QuarantineError => findings,
     reseat::linux::RecoverError => findings,

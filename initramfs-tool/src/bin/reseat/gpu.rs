@@ -1,7 +1,7 @@
 //! GPUs that the arguments name.
 
 use reseat::linux::{self, Root};
-use reseat::model::finding::Finding;
+use reseat::model::finding::{Finding, id};
 pub(crate) use reseat::model::gpu_name::GpuName;
 use reseat::model::gpu_name::absent;
 use reseat::model::inventory::Gpu;
@@ -48,10 +48,13 @@ pub(crate) fn or_absent<E: Into<Failure>>(root: &Root, device: DeviceAddress) ->
     }
 }
 
-/// The reasons, and the GPUs of this machine if none is at this address.
+/// The reasons. If no GPU is at this address, one of them names the GPUs of this machine.
 pub(crate) fn with_absent(root: &Root, device: DeviceAddress, mut reasons: Vec<Finding>) -> Vec<Finding> {
     let gpus = all(root);
     if gpus.iter().all(|gpu| gpu.device != device) {
+        // It says more than these.
+        let is_less = |reason: &Finding| reason.id == id::NO_GPU_AT || reason.id == id::NO_FUNCTION_AT;
+        reasons.retain(|reason| !is_less(reason));
         reasons.push(absent(device, &gpus));
     }
     reasons

@@ -6,7 +6,7 @@ use std::{fs, io};
 use super::rules;
 use super::rules::RULES_FILE;
 use crate::linux::sysfs::root::Root;
-use crate::model::finding::{Finding, id};
+use crate::model::finding::{Finding, Subject, id};
 use crate::rules::{Contract, RulesFileError, parse_contract};
 
 /// A contract that cannot be read. Nothing is assumed in its place.
@@ -18,6 +18,16 @@ pub enum ContractError {
     /// It says something that no contract has.
     #[error(transparent)]
     Form(#[from] RulesFileError),
+}
+
+impl ContractError {
+    /// The error as a finding.
+    pub fn finding(&self) -> Finding {
+        match self {
+            Self::Read(cause) => Finding::error(id::FILE_UNREADABLE, Subject::file(RULES_FILE)).with("cause", cause),
+            Self::Form(error) => error.finding(id::RECOVERY_POLICY_INVALID),
+        }
+    }
 }
 
 /// The contract of this machine; without a rules file, one that says nothing.

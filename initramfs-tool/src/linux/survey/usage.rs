@@ -43,7 +43,7 @@ pub(crate) const JOB: Job = Job::new("find-users", search);
 const LIMIT: Duration = Duration::from_secs(8);
 
 /// The initial PID namespace, `PROC_PID_INIT_INO` in the kernel's `include/linux/proc_ns.h`.
-const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
+pub(in crate::linux) const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// An answer of the child that searches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::ops::Deref;
-use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::linux::read_quarantine;
@@ -26,21 +25,18 @@ impl Deref for Machine {
 
 impl Machine {
     fn new() -> Self {
-        let machine = Self(TestRoot::new());
+        let machine = TestRoot::with_processes();
         machine.write("/proc/cmdline", "reseat.claim=0000:01:00.0");
-        fs::create_dir_all(machine.root().path("/sys/bus/pci/devices")).unwrap();
-        machine
+        Self(machine)
     }
 
     /// On the driver, or on none.
     fn with_gpu(self, bus: u8, driver: Option<&str>) -> Self {
-        let directory = format!("/sys/bus/pci/devices/0000:{bus:02x}:00.0");
-        self.write(&format!("{directory}/vendor"), "0x10de\n");
-        self.write(&format!("{directory}/device"), "0x2231\n");
-        self.write(&format!("{directory}/class"), "0x030000\n");
+        let address = format!("0000:{bus:02x}:00.0");
+        let identity = [("vendor", "0x10de\n"), ("device", "0x2231\n"), ("class", "0x030000\n")];
+        self.function(&address, &identity);
         if let Some(driver) = driver {
-            let link = self.root().path(format!("{directory}/driver"));
-            symlink(format!("../../bus/pci/drivers/{driver}"), link).unwrap();
+            self.on_driver(&address, driver);
         }
         self
     }

@@ -27,12 +27,11 @@ impl Deref for Machine {
 impl Machine {
     /// A GPU in IOMMU group 7, and a process 4242 that holds nothing of it.
     fn new() -> Self {
-        let machine = Self(TestRoot::new());
-        machine.link("/proc/1/ns/pid", INITIAL_PID_NAMESPACE);
+        let machine = Self(TestRoot::with_processes());
         machine.write("/proc/4242/comm", "qemu\n");
         machine.link("/proc/4242/task/4242/fd/3", "/dev/null");
         machine.write("/proc/4242/map_files/none", "");
-        machine.link(&format!("{GPU}/iommu_group"), "../../../kernel/iommu_groups/7");
+        machine.in_group("0000:01:00.0");
         machine
     }
 
@@ -147,7 +146,7 @@ fn kfd_counts_for_amdgpu_and_for_nobody_else() {
     for (driver, used) in [("amdgpu", true), ("vfio-pci", false)] {
         let machine = Machine::new().with_open_device();
         machine.write("/sys/class/kfd/kfd/dev", ZERO);
-        machine.link(&format!("{GPU}/driver"), &format!("../../../bus/pci/drivers/{driver}"));
+        machine.on_driver("0000:01:00.0", driver);
         assert_eq!(matches!(machine.usage(), Usage::Used(_)), used, "{driver}");
     }
 }
@@ -155,7 +154,7 @@ fn kfd_counts_for_amdgpu_and_for_nobody_else() {
 #[test]
 fn a_function_on_nvidia_whose_minor_number_is_not_known_is_unknown_use() {
     let machine = Machine::new();
-    machine.link(&format!("{GPU}/driver"), "../../../bus/pci/drivers/nvidia");
+    machine.on_driver("0000:01:00.0", "nvidia");
     machine.assert_unknown("information");
     let information = "/proc/driver/nvidia/gpus/0000:01:00.0/information";
     machine.write(information, "Model: \t NVIDIA A10\n");

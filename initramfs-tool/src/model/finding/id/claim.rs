@@ -4,9 +4,9 @@ super::findings! {
     ids {
         /// The kernel command line cannot be read, so nothing is claimed. Facts: `cause`.
         COMMAND_LINE_UNREADABLE = "command-line-unreadable";
-        /// An unknown kernel parameter may be a misspelt claim, and claims nothing.
+        /// An unknown kernel parameter may be a misspelt claim, and claims nothing. Facts: `nearest`.
         PARAMETER_UNKNOWN_NO_CLAIM = "parameter-unknown-no-claim";
-        /// An unknown kernel parameter makes the run a dry run, or switches it off.
+        /// An unknown kernel parameter makes the run a dry run, or switches it off. Facts: `nearest`.
         PARAMETER_UNKNOWN_DRY_RUN = "parameter-unknown-dry-run";
         /// The rules file is not one; none of its rules counts. Facts: `line`, `cause`.
         RULES_FILE_INVALID = "rules-file-invalid";
@@ -16,7 +16,7 @@ super::findings! {
         SELECTOR_INVALID = "selector-invalid";
         /// A selector of the rules file is none, so that its rule claims nothing. Facts: `source`, `cause`.
         RULE_INVALID = "rule-invalid";
-        /// No function has the address of a rule. Facts: `address`.
+        /// No function has the address of a rule. Facts: `address`, `found`.
         RULE_NO_FUNCTION = "rule-no-function";
         /// The function that a rule names is another one than the rule says. Facts: `address`, `expected`, `found`.
         RULE_GUARD_FAILED = "rule-guard-failed";

@@ -168,6 +168,8 @@ super::findings! {
         RECORD_UNREADABLE = "record-unreadable";
         /// A file of reseat's own cannot be written. Facts: `cause`.
         RECORD_UNWRITTEN = "record-unwritten";
+        /// No recovery has left a bundle of evidence.
+        NO_EVIDENCE = "no-evidence";
         /// The journal of a recovery is gone.
         NO_JOURNAL = "no-journal";
         /// A GPU has no functions.
