@@ -1,7 +1,8 @@
-//! Access to configuration space: offsets and a reader.
+//! Access to configuration space: offsets, a reader, a writer.
 //!
-//! There is no writer: whoever holds a reader cannot reset anything. The unit of reading is the 32-bit register at a
-//! multiple of four, least significant byte at the lowest offset.
+//! Reading and writing are separate traits, so that whoever holds only a reader cannot reset
+//! anything. The unit of reading is the 32-bit register at a multiple of four, least significant
+//! byte at the lowest offset; narrower reads are cut out of it.
 
 mod memory;
 mod offset;
@@ -9,7 +10,7 @@ mod offset;
 use core::fmt;
 
 pub use self::memory::{Memory, MemoryError};
-pub use self::offset::{Offset, OffsetError};
+pub use self::offset::{ByteOffset, Offset, OffsetError, WordOffset};
 
 /// The size of configuration space, in bytes, on buses that have the extended part.
 pub const SPACE_SIZE: u16 = 4096;
@@ -72,6 +73,35 @@ pub trait ConfigRead {
     ///
     /// The reader's own error; beyond [`size`](Self::size) always.
     fn read(&mut self, offset: Offset) -> Result<u32, Self::Error>;
+
+    /// The 16 bits at `offset`, cut out of the register that holds them.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    fn read_word(&mut self, offset: WordOffset) -> Result<u16, Self::Error> {
+        let [b0, b1, b2, b3] = self.read(offset.register())?.to_le_bytes();
+        Ok(u16::from_le_bytes(if offset.get() & 2 == 0 {
+            [b0, b1]
+        } else {
+            [b2, b3]
+        }))
+    }
+
+    /// The 8 bits at `offset`, cut out of the register that holds them.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    fn read_byte(&mut self, offset: ByteOffset) -> Result<u8, Self::Error> {
+        let [b0, b1, b2, b3] = self.read(offset.register())?.to_le_bytes();
+        Ok(match offset.get() & 3 {
+            0 => b0,
+            1 => b1,
+            2 => b2,
+            _ => b3,
+        })
+    }
 }
 
 impl<R: ConfigRead + ?Sized> ConfigRead for &mut R {
@@ -83,6 +113,52 @@ impl<R: ConfigRead + ?Sized> ConfigRead for &mut R {
 
     fn read(&mut self, offset: Offset) -> Result<u32, Self::Error> {
         (**self).read(offset)
+    }
+}
+
+/// Writes one function's configuration space.
+///
+/// Each width is its own method and goes to the bus in that width: a 32-bit write next to status
+/// bits that are cleared by writing ones would clear them.
+pub trait ConfigWrite {
+    /// Why the writer could not write.
+    type Error;
+
+    /// Writes the 8 bits at `offset` and no others.
+    ///
+    /// # Errors
+    ///
+    /// The writer's own error.
+    fn write_byte(&mut self, offset: ByteOffset, value: u8) -> Result<(), Self::Error>;
+
+    /// Writes the 16 bits at `offset` and no others.
+    ///
+    /// # Errors
+    ///
+    /// The writer's own error.
+    fn write_word(&mut self, offset: WordOffset, value: u16) -> Result<(), Self::Error>;
+
+    /// Writes the register at `offset`.
+    ///
+    /// # Errors
+    ///
+    /// The writer's own error.
+    fn write(&mut self, offset: Offset, value: u32) -> Result<(), Self::Error>;
+}
+
+impl<W: ConfigWrite + ?Sized> ConfigWrite for &mut W {
+    type Error = W::Error;
+
+    fn write_byte(&mut self, offset: ByteOffset, value: u8) -> Result<(), Self::Error> {
+        (**self).write_byte(offset, value)
+    }
+
+    fn write_word(&mut self, offset: WordOffset, value: u16) -> Result<(), Self::Error> {
+        (**self).write_word(offset, value)
+    }
+
+    fn write(&mut self, offset: Offset, value: u32) -> Result<(), Self::Error> {
+        (**self).write(offset, value)
     }
 }
 

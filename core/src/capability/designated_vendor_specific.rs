@@ -80,6 +80,11 @@ impl<R: ConfigRead> DesignatedVendorSpecific<R> {
     pub fn length(&self, header: DesignatedVendorSpecificHeader) -> u16 {
         header.dvsec_length().min(self.view.length())
     }
+
+    /// The view, for a reader that knows the vendor.
+    pub fn into_view(self) -> View<R, ExtendedId> {
+        self.view
+    }
 }
 
 /// Designated Vendor-Specific Header 1.

@@ -36,6 +36,11 @@ impl<R: ConfigRead> ResizableBars<R> {
         Self::at(list, list.find(ExtendedId::RESIZABLE_BAR)?, reader)
     }
 
+    /// The first VF Resizable BAR capability in the list. No read.
+    pub fn find_of_virtual_functions<E, const N: usize>(list: &List<ExtendedId, E, N>, reader: R) -> Option<Self> {
+        Self::at(list, list.find(ExtendedId::VF_RESIZABLE_BAR)?, reader)
+    }
+
     /// `capability`, which is one of the list, as what it is here; `None` if its ID is neither of the two. No read.
     pub fn at<E, const N: usize>(
         list: &List<ExtendedId, E, N>,

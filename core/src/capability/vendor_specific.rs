@@ -36,6 +36,11 @@ impl<R: ConfigRead> VendorSpecific<R> {
     pub fn length(&self, header: VendorSpecificHeader) -> u16 {
         header.vsec_length().min(self.view.length())
     }
+
+    /// The view, for a reader that knows the vendor.
+    pub fn into_view(self) -> View<R, ExtendedId> {
+        self.view
+    }
 }
 
 /// Vendor-Specific Header.

@@ -1,12 +1,14 @@
 //! Configuration space held in memory: a dump, a test's bytes, a fuzzer's input.
 
 use core::fmt;
+use core::ops::Range;
 
-use super::{ConfigRead, Offset, ReadableSize};
+use super::{ByteOffset, ConfigRead, ConfigWrite, Offset, ReadableSize, WordOffset};
 
 /// Configuration space in a byte slice, from offset 0 on.
 ///
 /// Bytes beyond the largest of the sizes that the slice covers are out of reach: of 96 bytes, 64.
+/// Writing stores; no register behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory<B> {
     bytes: B,
@@ -26,6 +28,14 @@ impl<B: AsRef<[u8]>> Memory<B> {
             None => Err(MemoryError::TooShort { length }),
         }
     }
+
+    fn range(&self, offset: u16, width: u16) -> Result<Range<usize>, MemoryError> {
+        let end = offset.saturating_add(width);
+        if end > self.size.bytes() {
+            return Err(MemoryError::BeyondEnd { offset });
+        }
+        Ok(usize::from(offset)..usize::from(end))
+    }
 }
 
 impl<B: AsRef<[u8]>> ConfigRead for Memory<B> {
@@ -36,12 +46,44 @@ impl<B: AsRef<[u8]>> ConfigRead for Memory<B> {
     }
 
     fn read(&mut self, offset: Offset) -> Result<u32, MemoryError> {
-        let readable = self.bytes.as_ref().get(..usize::from(self.size.bytes()));
-        let register = readable.and_then(|bytes| bytes.get(usize::from(offset.get())..)?.first_chunk());
-        register
+        let range = self.range(offset.get(), Offset::WIDTH)?;
+        let bytes = self.bytes.as_ref().get(range).and_then(|bytes| bytes.first_chunk());
+        bytes
             .copied()
             .map(u32::from_le_bytes)
             .ok_or(MemoryError::BeyondEnd { offset: offset.get() })
+    }
+}
+
+impl<B: AsRef<[u8]> + AsMut<[u8]>> Memory<B> {
+    fn store(&mut self, offset: u16, value: &[u8]) -> Result<(), MemoryError> {
+        let width = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        let range = self.range(offset, width)?;
+        let bytes = self
+            .bytes
+            .as_mut()
+            .get_mut(range)
+            .ok_or(MemoryError::BeyondEnd { offset })?;
+        for (byte, new) in bytes.iter_mut().zip(value) {
+            *byte = *new;
+        }
+        Ok(())
+    }
+}
+
+impl<B: AsRef<[u8]> + AsMut<[u8]>> ConfigWrite for Memory<B> {
+    type Error = MemoryError;
+
+    fn write_byte(&mut self, offset: ByteOffset, value: u8) -> Result<(), MemoryError> {
+        self.store(offset.get(), &[value])
+    }
+
+    fn write_word(&mut self, offset: WordOffset, value: u16) -> Result<(), MemoryError> {
+        self.store(offset.get(), &value.to_le_bytes())
+    }
+
+    fn write(&mut self, offset: Offset, value: u32) -> Result<(), MemoryError> {
+        self.store(offset.get(), &value.to_le_bytes())
     }
 }
 
@@ -86,6 +128,22 @@ mod tests {
     fn lowest_byte_comes_first() {
         let mut space = Memory::new(counting()).unwrap();
         assert_eq!(space.read(Offset::at::<0x10>()), Ok(0x1312_1110));
+        assert_eq!(space.read_word(WordOffset::at::<0x12>()), Ok(0x1312));
+        assert_eq!(space.read_word(WordOffset::at::<0x10>()), Ok(0x1110));
+        assert_eq!(space.read_byte(ByteOffset::at::<0x13>()), Ok(0x13));
+        assert_eq!(space.read_byte(ByteOffset::at::<0x11>()), Ok(0x11));
+    }
+
+    #[test]
+    fn write_leaves_its_neighbours_alone() {
+        let mut space = Memory::new(counting()).unwrap();
+        space.write_word(WordOffset::at::<0x12>(), 0xabcd).unwrap();
+        assert_eq!(space.read(Offset::at::<0x10>()), Ok(0xabcd_1110));
+        space.write_byte(ByteOffset::at::<0x11>(), 0xef).unwrap();
+        assert_eq!(space.read(Offset::at::<0x10>()), Ok(0xabcd_ef10));
+        space.write(Offset::at::<0x10>(), 0x0123_4567).unwrap();
+        assert_eq!(space.read(Offset::at::<0x10>()), Ok(0x0123_4567));
+        assert_eq!(space.read(Offset::at::<0x14>()), Ok(0x1716_1514));
     }
 
     #[test]
@@ -98,5 +156,15 @@ mod tests {
             Err(MemoryError::BeyondEnd { offset: 0x40 })
         );
         assert_eq!(Memory::new([0; 63]).err(), Some(MemoryError::TooShort { length: 63 }));
+    }
+
+    #[test]
+    fn write_beyond_the_readable_size_is_refused() {
+        let mut space = Memory::new(counting()).unwrap();
+        assert_eq!(space.write_byte(ByteOffset::at::<0xff>(), 0), Ok(()));
+        assert_eq!(
+            space.write(Offset::at::<0x100>(), 0),
+            Err(MemoryError::BeyondEnd { offset: 0x100 })
+        );
     }
 }

@@ -142,7 +142,7 @@ fn sizes(bar: ResizableBar) -> Vec<u64> {
 #[test]
 fn rtx_3060_ti_resizable_bars() {
     let (mut space, list) = function(rtx_3060_ti());
-    assert!(list.find(ExtendedId::VF_RESIZABLE_BAR).is_none());
+    assert!(ResizableBars::find_of_virtual_functions(&list, &mut space).is_none());
     let mut bars = ResizableBars::find(&list, &mut space).unwrap();
     assert_eq!(bars.number(), Ok(3));
     let all: Vec<_> = (0..3).map(|n| bars.bar(n).unwrap().unwrap()).collect();
@@ -164,7 +164,7 @@ fn rtx_3060_ti_resizable_bars() {
 fn h100_vf_resizable_bar_has_sizes_in_both_registers() {
     let (space, list) = one(0x0024, &[0x003f_fc00, 0xffff_0c21]);
     assert!(ResizableBars::find(&list, &mut Memory::new([0; 64]).unwrap()).is_none());
-    let mut bars = ResizableBars::at(&list, list.find(ExtendedId::VF_RESIZABLE_BAR).unwrap(), space).unwrap();
+    let mut bars = ResizableBars::find_of_virtual_functions(&list, space).unwrap();
     assert_eq!(bars.number(), Ok(1));
     let bar = bars.bar(0).unwrap().unwrap();
     assert_eq!(bar.control.bar_index(), 1);

@@ -8,7 +8,7 @@ use reseat_core::capability::Pointer;
 use reseat_core::capability::extended_space::ExtendedSpace;
 use reseat_core::capability::list::{ExtendedList, StandardList};
 use reseat_core::capability::walk::Walk;
-use reseat_core::config::{Memory, Offset};
+use reseat_core::config::{ByteOffset, ConfigRead, Memory, Offset, WordOffset};
 use reseat_core::header::{CapabilityPointer, Header};
 use reseat_core::health::{Condition, Reading};
 use reseat_core::presence::PortLink;
@@ -44,6 +44,21 @@ proptest! {
     fn text_is_refused_or_is_an_address_with_a_text(text in "[0-9a-fA-F:.+ ]{0,16}") {
         if let Ok(address) = text.parse::<FunctionAddress>() {
             prop_assert_eq!(address.to_string().parse(), Ok(address));
+        }
+    }
+
+    #[test]
+    fn parts_of_a_register_agree_with_it(bytes in bytes(4096), offset in 0..1024_u16) {
+        let mut space = Memory::new(bytes).unwrap();
+        let offset = offset * 4;
+        let register = space.read(Offset::new(offset).unwrap()).unwrap();
+        for part in 0..2 {
+            let word = space.read_word(WordOffset::new(offset + part * 2).unwrap()).unwrap();
+            prop_assert_eq!(u32::from(word), register >> (part * 16) & 0xffff);
+        }
+        for part in 0..4 {
+            let byte = space.read_byte(ByteOffset::new(offset + part).unwrap()).unwrap();
+            prop_assert_eq!(u32::from(byte), register >> (part * 8) & 0xff);
         }
     }
 
