@@ -126,9 +126,9 @@ pub struct RunResult {
     pub vfio_pci: Option<ModuleReport>,
     /// The GPUs whose claim was begun.
     pub finished: Vec<Finished>,
-    /// Why no VM can open any of the GPUs, though they are claimed.
+    /// The reason for which no VM can open any of the claimed GPUs.
     pub no_backend: Option<Finding>,
-    /// GPUs that would be claimed in vain, since something else lies in their memory, as far as a dry run sees that.
+    /// GPUs that no VM could use after a claim, since something else lies in their memory, as far as a dry run sees that.
     pub occupied: Vec<(DeviceAddress, Finding)>,
     /// Whether nothing was to be touched.
     pub dry_run: bool,

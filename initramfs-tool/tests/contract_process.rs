@@ -222,7 +222,13 @@ fn every_help_text_names_all_statuses() {
     ] {
         let (status, said, error) = reseat(&machine, arguments);
         assert_eq!((status, error.as_str()), (Some(0), ""), "{arguments:?}");
-        for word in ["Exit status: 0 done", "3 not proven", "4 refused", "exit-status.md"] {
+        for word in [
+            "Exit status: 0 done",
+            "3 not proven",
+            "4 refused",
+            "7 not usable",
+            "exit-status.md",
+        ] {
             assert!(said.replace("\n", " ").contains(word), "{arguments:?}: {said}");
         }
     }

@@ -69,7 +69,7 @@ pub enum Attribute {
 }
 
 impl Verb {
-    /// Whether the kernel may keep waiting whoever does it. A look at a link, or at the map of memory, waits for nothing that
+    /// True if the kernel may keep its caller waiting. A look at a link, or at the map of memory, waits for nothing that
     /// a device does.
     pub fn may_block(&self) -> bool {
         !matches!(self, Self::ReadDriver | Self::ReadMemory)
@@ -112,7 +112,7 @@ pub enum OperationAnswer {
     Driver(Option<String>),
     /// The IOMMU that the function is behind, as the kernel calls it.
     Iommu(Option<String>),
-    /// Who else lies in the function's memory, by their names.
+    /// The names of what else lies in the function's memory.
     Memory(Vec<String>),
     /// The function's power state and its pin.
     Power(PowerReading),

@@ -50,11 +50,11 @@ pub struct TargetFunction {
     pub isolation: DmaIsolation,
     /// The firmware's framebuffers that have to let go of its memory.
     pub framebuffers: Vec<Framebuffer>,
-    /// Whether somebody lies in its memory before the claim, who has to be gone after it.
+    /// The state of its memory before the claim. It has to be free after it.
     pub memory: Memory,
 }
 
-/// What lies in a function's memory before a claim.
+/// The state of a function's memory before a claim.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Memory {
     /// Nothing.

@@ -146,8 +146,8 @@ pub fn belongs_to_a_gpu(class: ClassCode) -> bool {
     )
 }
 
-/// Whether a function of this class may be what the system runs from: storage, network, and USB, where its keyboard or its
-/// disk may be.
+/// True if the system may run from a function of this class: storage, network, and USB, where its keyboard or its disk may
+/// be.
 pub fn may_carry_the_system(class: ClassCode) -> bool {
     matches!(
         (class.base_class, class.sub_class),

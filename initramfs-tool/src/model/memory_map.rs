@@ -1,13 +1,13 @@
-//! What lies in the memory of functions, by `/proc/iomem`.
+//! The contents of functions' memory, by `/proc/iomem`.
 //!
 //! The lines are indented by what lies in what. Addresses are zeros for a reader without privileges, the indentation is not.
 
 use reseat_core::address::FunctionAddress;
 
-/// What vfio-pci calls its own while a VM has the function, variants included.
+/// The name of memory that vfio-pci has, or a variant of it, while a VM has the function open.
 const VFIO: &str = "vfio-pci";
 
-/// What the kernel and the drivers of the firmware's framebuffer call its memory: sysfb itself, and who may have it.
+/// The names of the memory of the firmware's framebuffer: by sysfb itself, and by the drivers that may have it.
 const FRAMEBUFFERS: [&str; 5] = ["BOOTFB", "efifb", "simplefb", "simpledrm", "vesafb"];
 
 /// Everything that lies in the memory of a function and is neither a function nor vfio-pci, in order.

@@ -58,9 +58,9 @@ pub enum ClaimRefusal {
     VirtualPeer(FunctionAddress),
     /// A rule takes who is in its groups, and this one may carry the system; the rule does not name it.
     PeerUnnamed {
-        /// Which.
+        /// The function.
         function: FunctionAddress,
-        /// What it says it is.
+        /// Its class.
         class: ClassCode,
     },
     /// A rule takes who is in its groups, and of these one carries the running system.

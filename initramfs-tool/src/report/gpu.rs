@@ -38,7 +38,7 @@ pub struct GpuReport {
     pub quarantine: Option<QuarantineReport>,
     /// The GPU that is out of service and in whose place it stands; null where there is none.
     pub replaces: Option<Finding>,
-    /// Why no VM can open it, though it is claimed, or would be; not there where nothing speaks against it.
+    /// The reason for which no VM can open it, though it is claimed, or would be; not there where none is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_usable: Option<Finding>,
 }

@@ -260,7 +260,10 @@ impl Gpu {
     }
 
     /// Ends the faults that have not come to anything yet.
-    pub(crate) fn end_faults(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the fake does not answer.
+    pub fn end_faults(&self) -> Result<()> {
         for command in &NO_FAULTS {
             self.fake.control(command)?;
         }

@@ -51,6 +51,16 @@ impl Running {
         }
         Ok(None)
     }
+
+    /// Checks that a reset by hand brings a healthy GPU back, so that one that does not is worth something.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn check_by_hand(&self, gpu: &Gpu, reach: Reach) -> Result<()> {
+        let by = self.bring_back_by_hand(gpu, reach)?;
+        ensure!(by.is_some(), "no reset by hand resets it: {:?}", gpu.truth()?);
+        Ok(())
+    }
 }
 
 fn is_back(before: &[FunctionState], after: &[FunctionState], reach: Reach) -> bool {
@@ -74,20 +84,46 @@ fn emptied_bus_reset(gpu: &Gpu) -> String {
     format!(
         "cd /sys/bus/pci/devices || exit 1\n\
          for f in {}.*; do [ -e $f ] && echo 1 >$f/remove; done\n\
-         echo 1 >{port}/reset_subordinate; sleep 0.3; echo 1 >{port}/rescan",
+         echo 1 >{port}/reset_subordinate; usleep 300000; echo 1 >{port}/rescan",
         gpu.device,
         port = gpu.port
     )
 }
 
-impl Running {
-    /// Checks that a reset by hand brings a healthy GPU back, so that one that does not is worth something.
-    ///
-    /// # Errors
-    /// When it does not.
-    pub fn check_by_hand(&self, gpu: &Gpu, reach: Reach) -> Result<()> {
-        let by = self.bring_back_by_hand(gpu, reach)?;
-        ensure!(by.is_some(), "no reset by hand resets it: {:?}", gpu.truth()?);
-        Ok(())
+#[cfg(test)]
+mod tests {
+    use fake_gpu::control::{Bars, PowerState, Presence};
+
+    use super::*;
+
+    fn state(function: u8, resets: u32) -> FunctionState {
+        FunctionState {
+            function,
+            presence: Presence::Ready,
+            power_state: PowerState::D0,
+            flr: 0,
+            pm: 0,
+            device_specific: 0,
+            sbr: 0,
+            power_cycles: 0,
+            config_resets: resets,
+            device_resets: resets,
+            bars: Bars::Normal,
+            pending: false,
+            is_other: false,
+        }
+    }
+
+    #[test]
+    fn back_is_what_was_reset_behind_its_bars_and_is_well() {
+        let before = [state(0, 1), state(1, 1)];
+        let mut after = [state(0, 2), state(1, 2)];
+        assert!(is_back(&before, &after, Reach::Domain));
+        after[1].device_resets = 1;
+        assert!(!is_back(&before, &after, Reach::Domain));
+        assert!(is_back(&before, &after, Reach::Function));
+        after[1].presence = Presence::Absent;
+        assert!(!is_back(&before, &after, Reach::Function));
+        assert!(!is_back(&before, &[state(0, 1), state(1, 2)], Reach::Function));
     }
 }

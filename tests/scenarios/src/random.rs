@@ -54,6 +54,8 @@ pub struct Drawable {
     pub has_serial_number: bool,
     /// Whether a reset from above may hit it: nobody else is in its domain.
     pub is_exclusive: bool,
+    /// Whether it answers for a unit that does not answer, as NVIDIA's do.
+    pub has_bad_five: bool,
 }
 
 /// When a fault begins.
@@ -146,7 +148,11 @@ fn sickness(dice: &mut Dice, board: Drawable) -> (Option<u8>, Command) {
             until: until.max(Until::Sbr),
         }),
         Command::Bars(Bars::AllOnes { until }),
-        Command::Bars(Bars::BadFive { until }),
+        Command::Bars(if board.has_bad_five {
+            Bars::BadFive { until }
+        } else {
+            Bars::AllOnes { until }
+        }),
         Command::Pending(Stuck::Stuck { until }),
     ];
     match usize::try_from(dice.number(0..=3)) {
@@ -190,6 +196,7 @@ mod tests {
         functions: 4,
         has_serial_number: true,
         is_exclusive: true,
+        has_bad_five: true,
     };
 
     fn drawn(seed: u64, cases: u64, board: Drawable, waits: Waits) -> Vec<Drawn> {

@@ -243,7 +243,7 @@ fn reads_of(running: &Running, done: impl FnOnce(&Running) -> Result<()>) -> Res
         .collect()
 }
 
-/// How late the slow GPU answers each read, in milliseconds: no single operation of its claim counts as blocked.
+/// The delay of each read of the slow GPU, in milliseconds: no single operation of its claim counts as blocked.
 const SLOW_MS: u64 = 400;
 
 /// One GPU answers each read late. The others do not wait for it, and the whole ends in the time that is promised.

@@ -8,7 +8,7 @@ use fake_gpu::control::{Command, FunctionState, Reset};
 use fake_gpu::log::{Entry, Event, Record};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::{disturbances, now};
-use reseat_scenarios::faults::{Depth, resets_between};
+use reseat_scenarios::faults::Depth;
 use reseat_scenarios::{Gpu, Rules, Running, Scene, Stage};
 use reseat_vm::artifacts::Kernel;
 use reseat_vm::files::GuestFile;
@@ -86,9 +86,8 @@ fn reset(running: &Running, gpu: &Gpu) -> Result<(Vec<FunctionState>, Vec<Entry>
 /// The whole board is reset, by its own register and by nothing else.
 fn check_done(running: &Running, gpu: &Gpu) -> Result<()> {
     let (before, events) = reset(running, gpu)?;
-    let after = gpu.truth()?;
     let all = vec![Some(Depth::Device); before.len()];
-    ensure!(resets_between(&before, &after) == all, "{before:?}, {after:?}");
+    ensure!(gpu.resets_since(&before)? == all, "{before:?}, {:?}", gpu.truth()?);
     let functions: Vec<_> = events.iter().map(|entry| entry.function).collect();
     ensure!(
         functions == [Some(0), Some(1)]
@@ -97,7 +96,7 @@ fn check_done(running: &Running, gpu: &Gpu) -> Result<()> {
                 .all(|entry| entry.record == Record::Event(Event::DeviceSpecific)),
         "{events:?}"
     );
-    ensure!(gpu.is_well()?, "{after:?}");
+    ensure!(gpu.is_well()?, "{:?}", gpu.truth()?);
     let command = running.shell(&format!(
         "od -An -tx2 -j 4 -N 2 /sys/bus/pci/devices/{}/config",
         gpu.function(0)
@@ -110,11 +109,11 @@ fn check_done(running: &Running, gpu: &Gpu) -> Result<()> {
 fn check_ignored(running: &Running, gpu: &Gpu) -> Result<()> {
     gpu.fake.control(&Command::DeviceSpecific(Reset::Ignore))?;
     let (before, events) = reset(running, gpu)?;
-    let after = gpu.truth()?;
     ensure!(!events.is_empty(), "it was not asked for");
     ensure!(
-        resets_between(&before, &after).iter().all(Option::is_none),
-        "{before:?}, {after:?}"
+        gpu.resets_since(&before)?.iter().all(Option::is_none),
+        "{before:?}, {:?}",
+        gpu.truth()?
     );
     Ok(())
 }

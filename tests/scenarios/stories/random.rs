@@ -3,9 +3,9 @@
 
 use std::env;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use fake_gpu::control::FunctionState;
 use fake_gpu::profile::{BoardDesign, SerialNumber, Vendor};
 use reseat_scenarios::accesses::{disturbances, now};
@@ -37,7 +37,7 @@ const CASES: &str = "RESEAT_CAMPAIGN_CASES";
 const FIRST: &str = "RESEAT_CAMPAIGN_FIRST";
 
 /// The accesses of so many are searched in no time.
-const CASES_A_BOOT: u64 = 100;
+const CASES_A_BOOT: usize = 100;
 /// No recovery may take longer.
 const LIMIT: Duration = Duration::from_secs(110);
 
@@ -61,20 +61,40 @@ fn number(variable: &str, default: u64) -> Result<u64> {
     }
 }
 
+/// What is to be played: these cases of a seed.
+#[derive(Clone, Copy)]
+struct Campaign {
+    seed: u64,
+    first: u64,
+    cases: u64,
+    waits: Waits,
+}
+
+/// Most of a case is waiting, so two machines share them: one has the even ones, one the odd ones.
+const MACHINES: u64 = 2;
+
 fn play(stage: &Stage, seed: u64, cases: u64, waits: Waits) -> Result<()> {
     let first = number(FIRST, 0)?;
     super::note(&format!(
-        "{cases} cases from {first} on; {SEED}={seed} plays the same again"
+        "{cases} cases from {first} on; {SEED}={seed} draws the same again"
     ));
+    let campaign = Campaign {
+        seed,
+        first,
+        cases,
+        waits,
+    };
+    let begun = Instant::now();
+    let shares = thread::scope(|scope| {
+        let share = |machine| scope.spawn(move || play_share(stage, campaign, machine));
+        let shares: Vec<_> = (0..MACHINES).map(share).collect();
+        let joined = shares.into_iter().map(thread::ScopedJoinHandle::join);
+        joined.collect::<Vec<_>>()
+    });
+    super::note(&format!("they took {:.0} s", begun.elapsed().as_secs_f64()));
     let mut wrong = Vec::new();
-    let mut next = first;
-    while next < first + cases {
-        let running = boot(stage)?;
-        let end = first.saturating_add(cases).min(next + CASES_A_BOOT);
-        for case in next..end {
-            play_one(&running, seed, case, waits, &mut wrong).with_context(|| format!("case {case} of seed {seed}"))?;
-        }
-        next = end;
+    for share in shares {
+        wrong.extend(share.map_err(|_| anyhow!("a machine's share panicked"))??);
     }
     ensure!(
         wrong.is_empty(),
@@ -85,9 +105,25 @@ fn play(stage: &Stage, seed: u64, cases: u64, waits: Waits) -> Result<()> {
     Ok(())
 }
 
-fn boot(stage: &Stage) -> Result<Running> {
+/// Plays one machine's share of the cases; returns what went wrong.
+fn play_share(stage: &Stage, campaign: Campaign, machine: u64) -> Result<Vec<String>> {
+    let share: Vec<u64> = (campaign.first..campaign.first.saturating_add(campaign.cases))
+        .filter(|case| case % MACHINES == machine)
+        .collect();
+    let mut wrong = Vec::new();
+    for cases in share.chunks(CASES_A_BOOT) {
+        let running = boot(stage, &format!("campaign-random-{machine}"))?;
+        for case in cases {
+            let outcome = play_one(&running, campaign, *case, &mut wrong);
+            outcome.with_context(|| format!("case {case} of seed {}", campaign.seed))?;
+        }
+    }
+    Ok(wrong)
+}
+
+fn boot(stage: &Stage, name: &str) -> Result<Running> {
     let image = stage.image_with_modules(&["nvme"], Rules::File(RULES), [])?;
-    let scene = Scene::new(stage, "campaign-random", image);
+    let scene = Scene::new(stage, name, image);
     let scene = (1..)
         .zip(BOARDS)
         .fold(scene, |scene, (number, (vendor, functions, has_number, place))| {
@@ -102,8 +138,8 @@ fn boot(stage: &Stage) -> Result<Running> {
 }
 
 /// Plays a case; what went wrong with the program is noted, and only what went wrong with the machine is an error.
-fn play_one(running: &Running, seed: u64, case: u64, waits: Waits, wrong: &mut Vec<String>) -> Result<()> {
-    let mut dice = Dice::of_case(seed, case);
+fn play_one(running: &Running, campaign: Campaign, case: u64, wrong: &mut Vec<String>) -> Result<()> {
+    let mut dice = Dice::of_case(campaign.seed, case);
     let index = usize::try_from(dice.number(0..=LAST_BOARD))?;
     let gpu = running.gpu(index)?;
     let (vendor, functions, has_serial_number, place) = *BOARDS.get(index).context("no such board")?;
@@ -111,14 +147,24 @@ fn play_one(running: &Running, seed: u64, case: u64, waits: Waits, wrong: &mut V
         functions: gpu.functions(),
         has_serial_number,
         is_exclusive: place != Place::BesideDisk,
+        has_bad_five: matches!(vendor, Vendor::Nvidia | Vendor::NvidiaT4),
     };
-    let drawn = Drawn::new(&mut dice, board, waits);
+    let drawn = Drawn::new(&mut dice, board, campaign.waits);
     let begin = now();
     let outcome = judged(running, gpu, &drawn, board).and_then(|()| check_bystanders(running, gpu, begin));
     if let Err(why) = outcome {
         let text = format!("case {case}, {vendor} with {functions} functions {place:?}, {drawn}\n  {why:#}");
         super::note(&text);
         wrong.push(text);
+        return running.renew(gpu);
+    }
+    make_ready(running, gpu)
+}
+
+/// One that was brought back is ready for the next case, as the truth that was just looked at has it.
+fn make_ready(running: &Running, gpu: &Gpu) -> Result<()> {
+    if gpu.is_well()? && running.check_all_pinned(gpu).is_ok() {
+        return gpu.end_faults();
     }
     running.renew(gpu)
 }
@@ -198,7 +244,7 @@ fn check_bystanders(running: &Running, gpu: &Gpu, begin: Duration) -> Result<()>
 
 /// Resets that do not do what the machine believes, one after the other, on boards with a serial number.
 pub(crate) fn unfaithful_resets(stage: &Stage) -> Result<()> {
-    let running = boot(stage)?;
+    let running = boot(stage, "unfaithful-resets")?;
     for board in [1, 2] {
         running.check_by_hand(running.gpu(board)?, Reach::Domain)?;
         running.renew(running.gpu(board)?)?;
@@ -227,6 +273,7 @@ fn unfaithful(running: &Running, case: &Case) -> Result<()> {
         functions: gpu.functions(),
         has_serial_number: true,
         is_exclusive: true,
+        has_bad_five: true,
     };
     judged(running, gpu, &drawn, board)
 }

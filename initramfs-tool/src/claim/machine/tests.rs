@@ -63,7 +63,7 @@ struct Kernel {
     groups_awaited: BTreeMap<FunctionAddress, bool>,
     /// A framebuffer in the first function's memory, if any, and whether its driver draws.
     framebuffer: Option<(Framebuffer, bool)>,
-    /// Who stays in the first function's memory, where somebody was in it before; none where nobody was.
+    /// The names that stay in the first function's memory, where there were some before; `None` where there were none.
     occupants: Option<&'static [&'static str]>,
     log: Vec<String>,
     now: Duration,

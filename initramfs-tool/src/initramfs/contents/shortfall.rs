@@ -23,7 +23,7 @@ pub enum Shortfall {
     NoModule(String),
     /// There is nothing that could load a module.
     NoModprobe,
-    /// What would load modules is busybox's, which ignores soft dependencies and knows no variants.
+    /// Its modprobe is busybox's, which ignores soft dependencies and knows no variants.
     BusyboxModprobe,
     /// There is no list by which a module is found.
     NoModuleList,

@@ -12,7 +12,7 @@ use crate::model::finding::{Finding, Id, Remedy, Severity, Subject, SubjectKind,
 pub enum InstallRefusal {
     /// A rule, or the file with the rules, cannot be read.
     InvalidRules(Finding),
-    /// What the rules take with a GPU carries the running system.
+    /// Functions that the rules take with a GPU carry the running system.
     PeerInSystem(Finding),
     /// `/usr/sbin/reseat-claim` is missing.
     NoProgram,

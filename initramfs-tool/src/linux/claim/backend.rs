@@ -11,7 +11,7 @@ use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, SubjectKind, id};
 
-/// What VFIO's container needs.
+/// The module that VFIO's container needs.
 const TYPE1: &str = "vfio_iommu_type1";
 
 /// The reason why no VM can map its memory.

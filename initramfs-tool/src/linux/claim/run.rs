@@ -24,7 +24,7 @@ use crate::records::boot_quarantine::AtBoot;
 use crate::report::{ModuleReport, RunResult};
 use crate::rules::Rule;
 
-/// What the kernel's own device for the firmware's framebuffer calls its memory.
+/// The name of the memory of the kernel's own device for the firmware's framebuffer.
 const SYSFB: &str = "BOOTFB";
 
 /// The inputs of a run.

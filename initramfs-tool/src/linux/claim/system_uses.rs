@@ -1,6 +1,6 @@
 //! The functions that the running system needs: those below its mounted and its swap devices, and below its network.
 //!
-//! What cannot be read is no use: a rule takes such functions only where it names them.
+//! Something that cannot be read counts as unused: a rule takes such functions only where it names them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
