@@ -82,8 +82,8 @@ impl Climb {
             self.removed = Removed::Functions;
         }
         // Of a link that does not come back, the kernel says after the reset that it is not supported.
-        let in_place = operation == Operation::BusResetInPlace
-            && observation == Observation::Failed(Failure::NotSupported);
+        let in_place =
+            operation == Operation::BusResetInPlace && observation == Observation::Failed(Failure::NotSupported);
         if done || in_place || Trouble::of(observation).may_have_acted() {
             if operation.resets() {
                 self.reach = Reach::Reset;

@@ -9,6 +9,7 @@ mod evidence;
 mod examine;
 mod fabric;
 mod facts;
+mod flr;
 mod isolate;
 mod journal;
 mod ladder;

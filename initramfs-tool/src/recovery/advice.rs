@@ -159,6 +159,15 @@ mod tests {
 
     #[test]
     fn what_is_recovered_needs_no_advice() {
-        assert!(ids(End::Recovered { by: Rung::KernelFlr, proof: Proof::Configuration }, None).is_empty());
+        assert!(
+            ids(
+                End::Recovered {
+                    by: Rung::KernelFlr,
+                    proof: Proof::Configuration
+                },
+                None
+            )
+            .is_empty()
+        );
     }
 }

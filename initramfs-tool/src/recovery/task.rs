@@ -78,6 +78,8 @@ pub struct Surveyed {
     pub surroundings: Surroundings,
     /// Whether any of its functions is locked into a confidential VM.
     pub tdi: Tdi,
+    /// True unless a function that answers has no register in which a reset in place would show.
+    pub in_place_shows: bool,
     /// Whom a reset at the card root would hit beside the GPU.
     pub bystanders: Vec<FunctionAddress>,
     /// The functions elsewhere that a fabric joins to it: such a reset affects them, too.

@@ -146,7 +146,7 @@ fn a_report_of_the_first_version_is_read_and_says_the_same() {
     // Version 1 did not list the functions that there are.
     let nothing = Finding::error(
         id::RULE_NO_FUNCTION,
-        Subject::named(crate::model::finding::SubjectKind::Rule, "0000:09:00.0"),
+        Subject::named(SubjectKind::Rule, "0000:09:00.0"),
     );
     now.rules[2].problem = Some(nothing.with("address", "0000:09:00.0"));
     let texts = |report: &Report| lines(report).into_iter().collect::<Vec<_>>();

@@ -22,7 +22,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The mark for the GPU's own function, with the value that it overwrites; `None` where its model has none, or where it cannot
 /// be read. That it cannot be is reported.
 pub(super) fn prepare(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Finding>) -> Option<BarMarkOf> {
-    let member = subject.members.iter().find(|member| member.address == subject.function)?;
+    let member = subject
+        .members
+        .iter()
+        .find(|member| member.address == subject.function)?;
     match read_before(root, member) {
         Ok(mark) => Some(BarMarkOf {
             function: member.address,

@@ -10,12 +10,12 @@ use reseat_core::topology::{Connector, Place, Topology, TopologyError};
 use super::users;
 use crate::linux::state::{locks, recovery_files, recovery_policy};
 use crate::linux::survey::machine::Survey;
-use crate::linux::survey::{host, identity};
+use crate::linux::survey::{gpus, host, identity};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{drivers, functions};
 use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::Identification;
-use crate::model::inventory::{self, Gpu};
+use crate::model::inventory::{self, FunctionSet, Gpu};
 use crate::model::subject::{Member, RecoverySubject};
 use crate::recovery::fabric::{FabricFacts, JudgedFabric, judge};
 
@@ -50,10 +50,12 @@ pub(super) fn find(root: &Root, survey: &mut Survey, device: DeviceAddress) -> R
         ..FabricSurvey::default()
     };
     let topology = survey.topology()?;
+    let portions = gpus::portions(root, &functions::list(root).functions);
     let is_own = |address: &FunctionAddress| address.device_address() == device;
     for peer in members.into_iter().filter(|address| !is_own(address)) {
         found.peers.push(peer);
-        let subject = topology.find(peer).and_then(RecoverySubject::at);
+        let place = topology.find(peer);
+        let subject = place.and_then(|place| RecoverySubject::at(place, portions.of(peer.device_address())));
         if let Some(subject) = subject.filter(|subject| is_free(root, subject, &mut found.findings)) {
             found.free.extend(subject.functions());
         }
@@ -64,7 +66,8 @@ pub(super) fn find(root: &Root, survey: &mut Survey, device: DeviceAddress) -> R
 fn judged(root: &Root, survey: &mut Survey, device: DeviceAddress) -> Result<JudgedFabric, TopologyError> {
     let is_complete = survey.is_complete;
     let topology = survey.topology()?;
-    let Some((place, subject)) = main_place(topology, device) else {
+    let portions = gpus::portions(root, &functions::list(root).functions);
+    let Some((place, subject)) = main_place(topology, device, portions.of(device)) else {
         return Ok(JudgedFabric::default());
     };
     // A contract that cannot be read says nothing here; a recovery does not begin with one.
@@ -96,10 +99,14 @@ fn judged(root: &Root, survey: &mut Survey, device: DeviceAddress) -> Result<Jud
     Ok(judge(place, topology, &facts))
 }
 
-fn main_place(topology: Topology<'_>, device: DeviceAddress) -> Option<(Place<'_>, RecoverySubject)> {
+fn main_place(
+    topology: Topology<'_>,
+    device: DeviceAddress,
+    named: Option<FunctionSet>,
+) -> Option<(Place<'_>, RecoverySubject)> {
     let mut places = topology.places();
     let of_device = places.find(|place| place.address().device_address() == device)?;
-    let subject = RecoverySubject::at(of_device)?;
+    let subject = RecoverySubject::at(of_device, named)?;
     Some((topology.find(subject.function)?, subject))
 }
 

@@ -40,7 +40,7 @@ impl Ladder<'_> {
             bmc: Bmc::NotConfigured,
             class,
             in_place,
-            in_place_shows: true,
+            in_place_shows: self.surveyed.in_place_shows,
             sickness,
             preference: options.preference,
             highest: options.highest,

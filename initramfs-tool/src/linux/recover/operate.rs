@@ -7,7 +7,7 @@ use reseat_core::topology::Fabric;
 
 use super::remove::CardRoot;
 use super::trouble::Stop;
-use super::{examine, journal, reset, restore, survey, users, witness};
+use super::{examine, flr, journal, reset, restore, survey, users, witness};
 use crate::linux::survey::{admission, machine};
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
@@ -44,9 +44,9 @@ fn perform(
             .map(done),
         LadderStep::Mark => witness::mark(root, subject, findings).map(Observation::Marked),
         LadderStep::ReadMarks => witness::read(root, subject, findings).map(Observation::Witnessed),
-        LadderStep::KernelFlr => reset::every_function_with_flr(root, subject, findings).map(done),
+        LadderStep::KernelFlr => flr::every_function(root, subject, findings).map(done),
         LadderStep::KernelPm => {
-            reset::only(root, subject, vec![subject.function])?;
+            flr::only(root, subject, vec![subject.function])?;
             reset::function(root, subject.function, reset::PM, findings).map(done)
         }
         LadderStep::BusResetInPlace => CardRoot::of(root, subject)?.reset_in_place(root, subject).map(done),

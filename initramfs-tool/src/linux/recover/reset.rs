@@ -6,12 +6,10 @@ use reseat_core::address::FunctionAddress;
 use reseat_core::recovery::Failure;
 use rustix::io::Errno;
 
-use super::journal;
 use super::trouble::Stop;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
-use crate::model::subject::RecoverySubject;
 
 /// The kernel's names for FLR, by PCI Express and by Advanced Features.
 pub(super) const FLR: &[&str] = &["flr", "af_flr"];
@@ -52,38 +50,6 @@ pub(super) fn function(
     };
     restore(&choice, &before, findings);
     reset
-}
-
-/// Resets every function that has FLR, the main one last: what is beside it may need it.
-pub(super) fn every_function_with_flr(
-    root: &Root,
-    subject: &RecoverySubject,
-    findings: &mut Vec<Finding>,
-) -> Result<(), Stop> {
-    let mut with_flr = Vec::new();
-    for sibling in subject.functions() {
-        if sibling == subject.function || offers_flr(root, sibling)? {
-            with_flr.push(sibling);
-        }
-    }
-    only(root, subject, with_flr.clone())?;
-    with_flr.retain(|sibling| *sibling != subject.function);
-    for function in with_flr.into_iter().rev().chain([subject.function]) {
-        self::function(root, function, FLR, findings)?;
-    }
-    Ok(())
-}
-
-/// Notes which functions are reset, if not all are.
-pub(super) fn only(root: &Root, subject: &RecoverySubject, functions: Vec<FunctionAddress>) -> Result<(), Stop> {
-    let only = (functions.len() != subject.members.len()).then_some(functions);
-    journal::note(root, subject, |journal| journal.witness.only = only)
-}
-
-/// True if the kernel would take FLR as a function's method now: a quirk of its own may forbid what the function offers.
-fn offers_flr(root: &Root, function: FunctionAddress) -> Result<bool, Stop> {
-    let methods = attributes::read_if_there(&root.function(function).join("reset_method"))?;
-    Ok(methods.is_some_and(|methods| methods.split_whitespace().any(|method| FLR.contains(&method))))
 }
 
 /// Puts the list of methods back. The kernel refuses a list with one that it would not take now, such as `bus` of a

@@ -5,7 +5,7 @@ use reseat_core::decision::{Availability, Surroundings, Tdi};
 use reseat_core::topology::Place;
 use reseat_core::topology::function::Function;
 
-use super::fabric;
+use super::{fabric, witness};
 use crate::linux::survey::gpus;
 use crate::linux::survey::machine::Survey;
 use crate::linux::sysfs::root::Root;
@@ -45,6 +45,7 @@ pub(super) fn of(root: &Root, device: DeviceAddress, known: &[Member]) -> Result
     let bystanders = below.map(Place::address).filter(|address| !subject.has(*address));
     let bystanders = bystanders.collect();
     Ok(Surveyed {
+        in_place_shows: witness::shows_in_place(root, &subject),
         tdi: tdi(root, &subject),
         surroundings,
         bystanders,

@@ -10,8 +10,8 @@ use reseat_core::presence::Readiness;
 use reseat_core::recovery::Marked;
 use reseat_core::witness::{Mark, Placed, Proof, ResetKind, Trace, Traces};
 
-use super::{behind_bar, journal};
 use super::trouble::Stop;
+use super::{behind_bar, journal};
 use crate::claim::Attribute;
 use crate::linux::survey::{admission, machine};
 use crate::linux::sysfs::attributes;
@@ -24,7 +24,8 @@ use crate::recovery::{BarMarkOf, MarkOf, Witness};
 
 /// Places the marks, each noted in the journal before it is written.
 pub(super) fn mark(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Finding>) -> Result<Marked, Stop> {
-    let known = journal::read(root, subject)?.witness;
+    let journal = journal::read(root, subject)?;
+    let known = journal.witness;
     let mut witness = Witness::default();
     for function in subject.functions() {
         match readiness(root, subject, function)? {
@@ -36,6 +37,10 @@ pub(super) fn mark(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Fi
                     .extend(prepared.into_iter().map(|placed| first(&known.marks, function, placed)));
             }
             Readiness::Absent => witness.absent.push(function),
+            // Not found by a scan of ours either.
+            Readiness::LinkUnknown if journal.scanned_ms.is_some() && !root.function(function).exists() => {
+                witness.absent.push(function);
+            }
             _ => {}
         }
     }
@@ -47,7 +52,9 @@ pub(super) fn mark(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Fi
     journal::note(root, subject, move |journal| journal.witness = noted)?;
     let prepared = (witness.marks.len(), witness.behind_bar);
     place(root, &mut witness.marks, findings);
-    witness.behind_bar = witness.behind_bar.and_then(|mark| behind_bar::place(root, mark, findings));
+    witness.behind_bar = witness
+        .behind_bar
+        .and_then(|mark| behind_bar::place(root, mark, findings));
     let all_show = subject
         .functions()
         .into_iter()
@@ -56,6 +63,22 @@ pub(super) fn mark(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Fi
         journal::note(root, subject, |journal| journal.witness = witness)?;
     }
     Ok(if all_show { Marked::All } else { Marked::NotAll })
+}
+
+/// True unless a function that answers has no register in which a reset in place would show. Nothing is written.
+pub(super) fn shows_in_place(root: &Root, subject: &RecoverySubject) -> bool {
+    if admission::admission(root, &subject.ports).is_err() {
+        return true;
+    }
+    subject.functions().into_iter().all(|function| {
+        let Ok(mut space) = Space::open(root, function) else {
+            return true;
+        };
+        let extended = space.extended();
+        let shows = |mark: &Mark| mark.shows(ResetKind::InPlace);
+        let mut marks = Mark::ALL.into_iter().filter(shows);
+        marks.any(|mark| mark.offset(extended.as_ref(), &mut space.config).is_some())
+    })
 }
 
 /// What an earlier rung overwrote is what has to be put back, not its mark.

@@ -1,0 +1,38 @@
+//! FLR of a GPU: of each of its functions that has it.
+
+use reseat_core::address::FunctionAddress;
+
+use super::trouble::Stop;
+use super::{journal, reset};
+use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::root::Root;
+use crate::model::finding::Finding;
+use crate::model::subject::RecoverySubject;
+
+/// Resets every function that has FLR, the main one last: what is beside it may need it.
+pub(super) fn every_function(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Finding>) -> Result<(), Stop> {
+    let mut with_flr = Vec::new();
+    for sibling in subject.functions() {
+        if sibling == subject.function || offers_flr(root, sibling)? {
+            with_flr.push(sibling);
+        }
+    }
+    only(root, subject, with_flr.clone())?;
+    with_flr.retain(|sibling| *sibling != subject.function);
+    for function in with_flr.into_iter().rev().chain([subject.function]) {
+        reset::function(root, function, reset::FLR, findings)?;
+    }
+    Ok(())
+}
+
+/// Notes which functions are reset, if not all are.
+pub(super) fn only(root: &Root, subject: &RecoverySubject, functions: Vec<FunctionAddress>) -> Result<(), Stop> {
+    let only = (functions.len() != subject.members.len()).then_some(functions);
+    journal::note(root, subject, |journal| journal.witness.only = only)
+}
+
+/// True if the kernel would take FLR as a function's method now: a quirk of its own may forbid what the function offers.
+fn offers_flr(root: &Root, function: FunctionAddress) -> Result<bool, Stop> {
+    let methods = attributes::read_if_there(&root.function(function).join("reset_method"))?;
+    Ok(methods.is_some_and(|methods| methods.split_whitespace().any(|method| reset::FLR.contains(&method))))
+}
