@@ -144,10 +144,7 @@ fn a_report_of_the_first_version_is_read_and_says_the_same() {
     findings.finished = vec![finished(1, Some(refused)), finished(2, None)];
     let mut now = report(findings, |address| (address.bus() == 2).then_some("vfio-pci"));
     // Version 1 did not list the functions that there are.
-    let nothing = Finding::error(
-        id::RULE_NO_FUNCTION,
-        Subject::named(SubjectKind::Rule, "0000:09:00.0"),
-    );
+    let nothing = Finding::error(id::RULE_NO_FUNCTION, Subject::named(SubjectKind::Rule, "0000:09:00.0"));
     now.rules[2].problem = Some(nothing.with("address", "0000:09:00.0"));
     let texts = |report: &Report| lines(report).into_iter().collect::<Vec<_>>();
     assert_eq!(texts(&first), texts(&now));

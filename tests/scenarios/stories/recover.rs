@@ -238,7 +238,7 @@ pub(crate) fn what_somebody_holds_is_refused(running: &Running) -> Result<()> {
     running.shell("kill $(cat /tmp/holder)")?;
     job.wait(Duration::from_secs(10))?;
     let recovery = running.recover(gpu, &faults::HEALTHY, "")?;
-    ensure!(recovery.by() == Some(FLR), "{}", recovery.told());
+    ensure!(recovery.by() == Some(SBR), "{}", recovery.told());
 
     running.shell("rm /tmp/holder")?;
     let holder = format!(
@@ -250,7 +250,7 @@ pub(crate) fn what_somebody_holds_is_refused(running: &Running) -> Result<()> {
     let recovery = running.recover(gpu, &faults::HEALTHY, "")?;
     ensure!(recovery.status == 4, "{}", recovery.told());
     let recovery = running.recover(gpu, &faults::HEALTHY, "--force")?;
-    ensure!(recovery.by() == Some(FLR), "{}", recovery.told());
+    ensure!(recovery.by() == Some(SBR), "{}", recovery.told());
     let last: Value = serde_json::from_str(&running.shell("tail -n 1 /var/lib/reseat/history.jsonl")?)?;
     ensure!(last["record"]["forced"] == true, "{last}");
     running.shell("kill $(cat /tmp/holder)")?;

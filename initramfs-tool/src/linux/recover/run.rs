@@ -149,10 +149,11 @@ pub fn recover(
         // What was there before the first rung is what has to come back.
         surveyed.subject = journal.subject.clone();
     }
-    let limit = if options.resume {
-        KERNEL_RESET_LIMIT
-    } else {
-        Duration::ZERO
+    let limit = match (options.resume, options.trial) {
+        (true, _) => KERNEL_RESET_LIMIT,
+        // The worker that isolated the GPU before holds the lock until it has ended.
+        (false, true) => SURVEY_LIMIT,
+        (false, false) => Duration::ZERO,
     };
     workers.hold(locks::of_domain(root, &surveyed, limit, listener)?);
     let mut climb = Ladder {
