@@ -103,7 +103,7 @@ pub fn gpus_of(functions: &[Function], portions: &Portions) -> Vec<Gpu> {
     gpus
 }
 
-/// GPUs and NVSwitches.
+/// GPUs and switches of `NVLink`.
 pub fn claimable(functions: &[Function], portions: &Portions) -> Vec<Gpu> {
     let mut physical: Vec<&Function> = functions
         .iter()
@@ -125,7 +125,7 @@ pub fn claimable(functions: &[Function], portions: &Portions) -> Vec<Gpu> {
         .collect()
 }
 
-/// True if this is a switch of NVLink, which a VM has beside the GPUs that it joins: a bridge of no particular kind.
+/// True if this is a switch of `NVLink`, which a VM has beside the GPUs that it joins: a bridge of no particular kind.
 pub fn is_nvswitch(identity: Identity, class: ClassCode) -> bool {
     identity.vendor == NVIDIA && (class.base_class, class.sub_class) == (BRIDGE, OTHER)
 }

@@ -70,7 +70,7 @@ pub struct MountedDevice {
 }
 
 impl MountedDevice {
-    /// As proc_pid_mountinfo(5) has it: `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
+    /// As `proc_pid_mountinfo(5)` has it: `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
     fn parse(line: &str) -> Option<Self> {
         let (mount, file_system) = line.split_once(" - ")?;
         let mut mount = mount.split(' ').skip(2);

@@ -112,7 +112,7 @@ fn without_the_gpu(rule: &Rule, chosen: &[DeviceAddress], gpus: &[Gpu]) -> Optio
     gpus.find_map(|gpu| {
         let mut named = gpu.functions.iter().filter(|function| set.has(function.address));
         let first = gpu.functions.first()?;
-        let lacks = !named.any(|function| is_claimable(function));
+        let lacks = !named.any(is_claimable);
         lacks.then_some(Nothing::NotAGpu {
             address: first.address,
             class: first.class,

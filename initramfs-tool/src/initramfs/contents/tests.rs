@@ -69,7 +69,7 @@ fn the_module_of_the_container_and_kmods_modprobe_have_to_be_there() {
     let mut wanted = wanted();
     wanted.has_type1_module = true;
     let lacking = Shortfall::NoModule("vfio_iommu_type1".to_owned());
-    assert_eq!(shortfalls(&contents(&GOOD), &wanted), [lacking.clone()]);
+    assert_eq!(shortfalls(&contents(&GOOD), &wanted), [lacking]);
     let module = "usr/lib/modules/6.1.0-50-amd64/kernel/drivers/vfio/vfio_iommu_type1.ko.xz";
     let mut files = GOOD.to_vec();
     files.push((module, 0o100_644, b"module"));
