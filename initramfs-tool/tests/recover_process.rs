@@ -5,8 +5,13 @@
 #[allow(dead_code, reason = "not all of it is for here")]
 mod two_gpus;
 
-use std::process::Command;
+use std::fs::{self, File};
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use two_gpus::{Machine, said};
 
@@ -183,4 +188,55 @@ fn a_reset_domain_that_is_not_known_has_a_reason() {
         reasons.contains(&(&"0000:00:02.0".into(), &"bus-claimed-twice".into())),
         "{reasons:?}"
     );
+}
+
+/// A recovery whose unbind blocks in the kernel until somebody reads the pipe that stands for it.
+fn machine_that_blocks() -> Machine {
+    let machine = machine("0x10de", "0x2489", "0x030000");
+    let mut space = two_gpus::config_space(1);
+    // Device Capabilities: FLR.
+    space[0x44..0x48].copy_from_slice(&0x1000_8000_u32.to_le_bytes());
+    machine.write(&format!("{DEVICE}/config"), space);
+    machine.write(&format!("{DEVICE}/resource"), "0x0 0x0 0x0\n".repeat(13));
+    machine.write(&format!("{DEVICE}/reset_method"), "flr\n");
+    fs::create_dir_all(machine.path("proc/1/ns")).unwrap();
+    std::os::unix::fs::symlink("pid:[4026531836]", machine.path("proc/1/ns/pid")).unwrap();
+    let unbind = machine.path("sys/bus/pci/drivers/vfio-pci/unbind");
+    let made = Command::new("mkfifo").arg(&unbind).status().unwrap();
+    assert!(made.success());
+    machine
+}
+
+#[test]
+fn a_signal_waits_for_the_operation_that_runs() {
+    let machine = machine_that_blocks();
+    let output = machine.path("output");
+    let mut recovery = Command::new(env!("CARGO_BIN_EXE_reseat"))
+        .args(["recover", "0000:01:00", "--prefer", "flr", "--json", "--root"])
+        .arg(machine.root())
+        .stdout(File::create(&output).unwrap())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let said = || fs::read_to_string(&output).unwrap();
+    while !said().contains("\"operation\":\"unbind\"") {
+        assert_eq!(recovery.try_wait().unwrap(), None, "{}", said());
+        thread::sleep(Duration::from_millis(10));
+    }
+    let pid = Pid::from_child(&recovery);
+    for signal in [Signal::HUP, Signal::TERM, Signal::TERM] {
+        kill_process(pid, signal).unwrap();
+    }
+    thread::sleep(Duration::from_millis(300));
+    assert_eq!(recovery.try_wait().unwrap(), None, "it did not wait for the unbind");
+
+    let mut unbound = String::new();
+    let unbind = machine.path("sys/bus/pci/drivers/vfio-pci/unbind");
+    File::open(unbind).unwrap().read_to_string(&mut unbound).unwrap();
+    assert_eq!(unbound.trim(), "0000:01:00.0");
+    // A directory cannot be put back as a kernel's files can, which is told, too.
+    let status = recovery.wait().unwrap();
+    assert!(matches!(status.code(), Some(3 | 6)), "{status}: {}", said());
+    assert!(said().contains("\"id\":\"stopped-"), "{}", said());
+    assert!(!said().contains("\"operation\":\"kernel-flr\""), "{}", said());
 }

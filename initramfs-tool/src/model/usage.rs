@@ -61,6 +61,13 @@ pub enum User {
         /// Its UUID.
         name: String,
     },
+    /// Instances into which NVIDIA's driver has divided the GPU (MIG).
+    Instances {
+        /// Of which.
+        function: FunctionAddress,
+        /// How many.
+        count: usize,
+    },
 }
 
 /// Through which part of the kernel a file reaches a function.
@@ -79,7 +86,7 @@ impl User {
         match self {
             Self::Process { interface, .. } => matches!(interface, Interface::Vfio),
             Self::Hidden { .. } => true,
-            Self::VirtualFunctions { .. } | Self::Mediated { .. } => false,
+            Self::VirtualFunctions { .. } | Self::Mediated { .. } | Self::Instances { .. } => false,
         }
     }
 }
@@ -135,6 +142,7 @@ impl User {
             Self::VirtualFunctions { function, count } => {
                 warning(id::VIRTUAL_FUNCTIONS_IN_USE, *function).with("count", count)
             }
+            Self::Instances { function, count } => warning(id::GPU_INSTANCES_IN_USE, *function).with("count", count),
             Self::Mediated { function, name } => warning(id::MEDIATED_DEVICE_IN_USE, *function).with("name", name),
         }
     }

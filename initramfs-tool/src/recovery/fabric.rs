@@ -108,7 +108,7 @@ fn main_function(topology: Topology<'_>, facts: &FabricFacts<'_>, selector: &Sel
         .functions
         .iter()
         .filter_map(|function| topology.find(function.address));
-    let mut places = places.map(|place| place.function());
+    let mut places = places.map(Place::function);
     let main =
         places.find(|function| function.class.is_display_controller() || function.class.is_processing_accelerator())?;
     Some(main.address)

@@ -55,6 +55,14 @@ pub struct FabricStatement {
     pub peers: Vec<Selector>,
 }
 
+impl FabricStatement {
+    /// True if it names a GPU by its serial number.
+    pub fn names_a_serial(&self) -> bool {
+        let mut selectors = self.peers.iter().chain([&self.gpu]);
+        selectors.any(|selector| selector.terms().iter().any(|term| matches!(term, Term::Serial(_))))
+    }
+}
+
 impl fmt::Display for FabricStatement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.gpu)?;

@@ -10,6 +10,10 @@ pub(super) const SENTENCES: &[Sentence] = &[
     ("group-in-use", "{file} of {subject} is open, and no process shows it"),
     ("virtual-functions-in-use", "{subject} has {count|virtual function}"),
     ("mediated-device-in-use", "{subject} has the mediated device {name}"),
+    (
+        "gpu-instances-in-use",
+        "{subject} is divided into GPU instances (MIG): {count}",
+    ),
     ("users-not-searched", "cannot start the search for users: {cause}"),
     (
         "user-search-lost",
@@ -308,7 +312,7 @@ pub(super) const SENTENCES: &[Sentence] = &[
     ),
     (
         "power-or-reboot-left",
-        "no reset is left; what may help, in this order:",
+        "no reset is left; what may help follows, the least disturbing first",
     ),
     ("way-slot-power", "switch the power of its slot off and on"),
     ("way-bmc", "have the BMC switch the power of its slot or tray"),

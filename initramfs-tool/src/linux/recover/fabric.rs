@@ -17,7 +17,9 @@ use crate::model::finding::{Finding, Subject, id};
 use crate::model::identification::Identification;
 use crate::model::inventory::{self, FunctionSet, Gpu};
 use crate::model::subject::{Member, RecoverySubject};
+use crate::recovery::Baseline;
 use crate::recovery::fabric::{FabricFacts, JudgedFabric, judge};
+use crate::rules::FabricStatement;
 
 /// What a fabric means for a reset of a GPU.
 #[derive(Default)]
@@ -78,9 +80,11 @@ fn judged(root: &Root, survey: &mut Survey, device: DeviceAddress) -> Result<Jud
         return Ok(JudgedFabric::default());
     }
     let gpus = inventory::gpus(&functions::list(root).functions);
-    let identify = |gpu: &Gpu| match statements.is_empty() {
-        true => Identification::new(gpu, None, None),
-        false => identity::of(root, gpu),
+    // A GPU that is sick may hold up whoever asks for its serial number.
+    let asks_for_serial = statements.iter().any(FabricStatement::names_a_serial);
+    let identify = |gpu: &Gpu| match asks_for_serial {
+        true => identity::of(root, gpu),
+        false => Identification::new(gpu, None, None),
     };
     let known: Vec<Identification> = gpus.iter().map(identify).collect();
     let (unlisted, are_read) = match unlisted(root, &known) {
@@ -116,7 +120,7 @@ fn unlisted(root: &Root, listed: &[Identification]) -> Result<Vec<Member>, recov
     let is_listed = |serial: &str| listed.iter().any(|gpu| gpu.serial.as_deref() == Some(serial));
     let moved = |serial: Option<&String>| serial.is_some_and(|serial| is_listed(serial));
     let left = baselines.iter().filter(|baseline| !moved(baseline.serial.as_ref()));
-    let members = left.flat_map(|baseline| baseline.members());
+    let members = left.flat_map(Baseline::members);
     Ok(members
         .filter(|member| !root.function(member.address).exists())
         .collect())

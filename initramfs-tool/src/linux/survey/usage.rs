@@ -8,6 +8,7 @@
 //! | amdgpu's clients | `/dev/kfd`, which names no GPU: of a function on amdgpu, whoever has it open is a user |
 //! | a program without a driver | the files of the BARs |
 //! | virtual functions, mediated devices | sysfs |
+//! | MIG's instances | `/proc/driver/nvidia/capabilities`, where NVIDIA's driver lists them |
 //!
 //! `/dev/iommu`, `/dev/nvidiactl` and `/dev/nvidia-uvm` name no GPU, and whoever uses one holds a file that does as well.
 //!

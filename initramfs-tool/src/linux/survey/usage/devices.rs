@@ -114,16 +114,29 @@ impl Survey<'_> {
         });
     }
 
-    fn nvidia(&self) -> Result<DeviceNumber, DeviceError> {
+    fn nvidia(&mut self) -> Result<DeviceNumber, DeviceError> {
         let gpus = self.root.path("/proc/driver/nvidia/gpus");
         let path = gpus.join(self.function.to_string()).join("information");
         let text = attributes::read(&path)?;
         let minor = nvidia_minor(&text).ok_or(DeviceError::NoMinor { path })?;
+        self.instances(minor)?;
         Ok(DeviceNumber {
             kind: DeviceKind::Character,
             major: NVIDIA_MAJOR,
             minor,
         })
+    }
+
+    /// The GPU instances of MIG, as NVIDIA's driver lists them: a reset destroys them.
+    fn instances(&mut self, minor: u32) -> Result<(), DeviceError> {
+        let instances = format!("/proc/driver/nvidia/capabilities/gpu{minor}/mig");
+        let names = names_if_there(&self.root.path(&instances))?;
+        let count = names.iter().filter(|name| name.starts_with("gi")).count();
+        if count > 0 {
+            let function = self.function;
+            self.seen.users.push(User::Instances { function, count });
+        }
+        Ok(())
     }
 
     /// By their links: `sriov_numvfs` waits for the device's lock, which a reset that hangs may have.

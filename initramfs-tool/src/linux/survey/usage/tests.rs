@@ -164,6 +164,22 @@ fn a_function_on_nvidia_whose_minor_number_is_not_known_is_unknown_use() {
 }
 
 #[test]
+fn instances_of_a_divided_gpu_are_users() {
+    let machine = Machine::new();
+    machine.link(&format!("{GPU}/driver"), "../../../bus/pci/drivers/nvidia");
+    machine.write(
+        "/proc/driver/nvidia/gpus/0000:01:00.0/information",
+        "Device Minor: \t 3\n",
+    );
+    machine.write("/proc/driver/nvidia/capabilities/gpu3/mig/config", "");
+    machine.write("/proc/driver/nvidia/capabilities/gpu0/mig/gi1/access", "");
+    assert_eq!(machine.usage(), Usage::Free);
+    machine.write("/proc/driver/nvidia/capabilities/gpu3/mig/gi1/access", "");
+    machine.write("/proc/driver/nvidia/capabilities/gpu3/mig/gi2/access", "");
+    machine.assert_used("gpu-instances-in-use 0000:01:00.0 count=2");
+}
+
+#[test]
 fn virtual_functions_and_mediated_devices_are_users() {
     let machine = Machine::new();
     machine.link(&format!("{GPU}/virtfn0"), "../0000:01:00.4");

@@ -10,6 +10,8 @@ super::findings! {
         VIRTUAL_FUNCTIONS_IN_USE = "virtual-functions-in-use";
         /// A function has a mediated device. Facts: `name`.
         MEDIATED_DEVICE_IN_USE = "mediated-device-in-use";
+        /// A function is divided into GPU instances (MIG). Facts: `count`.
+        GPU_INSTANCES_IN_USE = "gpu-instances-in-use";
         /// The search for users cannot start. Facts: `cause`.
         USERS_NOT_SEARCHED = "users-not-searched";
         /// The search for users did not end in time. Facts: `limit_ms`, `pid`.
