@@ -148,7 +148,7 @@ mod tests {
             "0x00000000fb000000 0x00000000fb01ffff 0x0000000000040200\n",
         );
         let dwords = (0..0x8000_u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>();
-        fs::write(machine.root().path(&format!("{directory}/resource0")), dwords).unwrap();
+        fs::write(machine.root().path(format!("{directory}/resource0")), dwords).unwrap();
         let register = |offset| BarRegister { bar: 0, offset };
         for offset in [0, 0x78c, 0x378c, 0x1_fffc] {
             assert_eq!(read(&machine.root(), function, register(offset)), Ok(offset / 4));
