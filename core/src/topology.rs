@@ -79,8 +79,8 @@ impl<'t> Topology<'t> {
     /// Finds out how functions hang together.
     ///
     /// `functions` are in ascending order of their addresses; `room` holds at least as many
-    /// [`Node`]s, whatever was in them. What does not fit together is no error: it is told by
-    /// [`anomalies`](Self::anomalies), and nothing below it is ever exclusive.
+    /// [`Node`]s, whatever was in them. What does not fit together is no error: it is a
+    /// [doubt](Place::doubt) at each place that it concerns, and nothing below it is ever exclusive.
     ///
     /// # Errors
     ///

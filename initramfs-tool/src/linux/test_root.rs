@@ -5,11 +5,13 @@ use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
 
+#[cfg(feature = "operator")]
 use crate::linux::survey::usage::INITIAL_PID_NAMESPACE;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::Finding;
 
 /// Where the functions are.
+#[cfg(feature = "operator")]
 pub(crate) const DEVICES: &str = "/sys/bus/pci/devices";
 
 /// Gone when it is dropped. Directories on the way to a file or a link are made with it.
@@ -24,6 +26,30 @@ impl TestRoot {
         }
     }
 
+    pub(crate) fn root(&self) -> Root {
+        Root::at(self.directory.path())
+    }
+
+    pub(crate) fn write(&self, path: &str, content: &str) {
+        let path = self.root().path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+
+    pub(crate) fn link(&self, path: &str, target: &str) {
+        let path = self.root().path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(target, path).unwrap();
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.root().path(path)).unwrap()
+    }
+}
+
+/// What the operator's parts look for.
+#[cfg(feature = "operator")]
+impl TestRoot {
     /// One with an empty bus, whose /proc shows every process.
     pub(crate) fn with_processes() -> Self {
         let root = Self::new();
@@ -49,26 +75,6 @@ impl TestRoot {
     pub(crate) fn in_group(&self, address: &str) {
         let link = format!("{DEVICES}/{address}/iommu_group");
         self.link(&link, "../../../kernel/iommu_groups/7");
-    }
-
-    pub(crate) fn root(&self) -> Root {
-        Root::at(self.directory.path())
-    }
-
-    pub(crate) fn write(&self, path: &str, content: &str) {
-        let path = self.root().path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
-    pub(crate) fn link(&self, path: &str, target: &str) {
-        let path = self.root().path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        symlink(target, path).unwrap();
-    }
-
-    pub(crate) fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.root().path(path)).unwrap()
     }
 }
 

@@ -19,10 +19,11 @@ use reseat_core::capability::secondary_express::SecondaryExpress;
 use reseat_core::capability::serial_number::DeviceSerialNumber;
 use reseat_core::capability::sr_iov::SrIov;
 use reseat_core::capability::vendor_specific::VendorSpecific;
-use reseat_core::header::{CapabilityPointer, Header, HeaderType, Identity, LayoutCode};
+use reseat_core::header::{CapabilityPointer, ClassCode, Header, HeaderType, Identity, LayoutCode};
 use reseat_core::health::LinkReading;
 use reseat_core::presence::{Admission, Presence, RrsVisibility};
-use reseat_core::witness::{Mark, Proof, ResetKind, Traces};
+use reseat_core::vendor::device_mark;
+use reseat_core::witness::{BarMark, Mark, Proof, ResetKind, Traces};
 
 use crate::{Unknown, keep};
 
@@ -154,12 +155,24 @@ fn marks(bus: &mut Unknown, list: &ExtendedList<u8, 64>) {
             continue;
         };
         keep(mark.shows(black_box(ResetKind::InPlace)));
-        if let Ok(Some(placed)) = mark.place(offset, bus) {
+        if let Ok(Some(mut placed)) = mark.prepare(offset, bus) {
+            keep(placed.place(bus));
             if let Ok(trace) = placed.read(bus) {
                 traces = traces.with(trace, black_box(Proof::Configuration));
             }
             keep(placed.take_back(bus));
         }
+    }
+    let identity = Identity::from_register(black_box(0x2489_10de));
+    let class = ClassCode {
+        base_class: black_box(3),
+        sub_class: black_box(0),
+        interface: black_box(0),
+    };
+    let row = device_mark(identity, class, black_box(Some(0x1740_00a1)));
+    if let Some(mark) = row.and_then(|row| BarMark::new(row, black_box(0))) {
+        keep(mark.value());
+        traces = traces.with(mark.trace(black_box(0)), Proof::Device);
     }
     keep(traces.proof());
 }

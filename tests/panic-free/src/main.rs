@@ -14,7 +14,7 @@ use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::config::{ByteOffset, ConfigRead, ConfigWrite, Offset, ReadableSize, WordOffset};
 use reseat_core::decision::{Surroundings, decide};
 use reseat_core::header::{ClassCode, Identity};
-use reseat_core::health::{self, Condition, Verdict};
+use reseat_core::health::{self, Condition, Reading, Verdict};
 use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::recovery::Recovery;
 use reseat_core::snapshot::{Snapshot, wire};
