@@ -33,7 +33,7 @@
 //! #     slot_power: SlotPower::None, reported: Reported::NOTHING,
 //! # };
 //! # let known = Known {
-//! #     usage: Use::Free, tdi: Tdi::Unlocked, bmc: Bmc::NotConfigured, class: ClassHistory::Unknown,
+//! #     usage: Use::Free, tdi: Tdi::Unlocked, bmc: Bmc::NotConfigured, reset_class: ClassHistory::Unknown,
 //! #     in_place: ClassHistory::Unknown, in_place_shows: true,
 //! #     sickness: Sickness::new(), preference: Preference::Rule, highest: Rung::SlotPower, only: None,
 //! # };

@@ -255,8 +255,7 @@ fn every_kind_of_event() {
         "id": "x", "severity": "note", "subject": {"kind": "gpu", "name": "0000:01:00"}, "evidence": {}, "remedy": null,
     });
     let verdict = json!({"kind": "unverified", "missing": ["errors"], "lasting": []});
-    let record =
-        |outcome| json!({"event": "recorded", "record": {"rung": "detach-sbr", "outcome": outcome, "class": "none"}});
+    let record = |outcome| json!({"event": "recorded", "record": {"rung": "detach-sbr", "outcome": outcome, "reset_class": "none"}});
     let ended = |observation| json!({"event": "ended", "operation": "verify", "took_ms": 1, "observation": observation, "findings": []});
     let done = |end| json!({"event": "done", "end": end, "findings": [finding.clone()], "took_ms": 7});
     for event in [

@@ -81,7 +81,7 @@ pub struct Known {
     /// Whether a BMC can cut the GPU's power, and who else would lose it.
     pub bmc: Bmc,
     /// What is known of FLR in this class.
-    pub class: ClassHistory,
+    pub reset_class: ClassHistory,
     /// What is known of the bus reset in place in this class.
     pub in_place: ClassHistory,
     /// True unless a function is known to keep no mark that a bus reset in place would clear.

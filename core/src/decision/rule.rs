@@ -59,7 +59,7 @@ fn branch(facts: &Facts) -> Branch {
         }
         (Exclusivity::Exclusive, HotplugOwner::Os | HotplugOwner::Nobody) => {}
     }
-    match (facts.known.preference, facts.known.class) {
+    match (facts.known.preference, facts.known.reset_class) {
         _ if facts.surroundings.bus_reset != BusReset::Allowed => Branch::NoBusReset,
         _ if unwritable(facts).is_some() => Branch::Absent,
         (Preference::Flr, _) => Branch::PreferredFlr,

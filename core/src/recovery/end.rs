@@ -18,7 +18,8 @@ pub struct Record {
     /// What came of it.
     pub outcome: Outcome,
     /// What it says about this rung in the function's class, where that is remembered: of FLR and of the bus reset in place.
-    pub class: ClassChange,
+    #[cfg_attr(feature = "serde", serde(alias = "class"))]
+    pub reset_class: ClassChange,
 }
 
 impl Record {
@@ -29,7 +30,11 @@ impl Record {
             (Rung::KernelFlr | Rung::BusResetInPlace, Reach::Reset | Reach::Ignored) => ClassChange::by(outcome),
             _ => ClassChange::None,
         };
-        Self { rung, outcome, class }
+        Self {
+            rung,
+            outcome,
+            reset_class: class,
+        }
     }
 }
 

@@ -237,10 +237,10 @@ impl Recovery {
 
     /// Has the outcome of a rung written down.
     pub(super) fn record(&mut self, record: Record, then: AfterRecord) -> State {
-        if record.class == ClassChange::Demote {
+        if record.reset_class == ClassChange::Demote {
             match record.rung {
                 Rung::BusResetInPlace => self.facts.known.in_place = ClassHistory::Bad,
-                _ => self.facts.known.class = ClassHistory::Bad,
+                _ => self.facts.known.reset_class = ClassHistory::Bad,
             }
         }
         State::Due(Place::Record { record, then })

@@ -46,7 +46,7 @@ fn well_function_is_handed_on_by_the_first_reset() {
         assert_eq!(end, recovered(rung));
         assert!(took < SECOND, "{took:?}");
         let [record] = world.records()[..] else { panic!() };
-        assert_eq!((record.rung, record.class), (rung, ClassChange::Confirm));
+        assert_eq!((record.rung, record.reset_class), (rung, ClassChange::Confirm));
         assert_eq!(world.did(Op::Detach), 0);
     }
 }
@@ -160,8 +160,8 @@ fn flr_that_kills_is_demoted_and_followed_by_detach_sbr() {
     assert!(took < 70 * SECOND, "{took:?}");
     let [flr, sbr] = world.records()[..] else { panic!() };
     assert_eq!((flr.rung, flr.outcome), (Rung::KernelFlr, Outcome::TimedOut));
-    assert_eq!(flr.class, ClassChange::Demote);
-    assert_eq!(sbr.class, ClassChange::None);
+    assert_eq!(flr.reset_class, ClassChange::Demote);
+    assert_eq!(sbr.reset_class, ClassChange::None);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn enotty_at_once_is_no_time_out() {
     let trouble = Trouble::Failed(Failure::NotSupported);
     let operation = Op::Flr;
     assert_eq!(flr.outcome, Outcome::Failed { operation, trouble });
-    assert_eq!(flr.class, ClassChange::None);
+    assert_eq!(flr.reset_class, ClassChange::None);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn flr_that_is_ignored_is_found() {
     world.sick = true;
     world.flr = Effect::Nothing;
     let mut facts = sick();
-    facts.known.class = ClassHistory::Good;
+    facts.known.reset_class = ClassHistory::Good;
     assert_eq!(world.recover(facts).0, recovered(Rung::BusResetInPlace));
     let [flr, _] = world.records()[..] else { panic!() };
     assert!(matches!(flr.outcome, Outcome::Judged(Verdict::Sick(_))));
@@ -650,7 +650,7 @@ fn class_is_judged_by_what_the_function_did_and_not_by_its_reader() {
         let mut world = World::new();
         world.look_after_flr = Some(observation);
         world.recover(GOOD);
-        assert_eq!(world.records()[0].class, change, "{observation:?}");
+        assert_eq!(world.records()[0].reset_class, change, "{observation:?}");
     }
 }
 
@@ -658,7 +658,7 @@ fn class_is_judged(reset: Op, facts: Facts) {
     let class = |operation, observation| {
         let mut world = World::new().failing(operation, observation, 1);
         world.recover(facts);
-        world.records()[0].class
+        world.records()[0].reset_class
     };
     let health = |aspect| Observation::Health(Verdict::Sick(Aspects::none().with(aspect)));
     for aspect in [
@@ -685,7 +685,7 @@ fn function_that_goes_between_the_look_and_the_reset_gets_no_flr() {
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
     assert_eq!((world.did(Op::Flr), world.did(Op::BusResetInPlace)), (0, 0));
     // And its class is not the worse for it.
-    let classes: Vec<_> = world.records().iter().map(|record| record.class).collect();
+    let classes: Vec<_> = world.records().iter().map(|record| record.reset_class).collect();
     assert_eq!(classes, [ClassChange::None, ClassChange::None]);
 }
 

@@ -94,7 +94,7 @@ prop_compose! {
         let Facts { surroundings, known } = around;
         Facts {
             surroundings: Surroundings { link, answer, flr, flr_reach, pm, secondary_bus_reset, reported, ..surroundings },
-            known: Known { class, in_place: in_place.0, in_place_shows: in_place.1, sickness, preference, highest, only, ..known },
+            known: Known { reset_class: class, in_place: in_place.0, in_place_shows: in_place.1, sickness, preference, highest, only, ..known },
         }
     }
 }

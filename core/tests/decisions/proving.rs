@@ -104,7 +104,7 @@ fn well_function_without_any_mark_is_unproven_and_keeps_its_power() {
         for record in world.records() {
             assert_eq!(record.outcome, Outcome::Unproven(Proof::Unproven));
             // It is no witness for its class either.
-            assert_eq!(record.class, ClassChange::None);
+            assert_eq!(record.reset_class, ClassChange::None);
         }
     }
     // With nothing above FLR.
@@ -195,7 +195,7 @@ fn function_that_dies_a_moment_after_its_reset_is_found_by_the_second_verdict() 
     world.flr = dies;
     assert_eq!(world.recover(GOOD).0, recovered(Rung::DetachSbr));
     let [flr, _] = world.records()[..] else { panic!() };
-    assert_eq!((flr.outcome, flr.class), (gone(), ClassChange::Demote));
+    assert_eq!((flr.outcome, flr.reset_class), (gone(), ClassChange::Demote));
 
     let mut world = World::new();
     world.in_place = dies;
@@ -228,7 +228,7 @@ fn each_reset_that_does_nothing_or_kills_is_remembered_by_itself() {
         (world.flr, world.in_place) = (flr, in_place);
         assert!(matches!(world.recover(facts).0, End::Recovered { .. }));
         let known = world.learned.unwrap();
-        assert_eq!((known.class, known.in_place), learned, "{flr:?} {in_place:?}");
+        assert_eq!((known.reset_class, known.in_place), learned, "{flr:?} {in_place:?}");
         // The history is told the same.
         for record in world.records() {
             let class = match record.rung {
@@ -237,7 +237,7 @@ fn each_reset_that_does_nothing_or_kills_is_remembered_by_itself() {
                 Rung::KernelFlr | Rung::BusResetInPlace => ClassChange::Confirm,
                 _ => ClassChange::None,
             };
-            assert_eq!(record.class, class, "{}", record.rung);
+            assert_eq!(record.reset_class, class, "{}", record.rung);
         }
     }
     // Of neither of the others is anything remembered.
@@ -245,7 +245,7 @@ fn each_reset_that_does_nothing_or_kills_is_remembered_by_itself() {
     let mut only = WELL;
     only.known.only = Some(Rung::DetachSbr);
     world.recover(only);
-    assert_eq!(world.records()[0].class, ClassChange::None);
+    assert_eq!(world.records()[0].reset_class, ClassChange::None);
 }
 
 #[test]
@@ -418,7 +418,7 @@ prop_compose! {
         around.secondary_bus_reset = secondary_bus_reset;
         around.slot_power = if has_power { SlotPower::Controller { domain: exclusivity } } else { SlotPower::None };
         let known = &mut facts.known;
-        (known.class, known.in_place, known.in_place_shows) = (class, in_place, in_place_shows);
+        (known.reset_class, known.in_place, known.in_place_shows) = (class, in_place, in_place_shows);
         (known.preference, known.highest) = (preference, highest);
         facts
     }

@@ -36,7 +36,7 @@ pub(crate) const WELL: Facts = Facts {
         usage: Use::Free,
         tdi: Tdi::Unlocked,
         bmc: Bmc::NotConfigured,
-        class: ClassHistory::Unknown,
+        reset_class: ClassHistory::Unknown,
         in_place: ClassHistory::Unknown,
         in_place_shows: true,
         sickness: Sickness::new(),
@@ -49,7 +49,7 @@ pub(crate) const WELL: Facts = Facts {
 /// The same of a class whose FLR is known good.
 pub(crate) const GOOD: Facts = {
     let mut facts = WELL;
-    facts.known.class = ClassHistory::Good;
+    facts.known.reset_class = ClassHistory::Good;
     facts
 };
 
@@ -126,7 +126,7 @@ fn flr_that_leaves_functions_of_the_gpu_comes_after_the_bus_resets() {
     let leaves = |class| {
         facts(|facts| {
             facts.surroundings.flr_reach = FlrReach::LeavesSome;
-            facts.known.class = class;
+            facts.known.reset_class = class;
         })
     };
     decides(&leaves(ClassHistory::Good), &[], Branch::FlrLeavesSome, IN_PLACE);
@@ -259,7 +259,7 @@ fn nothing_is_written_to_what_does_not_answer() {
 
 #[test]
 fn class_known_bad_is_not_reset_by_flr() {
-    let class = |class| facts(|facts| facts.known.class = class);
+    let class = |class| facts(|facts| facts.known.reset_class = class);
     decides(&class(ClassHistory::Bad), &[], Branch::ClassBad, IN_PLACE);
     decides(&class(ClassHistory::Good), &[], Branch::Otherwise, FLR);
     decides(&class(ClassHistory::Unknown), &[], Branch::FlrUnknown, IN_PLACE);
@@ -275,9 +275,9 @@ fn sick_gets_a_bus_reset_unless_flr_is_known_good() {
     ] {
         let mut sick = facts(|facts| facts.known.sickness = sickness);
         decides(&sick, &[], Branch::Sick, IN_PLACE);
-        sick.known.class = ClassHistory::Good;
+        sick.known.reset_class = ClassHistory::Good;
         decides(&sick, &[], Branch::Otherwise, FLR);
-        sick.known.class = ClassHistory::Bad;
+        sick.known.reset_class = ClassHistory::Bad;
         decides(&sick, &[], Branch::ClassBad, IN_PLACE);
     }
     let half = facts(|facts| facts.surroundings.answer = Answer::Half);
@@ -291,7 +291,7 @@ fn shared_or_unknown_domain_is_never_reset_as_a_whole() {
     for exclusivity in [Exclusivity::Shared, Exclusivity::Unknown] {
         let shared = sick(|facts| {
             facts.surroundings.exclusivity = exclusivity;
-            facts.known.class = ClassHistory::Bad;
+            facts.known.reset_class = ClassHistory::Bad;
             facts.known.preference = Preference::Sbr;
         });
         decides(&shared, &[], Branch::Shared, FLR);
@@ -436,7 +436,7 @@ fn what_is_reported_decides_the_order_of_two_that_are_allowed() {
     decides(&shared, &[], Branch::Shared, FLR);
     let no_sbr = with_flr(&|facts| facts.surroundings.bus_reset = BusReset::ForbiddenAtPort);
     decides(&no_sbr, &[], Branch::NoBusReset, FLR);
-    let proven = with_flr(&|facts| facts.known.class = ClassHistory::Good);
+    let proven = with_flr(&|facts| facts.known.reset_class = ClassHistory::Good);
     decides(&proven, &[], Branch::Otherwise, FLR);
     let preferred = with_flr(&|facts| facts.known.preference = Preference::Flr);
     decides(&preferred, &[], Branch::PreferredFlr, FLR);
@@ -450,7 +450,7 @@ fn preference_overrides_where_it_is_safe() {
     decides(&prefers(Preference::Sbr), &[], Branch::PreferredSbr, SBR);
     decides(&prefers(Preference::Flr), &[], Branch::PreferredFlr, FLR);
     let bad = sick(|facts| {
-        facts.known.class = ClassHistory::Bad;
+        facts.known.reset_class = ClassHistory::Bad;
         facts.known.preference = Preference::Flr;
     });
     decides(&bad, &[], Branch::PreferredFlr, FLR);

@@ -89,7 +89,7 @@ fn judged(functions: &[Function], place: Place<'_>, ours: &impl Fn(&Function) ->
         bmc: Bmc::Configured {
             domain: decision::Exclusivity::Exclusive,
         },
-        class: ClassHistory::Unknown,
+        reset_class: ClassHistory::Unknown,
         in_place: ClassHistory::Unknown,
         in_place_shows: true,
         sickness: Sickness::new(),

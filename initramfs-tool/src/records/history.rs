@@ -263,7 +263,7 @@ fn standing<'a>(entries: &[HistoryEntry], class: &'a ResetClass, rung: Rung) -> 
     let of_class = entries
         .iter()
         .filter(|entry| entry.reset_class == *class && entry.record.rung == rung);
-    let mut says = of_class.filter_map(|entry| Some((said(entry.record.class)?, entry.time)));
+    let mut says = of_class.filter_map(|entry| Some((said(entry.record.reset_class)?, entry.time)));
     let first = says.next()?;
     let (history, since) = says.fold(first, |(history, since), (said, time)| match said == history {
         true => (history, since),

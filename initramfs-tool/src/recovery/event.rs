@@ -198,12 +198,12 @@ mod tests {
                 record: Record {
                     rung: Rung::KernelFlr,
                     outcome: Outcome::Judged(verdict),
-                    class: ClassChange::None,
+                    reset_class: ClassChange::None,
                 },
             },
             json!({
                 "event": "recorded",
-                "record": {"rung": "kernel-flr", "outcome": {"kind": "judged", "verdict": form}, "class": "none"},
+                "record": {"rung": "kernel-flr", "outcome": {"kind": "judged", "verdict": form}, "reset_class": "none"},
             }),
         );
         assert_form(

@@ -73,7 +73,7 @@ fn entries(entries: &[HistoryEntry]) -> String {
         head,
         entries.iter().map(|entry| {
             let seconds = std::time::Duration::from_millis(entry.duration_ms).as_secs_f64();
-            let says = match entry.record.class {
+            let says = match entry.record.reset_class {
                 ClassChange::None => "-",
                 ClassChange::Demote => "bad",
                 ClassChange::Confirm => "good",

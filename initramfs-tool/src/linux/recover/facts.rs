@@ -38,7 +38,7 @@ impl Ladder<'_> {
             usage,
             tdi: self.surveyed.tdi,
             bmc: Bmc::NotConfigured,
-            class,
+            reset_class: class,
             in_place,
             in_place_shows: self.surveyed.in_place_shows,
             sickness,

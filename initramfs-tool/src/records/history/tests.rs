@@ -35,12 +35,12 @@ fn entries(kernel: &str, changes: &[ClassChange]) -> Vec<HistoryEntry> {
             ClassChange::Demote => Record {
                 rung: Rung::KernelFlr,
                 outcome: Outcome::TimedOut,
-                class: *change,
+                reset_class: *change,
             },
             _ => Record {
                 rung: Rung::KernelFlr,
                 outcome: Outcome::Judged(Verdict::Verified),
-                class: *change,
+                reset_class: *change,
             },
         };
         let time = Timestamp::from_second(1_790_000_000 + second).unwrap();

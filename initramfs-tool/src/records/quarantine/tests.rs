@@ -10,7 +10,7 @@ fn entry(gpu: Identification, since: i64) -> QuarantineEntry {
     let record = Record {
         rung: Rung::KernelFlr,
         outcome: Outcome::TimedOut,
-        class: ClassChange::Demote,
+        reset_class: ClassChange::Demote,
     };
     QuarantineEntry {
         gpu,

@@ -180,7 +180,7 @@ pub(crate) struct RecordForm {
     rung: Rung,
     outcome: OutcomeForm,
     /// What it says about FLR in the reset class.
-    class: ClassChangeName,
+    reset_class: ClassChangeName,
 }
 
 impl Wire for Record {
@@ -190,7 +190,7 @@ impl Wire for Record {
         RecordForm {
             rung: self.rung,
             outcome: self.outcome.to_form(),
-            class: self.class.to_form(),
+            reset_class: self.reset_class.to_form(),
         }
     }
 
@@ -198,7 +198,7 @@ impl Wire for Record {
         Some(Self {
             rung: form.rung,
             outcome: Wire::from_form(form.outcome)?,
-            class: Wire::from_form(form.class)?,
+            reset_class: Wire::from_form(form.reset_class)?,
         })
     }
 }
