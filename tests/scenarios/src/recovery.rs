@@ -37,7 +37,8 @@ pub struct Recovery {
 impl Recovery {
     /// Whether it said that the GPU is recovered.
     pub fn says_recovered(&self) -> bool {
-        self.status == 0
+        // A plan has no end.
+        self.status == 0 && self.end().is_some()
     }
 
     /// The rung that brought it back, by its own words.
