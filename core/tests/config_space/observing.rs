@@ -73,6 +73,7 @@ fn completed(mut observation: Condition) -> Condition {
     observation.errors = Reading::Value(Errors::from_iter([counted]));
     observation.vendor_register = Reading::Value(0xb740_00a1);
     observation.boot = Reading::Value(Boot::Complete);
+    observation.serial_number = Reading::None;
     observation
 }
 
