@@ -328,7 +328,7 @@ pub(crate) fn what_the_kernel_lost_is_found(running: &Running) -> Result<()> {
         "{}",
         recovery.told()
     );
-    ensure!(recovery.rungs() == [FLR], "{:?}", recovery.rungs());
+    ensure!(recovery.rungs() == [SBR], "{:?}", recovery.rungs());
     check_back(running, gpu, &recovery)
 }
 
@@ -339,7 +339,7 @@ pub(crate) fn a_signal_leaves_nothing_removed(running: &Running) -> Result<()> {
     // From the first lines on to the last, each time a little later.
     let script = format!(
         "cd /sys/bus/pci/devices; d={device}; stopped=0; n=10\n\
-         while [ $n -lt 46 ]; do\n\
+         while [ $n -lt 46 ]; do : >/tmp/first\n\
          reseat recover $d --prefer sbr --json >/tmp/first 2>&1 & pid=$!\n\
          while [ $(wc -l </tmp/first) -lt $n ] && kill -0 $pid 2>/dev/null; do :; done\n\
          kill -HUP $pid 2>/dev/null; kill -TERM $pid 2>/dev/null; kill -TERM $pid 2>/dev/null; wait $pid; status=$?\n\
@@ -353,7 +353,7 @@ pub(crate) fn a_signal_leaves_nothing_removed(running: &Running) -> Result<()> {
          [ \"$s\" = 'vfio-pci vfio-pci 0 on D0 ' ] || {{ echo point $n: $f is $s; cat /tmp/first; exit 1; }}\n\
          done\n\
          [ -e /run/reseat/recovery/$d.json ] && {{ echo point $n: a journal is left; exit 1; }}\n\
-         n=$((n + 6)); done\n\
+         n=$((n + 6)); done; : >/tmp/first\n\
          reseat recover $d --prefer sbr --json >/tmp/first & pid=$!\n\
          while [ $(wc -l </tmp/first) -lt 20 ] && kill -0 $pid 2>/dev/null; do :; done\n\
          kill -HUP $pid; wait $pid || {{ echo after HUP: status $?; cat /tmp/first; exit 1; }}\n\
