@@ -98,7 +98,7 @@ impl<'a> Input<'a> {
                         domain: EXCLUSIVITIES[usize::from(other) - 1],
                     },
                 },
-                class: self.pick(&HISTORIES),
+                reset_class: self.pick(&HISTORIES),
                 in_place: self.pick(&HISTORIES),
                 in_place_shows: self.byte() < 128,
                 sickness: Sickness::from_bits(self.byte()),
