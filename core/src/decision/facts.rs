@@ -55,7 +55,7 @@ pub struct Surroundings {
     pub answer: Answer,
     /// Whether FLR is offered, by either capability, and not forbidden.
     pub flr: Availability,
-    /// Whether FLR resets every function of the GPU, or leaves some as they are.
+    /// The functions of the GPU that FLR resets: all, or only some.
     pub flr_reach: FlrReach,
     /// Whether the D3hot→D0 reset can be done and resets anything.
     pub pm: Availability,
@@ -82,7 +82,7 @@ pub struct Known {
     pub bmc: Bmc,
     /// What is known of FLR in this class.
     pub reset_class: ClassHistory,
-    /// What is known of the bus reset in place in this class.
+    /// The history of the bus reset in place in this class.
     pub in_place: ClassHistory,
     /// True unless a function is known to keep no mark that a bus reset in place would clear.
     pub in_place_shows: bool,
@@ -255,7 +255,7 @@ pub enum Bmc {
     },
 }
 
-/// What verified outcomes say about a rung in a class: model, VBIOS and kernel.
+/// The verdict of verified outcomes on a rung in a class: model, VBIOS and kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

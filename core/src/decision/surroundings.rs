@@ -109,7 +109,7 @@ fn link(place: Place<'_>) -> PortLink {
         .map_or(PortLink::NotReported, |port| port.link)
 }
 
-/// Whether a function has FLR, by either capability.
+/// The availability of FLR, by either capability.
 fn flr(place: Place<'_>) -> Availability {
     either(
         function_level(place, Method::Flr),
@@ -117,7 +117,7 @@ fn flr(place: Place<'_>) -> Availability {
     )
 }
 
-/// Whether each of our functions on the device number offers FLR. A bridge and a virtual function have no state of their own
+/// The reach of FLR: all of our functions on the device number, if each offers it. A bridge and a virtual function have no state of their own
 /// that a tenant could leave.
 fn flr_reach(place: Place<'_>, ours: impl Fn(&Function) -> bool) -> FlrReach {
     let has_flr = |place: Place<'_>| flr(place) == Availability::Available;

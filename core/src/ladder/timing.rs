@@ -49,7 +49,7 @@ pub const LINK_LIMIT: Duration = Duration::from_secs(5);
 /// How long a function may read as absent after its link is active and the bus was scanned. A
 /// function is ready 1 s after a reset of the link; the rest is margin.
 pub const REAPPEARANCE_LIMIT: Duration = Duration::from_secs(5);
-/// How long functions are left alone after the first verdict, before they are verified again.
+/// The time between the first verdict after a reset and the second.
 pub const SETTLE_TIME: Duration = Duration::from_millis(500);
 /// How long a recovery waits where the specification leaves it to us: with a GPU that is known to need more, more.
 /// Without a word, what the constants say.

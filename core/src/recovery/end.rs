@@ -17,7 +17,7 @@ pub struct Record {
     pub rung: Rung,
     /// What came of it.
     pub outcome: Outcome,
-    /// What it says about this rung in the function's class, where that is remembered: of FLR and of the bus reset in place.
+    /// The change that it makes to the standing of this rung in the function's class: of FLR and of the bus reset in place.
     #[cfg_attr(feature = "serde", serde(alias = "class"))]
     pub reset_class: ClassChange,
 }
