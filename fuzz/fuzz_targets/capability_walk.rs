@@ -274,6 +274,7 @@ fn decode_extended(space: &mut Counting<'_>, list: &ExtendedList<Failure>, port:
         designated(space, list, capability, &within);
     }
     let _port = CxlPort::find(list, &mut *space).map(|port| port.is_some());
+    space.take(0x100..0x1000);
     let _port = CxlFlexBusPort::find(list, &mut *space).map(|port| port.is_some());
     space.take(0x100..0x1000);
 }

@@ -81,6 +81,7 @@ fuzz_target!(|bytes: &[u8]| {
         orders += 1;
         assert!(orders <= MOST_ORDERS && order.deadline > now);
         check(order, link, &forbidden);
+        let link_before = link;
         if let Action::Do(operation) = order.action {
             verified &= !operation.resets();
             proof = proof.filter(|_| !operation.resets());
@@ -107,6 +108,10 @@ fuzz_target!(|bytes: &[u8]| {
         }
         if recovery.tell(now, order.ticket, observation) == Heard::Taken {
             assert_eq!(recovery.tell(now, order.ticket, observation), Heard::TooLate);
+            if observation == Observation::Failed(Failure::Busy) {
+                // Somebody else has the lock: nothing was reset, and the same operation is due again.
+                link = link_before;
+            }
             note(order.action, observation, &mut link, &mut verified);
             if let (Action::Do(Operation::ReadMarks), Observation::Witnessed(told)) = (order.action, observation) {
                 proof = Some(told);
