@@ -1,4 +1,4 @@
-//! The decoders of extended capabilities, each on the bytes of a real one.
+//! The decoders of extended capabilities, each with the bytes of a real one.
 
 use reseat_core::capability::acs::Acs;
 use reseat_core::capability::aer::Aer;
@@ -96,7 +96,7 @@ fn ari_points_to_the_next_function() {
 #[test]
 fn rtx_3060_ti_sr_iov_that_the_list_leaves_out() {
     let mut bytes = rtx_3060_ti();
-    // What an A6000's list does: from bb0 to bcc.
+    // An A6000's list does this: from bb0 to bcc.
     bytes[0xbb3] = 0xbc;
     let (mut space, list) = function(bytes);
     let mut sr_iov = SrIov::find(&list, &mut space).unwrap();
@@ -372,8 +372,7 @@ fn vendor_specific_length_ends_with_the_view() {
     assert_eq!((header.vsec_length(), vendor_specific.length(header)), (0xfff, 0x10));
 }
 
-/// A DVSEC of another vendor, one of CXL for something else, and CXL's for ports, of which these are the length and
-/// Port Control.
+/// A DVSEC of another vendor, an unrelated one of CXL, and CXL's DVSEC for ports with this length and Port Control.
 fn cxl_port(length: u32, control: u32) -> (Space, ExtendedList<MemoryError>) {
     function(space(&[
         (0x100, 0x1401_0023),
@@ -415,7 +414,7 @@ fn flex_bus_port_says_what_its_link_carries() {
         (0x0002_0000, true),
         (0x0004_0000, true),
         (0x0007_0000, true),
-        // Port Control and the bits of other features say nothing of it.
+        // Port Control and the bits of other features do not affect it.
         (0x0000_0007, false),
         (0x0060_0000, false),
     ] {

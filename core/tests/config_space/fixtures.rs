@@ -113,7 +113,7 @@ fn rtx_3060_ti_views_end_at_the_next_higher_header() {
         .iter()
         .map(|capability| list.view(capability, &mut space).length())
         .collect();
-    // 100 ends at 128, not at 258, which it links to; e00 ends with the space.
+    // The one at 100 ends at 128 and not at 258, its link; the one at e00 ends with the space.
     assert_eq!(
         lengths,
         [0x28, 0x1c8, 0x130, 0x1e0, 0x300, 0x2b0, 0x6c, 0xe4, 0x100, 0x200]

@@ -1,4 +1,4 @@
-//! Values in a report: addresses and IDs as their text, registers as numbers.
+//! The serialized form of values: addresses and IDs as text, registers as numbers.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::capability::power_management::PowerManagementControlStatus;

@@ -1,4 +1,4 @@
-//! Whether a function is ready, and what is read to find out.
+//! The readiness of a function, and the reads that determine it.
 
 use reseat_core::capability::express::{Express, LinkCapabilities, LinkStatus};
 use reseat_core::capability::list::StandardList;
@@ -30,7 +30,7 @@ const IDENTITY: Identity = Identity {
     device: 0x2330,
 };
 
-/// A function whose first registers are these; the rest is zero.
+/// A function with these first registers and zeros elsewhere.
 fn function(registers: &[u32]) -> Counted {
     let mut bytes = [0; 256];
     for (bytes, register) in bytes.chunks_exact_mut(4).zip(registers) {
@@ -130,7 +130,7 @@ fn virtual_function_asks_its_physical_one() {
     assert_eq!(judge(Readiness::LinkInactive, &here), (Readiness::LinkInactive, 0));
 }
 
-/// A Root Port with these Link Capabilities, and Link Status.
+/// A Root Port with these Link Capabilities and this Link Status.
 fn port(capabilities: u32, status: u16) -> Counted {
     let mut registers = [0; 32];
     registers[0] = 0x1901_8086;
@@ -168,7 +168,7 @@ fn functions_together_are_as_ready_as_the_one_that_is_furthest_from_it() {
         ready,
         half,
         Readiness::Absent,
-        // It has to be waited for longer than one that is absent.
+        // This needs a longer wait than an absent function.
         Readiness::NotReady,
         Readiness::LinkUnknown,
         Readiness::LinkInactive,

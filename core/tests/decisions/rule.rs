@@ -1,4 +1,4 @@
-//! The rule, branch by branch. Each case stands beside one that differs in a single fact.
+//! The rule, branch by branch. Each case is next to one that differs in a single fact.
 
 use reseat_core::decision::*;
 use reseat_core::presence::PortLink;
@@ -13,7 +13,7 @@ const PM: Next = Next::Try(Rung::KernelPm);
 const IN_PLACE: Next = Next::Try(Rung::BusResetInPlace);
 const SBR: Next = Next::Try(Rung::DetachSbr);
 
-/// A GPU that is well and only handed on, with every means at hand.
+/// A GPU that is well and only changes hands, with every method available.
 pub(crate) const WELL: Facts = Facts {
     surroundings: Surroundings {
         fabric: Fabric::None,
@@ -46,7 +46,7 @@ pub(crate) const WELL: Facts = Facts {
     },
 };
 
-/// The same of a class whose FLR is known good.
+/// The same GPU, in a class whose FLR is known good.
 pub(crate) const GOOD: Facts = {
     let mut facts = WELL;
     facts.known.reset_class = ClassHistory::Good;
@@ -103,7 +103,7 @@ fn bus_reset_in_place_gives_way_to_one_that_helps_more() {
         decides(&in_place(history, false), &[], Branch::FlrUnknown, SBR);
     }
     decides(&in_place(ClassHistory::Bad, true), &[], Branch::FlrUnknown, SBR);
-    // It takes functions off the bus: it comes before nothing but FLR, and is surpassed where detach-SBR was done.
+    // It removes functions from the bus: it precedes nothing but FLR, and detach-SBR surpasses it.
     for facts in [
         in_place(ClassHistory::Bad, true),
         in_place(ClassHistory::Unknown, false),
@@ -139,7 +139,7 @@ fn flr_that_leaves_functions_of_the_gpu_comes_after_the_bus_resets() {
         change(&mut facts);
         facts
     };
-    // It is better than nothing, and the operator's word counts.
+    // It is better than nothing, and the operator's preference counts.
     let no_bus_reset = with(&|facts| facts.surroundings.secondary_bus_reset = Availability::Unavailable);
     decides(&no_bus_reset, &[], Branch::FlrLeavesSome, FLR);
     let preferred = with(&|facts| facts.known.preference = Preference::Flr);
@@ -184,7 +184,7 @@ fn unknown_fabric_allows_flr_and_nothing_above() {
     let refuse = Refuse(Refusal::FabricUnknown);
     let below = [Rung::KernelFlr, Rung::KernelPm];
     decides(&facts(unknown), &below, Branch::FlrUnknown, refuse);
-    // Where nothing above FLR is to be had anyway, the fabric is not what stands in the way.
+    // If no rung above FLR is available anyway, the fabric is not the obstacle.
     let nothing_above = facts(|facts| {
         unknown(facts);
         facts.known.highest = Rung::KernelFlr;
@@ -196,7 +196,7 @@ fn unknown_fabric_allows_flr_and_nothing_above() {
         Branch::Sick,
         IN_PLACE,
     );
-    // Only power is left, which is above FLR as well.
+    // Only power is left, which is also above FLR.
     let no_sbr = |facts: &mut Facts| {
         facts.surroundings.fabric = Fabric::Unknown;
         facts.surroundings.secondary_bus_reset = Availability::Unavailable;
@@ -281,7 +281,7 @@ fn sick_gets_a_bus_reset_unless_flr_is_known_good() {
         decides(&sick, &[], Branch::ClassBad, IN_PLACE);
     }
     let half = facts(|facts| facts.surroundings.answer = Answer::Half);
-    // What is restored of it would fire an FLR.
+    // Restoring it would start an FLR.
     let decision = decides(&half, &[], Branch::Sick, SBR);
     assert_eq!(why(&decision, Rung::BusResetInPlace), Some(SkipReason::NoAnswer));
 }
@@ -413,7 +413,7 @@ fn what_is_reported_decides_the_order_of_two_that_are_allowed() {
     };
     let reported = |reported| facts(|facts| facts.surroundings.reported = reported);
     decides(&reported(flr), &[], Branch::ReportedFlr, IN_PLACE);
-    // The bus reset takes FLR in.
+    // The bus reset includes FLR.
     let power = Next::Try(Rung::SlotPower);
     decides(&reported(flr), &[Rung::DetachSbr], Branch::ReportedFlr, power);
     let both = Reported {
@@ -426,7 +426,7 @@ fn what_is_reported_decides_the_order_of_two_that_are_allowed() {
         bus_reset: true,
     };
     decides(&reported(bus_reset), &[], Branch::ReportedBusReset, FLR);
-    // It never forbids, and everything else that decides comes before it.
+    // A report never forbids, and every other criterion precedes it.
     let with_flr = |change: &dyn Fn(&mut Facts)| {
         let mut facts = reported(flr);
         change(&mut facts);
@@ -469,7 +469,7 @@ fn ladder_goes_up_and_no_rung_is_repeated() {
     let all = [Rung::KernelFlr, Rung::BusResetInPlace, Rung::DetachSbr, Rung::SlotPower];
     let decision = decides(&GOOD, &all, Branch::Otherwise, Quarantine);
     assert_eq!(why(&decision, Rung::BmcPower), Some(SkipReason::NotConfigured));
-    // What a secondary bus reset did not bring back, FLR does not.
+    // FLR does not recover a GPU that a secondary bus reset did not.
     decides(&sick(|_| ()), &[Rung::BusResetInPlace], Branch::Sick, SBR);
     decides(
         &sick(|_| ()),
@@ -481,7 +481,7 @@ fn ladder_goes_up_and_no_rung_is_repeated() {
 
 #[test]
 fn rung_that_never_reset_surpasses_nothing() {
-    // One that was ignored is no better than one that was not done.
+    // A reset that was ignored is no better than one that was not done.
     for reach in [Reach::NotReset, Reach::Ignored] {
         let mut tried = Tried::none();
         for rung in [Rung::BusResetInPlace, Rung::DetachSbr] {
@@ -526,7 +526,7 @@ fn only_the_rung_that_was_asked_for_is_done_and_only_where_it_may_be() {
     let decision = decides(&only(Rung::DetachSbr), &[], Branch::Otherwise, SBR);
     assert_eq!(why(&decision, Rung::KernelFlr), Some(SkipReason::NotAsked));
     decides(&only(Rung::KernelPm), &[], Branch::Otherwise, PM);
-    // What is tried and failed is not followed by another.
+    // A failed attempt of this rung is not followed by another.
     decides(
         &only(Rung::KernelFlr),
         &[Rung::KernelFlr],
@@ -565,7 +565,7 @@ fn method_that_is_not_there_is_passed_over() {
 fn long_resets_are_announced() {
     assert_eq!(KERNEL_RESET_TIME.as_secs(), 70);
     assert_eq!(Rung::KernelFlr.deadline(), Some(KERNEL_RESET_LIMIT));
-    // What is announced is what is waited for.
+    // The announced time is the time that is waited.
     assert_eq!(Operation::Flr.limit(), KERNEL_RESET_LIMIT);
     assert_eq!(Rung::BusResetInPlace.deadline(), Some(KERNEL_RESET_LIMIT));
     assert_eq!(Operation::BusResetInPlace.limit(), KERNEL_RESET_LIMIT);

@@ -29,7 +29,7 @@ fn check(identity: &str, class: &str) -> Check {
     Check::of(identity.parse().unwrap(), class.parse().unwrap())
 }
 
-/// Asks for the registers in `script`, in that order and no others, and is told what it says.
+/// Answers an inquiry with the registers in `script`, in that order and no others.
 #[track_caller]
 fn result(check: Check, script: &[(BarRegister, Result<u32, NotRead>)]) -> (Reading<u32>, Reading<Boot>) {
     let mut inquiry = check.begin(&BARS);
@@ -258,13 +258,13 @@ proptest! {
         }
         prop_assert_eq!(inquiry.next_register(), None, "four registers at most");
         let (vendor_register, boot) = inquiry.result();
-        // Of a GPU, nothing is said to be there that was not asked; of what is none, nothing is asked.
+        // A GPU's readings come only from registers that were read; for other functions nothing is read.
         let compared = match check {
             Check::Nvidia | Check::Amd => u32::MAX,
             Check::IntelDiscrete => 0x80,
             Check::Radeon { .. } | Check::Unknown | Check::NotNeeded => 0,
         };
-        // Of an unknown GPU the last one counts: those before were all-ones.
+        // For an unknown GPU the last register counts: those before were all-ones.
         let told = if check == Check::Unknown { asked.last() } else { asked.first() };
         let told = told.map(|(_, answer)| *answer);
         match vendor_register {
@@ -300,7 +300,7 @@ fn nvidias_scratch_register_is_a_mark_by_architecture() {
         (0x1800_00a1, turing_and_later),
         (0x1a00_00a1, turing_and_later),
         (0x1b20_00a1, turing_and_later),
-        // GP102, GB20B, one after Blackwell, and what is no chip.
+        // GP102, GB20B, a successor of Blackwell, and a value that is no chip.
         (0x1320_00a1, None),
         (0x1bb0_00a1, None),
         (0x1c00_00a1, None),
@@ -382,7 +382,7 @@ fn a_radeon_from_before_vega_10_shows_only_that_it_answers() {
     for bar in [2, 5] {
         let memsize = BarRegister { bar, offset: 0x5428 };
         let told = |answer| result(Check::Radeon { bar }, &[(memsize, answer)]);
-        // Its VBIOS has not run again: 0 is what stands there until then.
+        // Its VBIOS has not run again: the register reads 0 until then.
         for value in [0x2000, 0, 0x22_2000] {
             assert_eq!(told(Ok(value)), (Reading::Value(0), Reading::None));
         }
@@ -409,7 +409,7 @@ fn a_discrete_gpu_of_intels_tells_that_its_memory_is_trained() {
     }
 }
 
-/// The registers that are read of a GPU of which nothing is known but its BARs, all of them all-ones.
+/// Returns the registers that are read of a GPU with known BARs only, if all read all-ones.
 fn asked_behind(bars: [u32; 6]) -> Vec<(u8, u32)> {
     let mut inquiry = Check::Unknown.begin(&Reading::Value(bars));
     let mut asked = Vec::new();
@@ -437,10 +437,10 @@ fn of_an_unknown_gpu_only_what_may_be_read_without_harm_is_read() {
         ([0xe000_000c, 0x0, 0xfb00_0004, 0x0, 0, 0], vec![(2, 0)]),
         // All of 64 bits and prefetchable, the first at 1 TiB.
         ([0xc, 0x100, 0x8000_000c, 0x101, 0, 0], four(0)),
-        // The first has no address.
+        // The first BAR has no address.
         ([0xc, 0, 0x8000_000c, 0, 0, 0], four(2)),
         ([0x4, 0, 0, 0, 0xfb00_0000, 0], vec![(4, 0)]),
-        // I/O is none.
+        // An I/O BAR does not count.
         ([0xd001, 0xe000_0008, 0, 0, 0, 0], four(1)),
         ([0xd001, 0, 0, 0, 0, 0], vec![]),
     ] {
@@ -455,7 +455,7 @@ fn an_unknown_gpu_answers_if_one_dword_is_not_all_ones() {
     inquiry.tell(Ok(u32::MAX));
     inquiry.tell(Ok(0x1234_5678));
     assert_eq!(inquiry.next_register(), None);
-    // Its value is not compared: any may change.
+    // Its value is not compared: it may change.
     assert_eq!(inquiry.result(), (Reading::Value(0), Reading::None));
     let mut forbidden = Check::Unknown.begin(&bars);
     forbidden.tell(Err(NotRead::Forbidden));

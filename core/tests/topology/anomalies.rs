@@ -1,4 +1,4 @@
-//! What does not fit together is named, and nothing below it is exclusive.
+//! Anomalies are reported, and nothing below them is exclusive.
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::header::BusNumbers;

@@ -1,4 +1,4 @@
-//! Who is hit, and whether all of it is ours.
+//! The affected functions, and their ownership.
 
 use reseat_core::topology::Place;
 use reseat_core::topology::domain::NotExclusive;
@@ -11,7 +11,7 @@ fn hits(machine: &mut Machine, address: &str, method: Method) -> Vec<String> {
     texts(find(machine.topology(), address).reset(method).unwrap().hits())
 }
 
-/// Exclusivity where ours is what is on these buses.
+/// Returns the exclusivity if everything on these buses is ours.
 fn exclusivity(machine: &mut Machine, address: &str, method: Method, ours: &[u8]) -> Result<(), NotExclusive> {
     let domain = find(machine.topology(), address).reset(method).unwrap();
     domain.exclusive(|function: &Function| ours.contains(&function.address.bus()))

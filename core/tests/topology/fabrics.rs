@@ -1,4 +1,4 @@
-//! Who is joined to whom, and what that does to a reset at a port.
+//! Fabric members, and their effect on a reset at a port.
 
 use reseat_core::topology::anomaly::Anomaly;
 use reseat_core::topology::domain::NotExclusive;

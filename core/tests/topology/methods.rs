@@ -1,4 +1,4 @@
-//! Each method, each reason against it, and the same without the reason.
+//! Each method, each reason against it, and the same case without the reason.
 
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::presence::{PortLink, Readiness};
@@ -14,7 +14,7 @@ fn why(machine: &mut Machine, address: &str, method: Method) -> Option<ResetUnav
     find(machine.topology(), address).reset(method).err()
 }
 
-/// Asserts that a method is there, and with one change is not.
+/// Asserts that a method is available, and unavailable after one change.
 #[track_caller]
 fn only_with(
     (mut machine, address): (Machine, &str),
@@ -308,7 +308,7 @@ fn a_port_that_masks_its_reset_for_cxl_resets_a_card_that_is_no_cxl_card() {
         (Method::HotReset, None),
         (Method::DetachSbr, None),
         (Method::CxlBus, None),
-        // The kernel lists it, and refuses it.
+        // The kernel lists it and then refuses it.
         (Method::Bus, Some(ResetUnavailable::CxlSbrMasked)),
     ] {
         assert_eq!(why(&mut machine, "01:00.0", method), reason, "{method}");

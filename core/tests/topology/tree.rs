@@ -1,4 +1,4 @@
-//! What is above, beside and below a function.
+//! The functions above, beside and below a function.
 
 use reseat_core::topology::function::Fact;
 use reseat_core::topology::{Node, Place, Topology, TopologyError};
