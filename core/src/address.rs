@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_text_is_named() {
+    fn invalid_text_has_a_specific_error() {
         for (text, error) in [
             ("", ParseAddressError::FunctionForm),
             ("65", ParseAddressError::FunctionForm),

@@ -198,7 +198,7 @@ impl fmt::Display for Refusal {
 pub enum Branch {
     /// In use, or use unknown.
     InUse,
-    /// TDI-locked.
+    /// Locked into a confidential VM.
     TdiLocked,
     /// Not exclusive: the domain contains others, or its contents are unknown.
     Shared,

@@ -316,7 +316,7 @@ mod tests {
     };
 
     #[test]
-    fn four_answers_are_told_apart() {
+    fn four_answers_are_distinguished() {
         for (register, presence) in [
             (0xffff_ffff, Presence::Absent),
             (0xffff_0001, Presence::NotReady),

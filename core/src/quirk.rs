@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_reported_decides_nothing() {
+    fn reported_rows_decide_nothing() {
         for row in RESETS.iter().chain(FABRICS).chain(SWITCHES) {
             let reported = [Quirk {
                 confidence: Confidence::Reported,
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn what_users_or_modules_outside_the_kernel_say_is_reported() {
+    fn users_and_out_of_tree_modules_only_report() {
         for row in RESETS.iter().chain(FABRICS).chain(SWITCHES) {
             let hearsay = matches!(row.source, Source::Reports | Source::VendorReset);
             assert!(!hearsay || row.confidence == Confidence::Reported, "{row:?}");
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn no_model_has_a_fabric_and_none() {
+    fn no_model_has_contradictory_fabric_rows() {
         for row in FABRICS.iter().filter(|row| row.effect == Effect::NoFabric) {
             let Devices::OneOf(devices) = row.models.devices else {
                 panic!("a model without a fabric has a name: {row:?}");

@@ -258,7 +258,7 @@ const fn only(reading: Reading<u32>, bits: u32) -> Reading<u32> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum BootSign {
-    /// `NV_PGC6_AON_SECURE_SCRATCH_GROUP_05_0_GFW_BOOT`.
+    /// `NV_PGC6_AON_SECURE_SCRATCH_GROUP_05_0_GFW_BOOT`, from Turing to Ada.
     GfwBoot,
     /// `NV_THERM_I2CS_SCRATCH`, until `GB10x`.
     Fsp,

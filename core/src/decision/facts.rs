@@ -148,7 +148,7 @@ pub enum Use {
 pub enum Tdi {
     /// Not locked, or the host does not support it.
     Unlocked,
-    /// Locked.
+    /// It is locked.
     Locked,
 }
 
@@ -199,7 +199,7 @@ impl From<Readiness> for Answer {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Availability {
-    /// Available.
+    /// It is available.
     Available,
     /// Not available.
     Unavailable,
@@ -237,7 +237,7 @@ pub enum SlotPower {
     },
     /// There is no slot, or its port cannot cut the power.
     None,
-    /// Unknown.
+    /// It is unknown if the power can be cut.
     Unknown,
 }
 

@@ -169,7 +169,7 @@ pub enum LinkReading {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Boot {
-    /// Booted.
+    /// The firmware has booted.
     Complete,
     /// Not booted within the time that the vendor allows.
     Incomplete,

@@ -58,11 +58,11 @@ pub enum Failure {
     Busy,
     /// EPERM, EACCES.
     Denied,
-    /// EINVAL.
+    /// EINVAL: an invalid request.
     Invalid,
-    /// EIO.
+    /// EIO: an I/O error.
     Io,
-    /// ETIMEDOUT.
+    /// ETIMEDOUT: a time limit of the kernel.
     TimedOut,
     /// The bus has to be empty and is not.
     NotEmpty,

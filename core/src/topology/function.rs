@@ -79,9 +79,9 @@ impl Function {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Fact {
-    /// True.
+    /// The fact is true.
     Yes,
-    /// False.
+    /// The fact is false.
     No,
     /// Unknown: not read, or not answered.
     Unknown,
@@ -156,7 +156,7 @@ pub enum Slot {
         /// The owner of its events.
         owner: HotplugOwner,
     },
-    /// Unknown.
+    /// The slot is unknown.
     Unknown,
 }
 
@@ -173,7 +173,7 @@ pub enum HotplugOwner {
     Acpi,
     /// There is no hot-plug slot: nothing reacts to the effect of a reset on the link.
     Nobody,
-    /// Unknown.
+    /// The owner is unknown.
     Unknown,
 }
 
@@ -191,7 +191,7 @@ pub enum Cxl {
     NotInUse,
     /// Unmask SBR is set.
     SbrUnmasked,
-    /// Unknown.
+    /// The effect of the bit is unknown.
     Unknown,
 }
 
@@ -209,7 +209,7 @@ pub enum Power {
         /// The current power state; `None` if it could not be read.
         state: Option<PowerState>,
     },
-    /// Unknown.
+    /// The capability is unknown.
     Unknown,
 }
 

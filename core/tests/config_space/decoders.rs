@@ -196,7 +196,7 @@ fn pex890xx_serial_number() {
 }
 
 #[test]
-fn a_search_for_the_serial_number_walks_no_further() {
+fn search_for_the_serial_number_stops_there() {
     // AER, then the serial number, then one more.
     let at = [
         (0x100, 0x1481_0001),
@@ -224,7 +224,7 @@ fn listed(capabilities: &[(u32, u32)]) -> (CapabilityPointer, Space) {
 }
 
 #[test]
-fn a_search_of_the_standard_list_walks_no_further() {
+fn search_of_the_standard_list_stops_there() {
     // MSI, then Power Management in D3hot, then PCI Express.
     let (pointer, mut space) = listed(&[
         (0x40, 0x0000_5005),
@@ -241,7 +241,7 @@ fn a_search_of_the_standard_list_walks_no_further() {
 }
 
 #[test]
-fn a_standard_list_that_breaks_off_is_not_one_without() {
+fn broken_standard_list_does_not_prove_absence() {
     let (pointer, space) = listed(&[(0x40, 0x0000_0005)]);
     assert!(matches!(PowerManagement::search(space, pointer), Ok(None)));
     let (pointer, space) = listed(&[(0x40, 0x0000_0005)]);
@@ -254,7 +254,7 @@ fn a_standard_list_that_breaks_off_is_not_one_without() {
 }
 
 #[test]
-fn a_list_that_breaks_off_before_the_serial_number_is_not_one_without() {
+fn list_broken_before_the_serial_number_does_not_prove_absence() {
     let (whole, _) = one(0x0001, &[]);
     assert!(matches!(
         DeviceSerialNumber::search(whole, ExtendedSpace::assume()),
@@ -265,7 +265,7 @@ fn a_list_that_breaks_off_before_the_serial_number_is_not_one_without() {
 }
 
 #[test]
-fn a_serial_number_reads_as_it_prints_and_nothing_else_does() {
+fn serial_number_round_trips_and_rejects_other_text() {
     let number: SerialNumber = "00-80-5E-dc-5f-09-56-18".parse().unwrap();
     assert_eq!(number, SerialNumber(0x0080_5edc_5f09_5618));
     for text in [
@@ -315,7 +315,7 @@ fn sapphire_rapids_root_port_dpc() {
 }
 
 #[test]
-fn contained_port_says_why() {
+fn contained_port_reports_the_reason() {
     let status = |register: u32| {
         let (space, list) = one(0x001d, &[0x000a_0000, register]);
         let mut dpc = Dpc::find(&list, space).unwrap();
@@ -407,7 +407,7 @@ fn cxl_port_masks_sbr_until_it_is_unmasked() {
 }
 
 #[test]
-fn flex_bus_port_says_what_its_link_carries() {
+fn flex_bus_port_reports_the_protocols_of_its_link() {
     for (status, cxl) in [
         (0x0000_0000, false),
         (0x0001_0000, true),

@@ -150,7 +150,7 @@ fn printed(dump: &Dump) -> Vec<u16> {
 
 #[test]
 #[ignore = "needs RESEAT_DUMPS"]
-fn lists_are_those_that_lspci_prints() {
+fn lists_match_lspci() {
     let mut compared = 0;
     for dump in all().into_values().flatten().filter(|dump| !dump.text.is_empty()) {
         let function = Function::of(dump);
@@ -167,7 +167,7 @@ fn lists_are_those_that_lspci_prints() {
 
 #[test]
 #[ignore = "needs RESEAT_DUMPS"]
-fn registers_say_what_lspci_says() {
+fn registers_decode_as_in_lspci() {
     let mut compared = 0;
     for dump in all().into_values().flatten().filter(|dump| !dump.text.is_empty()) {
         let mut function = Function::of(dump);

@@ -333,7 +333,7 @@ fn power_state_of_a_gpu_costs_ten_reads_and_no_register_twice() {
 }
 
 #[test]
-fn who_wants_only_the_list_reads_no_more_of_the_header() {
+fn list_pointer_needs_no_other_header_reads() {
     for space in [rtx_3060_ti(), root_port()] {
         let mut space = Watched::new(space);
         let pointer = CapabilityPointer::read(&mut space).unwrap();

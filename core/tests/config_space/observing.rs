@@ -83,7 +83,7 @@ fn verdict(now: Condition) -> Verdict {
 }
 
 #[test]
-fn function_that_is_well_tells_all_that_its_space_holds() {
+fn healthy_function_gives_all_aspects_of_its_space() {
     let (observation, reads) = read(rtx_3060_ti());
     let expected = Condition {
         identity: Reading::Value("10de:2489".parse().unwrap()),
@@ -199,7 +199,7 @@ fn device_control_of_all_ones_is_no_setting() {
 }
 
 #[test]
-fn what_a_list_lacks_is_not_there_only_if_the_list_is_whole() {
+fn missing_capability_is_absent_only_in_a_complete_list() {
     // Power Management at 60 links to itself.
     let cycle = with(0x60, 0x4803_6001);
     assert_eq!(cycle.power, Reading::Value(PowerState::D0));
@@ -219,7 +219,7 @@ fn what_a_list_lacks_is_not_there_only_if_the_list_is_whole() {
 }
 
 #[test]
-fn header_alone_tells_its_part() {
+fn header_alone_gives_its_part() {
     let (observation, _) = read(&rtx_3060_ti()[..64]);
     let failed = NotRead::Failed;
     assert_eq!(observation.memory_decode, Reading::Value(true));
@@ -310,7 +310,7 @@ fn link(capabilities: u32, control_status: u32) -> (Reading<LinkReading>, Vec<u1
 }
 
 #[test]
-fn port_tells_its_link() {
+fn port_reports_its_link() {
     let (width, speed) = (4, LinkSpeed::Gt8);
     let active = Reading::Value(LinkReading::Active { width, speed });
     let (reading, reads) = link(0x057a_3903, 0x3043_0040);
@@ -324,7 +324,7 @@ fn port_tells_its_link() {
 }
 
 #[test]
-fn port_without_a_link_or_that_cannot_be_read_tells_none() {
+fn port_without_a_link_or_unreadable_reports_none() {
     let mut bytes = root_port();
     let mut of = |header: u32, fails_at: Option<Offset>| {
         set(&mut bytes, 0x90, header);

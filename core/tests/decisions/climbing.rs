@@ -446,7 +446,7 @@ fn unknown_fabric_ends_in_quarantine_after_a_failed_rung() {
 }
 
 #[test]
-fn what_is_well_or_in_use_is_not_quarantined_for_an_unknown_fabric() {
+fn unknown_fabric_does_not_quarantine_a_gpu_that_is_well_or_in_use() {
     let mut facts = WELL;
     facts.surroundings.fabric = Fabric::Unknown;
     facts.surroundings.flr = Availability::Unavailable;
@@ -460,7 +460,7 @@ fn what_is_well_or_in_use_is_not_quarantined_for_an_unknown_fabric() {
 }
 
 #[test]
-fn whoever_came_to_the_domain_is_not_hit() {
+fn domain_that_became_shared_is_not_reset() {
     for (domain, flr) in [(Exclusivity::Shared, 1), (Exclusivity::Unknown, 1)] {
         let mut world = World::new();
         world.sick = true;
@@ -488,7 +488,7 @@ fn after(world: &World, operation: Op) -> Vec<Op> {
 }
 
 #[test]
-fn what_a_failed_rung_removed_is_put_back() {
+fn functions_removed_by_a_failed_rung_are_put_back() {
     let put_back = [Op::ReadLink, Op::Rescan, Op::ReadMarks, Op::Restore];
     let survey = [Op::ReadLink, Op::LookAtFunctions];
     for (operation, failure) in [
@@ -561,7 +561,7 @@ fn link_that_is_on_its_way_back_is_waited_for_before_anything_is_put_back() {
 }
 
 #[test]
-fn lock_of_another_keeps_nothing_from_being_put_back() {
+fn foreign_lock_does_not_prevent_putting_back() {
     let busy = Observation::Failed(Failure::Busy);
     let mut world = World::new()
         .failing(Op::SecondaryBusReset, Observation::Failed(Failure::Denied), 1)
@@ -623,7 +623,7 @@ fn nothing_is_put_back_below_a_link_that_is_down_or_while_the_kernel_is_stuck() 
 }
 
 #[test]
-fn counters_that_cannot_be_recorded_keep_no_reset_back() {
+fn unrecordable_counters_do_not_block_a_reset() {
     for failure in [Observation::Failed(Failure::Io), Observation::Blocked] {
         let mut world = World::new().failing(Op::RecordErrors, failure, 1);
         assert_eq!(world.recover(GOOD).0, recovered(Rung::KernelFlr));
@@ -638,7 +638,7 @@ fn counters_that_cannot_be_recorded_keep_no_reset_back() {
 }
 
 #[test]
-fn class_is_judged_by_what_the_function_did_and_not_by_its_reader() {
+fn class_is_judged_by_the_function_and_not_by_its_reader() {
     for (reset, facts) in [(Op::Flr, GOOD), (Op::BusResetInPlace, WELL)] {
         class_is_judged(reset, facts);
     }
@@ -681,7 +681,7 @@ fn class_is_judged(reset: Op, facts: Facts) {
 }
 
 #[test]
-fn function_that_goes_between_the_look_and_the_reset_gets_no_flr() {
+fn function_that_vanishes_before_its_reset_gets_no_flr() {
     let mut world = World::new();
     world.dies_at = Some(Op::Release);
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
@@ -721,7 +721,7 @@ fn nothing_is_removed_without_a_journal() {
 }
 
 #[test]
-fn lock_of_another_is_waited_for() {
+fn foreign_lock_is_waited_for() {
     let busy = Observation::Failed(Failure::Busy);
     let mut world = World::new().failing(Op::SecondaryBusReset, busy, 3);
     world.here = false;
@@ -748,7 +748,7 @@ fn kernel_that_does_not_come_back_ends_the_ladder() {
 }
 
 #[test]
-fn reset_of_somebody_else_is_waited_out() {
+fn reset_by_another_process_is_waited_for() {
     let mut world = World::new().failing(Op::LookAtFunctions, Observation::Blocked, 5);
     assert_eq!(world.recover(GOOD).0, recovered(Rung::KernelFlr));
     let mut world = World::new().failing(Op::LookAtFunctions, Observation::Blocked, usize::MAX);
@@ -758,7 +758,7 @@ fn reset_of_somebody_else_is_waited_out() {
 }
 
 #[test]
-fn what_lockdown_hides_is_unverified_and_not_recovered() {
+fn hidden_by_lockdown_is_unverified_and_not_recovered() {
     let hidden = Aspects::none().with(Aspect::VendorRegister);
     let mut world = World::new();
     world.unreadable = hidden;
@@ -774,7 +774,7 @@ fn what_lockdown_hides_is_unverified_and_not_recovered() {
 }
 
 #[test]
-fn quarantine_that_fails_is_said() {
+fn failed_quarantine_is_reported() {
     let mut facts = WELL;
     facts.surroundings.answer = Answer::Absent;
     facts.known.highest = Rung::KernelPm;
@@ -800,7 +800,7 @@ fn quarantine_that_fails_is_said() {
 }
 
 #[test]
-fn what_was_restored_is_not_put_back_again() {
+fn restored_functions_are_not_put_back_again() {
     let refused = Observation::Failed(Failure::Invalid);
     let mut world = World::new().failing(Op::HandBack, refused, 1);
     assert_eq!(world.recover(only_detach_sbr()).0, quarantined(Reason::Exhausted));

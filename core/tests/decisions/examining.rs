@@ -136,7 +136,7 @@ fn each_aspect_can_be_wrong() {
 }
 
 #[test]
-fn all_ones_is_a_finding_and_what_is_gone_too() {
+fn all_ones_and_gone_are_findings() {
     finds(
         |now| now.word_at_f0 = Reading::AllOnes,
         Finding::AllOnes(Aspect::WordAtF0),
@@ -150,7 +150,7 @@ fn all_ones_is_a_finding_and_what_is_gone_too() {
 }
 
 #[test]
-fn what_was_not_read_is_not_well() {
+fn unread_is_not_well() {
     for (reason, lasts) in [
         (NotRead::Untried, false),
         (NotRead::Failed, false),
@@ -207,7 +207,7 @@ fn baseline_without_a_witness_verifies_nothing() {
 }
 
 #[test]
-fn what_every_function_has_is_never_taken_to_be_well_unread() {
+fn unread_mandatory_aspect_is_never_well() {
     let without = |change: fn(&mut Condition), aspect| {
         let mut baseline = well();
         change(&mut baseline);
@@ -245,7 +245,7 @@ fn function_beside_the_gpu_needs_no_register_of_the_vendor() {
 }
 
 #[test]
-fn what_a_function_never_had_is_not_missing() {
+fn feature_that_never_existed_is_not_missing() {
     let mut baseline = well();
     baseline.link = Reading::None;
     baseline.boot = Reading::None;
@@ -274,14 +274,14 @@ fn all_ones_that_a_reader_takes_for_a_value_verify_nothing() {
 }
 
 #[test]
-fn a_path_without_a_counter_witnesses_nothing() {
+fn path_without_a_counter_proves_nothing() {
     let mut without = well();
     without.errors = errors(&[]);
     assert_ne!(judged(&without, &without).verdict(), Verdict::Verified);
 }
 
 #[test]
-fn what_is_bad_in_itself_is_found_without_a_baseline_too() {
+fn values_wrong_by_themselves_need_no_baseline() {
     let alone = |change: fn(&mut Condition), finding| {
         let mut now = well();
         change(&mut now);
@@ -388,7 +388,7 @@ fn new_errors_anywhere_on_the_path_are_found() {
 }
 
 #[test]
-fn errors_are_counted_across_the_reset_that_is_judged() {
+fn errors_are_counted_across_the_reset() {
     // The function had counted five errors before its reset: not a fault of the reset.
     let before = errors(&[(1, 0, 3), (2, 5, 0)]);
     let mut now = well();
@@ -440,7 +440,7 @@ fn gpu_is_as_well_as_the_worst_of_its_functions() {
 }
 
 #[test]
-fn findings_say_what_was_and_what_is() {
+fn findings_have_the_old_and_the_new_value() {
     let narrower = Finding::LinkNarrower { was: 16, is: 8 };
     assert_eq!(narrower.to_string(), "link had 16 lanes and has 8");
     let verdict = Verdict::Sick(Aspects::none().with(Aspect::Link).with(Aspect::Power));
@@ -527,7 +527,7 @@ fn another_serial_number_is_another_gpu() {
 }
 
 #[test]
-fn a_gpu_without_a_number_in_its_baseline_is_held_against_none() {
+fn gpu_without_a_number_in_its_baseline_is_not_compared() {
     for was in [
         Reading::None,
         Reading::not_recorded(),

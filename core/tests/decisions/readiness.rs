@@ -47,7 +47,7 @@ fn look(function: &mut Counted, rrs: RrsVisibility) -> Readiness {
 }
 
 #[test]
-fn link_that_is_not_active_admits_nobody() {
+fn inactive_link_admits_no_read() {
     assert_eq!(PortLink::Inactive.admit().unwrap_err(), Readiness::LinkInactive);
     assert_eq!(PortLink::Unreadable.admit().unwrap_err(), Readiness::LinkUnknown);
     assert!(PortLink::Active.admit().is_ok());
@@ -69,7 +69,7 @@ fn link_active_counts_only_where_it_is_reported() {
 }
 
 #[test]
-fn each_answer_is_told_apart_in_few_reads() {
+fn each_answer_is_identified_in_few_reads() {
     for (registers, readiness, reads) in [
         (&[u32::MAX; 16][..], Readiness::Absent, 1),
         (&[0xffff_0001][..], Readiness::NotReady, 1),
@@ -151,7 +151,7 @@ fn link_of(mut port: Counted) -> PortLink {
 }
 
 #[test]
-fn port_says_what_its_link_is() {
+fn port_reports_its_link_state() {
     const REPORTING: u32 = 1 << 20;
     assert_eq!(link_of(port(REPORTING, 1 << 13)), PortLink::Active);
     assert_eq!(link_of(port(REPORTING, 0)), PortLink::Inactive);

@@ -87,7 +87,7 @@ fn why(decision: &Decision, rung: Rung) -> Option<SkipReason> {
 }
 
 #[test]
-fn well_gpu_gets_the_reset_that_nobody_dies_of() {
+fn well_gpu_gets_the_safest_reset() {
     let decision = decides(&WELL, &[], Branch::FlrUnknown, IN_PLACE);
     assert!(decision.skipped.is_empty());
     let decision = decides(&GOOD, &[], Branch::Otherwise, FLR);
@@ -162,7 +162,7 @@ fn use_is_refused_and_unknown_use_is_use() {
 }
 
 #[test]
-fn locked_is_refused_whatever_is_preferred() {
+fn locked_is_refused_for_every_preference() {
     for preference in [Preference::Rule, Preference::Flr, Preference::Sbr] {
         let locked = facts(|facts| {
             facts.known.tdi = Tdi::Locked;
@@ -229,7 +229,7 @@ fn quirk_forbids_the_bus_reset_wherever_it_is() {
 }
 
 #[test]
-fn nothing_is_written_to_what_does_not_answer() {
+fn function_that_does_not_answer_is_never_written_to() {
     for (link, answer, reason) in [
         (PortLink::Inactive, Answer::Ready, SkipReason::LinkNotActive),
         (PortLink::Unreadable, Answer::Ready, SkipReason::LinkNotActive),
@@ -309,7 +309,7 @@ fn shared_or_unknown_domain_is_never_reset_as_a_whole() {
 }
 
 #[test]
-fn slot_is_not_switched_off_under_others() {
+fn slot_power_of_others_is_not_cut() {
     let tried = [Rung::KernelFlr, Rung::KernelPm];
     for (slot_power, reason) in [
         (SlotPower::None, SkipReason::Unavailable),
@@ -337,7 +337,7 @@ fn slot_is_not_switched_off_under_others() {
 }
 
 #[test]
-fn hotplug_of_others_leaves_flr() {
+fn foreign_hotplug_owner_leaves_flr() {
     for owner in [HotplugOwner::Firmware, HotplugOwner::Acpi, HotplugOwner::Unknown] {
         let theirs = sick(|facts| facts.surroundings.hotplug = owner);
         decides(&theirs, &[], Branch::HotplugNotOurs, FLR);
@@ -358,7 +358,7 @@ fn port_without_hotplug_is_reset_and_its_slot_is_not_switched() {
 }
 
 #[test]
-fn bmc_comes_last_and_only_where_nobody_else_switches_the_power() {
+fn bmc_comes_last_and_only_without_a_slot_power_controller() {
     let domain = Exclusivity::Exclusive;
     let served = |facts: &mut Facts| {
         facts.surroundings.slot_power = SlotPower::None;
@@ -406,7 +406,7 @@ fn bmc_comes_last_and_only_where_nobody_else_switches_the_power() {
 }
 
 #[test]
-fn what_is_reported_decides_the_order_of_two_that_are_allowed() {
+fn reports_decide_the_order_of_two_allowed_resets() {
     let flr = Reported {
         flr: true,
         bus_reset: false,
@@ -602,7 +602,7 @@ fn every_rung_is_known_by_its_name_and_its_short_form() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_rung_is_written_by_its_name_and_read_by_its_former_one_too() {
+fn rung_is_written_by_its_name_and_also_read_by_its_former_one() {
     let former = [
         "KernelPm",
         "KernelFlr",

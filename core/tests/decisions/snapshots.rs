@@ -57,7 +57,7 @@ fn whole(reader: impl ConfigRead) -> Full {
 }
 
 #[test]
-fn holes_stay_holes() {
+fn gaps_stay_gaps() {
     let mut bytes = space();
     bytes[0x10..0x14].fill(0xff);
     let snapshot = whole(FailsFrom(Memory::new(bytes).unwrap(), 0x80));
@@ -97,7 +97,7 @@ fn room_is_limited_and_a_refused_register_leaves_no_trace() {
 }
 
 #[test]
-fn a_snapshot_that_ends_early_says_where() {
+fn snapshot_that_ends_early_reports_the_offset() {
     let taken = Snapshot::<4>::take(address(), Memory::new(space()).unwrap());
     assert_eq!(taken.cut, Some(at(0x10)));
     assert_eq!(taken.snapshot.get(at(0x0c)), Register::Value(0));
@@ -115,7 +115,7 @@ fn a_snapshot_that_ends_early_says_where() {
 }
 
 #[test]
-fn difference_is_said_in_words() {
+fn difference_is_described_in_words() {
     let earlier = whole(Memory::new(space()).unwrap());
     assert_eq!(earlier.difference(&earlier).to_string(), "no difference");
 
@@ -220,7 +220,7 @@ mod wire {
     }
 
     #[test]
-    fn a_run_in_two_parts_is_unsound() {
+    fn split_run_is_unsound() {
         // In this form, the same registers would not equal those in one run.
         let mut bytes = vec![
             0x01, // version

@@ -1,4 +1,4 @@
-//! Which registers are asked for, and what values that real GPUs gave say.
+//! The registers that are requested, and the meaning of values from real GPUs.
 
 use proptest::prelude::*;
 use reseat_core::header::{ClassCode, Identity};
@@ -41,7 +41,7 @@ fn result(check: Check, script: &[(BarRegister, Result<u32, NotRead>)]) -> (Read
     inquiry.result()
 }
 
-/// What stands for the boot, after `NV_PMC_BOOT_0` was `chip`.
+/// Returns the boot reading after `NV_PMC_BOOT_0` was `chip`.
 #[track_caller]
 fn boot(chip: u32, register: BarRegister, answer: u32) -> Reading<Boot> {
     let (vendor_register, boot) = result(Check::Nvidia, &[(BOOT_0, Ok(chip)), (register, Ok(answer))]);
@@ -53,7 +53,7 @@ const COMPLETE: Reading<Boot> = Reading::Value(Boot::Complete);
 const INCOMPLETE: Reading<Boot> = Reading::Value(Boot::Incomplete);
 
 #[test]
-fn only_gpus_are_asked() {
+fn only_gpus_are_read() {
     for (identity, class, expected) in [
         ("10de:2330", "030200", Check::Nvidia),
         ("10de:2489", "030000", Check::Nvidia),
@@ -111,7 +111,7 @@ fn the_register_of_amd_is_elsewhere_since_vega_10() {
 }
 
 #[test]
-fn what_is_no_gpu_has_no_such_register_and_what_nobody_knows_was_not_read() {
+fn function_without_a_usable_register_is_not_read() {
     assert_eq!(result(Check::NotNeeded, &[]), (Reading::None, Reading::None));
     for (bars, why) in [
         (Reading::Value([0; 6]), NotRead::NoCheckKnown),
@@ -127,7 +127,7 @@ fn what_is_no_gpu_has_no_such_register_and_what_nobody_knows_was_not_read() {
 }
 
 #[test]
-fn each_architecture_has_its_sign_of_boot() {
+fn each_architecture_has_its_boot_register() {
     for (chip, register, complete) in [
         (0x1640_00a1, GFW_BOOT, 0x3ff), // TU104: T4
         (0x1700_00a1, GFW_BOOT, 0x3ff), // GA100: A100
@@ -152,7 +152,7 @@ fn the_fsp_writes_the_whole_register_and_earlier_firmware_a_byte() {
 }
 
 #[test]
-fn before_turing_nothing_tells_that_firmware_has_booted() {
+fn before_turing_no_register_shows_the_boot() {
     for chip in [0x1400_00a1, 0x1340_00a1, 0x1243_20a1] {
         let (vendor_register, boot) = result(Check::Nvidia, &[(BOOT_0, Ok(chip))]);
         assert_eq!((vendor_register, boot), (Reading::Value(chip), Reading::None));
@@ -160,7 +160,7 @@ fn before_turing_nothing_tells_that_firmware_has_booted() {
 }
 
 #[test]
-fn chips_of_which_nothing_is_known_are_not_asked() {
+fn unknown_chips_are_not_read_further() {
     // GB10B and GB20B are part of a system on a chip; 1c and 20 (by bit 8) are to come.
     for chip in [0x1ab0_00a1, 0x1bb0_00a1, 0x1c00_00a1, 0x0000_01a1, 0xb740_01a1] {
         let (vendor_register, boot) = result(Check::Nvidia, &[(BOOT_0, Ok(chip))]);
@@ -170,7 +170,7 @@ fn chips_of_which_nothing_is_known_are_not_asked() {
 }
 
 #[test]
-fn a_first_register_that_names_no_chip_ends_the_questions() {
+fn first_register_without_a_chip_ends_the_inquiry() {
     let untried = Reading::NotRead(NotRead::Untried);
     // Recovery mode, and a refused access: values, which cannot be the baseline's.
     for value in [0, 0xbadf_0200, 0xbadf_5040, 0xbad0_0200] {
@@ -207,7 +207,7 @@ fn amd_tells_the_size_of_its_memory() {
 }
 
 #[test]
-fn what_was_not_asked_is_not_believed() {
+fn unrequested_registers_are_ignored() {
     let mut inquiry: Inquiry = Check::Amd.begin(&BARS);
     inquiry.tell(Ok(0x2000));
     let before = inquiry.clone();
@@ -378,7 +378,7 @@ fn signs_are_set_by_the_device_itself() {
 }
 
 #[test]
-fn a_radeon_from_before_vega_10_shows_only_that_it_answers() {
+fn radeon_before_vega_10_only_shows_that_it_responds() {
     for bar in [2, 5] {
         let memsize = BarRegister { bar, offset: 0x5428 };
         let told = |answer| result(Check::Radeon { bar }, &[(memsize, answer)]);
@@ -393,7 +393,7 @@ fn a_radeon_from_before_vega_10_shows_only_that_it_answers() {
 }
 
 #[test]
-fn a_discrete_gpu_of_intels_tells_that_its_memory_is_trained() {
+fn discrete_intel_gpu_reports_trained_memory() {
     let gu_cntl = BarRegister {
         bar: 0,
         offset: 0x10_1010,
@@ -427,7 +427,7 @@ fn asked_behind(bars: [u32; 6]) -> Vec<(u8, u32)> {
 }
 
 #[test]
-fn of_an_unknown_gpu_only_what_may_be_read_without_harm_is_read() {
+fn unknown_gpu_gets_only_harmless_reads() {
     let four = |bar| vec![(bar, 0), (bar, 0x400), (bar, 0x800), (bar, 0xc00)];
     for (bars, expected) in [
         // Registers, then memory.

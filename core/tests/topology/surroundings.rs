@@ -72,7 +72,7 @@ fn slot(hot_plug: Fact, power_controller: Fact, owner: HotplugOwner) -> Slot {
 }
 
 #[test]
-fn the_rule_is_told_both_halves() {
+fn facts_combine_topology_and_other_sources() {
     let known = Known {
         usage: Use::Free,
         tdi: Tdi::Unlocked,
@@ -98,7 +98,7 @@ fn the_rule_is_told_both_halves() {
 }
 
 #[test]
-fn a_reported_flr_trouble_puts_the_bus_reset_first_and_forbids_nothing() {
+fn reported_flr_trouble_puts_the_bus_reset_first_and_forbids_nothing() {
     let known = Known {
         usage: Use::Free,
         tdi: Tdi::Unlocked,
@@ -153,7 +153,7 @@ fn the_port_is_the_card_root_and_the_link_the_port_above() {
 }
 
 #[test]
-fn a_drive_behind_the_same_card_root_is_a_bystander() {
+fn drive_behind_the_same_card_root_makes_the_domain_shared() {
     let mut machine = amd();
     machine.function("03:00.1").class = "010802".parse().unwrap();
     let expected = Surroundings {
@@ -179,7 +179,7 @@ fn virtual_functions_make_a_domain_shared() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_unknown() {
+fn inconsistent_functions_are_unknown() {
     let unknown = Surroundings {
         exclusivity: Exclusivity::Unknown,
         not_exclusive: Some(NotExclusive::Doubtful(at("01:00.0"), Anomaly::VirtualFunctionsUnknown)),
@@ -272,7 +272,7 @@ fn known_peers_count_for_exclusivity() {
 }
 
 #[test]
-fn without_a_slot_for_hot_plug_nobody_owns_it() {
+fn without_a_hot_plug_slot_hotplug_has_no_owner() {
     let nobody = Surroundings {
         hotplug: HotplugOwner::Nobody,
         slot_power: SlotPower::None,
@@ -286,7 +286,7 @@ fn without_a_slot_for_hot_plug_nobody_owns_it() {
 }
 
 #[test]
-fn a_slot_says_who_owns_it_and_whether_its_power_can_be_cut() {
+fn slot_has_an_owner_and_maybe_a_power_controller() {
     let none = SlotPower::None;
     let unknown = SlotPower::Unknown;
     let controller = FREE.slot_power;
@@ -329,7 +329,7 @@ fn a_slot_says_who_owns_it_and_whether_its_power_can_be_cut() {
 }
 
 #[test]
-fn a_quirk_is_of_the_port_or_of_what_is_below() {
+fn quirk_applies_to_the_port_or_to_functions_below() {
     let forbidden = |bus_reset| Surroundings { bus_reset, ..FREE };
     let port = |it: &mut Machine| it.function("00:01.0").identity = "10de:22ce".parse().unwrap();
     after(port, forbidden(BusReset::ForbiddenAtPort));
@@ -449,7 +449,7 @@ fn a_power_management_reset_resets_something() {
 }
 
 #[test]
-fn a_method_is_there_whatever_the_function_answers() {
+fn method_is_available_for_every_answer() {
     for (readiness, answer) in [
         (Some(Readiness::Absent), Answer::Absent),
         (Some(Readiness::NotReady), Answer::NotReady),
