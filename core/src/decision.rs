@@ -300,9 +300,9 @@ impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tried => "tried before",
-            Self::Surpassed => "a reset that takes it in was tried before",
+            Self::Surpassed => "a reset that includes it was tried before",
             Self::AboveHighest => "above the highest rung allowed",
-            Self::NotAsked => "not the one that was asked for",
+            Self::NotAsked => "another rung was requested",
             Self::NotConfigured => "not configured",
             Self::PortSwitchesPower => "the slot's port switches that power",
             Self::Unavailable => "not available",
@@ -310,11 +310,11 @@ impl fmt::Display for SkipReason {
             Self::LinkNotActive => "the link is not active",
             Self::NoAnswer => "the function does not answer",
             Self::FabricUnknown => "fabric unknown, which allows nothing above FLR",
-            Self::NotExclusive => "not known to hit nobody else",
+            Self::NotExclusive => "may affect other devices",
             Self::HotplugNotOurs => "the operating system does not own hotplug",
             Self::Quirk(BusReset::ForbiddenAtChild) => "a quirk of the function forbids it",
             Self::Quirk(BusReset::ForbiddenAtPort) => "a quirk of the port forbids it",
-            Self::Quirk(BusReset::Unknown | BusReset::Allowed) => "not known to be free of a quirk",
+            Self::Quirk(BusReset::Unknown | BusReset::Allowed) => "unknown if a quirk forbids it",
         })
     }
 }

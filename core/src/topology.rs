@@ -239,7 +239,7 @@ pub enum TopologyError {
 impl fmt::Display for TopologyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Duplicate(address) => write!(f, "{address} is there twice"),
+            Self::Duplicate(address) => write!(f, "{address} occurs twice"),
             Self::Unsorted(address) => write!(f, "{address} stands after a higher address"),
             Self::NoRoom { needed } => write!(f, "no room for {needed} functions"),
         }

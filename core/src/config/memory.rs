@@ -106,7 +106,7 @@ pub enum MemoryError {
 impl fmt::Display for MemoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooShort { length } => write!(f, "{length} bytes do not hold a header of 64"),
+            Self::TooShort { length } => write!(f, "{length} bytes are less than a header of 64"),
             Self::BeyondEnd { offset } => {
                 write!(f, "offset {offset:#x} is beyond the readable size")
             }

@@ -71,10 +71,10 @@ impl fmt::Display for NotRead {
         f.write_str(match self {
             Self::Untried => "the function did not answer",
             Self::Failed => "reading it failed",
-            Self::Forbidden => "the kernel forbids to read it: lockdown, or its driver uses it",
-            Self::FirmwareOwns => "firmware keeps it to itself",
+            Self::Forbidden => "the kernel forbids reading it: lockdown, or its driver uses it",
+            Self::FirmwareOwns => "firmware does not share it",
             Self::Opaque => "confidential computing hides it",
-            Self::NoCheckKnown => "nothing is known to read on this model",
+            Self::NoCheckKnown => "no register to read is known for this model",
             Self::NotRecorded => "it is not in a baseline",
         })
     }

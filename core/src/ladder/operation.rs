@@ -139,11 +139,11 @@ impl Operation {
         match self {
             Self::CheckUse => Row::new("check who uses it", Looks, seconds(10)),
             Self::ReadLink => Row::new("read the port's link", Looks, seconds(5)),
-            Self::CheckDomain => Row::new("check who would be reset", Looks, seconds(10)),
+            Self::CheckDomain => Row::new("list the functions to be reset", Looks, seconds(10)),
             Self::LookAtFunctions => Row::new("look at the functions", Looks, seconds(5)).at_the_function(),
-            Self::Save => Row::new("save what has to be restored", Changes, seconds(10)),
+            Self::Save => Row::new("save the state to restore", Changes, seconds(10)),
             Self::Wake => Row::new("wake", Changes, seconds(10)).at_the_function(),
-            Self::Release => Row::new("release from its drivers", Changes, seconds(10)).at_the_function(),
+            Self::Release => Row::new("unbind its drivers", Changes, seconds(10)).at_the_function(),
             Self::Flr => Row::new("FLR", Resets, KERNEL_RESET_LIMIT).at_the_function(),
             Self::PmReset => Row::new("PM reset", Resets, KERNEL_RESET_LIMIT).at_the_function(),
             // A card is reset even if its link is down: the platform places no mark below such a link.

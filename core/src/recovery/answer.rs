@@ -138,7 +138,7 @@ impl fmt::Display for Trouble {
             Self::Blocked => f.write_str("does not come back"),
             Self::Vanished => f.write_str("vanished"),
             Self::Failed(failure) => failure.fmt(f),
-            Self::WrongAnswer => f.write_str("answered something else"),
+            Self::WrongAnswer => f.write_str("unexpected answer"),
             Self::TimedOut => f.write_str("timed out"),
         }
     }

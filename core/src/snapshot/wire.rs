@@ -89,7 +89,7 @@ impl fmt::Display for DecodeError {
         match self {
             Self::Truncated => f.write_str("the snapshot is cut short"),
             Self::ForeignVersion(version) => write!(f, "version {version} of the snapshot's form is not known"),
-            Self::Malformed => f.write_str("not in the form of a snapshot"),
+            Self::Malformed => f.write_str("not a valid snapshot"),
             Self::Address(error) => write!(f, "the snapshot's address: {error}"),
             Self::Unsound => f.write_str("the snapshot's runs do not fit"),
             Self::Trailing(bytes) => write!(f, "{bytes} bytes follow the snapshot"),

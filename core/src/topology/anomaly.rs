@@ -89,7 +89,7 @@ impl fmt::Display for Anomaly {
             Self::VirtualFunctionElsewhere(other) => write!(f, "not below the same bridge as {other}"),
             Self::VirtualFunctionsUnknown => f.write_str("unknown number of virtual functions"),
             Self::VirtualFunctionsMissing { enabled } => {
-                write!(f, "not all of its {enabled} virtual functions are there, or more")
+                write!(f, "number of virtual functions differs from the {enabled} enabled")
             }
             Self::FabricUnclear(leader) => write!(f, "not on a fabric that is named by {leader}"),
         }

@@ -139,9 +139,9 @@ pub enum NotExclusive {
 impl fmt::Display for NotExclusive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bystander(address) => write!(f, "{address} is hit and not ours"),
+            Self::Bystander(address) => write!(f, "{address} would be affected and is not ours"),
             Self::VirtualFunction(address) => write!(f, "virtual function {address} is destroyed"),
-            Self::FabricUnknown(address) => write!(f, "unknown who is on the fabric of {address}"),
+            Self::FabricUnknown(address) => write!(f, "members of the fabric of {address} unknown"),
             Self::Doubtful(address, anomaly) => write!(f, "{address}: {anomaly}"),
             Self::NoDomain(reason) => write!(f, "no reset domain: {reason}"),
         }

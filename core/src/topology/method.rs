@@ -169,17 +169,17 @@ impl fmt::Display for ResetUnavailable {
 impl fmt::Display for MissingFact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Role => "whether it is a bridge",
-            Self::Offer => "whether it offers that",
+            Self::Role => "bridge or endpoint",
+            Self::Offer => "support for the method",
             Self::Readiness => "what it answers",
             Self::Link => "link of the port above",
-            Self::NoSoftReset => "whether it keeps its state from D3hot to D0",
+            Self::NoSoftReset => "No Soft Reset",
             Self::PowerState => "power state",
-            Self::Cxl => "whether the port is a CXL port that masks its reset",
-            Self::Buses => "whether it is below its card root",
-            Self::Slot => "what slot there is",
-            Self::PowerController => "whether the slot's power can be cut",
-            Self::HotplugOwner => "who owns hotplug",
+            Self::Cxl => "CXL mask of the port's reset",
+            Self::Buses => "its place below the card root",
+            Self::Slot => "slot",
+            Self::PowerController => "slot power controller",
+            Self::HotplugOwner => "owner of hotplug",
         })
     }
 }
