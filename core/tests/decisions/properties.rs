@@ -432,7 +432,7 @@ fn drive(facts: Facts, tried: Tried, events: &[(Event, u64)]) -> (End, Watch) {
                 assert_eq!(
                     recovery.poll(Duration::ZERO),
                     Ok(Progress::Ended(end)),
-                    "an end is for ever"
+                    "an end is final"
                 );
                 return (end, watch);
             }

@@ -184,7 +184,7 @@ fn exclusive(
     for function in functions.iter().filter(|function| hits.contains(&function.address)) {
         let is_bridge = matches!(function.role, Role::Bridge(_));
         assert_ne!(function.role, Role::Unknown);
-        assert!(is_bridge || ours(function), "somebody else's {}", function.address);
+        assert!(is_bridge || ours(function), "foreign function {}", function.address);
         assert!(function.physical_function.is_none() || function.address == meant);
         assert!(is_bridge || function.virtual_functions.is_some() || function.physical_function.is_some());
         if let Role::Bridge(bridge) = function.role {
