@@ -14,26 +14,18 @@
 //! | exclusive, the secondary bus reset preferred | detach-SBR, then the others |
 //! | exclusive, FLR of the class known bad, or not known good | the bus resets, then kernel FLR |
 //! | exclusive, and FLR leaves functions of the GPU untouched | the same |
-//! | exclusive, FLR of the class unknown, and only the bus reset is reported not to return | kernel FLR, then the bus
-//! resets |
+//! | exclusive, FLR of the class unknown, and only the bus reset is reported not to return | kernel FLR, then the bus resets |
 //! | exclusive, otherwise: FLR of the class known good, of every function | kernel FLR, then the bus resets |
-//! | the bus resets | in place, then detach-SBR; in place last if it is known bad, and second if no mark would prove it
-//! |
+//! | the bus resets | in place, then detach-SBR; in place last if it is known bad, and second if no mark would prove it |
 //! | not exclusive | kernel FLR, then slot power if everything that the slot powers is ours |
 //! | before slot power, if no secondary bus reset was done | PM, if it resets anything |
-//! | after slot power, exclusive, and the slot's port has no power controller | power by the BMC, if one is configured
-//! |
-//! | after any rung | read the marks and verify; a reset that is not verified or not proven has failed, and the rule
-//! runs again |
-//! | verified after a rung that is not proven, and only power or nothing is left | the ladder ends: well, not proven,
-//! not quarantined |
-//! | the kernel hangs in an operation that changes something | quarantine: it holds the device's lock and may still act
-//! |
-//! | unverified, and no reset would make the unread parts readable | the ladder ends: not recovered, and no finding
-//! that another reset could fix |
+//! | after slot power, exclusive, and the slot's port has no power controller | power by the BMC, if one is configured |
+//! | after any rung | read the marks and verify; a reset that is not verified or not proven has failed, and the rule runs again |
+//! | verified after a rung that is not proven, and only power or nothing is left | the ladder ends: well, not proven, not quarantined |
+//! | the kernel hangs in an operation that changes something | quarantine: it holds the device's lock and may still act |
+//! | unverified, and no reset would make the unread parts readable | the ladder ends: not recovered, and no finding that another reset could fix |
 //! | refused after a reset that failed | quarantine |
-//! | use unknown, or fabric unknown, after a rung that failed before its reset | quarantine: its drivers may be
-//! unbound, and no user is known |
+//! | use unknown, or fabric unknown, after a rung that failed before its reset | quarantine: its drivers may be unbound, and no user is known |
 //! | fabric unknown, sick, and no rung is allowed | quarantine |
 //! | nothing is left | quarantine |
 //!

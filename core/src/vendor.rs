@@ -8,8 +8,7 @@
 //! | GPU | register | BAR, offset | meaning |
 //! | --- | --- | --- | --- |
 //! | NVIDIA | `NV_PMC_BOOT_0` | 0, 0 | the chip; `badf…` if the access fails, 0 on Hopper in recovery mode |
-//! | Turing, Ampere, Ada | `NV_PGC6_AON_SECURE_SCRATCH_GROUP_05_0_GFW_BOOT` | 0, 118234 | bits 7:0 are ff after the
-//! firmware has booted |
+//! | Turing, Ampere, Ada | `NV_PGC6_AON_SECURE_SCRATCH_GROUP_05_0_GFW_BOOT` | 0, 118234 | bits 7:0 are ff after the firmware has booted |
 //! | Hopper, `GB10x` | `NV_THERM_I2CS_SCRATCH` | 0, 200bc | ff after the FSP has booted |
 //! | `GB20x` | `NV_THERM_I2CS_SCRATCH` | 0, ad00bc | the same |
 //! | AMD, Vega 10 and later | `RCC_CONFIG_MEMSIZE` | 5, 378c | the memory size; all-ones if dead |
