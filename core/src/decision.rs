@@ -29,10 +29,10 @@
 //! | fabric unknown, sick, and no rung is allowed | quarantine |
 //! | nothing is left | quarantine |
 //!
-//! Exclusive means that everything below the card root is ours, unused and without virtual functions. Hotplug is ours
-//! if the operating system owns it. For a secondary bus reset it is also ours if it has no owner: without a hot-plug
-//! slot, nothing reacts to the link going down. The least destructive reset spares other devices first, then state: in
-//! an exclusive domain a secondary bus reset affects no other device.
+//! The card root is the first port off the card. Exclusive means that everything below it is ours, unused and without
+//! virtual functions. Hotplug is ours if the operating system owns it. For a secondary bus reset it is also ours if it
+//! has no owner: without a hot-plug slot, nothing reacts to the link going down. The least destructive reset spares
+//! other devices first, then state: in an exclusive domain a secondary bus reset affects no other device.
 //!
 //! The unknown never permits: unknown use is use, an unknown domain is shared, an unknown quirk forbids, and hotplug
 //! with an unknown owner is not ours. FLR of a class without history is neither good nor bad.

@@ -1,6 +1,6 @@
 //! The Advanced Error Reporting capability (AER).
 //!
-//! | offset | register | who has it |
+//! | offset | register | present in |
 //! | --- | --- | --- |
 //! | 00 | header | all |
 //! | 04 | Uncorrectable Error Status | all |

@@ -1,6 +1,6 @@
 //! The PCI Express capability.
 //!
-//! | offset | register | who has it |
+//! | offset | register | present in |
 //! | --- | --- | --- |
 //! | 00 | header; bits 16–31: PCI Express Capabilities | all |
 //! | 04 | Device Capabilities | all |
