@@ -21,6 +21,7 @@ mod restore;
 mod resume;
 mod return_to_service;
 mod run;
+mod scan;
 mod survey;
 mod trouble;
 mod users;

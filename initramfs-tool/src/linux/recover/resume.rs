@@ -4,8 +4,8 @@ use reseat_core::recovery::{Observation, Operation};
 
 use super::ladder::Ladder;
 use super::run;
-use super::run::{RecoverError, SURVEY_LIMIT};
-use super::worker::{no_answer, no_result};
+use super::run::RecoverError;
+use super::worker::{SURVEY_LIMIT, no_answer, no_result};
 use crate::linux::state::recovery_files;
 use crate::model::finding::{Finding, id};
 use crate::recovery::{Task, TaskAnswer};
