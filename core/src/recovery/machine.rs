@@ -143,11 +143,6 @@ impl Recovery {
         &self.facts
     }
 
-    /// What was tried.
-    pub fn tried(&self) -> &Tried {
-        &self.tried
-    }
-
     fn tick(&mut self, now: Duration) -> Duration {
         self.clock = self.clock.max(now);
         self.clock
