@@ -174,6 +174,8 @@ pub enum Refusal {
     TdiLocked,
     /// What comes is above FLR, and nobody can say who is on its fabric.
     FabricUnknown,
+    /// No reset is possible, and nothing is known to be wrong.
+    NoReset,
 }
 
 impl fmt::Display for Refusal {
@@ -183,6 +185,7 @@ impl fmt::Display for Refusal {
             Self::UseUnknown => "use unknown, which counts as in use",
             Self::TdiLocked => "locked into a confidential VM",
             Self::FabricUnknown => "fabric unknown, which allows nothing above FLR",
+            Self::NoReset => "no reset is possible, and nothing was found wrong",
         })
     }
 }

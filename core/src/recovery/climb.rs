@@ -62,6 +62,7 @@ impl Recovery {
     ) -> State {
         let trouble = Trouble::of(observation);
         climb.note(operation, observation);
+        self.note_release(operation, observation);
         match (operation, observation) {
             (Operation::CheckUse, _) => self.use_checked(now, climb, observation),
             (Operation::CheckDomain, _) => self.domain_checked(now, climb, observation),
@@ -84,6 +85,14 @@ impl Recovery {
             (Operation::Verify, _) => self.fail(now, climb, operation, trouble),
             (_, Observation::Done) => self.enter(now, climb.next()),
             _ => self.fail(now, climb, operation, trouble),
+        }
+    }
+
+    fn note_release(&mut self, operation: Operation, observation: Observation) {
+        match operation {
+            Operation::Release | Operation::Detach => self.released = true,
+            Operation::HandBack if observation == Observation::Done => self.released = false,
+            _ => {}
         }
     }
 

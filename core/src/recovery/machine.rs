@@ -9,6 +9,7 @@ use super::end::{ClassChange, End, Quarantine, Reason, Record};
 use super::position::Climb;
 use super::state::{AfterRecord, Pause, Place, State};
 use crate::decision::{Answer, ClassHistory, Decision, Facts, Next, Reach, Refusal, Rung, Tried, decide};
+use crate::ladder::operation::Operation;
 use crate::ladder::timing::{Waits, after, elapsed};
 
 /// The recovery of one GPU: of the function that is reset, and of those beside it. Times are durations since any
@@ -20,6 +21,8 @@ pub struct Recovery {
     pub(super) waits: Waits,
     /// The last rung after which the functions were well and whose reset is not proven, if none has failed since.
     pub(super) unproven: Option<Rung>,
+    /// True while drivers were taken off functions, or functions were removed, that were not handed back.
+    pub(super) released: bool,
     /// What the rule said last.
     decision: Option<Decision>,
     /// The latest time that it was told: time does not go back.
@@ -65,6 +68,7 @@ impl Recovery {
             tried,
             waits: Waits::default(),
             unproven: None,
+            released: false,
             decision: None,
             clock: now,
             tickets: 0,
@@ -181,6 +185,7 @@ impl Recovery {
                 AfterRecord::End(end) => State::Ended(end),
                 AfterRecord::Quarantine(why) => State::Due(Place::Quarantine(why)),
             },
+            Place::GiveBack { operation, end } => given_back(operation, end, observation),
             Place::Quarantine(why) => State::Ended(End::OutOfService {
                 why,
                 quarantine: match observation {
@@ -201,8 +206,10 @@ impl Recovery {
         self.decision = Some(decision);
         match (next, self.unproven) {
             // What is well is not switched off only to prove a reset.
-            (Next::Try(rung), Some(after)) if rung.cuts_power() => State::Ended(End::Unproven { after }),
-            (Next::Quarantine | Next::Refuse(_), Some(after)) => State::Ended(End::Unproven { after }),
+            (Next::Try(rung), Some(after)) if rung.cuts_power() => self.leave(after),
+            // Nothing is taken from whoever uses it now.
+            (Next::Refuse(Refusal::InUse), Some(after)) => State::Ended(End::Unproven { after }),
+            (Next::Quarantine | Next::Refuse(_), Some(after)) => self.leave(after),
             (next, _) => self.go(now, next),
         }
     }
@@ -214,8 +221,21 @@ impl Recovery {
                 State::Due(Place::Quarantine(Reason::Refused(refusal)))
             }
             Next::Refuse(refusal) => State::Ended(End::Refused(refusal)),
+            Next::Quarantine if self.tried.attempts().is_empty() && !self.facts.is_sick() => {
+                State::Ended(End::Refused(Refusal::NoReset))
+            }
             Next::Quarantine => State::Due(Place::Quarantine(Reason::Exhausted)),
         }
+    }
+
+    /// Ends with functions that are well in the hands they came from: a later rung may have failed with their drivers off.
+    fn leave(&self, after: Rung) -> State {
+        let end = End::Unproven { after };
+        if self.released {
+            let operation = Operation::ReadMarks;
+            return State::Due(Place::GiveBack { operation, end });
+        }
+        State::Ended(end)
     }
 
     /// Whether a refusal leaves a GPU behind that is sick, or that one of our rungs could not bring back. What is in use and
@@ -226,6 +246,7 @@ impl Recovery {
             Refusal::FabricUnknown => !attempts.is_empty() || self.facts.is_sick(),
             // A rung that failed may have taken the drivers off, and nobody is known to whom it would be left.
             Refusal::UseUnknown => !attempts.is_empty(),
+            Refusal::NoReset => false,
             Refusal::InUse | Refusal::TdiLocked => attempts.iter().any(|attempt| attempt.reach != Reach::NotReset),
         }
     }
@@ -239,5 +260,17 @@ impl Recovery {
             }
         }
         State::Due(Place::Record { record, then })
+    }
+}
+
+/// What comes after an operation that gives functions back: marks are taken away before any driver has the functions.
+const fn given_back(operation: Operation, end: End, observation: Observation) -> State {
+    match (operation, observation) {
+        (_, Observation::Blocked) => State::Due(Place::Quarantine(Reason::Stuck(operation))),
+        (Operation::ReadMarks, _) => State::Due(Place::GiveBack {
+            operation: Operation::HandBack,
+            end,
+        }),
+        _ => State::Ended(end),
     }
 }

@@ -123,6 +123,46 @@ fn well_function_without_any_mark_is_unproven_and_keeps_its_power() {
 }
 
 #[test]
+fn function_that_is_well_and_unproven_gets_its_driver_back_from_a_later_rung_that_failed() {
+    let mut facts = GOOD;
+    facts.known.highest = Rung::BusResetInPlace;
+    facts.surroundings.pm = Availability::Unavailable;
+    let denied = || {
+        let denied = Observation::Failed(Failure::Denied);
+        without_marks().failing(Op::BusResetInPlace, denied, usize::MAX)
+    };
+    let after = Rung::KernelFlr;
+    let mut world = denied();
+    assert_eq!(world.recover(facts).0, End::Unproven { after });
+    let operations = world.operations();
+    assert!(operations.ends_with(&[Op::LookAtFunctions, Op::ReadMarks, Op::HandBack]));
+    // The kernel that does not come back from it keeps the GPU.
+    let mut world = denied().failing(Op::HandBack, Observation::Done, 1);
+    world = world.failing(Op::HandBack, Observation::Blocked, 1);
+    assert_eq!(world.recover(facts).0, quarantined(Reason::Stuck(Op::HandBack)));
+    // What has its drivers is left alone.
+    facts.known.only = Some(Rung::KernelFlr);
+    let mut world = without_marks();
+    assert_eq!(world.recover(facts).0, End::Unproven { after });
+    assert_eq!(world.did(Op::HandBack), 1);
+}
+
+#[test]
+fn function_that_is_well_and_has_no_reset_is_refused_and_a_sick_one_goes_out_of_service() {
+    let mut facts = GOOD;
+    facts.known.only = Some(Rung::BmcPower);
+    let mut world = World::new();
+    assert_eq!(world.recover(facts).0, End::Refused(Refusal::NoReset));
+    assert!(!is_quarantined(&world));
+    facts.known.sickness.set_vendor_register(true);
+    assert_eq!(World::new().recover(facts).0, quarantined(Reason::Exhausted));
+    facts.known.sickness.set_vendor_register(false);
+    let mut gone = World::new();
+    gone.here = false;
+    assert_eq!(gone.recover(facts).0, quarantined(Reason::Exhausted));
+}
+
+#[test]
 fn power_that_was_asked_for_is_cut_without_any_mark() {
     let mut only = WELL;
     only.known.only = Some(Rung::SlotPower);
