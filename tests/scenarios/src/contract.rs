@@ -3,8 +3,6 @@
 #[cfg(feature = "schemas")]
 mod shipped;
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
@@ -111,18 +109,6 @@ pub fn proven(end: &Value) -> Result<Option<Depth>> {
         Some(Some("device")) => Ok(Some(Depth::Device)),
         Some(other) => bail!("a proof without a depth: {other:?}"),
     }
-}
-
-/// The functions that are named as not reset, of how a recovery ended.
-///
-/// # Errors
-/// When they are no addresses.
-pub fn unreset(end: &Value) -> Result<BTreeSet<String>> {
-    let functions = end.get("unreset").and_then(Value::as_array).into_iter().flatten();
-    let address = |function: &Value| function.as_str().map(str::to_owned);
-    functions
-        .map(|function| address(function).with_context(|| format!("no address: {function}")))
-        .collect()
 }
 
 /// The rung that was begun, if this event says so.
