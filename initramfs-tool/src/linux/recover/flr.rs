@@ -11,18 +11,24 @@ use crate::model::subject::RecoverySubject;
 
 /// Resets every function that has FLR, the main one last: what is beside it may need it.
 pub(super) fn every_function(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Finding>) -> Result<(), Stop> {
-    let mut with_flr = Vec::new();
-    for sibling in subject.functions() {
-        if sibling == subject.function || offers_flr(root, sibling)? {
-            with_flr.push(sibling);
-        }
-    }
+    let mut with_flr = resets(root, subject)?;
     only(root, subject, with_flr.clone())?;
     with_flr.retain(|sibling| *sibling != subject.function);
     for function in with_flr.into_iter().rev().chain([subject.function]) {
         reset::function(root, function, reset::FLR, findings)?;
     }
     Ok(())
+}
+
+/// The functions that an FLR of the GPU resets: the main one, and every other that has it.
+pub(super) fn resets(root: &Root, subject: &RecoverySubject) -> Result<Vec<FunctionAddress>, Stop> {
+    let mut with_flr = Vec::new();
+    for sibling in subject.functions() {
+        if sibling == subject.function || offers_flr(root, sibling)? {
+            with_flr.push(sibling);
+        }
+    }
+    Ok(with_flr)
 }
 
 /// Notes which functions are reset, if not all are.

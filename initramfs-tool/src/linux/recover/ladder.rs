@@ -8,6 +8,7 @@ use reseat_core::recovery::{Action, Awaited, End, Observation, Operation, Order,
 
 use super::bookkeeping::Bookkeeping;
 use super::evidence::Recorder;
+use super::scan;
 use super::worker::{WorkerError, Workers, no_answer, no_result};
 use crate::linux::process::signals::is_stop_requested;
 use crate::linux::state::{not_isolated, recovery_files};
@@ -97,7 +98,10 @@ impl Ladder<'_> {
         match self.workers.ask(task, limit) {
             Ok(TaskAnswer::Operated(observation, findings)) => (observation, findings),
             Ok(other) => (failed(), no_result(device, other)),
-            Err(error @ WorkerError::Blocked) => (Observation::Blocked, vec![no_answer(device, &error)]),
+            Err(error @ WorkerError::Blocked) => {
+                scan::release_drivers(self.root);
+                (Observation::Blocked, vec![no_answer(device, &error)])
+            }
             // It may have done what it was to do, or not.
             Err(error @ WorkerError::Gone(_)) => (failed(), vec![no_answer(device, &error)]),
         }

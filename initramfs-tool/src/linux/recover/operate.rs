@@ -7,7 +7,7 @@ use reseat_core::topology::Fabric;
 
 use super::remove::CardRoot;
 use super::trouble::Stop;
-use super::{examine, flr, journal, reset, restore, survey, users, witness};
+use super::{examine, flr, journal, reset, restore, scan, survey, users, witness};
 use crate::linux::survey::{admission, machine};
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
@@ -61,7 +61,8 @@ fn perform(
             journal::note(root, subject, |journal| {
                 journal.scanned_ms = Some(restore::since_start_ms());
             })?;
-            CardRoot::of(root, subject)?.rescan(root).map(done)
+            let card = CardRoot::of(root, subject)?;
+            scan::without_drivers(root, subject, || card.rescan(root)).map(done)
         }
         LadderStep::RestoreBarSizes => restore::bar_sizes(root, &journal::read(root, subject)?, findings).map(done),
         LadderStep::RestoreOverride => restore::overrides(root, &journal::read(root, subject)?, findings).map(done),
@@ -74,7 +75,8 @@ fn perform(
             CardRoot::of(root, subject)?.switch_power(root, "0").map(done)
         }
         LadderStep::PowerOn => {
-            CardRoot::of(root, subject)?.switch_power(root, "1")?;
+            let card = CardRoot::of(root, subject)?;
+            scan::without_drivers(root, subject, || card.switch_power(root, "1"))?;
             journal::note(root, subject, |journal| journal.powered_off = false).map(done)
         }
         // The rule asks for it where one is configured, which cannot be said yet.

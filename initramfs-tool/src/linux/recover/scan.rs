@@ -60,6 +60,25 @@ pub(super) fn scan(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Fi
     new.into_iter().try_for_each(|function| probe(root, function))
 }
 
+/// Has functions appear, and keeps drivers off them meanwhile, where the kernel heeds that: a driver of the host's may take
+/// seconds for each. What is not of the GPU gets its driver after it, the GPU's functions when they are handed back.
+pub(super) fn without_drivers(
+    root: &Root,
+    subject: &RecoverySubject,
+    appear: impl FnOnce() -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let listed = listed(root);
+    let is_held = hold_drivers(root)?;
+    let appeared = appear();
+    if !is_held {
+        return appeared;
+    }
+    release_drivers(root);
+    let mut others = listed_since(root, &listed).into_iter().filter(|new| !subject.has(*new));
+    let probed = others.try_for_each(|function| probe(root, function));
+    appeared.and(probed)
+}
+
 fn listed(root: &Root) -> Vec<FunctionAddress> {
     let listing = functions::list(root);
     listing.functions.iter().map(|function| function.address).collect()
@@ -111,20 +130,22 @@ fn probe(root: &Root, function: FunctionAddress) -> Result<(), Stop> {
     }
 }
 
-/// Keeps drivers off functions that appear, where the kernel heeds that. The note comes first: whoever finds it undoes this.
-fn hold_drivers(root: &Root) -> Result<(), Stop> {
+/// Keeps drivers off functions that appear, where the kernel heeds that; returns true if it does. The note comes first:
+/// whoever finds it undoes this.
+fn hold_drivers(root: &Root) -> Result<bool, Stop> {
     let path = root.path(AUTOPROBE);
     if !is_heeded(root) || attributes::read(&path)? != "1" {
-        return Ok(());
+        return Ok(false);
     }
     let note = held(root);
     if let Some(directory) = note.parent() {
         std::fs::create_dir_all(directory).ok();
     }
-    if std::fs::write(&note, "").is_ok() {
-        attributes::write(&path, "0")?;
+    if std::fs::write(&note, "").is_err() {
+        return Ok(false);
     }
-    Ok(())
+    attributes::write(&path, "0")?;
+    Ok(true)
 }
 
 /// Lets drivers bind by themselves again, if a scan of ours has kept them off.
@@ -228,6 +249,32 @@ mod tests {
         hold_drivers(&machine.root()).unwrap();
         release_drivers(&machine.root());
         assert_eq!(machine.read(AUTOPROBE), "0\n");
+    }
+
+    #[test]
+    fn drivers_that_were_kept_off_get_what_is_not_of_the_gpu() {
+        for (kernel, probed) in [("6.12.0", ""), ("7.3.4", "0000:02:00.0")] {
+            let (machine, subject) = machine(kernel);
+            let root = machine.root();
+            without_drivers(&root, &subject, || {
+                assert_eq!(machine.read(AUTOPROBE).trim() == "0", !probed.is_empty(), "{kernel}");
+                for function in ["0000:01:00.0", "0000:02:00.0"] {
+                    for (file, text) in [("vendor", "0x10de"), ("device", "0x2489"), ("class", "0x030000")] {
+                        machine.write(&format!("/sys/bus/pci/devices/{function}/{file}"), text);
+                    }
+                }
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(machine.read("/sys/bus/pci/drivers_probe").trim(), probed, "{kernel}");
+            assert_eq!(machine.read(AUTOPROBE).trim(), "1", "{kernel}");
+        }
+        // Also when nothing appears.
+        let (machine, subject) = machine("7.3.4");
+        let gone = Finding::error(id::NO_SLOT, Subject::gpu(subject.device));
+        let failed = || Err(Stop::failed(Failure::Io, gone));
+        without_drivers(&machine.root(), &subject, failed).unwrap_err();
+        assert_eq!(machine.read(AUTOPROBE).trim(), "1");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use reseat_core::decision::{Availability, Surroundings, Tdi};
 use reseat_core::topology::Place;
 use reseat_core::topology::function::Function;
 
-use super::{fabric, witness};
+use super::{fabric, flr, witness};
 use crate::linux::survey::gpus;
 use crate::linux::survey::machine::Survey;
 use crate::linux::sysfs::root::Root;
@@ -48,6 +48,7 @@ pub(super) fn of(root: &Root, device: DeviceAddress, known: &[Member]) -> Result
         in_place_shows: witness::shows_in_place(root, &subject),
         tdi: tdi(root, &subject),
         surroundings,
+        flr_resets: flr::resets(root, &subject).unwrap_or_else(|_| subject.functions()),
         bystanders,
         peers: fabric.peers,
         fabric_statement: fabric.statement,
