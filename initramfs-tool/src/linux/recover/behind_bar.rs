@@ -105,3 +105,6 @@ fn read(root: &Root, function: FunctionAddress, register: BarRegister) -> Result
         Err(_) => Err(NotRead::Failed),
     }
 }
+
+#[cfg(test)]
+mod tests;

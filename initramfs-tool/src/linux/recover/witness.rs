@@ -243,3 +243,6 @@ fn traces(root: &Root, witness: &Witness, function: FunctionAddress, kind: Reset
     }
     Ok(traces)
 }
+
+#[cfg(test)]
+pub(super) mod tests;
