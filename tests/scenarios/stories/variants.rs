@@ -70,7 +70,7 @@ pub(crate) fn claimed_and_recovered(stage: &Stage) -> Result<()> {
     let gpu = running.gpus.first().context("no GPU")?;
     let recovery = running.recover_as_it_is(gpu, "")?;
     ensure!(
-        recovery.says_recovered() && recovery.rungs() == [rung::SBR],
+        recovery.says_recovered() && recovery.rungs() == [rung::BUS],
         "{}",
         recovery.told()
     );

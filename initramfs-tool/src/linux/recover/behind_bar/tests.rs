@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::linux::recover::witness::tests::{SCRATCH, address, dword, machine, put_dword, subject};
+use crate::linux::recover::witness::tests::{GCTL, SCRATCH, address, dword, machine, put_dword, subject};
 use crate::linux::test_root::{DEVICES, TestRoot, facts_of};
 
 fn prepared(machine: &TestRoot, subject: &RecoverySubject) -> (Option<BarMarkOf>, String) {
@@ -73,4 +73,89 @@ fn a_mark_that_cannot_be_written_is_none() {
     let mut findings = Vec::new();
     assert_eq!(place(&machine.root(), mark, &mut findings), None);
     assert!(facts_of(&findings).starts_with("no-mark-behind-bar"));
+}
+
+fn prepared_audio(machine: &TestRoot) -> (Option<BarMarkOf>, String) {
+    let mut findings = Vec::new();
+    let prepared = prepare_controller(&machine.root(), &subject().members[1], &mut findings);
+    (prepared, facts_of(&findings))
+}
+
+#[test]
+fn audio_is_taken_out_of_its_reset_and_put_back() {
+    let machine = machine();
+    let (mark, findings) = prepared_audio(&machine);
+    assert_eq!(findings, "");
+    let mark = mark.unwrap();
+    assert_eq!(dword(&machine, 1, "resource0", GCTL), 0, "it is not written yet");
+    let mut findings = Vec::new();
+    assert_eq!(place(&machine.root(), mark, &mut findings), Some(mark));
+    assert_eq!(dword(&machine, 1, "resource0", GCTL), 1);
+    assert_eq!(trace_controller(&machine.root(), mark, &mut findings), Trace::Kept);
+    take_back(&machine.root(), mark).unwrap();
+    assert_eq!(trace_controller(&machine.root(), mark, &mut findings), Trace::Gone);
+    assert_eq!(findings, Vec::new());
+}
+
+#[test]
+fn a_bit_that_the_last_tenant_left_is_the_mark() {
+    let machine = machine();
+    put_dword(&machine, 1, "resource0", GCTL, 0x101);
+    let mark = prepared_audio(&machine).0.unwrap();
+    let mut findings = Vec::new();
+    assert_eq!(place(&machine.root(), mark, &mut findings), Some(mark));
+    take_back(&machine.root(), mark).unwrap();
+    assert_eq!(dword(&machine, 1, "resource0", GCTL), 0x101);
+    assert_eq!(findings, Vec::new());
+}
+
+#[test]
+fn a_controller_that_does_not_decode_gets_no_mark_and_shows_nothing() {
+    let machine = machine();
+    let mark = prepared_audio(&machine).0.unwrap();
+    put_dword(&machine, 1, "config", 0x04, 0x0010_0000);
+    let (none, findings) = prepared_audio(&machine);
+    assert_eq!(none, None);
+    assert_eq!(
+        findings,
+        "no-mark-behind-bar 0000:01:00.1 cause=its memory decode is off"
+    );
+    let trace = trace_controller(&machine.root(), mark, &mut Vec::new());
+    assert_eq!(trace, Trace::Unclear);
+}
+
+#[test]
+fn a_controller_of_another_driver_is_left_alone() {
+    let machine = machine();
+    fs::remove_file(machine.root().path(format!("{DEVICES}/0000:01:00.1/driver"))).unwrap();
+    machine.on_driver("0000:01:00.1", "snd_hda_intel");
+    let (none, findings) = prepared_audio(&machine);
+    assert_eq!(none, None);
+    assert!(findings.starts_with("no-mark-behind-bar 0000:01:00.1"), "{findings}");
+}
+
+#[test]
+fn nothing_is_enabled_of_a_controller_that_is_gone() {
+    let machine = machine();
+    let mark = prepared_audio(&machine).0.unwrap();
+    fs::remove_dir_all(machine.root().path(format!("{DEVICES}/0000:01:00.1"))).unwrap();
+    let mut findings = Vec::new();
+    assert_eq!(trace_controller(&machine.root(), mark, &mut findings), Trace::Unclear);
+    assert_eq!(findings, Vec::new());
+}
+
+#[test]
+fn the_decode_of_a_controller_without_a_driver_is_switched_on() {
+    let machine = machine();
+    fs::remove_file(machine.root().path(format!("{DEVICES}/0000:01:00.1/driver"))).unwrap();
+    put_dword(&machine, 1, "config", 0x04, 0x0010_0000);
+    machine.function("0000:01:00.1", &[("enable", "")]);
+    // The kernel would set Memory Space Enable now.
+    let (none, findings) = prepared_audio(&machine);
+    assert_eq!(none, None);
+    assert_eq!(
+        findings,
+        "no-mark-behind-bar 0000:01:00.1 cause=its memory decode is off"
+    );
+    assert_eq!(machine.read(&format!("{DEVICES}/0000:01:00.1/enable")), "0\n");
 }

@@ -1,4 +1,5 @@
-//! Marks on a directory that stands for `/`: a GPU that has Power Budgeting, and audio that has not.
+//! Marks on a directory that stands for `/`: a GPU that has Power Budgeting, and audio that has not and shows a reset behind its
+//! BAR.
 
 use std::fs;
 
@@ -13,6 +14,8 @@ use crate::recovery::{Before, Journal};
 const BOOT_0: u32 = 0x1740_00a1;
 /// Its scratch register.
 pub(in crate::linux::recover) const SCRATCH: usize = 0x1478;
+/// `GCTL` of the audio, whose bit 0 is the mark.
+pub(in crate::linux::recover) const GCTL: usize = 0x08;
 const CACHE_LINE_SIZE: usize = 0x0c;
 /// PMCSR of both functions.
 const POWER_STATE: usize = 0x44;
@@ -122,6 +125,20 @@ fn reset_interface(machine: &TestRoot, function: u8) {
     put_config_byte(machine, function, CACHE_LINE_SIZE, 0);
 }
 
+/// Does what a reset does to a whole function.
+fn reset_device(machine: &TestRoot, function: u8) {
+    reset_interface(machine, function);
+    let register = if function == 0 { SCRATCH } else { GCTL };
+    put_dword(machine, function, "resource0", register, 0);
+}
+
+/// The machine, on which the audio answers nothing behind its BAR.
+fn machine_without_gctl() -> TestRoot {
+    let machine = machine();
+    put_dword(&machine, 1, "resource0", GCTL, u32::MAX);
+    machine
+}
+
 fn marked(machine: &TestRoot) -> Witness {
     let mut findings = Vec::new();
     mark(&machine.root(), &subject(), &mut findings).unwrap();
@@ -155,15 +172,12 @@ fn every_mark_lies_in_its_register_and_in_the_journal() {
     let machine = machine();
     let mut findings = Vec::new();
     let all = mark(&machine.root(), &subject(), &mut findings).unwrap();
-    assert_eq!(
-        (all, findings),
-        (Marked::NotAll, Vec::new()),
-        "audio has no Power Budgeting"
-    );
+    assert_eq!((all, findings), (Marked::All, Vec::new()));
     assert_eq!(config_byte(&machine, 0, CACHE_LINE_SIZE), 0x5a);
     assert_eq!(config_byte(&machine, 0, DATA_SELECT), 0x5a);
     assert_eq!(config_byte(&machine, 1, CACHE_LINE_SIZE), 0x5a);
     assert_eq!(dword(&machine, 0, "resource0", SCRATCH), 0x5a5a_0003);
+    assert_eq!(dword(&machine, 1, "resource0", GCTL), 1);
     let noted = noted(&machine);
     let marks = noted.marks.iter().map(|mark| (mark.function, mark.placed.mark));
     let expected = [
@@ -173,6 +187,8 @@ fn every_mark_lies_in_its_register_and_in_the_journal() {
     ];
     assert_eq!(marks.collect::<Vec<_>>(), expected);
     assert_eq!(noted.behind_bar.map(|mark| mark.mark.before), Some(3));
+    let controllers = noted.controllers.iter().map(|mark| (mark.function, mark.mark.before));
+    assert_eq!(controllers.collect::<Vec<_>>(), [(address(1), 0)]);
     assert!(noted.absent.is_empty());
     // One that slept would lose its marks by waking.
     assert!(machine.read(&file(1, "power/control")).starts_with("on\n"));
@@ -197,52 +213,74 @@ fn a_reset_that_cleared_the_marks_is_proven_and_one_that_did_not_is_disproven() 
     assert_eq!(config_byte(&machine, 0, CACHE_LINE_SIZE), 0);
     assert_eq!(config_byte(&machine, 0, DATA_SELECT), 0);
     assert_eq!(dword(&machine, 0, "resource0", SCRATCH), 3);
+    assert_eq!(dword(&machine, 1, "resource0", GCTL), 0);
     marked(&machine);
     removed(&machine);
-    reset_interface(&machine, 0);
-    reset_interface(&machine, 1);
-    put_dword(&machine, 0, "resource0", SCRATCH, 0);
-    assert_eq!(
-        proof(&machine),
-        (Proof::Configuration, Vec::new()),
-        "audio shows no more"
-    );
+    reset_device(&machine, 0);
+    reset_device(&machine, 1);
+    assert_eq!(proof(&machine), (Proof::Device, Vec::new()));
 }
 
 #[test]
 fn a_mark_that_the_kernel_restores_proves_nothing() {
-    let machine = machine();
+    let machine = machine_without_gctl();
     marked(&machine);
-    reset_interface(&machine, 0);
+    reset_device(&machine, 0);
     reset_interface(&machine, 1);
-    put_dword(&machine, 0, "resource0", SCRATCH, 0);
     let (proof, findings) = proof(&machine);
     assert_eq!(proof, Proof::Unproven);
     assert_eq!(findings, [(id::NO_MARK, "0000:01:00.1".to_owned())]);
 }
 
 #[test]
-fn a_reset_of_the_interface_alone_is_disproven_where_a_register_behind_a_bar_shows_it() {
+fn a_reset_in_place_of_a_controller_is_proven_behind_its_bar() {
     let machine = machine();
     marked(&machine);
-    removed(&machine);
-    reset_interface(&machine, 0);
-    reset_interface(&machine, 1);
-    let (proof, findings) = proof(&machine);
-    assert_eq!(proof, Proof::NotReset);
-    assert_eq!(findings, [(id::MARK_KEPT, "0000:01:00.0".to_owned())]);
+    reset_device(&machine, 0);
+    reset_device(&machine, 1);
+    // As the kernel restores it.
+    put_config_byte(&machine, 1, CACHE_LINE_SIZE, 0x5a);
+    assert_eq!(proof(&machine), (Proof::Device, Vec::new()));
+}
+
+#[test]
+fn a_reset_of_the_interface_alone_is_disproven_where_a_register_behind_a_bar_shows_it() {
+    for (whole, kept) in [(1, "0000:01:00.0"), (0, "0000:01:00.1")] {
+        let machine = machine();
+        marked(&machine);
+        removed(&machine);
+        reset_interface(&machine, 1 - whole);
+        reset_device(&machine, whole);
+        let (proof, findings) = proof(&machine);
+        assert_eq!(proof, Proof::NotReset);
+        assert_eq!(findings, [(id::MARK_KEPT, kept.to_owned())]);
+    }
 }
 
 #[test]
 fn one_function_that_kept_its_mark_disproves_the_reset_of_all() {
-    let machine = machine();
+    let machine = machine_without_gctl();
     marked(&machine);
     removed(&machine);
-    reset_interface(&machine, 0);
-    put_dword(&machine, 0, "resource0", SCRATCH, 0);
+    reset_device(&machine, 0);
     let (proof, findings) = proof(&machine);
     assert_eq!(proof, Proof::NotReset);
     assert_eq!(findings, [(id::MARK_KEPT, "0000:01:00.1".to_owned())]);
+}
+
+#[test]
+fn a_controller_that_another_driver_has_is_proven_by_its_interface_alone() {
+    let machine = machine();
+    marked(&machine);
+    removed(&machine);
+    reset_device(&machine, 0);
+    reset_interface(&machine, 1);
+    fs::remove_file(machine.root().path(file(1, "driver"))).unwrap();
+    // It has taken the controller out of its reset.
+    machine.on_driver(&address(1).to_string(), "snd_hda_intel");
+    put_dword(&machine, 1, "resource0", GCTL, 1);
+    assert_eq!(proof(&machine), (Proof::Configuration, Vec::new()));
+    assert_eq!(dword(&machine, 1, "resource0", GCTL), 1, "it is left alone");
 }
 
 #[test]
@@ -251,10 +289,10 @@ fn what_the_rung_does_not_reset_is_named() {
     marked(&machine);
     let only = Some(vec![address(0)]);
     journal::note(&machine.root(), &subject(), |journal| journal.witness.only = only).unwrap();
-    reset_interface(&machine, 0);
-    put_dword(&machine, 0, "resource0", SCRATCH, 0);
+    reset_device(&machine, 0);
     let (proof, findings) = proof(&machine);
     assert_eq!(proof, Proof::Unproven);
+    assert_eq!(dword(&machine, 1, "resource0", GCTL), 0, "its mark is taken back");
     assert_eq!(findings, [(id::NOT_RESET_BY_FLR, "0000:01:00.1".to_owned())]);
 }
 
@@ -267,8 +305,7 @@ fn a_function_that_was_gone_and_answers_is_proven() {
     assert_eq!(witness.absent, [address(1)]);
     assert!(witness.marks.iter().all(|mark| mark.function == address(0)));
     removed(&machine);
-    reset_interface(&machine, 0);
-    put_dword(&machine, 0, "resource0", SCRATCH, 0);
+    reset_device(&machine, 0);
     // Still gone.
     let (still, findings) = proof(&machine);
     assert_eq!(still, Proof::Unproven);
@@ -284,6 +321,10 @@ fn a_function_in_d3hot_gets_no_mark() {
     let witness = marked(&machine);
     assert!(witness.marks.iter().all(|mark| mark.function == address(0)));
     assert_eq!(config_byte(&machine, 1, CACHE_LINE_SIZE), 0);
+    assert_eq!(
+        (dword(&machine, 1, "resource0", GCTL), witness.controllers),
+        (0, Vec::new())
+    );
 }
 
 #[test]
@@ -297,8 +338,10 @@ fn what_is_put_back_is_what_was_there_before_the_first_mark() {
     let audio = second.marks.iter().find(|mark| mark.function == address(1)).unwrap();
     assert_eq!(audio.placed.before, 0x10);
     assert_eq!(second.behind_bar.map(|mark| mark.mark.before), Some(3));
+    assert_eq!(second.controllers[0].mark.before, 0, "the bit was set by the first");
     proof(&machine);
     assert_eq!(config_byte(&machine, 1, CACHE_LINE_SIZE), 0x10);
+    assert_eq!(dword(&machine, 1, "resource0", GCTL), 0);
 }
 
 #[test]
@@ -332,9 +375,24 @@ fn a_mark_that_cannot_be_written_is_reported() {
 #[test]
 fn a_reset_in_place_shows_where_every_function_has_a_register_for_it() {
     let machine = machine();
-    assert!(!shows_in_place(&machine.root(), &subject()));
-    put(&machine, 1, "config", &config(true));
-    let before = bytes(&machine, 1, "config");
+    let registers = bytes(&machine, 1, "resource0");
     assert!(shows_in_place(&machine.root(), &subject()));
-    assert_eq!(bytes(&machine, 1, "config"), before, "nothing is written");
+    assert_eq!(bytes(&machine, 1, "resource0"), registers, "nothing is written");
+    // Another driver's, and then one that decodes no memory.
+    fs::remove_file(machine.root().path(file(1, "driver"))).unwrap();
+    machine.on_driver(&address(1).to_string(), "snd_hda_intel");
+    assert!(!shows_in_place(&machine.root(), &subject()));
+    fs::remove_file(machine.root().path(file(1, "driver"))).unwrap();
+    machine.on_driver(&address(1).to_string(), "vfio-pci");
+    put_config_byte(&machine, 1, 0x04, 0);
+    assert!(!shows_in_place(&machine.root(), &subject()));
+    // Power Budgeting is enough.
+    put(&machine, 1, "config", &config(true));
+    assert!(shows_in_place(&machine.root(), &subject()));
+    // Of no known kind.
+    put(&machine, 1, "config", &config(false));
+    let mut other = subject();
+    other.members[1].class = "0c8000".parse().unwrap();
+    other.members[1].identity = "1002:7444".parse().unwrap();
+    assert!(!shows_in_place(&machine.root(), &other));
 }
