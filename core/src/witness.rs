@@ -7,7 +7,7 @@
 //! | mark | register | shows | by what it is clear |
 //! | --- | --- | --- | --- |
 //! | [`Mark::CacheLineSize`] | header, 0c, bits 7:0 | a reset of an emptied bus, a power cycle | no function in PCI Express, default 0 (PCIe r6.0 §7.5.1.1.7). Linux restores the header after FLR and after a bus reset in place |
-//! | [`BarMark`] | behind a BAR, a [row](crate::vendor::device_mark) for a model | every reset that reaches the device | the row's source |
+//! | [`BarMark`] | behind a BAR, a [row](crate::vendor::device_mark) for a model, or for a [controller beside it](crate::vendor::controller_mark) | every reset that reaches the device | the row's source |
 //! | [`Mark::DataSelect`] | Power Budgeting, +4, bits 7:0 | every reset | read-write, used by nobody; Linux neither uses nor restores it |
 //!
 //! Confidence: both seen on Linux 6.1, 6.12 and 7.x with functions that another process serves. No row was seen on silicon.
@@ -17,13 +17,16 @@
 //!
 //! A mark says nothing where the function left D0 between, since the way back from D3hot clears it too.
 
+mod bar_mark;
+
 use core::fmt;
+
+pub use self::bar_mark::BarMark;
 
 use crate::capability::ExtendedId;
 use crate::capability::list::List;
 use crate::capability::power_budgeting::PowerBudgeting;
 use crate::config::{ByteOffset, ConfigRead, ConfigWrite};
-use crate::vendor::{BarRegister, DeviceMark};
 
 const CACHE_LINE_SIZE: ByteOffset = ByteOffset::at::<0x0c>();
 
@@ -69,53 +72,6 @@ pub struct Placed {
     pub before: u8,
     /// The value of the mark.
     pub value: u8,
-}
-
-/// A mark in a register behind a BAR.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct BarMark {
-    /// The register.
-    pub register: BarRegister,
-    /// The bits that the mark takes.
-    pub mask: u32,
-    /// The register's value before the mark.
-    pub before: u32,
-}
-
-impl BarMark {
-    /// The mark in the register that a [row](crate::vendor::device_mark) names, which reads `before` now; `None` where that is
-    /// all-ones: the device does not answer.
-    pub const fn new(row: &DeviceMark, before: u32) -> Option<Self> {
-        match before {
-            u32::MAX => None,
-            before => Some(Self {
-                register: row.register,
-                mask: row.mask,
-                before,
-            }),
-        }
-    }
-
-    /// The value to write.
-    pub const fn value(&self) -> u32 {
-        let mark = u32::from_le_bytes([VALUE; 4]) & self.mask;
-        let other = u32::from_le_bytes([OTHER_VALUE; 4]) & self.mask;
-        let bits = if self.before & self.mask == mark { other } else { mark };
-        (self.before & !self.mask) | bits
-    }
-
-    /// What a value that was read afterwards says.
-    pub const fn trace(&self, now: u32) -> Trace {
-        if now & self.mask == 0 {
-            Trace::Gone
-        } else if now & self.mask == self.value() & self.mask {
-            Trace::Kept
-        } else {
-            Trace::Unclear
-        }
-    }
 }
 
 /// What became of a mark.
@@ -508,24 +464,5 @@ mod tests {
     fn of_several_functions_the_least_proof_counts() {
         use Proof::{Configuration, Device, NotReset, Unproven};
         assert!([NotReset, Unproven, Configuration, Device].is_sorted());
-    }
-
-    #[test]
-    fn mark_behind_a_bar_takes_its_bits_alone() {
-        let row = crate::vendor::device_mark(
-            "10de:2489".parse().unwrap(),
-            "030000".parse().unwrap(),
-            Some(0x1740_00a1),
-        );
-        let row = row.unwrap();
-        let mark = BarMark::new(row, 0x0000_0003).unwrap();
-        assert_eq!(mark.value(), 0x5a5a_0003);
-        assert_eq!(mark.trace(mark.value()), Trace::Kept);
-        assert_eq!(mark.trace(0x0000_0001), Trace::Gone);
-        // What NVIDIA answers for a unit that does not answer, and what a device answers that is gone.
-        assert_eq!(mark.trace(0xbadf_5040), Trace::Unclear);
-        assert_eq!(mark.trace(u32::MAX), Trace::Unclear);
-        assert_eq!(BarMark::new(row, 0x5a5a_0000).unwrap().value(), 0xa6a6_0000);
-        assert_eq!(BarMark::new(row, u32::MAX), None);
     }
 }

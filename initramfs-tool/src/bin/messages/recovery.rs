@@ -251,7 +251,8 @@ pub(super) const SENTENCES: &[Sentence] = &[
     ),
     (
         "marks-forbidden",
-        "{subject}: the kernel forbids to place a mark that would prove the reset ({cause}): kernel lockdown",
+        "{subject}: the kernel forbids to place a mark that would prove the reset ({cause}): under kernel lockdown only a function \
+         that was off the bus can be proven",
     ),
     (
         "mark-failed",

@@ -42,3 +42,6 @@ fn offers_flr(root: &Root, function: FunctionAddress) -> Result<bool, Stop> {
     let methods = attributes::read_if_there(&root.function(function).join("reset_method"))?;
     Ok(methods.is_some_and(|methods| methods.split_whitespace().any(|method| reset::FLR.contains(&method))))
 }
+
+#[cfg(test)]
+mod tests;
