@@ -132,6 +132,7 @@ static PROGRAMME: &[Chapter] = &[
             Quick by_hand::one_that_cannot_bind_is_rolled_back,
             Quick by_hand::a_damaged_ledger_counts_for_all,
             Quick by_hand::a_claim_reads_at_most_thirty_registers_a_function,
+            All by_hand::a_slow_gpu_goes_last,
         ],
     ),
     together(
