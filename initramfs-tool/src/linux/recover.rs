@@ -12,6 +12,7 @@ mod facts;
 mod flr;
 mod isolate;
 mod journal;
+mod keep_flr_out;
 mod ladder;
 mod operate;
 mod quarantine;
@@ -30,6 +31,7 @@ mod witness;
 mod worker;
 
 pub use baseline::{BaselineError, Recorded, save as save_baseline, without_baseline};
+pub use keep_flr_out::keep_flr_out;
 pub use quarantine::{
     Applied, IsolationResult, QuarantineError, accept_loss, apply as apply_quarantine, forget, quarantine,
 };

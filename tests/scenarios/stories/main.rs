@@ -16,6 +16,7 @@ mod crash_kernel;
 mod device_specific;
 mod dracut;
 mod evidence;
+mod flr_kept_out;
 mod group_peers;
 mod hangs;
 mod harness;
@@ -188,6 +189,7 @@ static PROGRAMME: &[Chapter] = &[
     alone(
         &[],
         stories![
+            All flr_kept_out::a_vfio_user_opens_it_and_it_lives,
             All random::sixty,
             All random::unfaithful_resets,
             Quick selectors::five_identical_gpus,

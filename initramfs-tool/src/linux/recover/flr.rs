@@ -4,10 +4,12 @@ use reseat_core::address::FunctionAddress;
 
 use super::trouble::Stop;
 use super::{journal, reset};
+use crate::linux::state::recovery_files;
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::Finding;
 use crate::model::subject::RecoverySubject;
+use crate::recovery::kept_out::has_flr;
 
 /// Resets every function that has FLR, the main one last: what is beside it may need it.
 pub(super) fn every_function(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Finding>) -> Result<(), Stop> {
@@ -37,10 +39,13 @@ pub(super) fn only(root: &Root, subject: &RecoverySubject, functions: Vec<Functi
     journal::note(root, subject, |journal| journal.witness.only = only)
 }
 
-/// True if the kernel would take FLR as a function's method now: a quirk of its own may forbid what the function offers.
+/// True if the kernel would take FLR as a function's method now: a quirk of its own may forbid what the function offers. Where FLR
+/// is kept out of its methods, the list before that counts.
 fn offers_flr(root: &Root, function: FunctionAddress) -> Result<bool, Stop> {
     let methods = attributes::read_if_there(&root.function(function).join("reset_method"))?;
-    Ok(methods.is_some_and(|methods| methods.split_whitespace().any(|method| reset::FLR.contains(&method))))
+    let kept = recovery_files::kept_out(root, function.device_address())?;
+    let before = kept.as_ref().and_then(|kept| kept.before(function));
+    Ok(methods.as_deref().into_iter().chain(before).any(has_flr))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use reseat_core::topology::Fabric;
 use super::remove::CardRoot;
 use super::trouble::Stop;
 use super::{examine, flr, journal, reset, restore, scan, survey, users, witness};
+use crate::linux::claim::flr_kept_out;
 use crate::linux::survey::{admission, machine};
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
@@ -65,8 +66,15 @@ fn perform(
             scan::without_drivers(root, subject, || card.rescan(root)).map(done)
         }
         LadderStep::RestoreBarSizes => restore::bar_sizes(root, &journal::read(root, subject)?, findings).map(done),
-        LadderStep::RestoreOverride => restore::overrides(root, &journal::read(root, subject)?, findings).map(done),
-        LadderStep::Claim => restore::drivers(root, &journal::read(root, subject)?, findings).map(done),
+        LadderStep::RestoreOverride => {
+            let restored = restore::overrides(root, &journal::read(root, subject)?, findings);
+            keep_flr_out(root, subject);
+            restored.map(done)
+        }
+        LadderStep::Claim => {
+            keep_flr_out(root, subject);
+            restore::drivers(root, &journal::read(root, subject)?, findings).map(done)
+        }
         LadderStep::PinD0 => restore::pin(root, &journal::read(root, subject)?).map(done),
         LadderStep::PowerOff => {
             journal::note(root, subject, |journal| {
@@ -90,6 +98,12 @@ fn perform(
             Ok(Observation::Health(examined.verdict))
         }
     }
+}
+
+/// Keeps FLR out of the kernel's resets before a driver, and so a VM, may have the GPU. The end of the recovery does it once more,
+/// and reports what came of it.
+fn keep_flr_out(root: &Root, subject: &RecoverySubject) {
+    drop(flr_kept_out::apply(root, subject.device));
 }
 
 /// Surveys again who is below the card root.

@@ -12,6 +12,7 @@ use super::remove::CardRoot;
 use super::restore;
 use super::trouble::Stop;
 use crate::claim::{Attribute, NOBODY, VFIO_PCI};
+use crate::linux::claim::flr_kept_out;
 use crate::linux::state::{quarantine, recovery_files};
 use crate::linux::sysfs::root::Root;
 use crate::linux::sysfs::{attributes, functions};
@@ -55,6 +56,7 @@ pub(super) fn scan(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Fi
     let reserved = reserve(root, subject, &missing, findings);
     release_drivers(root);
     scanned.and(reserved)?;
+    findings.extend(flr_kept_out::apply(root, subject.device));
     // Whatever else came while drivers were kept off gets its own; so does what is reserved for vfio-pci.
     let new = listed_since(root, &listed);
     new.into_iter().try_for_each(|function| probe(root, function))
