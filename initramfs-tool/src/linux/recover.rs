@@ -14,6 +14,7 @@ mod isolate;
 mod journal;
 mod ladder;
 mod operate;
+mod own_means;
 mod quarantine;
 mod remove;
 mod reset;
