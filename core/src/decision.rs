@@ -13,6 +13,7 @@
 //! | exclusive, absent | detach-SBR |
 //! | exclusive, FLR preferred | kernel FLR, then the bus resets |
 //! | exclusive, the secondary bus reset preferred | detach-SBR, then the others |
+//! | exclusive, reported to need a device-specific reset, which the platform has, and FLR of the class not known good | that, then the bus resets, then kernel FLR |
 //! | exclusive, FLR of the class known bad, or not known good | the bus resets, then kernel FLR |
 //! | exclusive, FLR leaves functions of the GPU as they are | the same |
 //! | exclusive, nothing known of FLR of the class, and only the bus reset reported not to come back | kernel FLR, then the bus resets |
@@ -20,6 +21,7 @@
 //! | the bus resets | in place, then detach-SBR; in place last where it is known bad, and second where no mark would show it |
 //! | not exclusive | kernel FLR, then slot power where all that the slot powers is ours |
 //! | before slot power, and no secondary bus reset was done | PM, where it resets anything |
+//! | before slot power, exclusive, hotplug ours, and the function answers | the device-specific reset, then ACPI's, where the platform has them |
 //! | after slot power, exclusive, and the slot's port has no power controller | power by the BMC, where one is configured |
 //! | after any rung | read the marks and verify; what is not verified or not proven has failed, and the rule is asked again |
 //! | verified after a rung that is not proven, and only power or nothing is left | the ladder ends: well, not proven, not quarantined |
@@ -49,8 +51,8 @@ use core::fmt;
 use heapless::Vec;
 
 pub use self::facts::{
-    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, FlrReach, Known, Preference, Reported,
-    Sickness, SlotPower, Surroundings, Tdi, Use,
+    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, FlrReach, Known, OwnMeans, Preference,
+    Reported, Sickness, SlotPower, Surroundings, Tdi, Use,
 };
 pub use self::rule::decide;
 pub use crate::ladder::rung::{ResetDomain, Row, Rung, UnknownRung};
@@ -121,7 +123,7 @@ impl Tried {
     /// nothing.
     fn surpasses(&self, rung: Rung) -> bool {
         let mut resets = self.rungs.iter().filter(|attempt| attempt.reach == Reach::Reset);
-        resets.any(|attempt| attempt.rung.above_flr() && attempt.rung > rung)
+        resets.any(|attempt| attempt.rung.takes_in(rung))
     }
 }
 
@@ -211,6 +213,9 @@ pub enum Branch {
     PreferredFlr,
     /// Exclusive, and the secondary bus reset was asked for.
     PreferredSbr,
+    /// Exclusive, the model is reported to need a reset of its own, which the platform has, and FLR of this class is not known
+    /// good.
+    NeedsVendorReset,
     /// Exclusive, and FLR leaves functions of the GPU as they are.
     FlrLeavesSome,
     /// Exclusive, and FLR of this class is known bad.
@@ -238,6 +243,7 @@ impl fmt::Display for Branch {
             Self::Absent => "exclusive and absent",
             Self::PreferredFlr => "exclusive and FLR preferred",
             Self::PreferredSbr => "exclusive and SBR preferred",
+            Self::NeedsVendorReset => "exclusive and reported to need a device-specific reset",
             Self::FlrLeavesSome => "exclusive and FLR does not reset every function",
             Self::ClassBad => "exclusive and FLR of the class known bad",
             Self::Sick => "exclusive, sick and FLR of the class not known good",

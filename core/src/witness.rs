@@ -15,6 +15,9 @@
 //! MSI-X's function mask and vector masks, and MSI's address and data, would show an FLR on silicon. They are no row: QEMU
 //! keeps copies of them for the functions that it hands through, which an ignored reset clears as well.
 //!
+//! Nobody has specified what a device-specific reset or ACPI's clears: BACO, for one, leaves the PCI Express interface as it is. So after such a reset a mark in configuration space that is gone proves it, and one that is
+//! still there proves nothing. A mark behind a BAR proves and disproves it as every reset.
+//!
 //! A mark says nothing where the function left D0 between, since the way back from D3hot clears it too.
 
 mod bar_mark;
@@ -45,6 +48,8 @@ pub enum ResetKind {
     InPlace,
     /// The kernel forgets the function before the reset and enumerates it again: a bus reset of an emptied bus, a power cycle.
     Removed,
+    /// Nobody has specified what it clears, nor what is restored after it: a device-specific reset, ACPI's.
+    Unspecified,
 }
 
 /// A register that holds a mark.
@@ -120,8 +125,19 @@ impl Mark {
     /// True if a reset of this kind clears the mark and nothing restores it.
     pub const fn shows(self, reset: ResetKind) -> bool {
         match (self, reset) {
-            (Self::CacheLineSize, ResetKind::Removed) | (Self::DataSelect, _) => true,
-            (Self::CacheLineSize, ResetKind::InPlace) => false,
+            (Self::CacheLineSize, ResetKind::Removed) | (Self::DataSelect, ResetKind::InPlace | ResetKind::Removed) => {
+                true
+            }
+            (Self::CacheLineSize, ResetKind::InPlace) | (_, ResetKind::Unspecified) => false,
+        }
+    }
+
+    /// The meaning of what became of the mark in a reset of this kind.
+    pub const fn after(self, reset: ResetKind, trace: Trace) -> Trace {
+        match (reset, trace) {
+            (ResetKind::Unspecified, Trace::Gone) => Trace::Gone,
+            _ if self.shows(reset) => trace,
+            _ => Trace::Unclear,
         }
     }
 
@@ -432,6 +448,18 @@ mod tests {
         use ResetKind::{InPlace, Removed};
         let shows = |reset| Mark::ALL.map(|mark| mark.shows(reset));
         assert_eq!((shows(InPlace), shows(Removed)), ([false, true], [true, true]));
+        assert_eq!(shows(ResetKind::Unspecified), [false, false]);
+    }
+
+    #[test]
+    fn mark_that_outlives_a_reset_that_nobody_has_specified_proves_nothing() {
+        use Trace::{Gone, Kept, Unclear};
+        for mark in Mark::ALL {
+            let after = [Gone, Kept, Unclear].map(|trace| mark.after(ResetKind::Unspecified, trace));
+            assert_eq!(after, [Gone, Unclear, Unclear], "{mark:?}");
+        }
+        let in_place = Mark::ALL.map(|mark| [Gone, Kept].map(|trace| mark.after(ResetKind::InPlace, trace)));
+        assert_eq!(in_place, [[Unclear, Unclear], [Gone, Kept]]);
     }
 
     #[test]

@@ -53,6 +53,10 @@ pub enum Operation {
     PmReset,
     /// Secondary bus reset at the card root with all functions in their place. The kernel saves and restores them.
     BusResetInPlace,
+    /// The reset that the platform has for this model and no other method, of the whole card.
+    DeviceSpecificReset,
+    /// The reset by firmware's ACPI method and no other, of every function that has it, the main function last.
+    AcpiReset,
     /// Keep what every function and port on the path has counted of errors, for the verdict. The reset comes next.
     #[cfg_attr(feature = "serde", serde(alias = "RecordErrors"))]
     RecordErrors,
@@ -150,6 +154,10 @@ impl Operation {
             // A register behind a BAR may answer only when the firmware of the GPU has booted.
             Self::ReadMarks => Row::new("read the marks", Changes, seconds(15)).at_the_function(),
             Self::BusResetInPlace => Row::new("bus reset in place", Resets, KERNEL_RESET_LIMIT).at_the_function(),
+            Self::DeviceSpecificReset => {
+                Row::new("device-specific reset", Resets, KERNEL_RESET_LIMIT).at_the_function()
+            }
+            Self::AcpiReset => Row::new("ACPI reset", Resets, KERNEL_RESET_LIMIT).at_the_function(),
             Self::RecordErrors => Row::new("record error counters", Looks, seconds(5)),
             // A removal is what a kernel does to a function that is gone, too.
             Self::Detach => Row::new("remove everything below the card root", Changes, seconds(20)),
@@ -179,6 +187,11 @@ impl Operation {
     /// True if it resets the function.
     pub const fn resets(self) -> bool {
         matches!(self.row().effect, Effect::Resets)
+    }
+
+    /// True if it resets functions where they are: the platform waits for them to come back.
+    pub const fn resets_in_place(self) -> bool {
+        self.resets() && self.touches_function()
     }
 
     /// True if it only looks. What changes nothing may stay stuck without harm to what follows.

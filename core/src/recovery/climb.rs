@@ -75,9 +75,7 @@ impl Recovery {
                 self.enter(now, climb.next_step())
             }
             (Operation::Verify, Observation::Health(verdict)) => self.verified(now, climb, verdict),
-            (Operation::Flr | Operation::PmReset | Operation::BusResetInPlace, Observation::Failed(failure))
-                if reset_timed_out(failure, took) =>
-            {
+            (_, Observation::Failed(failure)) if operation.resets_in_place() && reset_timed_out(failure, took) => {
                 climb.reach = Reach::Reset;
                 self.conclude(climb, Outcome::TimedOut)
             }

@@ -66,6 +66,40 @@ fn reset_that_a_well_function_ignores_is_no_recovery() {
     assert!(world.records().iter().any(|record| record.rung == Rung::DetachSbr));
 }
 
+/// A machine that has a reset for this model, which does this, and facts that allow no other.
+fn only_device_specific(effect: Effect) -> (World, Facts) {
+    let mut world = World::new();
+    world.own = effect;
+    let mut facts = WELL;
+    facts.known.own_means.device_specific = Availability::Available;
+    facts.known.only = Some(Rung::DeviceSpecific);
+    (world, facts)
+}
+
+#[test]
+fn reset_by_own_means_is_proven_by_marks_that_are_gone_and_disproved_by_none() {
+    let rung = Rung::DeviceSpecific;
+    let (mut world, facts) = only_device_specific(Effect::Heals);
+    assert_eq!(world.recover(facts).0, recovered(rung));
+    assert_eq!(world.did(Op::DeviceSpecificReset), 1);
+    for effect in [Effect::Nothing, Effect::Partly] {
+        let (mut world, facts) = only_device_specific(effect);
+        assert_eq!(world.recover(facts).0, End::Unproven { after: rung }, "{effect:?}");
+    }
+    let (mut world, facts) = only_device_specific(Effect::Kills);
+    assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
+    assert_eq!(what_came(&world.records()), [(rung, Outcome::TimedOut)]);
+}
+
+#[test]
+fn gpu_that_ignores_its_bus_resets_is_recovered_by_own_means() {
+    let mut world = every_reset(Effect::Nothing);
+    let mut facts = WELL;
+    facts.known.own_means.acpi = Availability::Available;
+    assert_eq!(world.recover(facts).0, recovered(Rung::Acpi));
+    assert_eq!((world.did(Op::AcpiReset), world.did(Op::PowerOff)), (1, 0));
+}
+
 #[test]
 fn flr_that_was_not_meant_for_a_function_is_not_disproved_by_it() {
     let mut world = World::new();

@@ -3,8 +3,8 @@
 
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::decision::{
-    Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Exclusivity, FlrReach, Known, Next, Preference,
-    Reported, Rung, Sickness, SlotPower, Surroundings, Tdi, Tried, Use, decide,
+    Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Exclusivity, FlrReach, Known, Next, OwnMeans,
+    Preference, Reported, Rung, Sickness, SlotPower, Surroundings, Tdi, Tried, Use, decide,
 };
 use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::topology::Fabric;
@@ -81,6 +81,7 @@ fn the_rule_is_told_both_halves() {
         reset_class: ClassHistory::Bad,
         in_place: ClassHistory::Unknown,
         in_place_shows: true,
+        own_means: OwnMeans::NONE,
         sickness: Sickness::new(),
         preference: Preference::Rule,
         highest: Rung::SlotPower,
@@ -107,6 +108,7 @@ fn a_reported_flr_trouble_puts_the_bus_reset_first_and_forbids_nothing() {
         reset_class: ClassHistory::Unknown,
         in_place: ClassHistory::Unknown,
         in_place_shows: true,
+        own_means: OwnMeans::NONE,
         sickness: Sickness::new(),
         preference: Preference::Rule,
         highest: Rung::SlotPower,

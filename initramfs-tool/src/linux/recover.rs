@@ -15,6 +15,7 @@ mod journal;
 mod keep_flr_out;
 mod ladder;
 mod operate;
+mod own_means;
 mod quarantine;
 mod remove;
 mod reset;

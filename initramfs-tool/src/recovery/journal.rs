@@ -49,6 +49,9 @@ pub struct Witness {
     pub absent: Vec<FunctionAddress>,
     /// The functions that were reset, if not all of the GPU's.
     pub only: Option<Vec<FunctionAddress>>,
+    /// True if nobody has specified what the reset clears.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unspecified: bool,
 }
 
 /// A mark in a function.
@@ -193,7 +196,9 @@ impl Journal {
 
     /// The kind of the reset that the marks were placed for.
     pub const fn reset_kind(&self) -> ResetKind {
-        if self.removed {
+        if self.witness.unspecified {
+            ResetKind::Unspecified
+        } else if self.removed {
             ResetKind::Removed
         } else {
             ResetKind::InPlace
@@ -295,6 +300,7 @@ mod tests {
             }],
             absent: Vec::new(),
             only: None,
+            unspecified: false,
         };
         journal
     }

@@ -1,7 +1,7 @@
 //! What a worker is told to do, and what it answers.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::decision::{Rung, Surroundings, Tdi};
+use reseat_core::decision::{OwnMeans, Rung, Surroundings, Tdi};
 use reseat_core::health::Verdict;
 use reseat_core::recovery::Observation;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,8 @@ pub struct Surveyed {
     pub in_place_shows: bool,
     /// The functions that FLR resets.
     pub flr_resets: Vec<FunctionAddress>,
+    /// The resets by means of its own that the kernel lists for the GPU.
+    pub own_means: OwnMeans,
     /// Whom a reset at the card root would hit beside the GPU.
     pub bystanders: Vec<FunctionAddress>,
     /// The functions elsewhere that a fabric joins to it: such a reset affects them, too.

@@ -158,6 +158,7 @@ fn marks(bus: &mut Unknown, list: &ExtendedList<u8, 64>) {
         if let Ok(Some(mut placed)) = mark.prepare(offset, bus) {
             keep(placed.place(bus));
             if let Ok(trace) = placed.read(bus) {
+                let trace = mark.after(black_box(ResetKind::Unspecified), trace);
                 traces = traces.with(trace, black_box(Proof::Configuration));
             }
             keep(placed.take_back(bus));

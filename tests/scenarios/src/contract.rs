@@ -30,6 +30,8 @@ pub mod rung {
     pub const BUS: &str = "bus-reset-in-place";
     /// Removed, reset by the port above, and found again.
     pub const SBR: &str = "detach-sbr";
+    /// The kernel's, or a module's, own reset for the model.
+    pub const DEVICE_SPECIFIC: &str = "device-specific";
     /// The slot's power, switched off and on.
     pub const SLOT_POWER: &str = "slot-power";
 }

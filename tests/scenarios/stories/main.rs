@@ -228,6 +228,7 @@ static PROGRAMME: &[Chapter] = &[
             All only_display::of_a_3d_controller_is_refused_unless_forced,
             All only_display::in_text_mode_is_refused_though_the_console_is_busy,
             All device_specific::the_kernel_offers_it_and_does_it,
+            All device_specific::a_recovery_uses_it_and_believes_marks_only,
             All variants::claimed_and_recovered,
             All variants::brought_by_scripts_under_stand_ins,
             All variants::one_that_cannot_be_loaded,

@@ -41,6 +41,7 @@ impl Ladder<'_> {
             reset_class: class,
             in_place,
             in_place_shows: self.surveyed.in_place_shows,
+            own_means: self.surveyed.own_means,
             sickness,
             preference: options.preference,
             highest: options.highest,

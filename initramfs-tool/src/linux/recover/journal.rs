@@ -83,7 +83,7 @@ pub(super) fn record_errors(root: &Root, subject: &RecoverySubject) -> Result<()
     let counted = counted.collect();
     note(root, subject, |journal| {
         (journal.errors, journal.removed) = (counted, false);
-        journal.witness.only = None;
+        (journal.witness.only, journal.witness.unspecified) = (None, false);
     })
 }
 

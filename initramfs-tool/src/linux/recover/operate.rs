@@ -7,7 +7,7 @@ use reseat_core::topology::Fabric;
 
 use super::remove::CardRoot;
 use super::trouble::Stop;
-use super::{examine, flr, journal, reset, restore, scan, survey, users, witness};
+use super::{examine, flr, journal, own_means, reset, restore, scan, survey, users, witness};
 use crate::linux::claim::flr_kept_out;
 use crate::linux::survey::{admission, machine};
 use crate::linux::sysfs::root::Root;
@@ -51,6 +51,8 @@ fn perform(
             reset::function(root, subject.function, reset::PM, findings).map(done)
         }
         LadderStep::BusResetInPlace => CardRoot::of(root, subject)?.reset_in_place(root, subject).map(done),
+        LadderStep::DeviceSpecific => own_means::device_specific(root, subject, findings).map(done),
+        LadderStep::Acpi => own_means::acpi(root, subject, findings).map(done),
         LadderStep::Journal => journal::write(root, subject).map(done),
         LadderStep::RecordErrors => journal::record_errors(root, subject).map(done),
         LadderStep::RemoveBelowCardRoot => {

@@ -15,6 +15,10 @@ pub(super) use crate::recovery::kept_out::FLR;
 
 /// The kernel's name for the D3hot→D0 reset.
 pub(super) const PM: &[&str] = &["pm"];
+/// The kernel's name for the reset that it, or a module beside it, has for a model.
+pub(super) const DEVICE_SPECIFIC: &str = "device_specific";
+/// The kernel's name for ACPI's `_RST`.
+pub(super) const ACPI: &str = "acpi";
 
 /// Resets a function by the first of `methods` that the kernel takes, and puts `reset_method` back as it was: the list of
 /// methods may be an administrator's choice.

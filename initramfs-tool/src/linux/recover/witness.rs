@@ -259,9 +259,7 @@ fn traces(root: &Root, witness: &Witness, function: FunctionAddress, kind: Reset
         if trace == Trace::Kept {
             placed.take_back(&mut space)?;
         }
-        if placed.mark.shows(kind) {
-            traces = traces.with(trace, Proof::Configuration);
-        }
+        traces = traces.with(placed.mark.after(kind, trace), Proof::Configuration);
     }
     Ok(traces)
 }

@@ -39,7 +39,7 @@ macro_rules! names {
 
 names!(ReadableSize as ReadableSizeName { Header, Standard, Extended });
 names!(Branch as BranchName {
-    InUse, TdiLocked, Shared, HotplugNotOurs, NoBusReset, Absent, PreferredFlr, PreferredSbr, FlrLeavesSome, ClassBad, Sick, ReportedFlr,
+    InUse, TdiLocked, Shared, HotplugNotOurs, NoBusReset, Absent, PreferredFlr, PreferredSbr, NeedsVendorReset, FlrLeavesSome, ClassBad, Sick, ReportedFlr,
     ReportedBusReset, FlrUnknown, Otherwise,
 });
 names!(Refusal as RefusalName { InUse, UseUnknown, TdiLocked, FabricUnknown, NoReset });
