@@ -93,9 +93,9 @@ fn a_class_of_which_nothing_bad_is_known_keeps_its_methods() {
 fn a_kernel_without_reset_method_and_one_that_refuses_are_reported() {
     let machine = machine();
     flr_was(&machine, "demote", "10de:2489");
-    std::fs::remove_file(machine.root().path(&format!("{DEVICES}/{GPU}/reset_method"))).unwrap();
+    std::fs::remove_file(machine.root().path(format!("{DEVICES}/{GPU}/reset_method"))).unwrap();
     // A directory takes no list.
-    let usb = machine.root().path(&format!("{DEVICES}/{USB}/reset_method"));
+    let usb = machine.root().path(format!("{DEVICES}/{USB}/reset_method"));
     std::fs::remove_file(&usb).unwrap();
     std::fs::create_dir(&usb).unwrap();
     let findings = apply(&machine.root(), "0000:01:00".parse().unwrap());
@@ -110,7 +110,7 @@ fn a_kernel_without_reset_method_and_one_that_refuses_are_reported() {
     );
     assert!(findings.iter().all(|finding| finding.remedy.is_some()), "{told}");
     // Without `reset` the kernel resets nothing.
-    std::fs::remove_file(machine.root().path(&format!("{DEVICES}/{GPU}/reset"))).unwrap();
+    std::fs::remove_file(machine.root().path(format!("{DEVICES}/{GPU}/reset"))).unwrap();
     let told = applied(&machine);
     assert!(!told.contains("0000:01:00.0"), "{told}");
 }
