@@ -553,7 +553,7 @@ fn kept_behind(function: usize, offset: u64) -> [u32; 3] {
     let now = bench.now;
     bench.function.config_write(now, COMMAND, &[0x02, 0]);
     bench.function.bar_write(now, 0, offset, &[0xff; 4]);
-    let mut read = |bench: &mut Bench| {
+    let read = |bench: &mut Bench| {
         let mut data = [0; 4];
         bench.function.config_write(now, COMMAND, &[0x02, 0]);
         bench.function.bar_read(now, 0, offset, &mut data);
