@@ -7,8 +7,8 @@ mod facts;
 
 use libfuzzer_sys::fuzz_target;
 use reseat_core::decision::{
-    Answer, Attempt, Availability, Bmc, Branch, BusReset, Exclusivity, Next, OwnMeans, Reach, Rung, SlotPower, Tdi, Tried,
-    Use, decide,
+    Answer, Attempt, Availability, Bmc, Branch, BusReset, Exclusivity, Next, OwnMeans, Reach, Rung, SlotPower, Tdi,
+    Tried, Use, decide,
 };
 use reseat_core::topology::Fabric;
 use reseat_core::topology::function::HotplugOwner;

@@ -1,8 +1,8 @@
 //! Facts out of a fuzzer's bytes.
 
 use reseat_core::decision::{
-    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, FlrReach, Known, OwnMeans, Preference, Reported, Rung,
-    Sickness, SlotPower, Surroundings, Tdi, Use,
+    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, FlrReach, Known, OwnMeans, Preference,
+    Reported, Rung, Sickness, SlotPower, Surroundings, Tdi, Use,
 };
 use reseat_core::presence::PortLink;
 use reseat_core::topology::Fabric;
