@@ -12,6 +12,7 @@
 //! | exclusive, absent | detach-SBR |
 //! | exclusive, FLR preferred | kernel FLR, then the bus resets |
 //! | exclusive, the secondary bus reset preferred | detach-SBR, then the others |
+//! | exclusive, reported to need a device-specific reset, which the platform has, and FLR of the class not known good | that, then the bus resets, then kernel FLR |
 //! | exclusive, FLR of the class known bad, or not known good | the bus resets, then kernel FLR |
 //! | exclusive, and FLR leaves functions of the GPU untouched | the same |
 //! | exclusive, FLR of the class unknown, and only the bus reset is reported not to return | kernel FLR, then the bus resets |
@@ -19,6 +20,7 @@
 //! | the bus resets | in place, then detach-SBR; in place last if it is known bad, and second if no mark would prove it |
 //! | not exclusive | kernel FLR, then slot power if everything that the slot powers is ours |
 //! | before slot power, if no secondary bus reset was done | PM, if it resets anything |
+//! | before slot power, exclusive, hotplug is ours, and the function answers | the device-specific reset, then the ACPI reset, if the platform has them |
 //! | after slot power, exclusive, and the slot's port has no power controller | power by the BMC, if one is configured |
 //! | after any rung | read the marks and verify; a reset that is not verified or not proven has failed, and the rule runs again |
 //! | verified after a rung that is not proven, and only power or nothing is left | the ladder ends: well, not proven, not quarantined |
@@ -46,8 +48,8 @@ use core::fmt;
 use heapless::Vec;
 
 pub use self::facts::{
-    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, FlrReach, Known, Preference, Reported,
-    Sickness, SlotPower, Surroundings, Tdi, Use,
+    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, FlrReach, Known, OwnMeans, Preference,
+    Reported, Sickness, SlotPower, Surroundings, Tdi, Use,
 };
 pub use self::rule::decide;
 pub use crate::ladder::rung::{ResetDomain, Row, Rung, UnknownRung};
@@ -117,7 +119,7 @@ impl Tried {
     /// they are separate mechanisms, and one may work if the other does not. A reset that was ignored includes nothing.
     fn surpasses(&self, rung: Rung) -> bool {
         let mut resets = self.rungs.iter().filter(|attempt| attempt.reach == Reach::Reset);
-        resets.any(|attempt| attempt.rung.above_flr() && attempt.rung > rung)
+        resets.any(|attempt| attempt.rung.takes_in(rung))
     }
 }
 
@@ -170,6 +172,8 @@ pub enum Refusal {
     TdiLocked,
     /// The next rung is above FLR, and the members of its fabric are unknown.
     FabricUnknown,
+    /// No reset is possible, and nothing is known to be wrong.
+    NoReset,
 }
 
 impl fmt::Display for Refusal {
@@ -179,6 +183,7 @@ impl fmt::Display for Refusal {
             Self::UseUnknown => "use unknown, which counts as in use",
             Self::TdiLocked => "locked into a confidential VM",
             Self::FabricUnknown => "fabric unknown, which allows nothing above FLR",
+            Self::NoReset => "no reset is possible, and nothing was found wrong",
         })
     }
 }
@@ -204,6 +209,9 @@ pub enum Branch {
     PreferredFlr,
     /// Exclusive, and the secondary bus reset was requested.
     PreferredSbr,
+    /// Exclusive, FLR of this class is not known good, and the model is reported to need a device-specific reset, which
+    /// the platform has.
+    NeedsVendorReset,
     /// Exclusive, and FLR leaves functions of the GPU untouched.
     FlrLeavesSome,
     /// Exclusive, and FLR of this class is known bad.
@@ -231,6 +239,7 @@ impl fmt::Display for Branch {
             Self::Absent => "exclusive and absent",
             Self::PreferredFlr => "exclusive and FLR preferred",
             Self::PreferredSbr => "exclusive and SBR preferred",
+            Self::NeedsVendorReset => "exclusive and reported to need a device-specific reset",
             Self::FlrLeavesSome => "exclusive and FLR does not reset every function",
             Self::ClassBad => "exclusive and FLR of the class known bad",
             Self::Sick => "exclusive, sick and FLR of the class not known good",

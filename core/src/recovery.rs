@@ -32,7 +32,7 @@
 //! # };
 //! # let known = Known {
 //! #     usage: Use::Free, tdi: Tdi::Unlocked, bmc: Bmc::NotConfigured, reset_class: ClassHistory::Unknown,
-//! #     in_place: ClassHistory::Unknown, in_place_shows: true,
+//! #     in_place: ClassHistory::Unknown, in_place_shows: true, own_means: OwnMeans::NONE,
 //! #     sickness: Sickness::new(), preference: Preference::Rule, highest: Rung::SlotPower, only: None,
 //! # };
 //! # let facts = Facts { surroundings, known };

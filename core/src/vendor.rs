@@ -48,11 +48,13 @@
 //! ```
 
 mod anything;
+mod controllers;
 mod reset_evidence;
 
 use core::time::Duration;
 
 use self::anything::Anything;
+pub use self::controllers::{ControllerMark, ControllerRegister, controller_mark};
 pub use self::reset_evidence::{DeviceMark, DeviceSign, SetWhen, device_mark, device_sign};
 
 use crate::header::{ClassCode, Identity, is_gpu};

@@ -7,7 +7,7 @@
 //! | mark | register | shows | by what it is clear |
 //! | --- | --- | --- | --- |
 //! | [`Mark::CacheLineSize`] | header, 0c, bits 7:0 | a reset of an emptied bus, a power cycle | no function in PCI Express, default 0 (PCIe r6.0 §7.5.1.1.7). Linux restores the header after FLR and after a bus reset in place |
-//! | [`BarMark`] | behind a BAR, a [row](crate::vendor::device_mark) for a model | every reset that reaches the device | the row's source |
+//! | [`BarMark`] | behind a BAR, a [row](crate::vendor::device_mark) for a model, or for a [controller beside it](crate::vendor::controller_mark) | every reset that reaches the device | the row's source |
 //! | [`Mark::DataSelect`] | Power Budgeting, +4, bits 7:0 | every reset | read-write, used by nobody; Linux neither uses nor restores it |
 //!
 //! Confidence: both seen on Linux 6.1, 6.12 and 7.x with functions that another process serves. No row was seen on silicon.
@@ -15,15 +15,22 @@
 //! MSI-X's function mask and vector masks, and MSI's address and data, would show an FLR on silicon. They are no row: QEMU
 //! keeps copies of them for the functions that it hands through, which an ignored reset clears as well.
 //!
+//! No document specifies the state that a device-specific reset or an ACPI reset clears: BACO, for example, leaves the PCI
+//! Express interface untouched. After such a reset, a mark in configuration space that is gone proves the reset, and one that
+//! is still there proves nothing. A mark behind a BAR proves or disproves it, as for every reset.
+//!
 //! A mark says nothing where the function left D0 between, since the way back from D3hot clears it too.
 
+mod bar_mark;
+
 use core::fmt;
+
+pub use self::bar_mark::BarMark;
 
 use crate::capability::ExtendedId;
 use crate::capability::list::List;
 use crate::capability::power_budgeting::PowerBudgeting;
 use crate::config::{ByteOffset, ConfigRead, ConfigWrite};
-use crate::vendor::{BarRegister, DeviceMark};
 
 const CACHE_LINE_SIZE: ByteOffset = ByteOffset::at::<0x0c>();
 
@@ -42,6 +49,9 @@ pub enum ResetKind {
     InPlace,
     /// The kernel forgets the function before the reset and enumerates it again: a bus reset of an emptied bus, a power cycle.
     Removed,
+    /// No document specifies the state that it clears, or the state that is restored after it: a device-specific reset, an
+    /// ACPI reset.
+    Unspecified,
 }
 
 /// A register that holds a mark.
@@ -69,53 +79,6 @@ pub struct Placed {
     pub before: u8,
     /// The value of the mark.
     pub value: u8,
-}
-
-/// A mark in a register behind a BAR.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct BarMark {
-    /// The register.
-    pub register: BarRegister,
-    /// The bits that the mark takes.
-    pub mask: u32,
-    /// The register's value before the mark.
-    pub before: u32,
-}
-
-impl BarMark {
-    /// The mark in the register that a [row](crate::vendor::device_mark) names, which reads `before` now; `None` where that is
-    /// all-ones: the device does not answer.
-    pub const fn new(row: &DeviceMark, before: u32) -> Option<Self> {
-        match before {
-            u32::MAX => None,
-            before => Some(Self {
-                register: row.register,
-                mask: row.mask,
-                before,
-            }),
-        }
-    }
-
-    /// The value to write.
-    pub const fn value(&self) -> u32 {
-        let mark = u32::from_le_bytes([VALUE; 4]) & self.mask;
-        let other = u32::from_le_bytes([OTHER_VALUE; 4]) & self.mask;
-        let bits = if self.before & self.mask == mark { other } else { mark };
-        (self.before & !self.mask) | bits
-    }
-
-    /// What a value that was read afterwards says.
-    pub const fn trace(&self, now: u32) -> Trace {
-        if now & self.mask == 0 {
-            Trace::Gone
-        } else if now & self.mask == self.value() & self.mask {
-            Trace::Kept
-        } else {
-            Trace::Unclear
-        }
-    }
 }
 
 /// What became of a mark.
@@ -164,8 +127,19 @@ impl Mark {
     /// True if a reset of this kind clears the mark and nothing restores it.
     pub const fn shows(self, reset: ResetKind) -> bool {
         match (self, reset) {
-            (Self::CacheLineSize, ResetKind::Removed) | (Self::DataSelect, _) => true,
-            (Self::CacheLineSize, ResetKind::InPlace) => false,
+            (Self::CacheLineSize, ResetKind::Removed) | (Self::DataSelect, ResetKind::InPlace | ResetKind::Removed) => {
+                true
+            }
+            (Self::CacheLineSize, ResetKind::InPlace) | (_, ResetKind::Unspecified) => false,
+        }
+    }
+
+    /// The meaning of the mark's trace after a reset of this kind.
+    pub const fn after(self, reset: ResetKind, trace: Trace) -> Trace {
+        match (reset, trace) {
+            (ResetKind::Unspecified, Trace::Gone) => Trace::Gone,
+            _ if self.shows(reset) => trace,
+            _ => Trace::Unclear,
         }
     }
 
@@ -476,6 +450,18 @@ mod tests {
         use ResetKind::{InPlace, Removed};
         let shows = |reset| Mark::ALL.map(|mark| mark.shows(reset));
         assert_eq!((shows(InPlace), shows(Removed)), ([false, true], [true, true]));
+        assert_eq!(shows(ResetKind::Unspecified), [false, false]);
+    }
+
+    #[test]
+    fn mark_that_outlives_a_reset_that_nobody_has_specified_proves_nothing() {
+        use Trace::{Gone, Kept, Unclear};
+        for mark in Mark::ALL {
+            let after = [Gone, Kept, Unclear].map(|trace| mark.after(ResetKind::Unspecified, trace));
+            assert_eq!(after, [Gone, Unclear, Unclear], "{mark:?}");
+        }
+        let in_place = Mark::ALL.map(|mark| [Gone, Kept].map(|trace| mark.after(ResetKind::InPlace, trace)));
+        assert_eq!(in_place, [[Unclear, Unclear], [Gone, Kept]]);
     }
 
     #[test]
@@ -508,24 +494,5 @@ mod tests {
     fn of_several_functions_the_least_proof_counts() {
         use Proof::{Configuration, Device, NotReset, Unproven};
         assert!([NotReset, Unproven, Configuration, Device].is_sorted());
-    }
-
-    #[test]
-    fn mark_behind_a_bar_takes_its_bits_alone() {
-        let row = crate::vendor::device_mark(
-            "10de:2489".parse().unwrap(),
-            "030000".parse().unwrap(),
-            Some(0x1740_00a1),
-        );
-        let row = row.unwrap();
-        let mark = BarMark::new(row, 0x0000_0003).unwrap();
-        assert_eq!(mark.value(), 0x5a5a_0003);
-        assert_eq!(mark.trace(mark.value()), Trace::Kept);
-        assert_eq!(mark.trace(0x0000_0001), Trace::Gone);
-        // What NVIDIA answers for a unit that does not answer, and what a device answers that is gone.
-        assert_eq!(mark.trace(0xbadf_5040), Trace::Unclear);
-        assert_eq!(mark.trace(u32::MAX), Trace::Unclear);
-        assert_eq!(BarMark::new(row, 0x5a5a_0000).unwrap().value(), 0xa6a6_0000);
-        assert_eq!(BarMark::new(row, u32::MAX), None);
     }
 }

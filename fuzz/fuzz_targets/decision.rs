@@ -7,8 +7,8 @@ mod facts;
 
 use libfuzzer_sys::fuzz_target;
 use reseat_core::decision::{
-    Answer, Attempt, Availability, Bmc, Branch, BusReset, Exclusivity, Next, Reach, Rung, SlotPower, Tdi, Tried, Use,
-    decide,
+    Answer, Attempt, Availability, Bmc, Branch, BusReset, Exclusivity, Next, OwnMeans, Reach, Rung, SlotPower, Tdi,
+    Tried, Use, decide,
 };
 use reseat_core::topology::Fabric;
 use reseat_core::topology::function::HotplugOwner;
@@ -55,6 +55,15 @@ fuzz_target!(|bytes: &[u8]| {
                 && matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
                 && facts.surroundings.exclusivity == Exclusivity::Exclusive
                 && facts.surroundings.secondary_bus_reset == Availability::Available
+        }
+        Rung::DeviceSpecific | Rung::Acpi => {
+            let OwnMeans { device_specific, acpi } = facts.known.own_means;
+            let offer = if rung == Rung::Acpi { acpi } else { device_specific };
+            offer == Availability::Available
+                && facts.surroundings.answer == Answer::Ready
+                && facts.surroundings.link.admit().is_ok()
+                && matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+                && facts.surroundings.exclusivity == Exclusivity::Exclusive
         }
         Rung::SlotPower => {
             let domain = Exclusivity::Exclusive;

@@ -11,7 +11,7 @@ mod facts;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
-use reseat_core::decision::{Bmc, BusReset, Exclusivity, Rung, SlotPower, Tdi, Tried, Use};
+use reseat_core::decision::{Availability, Bmc, BusReset, Exclusivity, Rung, SlotPower, Tdi, Tried, Use};
 use reseat_core::header::Identity;
 use reseat_core::health::{Aspect, Aspects, Verdict};
 use reseat_core::presence::{Half, PortLink, Readiness};
@@ -50,7 +50,21 @@ fuzz_target!(|bytes: &[u8]| {
         || facts.surroundings.fabric == Fabric::Unknown
         || facts.known.tdi == Tdi::Locked
         || facts.known.highest < Rung::BmcPower;
+    let own_means_forbidden = |offer, rung| {
+        offer != Availability::Available
+            || facts.surroundings.exclusivity != domain
+            || !matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
+            || facts.surroundings.fabric == Fabric::Unknown
+            || facts.known.tdi == Tdi::Locked
+            || facts.known.highest < rung
+    };
+    let own_means = facts.known.own_means;
     let forbidden = [
+        (
+            own_means_forbidden(own_means.device_specific, Rung::DeviceSpecific),
+            Operation::DeviceSpecificReset,
+        ),
+        (own_means_forbidden(own_means.acpi, Rung::Acpi), Operation::AcpiReset),
         (sbr_forbidden, Operation::BusResetInPlace),
         (
             sbr_forbidden || facts.known.highest < Rung::DetachSbr,

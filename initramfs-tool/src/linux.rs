@@ -48,8 +48,8 @@ pub use {
     },
     recover::{
         Applied, BaselineError, IsolationResult, QuarantineError, Recorded, RecoverError, RecoverOptions, Return,
-        Returned, accept_loss as accept_quarantine_loss, apply_quarantine, forget as forget_quarantined, quarantine,
-        recover, return_to_service, save_baseline, without_baseline,
+        Returned, accept_loss as accept_quarantine_loss, apply_quarantine, forget as forget_quarantined, keep_flr_out,
+        quarantine, recover, return_to_service, save_baseline, without_baseline,
     },
     state::bundles::{list as list_evidence, read as read_evidence},
     state::durable::DurableError,
@@ -72,6 +72,7 @@ pub const OPERATOR_JOBS: &[Job] = &[
     claim::displays::JOB,
     survey::serial_numbers::JOB,
     survey::usage::JOB,
+    claim::flr_kept_out::JOB,
     recover::JOB,
 ];
 

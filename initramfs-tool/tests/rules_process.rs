@@ -130,6 +130,19 @@ fn a_function_of_conventional_pci_has_no_serial_number_and_that_is_known() {
     assert!(said.contains(why), "{said}");
 }
 
+/// A read of its registers does not come back: the one behind it is found all the same.
+#[test]
+fn one_that_does_not_answer_keeps_no_other_from_being_found_by_its_serial_number() {
+    let machine = Machine::new("[[claim]]\nselect = \"serial=00-00-00-00-00-00-00-02\"\n");
+    // A pipe that nobody writes to: even to open it for reading waits.
+    let config = machine.path(&format!("{}/config", machine.function_directory(1)));
+    fs::remove_file(&config).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, &config, rustix::fs::Mode::RUSR).unwrap();
+    let (status, said) = machine.check(&[]);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("0000:02:00: would claim 1 function"), "{said}");
+}
+
 /// The quarantine of the GPU that says the number 1, in slot 1 when that was written.
 fn quarantine() -> String {
     let text = include_str!("../src/records/quarantine/quarantine-1.json");

@@ -13,7 +13,7 @@ use std::process::Command;
 use jsonschema::Validator;
 use reseat::linux::Root;
 use reseat::records::history::HistoryEntry;
-use reseat::recovery::{RecoveryEvent, VfioReading};
+use reseat::recovery::{FormerMethods, KeptOut, RecoveryEvent, VfioReading};
 use serde_json::{Value, json};
 use two_gpus::Machine;
 
@@ -341,6 +341,14 @@ fn state_files() {
         unbound: None,
     };
     assert_fits("vfio-reading", &serde_json::to_value(&reading).unwrap());
+    let kept = KeptOut {
+        device: "0000:01:00".parse().unwrap(),
+        functions: vec![FormerMethods {
+            function: "0000:01:00.0".parse().unwrap(),
+            reset_method: "flr bus".to_owned(),
+        }],
+    };
+    assert_fits("flr-kept-out", &serde_json::to_value(&kept).unwrap());
     for (schema, frozen) in [
         ("recovery-journal", include_str!("../src/recovery/journal-2.json")),
         (

@@ -78,7 +78,7 @@ const HOOKS: [(&str, &str); 7] = [
 ];
 
 /// The units for systemd, and where they are installed.
-const UNITS: [(&str, &str); 5] = [
+const UNITS: [(&str, &str); 6] = [
     (
         "initramfs-tool/systemd/reseat-baseline.service",
         "usr/lib/systemd/system/reseat-baseline.service",
@@ -94,6 +94,10 @@ const UNITS: [(&str, &str); 5] = [
     (
         "initramfs-tool/systemd/reseat-isolate.timer",
         "usr/lib/systemd/system/reseat-isolate.timer",
+    ),
+    (
+        "initramfs-tool/systemd/reseat-keep-flr-out.service",
+        "usr/lib/systemd/system/reseat-keep-flr-out.service",
     ),
     (
         "initramfs-tool/systemd/reseat-quarantine.service",

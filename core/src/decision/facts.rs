@@ -86,6 +86,8 @@ pub struct Known {
     pub in_place: ClassHistory,
     /// True unless a function is known to keep no mark that a bus reset in place would clear.
     pub in_place_shows: bool,
+    /// The platform's own resets.
+    pub own_means: OwnMeans,
     /// The problems of the function.
     pub sickness: Sickness,
     /// The requested preference.
@@ -117,6 +119,8 @@ pub struct Reported {
     pub flr: bool,
     /// The secondary bus reset, of anything it resets or of the port.
     pub bus_reset: bool,
+    /// All resets except a device-specific one, of the function itself.
+    pub vendor_reset: bool,
 }
 
 impl Reported {
@@ -124,6 +128,26 @@ impl Reported {
     pub const NOTHING: Self = Self {
         flr: false,
         bus_reset: false,
+        vendor_reset: false,
+    };
+}
+
+/// The platform's own resets. No register of the function shows that they exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct OwnMeans {
+    /// The device-specific reset, for this model.
+    pub device_specific: Availability,
+    /// The ACPI method of the firmware.
+    pub acpi: Availability,
+}
+
+impl OwnMeans {
+    /// None.
+    pub const NONE: Self = Self {
+        device_specific: Availability::Unavailable,
+        acpi: Availability::Unavailable,
     };
 }
 

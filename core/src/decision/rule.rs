@@ -64,6 +64,9 @@ fn branch(facts: &Facts) -> Branch {
         _ if unwritable(facts).is_some() => Branch::Absent,
         (Preference::Flr, _) => Branch::PreferredFlr,
         (Preference::Sbr, _) => Branch::PreferredSbr,
+        (Preference::Rule, ClassHistory::Unknown | ClassHistory::Bad) if needs_vendor_reset(facts) => {
+            Branch::NeedsVendorReset
+        }
         (Preference::Rule, ClassHistory::Bad) => Branch::ClassBad,
         (Preference::Rule, _) if facts.surroundings.flr_reach == FlrReach::LeavesSome => Branch::FlrLeavesSome,
         (Preference::Rule, ClassHistory::Unknown) if sick => Branch::Sick,
@@ -75,12 +78,18 @@ fn branch(facts: &Facts) -> Branch {
     }
 }
 
-/// The order of the rungs: FLR and the secondary bus resets in the branch's order, then the rest.
+fn needs_vendor_reset(facts: &Facts) -> bool {
+    facts.surroundings.reported.vendor_reset && facts.known.own_means.device_specific == Availability::Available
+}
+
+/// The order of the rungs: the reset that the model is reported to need, FLR and the secondary bus resets in the
+/// branch's order, then the rest.
 fn order(branch: Branch, facts: &Facts) -> impl Iterator<Item = Rung> {
     let [one, other] = bus_resets(facts);
     let first = match branch {
         Branch::PreferredSbr => [Rung::DetachSbr, Rung::BusResetInPlace, Rung::KernelFlr],
         Branch::Absent
+        | Branch::NeedsVendorReset
         | Branch::ClassBad
         | Branch::Sick
         | Branch::ReportedFlr
@@ -95,8 +104,12 @@ fn order(branch: Branch, facts: &Facts) -> impl Iterator<Item = Rung> {
         | Branch::ReportedBusReset
         | Branch::Otherwise => [Rung::KernelFlr, one, other],
     };
-    let rest = Rung::ALL.into_iter().filter(move |rung| !first.contains(rung));
-    first.into_iter().chain(rest)
+    let needed = (branch == Branch::NeedsVendorReset).then_some(Rung::DeviceSpecific);
+    let is_left = move |rung: &Rung| !first.contains(rung) && needed != Some(*rung);
+    needed
+        .into_iter()
+        .chain(first)
+        .chain(Rung::ALL.into_iter().filter(is_left))
 }
 
 /// The secondary bus resets in their order. In place comes first, since it removes no function and changes no address,
@@ -128,6 +141,8 @@ fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Skip
             Rung::KernelFlr => unwritable(facts).or(missing(facts.surroundings.flr)),
             Rung::KernelPm => unwritable(facts).or(missing(facts.surroundings.pm)),
             Rung::BusResetInPlace => against_in_place(facts).or(against_bus_reset(facts)),
+            Rung::DeviceSpecific => against_own_means(facts.known.own_means.device_specific, facts),
+            Rung::Acpi => against_own_means(facts.known.own_means.acpi, facts),
             Rung::DetachSbr => against_bus_reset(facts),
             Rung::SlotPower => against_slot_power(facts),
             Rung::BmcPower => against_bmc(facts),
@@ -160,20 +175,29 @@ const fn missing(method: Availability) -> Option<SkipReason> {
     }
 }
 
-const fn against_bus_reset(facts: &Facts) -> Option<SkipReason> {
-    match (
-        facts.surroundings.bus_reset,
-        facts.surroundings.exclusivity,
-        facts.surroundings.hotplug,
-    ) {
-        (BusReset::ForbiddenAtChild | BusReset::ForbiddenAtPort | BusReset::Unknown, ..) => {
+/// The platform's own resets may take down the link of the whole card. The kernel restores the function's saved state,
+/// as after a bus reset in place.
+fn against_own_means(offer: Availability, facts: &Facts) -> Option<SkipReason> {
+    missing(offer)
+        .or_else(|| against_in_place(facts))
+        .or_else(|| against_card(facts))
+}
+
+fn against_bus_reset(facts: &Facts) -> Option<SkipReason> {
+    match facts.surroundings.bus_reset {
+        BusReset::ForbiddenAtChild | BusReset::ForbiddenAtPort | BusReset::Unknown => {
             Some(SkipReason::Quirk(facts.surroundings.bus_reset))
         }
-        (_, Exclusivity::Shared | Exclusivity::Unknown, _) => Some(SkipReason::NotExclusive),
-        (_, _, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(SkipReason::HotplugNotOurs),
-        (BusReset::Allowed, Exclusivity::Exclusive, HotplugOwner::Os | HotplugOwner::Nobody) => {
-            missing(facts.surroundings.secondary_bus_reset)
-        }
+        BusReset::Allowed => against_card(facts).or(missing(facts.surroundings.secondary_bus_reset)),
+    }
+}
+
+/// Returns the reason against any reset of everything below the card root.
+const fn against_card(facts: &Facts) -> Option<SkipReason> {
+    match (facts.surroundings.exclusivity, facts.surroundings.hotplug) {
+        (Exclusivity::Shared | Exclusivity::Unknown, _) => Some(SkipReason::NotExclusive),
+        (_, HotplugOwner::Firmware | HotplugOwner::Acpi | HotplugOwner::Unknown) => Some(SkipReason::HotplugNotOurs),
+        (Exclusivity::Exclusive, HotplugOwner::Os | HotplugOwner::Nobody) => None,
     }
 }
 

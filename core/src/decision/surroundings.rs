@@ -84,6 +84,9 @@ fn reported(place: Place<'_>, card: &Result<Domain<'_>, ResetUnavailable>) -> Re
     let flr = |warning: Warning| matches!(warning.effect, Effect::NoFlr | Effect::FlrMayNotReturn);
     let bus_reset = |warning: Warning| matches!(warning.effect, Effect::NoBusReset);
     Reported {
+        vendor_reset: place
+            .warnings()
+            .any(|warning| matches!(warning.effect, Effect::NeedsVendorReset)),
         flr: place.warnings().any(flr),
         bus_reset: card.as_ref().is_ok_and(|card| card.warnings().any(bus_reset)),
     }

@@ -54,6 +54,11 @@ pub enum Operation {
     PmReset,
     /// Secondary bus reset at the card root with all functions present. The kernel saves and restores them.
     BusResetInPlace,
+    /// The platform's reset for this model and no other method, of the whole card.
+    DeviceSpecificReset,
+    /// The reset by the firmware's ACPI method and no other method, of every function that has it; the main function
+    /// comes last.
+    AcpiReset,
     /// Store the error counts of every function and port on the path, for the verdict. The reset comes next.
     #[cfg_attr(feature = "serde", serde(alias = "RecordErrors"))]
     RecordErrors,
@@ -151,6 +156,10 @@ impl Operation {
             // A register behind a BAR may respond only after the GPU's firmware has booted.
             Self::ReadMarks => Row::new("read the marks", Changes, seconds(15)).at_the_function(),
             Self::BusResetInPlace => Row::new("bus reset in place", Resets, KERNEL_RESET_LIMIT).at_the_function(),
+            Self::DeviceSpecificReset => {
+                Row::new("device-specific reset", Resets, KERNEL_RESET_LIMIT).at_the_function()
+            }
+            Self::AcpiReset => Row::new("ACPI reset", Resets, KERNEL_RESET_LIMIT).at_the_function(),
             Self::RecordErrors => Row::new("record error counters", Looks, seconds(5)),
             // A kernel also removes functions that are gone.
             Self::Detach => Row::new("remove everything below the card root", Changes, seconds(20)),
@@ -180,6 +189,11 @@ impl Operation {
     /// True if it resets the function.
     pub const fn resets(self) -> bool {
         matches!(self.row().effect, Effect::Resets)
+    }
+
+    /// True if it resets functions in place: the platform waits for them to come back.
+    pub const fn resets_in_place(self) -> bool {
+        self.resets() && self.touches_function()
     }
 
     /// True if it only reads. Such an operation may hang without harm to later ones.

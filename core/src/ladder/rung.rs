@@ -56,6 +56,9 @@ pub struct Row {
     pub domain: ResetDomain,
     /// Whether it takes the power from what it resets.
     pub cuts_power: bool,
+    /// True for the platform's own resets: no document specifies the state that they clear. Such a rung includes no other
+    /// rung's reset, and only a rung that cuts the power includes its reset.
+    pub own_means: bool,
     /// The longest time that the kernel may stay in it without a report, where that is long enough to announce.
     pub deadline: Option<Duration>,
     /// The steps of its own, between those that all rungs of its reset domain share.
@@ -108,6 +111,7 @@ rungs! {
         about: "D3hot→D0 reset of the function, by the kernel",
         domain: ResetDomain::Function,
         cuts_power: false,
+        own_means: false,
         deadline: Some(KERNEL_RESET_LIMIT),
         own: &[Step::Do(Operation::PmReset)],
     };
@@ -118,6 +122,7 @@ rungs! {
         about: "Function level reset, by the kernel",
         domain: ResetDomain::Function,
         cuts_power: false,
+        own_means: false,
         deadline: Some(KERNEL_RESET_LIMIT),
         own: &[Step::Do(Operation::Flr)],
     };
@@ -129,8 +134,35 @@ rungs! {
         about: "Secondary bus reset with all functions in their place, by the kernel",
         domain: ResetDomain::BelowCardRootInPlace,
         cuts_power: false,
+        own_means: false,
         deadline: Some(KERNEL_RESET_LIMIT),
         own: &[Step::Do(Operation::BusResetInPlace)],
+    };
+    /// The reset that the kernel or a separate module has for this model: BACO or PSP for Polaris, Vega and Navi 1x. It
+    /// resets the whole card.
+    #[doc(alias = "vendor reset")]
+    DeviceSpecific = "device-specific", formerly "DeviceSpecific" => Row {
+        short: None,
+        title: "device-specific reset",
+        about: "The reset that the kernel or the vendor-reset module has for this model",
+        domain: ResetDomain::BelowCardRootInPlace,
+        cuts_power: false,
+        own_means: true,
+        deadline: Some(KERNEL_RESET_LIMIT),
+        own: &[Step::Do(Operation::DeviceSpecificReset)],
+    };
+    /// The firmware's reset of the function, by ACPI. It also resets every device that shares its `_PRR`. No file of the
+    /// kernel lists those: any function below the card root may be one.
+    #[doc(alias = "_RST")]
+    Acpi = "acpi", formerly "Acpi" => Row {
+        short: None,
+        title: "ACPI reset",
+        about: "The reset by the firmware's ACPI method _RST",
+        domain: ResetDomain::BelowCardRootInPlace,
+        cuts_power: false,
+        own_means: true,
+        deadline: Some(KERNEL_RESET_LIMIT),
+        own: &[Step::Do(Operation::AcpiReset)],
     };
     /// Everything below the card root removed, a secondary bus reset on the empty bus, a rescan. The kernel neither saves
     /// nor restores on an empty bus, and does not wait a minute for a function that is dead.
@@ -141,6 +173,7 @@ rungs! {
         about: "Everything below the card root removed, a secondary bus reset on the empty bus, a rescan",
         domain: ResetDomain::BelowCardRoot,
         cuts_power: false,
+        own_means: false,
         deadline: None,
         own: &[Step::Do(Operation::Detach), Step::Do(Operation::SecondaryBusReset)],
     };
@@ -151,6 +184,7 @@ rungs! {
         about: "The slot's power off and on",
         domain: ResetDomain::Powered,
         cuts_power: true,
+        own_means: false,
         deadline: None,
         own: &[Step::Do(Operation::PowerOff), Step::StayOff, Step::Do(Operation::PowerOn)],
     };
@@ -162,6 +196,7 @@ rungs! {
         about: "The GPU's power off and on, by the BMC. None can be configured yet",
         domain: ResetDomain::Powered,
         cuts_power: true,
+        own_means: false,
         deadline: None,
         own: &[Step::Do(Operation::Detach), Step::Do(Operation::CyclePower)],
     };
@@ -177,6 +212,12 @@ impl Rung {
     /// True if the rung resets more than the function that it is done to.
     pub const fn above_flr(self) -> bool {
         !matches!(self.row().domain, ResetDomain::Function)
+    }
+
+    /// True if it resets everything that `other` resets, at least as deeply.
+    pub(crate) fn takes_in(self, other: Self) -> bool {
+        let by_own_means = self.row().own_means || other.row().own_means;
+        self.above_flr() && self > other && (self.cuts_power() || !by_own_means)
     }
 
     /// True if it takes the power from what it resets.

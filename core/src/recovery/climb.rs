@@ -62,6 +62,7 @@ impl Recovery {
     ) -> State {
         let trouble = Trouble::of(observation);
         climb.note(operation, observation);
+        self.note_release(operation, observation);
         match (operation, observation) {
             (Operation::CheckUse, _) => self.use_checked(now, climb, observation),
             (Operation::CheckDomain, _) => self.domain_checked(now, climb, observation),
@@ -74,9 +75,7 @@ impl Recovery {
                 self.enter(now, climb.next_step())
             }
             (Operation::Verify, Observation::Health(verdict)) => self.verified(now, climb, verdict),
-            (Operation::Flr | Operation::PmReset | Operation::BusResetInPlace, Observation::Failed(failure))
-                if reset_timed_out(failure, took) =>
-            {
+            (_, Observation::Failed(failure)) if operation.resets_in_place() && reset_timed_out(failure, took) => {
                 climb.reach = Reach::Reset;
                 self.conclude(climb, Outcome::TimedOut)
             }
@@ -84,6 +83,14 @@ impl Recovery {
             (Operation::Verify, _) => self.fail(now, climb, operation, trouble),
             (_, Observation::Done) => self.enter(now, climb.next()),
             _ => self.fail(now, climb, operation, trouble),
+        }
+    }
+
+    fn note_release(&mut self, operation: Operation, observation: Observation) {
+        match operation {
+            Operation::Release | Operation::Detach => self.released = true,
+            Operation::HandBack if observation == Observation::Done => self.released = false,
+            _ => {}
         }
     }
 

@@ -9,6 +9,7 @@ use super::end::{ClassChange, End, Quarantine, Reason, Record};
 use super::position::Climb;
 use super::state::{AfterRecord, Pause, Place, State};
 use crate::decision::{Answer, ClassHistory, Decision, Facts, Next, Reach, Refusal, Rung, Tried, decide};
+use crate::ladder::operation::Operation;
 use crate::ladder::timing::{Waits, after, elapsed};
 
 /// The recovery of one GPU: of the function that is reset, and of the functions beside it. Times are durations since
@@ -20,6 +21,8 @@ pub struct Recovery {
     pub(super) waits: Waits,
     /// The last rung after which the functions were well without proof of the reset, if no rung has failed since.
     pub(super) unproven: Option<Rung>,
+    /// True if functions were unbound or removed, and not handed back yet.
+    pub(super) released: bool,
     /// The last decision of the rule.
     decision: Option<Decision>,
     /// The latest time that was passed in: time never goes back.
@@ -65,6 +68,7 @@ impl Recovery {
             tried,
             waits: Waits::default(),
             unproven: None,
+            released: false,
             decision: None,
             clock: now,
             tickets: 0,
@@ -143,11 +147,6 @@ impl Recovery {
         &self.facts
     }
 
-    /// The rungs tried so far.
-    pub fn tried(&self) -> &Tried {
-        &self.tried
-    }
-
     fn tick(&mut self, now: Duration) -> Duration {
         self.clock = self.clock.max(now);
         self.clock
@@ -186,6 +185,7 @@ impl Recovery {
                 AfterRecord::End(end) => State::Ended(end),
                 AfterRecord::Quarantine(why) => State::Due(Place::Quarantine(why)),
             },
+            Place::GiveBack { operation, end } => given_back(operation, end, observation),
             Place::Quarantine(why) => State::Ended(End::OutOfService {
                 why,
                 quarantine: match observation {
@@ -206,8 +206,10 @@ impl Recovery {
         self.decision = Some(decision);
         match (next, self.unproven) {
             // A GPU that is well is not powered off only to prove a reset.
-            (Next::Try(rung), Some(after)) if rung.cuts_power() => State::Ended(End::Unproven { after }),
-            (Next::Quarantine | Next::Refuse(_), Some(after)) => State::Ended(End::Unproven { after }),
+            (Next::Try(rung), Some(after)) if rung.cuts_power() => self.leave(after),
+            // A GPU in use stays with its user.
+            (Next::Refuse(Refusal::InUse), Some(after)) => State::Ended(End::Unproven { after }),
+            (Next::Quarantine | Next::Refuse(_), Some(after)) => self.leave(after),
             (next, _) => self.go(now, next),
         }
     }
@@ -219,8 +221,21 @@ impl Recovery {
                 State::Due(Place::Quarantine(Reason::Refused(refusal)))
             }
             Next::Refuse(refusal) => State::Ended(End::Refused(refusal)),
+            Next::Quarantine if self.tried.attempts().is_empty() && !self.facts.is_sick() => {
+                State::Ended(End::Refused(Refusal::NoReset))
+            }
             Next::Quarantine => State::Due(Place::Quarantine(Reason::Exhausted)),
         }
+    }
+
+    /// Ends unproven, after it hands the functions back: a later rung may have failed with their drivers unbound.
+    fn leave(&self, after: Rung) -> State {
+        let end = End::Unproven { after };
+        if self.released {
+            let operation = Operation::ReadMarks;
+            return State::Due(Place::GiveBack { operation, end });
+        }
+        State::Ended(end)
     }
 
     /// Returns true if a refusal leaves a GPU behind that is sick or that one of our rungs failed to recover. A GPU
@@ -231,6 +246,7 @@ impl Recovery {
             Refusal::FabricUnknown => !attempts.is_empty() || self.facts.is_sick(),
             // A failed rung may have unbound the drivers, and the GPU has no known user.
             Refusal::UseUnknown => !attempts.is_empty(),
+            Refusal::NoReset => false,
             Refusal::InUse | Refusal::TdiLocked => attempts.iter().any(|attempt| attempt.reach != Reach::NotReset),
         }
     }
@@ -244,5 +260,17 @@ impl Recovery {
             }
         }
         State::Due(Place::Record { record, then })
+    }
+}
+
+/// Returns the next state while functions are handed back: marks are removed before any driver binds the functions.
+const fn given_back(operation: Operation, end: End, observation: Observation) -> State {
+    match (operation, observation) {
+        (_, Observation::Blocked) => State::Due(Place::Quarantine(Reason::Stuck(operation))),
+        (Operation::ReadMarks, _) => State::Due(Place::GiveBack {
+            operation: Operation::HandBack,
+            end,
+        }),
+        _ => State::Ended(end),
     }
 }

@@ -39,6 +39,8 @@ pub(super) enum Place {
     Record { record: Record, then: AfterRecord },
     /// Takes the GPU out of service.
     Quarantine(Reason),
+    /// Hands back, at the end, functions that a rung released and did not hand back.
+    GiveBack { operation: Operation, end: End },
 }
 
 /// The reason for a pause.
@@ -82,7 +84,9 @@ impl State {
 impl Place {
     pub(super) const fn action(self) -> Action {
         match self {
-            Self::Survey { operation, .. } | Self::Climb { operation, .. } => Action::Do(operation),
+            Self::Survey { operation, .. } | Self::Climb { operation, .. } | Self::GiveBack { operation, .. } => {
+                Action::Do(operation)
+            }
             Self::Record { record, .. } => Action::Record(record),
             Self::Quarantine(why) => Action::Quarantine(why),
         }
@@ -90,7 +94,9 @@ impl Place {
 
     pub(super) const fn limit(self) -> Duration {
         match self {
-            Self::Survey { operation, .. } | Self::Climb { operation, .. } => operation.limit(),
+            Self::Survey { operation, .. } | Self::Climb { operation, .. } | Self::GiveBack { operation, .. } => {
+                operation.limit()
+            }
             Self::Record { .. } | Self::Quarantine(_) => BOOKKEEPING_LIMIT,
         }
     }
@@ -99,7 +105,7 @@ impl Place {
         match self {
             Self::Climb { climb, .. } => Some(climb.rung),
             Self::Record { record, .. } => Some(record.rung),
-            Self::Survey { .. } | Self::Quarantine(_) => None,
+            Self::Survey { .. } | Self::Quarantine(_) | Self::GiveBack { .. } => None,
         }
     }
 }

@@ -79,7 +79,8 @@ prop_compose! {
 prop_compose! {
     fn facts()(
         around in surroundings(),
-        reported in (any::<bool>(), any::<bool>()).prop_map(|(flr, bus_reset)| Reported { flr, bus_reset }),
+        reported in any::<[bool; 3]>().prop_map(|[flr, bus_reset, vendor_reset]| Reported { flr, bus_reset, vendor_reset }),
+        own_means in (availability(), availability()).prop_map(|(device_specific, acpi)| OwnMeans { device_specific, acpi }),
         link in link(),
         flr_reach in one_of(&[FlrReach::All, FlrReach::LeavesSome]),
         answer in one_of(&[Answer::Ready, Answer::Half, Answer::Absent, Answer::NotReady, Answer::Unknown]),
@@ -94,7 +95,7 @@ prop_compose! {
         let Facts { surroundings, known } = around;
         Facts {
             surroundings: Surroundings { link, answer, flr, flr_reach, pm, secondary_bus_reset, reported, ..surroundings },
-            known: Known { reset_class: class, in_place: in_place.0, in_place_shows: in_place.1, sickness, preference, highest, only, ..known },
+            known: Known { reset_class: class, in_place: in_place.0, in_place_shows: in_place.1, own_means, sickness, preference, highest, only, ..known },
         }
     }
 }
@@ -376,7 +377,12 @@ impl Watch {
 const fn takes_link_down(operation: Operation) -> bool {
     matches!(
         operation,
-        Operation::BusResetInPlace | Operation::SecondaryBusReset | Operation::PowerOff | Operation::CyclePower
+        Operation::BusResetInPlace
+            | Operation::DeviceSpecificReset
+            | Operation::AcpiReset
+            | Operation::SecondaryBusReset
+            | Operation::PowerOff
+            | Operation::CyclePower
     )
 }
 
@@ -392,11 +398,13 @@ fn is_refusal(observation: Observation) -> bool {
 /// Returns the resets that the initial facts forbid.
 fn forbidden(facts: &Facts) -> Vec<Operation> {
     let above_flr = facts.surroundings.fabric == Fabric::Unknown || facts.known.tdi == Tdi::Locked;
-    let bus_reset = above_flr
-        || facts.surroundings.bus_reset != BusReset::Allowed
+    let card = above_flr
         || facts.surroundings.exclusivity != Exclusivity::Exclusive
-        || !matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody)
-        || facts.known.highest < Rung::BusResetInPlace;
+        || !matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody);
+    let bus_reset =
+        card || facts.surroundings.bus_reset != BusReset::Allowed || facts.known.highest < Rung::BusResetInPlace;
+    let OwnMeans { device_specific, acpi } = facts.known.own_means;
+    let by_own_means = |offer, rung| card || offer != Availability::Available || facts.known.highest < rung;
     let detached = bus_reset || facts.known.highest < Rung::DetachSbr;
     let domain = Exclusivity::Exclusive;
     let power = above_flr
@@ -411,6 +419,11 @@ fn forbidden(facts: &Facts) -> Vec<Operation> {
         || facts.known.highest < Rung::BmcPower;
     let resets = [
         (bus_reset, Operation::BusResetInPlace),
+        (
+            by_own_means(device_specific, Rung::DeviceSpecific),
+            Operation::DeviceSpecificReset,
+        ),
+        (by_own_means(acpi, Rung::Acpi), Operation::AcpiReset),
         (detached, Operation::SecondaryBusReset),
         (power, Operation::PowerOff),
         (bmc, Operation::CyclePower),
@@ -556,6 +569,14 @@ proptest! {
                 prop_assert_eq!(facts.surroundings.exclusivity, Exclusivity::Exclusive);
                 prop_assert_eq!(facts.surroundings.bus_reset, BusReset::Allowed);
                 prop_assert_eq!(facts.surroundings.secondary_bus_reset, Availability::Available);
+            }
+            Rung::DeviceSpecific | Rung::Acpi => {
+                let OwnMeans { device_specific, acpi } = facts.known.own_means;
+                let offer = if rung == Rung::Acpi { acpi } else { device_specific };
+                prop_assert_eq!(offer, Availability::Available);
+                prop_assert!(facts.surroundings.answer == Answer::Ready && facts.surroundings.link.admit().is_ok());
+                prop_assert!(matches!(facts.surroundings.hotplug, HotplugOwner::Os | HotplugOwner::Nobody));
+                prop_assert_eq!(facts.surroundings.exclusivity, Exclusivity::Exclusive);
             }
             Rung::SlotPower => {
                 prop_assert_eq!(facts.surroundings.hotplug, HotplugOwner::Os);

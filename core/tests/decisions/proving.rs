@@ -67,6 +67,40 @@ fn reset_that_a_well_function_ignores_is_no_recovery() {
     assert!(world.records().iter().any(|record| record.rung == Rung::DetachSbr));
 }
 
+/// A machine with a device-specific reset of this effect, and facts that allow no other reset.
+fn only_device_specific(effect: Effect) -> (World, Facts) {
+    let mut world = World::new();
+    world.own = effect;
+    let mut facts = WELL;
+    facts.known.own_means.device_specific = Availability::Available;
+    facts.known.only = Some(Rung::DeviceSpecific);
+    (world, facts)
+}
+
+#[test]
+fn reset_by_own_means_is_proven_by_marks_that_are_gone_and_disproved_by_none() {
+    let rung = Rung::DeviceSpecific;
+    let (mut world, facts) = only_device_specific(Effect::Heals);
+    assert_eq!(world.recover(facts).0, recovered(rung));
+    assert_eq!(world.did(Op::DeviceSpecificReset), 1);
+    for effect in [Effect::Nothing, Effect::Partly] {
+        let (mut world, facts) = only_device_specific(effect);
+        assert_eq!(world.recover(facts).0, End::Unproven { after: rung }, "{effect:?}");
+    }
+    let (mut world, facts) = only_device_specific(Effect::Kills);
+    assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
+    assert_eq!(what_came(&world.records()), [(rung, Outcome::TimedOut)]);
+}
+
+#[test]
+fn gpu_that_ignores_its_bus_resets_is_recovered_by_own_means() {
+    let mut world = every_reset(Effect::Nothing);
+    let mut facts = WELL;
+    facts.known.own_means.acpi = Availability::Available;
+    assert_eq!(world.recover(facts).0, recovered(Rung::Acpi));
+    assert_eq!((world.did(Op::AcpiReset), world.did(Op::PowerOff)), (1, 0));
+}
+
 #[test]
 fn flr_that_was_not_meant_for_a_function_is_not_disproved_by_it() {
     let mut world = World::new();
@@ -121,6 +155,46 @@ fn well_function_without_any_mark_is_unproven_and_keeps_its_power() {
         world.marks = if operation == Op::Mark { Marks::None } else { Marks::All };
         assert!(matches!(world.recover(GOOD).0, End::Unproven { .. }), "{operation}");
     }
+}
+
+#[test]
+fn function_that_is_well_and_unproven_gets_its_driver_back_from_a_later_rung_that_failed() {
+    let mut facts = GOOD;
+    facts.known.highest = Rung::BusResetInPlace;
+    facts.surroundings.pm = Availability::Unavailable;
+    let denied = || {
+        let denied = Observation::Failed(Failure::Denied);
+        without_marks().failing(Op::BusResetInPlace, denied, usize::MAX)
+    };
+    let after = Rung::KernelFlr;
+    let mut world = denied();
+    assert_eq!(world.recover(facts).0, End::Unproven { after });
+    let operations = world.operations();
+    assert!(operations.ends_with(&[Op::LookAtFunctions, Op::ReadMarks, Op::HandBack]));
+    // If the kernel hangs in it, the GPU goes out of service.
+    let mut world = denied().failing(Op::HandBack, Observation::Done, 1);
+    world = world.failing(Op::HandBack, Observation::Blocked, 1);
+    assert_eq!(world.recover(facts).0, quarantined(Reason::Stuck(Op::HandBack)));
+    // Functions that have their drivers are left alone.
+    facts.known.only = Some(Rung::KernelFlr);
+    let mut world = without_marks();
+    assert_eq!(world.recover(facts).0, End::Unproven { after });
+    assert_eq!(world.did(Op::HandBack), 1);
+}
+
+#[test]
+fn function_that_is_well_and_has_no_reset_is_refused_and_a_sick_one_goes_out_of_service() {
+    let mut facts = GOOD;
+    facts.known.only = Some(Rung::BmcPower);
+    let mut world = World::new();
+    assert_eq!(world.recover(facts).0, End::Refused(Refusal::NoReset));
+    assert!(!is_quarantined(&world));
+    facts.known.sickness.set_vendor_register(true);
+    assert_eq!(World::new().recover(facts).0, quarantined(Reason::Exhausted));
+    facts.known.sickness.set_vendor_register(false);
+    let mut gone = World::new();
+    gone.here = false;
+    assert_eq!(gone.recover(facts).0, quarantined(Reason::Exhausted));
 }
 
 #[test]

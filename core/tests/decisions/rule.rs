@@ -39,6 +39,7 @@ pub(crate) const WELL: Facts = Facts {
         reset_class: ClassHistory::Unknown,
         in_place: ClassHistory::Unknown,
         in_place_shows: true,
+        own_means: OwnMeans::NONE,
         sickness: Sickness::new(),
         preference: Preference::Rule,
         highest: Rung::BmcPower,
@@ -409,7 +410,7 @@ fn bmc_comes_last_and_only_without_a_slot_power_controller() {
 fn reports_decide_the_order_of_two_allowed_resets() {
     let flr = Reported {
         flr: true,
-        bus_reset: false,
+        ..Reported::NOTHING
     };
     let reported = |reported| facts(|facts| facts.surroundings.reported = reported);
     decides(&reported(flr), &[], Branch::ReportedFlr, IN_PLACE);
@@ -419,11 +420,12 @@ fn reports_decide_the_order_of_two_allowed_resets() {
     let both = Reported {
         flr: true,
         bus_reset: true,
+        ..Reported::NOTHING
     };
     decides(&reported(both), &[], Branch::FlrUnknown, IN_PLACE);
     let bus_reset = Reported {
-        flr: false,
         bus_reset: true,
+        ..Reported::NOTHING
     };
     decides(&reported(bus_reset), &[], Branch::ReportedBusReset, FLR);
     // A report never forbids, and every other criterion precedes it.
@@ -561,6 +563,110 @@ fn method_that_is_not_there_is_passed_over() {
     }
 }
 
+/// A model that is reported to need a vendor reset, on a platform with a device-specific and an ACPI reset.
+fn needs_its_own(change: impl FnOnce(&mut Facts)) -> Facts {
+    facts(|facts| {
+        facts.surroundings.reported.vendor_reset = true;
+        facts.known.own_means = OwnMeans {
+            device_specific: Availability::Available,
+            acpi: Availability::Available,
+        };
+        change(facts);
+    })
+}
+
+#[test]
+fn model_that_needs_a_vendor_reset_gets_it_first() {
+    let own = Next::Try(Rung::DeviceSpecific);
+    let needs = needs_its_own(|_| ());
+    let branch = Branch::NeedsVendorReset;
+    decides(&needs, &[], branch, own);
+    decides(&needs, &[Rung::DeviceSpecific], branch, IN_PLACE);
+    let bad = needs_its_own(|facts| facts.known.reset_class = ClassHistory::Bad);
+    decides(&bad, &[], branch, own);
+    // Outcomes verified here outweigh the report, and so does a requested preference.
+    let good = needs_its_own(|facts| facts.known.reset_class = ClassHistory::Good);
+    decides(&good, &[], Branch::Otherwise, FLR);
+    let flr = needs_its_own(|facts| facts.known.preference = Preference::Flr);
+    decides(&flr, &[], Branch::PreferredFlr, FLR);
+    // Without such a reset, the model is like any other.
+    let none = needs_its_own(|facts| facts.known.own_means = OwnMeans::NONE);
+    decides(&none, &[], Branch::FlrUnknown, IN_PLACE);
+}
+
+#[test]
+fn resets_by_own_means_come_after_the_others_and_before_power() {
+    let offered = needs_its_own(|facts| facts.surroundings.reported.vendor_reset = false);
+    let branch = Branch::FlrUnknown;
+    decides(&offered, &[], branch, IN_PLACE);
+    // A bus reset does not include them: they are for GPUs that ignore it.
+    let mut tried = vec![Rung::BusResetInPlace, Rung::DetachSbr];
+    for next in [Rung::DeviceSpecific, Rung::Acpi, Rung::SlotPower] {
+        decides(&offered, &tried, branch, Next::Try(next));
+        tried.push(next);
+    }
+    // They do not include a bus reset, and power includes everything.
+    let own = [Rung::DeviceSpecific, Rung::Acpi];
+    decides(&offered, &own, branch, IN_PLACE);
+    let powered = [Rung::SlotPower];
+    for rung in own {
+        assert_eq!(
+            why(&decides(&offered, &powered, branch, Quarantine), rung),
+            Some(SkipReason::Surpassed)
+        );
+    }
+}
+
+#[test]
+fn resets_by_own_means_need_a_card_that_is_ours_and_answers() {
+    type Change = fn(&mut Facts);
+    let refused: [(Change, SkipReason); 6] = [
+        (|facts| facts.known.own_means = OwnMeans::NONE, SkipReason::Unavailable),
+        (
+            |facts| {
+                let unknown = Availability::Unknown;
+                facts.known.own_means = OwnMeans {
+                    device_specific: unknown,
+                    acpi: unknown,
+                };
+            },
+            SkipReason::AvailabilityUnknown,
+        ),
+        (|facts| facts.surroundings.answer = Answer::Half, SkipReason::NoAnswer),
+        (
+            |facts| facts.surroundings.link = PortLink::Inactive,
+            SkipReason::LinkNotActive,
+        ),
+        (
+            |facts| facts.surroundings.exclusivity = Exclusivity::Shared,
+            SkipReason::NotExclusive,
+        ),
+        (
+            |facts| facts.surroundings.hotplug = HotplugOwner::Firmware,
+            SkipReason::HotplugNotOurs,
+        ),
+    ];
+    for rung in [Rung::DeviceSpecific, Rung::Acpi] {
+        for (change, reason) in refused {
+            let facts = needs_its_own(|facts| {
+                facts.known.only = Some(rung);
+                change(facts);
+            });
+            let decision = decide(&facts, &Tried::none());
+            assert_eq!(
+                (decision.next, why(&decision, rung)),
+                (Quarantine, Some(reason)),
+                "{rung}"
+            );
+        }
+        let unknown = needs_its_own(|facts| {
+            facts.known.only = Some(rung);
+            facts.surroundings.fabric = Fabric::Unknown;
+        });
+        assert_eq!(decide(&unknown, &Tried::none()).next, Refuse(Refusal::FabricUnknown));
+    }
+}
+
 #[test]
 fn long_resets_are_announced() {
     assert_eq!(KERNEL_RESET_TIME.as_secs(), 70);
@@ -581,6 +687,8 @@ fn every_rung_is_known_by_its_name_and_its_short_form() {
             "kernel-pm",
             "kernel-flr",
             "bus-reset-in-place",
+            "device-specific",
+            "acpi",
             "detach-sbr",
             "slot-power",
             "bmc-power"
@@ -594,7 +702,8 @@ fn every_rung_is_known_by_its_name_and_its_short_form() {
     }
     assert_eq!("sbr".parse::<Rung>().map_err(|error| error.to_string()), {
         Err(
-            "unknown rung; the rungs are kernel-pm, kernel-flr, bus-reset-in-place, detach-sbr, slot-power, bmc-power"
+            "unknown rung; the rungs are kernel-pm, kernel-flr, bus-reset-in-place, device-specific, acpi, detach-sbr, \
+             slot-power, bmc-power"
                 .to_owned(),
         )
     });
@@ -607,6 +716,8 @@ fn rung_is_written_by_its_name_and_also_read_by_its_former_one() {
         "KernelPm",
         "KernelFlr",
         "BusResetInPlace",
+        "DeviceSpecific",
+        "Acpi",
         "DetachSbr",
         "SlotPower",
         "Bmc",

@@ -90,6 +90,8 @@ pub(crate) struct World {
     pub(crate) flr_leaves_one: bool,
     pub(crate) pm: Effect,
     pub(crate) in_place: Effect,
+    /// The effect of the platform's own resets.
+    pub(crate) own: Effect,
     pub(crate) sbr: Effect,
     pub(crate) power: Effect,
     pub(crate) marks: Marks,
@@ -132,6 +134,7 @@ impl World {
             flr_leaves_one: false,
             pm: Effect::Nothing,
             in_place: Effect::Heals,
+            own: Effect::Heals,
             sbr: Effect::Heals,
             power: Effect::Heals,
             marks: Marks::All,
@@ -285,6 +288,10 @@ impl World {
                 let effect = if self.is_here() { self.in_place } else { Effect::Kills };
                 return self.kernel_reset(operation, effect);
             }
+            Operation::DeviceSpecificReset | Operation::AcpiReset => {
+                assert!(!self.removed, "the functions are not in their place");
+                return self.kernel_reset(operation, self.own);
+            }
             Operation::Detach => self.removed = true,
             Operation::SecondaryBusReset => {
                 assert!(self.removed, "the bus is not empty");
@@ -335,12 +342,15 @@ impl World {
         let Some(last) = self.last_reset else {
             return Proof::Unproven;
         };
-        let in_place = matches!(last, Operation::Flr | Operation::PmReset | Operation::BusResetInPlace);
+        let by_own_means = matches!(last, Operation::DeviceSpecificReset | Operation::AcpiReset);
+        let in_place = by_own_means || matches!(last, Operation::Flr | Operation::PmReset | Operation::BusResetInPlace);
         let shows = !in_place || self.marks == Marks::All;
         let proofs = self.meant_by(last).map(|witness| match witness {
             Witness { unreachable: true, .. } => Proof::Configuration,
             Witness { placed: false, .. } => Proof::Unproven,
             _ if !shows => Proof::Unproven,
+            // No document specifies the state that it clears.
+            Witness { kept: true, .. } if by_own_means => Proof::Unproven,
             Witness { kept: true, .. } => Proof::NotReset,
             Witness { kept: false, .. } => Proof::Configuration,
         });

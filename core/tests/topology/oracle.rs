@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::decision::{
-    self, Attempt, Bmc, ClassHistory, Known, Preference, Reach, Rung, Sickness, Surroundings, Tdi, Tried, Use, decide,
+    self, Attempt, Availability, Bmc, ClassHistory, Known, OwnMeans, Preference, Reach, Rung, Sickness, Surroundings,
+    Tdi, Tried, Use, decide,
 };
 use reseat_core::header::BusNumbers;
 use reseat_core::presence::{PortLink, Readiness};
@@ -92,6 +93,10 @@ fn judged(functions: &[Function], place: Place<'_>, ours: &impl Fn(&Function) ->
         reset_class: ClassHistory::Unknown,
         in_place: ClassHistory::Unknown,
         in_place_shows: true,
+        own_means: OwnMeans {
+            device_specific: Availability::Available,
+            acpi: Availability::Available,
+        },
         sickness: Sickness::new(),
         preference: Preference::Rule,
         highest: Rung::BmcPower,
@@ -128,7 +133,8 @@ fn at_the_card_root(functions: &[Function], place: Place<'_>, rung: Rung, ours: 
             owner,
         } => (hot_plug, power_controller, owner),
     };
-    if rung == Rung::BusResetInPlace {
+    let by_own_means = matches!(rung, Rung::DeviceSpecific | Rung::Acpi);
+    if rung == Rung::BusResetInPlace || by_own_means {
         // A function that does not answer is not restored.
         let readiness = place.function().readiness;
         assert!(matches!(readiness, Some(Readiness::Ready(_))), "{readiness:?}");
@@ -139,7 +145,7 @@ fn at_the_card_root(functions: &[Function], place: Place<'_>, rung: Rung, ours: 
         return;
     }
     assert!(hot_plug == Fact::No || matches!(owner, HotplugOwner::Os | HotplugOwner::Nobody));
-    if rung == Rung::BmcPower {
+    if rung == Rung::BmcPower || by_own_means {
         return;
     }
     assert!(matches!(cxl, Cxl::None | Cxl::SbrUnmasked | Cxl::NotInUse));

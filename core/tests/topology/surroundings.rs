@@ -2,8 +2,8 @@
 
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::decision::{
-    Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Exclusivity, FlrReach, Known, Next, Preference,
-    Reported, Rung, Sickness, SlotPower, Surroundings, Tdi, Tried, Use, decide,
+    Answer, Availability, Bmc, Branch, BusReset, ClassHistory, Exclusivity, FlrReach, Known, Next, OwnMeans,
+    Preference, Reported, Rung, Sickness, SlotPower, Surroundings, Tdi, Tried, Use, decide,
 };
 use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::topology::Fabric;
@@ -80,6 +80,7 @@ fn facts_combine_topology_and_other_sources() {
         reset_class: ClassHistory::Bad,
         in_place: ClassHistory::Unknown,
         in_place_shows: true,
+        own_means: OwnMeans::NONE,
         sickness: Sickness::new(),
         preference: Preference::Rule,
         highest: Rung::SlotPower,
@@ -106,6 +107,7 @@ fn reported_flr_trouble_puts_the_bus_reset_first_and_forbids_nothing() {
         reset_class: ClassHistory::Unknown,
         in_place: ClassHistory::Unknown,
         in_place_shows: true,
+        own_means: OwnMeans::NONE,
         sickness: Sickness::new(),
         preference: Preference::Rule,
         highest: Rung::SlotPower,

@@ -1,8 +1,8 @@
 //! Facts out of a fuzzer's bytes.
 
 use reseat_core::decision::{
-    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, FlrReach, Known, Preference, Reported, Rung,
-    Sickness, SlotPower, Surroundings, Tdi, Use,
+    Answer, Availability, Bmc, BusReset, ClassHistory, Exclusivity, Facts, FlrReach, Known, OwnMeans, Preference,
+    Reported, Rung, Sickness, SlotPower, Surroundings, Tdi, Use,
 };
 use reseat_core::presence::PortLink;
 use reseat_core::topology::Fabric;
@@ -87,6 +87,7 @@ impl<'a> Input<'a> {
                 reported: Reported {
                     flr: self.byte() >= 128,
                     bus_reset: self.byte() >= 128,
+                    vendor_reset: self.byte() >= 128,
                 },
             },
             known: Known {
@@ -101,6 +102,10 @@ impl<'a> Input<'a> {
                 reset_class: self.pick(&HISTORIES),
                 in_place: self.pick(&HISTORIES),
                 in_place_shows: self.byte() < 128,
+                own_means: OwnMeans {
+                    device_specific: self.pick(&AVAILABILITIES),
+                    acpi: self.pick(&AVAILABILITIES),
+                },
                 sickness: Sickness::from_bits(self.byte()),
                 preference: self.pick(&[Preference::Rule, Preference::Flr, Preference::Sbr]),
                 highest: self.pick(&Rung::ALL),

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Limits {
     /// No module is waited for after this time: the claims are to have theirs.
     pub loading_ends: Duration,
-    /// A GPU of which nothing is changed after this time lets the others go first.
+    /// A GPU of which nothing is changed after this time lets all others go first.
     pub turn: Duration,
     /// An operation that takes longer than this counts as blocked.
     pub stall: Duration,

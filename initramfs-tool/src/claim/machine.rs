@@ -1,8 +1,8 @@
 //! One GPU through the claim, and back if any of its functions fails.
 //!
-//! The order is the one that leaves no gap. First every function has to answer; nothing is changed before. Pass one makes
-//! every function ours to bind and nobody else's: override, no D3cold, unbind. Pass two binds them and reads each `driver`
-//! link back; and where a group comes only with a driver, that it has come. Only then is `power/control` written, since
+//! The order is the one that leaves no gap. First every function has to answer, and in time; nothing is changed before.
+//! Pass one makes every function ours to bind and nobody else's: override, no D3cold, unbind. Pass two binds them and reads
+//! each `driver` link back; and where a group comes only with a driver, that it has come. Only then is `power/control` written, since
 //! vfio-pci's probe sets it to `auto`; and only a power state and a pin that were read back count.
 //!
 //! A GPU that is out of service is isolated instead: it is not asked, since it may not answer, and nothing is taken back,
@@ -33,6 +33,10 @@ const D0_LIMIT: Duration = Duration::from_secs(1);
 /// Each look costs a read of the function's configuration space, of which few are to be made.
 const D0_PAUSE: Duration = Duration::from_millis(100);
 
+/// A function whose probe takes longer is slow. Nothing of it is begun: within a bind, or to wake it, the kernel reads up to ten
+/// times as many registers, and nobody can stop it there.
+const PROBE_LIMIT: Duration = Duration::from_millis(500);
+
 /// The claim of one GPU, or its isolation. Times are durations since any fixed moment.
 #[derive(Debug)]
 pub struct Claim {
@@ -42,6 +46,8 @@ pub struct Claim {
     /// What an isolation has not reached.
     shortfall: Option<Rollback>,
     state: State,
+    /// The time at which the last operation was given out.
+    asked: Duration,
 }
 
 #[derive(Debug)]
@@ -131,6 +137,7 @@ impl Claim {
             changes: Vec::new(),
             shortfall: None,
             state,
+            asked: Duration::ZERO,
         }
     }
 
@@ -145,6 +152,7 @@ impl Claim {
                 let script = Script::new(change::undo_script(changes, rollback.function));
                 State::Undoing(rollback, script)
             },
+            asked: Duration::ZERO,
         }
     }
 
@@ -164,6 +172,7 @@ impl Claim {
                 return Step::WaitUntil(retry.not_before);
             }
             if let Some(operation) = script.current() {
+                self.asked = now;
                 return Step::Do(operation.clone());
             }
             self.next_stage();
@@ -261,7 +270,12 @@ impl Claim {
             .and_then(|function| function.power_control.clone());
         let changes = Change::of(operation, &answer, power_control.as_deref());
         self.changes.extend_from_slice(&changes);
+        let took = now.saturating_sub(self.asked);
         match self.judge(operation, answer) {
+            // It may have been asleep: then it is faster when it is asked again.
+            Judgement::Good if operation.verb == Verb::Probe && took > PROBE_LIMIT => {
+                self.retry(now, operation, D0_LIMIT, D0_PAUSE, slow(operation, took));
+            }
             Judgement::Good => self.advance(),
             Judgement::NotYet(failure) => self.retry(now, operation, D0_LIMIT, D0_PAUSE, failure),
             Judgement::Bad(failure) => self.roll_back(operation, failure),
@@ -394,6 +408,11 @@ pub(crate) fn occupied(function: FunctionAddress, owner: &str) -> Finding {
         true => finding.remedy(id::BLACKLIST_SYSFB),
         false => finding,
     }
+}
+
+fn slow(operation: &Operation, took: Duration) -> Failure {
+    let seconds = format!("{:.1}", took.as_secs_f64());
+    Failure::other(about(operation, id::FUNCTION_SLOW).with("seconds", seconds))
 }
 
 fn about(operation: &Operation, id: Id) -> Finding {

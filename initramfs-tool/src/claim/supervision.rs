@@ -5,7 +5,8 @@
 //! touches no device, abandons a worker that gives no sign of life, and knows from its reports what there is to take back.
 //! One worker serves all GPUs while all goes well. When it blocks, its GPU is set aside, and each of the others gets a
 //! worker of its own, so that they do not wait for each other. A GPU that only answers slowly, and of which nothing is changed
-//! yet, gives up its turn: the others go on in another worker, and it begins again in one of its own.
+//! yet, gives up its turn: the others go on in another worker. It begins again when they have ended, and not beside them: a
+//! register is read by one processor at a time, so that each of their reads would wait for one of its own.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -79,6 +80,8 @@ pub struct Finished {
 pub struct Supervision {
     limits: Limits,
     workers: Vec<Worker>,
+    /// Those that gave up their turn.
+    postponed: VecDeque<Target>,
     finished: Vec<Finished>,
     /// Of each worker that was abandoned within an operation, the function.
     unreturned: Vec<(WorkerId, FunctionAddress)>,
@@ -123,6 +126,7 @@ impl Supervision {
         Self {
             limits,
             workers: Vec::new(),
+            postponed: VecDeque::new(),
             finished: Vec::new(),
             unreturned: Vec::new(),
             started: 0,
@@ -206,24 +210,36 @@ impl Supervision {
         {
             commands.extend(self.let_others_first(now, position));
         }
+        while self.is_their_turn() {
+            let target = self.postponed.pop_front();
+            commands.extend(target.and_then(|target| self.claim_alone(now, target)));
+        }
         commands
+    }
+
+    /// Returns true if there are GPUs that gave up their turn, and nobody is left that they would hold up.
+    fn is_their_turn(&self) -> bool {
+        self.workers.is_empty() && !self.postponed.is_empty()
     }
 
     fn position(&self, is_it: impl Fn(&Worker, Limits) -> bool) -> Option<usize> {
         self.workers.iter().position(|worker| is_it(worker, self.limits))
     }
 
-    /// Takes its turn from a worker whose GPU is slow: those that wait go on in another one, and then it begins again.
+    /// Takes its turn from a worker whose GPU is slow: those that wait go on in another one.
     fn let_others_first(&mut self, now: Duration, position: usize) -> Vec<Command> {
         let worker = self.workers.remove(position);
         let mut commands = vec![Command::Abandon(worker.id)];
         commands.extend(self.claim(now, worker.waiting.into()));
-        commands.extend(self.claim(now, worker.target.into_iter().collect()));
+        self.postponed.extend(worker.target);
         commands
     }
 
     /// When to [`Supervision::tick`] next; none when all is done.
     pub fn deadline(&self) -> Option<Duration> {
+        if self.is_their_turn() {
+            return Some(Duration::ZERO);
+        }
         let of_worker = |worker: &Worker| {
             let end = worker.deadline(self.limits);
             worker.turn_ends(self.limits).map_or(end, |turn| turn.min(end))
@@ -278,15 +294,20 @@ impl Supervision {
         let mut commands = vec![Command::Abandon(worker.id)];
         commands.extend(self.take_back(now, worker.purpose, &worker.attempt, failure));
         for target in worker.waiting {
-            if now < self.limits.claiming_ends {
-                commands.extend(self.claim(now, vec![target]));
-            } else {
-                let attempt = Attempt::new(target.device, now);
-                let rollback = attempt.reason(&out_of_time());
-                self.finish(now, &attempt, rollback);
-            }
+            commands.extend(self.claim_alone(now, target));
         }
         commands
+    }
+
+    /// A worker that claims `target`, if there is time.
+    fn claim_alone(&mut self, now: Duration, target: Target) -> Option<Command> {
+        if now < self.limits.claiming_ends {
+            return self.claim(now, vec![target]);
+        }
+        let attempt = Attempt::new(target.device, now);
+        let rollback = attempt.reason(&out_of_time());
+        self.finish(now, &attempt, rollback);
+        None
     }
 
     /// Takes back what an attempt did. What the kernel holds is left alone: whatever touches it would block as well.

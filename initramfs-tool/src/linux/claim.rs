@@ -7,6 +7,8 @@ pub(crate) mod check;
 pub(crate) mod displays;
 pub(crate) mod effects;
 #[cfg(feature = "operator")]
+pub(crate) mod flr_kept_out;
+#[cfg(feature = "operator")]
 pub(crate) mod hot_plug;
 pub(crate) mod iommu;
 pub(crate) mod machine;

@@ -12,8 +12,10 @@ mod facts;
 mod flr;
 mod isolate;
 mod journal;
+mod keep_flr_out;
 mod ladder;
 mod operate;
+mod own_means;
 mod quarantine;
 mod remove;
 mod reset;
@@ -21,6 +23,7 @@ mod restore;
 mod resume;
 mod return_to_service;
 mod run;
+mod scan;
 mod survey;
 mod trouble;
 mod users;
@@ -29,6 +32,7 @@ mod witness;
 mod worker;
 
 pub use baseline::{BaselineError, Recorded, save as save_baseline, without_baseline};
+pub use keep_flr_out::keep_flr_out;
 pub use quarantine::{
     Applied, IsolationResult, QuarantineError, accept_loss, apply as apply_quarantine, forget, quarantine,
 };

@@ -6,6 +6,8 @@ pub(crate) mod config_space;
 pub(crate) mod drivers;
 pub(crate) mod functions;
 #[cfg(feature = "operator")]
+pub(crate) mod reset_methods;
+#[cfg(feature = "operator")]
 pub(crate) mod resources;
 pub(crate) mod root;
 pub(crate) mod slots;

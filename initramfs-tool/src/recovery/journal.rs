@@ -42,10 +42,16 @@ pub struct Witness {
     /// The mark behind a BAR of the GPU itself, where its model has one.
     #[serde(default)]
     pub behind_bar: Option<BarMarkOf>,
+    /// The marks behind the BARs of the controllers beside it.
+    #[serde(default)]
+    pub controllers: Vec<BarMarkOf>,
     /// The functions that read all-ones below an active link when the marks were placed: they can keep none.
     pub absent: Vec<FunctionAddress>,
     /// The functions that were reset, if not all of the GPU's.
     pub only: Option<Vec<FunctionAddress>>,
+    /// True if nobody has specified what the reset clears.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unspecified: bool,
 }
 
 /// A mark in a function.
@@ -70,7 +76,13 @@ impl Witness {
     /// True if the function has a mark that a reset of this kind clears.
     pub fn shows(&self, function: FunctionAddress, reset: ResetKind) -> bool {
         let mut marks = self.marks.iter().filter(|mark| mark.function == function);
-        marks.any(|mark| mark.placed.mark.shows(reset))
+        self.behind_bar_of(function).is_some() || marks.any(|mark| mark.placed.mark.shows(reset))
+    }
+
+    /// The mark behind a BAR of a function: every reset that reaches the function clears it.
+    pub fn behind_bar_of(&self, function: FunctionAddress) -> Option<BarMarkOf> {
+        let mut marks = self.behind_bar.iter().chain(&self.controllers);
+        marks.find(|mark| mark.function == function).copied()
     }
 
     /// True if the reset was to reset this function.
@@ -184,7 +196,9 @@ impl Journal {
 
     /// The kind of the reset that the marks were placed for.
     pub const fn reset_kind(&self) -> ResetKind {
-        if self.removed {
+        if self.witness.unspecified {
+            ResetKind::Unspecified
+        } else if self.removed {
             ResetKind::Removed
         } else {
             ResetKind::InPlace
@@ -272,10 +286,21 @@ mod tests {
                     register: BarRegister { bar: 0, offset: 0x1478 },
                     mask: 0xffff_0000,
                     before: 0,
+                    set: None,
                 },
             }),
+            controllers: vec![BarMarkOf {
+                function: "0000:01:00.1".parse().unwrap(),
+                mark: BarMark {
+                    register: BarRegister { bar: 0, offset: 8 },
+                    mask: 1,
+                    before: 0,
+                    set: Some(1),
+                },
+            }],
             absent: Vec::new(),
             only: None,
+            unspecified: false,
         };
         journal
     }
@@ -289,5 +314,24 @@ mod tests {
             ..journal()
         };
         assert_eq!(from_slice::<Journal>(FORMER.as_bytes()).unwrap(), former);
+    }
+
+    #[test]
+    fn a_journal_without_marks_of_controllers_is_read() {
+        let mut document: Value = serde_json::from_str(FROZEN).unwrap();
+        document["witness"].as_object_mut().unwrap().remove("controllers");
+        let read: Journal = from_slice(document.to_string().as_bytes()).unwrap();
+        assert_eq!(read.witness.controllers, []);
+        assert_eq!(read.witness.behind_bar, journal().witness.behind_bar);
+    }
+
+    #[test]
+    fn a_mark_behind_a_bar_shows_every_reset() {
+        let controller: FunctionAddress = "0000:01:00.1".parse().unwrap();
+        let other: FunctionAddress = "0000:01:00.2".parse().unwrap();
+        for reset in [ResetKind::InPlace, ResetKind::Removed] {
+            assert!(journal().witness.shows(controller, reset));
+            assert!(!journal().witness.shows(other, reset));
+        }
     }
 }

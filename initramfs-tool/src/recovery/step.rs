@@ -33,6 +33,10 @@ pub enum LadderStep {
     KernelPm,
     /// `reset_subordinate` of the card root, with all functions below it.
     BusResetInPlace,
+    /// `reset` of the GPU itself with `reset_method` `device_specific`, which is put back as it was.
+    DeviceSpecific,
+    /// `reset` with `reset_method` `acpi`, which is put back as it was; of each function that lists it.
+    Acpi,
     /// Note in the journal what every function and port on the path has counted of errors.
     RecordErrors,
     /// `remove` of the functions in the journal.
@@ -63,7 +67,7 @@ pub enum LadderStep {
 
 impl LadderStep {
     /// All steps; those of one operation in their order.
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 26] = [
         Self::CheckUse,
         Self::ReadLink,
         Self::CheckDomain,
@@ -75,6 +79,8 @@ impl LadderStep {
         Self::KernelFlr,
         Self::KernelPm,
         Self::BusResetInPlace,
+        Self::DeviceSpecific,
+        Self::Acpi,
         Self::RecordErrors,
         Self::RemoveBelowCardRoot,
         Self::ResetEmptyBus,
@@ -109,6 +115,8 @@ impl LadderStep {
             Self::KernelFlr => Operation::Flr,
             Self::KernelPm => Operation::PmReset,
             Self::BusResetInPlace => Operation::BusResetInPlace,
+            Self::DeviceSpecific => Operation::DeviceSpecificReset,
+            Self::Acpi => Operation::AcpiReset,
             Self::RecordErrors => Operation::RecordErrors,
             Self::RemoveBelowCardRoot => Operation::Detach,
             Self::ResetEmptyBus => Operation::SecondaryBusReset,
@@ -168,6 +176,8 @@ impl fmt::Display for LadderStep {
             Self::KernelFlr => "FLR by the kernel",
             Self::KernelPm => "PM reset by the kernel",
             Self::BusResetInPlace => "bus reset in place",
+            Self::DeviceSpecific => "device-specific reset by the kernel",
+            Self::Acpi => "ACPI reset by the kernel",
             Self::RecordErrors => "record error counters",
             Self::RemoveBelowCardRoot => "remove everything below the card root",
             Self::ResetEmptyBus => "secondary bus reset on the empty bus",

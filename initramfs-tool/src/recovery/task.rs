@@ -1,7 +1,7 @@
 //! What a worker is told to do, and what it answers.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
-use reseat_core::decision::{Rung, Surroundings, Tdi};
+use reseat_core::decision::{OwnMeans, Rung, Surroundings, Tdi};
 use reseat_core::health::Verdict;
 use reseat_core::recovery::Observation;
 use serde::{Deserialize, Serialize};
@@ -80,6 +80,10 @@ pub struct Surveyed {
     pub tdi: Tdi,
     /// True unless a function that answers has no register in which a reset in place would show.
     pub in_place_shows: bool,
+    /// The functions that FLR resets.
+    pub flr_resets: Vec<FunctionAddress>,
+    /// The resets by means of its own that the kernel lists for the GPU.
+    pub own_means: OwnMeans,
     /// Whom a reset at the card root would hit beside the GPU.
     pub bystanders: Vec<FunctionAddress>,
     /// The functions elsewhere that a fabric joins to it: such a reset affects them, too.
@@ -91,10 +95,12 @@ pub struct Surveyed {
 }
 
 impl Surveyed {
-    /// Whom a rung hits. One that resets a single function hits that one.
+    /// The functions that a rung hits.
     pub fn hit_by(&self, rung: Rung) -> Vec<FunctionAddress> {
-        if !rung.above_flr() {
-            return vec![self.subject.function];
+        match rung {
+            Rung::KernelFlr => return self.flr_resets.clone(),
+            rung if !rung.above_flr() => return vec![self.subject.function],
+            _ => {}
         }
         let ours = self
             .subject

@@ -253,6 +253,7 @@ mod tests {
     fn units_know_every_word_that_switches_off() {
         for unit in [
             include_str!("../../systemd/reseat-baseline.service"),
+            include_str!("../../systemd/reseat-keep-flr-out.service"),
             include_str!("../../systemd/reseat-quarantine.service"),
         ] {
             for name in ["reseat", "rd.reseat"] {

@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! [recover]
-//! highest = "detach-sbr"          # or kernel-pm, kernel-flr, bus-reset-in-place, slot-power, bmc-power; pm, flr and bmc for short
+//! highest = "detach-sbr"          # or any other rung, by its name or its short form
 //! prefer = "flr"                  # or sbr
 //! contract = "without-reboot"     # or reboot-acceptable
 //! link-timeout = "5 s"            # for a link to become active after a reset

@@ -102,7 +102,7 @@ impl Function {
     pub fn new(design: &FunctionDesign) -> Self {
         Self {
             config: design.config_space(),
-            memory: Memory::new(&design.registers),
+            memory: Memory::new(&design.registers, &design.kept),
             supply: Supply::Never,
             answering: Answering::Ready,
             power_state: PowerState::D0,

@@ -77,6 +77,17 @@ pub struct FixedRegister {
     pub value: u32,
 }
 
+/// A register behind a BAR that keeps what is written to some of its bits, until a reset of the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptRegister {
+    /// The BAR.
+    pub bar: usize,
+    /// The offset in it: a multiple of four.
+    pub offset: u64,
+    /// The bits that can be written. All bits are 0 after a reset.
+    pub writable: u32,
+}
+
 /// One function as designed: what power-on makes of it.
 #[derive(Clone, Debug)]
 pub struct FunctionDesign {
@@ -84,6 +95,8 @@ pub struct FunctionDesign {
     pub(crate) return_to_d0: ReturnToD0,
     /// Registers behind its BARs that read something other than zero.
     pub(crate) registers: Vec<FixedRegister>,
+    /// Registers of which only some bits can be written.
+    pub(crate) kept: Vec<KeptRegister>,
     /// The register that resets the whole board when this value is written to it.
     pub(crate) reset_register: Option<FixedRegister>,
     pub(crate) serial_number: Option<SerialNumber>,
@@ -143,6 +156,13 @@ impl FromStr for Identity {
 /// A serial number: 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SerialNumber(pub u64);
+
+/// `GCTL` of HD audio: reset, and the acceptance of unsolicited responses.
+pub(crate) const AUDIO_CONTROL: KeptRegister = KeptRegister {
+    bar: 0,
+    offset: 0x08,
+    writable: 0x101,
+};
 
 /// Where its capability stands: behind all that boards have.
 pub(crate) const SERIAL_NUMBER: u16 = 0xf00;

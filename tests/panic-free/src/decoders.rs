@@ -22,7 +22,7 @@ use reseat_core::capability::vendor_specific::VendorSpecific;
 use reseat_core::header::{CapabilityPointer, ClassCode, Header, HeaderType, Identity, LayoutCode};
 use reseat_core::health::LinkReading;
 use reseat_core::presence::{Admission, Presence, RrsVisibility};
-use reseat_core::vendor::device_mark;
+use reseat_core::vendor::{controller_mark, device_mark};
 use reseat_core::witness::{BarMark, Mark, Proof, ResetKind, Traces};
 
 use crate::{Unknown, keep};
@@ -158,6 +158,7 @@ fn marks(bus: &mut Unknown, list: &ExtendedList<u8, 64>) {
         if let Ok(Some(mut placed)) = mark.prepare(offset, bus) {
             keep(placed.place(bus));
             if let Ok(trace) = placed.read(bus) {
+                let trace = mark.after(black_box(ResetKind::Unspecified), trace);
                 traces = traces.with(trace, black_box(Proof::Configuration));
             }
             keep(placed.take_back(bus));
@@ -173,6 +174,16 @@ fn marks(bus: &mut Unknown, list: &ExtendedList<u8, 64>) {
     if let Some(mark) = row.and_then(|row| BarMark::new(row, black_box(0))) {
         keep(mark.value());
         traces = traces.with(mark.trace(black_box(0)), Proof::Device);
+    }
+    let usb = ClassCode {
+        base_class: black_box(0x0c),
+        sub_class: black_box(3),
+        interface: black_box(0x30),
+    };
+    let row = controller_mark(identity, usb);
+    let prepared = row.map(|row| row.prepare(|register| black_box(Ok::<u32, ()>(register.offset))));
+    if let Some(Ok(Some(mark))) = prepared {
+        keep(mark.value());
     }
     keep(traces.proof());
 }

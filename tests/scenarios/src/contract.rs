@@ -3,8 +3,6 @@
 #[cfg(feature = "schemas")]
 mod shipped;
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
@@ -32,6 +30,8 @@ pub mod rung {
     pub const BUS: &str = "bus-reset-in-place";
     /// Removed, reset by the port above, and found again.
     pub const SBR: &str = "detach-sbr";
+    /// The kernel's, or a module's, own reset for the model.
+    pub const DEVICE_SPECIFIC: &str = "device-specific";
     /// The slot's power, switched off and on.
     pub const SLOT_POWER: &str = "slot-power";
 }
@@ -111,18 +111,6 @@ pub fn proven(end: &Value) -> Result<Option<Depth>> {
         Some(Some("device")) => Ok(Some(Depth::Device)),
         Some(other) => bail!("a proof without a depth: {other:?}"),
     }
-}
-
-/// The functions that are named as not reset, of how a recovery ended.
-///
-/// # Errors
-/// When they are no addresses.
-pub fn unreset(end: &Value) -> Result<BTreeSet<String>> {
-    let functions = end.get("unreset").and_then(Value::as_array).into_iter().flatten();
-    let address = |function: &Value| function.as_str().map(str::to_owned);
-    functions
-        .map(|function| address(function).with_context(|| format!("no address: {function}")))
-        .collect()
 }
 
 /// The rung that was begun, if this event says so.

@@ -277,14 +277,11 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_claims_its_functions_to_its_depth() {
-        let proof = |depth| {
-            let proven = json!([{"function": "0000:01:00.1", "depth": depth}]);
-            json!({"kind": "recovered", "by": "kernel-flr", "proven": proven})
-        };
-        assert!(is_true(&proof("device"), [(1, 1), (2, 2)]));
+    fn a_proof_claims_every_function_to_its_depth() {
+        let proof = |depth| json!({"kind": "recovered", "by": "kernel-flr", "proof": depth});
+        assert!(is_true(&proof("device"), [(2, 2), (2, 2)]));
         assert!(!is_true(&proof("device"), [(2, 2), (2, 1)]));
-        assert!(is_true(&proof("configuration"), [(1, 1), (2, 1)]));
+        assert!(is_true(&proof("configuration"), [(2, 1), (2, 1)]));
         assert!(!is_true(&proof("configuration"), [(2, 2), (1, 1)]));
         assert!(recovered(&proof("deep"), [(2, 2), (2, 2)]).check_truth().is_err());
     }

@@ -2,10 +2,11 @@
 //! with them, on a real kernel.
 
 use anyhow::{Result, ensure};
+use fake_gpu::control::{Command, ConfigDelay};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::{config_reads, now};
 use reseat_scenarios::claims::place_for_rules;
-use reseat_scenarios::contract::{gpu_in, problem, verdict};
+use reseat_scenarios::contract::{duration_ms, gpu_in, problem, verdict};
 use reseat_scenarios::cost::BARE_WRITES;
 use reseat_scenarios::{Rules, Running, Scene, Shared, Stage};
 
@@ -240,4 +241,37 @@ fn reads_of(running: &Running, done: impl FnOnce(&Running) -> Result<()>) -> Res
     (0..gpu.functions())
         .map(|function| config_reads(&gpu.fake, function, begin, end))
         .collect()
+}
+
+/// The delay of each read of the slow GPU, in milliseconds: no single operation of its claim counts as blocked.
+const SLOW_MS: u64 = 400;
+
+/// One GPU answers each read late. The others do not wait for it, and the whole ends in the time that is promised.
+pub(crate) fn a_slow_gpu_goes_last(running: &Running) -> Result<()> {
+    let slow = running.gpu(0)?;
+    let delay = |ms| {
+        slow.fake
+            .control(&Command::ConfigDelay(ConfigDelay { ms, reads: None }))
+    };
+    delay(SLOW_MS)?;
+    let ended = running.claim(Rules::None, "reseat.claim=gpu");
+    delay(0)?;
+    let report = running.report()?;
+    ensure!(ended.is_ok(), "{ended:?}");
+    let took = duration_ms(&report)?;
+    ensure!(took < 15_000.0, "the claim took {took} ms: {report:#}");
+    for index in [1, FOUR_FUNCTIONS] {
+        check_claimed(running, index)?;
+        let of_it = duration_ms(gpu_in(&report, &running.gpu(index)?.device)?)?;
+        ensure!(of_it < 5_000.0, "GPU {index} took {of_it} ms: {report:#}");
+    }
+    // It is given up before anything of it is changed, and the report says why.
+    let gpu = gpu_in(&report, &slow.device)?;
+    let why = problem(gpu);
+    ensure!(
+        verdict(gpu) == "rolled-back" && why.contains("answers too slowly"),
+        "{report:#}"
+    );
+    check_untouched(running, &slow.device)?;
+    Ok(())
 }

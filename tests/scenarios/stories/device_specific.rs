@@ -8,6 +8,7 @@ use fake_gpu::control::{Command, FunctionState, Reset};
 use fake_gpu::log::{Entry, Event, Record};
 use fake_gpu::profile::{BoardDesign, Vendor};
 use reseat_scenarios::accesses::{disturbances, now};
+use reseat_scenarios::contract::rung;
 use reseat_scenarios::faults::Depth;
 use reseat_scenarios::{Gpu, Rules, Running, Scene, Stage};
 use reseat_vm::artifacts::Kernel;
@@ -16,17 +17,26 @@ use reseat_vm::initramfs::ImageSpec;
 
 const MODULE: &str = "bed_device_reset";
 const METHOD: &str = "device_specific";
+const RULES: &str = "[[claim]]\nselect = \"gpu\"\n";
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) fn the_kernel_offers_it_and_does_it(stage: &Stage) -> Result<()> {
-    let running = boot(stage)?;
+    let running = boot(stage, Rules::None)?;
     let gpu = running.gpu(0)?;
     check_offered(&running, gpu)?;
     check_done(&running, gpu)?;
     check_ignored(&running, gpu)
 }
 
-fn boot(stage: &Stage) -> Result<Running> {
+pub(crate) fn a_recovery_uses_it_and_believes_marks_only(stage: &Stage) -> Result<()> {
+    let running = boot(stage, Rules::File(RULES))?;
+    check_not_offered(&running, running.gpu(1)?)?;
+    check_recovered(&running, running.gpu(2)?)?;
+    check_nothing_done(&running, running.gpu(2)?)?;
+    check_first_where_needed(&running, running.gpu(0)?)
+}
+
+fn boot(stage: &Stage, rules: Rules<'_>) -> Result<Running> {
     let stage = &stage.with_kernel(Kernel::Trixie);
     let script = GuestFile::executable(
         "usr/share/initramfs-tools/scripts/init-top/000reset",
@@ -37,10 +47,11 @@ fn boot(stage: &Stage) -> Result<Running> {
         built_modules: true,
         ..ImageSpec::new(Kernel::Trixie)
     };
-    let image = stage.image_of(spec, Rules::None, [script])?;
+    let image = stage.image_of(spec, rules, [script])?;
     Scene::new(stage, "device-specific", image)
         .gpu(BoardDesign::new(Vendor::AmdVega20, 2))
         .gpu(BoardDesign::new(Vendor::Nvidia, 1))
+        .gpu(BoardDesign::new(Vendor::Amd, 2))
         .boot()
 }
 
@@ -114,6 +125,81 @@ fn check_ignored(running: &Running, gpu: &Gpu) -> Result<()> {
         gpu.resets_since(&before)?.iter().all(Option::is_none),
         "{before:?}, {:?}",
         gpu.truth()?
+    );
+    Ok(())
+}
+
+/// Where the kernel does not list it, it is not available.
+fn check_not_offered(running: &Running, gpu: &Gpu) -> Result<()> {
+    running.shell(&format!("reseat baseline save {}", gpu.device))?;
+    let before = gpu.truth()?;
+    let recovery = running.recover_as_it_is(gpu, "--rung device-specific")?;
+    ensure!(!recovery.says_recovered(), "{}", recovery.told());
+    ensure!(
+        gpu.resets_since(&before)?.iter().all(Option::is_none),
+        "{}",
+        recovery.told()
+    );
+    // It is well, so nothing is done to it, and it stays in service.
+    ensure!(recovery.status == 4, "{}", recovery.told());
+    Ok(())
+}
+
+/// A GPU that ignores its bus resets and has no FLR is recovered by it, and what was chosen in `reset_method` stays.
+fn check_recovered(running: &Running, gpu: &Gpu) -> Result<()> {
+    running.shell(&choose(&gpu.function(0)))?;
+    running.shell(&format!("reseat baseline save {}", gpu.device))?;
+    gpu.fake.control(&Command::Sbr(Reset::Ignore))?;
+    let (begin, recovery) = (now(), running.recover_as_it_is(gpu, "")?);
+    ensure!(
+        recovery.rungs() == [rung::BUS, rung::SBR, rung::DEVICE_SPECIFIC]
+            && recovery.by() == Some(rung::DEVICE_SPECIFIC)
+            && recovery.says_recovered(),
+        "{}\n{}",
+        recovery.outline(),
+        recovery.told()
+    );
+    ensure!(recovery.resets() == [Some(Depth::Device); 2], "{:?}", recovery.after);
+    let events = disturbances(&gpu.fake, begin, now())?;
+    let done = Record::Event(Event::DeviceSpecific);
+    ensure!(
+        events.iter().filter(|entry| entry.record == done).count() == 2,
+        "{events:?}"
+    );
+    let methods = running.attribute(&gpu.function(0), "reset_method")?;
+    ensure!(methods.trim() == METHOD, "{methods}");
+    Ok(())
+}
+
+/// One that the board ignores is a success to the kernel, and recovers nothing.
+fn check_nothing_done(running: &Running, gpu: &Gpu) -> Result<()> {
+    gpu.fake.control(&Command::DeviceSpecific(Reset::Ignore))?;
+    let recovery = running.recover_as_it_is(gpu, "--highest device-specific")?;
+    ensure!(
+        recovery.did(rung::DEVICE_SPECIFIC) && !recovery.says_recovered() && recovery.status == 3,
+        "{}\n{}",
+        recovery.outline(),
+        recovery.told()
+    );
+    ensure!(recovery.resets().iter().all(Option::is_none), "{:?}", recovery.after);
+    gpu.heal()
+}
+
+/// A model that is reported to need it gets it first. This one has no register of its own that would show it.
+fn check_first_where_needed(running: &Running, gpu: &Gpu) -> Result<()> {
+    running.shell(&choose(&gpu.function(0)))?;
+    running.shell(&format!("reseat baseline save {}", gpu.device))?;
+    let recovery = running.recover_as_it_is(gpu, "--highest device-specific")?;
+    ensure!(
+        recovery.rungs().first() == Some(&rung::DEVICE_SPECIFIC) && !recovery.says_recovered(),
+        "{}\n{}",
+        recovery.outline(),
+        recovery.told()
+    );
+    ensure!(
+        recovery.resets().iter().all(|depth| *depth == Some(Depth::Device)),
+        "{:?}",
+        recovery.after
     );
     Ok(())
 }

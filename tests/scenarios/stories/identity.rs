@@ -65,7 +65,7 @@ pub(crate) fn flr_is_known_by_vbios(running: &Running) -> Result<()> {
     }
 
     let recovery = running.recover(gpu, &faults::FLR_IGNORED, "--prefer flr")?;
-    ensure!(recovery.rungs() == [rung::FLR, rung::SBR], "{}", recovery.told());
+    ensure!(recovery.rungs() == [rung::FLR, rung::BUS], "{}", recovery.told());
     for (gpu, knows) in [(gpu, true), (other, false)] {
         let plan = running.recover(gpu, &faults::HEALTHY, "--dry-run")?;
         let words = format!("FLR of 10de:2489 (subsystem 1458:4077), VBIOS {}, kernel", VERSIONS[1]);

@@ -16,6 +16,7 @@ mod crash_kernel;
 mod device_specific;
 mod dracut;
 mod evidence;
+mod flr_kept_out;
 mod group_peers;
 mod hangs;
 mod harness;
@@ -132,6 +133,7 @@ static PROGRAMME: &[Chapter] = &[
             Quick by_hand::one_that_cannot_bind_is_rolled_back,
             Quick by_hand::a_damaged_ledger_counts_for_all,
             Quick by_hand::a_claim_reads_at_most_thirty_registers_a_function,
+            All by_hand::a_slow_gpu_goes_last,
         ],
     ),
     together(
@@ -187,6 +189,7 @@ static PROGRAMME: &[Chapter] = &[
     alone(
         &[],
         stories![
+            All flr_kept_out::a_vfio_user_opens_it_and_it_lives,
             All random::sixty,
             All random::unfaithful_resets,
             Quick selectors::five_identical_gpus,
@@ -225,6 +228,7 @@ static PROGRAMME: &[Chapter] = &[
             All only_display::of_a_3d_controller_is_refused_unless_forced,
             All only_display::in_text_mode_is_refused_though_the_console_is_busy,
             All device_specific::the_kernel_offers_it_and_does_it,
+            All device_specific::a_recovery_uses_it_and_believes_marks_only,
             All variants::claimed_and_recovered,
             All variants::brought_by_scripts_under_stand_ins,
             All variants::one_that_cannot_be_loaded,

@@ -9,13 +9,15 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use fake_gpu::control::FunctionState;
 use fake_gpu::profile::{BoardDesign, SerialNumber, Vendor};
 use reseat_scenarios::accesses::{disturbances, now};
-use reseat_scenarios::contract;
-use reseat_scenarios::faults::{self, Case, Depth};
+use reseat_scenarios::faults::{self, Case};
 use reseat_scenarios::random::{Dice, Drawable, Drawn, Moment, Waits};
 use reseat_scenarios::recovery::Recovery;
 use reseat_scenarios::{Gpu, Place, Reach, Rules, Running, SETTLED, Scene, Stage};
+use reseat_vm::files::GuestFile;
 
 const RULES: &str = "[[claim]]\nselect = \"gpu\"\n";
+/// Of a board that a bridge may join to others, in a guest, which does not see all boards.
+const NOTHING_IS_JOINED: &str = "[[recover.gpu]]\nselect = \"0000:09:00.0@1002:66a0\"\nfabric = \"none\"\n";
 
 /// The boards; those with a serial number have a `true`. The last is not claimed, since a disk is on its device.
 const BOARDS: [(Vendor, usize, bool, Place); 8] = [
@@ -123,7 +125,8 @@ fn play_share(stage: &Stage, campaign: Campaign, machine: u64) -> Result<Vec<Str
 
 fn boot(stage: &Stage, name: &str) -> Result<Running> {
     let image = stage.image_with_modules(&["nvme"], Rules::File(RULES), [])?;
-    let scene = Scene::new(stage, name, image);
+    let on_the_root = format!("{RULES}{NOTHING_IS_JOINED}");
+    let scene = Scene::new(stage, name, image).on_the_root([GuestFile::new("etc/reseat/reseat.toml", on_the_root)]);
     let scene = (1..)
         .zip(BOARDS)
         .fold(scene, |scene, (number, (vendor, functions, has_number, place))| {
@@ -198,8 +201,7 @@ fn recover(running: &Running, gpu: &Gpu, drawn: &Drawn) -> Result<Recovery> {
     begun.wait()
 }
 
-/// What was called recovered is well, and stays so; and each function was reset as deep as is said, or is named as one that
-/// was not.
+/// What was called recovered is well, and stays so; and each function was reset as deep as is said.
 fn check_recovered(gpu: &Gpu, recovery: &Recovery) -> Result<()> {
     recovery.check_truth()?;
     let resets = recovery.resets();
@@ -209,28 +211,32 @@ fn check_recovered(gpu: &Gpu, recovery: &Recovery) -> Result<()> {
         later.iter().all(FunctionState::is_well),
         "a false \"recovered\": not well a second later: {later:?}"
     );
-    let end = recovery.end().context("it has no end")?;
-    let unreset = contract::unreset(end)?;
-    for function in 0..gpu.functions() {
-        let reset: Option<Depth> = resets.get(usize::from(function)).copied().flatten();
-        ensure!(
-            reset.is_some() || unreset.contains(&gpu.function(function)),
-            "a false \"recovered\": function {function} was not reset, and is not named"
-        );
-    }
+    ensure!(
+        resets.iter().all(Option::is_some),
+        "a false \"recovered\": of the functions, not all were reset: {resets:?}"
+    );
     Ok(())
 }
 
-/// What was refused or given up cannot be brought back by a reset that its domain allows.
+/// What was refused or given up cannot be brought back by a reset that its domain allows. What is well and not proven has a
+/// function that was not reset.
 fn check_given_up(running: &Running, gpu: &Gpu, recovery: &Recovery, board: Drawable) -> Result<()> {
     ensure!((3..=6).contains(&recovery.status), "status {}", recovery.status);
+    let is_unproven = recovery.end().is_some_and(|end| end["kind"] == "unproven");
+    if is_unproven && recovery.is_well() && recovery.resets().contains(&None) {
+        return Ok(());
+    }
     let reach = match board.is_exclusive {
         true => Reach::Domain,
         false => Reach::Function,
     };
     match running.bring_back_by_hand(gpu, reach)? {
         None => Ok(()),
-        Some(by) => bail!("given up, and {by} by hand brings it back"),
+        Some(by) => bail!(
+            "given up, and {by} by hand brings it back; {}\n{}",
+            recovery.outline(),
+            recovery.told()
+        ),
     }
 }
 

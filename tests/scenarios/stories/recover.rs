@@ -58,29 +58,30 @@ const fn line(case: Case, arguments: &'static str, rungs: &'static [&'static str
 
 pub(crate) use reseat_scenarios::contract::rung::{BUS, FLR, SBR};
 
-/// In this order, since each outcome of an FLR is remembered for the class.
-const TABLE: [Line; 8] = [
+/// In this order, since each outcome of an FLR is remembered for the class. The boards have two, four and one functions in turn.
+const TABLE: [Line; 9] = [
     line(faults::OFF_THE_BUS, "", &[SBR], SOON),
-    line(SICK_AND_FLR_KILLS, "", &[SBR], SOON),
+    line(SICK_AND_FLR_KILLS, "", &[BUS], SOON),
     line(STUCK_AND_FLR_KILLS, "", &[BUS], SOON),
-    line(faults::REGISTERS_DEAD, "", &[SBR], SOON),
-    // Its siblings keep no mark that a reset in place would clear.
-    line(faults::HEALTHY, "", &[SBR], SOON),
+    line(faults::REGISTERS_DEAD, "", &[BUS], SOON),
+    // Nothing is known of the class yet, and no FLR is fired: each sibling shows behind its BAR that it was reset.
+    line(faults::FLR_KILLS, "", &[BUS], SOON),
     line(faults::FLR_HANGS, "--prefer flr", &[FLR], SOON),
     // Found, and the next rung.
     line(
         faults::FLR_IGNORED,
         "--prefer flr",
-        &[FLR, SBR],
+        &[FLR, BUS],
         Duration::from_secs(40),
     ),
     // The siblings have no FLR.
-    line(faults::HEALTHY, "--prefer flr", &[FLR, SBR], SOON),
+    line(faults::HEALTHY, "--prefer flr", &[FLR, BUS], SOON),
+    line(faults::HEALTHY, "", &[BUS], SOON),
 ];
 
 const KILLED: [Line; 2] = [
     line(faults::FLR_KILLS, "--prefer flr", &[FLR, SBR], AFTER_A_DEAD_FLR),
-    line(faults::FLR_KILLS, "", &[SBR], SOON),
+    line(faults::FLR_KILLS, "", &[BUS], SOON),
 ];
 
 pub(crate) fn table(running: &Running) -> Result<()> {
@@ -238,7 +239,7 @@ pub(crate) fn what_somebody_holds_is_refused(running: &Running) -> Result<()> {
     running.shell("kill $(cat /tmp/holder)")?;
     job.wait(Duration::from_secs(10))?;
     let recovery = running.recover(gpu, &faults::HEALTHY, "")?;
-    ensure!(recovery.by() == Some(SBR), "{}", recovery.told());
+    ensure!(recovery.by() == Some(BUS), "{}", recovery.told());
 
     running.shell("rm /tmp/holder")?;
     let holder = format!(
@@ -250,7 +251,7 @@ pub(crate) fn what_somebody_holds_is_refused(running: &Running) -> Result<()> {
     let recovery = running.recover(gpu, &faults::HEALTHY, "")?;
     ensure!(recovery.status == 4, "{}", recovery.told());
     let recovery = running.recover(gpu, &faults::HEALTHY, "--force")?;
-    ensure!(recovery.by() == Some(SBR), "{}", recovery.told());
+    ensure!(recovery.by() == Some(BUS), "{}", recovery.told());
     let last: Value = serde_json::from_str(&running.shell("tail -n 1 /var/lib/reseat/history.jsonl")?)?;
     ensure!(last["record"]["forced"] == true, "{last}");
     running.shell("kill $(cat /tmp/holder)")?;

@@ -36,7 +36,11 @@ fn boot(stage: &Stage, name: &str, image: Image) -> Result<Running> {
     let list = format!("lib/modules/{}/modules.alias", stage.kernel_version()?);
     Scene::new(&stage, name, image)
         .gpu(board)
-        .on_the_root([GuestFile::new(list, aliases)])
+        .on_the_root([
+            GuestFile::new(list, aliases),
+            GuestFile::new("etc/reseat/reseat.toml", ""),
+            GuestFile::new("etc/accepting.toml", "[recover]\nunproven = \"accept\"\n"),
+        ])
         .append("reseat.claim=gpu")
         .boot()
 }
@@ -69,13 +73,17 @@ pub(crate) fn claimed_and_recovered(stage: &Stage) -> Result<()> {
     running.save_baselines()?;
     let gpu = running.gpus.first().context("no GPU")?;
     let recovery = running.recover_as_it_is(gpu, "")?;
+    // No bus reset for this model, by a quirk, and no FLR beside it: it is well, and the last user's state may be left there.
     ensure!(
-        recovery.says_recovered() && recovery.rungs() == [rung::SBR],
+        recovery.status == 3
+            && recovery.rungs() == [rung::FLR]
+            && recovery.says(&format!("{AUDIO} was not reset: it has no FLR")),
         "{}",
         recovery.told()
     );
     running.check_pinned_on(GPU, VARIANT)?;
     running.check_pinned(AUDIO)?;
+    running.shell("mount -o bind /etc/accepting.toml /etc/reseat/reseat.toml")?;
     // Out of service, and back to the same driver.
     running.shell("reseat quarantine add 0000:01:00 --reason noise")?;
     let drivers = running.drivers("0000:01:00")?;

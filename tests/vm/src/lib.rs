@@ -20,3 +20,4 @@ pub mod progress;
 pub mod qmp;
 pub mod root;
 pub mod shell;
+pub mod vfio_user;

@@ -27,6 +27,10 @@ pub(super) const SENTENCES: &str = sentences![
         "{subject} is not ready: it asks for retries (RRS)",
     ),
     (
+        "function-slow",
+        "{subject} answers too slowly: a look at its registers took {seconds} s",
+    ),
+    (
         "function-reads-zero",
         "{subject} does not answer as a function: its config reads 0",
     ),

@@ -210,6 +210,20 @@ pub(super) const SENTENCES: &[Sentence] = &[
         "reset-methods-lost",
         "reset_method was `{was}` and could not be put back: {cause}",
     ),
+    (
+        "flr-kept-out",
+        "FLR is kept out of reset_method of {functions}: it is known bad for {reset_class}, and the kernel would do one when a \
+         VM opens or closes the GPU",
+    ),
+    (
+        "flr-not-kept-out",
+        "{subject}: FLR, which is known bad for it, could not be kept out of reset_method ({cause}): the kernel does one when a VM \
+         opens or closes it",
+    ),
+    (
+        "flr-put-back",
+        "FLR is in reset_method of {functions} again: it is known good for {reset_class} since {since}",
+    ),
     ("no-port-above", "there is no port above the GPU"),
     ("no-bus-number", "{subject} holds `{text}`, which is no bus"),
     ("still-below", "{subject} is still below {port}"),
@@ -251,7 +265,8 @@ pub(super) const SENTENCES: &[Sentence] = &[
     ),
     (
         "marks-forbidden",
-        "{subject}: the kernel forbids to place a mark that would prove the reset ({cause}): kernel lockdown",
+        "{subject}: the kernel forbids to place a mark that would prove the reset ({cause}): under kernel lockdown only a function \
+         that was off the bus can be proven",
     ),
     (
         "mark-failed",
@@ -438,6 +453,13 @@ pub(super) const STEPS: &[Steps] = &[
     (
         "see-what-is-missing",
         &["`not compared` above has the reason: remove it, or record a baseline again, and then recover the GPU again"],
+    ),
+    (
+        "keep-vms-off",
+        &[
+            "a kernel since 5.15 has reset_method: `reseat keep-flr-out` tries again",
+            "until then take the GPU out of service: `reseat quarantine add GPU --reason TEXT`",
+        ],
     ),
     (
         "accept-unproven",

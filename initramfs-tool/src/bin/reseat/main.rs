@@ -13,6 +13,7 @@ mod history;
 mod initramfs;
 mod inventory;
 mod json;
+mod keep_flr_out;
 #[path = "../messages/mod.rs"]
 mod messages;
 mod quarantine;
@@ -75,6 +76,11 @@ enum Command {
     /// It stays out of everybody's reach meanwhile. Then vfio-pci has it if the rules choose it, else the driver that the
     /// kernel finds. Whatever goes wrong before leaves it out of service.
     ReturnToService(return_to_service::Arguments),
+    /// Keep FLR out of the kernel's own resets of each GPU on vfio-pci for which it is known bad.
+    ///
+    /// The kernel resets a GPU when a virtual machine opens or closes it, by FLR if it can. `recover` and the claim of a GPU that
+    /// appears do the same; reseat-keep-flr-out.service does it at boot.
+    KeepFlrOut,
     /// What a GPU is held against after a reset.
     Baseline(baseline::Arguments),
     /// Show what came of each reset, newest last, and what that says about FLR in each class: model, VBIOS and kernel.
@@ -128,6 +134,7 @@ fn run(arguments: &Arguments) -> Outcome {
         Command::History(arguments) => history::run(root, arguments),
         Command::Recover(arguments) => recover::run(root, arguments),
         Command::Evidence(arguments) => evidence::run(root, arguments),
+        Command::KeepFlrOut => keep_flr_out::run(root),
         Command::Baseline(arguments) => baseline::run(root, arguments),
         Command::Quarantine(arguments) => quarantine::run(root, arguments),
         Command::ReturnToService(arguments) => return_to_service::run(root, arguments),

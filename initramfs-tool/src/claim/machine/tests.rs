@@ -58,6 +58,8 @@ struct Kernel {
     faults: Vec<Fault>,
     /// Functions that stay asleep for so many readings.
     sleepy: BTreeMap<FunctionAddress, usize>,
+    /// The time that each probe takes, the last one for all that follow.
+    probes: &'static [Duration],
     identity: Identity,
     /// The functions that were in no group, and whether one comes with the driver.
     groups_awaited: BTreeMap<FunctionAddress, bool>,
@@ -83,6 +85,7 @@ impl Kernel {
             devices: devices.collect(),
             faults: Vec::new(),
             sleepy: BTreeMap::new(),
+            probes: &[Duration::ZERO],
             identity: GPU,
             groups_awaited: BTreeMap::new(),
             framebuffer: None,
@@ -157,11 +160,18 @@ impl Kernel {
         }
         let device = self.devices.get_mut(&operation.function).unwrap();
         Ok(match &operation.verb {
-            Verb::Probe => OperationAnswer::Present {
-                identity: self.identity,
-                driver: device.driver.clone(),
-                power_control: Some(device.control.clone()),
-            },
+            Verb::Probe => {
+                let (took, rest) = self.probes.split_first().unwrap();
+                self.now += *took;
+                if !rest.is_empty() {
+                    self.probes = rest;
+                }
+                OperationAnswer::Present {
+                    identity: self.identity,
+                    driver: device.driver.clone(),
+                    power_control: Some(device.control.clone()),
+                }
+            }
             Verb::Write { attribute, value } => {
                 let file = match attribute {
                     Attribute::DriverOverride => &mut device.driver_override,
@@ -399,6 +409,36 @@ fn a_function_is_looked_at_few_times_while_it_wakes() {
         .filter(|line| line.starts_with("read the power state"))
         .count();
     assert!(looks <= 12, "each look is a read of configuration space: {looks}");
+}
+
+/// What a probe takes, and what the next one takes.
+const SLOW: [Duration; 2] = [Duration::from_secs(2), Duration::from_millis(100)];
+
+/// Each read takes 400 ms: a bind would hold its caller in the kernel for far longer than a claim may take.
+#[test]
+fn of_a_function_that_answers_slowly_nothing_is_begun() {
+    let mut kernel = Kernel::new(&[None, None]);
+    kernel.probes = &SLOW[..1];
+    let rollback = kernel.run().rollback.unwrap();
+    assert_eq!(
+        sentence(&rollback.failure.finding),
+        "0000:01:00.0 answers too slowly: a look at its registers took 2.0 s"
+    );
+    assert_eq!(kernel.log, ["read config of 0000:01:00.0"; 2]);
+    assert!(kernel.now < Duration::from_secs(5), "{:?}", kernel.now);
+}
+
+#[test]
+fn a_function_that_the_first_look_wakes_is_claimed() {
+    let mut kernel = Kernel::new(&[None, None]);
+    kernel.probes = &SLOW;
+    assert_eq!(kernel.run().rollback, None);
+    assert!(
+        kernel
+            .devices
+            .values()
+            .all(|device| device.driver.as_deref() == Some("vfio-pci"))
+    );
 }
 
 #[test]

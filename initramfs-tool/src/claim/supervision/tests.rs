@@ -313,45 +313,93 @@ fn probe(function: FunctionAddress) -> Operation {
     }
 }
 
-/// One GPU whose every register takes 400 ms: its operations all end before they count as blocked, and take up all the time.
-#[test]
-fn a_slow_gpu_lets_the_others_go_first_and_begins_again_by_itself() {
-    let mut supervision = Supervision::new(Limits::BOOT);
-    let (slow, _) = started(&supervision.begin(Duration::ZERO, vec![target(1), target(2), target(3)]));
-    supervision.event(seconds(0.0), slow, WorkerEvent::Began(probe(function(1, 0))));
+/// Gives the first GPU's turn to the others, and returns their worker.
+fn postponed(supervision: &mut Supervision, slow: u8) -> WorkerId {
+    let targets = vec![target(slow), target(8), target(9)];
+    let (id, _) = started(&supervision.begin(Duration::ZERO, targets));
+    supervision.event(seconds(0.0), id, WorkerEvent::Began(probe(function(slow, 0))));
     assert_eq!(supervision.deadline(), Some(Limits::BOOT.turn));
     assert_eq!(supervision.tick(seconds(0.9)), []);
     let commands = supervision.tick(seconds(1.0));
     let [
         Command::Abandon(abandoned),
-        Command::Start(others, Assignment::Claim(first)),
-        Command::Start(again, Assignment::Claim(then)),
+        Command::Start(others, Assignment::Claim(rest)),
     ] = commands.as_slice()
     else {
         panic!("{commands:?}");
     };
-    assert_eq!(
-        (*abandoned, first, then),
-        (slow, &vec![target(2), target(3)], &vec![target(1)])
-    );
+    assert_eq!((*abandoned, rest), (id, &vec![target(8), target(9)]));
     // What the first one still says is too late.
-    supervision.event(seconds(1.1), slow, WorkerEvent::Ended(success(), seconds(1.1)));
-    for _ in [2, 3] {
-        supervision.event(seconds(1.2), *others, WorkerEvent::Ended(success(), seconds(0.1)));
-    }
+    supervision.event(seconds(1.1), id, WorkerEvent::Ended(success(), seconds(1.1)));
+    *others
+}
+
+/// One GPU whose every register takes 400 ms. While it is read, nobody else's registers are.
+#[test]
+fn a_slow_gpu_begins_again_when_all_others_have_ended() {
+    let mut supervision = Supervision::new(Limits::BOOT);
+    let others = postponed(&mut supervision, 1);
+    supervision.event(seconds(1.2), others, WorkerEvent::Ended(success(), seconds(0.1)));
+    assert_eq!(supervision.tick(seconds(2.0)), []);
+    supervision.event(seconds(2.1), others, WorkerEvent::Ended(success(), seconds(0.1)));
+    assert_eq!(supervision.deadline(), Some(Duration::ZERO));
+    let (again, assignment) = started(&supervision.tick(seconds(2.1)));
+    assert_eq!(assignment, Assignment::Claim(vec![target(1)]));
     // Nobody waits for it any more: it has all the time there is, and no more.
-    supervision.event(seconds(4.0), *again, WorkerEvent::Began(probe(function(1, 1))));
+    supervision.event(seconds(4.0), again, WorkerEvent::Began(probe(function(1, 1))));
     assert_eq!(supervision.tick(seconds(8.0)), []);
-    supervision.event(seconds(8.5), *again, WorkerEvent::Began(write_override(function(1, 0))));
-    assert_eq!(supervision.tick(Limits::BOOT.claiming_ends), [Command::Abandon(*again)]);
+    supervision.event(seconds(8.5), again, WorkerEvent::Began(probe(function(1, 1))));
+    assert_eq!(supervision.tick(Limits::BOOT.claiming_ends), [Command::Abandon(again)]);
+    assert_eq!(supervision.deadline(), None);
     assert_eq!(
         devices(supervision),
         [
-            ("0000:02:00".to_owned(), true),
-            ("0000:03:00".to_owned(), true),
+            ("0000:08:00".to_owned(), true),
+            ("0000:09:00".to_owned(), true),
             ("0000:01:00".to_owned(), false),
         ]
     );
+}
+
+#[test]
+fn slow_gpus_come_one_after_the_other() {
+    let mut supervision = Supervision::new(Limits::BOOT);
+    let rest = postponed(&mut supervision, 1);
+    supervision.event(seconds(1.1), rest, WorkerEvent::Began(probe(function(8, 0))));
+    let commands = supervision.tick(seconds(2.1));
+    let [Command::Abandon(_), Command::Start(last, _)] = commands.as_slice() else {
+        panic!("{commands:?}");
+    };
+    supervision.event(seconds(2.2), *last, WorkerEvent::Ended(success(), seconds(0.1)));
+    for gpu in [1, 8] {
+        let (id, assignment) = started(&supervision.tick(seconds(3.0)));
+        assert_eq!(assignment, Assignment::Claim(vec![target(gpu)]));
+        assert_eq!(supervision.tick(seconds(4.5)), []);
+        supervision.event(seconds(5.0), id, WorkerEvent::Ended(success(), seconds(2.0)));
+    }
+    assert_eq!(supervision.deadline(), None);
+    assert_eq!(supervision.into_finished().len(), 3);
+}
+
+/// The others took all the time: a slow GPU that nobody came back to is in the report all the same.
+#[test]
+fn a_slow_gpu_that_nobody_comes_back_to_is_out_of_time() {
+    let mut supervision = Supervision::new(Limits::BOOT);
+    let others = postponed(&mut supervision, 1);
+    for _ in [8, 9] {
+        supervision.event(
+            Limits::BOOT.claiming_ends,
+            others,
+            WorkerEvent::Ended(success(), seconds(0.1)),
+        );
+    }
+    assert_eq!(supervision.tick(Limits::BOOT.claiming_ends), []);
+    assert_eq!(supervision.deadline(), None);
+    let last = supervision.into_finished().pop().unwrap();
+    assert_eq!(last.device.to_string(), "0000:01:00");
+    let why = last.outcome.rollback.unwrap().failure;
+    assert_eq!(why.kind, FailureKind::OutOfTime);
+    assert_eq!(why.finding.id, id::CLAIM_OUT_OF_TIME);
 }
 
 #[test]

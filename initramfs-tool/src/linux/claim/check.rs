@@ -7,6 +7,7 @@ use std::time::Instant;
 use reseat_core::address::DeviceAddress;
 
 use super::boot::{BootOptions, COMMAND_LINE, Request, carry_out, read_command_line};
+use super::flr_kept_out::warnings_of_keeping_flr_out;
 use super::run::{Extent, Run};
 use super::system_uses;
 use crate::claim::Limits;
@@ -139,6 +140,7 @@ fn standing_order(root: &Root, extent: Extent) -> Option<Run<'_>> {
         limits: Limits::RUNNING,
         begin: Instant::now(),
         dry_run: false,
+        before_claim: warnings_of_keeping_flr_out,
         problems: Vec::new(),
         system_uses: Vec::new(),
     })

@@ -12,6 +12,7 @@ use std::{fs, io, thread};
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 
 use super::boot;
+use super::flr_kept_out::warnings_of_keeping_flr_out;
 use super::run::{Extent, Run};
 use crate::claim::{FailureKind, Finished, Limits};
 use crate::linux::FileError;
@@ -259,6 +260,7 @@ impl HotRun<'_> {
             limits: Limits::RUNNING,
             begin: self.begin,
             dry_run: self.dry_run,
+            before_claim: warnings_of_keeping_flr_out,
             problems,
             system_uses: Vec::new(),
         };

@@ -39,6 +39,8 @@ pub(crate) struct Run<'a> {
     pub begin: Instant,
     /// True if nothing is to be touched.
     pub dry_run: bool,
+    /// Done to a GPU before it is claimed; problems come back.
+    pub before_claim: fn(&Root, DeviceAddress) -> Vec<Finding>,
     /// Problems that were found before.
     pub problems: Vec<Finding>,
     /// The uses of functions by the system that runs, where the claim of another boot is looked at from it.
@@ -89,6 +91,7 @@ impl Run<'_> {
             extent: self.extent,
             limits: self.limits,
             begin: self.begin,
+            before_claim: self.before_claim,
         };
         match self.dry_run {
             true => effects.inspect(&mut result, &gathered.in_memory),
@@ -136,6 +139,7 @@ struct Effects<'a> {
     extent: Extent,
     limits: Limits,
     begin: Instant,
+    before_claim: fn(&Root, DeviceAddress) -> Vec<Finding>,
 }
 
 impl Effects<'_> {
@@ -156,6 +160,9 @@ impl Effects<'_> {
             true => Vec::new(),
             false => self.load(result, gathered),
         };
+        for target in &targets {
+            result.problems.extend((self.before_claim)(self.root, target.device));
+        }
         // After those that are well, which are not to wait for one that hangs.
         let out_of_service = result.plan.out_of_service.iter();
         targets.extend(out_of_service.map(|(gpu, _)| Target::new(Aim::Isolate, gpu)));

@@ -12,8 +12,7 @@ use crate::linux::state::durable::DurableError;
 use crate::linux::state::history;
 use crate::linux::state::quarantine::QuarantineFileError;
 use crate::linux::state::recovery_files;
-use crate::linux::survey::identity;
-use crate::linux::survey::reset_class::reset_class_of;
+use crate::linux::survey::{identity, reset_class};
 use crate::linux::sysfs::functions;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
@@ -54,13 +53,8 @@ impl<'a> Bookkeeping<'a> {
         });
         let gpu = subject.gpu();
         let identification = identity::of(root, &gpu);
-        // The VBIOS of a GPU that is sick is not read.
-        let vbios = baseline.filter(|baseline| baseline.is_of(&identification));
-        let vbios = vbios.and_then(|baseline| baseline.vbios.clone());
-        let reset_class = gpu
-            .function(subject.function)
-            .map(|function| reset_class_of(root, function, vbios));
-        let reset_class = reset_class.transpose().unwrap_or_else(|error| {
+        let reset_class = reset_class::of_gpu(root, &gpu, subject.function, &identification, baseline);
+        let reset_class = reset_class.unwrap_or_else(|error| {
             problems.push(Finding::error(id::RESET_CLASS_UNKNOWN, Subject::gpu(gpu.device)).with("cause", error));
             None
         });

@@ -41,6 +41,7 @@ impl Ladder<'_> {
             reset_class: class,
             in_place,
             in_place_shows: self.surveyed.in_place_shows,
+            own_means: self.surveyed.own_means,
             sickness,
             preference: options.preference,
             highest: options.highest,
@@ -97,12 +98,14 @@ impl Ladder<'_> {
             let decision = decide(&facts, &tried);
             let Some(rung) = decision.next.rung() else {
                 let skipped = decision.skipped.into_iter();
+                let nothing_wrong = rungs.is_empty() && !facts.is_sick();
                 return RecoveryEvent::Planned {
                     rungs,
                     skipped: skipped.filter(|skipped| !tried.contains(skipped.rung)).collect(),
                     then: match decision.next {
                         // What is sick is not left as it is.
                         Next::Refuse(Refusal::FabricUnknown) if facts.is_sick() => Next::Quarantine,
+                        Next::Quarantine if nothing_wrong => Next::Refuse(Refusal::NoReset),
                         next => next,
                     },
                 };

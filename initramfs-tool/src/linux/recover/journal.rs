@@ -4,7 +4,7 @@ use reseat_core::health as judged;
 use reseat_core::recovery::Failure;
 
 use super::trouble::Stop;
-use super::{bring_back, vfio_registers};
+use super::{scan, vfio_registers};
 use crate::claim::Attribute;
 use crate::linux::state::recovery_files;
 use crate::linux::survey::health;
@@ -69,7 +69,7 @@ fn unlisted(root: &Root, subject: &RecoverySubject, member: &Member) -> Before {
         address: member.address,
         driver: None,
         iommu_group: None,
-        driver_override: Some(bring_back::reserved_for(root, subject).to_owned()),
+        driver_override: Some(scan::reserved_for(root, subject).to_owned()),
         reset_method: None,
         bar_sizes,
     }
@@ -83,7 +83,7 @@ pub(super) fn record_errors(root: &Root, subject: &RecoverySubject) -> Result<()
     let counted = counted.collect();
     note(root, subject, |journal| {
         (journal.errors, journal.removed) = (counted, false);
-        journal.witness.only = None;
+        (journal.witness.only, journal.witness.unspecified) = (None, false);
     })
 }
 

@@ -8,7 +8,9 @@ use reseat_core::recovery::{Action, Awaited, End, Observation, Operation, Order,
 
 use super::bookkeeping::Bookkeeping;
 use super::evidence::Recorder;
+use super::scan;
 use super::worker::{WorkerError, Workers, no_answer, no_result};
+use crate::linux::claim::flr_kept_out;
 use crate::linux::process::signals::is_stop_requested;
 use crate::linux::state::{not_isolated, recovery_files};
 use crate::linux::sysfs::root::Root;
@@ -97,7 +99,10 @@ impl Ladder<'_> {
         match self.workers.ask(task, limit) {
             Ok(TaskAnswer::Operated(observation, findings)) => (observation, findings),
             Ok(other) => (failed(), no_result(device, other)),
-            Err(error @ WorkerError::Blocked) => (Observation::Blocked, vec![no_answer(device, &error)]),
+            Err(error @ WorkerError::Blocked) => {
+                scan::release_drivers(self.root);
+                (Observation::Blocked, vec![no_answer(device, &error)])
+            }
             // It may have done what it was to do, or not.
             Err(error @ WorkerError::Gone(_)) => (failed(), vec![no_answer(device, &error)]),
         }
@@ -209,7 +214,7 @@ impl Ladder<'_> {
 
     fn end(&mut self, end: End) -> End {
         let device = self.surveyed.subject.device;
-        let mut findings = Vec::new();
+        let mut findings = self.keep_flr_out(end);
         // What is restored needs no journal; neither does what is out of service.
         if let Err(error) = recovery_files::remove_journal(self.root, device) {
             findings.push(Finding::error(id::RECORD_UNWRITTEN, self.subject()).with("cause", error));
@@ -227,6 +232,17 @@ impl Ladder<'_> {
             took_ms: whole_milliseconds(self.begin.elapsed()),
         });
         end
+    }
+
+    /// Keeps FLR out of the kernel's own resets where it is known bad: the next VM's open would fire one.
+    fn keep_flr_out(&self, end: End) -> Vec<Finding> {
+        match end {
+            // The kernel still works on the functions.
+            End::OutOfService {
+                why: Reason::Stuck(_), ..
+            } => Vec::new(),
+            _ => flr_kept_out::keep(self.root, self.surveyed.subject.device),
+        }
     }
 
     pub(super) fn subject(&self) -> Subject {

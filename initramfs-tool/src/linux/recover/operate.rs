@@ -7,7 +7,8 @@ use reseat_core::topology::Fabric;
 
 use super::remove::CardRoot;
 use super::trouble::Stop;
-use super::{examine, flr, journal, reset, restore, survey, users, witness};
+use super::{examine, flr, journal, own_means, reset, restore, scan, survey, users, witness};
+use crate::linux::claim::flr_kept_out;
 use crate::linux::survey::{admission, machine};
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
@@ -50,6 +51,8 @@ fn perform(
             reset::function(root, subject.function, reset::PM, findings).map(done)
         }
         LadderStep::BusResetInPlace => CardRoot::of(root, subject)?.reset_in_place(root, subject).map(done),
+        LadderStep::DeviceSpecific => own_means::device_specific(root, subject, findings).map(done),
+        LadderStep::Acpi => own_means::acpi(root, subject, findings).map(done),
         LadderStep::Journal => journal::write(root, subject).map(done),
         LadderStep::RecordErrors => journal::record_errors(root, subject).map(done),
         LadderStep::RemoveBelowCardRoot => {
@@ -61,11 +64,19 @@ fn perform(
             journal::note(root, subject, |journal| {
                 journal.scanned_ms = Some(restore::since_start_ms());
             })?;
-            CardRoot::of(root, subject)?.rescan(root).map(done)
+            let card = CardRoot::of(root, subject)?;
+            scan::without_drivers(root, subject, || card.rescan(root)).map(done)
         }
         LadderStep::RestoreBarSizes => restore::bar_sizes(root, &journal::read(root, subject)?, findings).map(done),
-        LadderStep::RestoreOverride => restore::overrides(root, &journal::read(root, subject)?, findings).map(done),
-        LadderStep::Claim => restore::drivers(root, &journal::read(root, subject)?, findings).map(done),
+        LadderStep::RestoreOverride => {
+            let restored = restore::overrides(root, &journal::read(root, subject)?, findings);
+            keep_flr_out(root, subject);
+            restored.map(done)
+        }
+        LadderStep::Claim => {
+            keep_flr_out(root, subject);
+            restore::drivers(root, &journal::read(root, subject)?, findings).map(done)
+        }
         LadderStep::PinD0 => restore::pin(root, &journal::read(root, subject)?).map(done),
         LadderStep::PowerOff => {
             journal::note(root, subject, |journal| {
@@ -74,7 +85,8 @@ fn perform(
             CardRoot::of(root, subject)?.switch_power(root, "0").map(done)
         }
         LadderStep::PowerOn => {
-            CardRoot::of(root, subject)?.switch_power(root, "1")?;
+            let card = CardRoot::of(root, subject)?;
+            scan::without_drivers(root, subject, || card.switch_power(root, "1"))?;
             journal::note(root, subject, |journal| journal.powered_off = false).map(done)
         }
         // The rule asks for it where one is configured, which cannot be said yet.
@@ -88,6 +100,12 @@ fn perform(
             Ok(Observation::Health(examined.verdict))
         }
     }
+}
+
+/// Keeps FLR out of the kernel's resets before a driver, and so a VM, may have the GPU. The end of the recovery does it once more,
+/// and reports what came of it.
+fn keep_flr_out(root: &Root, subject: &RecoverySubject) {
+    drop(flr_kept_out::apply(root, subject.device));
 }
 
 /// Surveys again who is below the card root.

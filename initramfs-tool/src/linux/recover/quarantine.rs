@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use reseat_core::address::DeviceAddress;
 use reseat_core::recovery::Observation;
 
-use super::bring_back;
-use super::run::{RecoverError, SURVEY_LIMIT, locked};
-use super::worker::{WorkerError, Workers, no_answer, no_result};
+use super::run::{RecoverError, locked};
+use super::scan;
+use super::worker::{SURVEY_LIMIT, WorkerError, Workers, no_answer, no_result};
 use crate::linux::claim::check;
 use crate::linux::state::quarantine::QuarantineFileError;
 use crate::linux::state::report::CLAIM_REPORT;
@@ -157,7 +157,7 @@ fn drivers_of(gpu: &Gpu) -> Vec<DriverBefore> {
 /// Isolates every GPU that is out of service. Where nobody knows which are, those that are ours: that the rules choose or
 /// that are on vfio-pci; a machine's display is not.
 pub fn apply(root: &Root) -> Applied {
-    bring_back::release_drivers(root);
+    scan::release_drivers(root);
     let mut applied = Applied {
         is_another_try: not_isolated::is_noted(root),
         ..Applied::default()

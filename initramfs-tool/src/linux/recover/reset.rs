@@ -8,13 +8,17 @@ use rustix::io::Errno;
 
 use super::trouble::Stop;
 use crate::linux::sysfs::attributes;
+use crate::linux::sysfs::reset_methods::{self, Chosen};
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
+pub(super) use crate::recovery::kept_out::FLR;
 
-/// The kernel's names for FLR, by PCI Express and by Advanced Features.
-pub(super) const FLR: &[&str] = &["flr", "af_flr"];
 /// The kernel's name for the D3hot→D0 reset.
 pub(super) const PM: &[&str] = &["pm"];
+/// The kernel's name for the reset that it, or a module beside it, has for a model.
+pub(super) const DEVICE_SPECIFIC: &str = "device_specific";
+/// The kernel's name for ACPI's `_RST`.
+pub(super) const ACPI: &str = "acpi";
 
 /// Resets a function by the first of `methods` that the kernel takes, and puts `reset_method` back as it was: the list of
 /// methods may be an administrator's choice.
@@ -52,18 +56,12 @@ pub(super) fn function(
     reset
 }
 
-/// Puts the list of methods back. The kernel refuses a list with one that it would not take now, such as `bus` of a
-/// function that has a sibling since: then, all the others.
+/// Puts the list of methods back.
 pub(super) fn restore(choice: &Path, before: &str, findings: &mut Vec<Finding>) {
-    let Err(error) = attributes::write(choice, before) else {
-        return;
-    };
-    let mut taken: Vec<&str> = before.split_whitespace().collect();
-    taken.retain(|method| attributes::write(choice, method).is_ok());
-    let taken = taken.join(" ");
     let warning = |id| Finding::warning(id, Subject::file(choice)).with("was", before);
-    findings.push(match attributes::write(choice, &taken) {
-        Ok(()) => warning(id::RESET_METHODS_REDUCED).with("is", taken),
-        Err(_) => warning(id::RESET_METHODS_LOST).with("cause", error),
-    });
+    match reset_methods::choose(choice, before) {
+        Ok(Chosen::All) => {}
+        Ok(Chosen::Some(taken)) => findings.push(warning(id::RESET_METHODS_REDUCED).with("is", taken)),
+        Err(error) => findings.push(warning(id::RESET_METHODS_LOST).with("cause", error)),
+    }
 }

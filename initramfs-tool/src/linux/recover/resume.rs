@@ -4,8 +4,9 @@ use reseat_core::recovery::{Observation, Operation};
 
 use super::ladder::Ladder;
 use super::run;
-use super::run::{RecoverError, SURVEY_LIMIT};
-use super::worker::{no_answer, no_result};
+use super::run::RecoverError;
+use super::worker::{SURVEY_LIMIT, no_answer, no_result};
+use crate::linux::claim::flr_kept_out;
 use crate::linux::state::recovery_files;
 use crate::model::finding::{Finding, id};
 use crate::recovery::{Task, TaskAnswer};
@@ -66,6 +67,7 @@ impl Ladder<'_> {
             }
             Err(_) => false,
         };
+        self.report_findings(flr_kept_out::keep(self.root, device));
         self.report_findings(vec![run::stopped(device, is_put_back)]);
         RecoverError::Stopped { device, is_put_back }
     }

@@ -12,6 +12,7 @@ use super::run;
 use super::run::{RecoverError, RecoverOptions};
 use super::worker::Workers;
 use crate::linux::claim::check::{self, OneClaim};
+use crate::linux::claim::flr_kept_out;
 use crate::linux::process::signals::is_stop_requested;
 use crate::linux::state::{quarantine, recovery_files};
 use crate::linux::survey::identity;
@@ -90,12 +91,19 @@ pub fn return_to_service(
     }
     let had = drivers_in_service(ledger, &identification);
     let findings = bring_back(root, device);
+    listen_to(listener, findings);
+    match how {
+        Return::Force(reason) => {
+            listen_to(listener, flr_kept_out::keep(root, device));
+            force(root, device, &identification, reason, &had)
+        }
+        Return::Resets(resets) => prove(root, device, &identification, *resets, contract, &had, listener),
+    }
+}
+
+fn listen_to(listener: &mut dyn FnMut(&RecoveryEvent), findings: Vec<Finding>) {
     if !findings.is_empty() {
         listener(&RecoveryEvent::Found { findings });
-    }
-    match how {
-        Return::Force(reason) => force(root, device, &identification, reason, &had),
-        Return::Resets(resets) => prove(root, device, &identification, *resets, contract, &had, listener),
     }
 }
 

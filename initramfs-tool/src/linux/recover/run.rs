@@ -10,7 +10,7 @@ use super::bookkeeping::Bookkeeping;
 use super::evidence::Recorder;
 use super::ladder::Ladder;
 use super::trouble::unreadable_record;
-use super::worker::{WorkerError, Workers, no_answer, no_result};
+use super::worker::{SURVEY_LIMIT, WorkerError, Workers, no_answer, no_result};
 use crate::linux::state::locks::{self, LockError};
 use crate::linux::state::recovery_files;
 use crate::linux::state::recovery_files::RecordError;
@@ -116,9 +116,6 @@ pub(super) fn locked(error: &LockError) -> Finding {
         LockError::File { path, .. } => Finding::error(id::LOCK_FAILED, Subject::file(path)).with("cause", error),
     }
 }
-
-/// The limit of the survey of a GPU: as much time as a reset may take that another program has begun.
-pub(super) const SURVEY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Recovers the GPU at `device`, and reports every event to `listener`. With [`RecoverOptions::dry_run`] it ends with the plan,
 /// and without an end.

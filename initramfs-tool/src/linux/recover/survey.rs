@@ -5,7 +5,7 @@ use reseat_core::decision::{Availability, Surroundings, Tdi};
 use reseat_core::topology::Place;
 use reseat_core::topology::function::Function;
 
-use super::{fabric, witness};
+use super::{fabric, flr, own_means, witness};
 use crate::linux::survey::gpus;
 use crate::linux::survey::machine::Survey;
 use crate::linux::sysfs::root::Root;
@@ -46,8 +46,10 @@ pub(super) fn of(root: &Root, device: DeviceAddress, known: &[Member]) -> Result
     let bystanders = bystanders.collect();
     Ok(Surveyed {
         in_place_shows: witness::shows_in_place(root, &subject),
+        own_means: own_means::offered(root, subject.function),
         tdi: tdi(root, &subject),
         surroundings,
+        flr_resets: flr::resets(root, &subject).unwrap_or_else(|_| subject.functions()),
         bystanders,
         peers: fabric.peers,
         fabric_statement: fabric.statement,

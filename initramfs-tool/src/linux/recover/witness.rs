@@ -32,6 +32,12 @@ pub(super) fn mark(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Fi
             Readiness::Ready(_) => {
                 keep_awake(root, function)?;
                 let prepared = prepare(root, function).map_err(|error| Stop::of_config(function, &error))?;
+                if !prepared.is_empty() {
+                    let controller = controller(root, subject, function, findings);
+                    witness
+                        .controllers
+                        .extend(controller.map(|mark| first_behind_bar(&known, mark)));
+                }
                 witness
                     .marks
                     .extend(prepared.into_iter().map(|placed| first(&known.marks, function, placed)));
@@ -50,16 +56,16 @@ pub(super) fn mark(root: &Root, subject: &RecoverySubject, findings: &mut Vec<Fi
     };
     let noted = witness.clone();
     journal::note(root, subject, move |journal| journal.witness = noted)?;
-    let prepared = (witness.marks.len(), witness.behind_bar);
+    let prepared = witness.clone();
     place(root, &mut witness.marks, findings);
-    witness.behind_bar = witness
-        .behind_bar
-        .and_then(|mark| behind_bar::place(root, mark, findings));
+    let mut behind_bar = |mark: &BarMarkOf| behind_bar::place(root, *mark, findings).is_some();
+    witness.behind_bar = witness.behind_bar.filter(&mut behind_bar);
+    witness.controllers.retain(behind_bar);
     let all_show = subject
         .functions()
         .into_iter()
         .all(|function| witness.shows(function, ResetKind::InPlace));
-    if (witness.marks.len(), witness.behind_bar) != prepared {
+    if witness != prepared {
         journal::note(root, subject, |journal| journal.witness = witness)?;
     }
     Ok(if all_show { Marked::All } else { Marked::NotAll })
@@ -70,15 +76,28 @@ pub(super) fn shows_in_place(root: &Root, subject: &RecoverySubject) -> bool {
     if admission::admission(root, &subject.ports).is_err() {
         return true;
     }
-    subject.functions().into_iter().all(|function| {
-        let Ok(mut space) = Space::open(root, function) else {
+    subject.members.iter().all(|member| {
+        let Ok(mut space) = Space::open(root, member.address) else {
             return true;
         };
         let extended = space.extended();
         let shows = |mark: &Mark| mark.shows(ResetKind::InPlace);
         let mut marks = Mark::ALL.into_iter().filter(shows);
         marks.any(|mark| mark.offset(extended.as_ref(), &mut space.config).is_some())
+            || behind_bar::may_show(root, member)
     })
+}
+
+/// The mark for a function behind its BAR, if it is a controller beside the GPU.
+fn controller(
+    root: &Root,
+    subject: &RecoverySubject,
+    function: FunctionAddress,
+    findings: &mut Vec<Finding>,
+) -> Option<BarMarkOf> {
+    let mut members = subject.members.iter();
+    let member = members.find(|member| member.address == function)?;
+    behind_bar::prepare_controller(root, member, findings)
 }
 
 /// What an earlier rung overwrote is what has to be put back, not its mark.
@@ -96,11 +115,9 @@ fn first(known: &[MarkOf], function: FunctionAddress, placed: Placed) -> MarkOf 
 
 /// The same behind the BAR.
 fn first_behind_bar(known: &Witness, prepared: BarMarkOf) -> BarMarkOf {
-    let left = known.behind_bar.filter(|known| {
-        known.function == prepared.function
-            && known.mark.register == prepared.mark.register
-            && known.mark.value() == prepared.mark.before
-    });
+    let left = known
+        .behind_bar_of(prepared.function)
+        .filter(|known| known.mark.register == prepared.mark.register && known.mark.value() == prepared.mark.before);
     left.unwrap_or(prepared)
 }
 
@@ -203,7 +220,7 @@ const fn unproven(proof: Proof) -> Option<Id> {
     }
 }
 
-/// Adds what became of the mark behind a BAR. Where there is one, configuration space alone proves nothing.
+/// Adds what became of the mark behind a BAR. Where the GPU itself has one, configuration space alone proves nothing.
 fn with_bar(
     root: &Root,
     witness: &Witness,
@@ -211,18 +228,23 @@ fn with_bar(
     traces: Traces,
     findings: &mut Vec<Finding>,
 ) -> Traces {
-    let Some(mark) = witness.behind_bar.filter(|mark| mark.function == function) else {
+    let Some(mark) = witness.behind_bar_of(function) else {
         return traces;
     };
-    match behind_bar::trace(root, mark, findings) {
-        Trace::Unclear => Traces::NONE,
+    let is_gpu = witness.behind_bar == Some(mark);
+    let trace = match is_gpu {
+        true => behind_bar::trace(root, mark, findings),
+        false => behind_bar::trace_controller(root, mark, findings),
+    };
+    match trace {
+        Trace::Unclear if is_gpu => return Traces::NONE,
         Trace::Kept => {
             let back = behind_bar::take_back(root, mark).err();
             findings.extend(back.map(|why| behind_bar::missing(function, &why)));
-            traces.with(Trace::Kept, Proof::Device)
         }
-        Trace::Gone => traces.with(Trace::Gone, Proof::Device),
+        Trace::Unclear | Trace::Gone => {}
     }
+    traces.with(trace, Proof::Device)
 }
 
 fn traces(root: &Root, witness: &Witness, function: FunctionAddress, kind: ResetKind) -> Result<Traces, ConfigError> {
@@ -237,9 +259,10 @@ fn traces(root: &Root, witness: &Witness, function: FunctionAddress, kind: Reset
         if trace == Trace::Kept {
             placed.take_back(&mut space)?;
         }
-        if placed.mark.shows(kind) {
-            traces = traces.with(trace, Proof::Configuration);
-        }
+        traces = traces.with(placed.mark.after(kind, trace), Proof::Configuration);
     }
     Ok(traces)
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -14,7 +14,7 @@ use reseat_core::address::DeviceAddress;
 use reseat_core::recovery::Observation;
 
 use super::trouble::Stop;
-use super::{bring_back, collect, examine, isolate, operate, survey, users, vfio_registers};
+use super::{collect, examine, isolate, operate, scan, survey, users, vfio_registers};
 use crate::linux::process::child::{Child, Lost};
 use crate::linux::process::serve::{Job, Line};
 use crate::linux::process::signals::heed_signals;
@@ -22,6 +22,9 @@ use crate::linux::survey::vbios;
 use crate::linux::sysfs::root::Root;
 use crate::model::finding::{Finding, Subject, id};
 use crate::recovery::{Task, TaskAnswer};
+
+/// The limit of the survey of a GPU: as much time as a reset may take that another program has begun.
+pub(super) const SURVEY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Gets [`Task`]s, and has an [`TaskAnswer`] to each.
 pub(crate) const JOB: Job = Job::new("recover", serve);
@@ -73,7 +76,7 @@ fn perform(root: &Root, task: &Task) -> TaskAnswer {
         }
         Task::Rescan(subject) => {
             let mut findings = Vec::new();
-            match bring_back::scan(root, subject, &mut findings) {
+            match scan::scan(root, subject, &mut findings) {
                 Ok(()) => TaskAnswer::Operated(Observation::Done, findings),
                 Err(stop) => TaskAnswer::Failed(findings.into_iter().chain(stop.findings).collect()),
             }

@@ -11,12 +11,14 @@ use super::durable::{DurableError, Locked};
 use crate::linux::sysfs::root::Root;
 use crate::model::subject::Member;
 use crate::records::versioned::{self, VersionError, Versioned};
-use crate::recovery::{Baseline, Journal, VfioReading};
+use crate::recovery::{Baseline, Journal, KeptOut, VfioReading};
 
 /// Gone with the machine's next start, as everything is that a journal speaks of.
 const JOURNALS: &str = "/run/reseat/recovery";
 /// Where version 1 had its records as well.
 const VFIO_READINGS: &str = "/run/reseat/looks";
+/// Gone with the machine's next start, as the lists are.
+const KEPT_OUT: &str = "/run/reseat/flr-kept-out";
 const BASELINES: &str = "/var/lib/reseat/baselines";
 
 /// A file that is not what it has to be.
@@ -64,6 +66,15 @@ pub(crate) fn write_vfio_reading(root: &Root, reading: &VfioReading) -> Result<(
 
 pub(crate) fn remove_vfio_reading(root: &Root, device: DeviceAddress) -> Result<(), DurableError> {
     Locked::wait(&root.path(VFIO_READINGS))?.remove(&name(device))
+}
+
+/// The record of the reset methods out of which FLR was taken.
+pub(crate) fn kept_out(root: &Root, device: DeviceAddress) -> Result<Option<KeptOut>, RecordError> {
+    read(root, KEPT_OUT, device, "record of reset methods")
+}
+
+pub(crate) fn write_kept_out(root: &Root, kept: &KeptOut) -> Result<(), DurableError> {
+    write(root, KEPT_OUT, kept.device, kept)
 }
 
 pub(crate) fn baseline(root: &Root, device: DeviceAddress) -> Result<Option<Baseline>, RecordError> {

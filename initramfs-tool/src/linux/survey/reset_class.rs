@@ -1,12 +1,34 @@
 //! The reset class of a function.
 
+use reseat_core::address::FunctionAddress;
 use reseat_core::header::Identity;
 
 use crate::linux::sysfs::attributes;
 use crate::linux::sysfs::attributes::FileError;
 use crate::linux::sysfs::root::Root;
-use crate::model::inventory::Function;
+use crate::model::identification::Identification;
+use crate::model::inventory::{Function, Gpu};
 use crate::records::history::ResetClass;
+use crate::recovery::Baseline;
+
+/// The reset class of a GPU by its main function, with the VBIOS of its own baseline: that of a GPU that is sick is not read.
+///
+/// # Errors
+/// As [`reset_class_of`].
+pub(crate) fn of_gpu(
+    root: &Root,
+    gpu: &Gpu,
+    main: FunctionAddress,
+    identification: &Identification,
+    baseline: Option<&Baseline>,
+) -> Result<Option<ResetClass>, FileError> {
+    let own = baseline.filter(|baseline| baseline.is_of(identification));
+    let vbios = own.and_then(|baseline| baseline.vbios.clone());
+    let function = gpu.function(main);
+    function
+        .map(|function| reset_class_of(root, function, vbios))
+        .transpose()
+}
 
 /// The reset class of a function, from what the kernel remembers of it. Only a driver, or the function's ROM, knows the VBIOS.
 ///

@@ -29,8 +29,9 @@ use crate::model::inventory::{Gpu, Serial};
 /// Gets functions, and answers for each in turn.
 pub(crate) const JOB: Job = Job::new("read-serial-numbers", say_serial_numbers);
 
-/// A function answers within microseconds; a boot has better to do than to wait for one that is being reset.
-const LIMIT: Duration = Duration::from_secs(2);
+/// The time for a child, and for another one that asks those behind the function at which it stuck. A function answers within
+/// microseconds; a boot has better to do than to wait for one that is being reset.
+const LIMITS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(1)];
 
 type Said = (FunctionAddress, Result<Option<SerialNumber>, NoNumber>);
 
@@ -40,9 +41,9 @@ enum NoNumber {
     /// No child could ask the function.
     #[error("no child could ask it: {0}")]
     NotAsked(String),
-    /// The child has not answered for this function.
-    #[error("it has not answered within {} s", LIMIT.as_secs())]
-    NoAnswer,
+    /// The child has not answered for this function, in so many seconds.
+    #[error("it has not answered within {0} s")]
+    NoAnswer(u64),
     /// A read would wake the function.
     #[error("it is asleep ({0})")]
     Asleep(String),
@@ -83,14 +84,24 @@ fn asked(gpu: &Gpu) -> Option<FunctionAddress> {
 /// The serial number of each of `functions`, or why it is not known.
 fn read(root: &Root, functions: Vec<FunctionAddress>) -> Vec<(FunctionAddress, Serial)> {
     let mut said = Vec::new();
-    let asked = match functions.is_empty() {
-        true => Ok(()),
-        false => consult(&JOB, root, &functions, LIMIT, &mut |one: Said| said.push(one)),
-    };
-    let unanswered = match asked {
-        Ok(()) | Err(Lost::Blocked) => NoNumber::NoAnswer,
-        Err(lost) => NoNumber::NotAsked(lost.to_string()),
-    };
+    let mut unanswered = NoNumber::NotAsked("others before it have taken all the time".to_owned());
+    for limit in LIMITS {
+        // They are asked in turn.
+        let Some(rest @ [_, ..]) = functions.get(said.len()..) else {
+            break;
+        };
+        match consult(&JOB, root, &rest, limit, &mut |one: Said| said.push(one)) {
+            Ok(()) => break,
+            Err(Lost::Blocked) => {
+                let stuck = functions.get(said.len()).copied();
+                said.extend(stuck.map(|function| (function, Err(NoNumber::NoAnswer(limit.as_secs())))));
+            }
+            Err(lost) => {
+                unanswered = NoNumber::NotAsked(lost.to_string());
+                break;
+            }
+        }
+    }
     let known = |function: FunctionAddress| {
         let unread = |why: &NoNumber| {
             let finding = Finding::error(id::SERIAL_NUMBER_UNREADABLE, Subject::function(function));

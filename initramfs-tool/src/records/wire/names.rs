@@ -39,10 +39,10 @@ macro_rules! names {
 
 names!(ReadableSize as ReadableSizeName { Header, Standard, Extended });
 names!(Branch as BranchName {
-    InUse, TdiLocked, Shared, HotplugNotOurs, NoBusReset, Absent, PreferredFlr, PreferredSbr, FlrLeavesSome, ClassBad, Sick, ReportedFlr,
+    InUse, TdiLocked, Shared, HotplugNotOurs, NoBusReset, Absent, PreferredFlr, PreferredSbr, NeedsVendorReset, FlrLeavesSome, ClassBad, Sick, ReportedFlr,
     ReportedBusReset, FlrUnknown, Otherwise,
 });
-names!(Refusal as RefusalName { InUse, UseUnknown, TdiLocked, FabricUnknown });
+names!(Refusal as RefusalName { InUse, UseUnknown, TdiLocked, FabricUnknown, NoReset });
 names!(BusReset as BusResetName { Allowed, ForbiddenAtChild, ForbiddenAtPort, Unknown });
 names!(Use as UseName { Free, Used, Unknown });
 names!(Exclusivity as ExclusivityName { Exclusive, Shared, Unknown });

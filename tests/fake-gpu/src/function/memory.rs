@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::profile::FixedRegister;
+use crate::profile::{FixedRegister, KeptRegister};
 
 /// A place behind a BAR: its number and the offset, a multiple of four.
 type Place = (usize, u64);
@@ -11,14 +11,18 @@ type Place = (usize, u64);
 #[derive(Debug)]
 pub(super) struct Memory {
     fixed: HashMap<Place, u32>,
+    /// The bits that can be written, where not all can.
+    writable: HashMap<Place, u32>,
     written: HashMap<Place, u32>,
 }
 
 impl Memory {
-    pub(super) fn new(fixed: &[FixedRegister]) -> Self {
-        let place = |register: &FixedRegister| ((register.bar, register.offset), register.value);
+    pub(super) fn new(fixed: &[FixedRegister], kept: &[KeptRegister]) -> Self {
+        let value = |register: &FixedRegister| ((register.bar, register.offset), register.value);
+        let writable = |register: &KeptRegister| ((register.bar, register.offset), register.writable);
         Self {
-            fixed: fixed.iter().map(place).collect(),
+            fixed: fixed.iter().map(value).collect(),
+            writable: kept.iter().map(writable).collect(),
             written: HashMap::new(),
         }
     }
@@ -35,9 +39,10 @@ impl Memory {
 
     pub(super) fn write(&mut self, bar: usize, offset: u64, data: &[u8]) {
         for (at, byte) in (offset..).zip(data) {
-            let shift = 8 * (at & 3);
-            let dword = self.written.entry((bar, at & !3)).or_default();
-            *dword = (*dword & !(0xff << shift)) | (u32::from(*byte) << shift);
+            let (place, shift) = ((bar, at & !3), 8 * (at & 3));
+            let writable = self.writable.get(&place).map_or(u32::MAX, |bits| *bits) & (0xff << shift);
+            let dword = self.written.entry(place).or_default();
+            *dword = (*dword & !writable) | ((u32::from(*byte) << shift) & writable);
         }
     }
 

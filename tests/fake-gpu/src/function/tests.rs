@@ -545,3 +545,48 @@ fn a_device_specific_reset_can_do_nothing_or_kill_until_an_sbr() {
     dies.function.secondary_bus_reset(dies.now);
     assert!(dies.state().is_well());
 }
+
+/// Writes all ones to a register behind BAR0 of a function of the NVIDIA board; what stays, what is left by an FLR of a function
+/// that has none, and what by a bus reset.
+fn kept_behind(function: usize, offset: u64) -> [u32; 3] {
+    let mut bench = Bench::new(&BoardDesign::new(Vendor::Nvidia, 4), function);
+    let now = bench.now;
+    bench.function.config_write(now, COMMAND, &[0x02, 0]);
+    bench.function.bar_write(now, 0, offset, &[0xff; 4]);
+    let read = |bench: &mut Bench| {
+        let mut data = [0; 4];
+        bench.function.config_write(now, COMMAND, &[0x02, 0]);
+        bench.function.bar_read(now, 0, offset, &mut data);
+        u32::from_le_bytes(data)
+    };
+    let written = read(&mut bench);
+    let control = u64::from(bench.function.config.device_control());
+    bench.function.config_write(now, control, &0x8000_u16.to_le_bytes());
+    let after_flr = read(&mut bench);
+    bench.function.secondary_bus_reset(now);
+    [written, after_flr, read(&mut bench)]
+}
+
+#[test]
+fn controllers_keep_their_standard_registers_until_they_are_reset() {
+    // GCTL, CONFIG, and I2C_MST_ADDR.
+    assert_eq!(kept_behind(1, 0x08), [0x101, 0x101, 0]);
+    assert_eq!(kept_behind(2, 0x78), [0x3ff, 0x3ff, 0]);
+    assert_eq!(kept_behind(3, 0x04), [0x7f, 0x7f, 0]);
+    // The silicon's own registers, which no write changes: CAPLENGTH and HCIVERSION, and USBSTS.
+    assert_eq!(kept_behind(2, 0x00), [0x0110_0040; 3]);
+    assert_eq!(kept_behind(2, 0x44), [1; 3]);
+}
+
+#[test]
+fn a_partial_reset_leaves_what_is_behind_the_bars_of_a_controller() {
+    let mut bench = Bench::new(&BoardDesign::new(Vendor::Nvidia, 2), 1).with(&Command::Sbr(Reset::Partial));
+    let now = bench.now;
+    bench.function.config_write(now, COMMAND, &[0x02, 0]);
+    bench.function.bar_write(now, 0, 0x08, &1_u32.to_le_bytes());
+    bench.function.secondary_bus_reset(now);
+    bench.function.config_write(now, COMMAND, &[0x02, 0]);
+    let mut data = [0; 4];
+    bench.function.bar_read(now, 0, 0x08, &mut data);
+    assert_eq!(data, [1, 0, 0, 0]);
+}

@@ -6,7 +6,7 @@
 
 use crate::capability::{Capability, Express, Extended, ReturnToD0};
 use crate::config_space::{Bar, BarKind, Builder, Header};
-use crate::profile::{FixedRegister, FunctionDesign};
+use crate::profile::{AUDIO_CONTROL, FixedRegister, FunctionDesign};
 
 const MIB: u64 = 1 << 20;
 const KIB: u64 = 1 << 10;
@@ -67,6 +67,7 @@ pub(super) fn gpu() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: vec![MEMORY_SIZE, BOOT_DONE],
+        kept: Vec::new(),
         reset_register: Some(MODE_1_RESET),
         serial_number: None,
         rom: Vec::new(),
@@ -159,6 +160,7 @@ pub(super) fn audio() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: Vec::new(),
+        kept: vec![AUDIO_CONTROL],
         reset_register: None,
         serial_number: None,
         rom: Vec::new(),

@@ -47,6 +47,7 @@ pub(super) fn gpu() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: vec![LOCAL_MEMORY],
+        kept: Vec::new(),
         reset_register: None,
         serial_number: None,
         rom: Vec::new(),

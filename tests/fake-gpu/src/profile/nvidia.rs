@@ -7,7 +7,7 @@
 
 use crate::capability::{Capability, Express, Extended, ReturnToD0};
 use crate::config_space::{Bar, BarKind, Builder, Header};
-use crate::profile::{FixedRegister, FunctionDesign};
+use crate::profile::{AUDIO_CONTROL, FixedRegister, FunctionDesign, KeptRegister};
 
 const MIB: u64 = 1 << 20;
 const KIB: u64 = 1 << 10;
@@ -30,6 +30,31 @@ const BOOT_DONE: FixedRegister = FixedRegister {
     offset: 0x0011_8234,
     value: 0x3ff,
 };
+
+/// The xHCI controller: operational registers at 40h, 32 slots and 6 ports, never run: `USBCMD` keeps no bit, so that a driver's
+/// reset ends at once, and `USBSTS` says that it is halted.
+const USB_REGISTERS: [FixedRegister; 4] = [
+    usb_register(0x00, 0x0110_0040),
+    usb_register(0x04, 0x0600_0820),
+    usb_register(0x40, 0),
+    usb_register(0x44, 1),
+];
+/// Its `CONFIG`: the slots in use, and two enables.
+const USB_CONFIG: KeptRegister = KeptRegister {
+    bar: 0,
+    offset: 0x78,
+    writable: 0x3ff,
+};
+/// The address that UCSI's I2C controller speaks to next.
+const I2C_ADDRESS: KeptRegister = KeptRegister {
+    bar: 0,
+    offset: 0x04,
+    writable: 0x7f,
+};
+
+const fn usb_register(offset: u64, value: u32) -> FixedRegister {
+    FixedRegister { bar: 0, offset, value }
+}
 
 const GPU_EXPRESS: Express = Express {
     capabilities: 0x0012,
@@ -89,6 +114,7 @@ pub(super) fn gpu() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: vec![BOOT_ID, BOOT_DONE],
+        kept: Vec::new(),
         reset_register: None,
         serial_number: None,
         rom: Vec::new(),
@@ -202,6 +228,7 @@ pub(super) fn audio() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: Vec::new(),
+        kept: vec![AUDIO_CONTROL],
         reset_register: None,
         serial_number: None,
         rom: Vec::new(),
@@ -236,7 +263,8 @@ pub(super) fn usb() -> FunctionDesign {
             ..header()
         },
         return_to_d0: ReturnToD0::KeepsState,
-        registers: Vec::new(),
+        registers: USB_REGISTERS.to_vec(),
+        kept: vec![USB_CONFIG],
         reset_register: None,
         serial_number: None,
         rom: Vec::new(),
@@ -255,6 +283,7 @@ pub(super) fn ucsi() -> FunctionDesign {
         },
         return_to_d0: ReturnToD0::KeepsState,
         registers: Vec::new(),
+        kept: vec![I2C_ADDRESS],
         reset_register: None,
         serial_number: None,
         rom: Vec::new(),

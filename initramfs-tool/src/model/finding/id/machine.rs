@@ -24,6 +24,8 @@ super::findings! {
         FUNCTION_ABSENT = "function-absent";
         /// A function is not ready: it answers with RRS.
         FUNCTION_NOT_READY = "function-not-ready";
+        /// A function answers too slowly to be claimed. Facts: `seconds`.
+        FUNCTION_SLOW = "function-slow";
         /// A function's configuration space reads 0.
         FUNCTION_READS_ZERO = "function-reads-zero";
         /// A function's configuration space cannot be read. Facts: `cause`.

@@ -195,6 +195,12 @@ super::findings! {
         RESET_METHODS_REDUCED = "reset-methods-reduced";
         /// The reset methods cannot be restored. Facts: `was`, `cause`.
         RESET_METHODS_LOST = "reset-methods-lost";
+        /// FLR is kept out of the reset methods of functions: it is known bad. Facts: `functions`, `reset_class`, `since`.
+        FLR_KEPT_OUT = "flr-kept-out";
+        /// FLR could not be taken out of the reset methods, though it is known bad. Facts: `cause`.
+        FLR_NOT_KEPT_OUT = "flr-not-kept-out";
+        /// FLR is among the reset methods of functions again: it is known good. Facts: `functions`, `reset_class`, `since`.
+        FLR_PUT_BACK = "flr-put-back";
         /// No port is above a GPU.
         NO_PORT_ABOVE = "no-port-above";
         /// A bus number is invalid. Facts: `text`.
@@ -357,6 +363,8 @@ super::findings! {
         STATE_FABRIC = "state-fabric";
         /// Find out why something was not compared.
         SEE_WHAT_IS_MISSING = "see-what-is-missing";
+        /// Keep VMs off a GPU that the kernel's own FLR may take off the bus.
+        KEEP_VMS_OFF = "keep-vms-off";
         /// Accept a reset that nothing proves, by the recovery policy.
         ACCEPT_UNPROVEN = "accept-unproven";
     }
