@@ -84,7 +84,7 @@ fn a_function_as_rows_is_what_decode_reads() {
     let bundle = fixture();
     let function = &bundle.moments[1].functions[1];
     let text = hex_of(function.address, "after", function.space.as_ref().unwrap());
-    let decoded = decode::decode(&text);
+    let decoded = decode::decode("-".as_ref(), text.as_bytes());
     assert_eq!(decoded.problems, Vec::new());
     assert!(
         decoded.functions[0].to_string().contains("PCI Express"),
