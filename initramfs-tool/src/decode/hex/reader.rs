@@ -243,11 +243,10 @@ impl Reader {
 
     /// Bytes alone: those that the row above lacks.
     fn continuation(&mut self, line: usize, bytes: &[u8], rest: &Rest<'_>) {
-        let open = self.current.as_ref().filter(|current| !current.is_interrupted);
-        let lacking = open.map_or(0, |current| WHOLE.saturating_sub(current.last.len()));
-        if lacking < bytes.len() {
+        if !self.current.as_ref().is_some_and(|current| current.lacks(bytes)) {
             self.prose();
         } else if let Some(current) = &mut self.current {
+            current.is_interrupted = false;
             current.last.extend(bytes);
             let stored = current.append(bytes);
             current.note(line, stored);
@@ -314,6 +313,17 @@ impl Current {
             true => row.is_whole() && at < SPACE_SIZE.into() && (at > self.next || self.agrees(at, row)),
         };
         belongs.then_some(at)
+    }
+
+    /// True if the last row has room for these bytes. Behind a reply to one half of a row they have to complete it.
+    fn lacks(&self, bytes: &[u8]) -> bool {
+        /// Fewer are a number in a sentence.
+        const FEWEST: usize = 2;
+        let room = WHOLE.saturating_sub(self.last.len());
+        match self.is_interrupted {
+            false => bytes.len() <= room,
+            true => bytes.len() == room && room >= FEWEST,
+        }
     }
 
     /// `od`'s offsets are octal: the row after the first one shows it.

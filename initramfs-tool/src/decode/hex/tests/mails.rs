@@ -80,6 +80,17 @@ fn wrapped_rows_are_put_together() {
 }
 
 #[test]
+fn replies_within_a_row_do_not_end_it() {
+    let (first, second) = GPU.lines().nth(1).unwrap().split_at(27);
+    let reply = format!("> {first}\n\nThis BAR has no address.\n\n> {}", second.trim_start());
+    let text = prefixed("> ").replace(&format!("> {first}{second}"), &reply);
+    assert_gpu(&text, Some("0000:01:00.0"));
+    // A number between the rows is none of their bytes.
+    let numbered = prefixed("> ").replace("\n> 10:", "\n\n20\n\n> 10:");
+    assert_gpu(&numbered, Some("0000:01:00.0"));
+}
+
+#[test]
 fn rows_that_run_together_are_taken_apart() {
     let flowed = GPU.replace('\n', " ");
     assert_gpu(&format!("{TITLE}\n{flowed}\n"), Some("0000:01:00.0"));
