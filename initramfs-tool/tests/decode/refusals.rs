@@ -145,7 +145,7 @@ fn text_without_rows_and_bytes_that_are_no_text_are_refused() {
     for (input, complaint) in [
         (&b""[..], no_rows),
         (b"nothing to see\n", no_rows),
-        (b"\xff\xfe\x00\x01", binary),
+        (b"\x7fEL\x00", binary),
         (b"01:00.0 VGA\n02:00.0 Audio\n", only_a_title),
     ] {
         let (status, json, complaints) = decode_text(input);

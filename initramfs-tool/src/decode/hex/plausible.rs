@@ -9,7 +9,7 @@ use super::space::DumpedSpace;
 const KNOWN_VENDORS: [u16; 12] = [
     0x1000, 0x1002, 0x1022, 0x10b5, 0x10de, 0x11f8, 0x144d, 0x14e4, 0x15b3, 0x1af4, 0x1b36, 0x8086,
 ];
-/// CardBus bridges show this much to users other than root.
+/// `CardBus` bridges show this much to users other than root.
 const CARDBUS_HEADER: usize = 128;
 /// The base classes up to this one are assigned, and those in [`OTHER_CLASSES`].
 const LAST_CLASS: u8 = 0x14;

@@ -70,7 +70,7 @@ fn syslog(text: &str) -> Option<&str> {
 fn iso_time(text: &str) -> Option<&str> {
     let (stamp, rest) = word(text)?;
     let (year, month_and_day) = stamp.split_once('-')?;
-    if year.len() != 4 || !is_number(year) || !month_and_day.as_bytes().get(2).is_some_and(|byte| *byte == b'-') {
+    if year.len() != 4 || !is_number(year) || month_and_day.as_bytes().get(2) != Some(&b'-') {
         return None;
     }
     match word(rest) {
