@@ -113,7 +113,7 @@ pub fn read(text: &str) -> Dump {
 /// Reads a binary file, such as sysfs' `config`: one function, from its first byte on.
 pub fn read_binary(bytes: &[u8]) -> Dump {
     let space = DumpedSpace::of_bytes(bytes);
-    if bytes.len() > SPACE_SIZE.into() || !plausible::is_configuration_space(&space) {
+    if bytes.len() > SPACE_SIZE.into() || !plausible::is_configuration_file(&space) {
         let bytes = bytes.len();
         let fault = DumpFault::NotConfigurationFile { bytes };
         return Dump {

@@ -33,6 +33,15 @@ pub(super) fn is_configuration_space(space: &DumpedSpace) -> bool {
     likelihood(space) > Likelihood::Not
 }
 
+/// True if a binary file can be a configuration space: a program's first bytes can look like a header, but not its length.
+pub(super) fn is_configuration_file(space: &DumpedSpace) -> bool {
+    let length = space.length();
+    let is_whole = length == usize::from(ConfigRead::size(space).bytes()) || length == CARDBUS_HEADER;
+    let is_long_enough = length >= ReadableSize::Header.bytes().into();
+    let is_likely = is_long_enough && likelihood(space) == Likelihood::Likely;
+    (is_whole && is_configuration_space(space)) || is_likely
+}
+
 /// Judges the first registers.
 pub(super) fn likelihood(space: &DumpedSpace) -> Likelihood {
     let Ok(common) = Common::read(space.clone()) else {

@@ -1,4 +1,4 @@
-//! What stands before, between and around rows.
+//! Text before, between and around rows.
 
 use super::*;
 
