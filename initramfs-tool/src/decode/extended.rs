@@ -15,7 +15,7 @@ use reseat_core::capability::sr_iov::SrIov;
 use reseat_core::capability::vendor_specific::VendorSpecific;
 use reseat_core::capability::{Capability, ExtendedId};
 
-use super::hex::{DumpedSpace, NotDumped};
+use super::hex::space::{DumpedSpace, NotDumped};
 use super::register::{Field, RegisterContent, Registers, content, single};
 use super::value::Value;
 

@@ -8,7 +8,7 @@ use reseat_core::capability::walk::WalkEnd;
 use reseat_core::config::{Offset, RegisterError};
 use serde::{Serialize, Serializer};
 
-use super::hex::NotDumped;
+use super::hex::space::NotDumped;
 
 /// A register without a value.
 #[derive(Serialize)]

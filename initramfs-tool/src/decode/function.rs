@@ -1,18 +1,22 @@
 //! One function: its header, both capability lists, and every capability that there is a decoder for.
 
+use std::path::Path;
+
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::express::Express;
 use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
 use reseat_core::capability::list::{ExtendedList, List, ListEnd, StandardList};
 use reseat_core::capability::{Capability, CapabilityId};
-use reseat_core::config::ConfigRead;
+use reseat_core::config::{ConfigRead, ReadableSize, RegisterError};
 use reseat_core::header::{
     BarKind, Bars, BusNumbers, CapabilityPointer, ClassCode, Common, Header, Identity, InterruptPin, Layout, LayoutCode,
 };
 use serde::{Serialize, Serializer};
 
 use super::fault;
-use super::hex::{DumpFault, DumpProblem, DumpedFunction, DumpedSpace, NotDumped};
+use super::hex::DumpedFunction;
+use super::hex::space::{DumpedSpace, NotDumped};
+use super::problem::{DecodeFault, DecodeProblem, FunctionFault};
 use super::register::{Registers, content};
 use super::value::kebab;
 use super::{extended, standard};
@@ -20,9 +24,13 @@ use super::{extended, standard};
 /// A function.
 #[derive(Clone, Debug, Serialize)]
 pub struct DecodedFunction {
-    /// The number of its first line, from 1.
+    /// The file that has it; `-` is standard input.
+    pub file: String,
+    /// Its address, or without one the file and the number of the function in it.
+    pub name: String,
+    /// The number of its first line, from 1; 1 in a binary file.
     pub line: usize,
-    /// The address in its title.
+    /// The address in its title, or in the path of a binary file.
     pub address: Option<FunctionAddress>,
     /// The line that names it.
     pub title: Option<String>,
@@ -32,6 +40,8 @@ pub struct DecodedFunction {
     /// The size of the part of configuration space that they reach into: 64, 256 or 4096.
     #[serde(rename = "readable_bytes")]
     pub readable_size: u16,
+    /// True if every byte is ff: the function does not answer.
+    pub all_ones: bool,
     /// The header; `None` where the bytes are none.
     pub header: Option<HeaderFields>,
     /// The standard capabilities; `None` without a header, or of a header whose layout is unknown.
@@ -139,7 +149,7 @@ fn in_kebab_case_if_any<S: Serializer>(name: &Option<String>, serializer: S) -> 
 }
 
 impl DecodedFunction {
-    pub(super) fn decode(dumped: DumpedFunction) -> (Self, Option<DumpProblem>) {
+    pub(super) fn decode(dumped: DumpedFunction, file: &Path, name: String) -> (Self, Option<DecodeProblem>) {
         let DumpedFunction {
             line,
             title,
@@ -147,31 +157,40 @@ impl DecodedFunction {
             mut space,
         } = dumped;
         let mut function = Self {
+            file: file.to_string_lossy().into_owned(),
+            name,
             line,
             address,
             title,
             bytes: space.length(),
+            all_ones: space.is_all_ones(),
             readable_size: space.size().bytes(),
             header: None,
             standard: None,
             extended: None,
             no_extended_space: None,
         };
-        if function.bytes == 0 {
-            // The reader has said so.
-            return (function, None);
-        }
-        match Header::read(&mut space) {
+        let fault = match Header::read(&mut space) {
             Ok(header) => {
                 function.lists(&header, &mut space);
                 function.header = Some(HeaderFields::of(&header));
-                (function, None)
+                is_header_only(&header, &space).then_some(FunctionFault::HeaderOnly)
             }
-            Err(error) => {
-                let fault = DumpFault::Header(error);
-                (function, Some(DumpProblem { line, fault }))
-            }
-        }
+            Err(_) if function.all_ones => Some(FunctionFault::NoAnswer { bytes: function.bytes }),
+            // Named below.
+            Err(RegisterError::Failed { .. }) => None,
+            Err(error) => Some(FunctionFault::Header(error)),
+        };
+        let fault = fault.or_else(|| space.lacked().then(|| FunctionFault::Missing(space.missing())));
+        let problem = fault.map(|fault| DecodeProblem {
+            line,
+            fault: DecodeFault::Function {
+                name: function.name.clone(),
+                address,
+                fault,
+            },
+        });
+        (function, problem)
     }
 
     fn lists(&mut self, header: &Header, space: &mut DumpedSpace) {
@@ -205,6 +224,13 @@ impl DecodedFunction {
             }
         }));
     }
+}
+
+/// True if the dump ends with the header, and the header leads to capabilities behind it.
+fn is_header_only(header: &Header, space: &DumpedSpace) -> bool {
+    let end = ReadableSize::Header.bytes();
+    let leads_on = |pointer| matches!(pointer, CapabilityPointer::Listed { pointer, .. } if pointer.target() >= end);
+    space.length() == usize::from(end) && header.capability_pointer().is_some_and(leads_on)
 }
 
 impl HeaderFields {

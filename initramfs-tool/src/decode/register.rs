@@ -5,7 +5,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::fault::Fault;
-use super::hex::NotDumped;
+use super::hex::space::NotDumped;
 use super::value::Value;
 
 /// The registers of a header or a capability, in the order of the specification.

@@ -6,7 +6,7 @@ use reseat_core::capability::list::StandardList;
 use reseat_core::capability::power_management::PowerManagement;
 use reseat_core::capability::{Capability, StandardId};
 
-use super::hex::{DumpedSpace, NotDumped};
+use super::hex::space::{DumpedSpace, NotDumped};
 use super::register::{Registers, content};
 
 /// The registers of `capability`; none if there is no decoder for it.

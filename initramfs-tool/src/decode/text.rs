@@ -12,6 +12,8 @@
 use std::fmt::{self, Display, Write};
 
 use reseat_core::capability::express::LinkSpeed;
+use reseat_core::capability::list::ListEnd;
+use reseat_core::capability::walk::WalkEnd;
 
 use super::function::{BarFields, Capabilities, CapabilityFields, DecodedFunction, HeaderFields, PointerFields};
 use super::register::{Field, Register, Registers};
@@ -24,19 +26,41 @@ impl Display for DecodedFunction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.title {
             Some(title) => writeln!(f, "{title}")?,
-            None => writeln!(f, "function without a title, line {}", self.line)?,
+            None => writeln!(f, "{}", self.name)?,
         }
         let Some(header) = &self.header else {
-            return writeln!(f, "  not decoded: {} bytes", self.bytes);
+            return match self.all_ones {
+                true => writeln!(f, "  does not answer: all {} bytes are ff", self.bytes),
+                false => writeln!(f, "  not decoded: {} bytes", self.bytes),
+            };
         };
         header.write(f, self.bytes)?;
         if let Some(standard) = &self.standard {
-            standard.write(f, "standard")?;
+            match self.ends_before(standard) {
+                true => writeln!(
+                    f,
+                    "  standard capabilities: behind the {} bytes of the dump",
+                    self.bytes
+                )?,
+                false => standard.write(f, "standard")?,
+            }
         }
         match (&self.extended, &self.no_extended_space) {
             (Some(extended), _) => extended.write(f, "extended"),
             (None, Some(reason)) => writeln!(f, "  no extended capabilities: {reason}"),
             (None, None) => Ok(()),
+        }
+    }
+}
+
+impl DecodedFunction {
+    /// True if the list begins behind the end of the dump.
+    fn ends_before(&self, list: &Capabilities) -> bool {
+        match &list.end {
+            ListEnd::Walked(WalkEnd::OutOfRange { pointer, .. }) => {
+                list.capabilities.is_empty() && pointer.target() >= self.readable_size
+            }
+            _ => false,
         }
     }
 }

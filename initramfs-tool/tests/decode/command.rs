@@ -13,12 +13,12 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// `reseat decode --hex FILE` with more arguments.
+/// `reseat decode FILE` with more arguments.
 pub(crate) fn decode(file: &Path, arguments: &[&str]) -> Output {
     command(file).args(arguments).output().unwrap()
 }
 
-/// `reseat decode --json --hex -` with this on its standard input: the exit status, the JSON, the complaints.
+/// `reseat decode --json -` with this on its standard input: the exit status, the JSON, the complaints.
 pub(crate) fn decode_text(text: &[u8]) -> (Option<i32>, Value, String) {
     let mut command = command(Path::new("-"));
     let mut child = command
@@ -36,6 +36,6 @@ pub(crate) fn decode_text(text: &[u8]) -> (Option<i32>, Value, String) {
 
 fn command(file: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reseat"));
-    command.args(["decode", "--hex"]).arg(file);
+    command.arg("decode").arg(file);
     command
 }

@@ -146,7 +146,7 @@ fn overwritten(original: &[u8], range: std::ops::Range<usize>, random: &mut Rand
 }
 
 /// All bytes up to the first that is missing.
-fn bytes(mut space: hex::DumpedSpace) -> Vec<u8> {
+fn bytes(mut space: hex::space::DumpedSpace) -> Vec<u8> {
     let registers = (0..SPACE_SIZE)
         .step_by(4)
         .map(|at| space.read(Offset::new(at).unwrap()));

@@ -54,6 +54,8 @@ const STEPS: &[&[Steps]] = &[
     recovery::STEPS,
     #[cfg(feature = "operator")]
     initramfs::STEPS,
+    #[cfg(feature = "operator")]
+    decode::STEPS,
 ];
 
 /// The finding in words. One of another version, whose sentence is not known here, shows its id and facts.

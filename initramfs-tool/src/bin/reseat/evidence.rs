@@ -39,7 +39,7 @@ enum Command {
         /// Print the bundle's JSON.
         #[arg(long, conflicts_with = "hex")]
         json: bool,
-        /// Print the configuration spaces as `lspci -xxxx` does: for `reseat decode --hex -`.
+        /// Print the configuration spaces as `lspci -xxxx` does: for `reseat decode`.
         #[arg(long)]
         hex: bool,
     },

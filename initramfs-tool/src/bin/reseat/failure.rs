@@ -146,14 +146,19 @@ impl Failure {
             Self::ReaderGone => return Exit::Done,
             Self::Because(exit, findings) => (*exit, findings),
         };
-        for (at, finding) in findings.iter().enumerate() {
-            let next = findings.get(at + 1);
-            eprintln!("reseat: {}", for_people(finding, next));
-        }
+        print_for_people(findings);
         if is_json() {
             print(findings);
         }
         exit
+    }
+}
+
+/// Prints findings on standard error.
+pub(crate) fn print_for_people(findings: &[Finding]) {
+    for (at, finding) in findings.iter().enumerate() {
+        let next = findings.get(at + 1);
+        eprintln!("reseat: {}", for_people(finding, next));
     }
 }
 

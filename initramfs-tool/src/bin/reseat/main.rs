@@ -59,7 +59,10 @@ enum Command {
     Report(report::Arguments),
     /// Look at the rules for the boot claim.
     Rules(rules::Arguments),
-    /// Decode configuration spaces out of a text such as `lspci -xxxx` prints.
+    /// Decode configuration spaces: from lspci, hexdump, xxd, od, the UEFI Shell, a kernel log, a mail, or sysfs.
+    ///
+    /// Quote marks, indentation, list markers and time stamps before a row do not matter, and neither does the text around
+    /// the rows. `sudo lspci -xxxx` prints all bytes of every function; without root there are 64 of each.
     Decode(decode::Arguments),
     /// Bring a GPU back, by the reset with the fewest bystanders, and count only what is verified.
     ///

@@ -27,6 +27,8 @@ use crate::recovery::{Surveyed, Task, TaskAnswer};
 /// What an isolation may take, or handing a GPU over: looking for users in every process, and an unbind or a bind of each
 /// function.
 pub(super) const LIMIT: Duration = Duration::from_secs(15);
+/// The limit of the wait for the domain's lock: the worker of a recovery that has ended holds it until it has ended too.
+const LOCK_LIMIT: Duration = Duration::from_secs(2);
 
 /// The reason for which nothing was changed.
 #[derive(Debug)]
@@ -284,7 +286,7 @@ pub(super) fn with_domain(
 ) -> Result<(), Vec<Finding>> {
     let mut workers = Workers::new(root);
     let surveyed = survey(root, &mut workers, device)?;
-    let held = locks::of_domain(root, &surveyed, Duration::ZERO, &mut |_| ());
+    let held = locks::of_domain(root, &surveyed, LOCK_LIMIT, &mut |_| ());
     workers.hold(held.map_err(|error| vec![locked(&error)])?);
     act(&mut workers, surveyed.subject)
 }

@@ -1,4 +1,4 @@
-//! Configuration spaces as rows of hexadecimal bytes, as `lspci -xxxx` prints them and `reseat decode --hex` reads them.
+//! Configuration spaces as rows of hexadecimal bytes, as `lspci -xxxx` prints them and `reseat decode` reads them.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use reseat_core::presence::Readiness;
 use reseat_core::snapshot::{Full, Register};
 use serde::{Deserialize, Serialize};
 
-use crate::decode::hex;
+use crate::decode::hex::space::DumpedSpace;
 
 /// What was read of a configuration space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,8 +82,7 @@ impl SpaceDump {
     /// The snapshot again, of the function at `address`; none where nothing was read.
     pub fn snapshot(&self, address: FunctionAddress) -> Option<Full> {
         let size = self.size?;
-        let dumped = hex::read(&self.hex).functions.into_iter().next();
-        let mut space = dumped.map(|function| function.space).unwrap_or_default();
+        let mut space = DumpedSpace::of_rows(&self.hex);
         let mut snapshot = Full::new(address, size);
         for at in registers(size) {
             let register = match space.read(at) {

@@ -96,7 +96,7 @@ fn of_a_space_everything_is_read_that_can_be_decoded() {
             whole.push_str(&format!("{:02x}: {}\n", row * 16, bytes.join(" ")));
         }
         let text = |dump: &str| {
-            let decoded = decode::decode(dump);
+            let decoded = decode::decode("-".as_ref(), dump.as_bytes());
             assert_eq!(decoded.problems, Vec::new());
             // The first line says how many bytes there are.
             let text = decoded.functions[0].to_string();
