@@ -1,4 +1,4 @@
-//! Where a function is: segment, bus, device and function, written as `lspci` writes them.
+//! The address of a function: segment, bus, device and function, written as `lspci` writes them.
 
 use core::fmt;
 use core::str::FromStr;
@@ -8,9 +8,9 @@ const LAST_DEVICE: u8 = 31;
 /// The largest function number of a device.
 const LAST_FUNCTION: u8 = 7;
 
-/// The address of a device: of all functions that share segment, bus and device number.
+/// The address of a device: the segment, bus and device number that its functions share.
 ///
-/// Text is `0000:65:00`; the segment may be left out on parsing and is 0 then.
+/// The text form is `0000:65:00`. The segment may be omitted when parsing and defaults to 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceAddress {
     segment: u32,
@@ -19,11 +19,11 @@ pub struct DeviceAddress {
 }
 
 impl DeviceAddress {
-    /// An address from its parts.
+    /// Returns the address with these parts.
     ///
     /// # Errors
     ///
-    /// [`AddressError::Device`] where `device` is above 31.
+    /// [`AddressError::Device`] if `device` is above 31.
     pub const fn new(segment: u32, bus: u8, device: u8) -> Result<Self, AddressError> {
         if device > LAST_DEVICE {
             return Err(AddressError::Device(device));
@@ -31,7 +31,7 @@ impl DeviceAddress {
         Ok(Self { segment, bus, device })
     }
 
-    /// The segment. 32 bits wide: Linux numbers VMD's segments from `10000` on.
+    /// The segment. It has 32 bits: Linux numbers VMD's segments from `10000` on.
     pub const fn segment(self) -> u32 {
         self.segment
     }
@@ -46,11 +46,11 @@ impl DeviceAddress {
         self.device
     }
 
-    /// The address of one of this device's functions.
+    /// Returns the address of one function of this device.
     ///
     /// # Errors
     ///
-    /// [`AddressError::Function`] where `function` is above 7.
+    /// [`AddressError::Function`] if `function` is above 7.
     pub const fn with_function(self, function: u8) -> Result<FunctionAddress, AddressError> {
         if function > LAST_FUNCTION {
             return Err(AddressError::Function(function));
@@ -61,8 +61,8 @@ impl DeviceAddress {
 
 /// The address of a function.
 ///
-/// Text is `0000:65:00.0`; the segment may be left out on parsing and is 0 then. The order is
-/// that of the parts, from segment to function.
+/// The text form is `0000:65:00.0`. The segment may be omitted when parsing and defaults to 0. Addresses sort by
+/// segment, bus, device, function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FunctionAddress {
     device: DeviceAddress,
@@ -70,11 +70,11 @@ pub struct FunctionAddress {
 }
 
 impl FunctionAddress {
-    /// An address from its parts.
+    /// Returns the address with these parts.
     ///
     /// # Errors
     ///
-    /// [`AddressError`] where `device` is above 31 or `function` above 7.
+    /// [`AddressError`] if `device` is above 31 or `function` above 7.
     pub const fn new(segment: u32, bus: u8, device: u8, function: u8) -> Result<Self, AddressError> {
         match DeviceAddress::new(segment, bus, device) {
             Ok(device) => device.with_function(function),
@@ -82,7 +82,7 @@ impl FunctionAddress {
         }
     }
 
-    /// The segment. 32 bits wide: Linux numbers VMD's segments from `10000` on.
+    /// The segment. It has 32 bits: Linux numbers VMD's segments from `10000` on.
     pub const fn segment(self) -> u32 {
         self.device.segment
     }
@@ -102,7 +102,7 @@ impl FunctionAddress {
         self.function
     }
 
-    /// The device that this is a function of.
+    /// Returns the address of the device that this function belongs to.
     pub const fn device_address(self) -> DeviceAddress {
         self.device
     }
@@ -123,13 +123,13 @@ impl fmt::Display for FunctionAddress {
     }
 }
 
-/// `12345678:65:00.0`, the longest.
+/// The text of an address. The longest is `12345678:65:00.0`.
 type Text = heapless::String<16>;
 
 impl DeviceAddress {
-    /// Digit by digit: every path and every report has addresses, and `{:04x}` costs a thousand instructions.
+    /// Writes digit by digit: every path and report contains addresses, and `{:04x}` costs a thousand instructions.
     fn text(self) -> Text {
-        /// A segment has as many digits as it needs, and at least these: only a machine of virtual ones needs more.
+        /// The minimum number of digits of a segment. Only virtual segments (VMD) need more.
         const SEGMENT_DIGITS: u32 = 4;
         let mut text = Text::new();
         let needed = u32::BITS.saturating_sub(self.segment.leading_zeros()).div_ceil(4);
@@ -142,7 +142,7 @@ impl DeviceAddress {
     }
 }
 
-/// Adds the lowest `digits` of a number.
+/// Appends the lowest `digits` hexadecimal digits of a number.
 fn push_hexadecimal(text: &mut Text, number: u32, digits: u32) {
     for place in (0..digits).rev() {
         let digit = number.wrapping_shr(place.saturating_mul(4)) & 0xf;
@@ -151,7 +151,7 @@ fn push_hexadecimal(text: &mut Text, number: u32, digits: u32) {
 }
 
 fn push(text: &mut Text, letter: char) {
-    // There is room for the longest address.
+    // The buffer has room for the longest address.
     text.push(letter).ok();
 }
 
@@ -182,14 +182,14 @@ impl FromStr for FunctionAddress {
     }
 }
 
-/// What stands before and after the last `separator`, an ASCII character. (`str::rsplit_once` has a panic in it that the
-/// linker cannot prove away.)
+/// Splits a text at the last `separator`, an ASCII character. `str::rsplit_once` contains a panic that the linker
+/// cannot remove.
 pub(crate) fn split_at_last(text: &str, separator: u8) -> Option<(&str, &str)> {
     let at = text.bytes().rposition(|byte| byte == separator)?;
     Some((text.get(..at)?, text.get(at.checked_add(1)?..)?))
 }
 
-/// 1 to `digits` hexadecimal digits and nothing else: `from_str_radix` alone would take a sign.
+/// Parses 1 to `digits` hexadecimal digits and nothing else. `from_str_radix` alone would accept a sign.
 pub(crate) fn hexadecimal(text: &str, digits: usize) -> Option<u32> {
     if text.len() > digits || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
@@ -201,7 +201,7 @@ fn byte(text: &str, digits: usize) -> Option<u8> {
     u8::try_from(hexadecimal(text, digits)?).ok()
 }
 
-/// A part of an address that its register field has no room for.
+/// A part of an address that does not fit its register field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum AddressError {
@@ -224,7 +224,7 @@ impl fmt::Display for AddressError {
 
 impl core::error::Error for AddressError {}
 
-/// Why a text is no address.
+/// An error when parsing an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ParseAddressError {
@@ -240,7 +240,7 @@ pub enum ParseAddressError {
     Device,
     /// The function is not 1 hexadecimal digit.
     Function,
-    /// The form is right, a number too large.
+    /// The form is right, but a number is too large.
     Range(AddressError),
 }
 
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_text_is_named() {
+    fn invalid_text_has_a_specific_error() {
         for (text, error) in [
             ("", ParseAddressError::FunctionForm),
             ("65", ParseAddressError::FunctionForm),

@@ -1,18 +1,17 @@
-//! Both lists of capabilities, and what stands in them.
+//! Both capability lists and the decoders of their capabilities.
 //!
-//! A function has a list of standard capabilities, which lie from 40 to ff, and may have one of
-//! extended capabilities, from 100 to fff. Each capability begins with a header of 32 bits that
-//! links to the next; the order of the links is not the order of the offsets.
+//! Every function has a list of standard capabilities, from 40 to ff. It may also have a list of extended capabilities,
+//! from 100 to fff. Each capability begins with a 32-bit header that links to the next one. The order of the links need
+//! not be the order of the offsets.
 //!
 //! | header | bits 0–7 | 8–15 | 16–19 | 20–31 |
 //! | --- | --- | --- | --- | --- |
 //! | standard | ID | next | the capability's own | the capability's own |
 //! | extended | ID | ID | version | next |
 //!
-//! One [`walk::Walk`] serves both. It hands on what it meets, ends for a reason that it names,
-//! and is bounded by what fits: 48 standard and 960 extended capabilities. A [`list::List`] keeps
-//! what a walk met; from it come [`view::View`]s, which cannot read past their capability, and the
-//! decoders:
+//! One [`walk::Walk`] reads both lists. It yields each capability, reports the reason why it ended, and is bounded by
+//! the room in the space: 48 standard and 960 extended capabilities. A [`list::List`] keeps the capabilities. It hands
+//! out [`view::View`]s, which cannot read past their capability, and the decoders:
 //!
 //! | module | capability | ID |
 //! | --- | --- | --- |
@@ -31,15 +30,14 @@
 //! | [`dpc`] | Downstream Port Containment | 001d |
 //! | [`designated_vendor_specific`], [`cxl_flex_bus`] | Designated Vendor-Specific, two of CXL's among them | 0023 |
 //!
-//! Every other capability is met by the walk and keeps its number; [`StandardId::name`] and [`ExtendedId::name`] give
-//! the names of all that the specifications number.
+//! The walk also yields capabilities without a decoder. [`StandardId::name`] and [`ExtendedId::name`] name all IDs that
+//! the specifications assign.
 //!
 //! # Reads
 //!
-//! A walk reads one register per capability, and no register twice: neither a view nor a decoder
-//! reads the header again. In 172 real functions the longest standard list was 6, the longest
-//! extended list 16. From nothing to PMCSR: [`Common`](crate::header::Common) 4, pointer 1, the
-//! standard list at most 6, PMCSR 1.
+//! A walk reads one register per capability and no register twice. Neither a view nor a decoder reads the header again.
+//! In 172 real functions the longest standard list had 6 entries, the longest extended list 16. Reading PMCSR from
+//! scratch costs: [`Common`](crate::header::Common) 4, pointer 1, the standard list at most 6, PMCSR 1.
 
 pub mod acs;
 pub mod advanced_features;
@@ -72,12 +70,12 @@ use crate::config::{Offset, SPACE_SIZE};
 
 pub use self::id::{ExtendedId, StandardId};
 
-/// Defines how a decoder, a structure around a `view`, is taken from a list: the first capability with its ID, or one
-/// that the caller has met in the list.
+/// Defines how to take a decoder, a structure around a `view`, from a list: the first capability with its ID, or a
+/// given capability of the list.
 macro_rules! taken_from_list {
     ($decoder:ident, $list:ident::$id:ident) => {
         impl<R: $crate::config::ConfigRead> $decoder<R> {
-            /// The first one in the list. No read.
+            /// Returns the first such capability in the list. No read.
             pub fn find<E, const N: usize>(
                 list: &$crate::capability::list::List<$crate::capability::$list, E, N>,
                 reader: R,
@@ -85,7 +83,7 @@ macro_rules! taken_from_list {
                 Self::at(list, list.find($crate::capability::$list::$id)?, reader)
             }
 
-            /// `capability`, which is one of the list, as what it is here; `None` if its ID is another. No read.
+            /// Decodes `capability`, an entry of the list; `None` if its ID is another. No read.
             pub fn at<E, const N: usize>(
                 list: &$crate::capability::list::List<$crate::capability::$list, E, N>,
                 capability: &$crate::capability::Capability<$crate::capability::$list>,
@@ -101,9 +99,9 @@ macro_rules! taken_from_list {
 
 use taken_from_list;
 
-/// A link of a list, as read.
+/// A link in a list, as read.
 ///
-/// Its two lowest bits are reserved: they take no part in where it leads.
+/// The two lowest bits are reserved and ignored when the link is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -113,23 +111,22 @@ impl Pointer {
     /// The two lowest bits.
     const RESERVED: u16 = 0b11;
 
-    /// A pointer as it stands in its register: 8 bits wide in the standard list, 12 in the
-    /// extended one.
+    /// Wraps a pointer as its register holds it: 8 bits in the standard list, 12 in the extended one.
     pub const fn new(raw: u16) -> Self {
         Self(raw)
     }
 
-    /// The pointer with its reserved bits.
+    /// The pointer, including its reserved bits.
     pub const fn raw(self) -> u16 {
         self.0
     }
 
-    /// Where it leads, in bytes from the start of the space.
+    /// The target, in bytes from the start of the space.
     pub const fn target(self) -> u16 {
         self.0 & !Self::RESERVED
     }
 
-    /// The reserved bits, which ought to be 0.
+    /// The reserved bits, which should be 0.
     pub const fn reserved(self) -> u16 {
         self.0 & Self::RESERVED
     }
@@ -141,7 +138,7 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// The ID of a capability, and with it the list that the capability stands in.
+/// A capability ID; its type says which list the capability is in.
 ///
 /// Implemented by [`StandardId`] and [`ExtendedId`]; no other lists exist.
 pub trait CapabilityId: Copy + Eq + sealed::Listed {}
@@ -149,7 +146,7 @@ pub trait CapabilityId: Copy + Eq + sealed::Listed {}
 impl CapabilityId for StandardId {}
 impl CapabilityId for ExtendedId {}
 
-/// A capability as a walk met it: its place and its header.
+/// A capability that a walk found: its location and its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -170,29 +167,29 @@ impl<I: CapabilityId> Capability<I> {
         }
     }
 
-    /// What it is.
+    /// The capability ID.
     pub fn id(&self) -> I {
         self.id
     }
 
-    /// Where it begins.
+    /// The offset of the header.
     pub fn offset(&self) -> Offset {
         self.offset
     }
 
-    /// The pointer that led here, with the reserved bits that the walk left out.
+    /// The pointer that led here, including its reserved bits.
     ///
-    /// The extended list begins at 100 without a pointer: its first link is given as `100`.
+    /// The extended list begins at 100 without a pointer; its first link is `100`.
     pub fn link(&self) -> Pointer {
         self.link
     }
 
-    /// The pointer to the next one.
+    /// The pointer to the next capability.
     pub fn next(&self) -> Pointer {
         I::next(self.header)
     }
 
-    /// The first 32 bits, in which ID and pointer stand.
+    /// The first 32 bits, which hold the ID and the next pointer.
     pub fn header(&self) -> u32 {
         self.header
     }
@@ -219,14 +216,14 @@ mod sealed {
 
     use super::Pointer;
 
-    /// Where a list lies and how its headers read.
+    /// The location and header layout of a list.
     pub trait Listed: Sized {
         /// The offset of the lowest possible header.
         const START: u16;
         /// The end of the list's part of the space.
         const END: u16;
 
-        /// One bit for each register up to there: those that a walk has visited.
+        /// One bit for each register up to `END`: the registers that a walk has visited.
         type Visited: Default + AsMut<BitSlice<usize, Lsb0>>;
 
         fn id(header: u32) -> Self;
@@ -238,7 +235,7 @@ impl sealed::Listed for StandardId {
     const START: u16 = 0x40;
     const END: u16 = 0x100;
 
-    // Machine words: the one that a 64-bit machine needs here stays in a register.
+    // Machine words: on a 64-bit machine, the single word stays in a register.
     type Visited = BitArray<[usize; elts::<usize>((Self::END / Offset::WIDTH) as usize)]>;
 
     fn id(header: u32) -> Self {

@@ -1,8 +1,8 @@
 //! Access to configuration space: offsets, a reader, a writer.
 //!
-//! Reading and writing are separate traits, so that whoever holds only a reader cannot reset
-//! anything. The unit of reading is the 32-bit register at a multiple of four, least significant
-//! byte at the lowest offset; narrower reads are cut out of it.
+//! Reading and writing are separate traits: code that holds only a reader cannot reset anything. The unit of reading is
+//! the 32-bit register at a multiple of four, with the least significant byte at the lowest offset. Narrower reads are
+//! cut out of it.
 
 mod memory;
 mod offset;
@@ -15,9 +15,9 @@ pub use self::offset::{ByteOffset, Offset, OffsetError, WordOffset};
 /// The size of configuration space, in bytes, on buses that have the extended part.
 pub const SPACE_SIZE: u16 = 4096;
 
-/// How much of a function's configuration space a reader reaches.
+/// The part of a function's configuration space that a reader reaches.
 ///
-/// Ordered by size. Linux, for one, shows a caller without privileges [`Self::Header`] only.
+/// Ordered by size. For example, Linux shows an unprivileged caller only [`Self::Header`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -26,7 +26,7 @@ pub enum ReadableSize {
     Header,
     /// 256 bytes: the header and the standard capabilities.
     Standard,
-    /// 4096 bytes: all that, and the extended capabilities.
+    /// 4096 bytes: the header, the standard and the extended capabilities.
     Extended,
 }
 
@@ -40,7 +40,7 @@ impl ReadableSize {
         }
     }
 
-    /// The largest of the three sizes that `bytes` covers, or `None` below 64.
+    /// Returns the largest of the three sizes that fits in `bytes`, or `None` below 64.
     pub const fn covered_by(bytes: usize) -> Option<Self> {
         match bytes {
             0..64 => None,
@@ -50,7 +50,7 @@ impl ReadableSize {
         }
     }
 
-    /// Whether the register at `offset` lies within this size.
+    /// Returns true if the register at `offset` is within this size.
     pub const fn contains(self, offset: Offset) -> bool {
         offset.get() < self.bytes()
     }
@@ -58,23 +58,22 @@ impl ReadableSize {
 
 /// Reads one function's configuration space.
 ///
-/// Reading may wait, and may fail; all-ones is a successful read of what the bus answers where
-/// nothing else does.
+/// A read may block and may fail. All-ones is a successful read: the bus returns it if no function answers.
 pub trait ConfigRead {
-    /// Why the reader itself could not read.
+    /// The reader's own error.
     type Error;
 
-    /// How much of the space [`read`](Self::read) reaches. Does not change while the reader lives.
+    /// The part of the space that [`read`](Self::read) reaches. It does not change while the reader lives.
     fn size(&self) -> ReadableSize;
 
-    /// The register at `offset`, its lowest byte being the one at `offset`.
+    /// Reads the register at `offset`; its lowest byte is the one at `offset`.
     ///
     /// # Errors
     ///
-    /// The reader's own error; beyond [`size`](Self::size) always.
+    /// The reader's own error; always an error beyond [`size`](Self::size).
     fn read(&mut self, offset: Offset) -> Result<u32, Self::Error>;
 
-    /// The 16 bits at `offset`, cut out of the register that holds them.
+    /// Reads the 16 bits at `offset`, cut out of their register.
     ///
     /// # Errors
     ///
@@ -88,7 +87,7 @@ pub trait ConfigRead {
         }))
     }
 
-    /// The 8 bits at `offset`, cut out of the register that holds them.
+    /// Reads the 8 bits at `offset`, cut out of their register.
     ///
     /// # Errors
     ///
@@ -118,10 +117,10 @@ impl<R: ConfigRead + ?Sized> ConfigRead for &mut R {
 
 /// Writes one function's configuration space.
 ///
-/// Each width is its own method and goes to the bus in that width: a 32-bit write next to status
-/// bits that are cleared by writing ones would clear them.
+/// Each width has its own method and reaches the bus in that width. A 32-bit write next to status bits that are cleared
+/// by writing 1 would clear them.
 pub trait ConfigWrite {
-    /// Why the writer could not write.
+    /// The writer's own error.
     type Error;
 
     /// Writes the 8 bits at `offset` and no others.
@@ -162,21 +161,21 @@ impl<W: ConfigWrite + ?Sized> ConfigWrite for &mut W {
     }
 }
 
-/// Why a register has no value to decode.
+/// The reason why a register has no value to decode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum RegisterError<E> {
     /// The register reads all-ones, which it cannot hold: the function does not answer.
     AllOnes {
-        /// Where it was read.
+        /// The offset of the register.
         at: Offset,
     },
     /// The reader failed.
     Failed {
-        /// Where it was reading.
+        /// The offset of the register.
         at: Offset,
-        /// What it said.
+        /// The reader's own error.
         error: E,
     },
 }
@@ -197,8 +196,7 @@ pub(crate) fn read<R: ConfigRead>(reader: &mut R, at: Offset) -> Result<u32, Reg
     reader.read(at).map_err(|error| RegisterError::Failed { at, error })
 }
 
-/// Reads a register that has reserved bits or an ID, and so is never all-ones while its function
-/// answers.
+/// Reads a register that has reserved bits or an ID, and so never holds all-ones while its function answers.
 pub(crate) fn read_answer<R: ConfigRead>(reader: &mut R, at: Offset) -> Result<u32, RegisterError<R::Error>> {
     match read(reader, at)? {
         u32::MAX => Err(RegisterError::AllOnes { at }),
@@ -206,7 +204,7 @@ pub(crate) fn read_answer<R: ConfigRead>(reader: &mut R, at: Offset) -> Result<u
     }
 }
 
-/// The two 16-bit registers that share 32 bits, the lower one first.
+/// Splits 32 bits into two 16-bit registers, the lower one first.
 pub(crate) const fn halves(register: u32) -> (u16, u16) {
     let [b0, b1, b2, b3] = register.to_le_bytes();
     (u16::from_le_bytes([b0, b1]), u16::from_le_bytes([b2, b3]))

@@ -1,46 +1,43 @@
-//! Which reset comes next, why, and why not the others.
+//! The rule: chooses the next reset, with reasons for it and against the others.
 //!
-//! [`decide`] is the whole rule. It takes [`Facts`] and what was [`Tried`], and answers with one
-//! [`Decision`]: the branch that it took, the rung that this branch leads to, and what it passed
-//! over on the way there. It is pure, so a plan and the act are decided by the same call.
+//! [`decide`] is the whole rule. It takes [`Facts`] and the [`Tried`] rungs, and returns one [`Decision`]: the branch
+//! it took, the rung it chose and the rungs it skipped. It is pure, so a plan and the recovery come from the same call.
 //!
-//! | what holds | what comes |
+//! | condition | result |
 //! | --- | --- |
-//! | in use, TDI-locked, or only rungs above FLR are left and the fabric is unknown | refuse |
-//! | no bus reset by quirk, of the child or of the port | never a secondary bus reset |
-//! | the link is not active, or the function does not answer | neither FLR nor PM: nothing is written to it |
+//! | in use, TDI-locked, or the fabric is unknown and only rungs above FLR are left | refuse |
+//! | a quirk of the child or of the port forbids bus resets | never a secondary bus reset |
+//! | the link is not active, or the function does not answer | neither FLR nor PM: no write to the function |
 //! | exclusive, and hotplug is not ours | kernel FLR, and nothing above it |
 //! | exclusive, absent | detach-SBR |
 //! | exclusive, FLR preferred | kernel FLR, then the bus resets |
 //! | exclusive, the secondary bus reset preferred | detach-SBR, then the others |
 //! | exclusive, reported to need a device-specific reset, which the platform has, and FLR of the class not known good | that, then the bus resets, then kernel FLR |
 //! | exclusive, FLR of the class known bad, or not known good | the bus resets, then kernel FLR |
-//! | exclusive, FLR leaves functions of the GPU as they are | the same |
-//! | exclusive, nothing known of FLR of the class, and only the bus reset reported not to come back | kernel FLR, then the bus resets |
+//! | exclusive, and FLR leaves functions of the GPU untouched | the same |
+//! | exclusive, FLR of the class unknown, and only the bus reset is reported not to return | kernel FLR, then the bus resets |
 //! | exclusive, otherwise: FLR of the class known good, of every function | kernel FLR, then the bus resets |
-//! | the bus resets | in place, then detach-SBR; in place last where it is known bad, and second where no mark would show it |
-//! | not exclusive | kernel FLR, then slot power where all that the slot powers is ours |
-//! | before slot power, and no secondary bus reset was done | PM, where it resets anything |
-//! | before slot power, exclusive, hotplug ours, and the function answers | the device-specific reset, then ACPI's, where the platform has them |
-//! | after slot power, exclusive, and the slot's port has no power controller | power by the BMC, where one is configured |
-//! | after any rung | read the marks and verify; what is not verified or not proven has failed, and the rule is asked again |
+//! | the bus resets | in place, then detach-SBR; in place last if it is known bad, and second if no mark would prove it |
+//! | not exclusive | kernel FLR, then slot power if everything that the slot powers is ours |
+//! | before slot power, if no secondary bus reset was done | PM, if it resets anything |
+//! | before slot power, exclusive, hotplug is ours, and the function answers | the device-specific reset, then the ACPI reset, if the platform has them |
+//! | after slot power, exclusive, and the slot's port has no power controller | power by the BMC, if one is configured |
+//! | after any rung | read the marks and verify; a reset that is not verified or not proven has failed, and the rule runs again |
 //! | verified after a rung that is not proven, and only power or nothing is left | the ladder ends: well, not proven, not quarantined |
-//! | the kernel does not come back from what changes something | quarantine: it holds the device's lock, and may yet act |
-//! | unverified, and no reset would make readable what was not read | the ladder ends: not recovered, and nothing was found that another reset could mend |
+//! | the kernel hangs in an operation that changes something | quarantine: it holds the device's lock and may still act |
+//! | unverified, and no reset would make the unread parts readable | the ladder ends: not recovered, and no finding that another reset could fix |
 //! | refused after a reset that failed | quarantine |
-//! | use unknown, or fabric unknown, after a rung that failed before its reset | quarantine: its drivers may be off, and nobody is known to have it |
+//! | use unknown, or fabric unknown, after a rung that failed before its reset | quarantine: its drivers may be unbound, and no user is known |
 //! | fabric unknown, sick, and no rung is allowed | quarantine |
 //! | nothing is left | quarantine |
 //!
-//! Exclusive means that everything below the card root is ours, unused and without virtual
-//! functions. Hotplug is ours where the operating system owns it, and for a secondary bus reset also
-//! where nobody does: without a slot for hot-plug nobody acts on what the reset does to the link.
-//! Least destructive means bystanders first, then state: in an exclusive domain a secondary bus reset
-//! has no bystanders.
+//! The card root is the first port off the card. Exclusive means that everything below it is ours, unused and without
+//! virtual functions. Hotplug is ours if the operating system owns it. For a secondary bus reset it is also ours if it
+//! has no owner: without a hot-plug slot, nothing reacts to the link going down. The least destructive reset spares
+//! other devices first, then state: in an exclusive domain a secondary bus reset affects no other device.
 //!
-//! What is not known never permits: unknown use is use, an unknown domain is shared, an unknown
-//! quirk forbids, an unknown owner of hotplug is not us. FLR of a class of which nothing is known
-//! is neither good nor bad.
+//! The unknown never permits: unknown use is use, an unknown domain is shared, an unknown quirk forbids, and hotplug
+//! with an unknown owner is not ours. FLR of a class without history is neither good nor bad.
 
 mod facts;
 mod rule;
@@ -58,7 +55,7 @@ pub use self::rule::decide;
 pub use crate::ladder::rung::{ResetDomain, Row, Rung, UnknownRung};
 pub use crate::ladder::timing::{KERNEL_RESET_LIMIT, KERNEL_RESET_TIME};
 
-/// The rungs that were begun, whatever came of them. None is begun twice.
+/// The rungs that were started, with any outcome. No rung is started twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -66,42 +63,42 @@ pub struct Tried {
     rungs: Vec<Attempt, { Rung::ALL.len() }>,
 }
 
-/// One rung that was begun.
+/// A rung that was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Attempt {
-    /// Which.
+    /// The rung.
     pub rung: Rung,
-    /// How far it came.
+    /// The progress that the attempt made.
     pub reach: Reach,
 }
 
-/// How far an attempt came.
+/// The progress that an attempt made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Reach {
-    /// It ended before its reset was done.
+    /// It ended before its reset.
     NotReset,
     /// The reset was done, or may have been.
     Reset,
-    /// The reset was done, and the functions ignored it, or some of them.
+    /// The reset was done, but some or all functions ignored it.
     Ignored,
 }
 
 impl Tried {
-    /// Nothing yet.
+    /// No attempts yet.
     pub const fn none() -> Self {
         Self { rungs: Vec::new() }
     }
 
-    /// Notes an attempt; a second one of the same rung adds to the first.
+    /// Records an attempt; a second attempt of the same rung is merged with the first.
     pub fn note(&mut self, attempt: Attempt) {
         match self.rungs.iter_mut().find(|known| known.rung == attempt.rung) {
             Some(known) if attempt.reach != Reach::NotReset => known.reach = attempt.reach,
             Some(_) => {}
-            // There is room for each rung once.
+            // The vector has room for each rung once.
             None => {
                 let _fits = self.rungs.push(attempt);
             }
@@ -113,48 +110,47 @@ impl Tried {
         &self.rungs
     }
 
-    /// Whether the rung was begun.
+    /// Returns true if the rung was started.
     pub fn contains(&self, rung: Rung) -> bool {
         self.rungs.iter().any(|attempt| attempt.rung == rung)
     }
 
-    /// Whether a reset was done, or may have been, that takes in what `rung` would do. FLR does not
-    /// take in PM: the two are built separately, and one may work where the other does not. One that was ignored takes in
-    /// nothing.
+    /// Returns true if a reset was done, or may have been, that includes the effect of `rung`. FLR does not include PM:
+    /// they are separate mechanisms, and one may work if the other does not. A reset that was ignored includes nothing.
     fn surpasses(&self, rung: Rung) -> bool {
         let mut resets = self.rungs.iter().filter(|attempt| attempt.reach == Reach::Reset);
         resets.any(|attempt| attempt.rung.takes_in(rung))
     }
 }
 
-/// What the rule says.
+/// The result of the rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Decision {
-    /// Which branch of the rule applied.
+    /// The branch of the rule that applied.
     pub branch: Branch,
-    /// What is to be done.
+    /// The next step.
     pub next: Next,
-    /// The rungs that came before it in this branch's order, and why each was passed over.
+    /// The rungs before it in this branch's order, and the reason why each was skipped.
     pub skipped: Vec<Skipped, { Rung::ALL.len() }>,
 }
 
-/// What is to be done.
+/// The next step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Next {
-    /// Nothing, and nothing is touched.
+    /// Do nothing and leave the GPU as it is.
     Refuse(Refusal),
-    /// This rung.
+    /// Try this rung.
     Try(Rung),
-    /// The GPU goes out of service.
+    /// Take the GPU out of service.
     Quarantine,
 }
 
 impl Next {
-    /// The rung, where it is one.
+    /// The rung to try, if any.
     pub const fn rung(self) -> Option<Rung> {
         match self {
             Self::Try(rung) => Some(rung),
@@ -163,18 +159,18 @@ impl Next {
     }
 }
 
-/// The reason why nothing is done.
+/// The reason for a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Refusal {
-    /// Somebody uses it.
+    /// The GPU is in use.
     InUse,
-    /// Nobody can say whether somebody uses it.
+    /// Its use is unknown.
     UseUnknown,
-    /// It is locked into a confidential VM.
+    /// The GPU is locked into a confidential VM.
     TdiLocked,
-    /// What comes is above FLR, and nobody can say who is on its fabric.
+    /// The next rung is above FLR, and the members of its fabric are unknown.
     FabricUnknown,
     /// No reset is possible, and nothing is known to be wrong.
     NoReset,
@@ -197,36 +193,36 @@ impl fmt::Display for Refusal {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Branch {
-    /// It is in use, or nobody can say.
+    /// In use, or use unknown.
     InUse,
-    /// It is TDI-locked.
+    /// Locked into a confidential VM.
     TdiLocked,
-    /// Not exclusive: others are in the domain, or nobody can say.
+    /// Not exclusive: the domain contains others, or its contents are unknown.
     Shared,
-    /// Exclusive, and hotplug is firmware's or ACPI's, or nobody can say whose.
+    /// Exclusive, but firmware or ACPI owns hotplug, or its owner is unknown.
     HotplugNotOurs,
     /// Exclusive, and a quirk forbids the secondary bus reset.
     NoBusReset,
-    /// Exclusive, and the function is not there to be written to.
+    /// Exclusive, but the function cannot be written to.
     Absent,
-    /// Exclusive, and FLR was asked for.
+    /// Exclusive, and FLR was requested.
     PreferredFlr,
-    /// Exclusive, and the secondary bus reset was asked for.
+    /// Exclusive, and the secondary bus reset was requested.
     PreferredSbr,
-    /// Exclusive, the model is reported to need a reset of its own, which the platform has, and FLR of this class is not known
-    /// good.
+    /// Exclusive, FLR of this class is not known good, and the model is reported to need a device-specific reset, which
+    /// the platform has.
     NeedsVendorReset,
-    /// Exclusive, and FLR leaves functions of the GPU as they are.
+    /// Exclusive, and FLR leaves functions of the GPU untouched.
     FlrLeavesSome,
     /// Exclusive, and FLR of this class is known bad.
     ClassBad,
     /// Exclusive, sick, and FLR of this class is not known good.
     Sick,
-    /// Exclusive, and only reports speak against FLR, and none against the secondary bus reset.
+    /// Exclusive; there are only reports against FLR, and none against the secondary bus reset.
     ReportedFlr,
-    /// Exclusive, and only reports speak against the secondary bus reset, and none against FLR.
+    /// Exclusive; there are only reports against the secondary bus reset, and none against FLR.
     ReportedBusReset,
-    /// Exclusive, and nothing is known of FLR in this class.
+    /// Exclusive, and this class has no FLR history.
     FlrUnknown,
     /// Exclusive, and FLR of this class is known good.
     Otherwise,
@@ -255,49 +251,49 @@ impl fmt::Display for Branch {
     }
 }
 
-/// A rung that was passed over.
+/// A skipped rung.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Skipped {
-    /// Which.
+    /// The rung.
     pub rung: Rung,
     /// The reason.
     pub why: SkipReason,
 }
 
-/// The reason why a rung was passed over.
+/// The reason why a rung was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SkipReason {
-    /// It was tried.
+    /// It was already tried.
     Tried,
-    /// A reset that takes it in was tried.
+    /// A reset that includes it was tried.
     Surpassed,
-    /// It is above the highest rung allowed.
+    /// It is above the highest allowed rung.
     AboveHighest,
-    /// Another one was asked for, and no other.
+    /// Another rung was requested exclusively.
     NotAsked,
-    /// Nobody has configured it.
+    /// It is not configured.
     NotConfigured,
-    /// The port has a power controller for the slot, and two must not switch one power.
+    /// The port has a power controller for the slot; two must not switch the same power.
     PortSwitchesPower,
     /// The machine does not offer it.
     Unavailable,
-    /// Nobody can say whether the machine offers it.
+    /// It is unknown if the machine offers it.
     AvailabilityUnknown,
-    /// The link is not active: nothing is written to the function.
+    /// The link is not active: no write to the function.
     LinkNotActive,
-    /// The function does not answer: nothing is written to it.
+    /// The function does not answer: no write to it.
     NoAnswer,
-    /// It is above FLR, and nobody can say who is on the fabric.
+    /// It is above FLR, and the members of the fabric are unknown.
     FabricUnknown,
-    /// It would hit others, or nobody can say that it would not.
+    /// It would affect others, or might.
     NotExclusive,
     /// The operating system does not own hotplug.
     HotplugNotOurs,
-    /// A quirk forbids it, or nobody can say that none does.
+    /// A quirk forbids it, or may.
     Quirk(BusReset),
 }
 
@@ -305,9 +301,9 @@ impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tried => "tried before",
-            Self::Surpassed => "a reset that takes it in was tried before",
+            Self::Surpassed => "a reset that includes it was tried before",
             Self::AboveHighest => "above the highest rung allowed",
-            Self::NotAsked => "not the one that was asked for",
+            Self::NotAsked => "another rung was requested",
             Self::NotConfigured => "not configured",
             Self::PortSwitchesPower => "the slot's port switches that power",
             Self::Unavailable => "not available",
@@ -315,11 +311,11 @@ impl fmt::Display for SkipReason {
             Self::LinkNotActive => "the link is not active",
             Self::NoAnswer => "the function does not answer",
             Self::FabricUnknown => "fabric unknown, which allows nothing above FLR",
-            Self::NotExclusive => "not known to hit nobody else",
+            Self::NotExclusive => "may affect other devices",
             Self::HotplugNotOurs => "the operating system does not own hotplug",
             Self::Quirk(BusReset::ForbiddenAtChild) => "a quirk of the function forbids it",
             Self::Quirk(BusReset::ForbiddenAtPort) => "a quirk of the port forbids it",
-            Self::Quirk(BusReset::Unknown | BusReset::Allowed) => "not known to be free of a quirk",
+            Self::Quirk(BusReset::Unknown | BusReset::Allowed) => "unknown if a quirk forbids it",
         })
     }
 }

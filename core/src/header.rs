@@ -15,8 +15,8 @@
 //! | 3e | | | Bridge Control | |
 //! | 40 | | | | subsystem |
 //!
-//! A caller with few reads to spend takes [`Common`] (4) and, of the rest, only the capability
-//! pointer (1); [`Header`] reads all of the layout's columns: 13 for type 0, 9 for the others.
+//! A caller that has to save reads takes [`Common`] (4 reads) and only the capability pointer of the rest (1 read).
+//! [`Header`] reads the whole layout: 13 reads for type 0, 9 for the others.
 
 mod bar;
 mod identity;
@@ -29,16 +29,16 @@ pub use self::bar::{Bar, BarKind, Bars};
 pub use self::identity::{ClassCode, Identity, ParseClassCodeError, ParseIdentityError, is_gpu};
 pub use self::registers::{BridgeControl, Command, HeaderType, InterruptPin, LayoutCode, Status};
 
-/// What every header begins with, whatever its layout.
+/// The part of a header that is the same in every layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Common {
-    /// Vendor ID and Device ID; `ffff:ffff` at a virtual function.
+    /// Vendor ID and Device ID; `ffff:ffff` in a virtual function.
     pub identity: Identity,
-    /// Command.
+    /// The Command register.
     pub command: Command,
-    /// Status.
+    /// The Status register.
     pub status: Status,
     /// Revision ID.
     pub revision: u8,
@@ -53,8 +53,8 @@ impl Common {
     ///
     /// # Errors
     ///
-    /// [`RegisterError::AllOnes`] where Command and Status read all-ones. All-ones in the register
-    /// before them is no error: a virtual function reads so.
+    /// [`RegisterError::AllOnes`] if Command and Status read all-ones. All-ones in the register before them is not an
+    /// error: virtual functions read so.
     pub fn read<R: ConfigRead>(mut reader: R) -> Result<Self, RegisterError<R::Error>> {
         let identity = read(&mut reader, Offset::at::<0x00>())?;
         let command_status = read_answer(&mut reader, COMMAND_STATUS)?;
@@ -75,8 +75,8 @@ impl Common {
         })
     }
 
-    /// Reads where the standard capabilities begin. One read; none, and `None`, where the layout
-    /// is unknown and with it the pointer's place.
+    /// Reads the start of the standard capabilities. One read. If the layout is unknown, so is the pointer's location:
+    /// no read, and `None`.
     ///
     /// # Errors
     ///
@@ -93,19 +93,19 @@ impl Common {
     }
 }
 
-/// A header: what is common to all and what its layout adds.
+/// A header: the common part and the part of its layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header {
     /// The first four registers.
     pub common: Common,
-    /// The rest.
+    /// The part of its layout.
     pub layout: Layout,
 }
 
 impl Header {
-    /// Reads a header; of an unknown layout, only the common part.
+    /// Reads a header. If the layout is unknown, it reads only the common part.
     ///
     /// # Errors
     ///
@@ -121,8 +121,8 @@ impl Header {
         Ok(Self { common, layout })
     }
 
-    /// Where the standard capabilities begin, without another read; `None` where the layout is
-    /// unknown and with it the pointer's place.
+    /// The start of the standard capabilities, without another read; `None` if the layout is unknown, and with it the
+    /// pointer's location.
     pub fn capability_pointer(&self) -> Option<CapabilityPointer> {
         let at = self.common.header_type.layout().pointer_offset()?;
         let pointer = match &self.layout {
@@ -135,18 +135,18 @@ impl Header {
     }
 }
 
-/// What a header's layout adds to the common part.
+/// The part of a header that depends on its layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Layout {
-    /// A function that is no bridge.
+    /// A function other than a bridge.
     Type0(Type0),
     /// A bridge between PCI buses; every PCIe port is one.
     Type1(Type1),
     /// A bridge to `CardBus`.
     CardBus(CardBus),
-    /// A layout not known here: nothing more was read.
+    /// An unknown layout: nothing more was read.
     Unknown,
 }
 
@@ -183,7 +183,7 @@ impl Type0 {
 pub struct Type1 {
     /// The two BARs.
     pub bars: Bars,
-    /// The buses that the bridge joins.
+    /// The buses that the bridge connects.
     pub buses: BusNumbers,
     /// Capabilities Pointer.
     pub pointer: Pointer,
@@ -216,9 +216,9 @@ impl Type1 {
 pub struct CardBus {
     /// The one base address.
     pub bars: Bars,
-    /// The buses that the bridge joins; the secondary one is the `CardBus`.
+    /// The buses that the bridge connects; the secondary one is the `CardBus`.
     pub buses: BusNumbers,
-    /// Subsystem Vendor ID and Subsystem ID; `None` where only 64 bytes are readable.
+    /// Subsystem Vendor ID and Subsystem ID; `None` if only 64 bytes are readable.
     pub subsystem: Option<Identity>,
     /// Capabilities Pointer.
     pub pointer: Pointer,
@@ -244,7 +244,7 @@ impl CardBus {
     }
 }
 
-/// The buses that a bridge joins.
+/// The buses that a bridge connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -268,38 +268,38 @@ impl BusNumbers {
     }
 }
 
-/// Where the header says that the standard capabilities begin.
+/// The start of the standard capabilities, from the header.
 ///
-/// The header says it twice, in Status and in the pointer, and the two can disagree.
+/// The header states it twice, in Status and in the pointer, and the two can disagree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum CapabilityPointer {
-    /// Status says that there is a list: it begins where the pointer says.
+    /// Status announces a list: it begins where the pointer leads.
     Listed {
         /// The register that holds the pointer.
         at: Offset,
         /// The pointer.
         pointer: Pointer,
     },
-    /// Status says that there is no list, and yet there is a pointer. It is not followed.
+    /// Status announces no list, but there is a pointer. It is not followed.
     Unlisted {
         /// The register that holds the pointer.
         at: Offset,
         /// The pointer.
         pointer: Pointer,
     },
-    /// Status says that there is no list, and there is no pointer.
+    /// Status announces no list, and there is no pointer.
     None,
 }
 
 impl CapabilityPointer {
-    /// Reads no more of a header than tells where the standard capabilities begin: three registers; two, and `None`, where
-    /// the layout is unknown and with it the pointer's place.
+    /// Reads only what locates the standard capabilities: three registers. If the layout is unknown, so is the
+    /// pointer's location: two registers, and `None`.
     ///
     /// # Errors
     ///
-    /// [`RegisterError::AllOnes`] where Command and Status read all-ones, [`RegisterError::Failed`] with the reader's own
+    /// [`RegisterError::AllOnes`] if Command and Status read all-ones, [`RegisterError::Failed`] with the reader's own
     /// error.
     pub fn read<R: ConfigRead>(mut reader: R) -> Result<Option<Self>, RegisterError<R::Error>> {
         let (_, status) = halves(read_answer(&mut reader, COMMAND_STATUS)?);
@@ -324,9 +324,9 @@ impl CapabilityPointer {
 const COMMAND_STATUS: Offset = Offset::at::<0x04>();
 /// The register of Header Type.
 const HEADER_TYPE: Offset = Offset::at::<0x0c>();
-/// Where types 0 and 1 keep the Capabilities Pointer.
+/// The register with the Capabilities Pointer in types 0 and 1.
 const POINTER: Offset = Offset::at::<0x34>();
-/// Where type 2 keeps it.
+/// The register with the Capabilities Pointer in type 2.
 const CARD_BUS_POINTER: Offset = Offset::at::<0x14>();
 
 impl LayoutCode {

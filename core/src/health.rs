@@ -1,20 +1,18 @@
-//! A function now, held against its baseline.
+//! The health of a function, compared with its baseline.
 //!
-//! [`judge()`] compares aspect by aspect and answers with an [`Examination`]: findings, what could
-//! not be compared, and notes that are no fault. Its [`Verdict`] is `Verified` only where every
-//! aspect was compared and none was found wrong. What was not read is never taken to be well: it
-//! makes the verdict `Unverified`, which is not recovered.
+//! [`judge()`] compares aspect by aspect and returns an [`Examination`]: findings, the aspects that could not be
+//! compared, and notes about harmless differences. Its [`Verdict`] is `Verified` only if every aspect was compared and
+//! none is wrong. An aspect that was not read never counts as well: it makes the verdict `Unverified`, which is not
+//! recovered.
 //!
-//! [`Condition::read`] and [`LinkReading::read`] read what configuration space tells; what stands
-//! elsewhere (errors counted by the kernel, sizes, the [`vendor`](crate::vendor)'s register) is the
-//! caller's to add.
+//! [`Condition::read`] and [`LinkReading::read`] read configuration space. The caller adds the rest: errors counted by
+//! the kernel, BAR sizes, the [`vendor`](crate::vendor) register.
 //!
-//! A [`Reading`] tells four things apart: a value, all-ones, that there is no such thing, and that
-//! it was not read. A function that has no link in its baseline needs none now; errors have no
-//! such excuse, since without them nothing was witnessed, and neither has the vendor's register of a
-//! GPU: where none is known, that is [`NotRead::NoCheckKnown`].
+//! A [`Reading`] distinguishes four results: a value, all-ones, nothing to read, and not read. A function without a
+//! link in its baseline needs none now. Errors have no such exception, since without them nothing was witnessed.
+//! Neither has the vendor register of a GPU: if none is known, that is [`NotRead::NoCheckKnown`].
 //!
-//! A GPU is well when all its functions are: [`Verdict::and`] puts their verdicts together.
+//! A GPU is well if all its functions are: [`Verdict::and`] combines their verdicts.
 
 mod examination;
 mod judge;

@@ -1,6 +1,6 @@
-//! The recovery ladder as data: its rungs, the operations that they are made of, and how long these take.
+//! The recovery ladder as data: its rungs, their operations, and the times these take.
 //!
-//! `decision` chooses a rung and `recovery` climbs it; both read it here. Public paths are theirs.
+//! `decision` chooses a rung and `recovery` executes it; both read this data. The public paths are in those modules.
 
 pub(crate) mod operation;
 pub(crate) mod rung;

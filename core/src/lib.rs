@@ -1,29 +1,28 @@
-//! PCI configuration space, read raw: who a function is, whether it answers, which
-//! capabilities it lists and what their registers say.
+//! PCI configuration space, read raw: the identity of a function, its readiness, its capabilities and their registers.
 //!
-//! The crate does no I/O, allocates nothing and does not panic. A caller brings a reader of
-//! 32-bit registers ([`config::ConfigRead`]); everything else is decoding, and every answer that
-//! hardware can give, all-ones included, has a name.
+//! The crate does no I/O, allocates nothing and does not panic. The caller provides a reader of 32-bit registers
+//! ([`config::ConfigRead`]); everything else is decoding. Every answer that hardware can give, all-ones included, has a
+//! name.
 //!
-//! | module | what it holds |
+//! | module | content |
 //! | --- | --- |
-//! | [`address`] | where a function is: `0000:65:00.0` |
-//! | [`config`] | reading and writing configuration space, offsets that cannot be wrong |
-//! | [`presence`] | absent, not ready, half-initialised, ready; the port's link before all |
-//! | [`header`] | the 64 bytes at the start: identity, class, BARs, bus numbers |
+//! | [`address`] | the address of a function: `0000:65:00.0` |
+//! | [`config`] | reading and writing configuration space; offsets that are valid by construction |
+//! | [`presence`] | absent, not ready, half-initialized or ready, after the link of the port above |
+//! | [`header`] | the first 64 bytes: IDs, class, BARs, bus numbers |
 //! | [`capability`] | both capability lists, bounded views, the decoders |
-//! | [`topology`] | who is where, which reset is to be had, and who is hit by it |
-//! | [`quirk`] | what is known of single models, as data |
-//! | [`vendor`] | which registers behind the BARs tell that a GPU works, and what they say |
-//! | [`health`] | a function now, held against its baseline: verified, unverified, sick |
-//! | [`decision`] | the rule: which reset comes next, why, and why not the others |
+//! | [`topology`] | the tree of functions, the available resets, and the functions that each one affects |
+//! | [`quirk`] | known properties of single models, as data |
+//! | [`vendor`] | the registers behind the BARs that identify a working GPU |
+//! | [`health`] | the state of a function compared with its baseline: verified, unverified, sick |
+//! | [`decision`] | the rule: chooses the next reset, with reasons for it and against the others |
 //! | [`recovery`] | the ladder: observations and time in, actions out, verified or ended |
 //! | [`witness`] | marks that show if a reset took place |
-//! | [`snapshot`] | what was read of a function, with its holes; two of them compared |
+//! | [`snapshot`] | the recorded registers of a function, with gaps; comparison of two recordings |
 //!
 //! # Example
 //!
-//! Does this function offer FLR? Its PCI Express capability says so:
+//! Check if a function supports FLR, by its PCI Express capability:
 //!
 //! ```
 //! use reseat_core::capability::express::Express;
@@ -48,9 +47,9 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
-// Firmware is built by older compilers: `rust-version` is the crate's own.
+// Firmware is built with older compilers: `rust-version` is the crate's own.
 #![deny(clippy::incompatible_msrv)]
-// What hardware answers never ends the program: nothing here may be able to panic.
+// No answer of the hardware may end the program: no code here may be able to panic.
 #![cfg_attr(
     not(test),
     deny(

@@ -1,9 +1,8 @@
-//! Whether a function answers, and whether it is ready.
+//! The presence and readiness of a function.
 //!
-//! Nothing is read below a port before the port's own word about its link: on some hosts a read
-//! below a link that is down ends in an error that the host does not survive. The types leave no
-//! other order. Only [`PortLink::admit`] and [`Admission::on_root_bus`] make an [`Admission`], and
-//! each judgement of a function takes one and uses it up:
+//! The port's link is always read before anything below the port: on some hosts a read below a link that is down
+//! crashes the host. The types enforce this order. Only [`PortLink::admit`] and [`Admission::on_root_bus`] create an
+//! [`Admission`], and each check of a function consumes one:
 //!
 //! ```
 //! # use reseat_core::config::Memory;
@@ -26,34 +25,34 @@ use crate::capability::express::{Express, LinkCapabilities, LinkStatus};
 use crate::config::{ConfigRead, Offset};
 use crate::header::Identity;
 
-/// Where Vendor ID and Device ID are.
+/// The register with Vendor ID and Device ID.
 const IDENTITY: Offset = Offset::at::<0x00>();
-/// Where Command and Status are. A virtual function answers here, not before.
+/// The register with Command and Status. A virtual function answers here, but not in the register before.
 const COMMAND_STATUS: Offset = Offset::at::<0x04>();
-/// Where Revision ID and Class Code are.
+/// The register with Revision ID and Class Code.
 const CLASS: Offset = Offset::at::<0x08>();
-/// Where Header Type is.
+/// The register with Header Type.
 const HEADER_TYPE: Offset = Offset::at::<0x0c>();
 
-/// The Vendor ID that a root port returns in place of a request retry.
+/// The Vendor ID that a root port returns while the function requests retries.
 const RRS_VENDOR: u16 = 0x0001;
 
-/// What the first register of a function says about the function.
+/// A function's answer in its first register.
 ///
-/// Four different answers, none of which stands for another. A virtual function reads all-ones
-/// here by design: its Command register tells whether it is there.
+/// There are four distinct answers. A virtual function reads all-ones here by design; its Command register shows if it
+/// is present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Presence {
-    /// All-ones: nothing answers.
+    /// All-ones: no function answers.
     Absent,
-    /// RRS: the function is there and asks for time.
+    /// RRS: the function is present and requests time.
     #[doc(alias = "CRS")]
     NotReady,
-    /// All zeros: something answers, and not as a PCI function does.
+    /// All zeros: something answers, but not as a PCI function does.
     Zero,
-    /// The function answers with its identity.
+    /// The function answers with its IDs.
     Ready(Identity),
 }
 
@@ -73,13 +72,13 @@ impl Presence {
     ///
     /// # Errors
     ///
-    /// The reader's own error; it says nothing about the function.
+    /// The reader's own error. It is no information about the function.
     pub fn read<R: ConfigRead>(mut reader: R, rrs: RrsVisibility) -> Result<Self, R::Error> {
         Ok(Self::from_register(reader.read(IDENTITY)?, rrs))
     }
 }
 
-/// What a port says about the link below it.
+/// The state of the link below a port, from the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -88,14 +87,14 @@ pub enum PortLink {
     Active,
     /// The port reports its link and the link is not active.
     Inactive,
-    /// The port does not report its link, or has none: only time tells what is below.
+    /// The port has no link or does not report it; only waiting helps.
     NotReported,
     /// The port itself could not be read.
     Unreadable,
 }
 
 impl PortLink {
-    /// What a port's own two registers say.
+    /// Decodes the port's own two registers.
     #[doc(alias = "DLLLA")]
     pub const fn from_registers(capabilities: LinkCapabilities, status: LinkStatus) -> Self {
         match (
@@ -108,11 +107,11 @@ impl PortLink {
         }
     }
 
-    /// Leave to read one function below.
+    /// Returns permission to read one function below the port.
     ///
     /// # Errors
     ///
-    /// What is to be said of the function instead, where it must not be read.
+    /// The readiness to report instead if the function must not be read.
     pub const fn admit(self) -> Result<Admission, Readiness> {
         match self {
             Self::Active | Self::NotReported => Ok(Admission(())),
@@ -122,19 +121,19 @@ impl PortLink {
     }
 }
 
-/// Leave to read one function once: the port above it was looked at.
+/// Permission to read one function once: the port above it has been checked.
 #[derive(Debug)]
 #[must_use = "a look at the port is for reading what is below it"]
 pub struct Admission(());
 
 impl Admission {
-    /// For a function on a root bus: no port is above it.
+    /// Permission for a function on a root bus, which has no port above.
     pub const fn on_root_bus() -> Self {
         Self(())
     }
 
-    /// Reads what a port says of its own link: the admission to whatever is below, and with it a
-    /// chain from the root bus down through every switch. Two reads.
+    /// Reads a port's link state. It grants access to the function below, and so forms a chain from the root bus down
+    /// through every switch. Two reads.
     pub fn link<R: ConfigRead>(self, port: &mut Express<R>) -> PortLink {
         match (port.link_capabilities(), port.link()) {
             (Ok(Some(capabilities)), Ok(Some((_, status)))) => PortLink::from_registers(capabilities, status),
@@ -143,11 +142,11 @@ impl Admission {
         }
     }
 
-    /// Judges a physical function. At most four reads; one where it does not answer.
+    /// Checks a physical function. At most four reads; one if it does not answer.
     ///
     /// # Errors
     ///
-    /// The reader's own error; it says nothing about the function.
+    /// The reader's own error. It is no information about the function.
     pub fn function<R: ConfigRead>(self, mut reader: R, rrs: RrsVisibility) -> Result<Readiness, R::Error> {
         let identity = match Presence::read(&mut reader, rrs)? {
             Presence::Absent => return Ok(Readiness::Absent),
@@ -161,11 +160,11 @@ impl Admission {
         })
     }
 
-    /// Judges a virtual function, after its physical one. At most three reads, and none unless the
-    /// physical function is ready.
+    /// Checks a virtual function after its physical one. At most three reads, and none unless the physical function is
+    /// ready.
     ///
-    /// A virtual function's first register is all-ones by design; `identity` is what the physical
-    /// function's SR-IOV capability says instead.
+    /// A virtual function's first register is all-ones by design; `identity` comes from the physical function's SR-IOV
+    /// capability instead.
     ///
     /// # Errors
     ///
@@ -185,7 +184,7 @@ impl Admission {
             | Readiness::PhysicalFunctionNotReady => return Ok(Readiness::PhysicalFunctionNotReady),
         }
         Ok(match Half::read(&mut reader)? {
-            // There is no marker of its own for "not ready": gone and not yet there read the same.
+            // Virtual functions have no marker for "not ready": gone and not yet present read the same.
             Some(Half::CommandAllOnes) => Readiness::Absent,
             Some(half) => Readiness::HalfInitialised(half),
             None => Readiness::Ready(identity),
@@ -193,7 +192,7 @@ impl Admission {
     }
 }
 
-/// Whether a function can be used.
+/// The readiness of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -202,22 +201,22 @@ pub enum Readiness {
     LinkInactive,
     /// The port above could not be read; the function was not read.
     LinkUnknown,
-    /// All-ones: nothing answers.
+    /// All-ones: no function answers.
     Absent,
-    /// RRS: the function is there and asks for time.
+    /// RRS: the function is present and requests time.
     #[doc(alias = "CRS")]
     NotReady,
-    /// Something answers, but not all that every function answers.
+    /// The function answers, but not in every register that all functions have.
     HalfInitialised(Half),
-    /// Of a virtual function: its physical function is not ready; it was not read itself.
+    /// A virtual function whose physical function is not ready; it was not read itself.
     PhysicalFunctionNotReady,
     /// Its header answers.
     Ready(Identity),
 }
 
 impl Readiness {
-    /// The readiness of two functions together: that of the one that is further from ready. One
-    /// that asks for time comes before one that is absent, since it has to be waited for longer.
+    /// The combined readiness of two functions: that of the one that is further from ready. Requesting time ranks
+    /// before absent, since it needs the longer wait.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         if other.distance() > self.distance() {
@@ -240,12 +239,12 @@ impl Readiness {
     }
 }
 
-/// What a function that answers lacks.
+/// The part that a half-initialized function lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Half {
-    /// The identity reads zero.
+    /// Vendor ID and Device ID read zero.
     Zero,
     /// Command and Status read all-ones.
     CommandAllOnes,
@@ -292,7 +291,7 @@ impl fmt::Display for Half {
 }
 
 impl Half {
-    /// Of a function with an identity, the first register that cannot be what it reads.
+    /// Returns the first register of a function with IDs whose value is impossible.
     fn read<R: ConfigRead>(reader: &mut R) -> Result<Option<Self>, R::Error> {
         for (at, half) in [
             (COMMAND_STATUS, Self::CommandAllOnes),
@@ -317,7 +316,7 @@ mod tests {
     };
 
     #[test]
-    fn four_answers_are_told_apart() {
+    fn four_answers_are_distinguished() {
         for (register, presence) in [
             (0xffff_ffff, Presence::Absent),
             (0xffff_0001, Presence::NotReady),

@@ -1,14 +1,14 @@
-//! What is known of single models and cannot be read off the function itself, as data.
+//! Known properties of single models that the function itself does not report, as data.
 //!
-//! Each row of a table says whom it is about, what it says, who says so and how far that carries.
-//! A row with [`Confidence::Reported`] warns and never decides; all others do.
+//! Each row states its models, effect, source and confidence. A row with [`Confidence::Reported`] only warns; all
+//! others decide.
 //!
-//! | table | what it says |
+//! | table | content |
 //! | --- | --- |
-//! | [`RESETS`] | which resets a model does not survive, ignores or needs |
-//! | [`FABRICS`] | by which connector links of its own can join a model to others |
-//! | [`SWITCHES`] | which switches are part of a card |
-//! | [`SUSPENDS`] | which models suspend to RAM brings back |
+//! | [`RESETS`] | the resets that a model does not survive, ignores or needs |
+//! | [`FABRICS`] | the connector by which fabric links can join a model to others |
+//! | [`SWITCHES`] | the switches that are part of a card |
+//! | [`SUSPENDS`] | the models that suspend to RAM recovers |
 
 mod fabrics;
 mod resets;
@@ -24,31 +24,31 @@ pub use self::switches::SWITCHES;
 
 use crate::header::{ClassCode, Identity};
 
-/// A row: what is known of some models.
+/// A row: a known property of some models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Quirk {
-    /// Whom it is about.
+    /// The models that the row applies to.
     pub models: Models,
-    /// What it says.
+    /// The property.
     pub effect: Effect,
-    /// Who says so.
+    /// The source.
     pub source: Source,
-    /// How far that carries.
+    /// The confidence in the source.
     pub confidence: Confidence,
-    /// The models' name, and what a reader has to know of them.
+    /// The models' name, and notes for the reader.
     pub about: &'static str,
 }
 
 impl Quirk {
-    /// Whether it is about this function.
+    /// Returns true if the row applies to this function.
     pub fn is_about(&self, subject: &Subject) -> bool {
         self.models.contains(subject)
     }
 }
 
-/// What of a function says whether a row is about it.
+/// The properties of a function that select its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -57,11 +57,11 @@ pub struct Subject {
     pub identity: Identity,
     /// Class Code.
     pub class: ClassCode,
-    /// No bridge leads to its bus.
+    /// The function is on a root bus, with no bridge above.
     pub on_root_bus: bool,
 }
 
-/// Whom a row is about: all conditions hold.
+/// A row's models. All conditions must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -70,7 +70,7 @@ pub struct Models {
     pub vendor: u16,
     /// Device IDs.
     pub devices: Devices,
-    /// Which of them.
+    /// A further condition on the function.
     pub only: Only,
 }
 
@@ -104,67 +104,66 @@ impl Models {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Devices {
-    /// All of the vendor's.
+    /// All Device IDs of the vendor.
     Any,
-    /// Those whose bits under `mask` are `value`.
+    /// The Device IDs whose bits under `mask` equal `value`.
     Masked {
-        /// Which bits count.
+        /// The bits to compare.
         mask: u16,
-        /// What they are.
+        /// Their value.
         value: u16,
     },
-    /// These.
+    /// These Device IDs.
     OneOf(&'static [u16]),
 }
 
-/// Which functions of a model a row is about.
+/// The functions of a model that a row applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Only {
-    /// All.
+    /// All functions.
     All,
     /// VGA controllers with a bridge above: integrated graphics are on the root bus.
     VgaOffRootBus,
-    /// Bridges between PCI buses, which every port is.
+    /// Bridges between PCI buses, including every port.
     Bridges,
 }
 
-/// What a row says of its models.
+/// The property that a row states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Effect {
-    /// Does not come back from a secondary bus reset; of a port: what is below does not.
+    /// Does not return from a secondary bus reset; for a port, the functions below do not.
     NoBusReset,
-    /// Hangs from FLR.
+    /// Hangs after FLR.
     NoFlr,
-    /// Claims a D3hot→D0 reset that does nothing.
+    /// Advertises a D3hot→D0 reset that has no effect.
     NoPowerManagementReset,
-    /// No standard reset reaches all of it; a reset of the vendor's own does.
+    /// No standard reset reaches all of it, but a vendor-specific reset does.
     NeedsVendorReset,
-    /// May not come back from FLR.
+    /// May not return from FLR.
     FlrMayNotReturn,
     /// May read all-ones after any reset.
     AbsentAfterReset,
-    /// Links over its base board may join it to others, whom a reset then reaches.
+    /// Fabric links on its base board may join it to others, and a reset then reaches them.
     Fabric,
-    /// A bridge can join it to other boards of its machine, whom a reset then reaches.
+    /// A bridge can join it to other boards of its machine, and a reset then reaches them.
     FabricBridge,
-    /// Joins others by their links.
+    /// Joins other functions by their fabric links.
     FabricSwitch,
-    /// Has no links of its own to others.
+    /// Has no fabric links.
     NoFabric,
-    /// Comes back from suspend to RAM where no reset brings it back.
+    /// Suspend to RAM recovers it when no reset does.
     SuspendRevives,
     /// A switch that is part of the card below it.
     InternalSwitch,
-    /// Is sold only on boards with a switch of their own, which its identity does not tell from
-    /// a server's.
+    /// Is sold only on boards with their own switch, whose ID is the same as that of a server's switch.
     BoardWithSwitch,
 }
 
-/// Who says what a row says.
+/// The source of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -177,29 +176,29 @@ pub enum Source {
     VendorDocumentation,
     /// The vendor-reset module, which is not part of Linux.
     VendorReset,
-    /// What real machines list.
+    /// Listings of real machines.
     Machines,
     /// Reports of users.
     Reports,
 }
 
-/// How far a source carries.
+/// The confidence in a row's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Confidence {
     /// The kernel acts on it.
     Kernel,
-    /// The vendor says so.
+    /// The vendor documents it.
     Vendor,
-    /// It was read off real machines.
+    /// It was read from real machines.
     Observed,
-    /// Some say so, and others may say the opposite: it warns and never decides.
+    /// Some users report it, and others may report the opposite: it only warns.
     Reported,
 }
 
 impl Confidence {
-    /// Whether a reset may be refused, or its domain drawn, because of it.
+    /// Returns true if it may forbid a reset or define a domain.
     pub const fn decides(self) -> bool {
         match self {
             Self::Kernel | Self::Vendor | Self::Observed => true,
@@ -232,13 +231,13 @@ impl fmt::Display for Confidence {
     }
 }
 
-/// The rows of all tables that are about a function.
+/// Returns the rows of all tables that apply to a function.
 pub fn about(subject: Subject) -> impl Iterator<Item = &'static Quirk> {
     let tables = RESETS.iter().chain(FABRICS).chain(SWITCHES);
     tables.filter(move |quirk| quirk.is_about(&subject))
 }
 
-/// The first row of `table` that decides that a function has `effect`.
+/// Returns the first deciding row of `table` with `effect` for a function.
 pub(crate) fn decided<'t>(table: &'t [Quirk], subject: &Subject, effect: Effect) -> Option<&'t Quirk> {
     table
         .iter()
@@ -254,11 +253,11 @@ impl fmt::Display for Effect {
             Self::NeedsVendorReset => "needs a reset of the vendor's own",
             Self::FlrMayNotReturn => "may not come back from FLR",
             Self::AbsentAfterReset => "may read all-ones after any reset",
-            Self::Fabric => "may be joined to others by links of its own",
+            Self::Fabric => "may be joined to others by fabric links",
             Self::FabricBridge => "can be joined to other boards by a bridge",
-            Self::FabricSwitch => "joins others by their links",
-            Self::NoFabric => "has no links of its own to others",
-            Self::SuspendRevives => "comes back from suspend to RAM",
+            Self::FabricSwitch => "joins others by their fabric links",
+            Self::NoFabric => "has no fabric links",
+            Self::SuspendRevives => "recovers by suspend to RAM",
             Self::InternalSwitch => "is a switch of the card below it",
             Self::BoardWithSwitch => "is sold only on boards with a switch of their own",
         })
@@ -344,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_reported_decides_nothing() {
+    fn reported_rows_decide_nothing() {
         for row in RESETS.iter().chain(FABRICS).chain(SWITCHES) {
             let reported = [Quirk {
                 confidence: Confidence::Reported,
@@ -380,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn what_users_or_modules_outside_the_kernel_say_is_reported() {
+    fn users_and_out_of_tree_modules_only_report() {
         for row in RESETS.iter().chain(FABRICS).chain(SWITCHES) {
             let hearsay = matches!(row.source, Source::Reports | Source::VendorReset);
             assert!(!hearsay || row.confidence == Confidence::Reported, "{row:?}");
@@ -388,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn no_model_has_a_fabric_and_none() {
+    fn no_model_has_contradictory_fabric_rows() {
         for row in FABRICS.iter().filter(|row| row.effect == Effect::NoFabric) {
             let Devices::OneOf(devices) = row.models.devices else {
                 panic!("a model without a fabric has a name: {row:?}");

@@ -1,22 +1,20 @@
-//! The ladder: observations and time in, actions out.
+//! The recovery state machine: observations and time in, actions out.
 //!
-//! A [`Recovery`] asks the [rule](crate::decision) for a rung, works through the rung's operations,
-//! has the GPU's functions verified, writes down what came of it, looks at them again and asks the
-//! rule again, until they are verified or nothing is left. It does nothing itself: whoever
-//! drives it carries out an [`Order`] at a time and tells the answer.
+//! A [`Recovery`] asks the [rule](crate::decision) for a rung, executes the rung's operations, has the functions
+//! verified and records the outcome. It then checks them again and asks the rule again, until they are verified or no
+//! rung is left. It does nothing itself: the driver carries out one [`Order`] at a time and reports the answer.
 //!
 //! - Recovered means two things. Marks that were placed before the last reset are gone after it, as far as the
-//!   [witness](crate::witness) has to prove it. And a [`Verdict::Verified`](crate::health::Verdict) was given after it, twice:
-//!   at once, and when the functions have settled.
-//! - A GPU that is well and whose reset is not proven is not recovered, nor is it quarantined for that.
-//! - Every order has a deadline. An answer that is not there by then is [`Observation::Blocked`];
-//!   what comes later is for nobody.
-//! - While the port says that its link is not active, nothing is done to the function.
-//! - A rung that has failed after it removed functions, or may have removed some of them, first waits
-//!   for their link and puts them back, as far as they come back.
-//! - When the kernel does not come back from an operation that changes something, no further one
-//!   is begun in the domain: what is stuck there may yet go on.
-//! - Every end has a reason. No rung is begun twice, every wait has a limit.
+//!   [witness](crate::witness) has to prove it. And two [`Verdict::Verified`](crate::health::Verdict) followed it: one
+//!   at once, and one after the functions have settled.
+//! - A GPU that is well but whose reset is not proven is neither recovered nor quarantined.
+//! - Every order has a deadline. A missing answer becomes [`Observation::Blocked`], and a later answer is ignored.
+//! - While the port reports that its link is not active, no operation touches the function.
+//! - A rung that fails after it removed functions, or may have removed some, first waits for their link and then puts
+//!   back those that return.
+//! - If the kernel hangs in an operation that changes something, no further operation starts in the domain: the hung
+//!   one may still continue.
+//! - Every end has a reason. No rung starts twice, and every wait has a limit.
 //!
 //! ```
 //! # use core::time::Duration;

@@ -1,12 +1,10 @@
-//! What was read of a function, with its holes.
+//! The recorded registers of a function, with gaps.
 //!
-//! A [`Snapshot`] keeps registers in runs: what was read, what read all-ones, what the reader
-//! failed at. What is in no run was not read. It is itself a reader
-//! ([`ConfigRead`]), so that every decoder works on it, and a hole is an
-//! error there, not a zero.
+//! A [`Snapshot`] keeps registers in runs: with values, all-ones, or failed. A register in no run was not read. The
+//! snapshot implements [`ConfigRead`], so every decoder works on it; a gap reads as an error, not as zero.
 //!
-//! Two of them compared give a [`Difference`], which says in words what changed. With the feature
-//! `snapshot` there is a wire form with a version; its module `wire`.
+//! Comparing two snapshots gives a [`Difference`], which describes the changes in words. The feature `snapshot` adds a
+//! versioned wire form, in the module `wire`.
 
 mod difference;
 mod runs;
@@ -23,57 +21,57 @@ use crate::config::{ConfigRead, Offset, ReadableSize};
 
 pub use self::difference::{Answered, Change, Difference};
 
-/// How many runs a snapshot can hold. A function that is read from one end to the other has a
-/// handful; one with more holes than this is kept up to there.
+/// The maximum number of runs in a snapshot. A full read of a function needs only a few; a snapshot with more gaps is
+/// cut off there.
 pub const RUNS: usize = 64;
 
 /// A snapshot with room for all registers of a function.
 pub type Full = Snapshot<1024>;
 
-/// What was read of a function: up to `N` registers that are not all-ones, in up to [`RUNS`] runs.
+/// The recorded registers of a function: up to `N` registers that are not all-ones, in up to [`RUNS`] runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Snapshot<const N: usize> {
     address: FunctionAddress,
     size: ReadableSize,
-    /// In the order of their offsets, without overlap.
+    /// The runs, in ascending order without overlap.
     runs: Vec<Run, RUNS>,
-    /// The registers of the runs that have values, one run after the other.
+    /// The values of the runs, one run after the other.
     values: Vec<u32, N>,
 }
 
-/// A snapshot just taken.
+/// The result of taking a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "a snapshot that was cut off lacks what is behind"]
 pub struct Taken<const N: usize> {
-    /// What was read.
+    /// The snapshot.
     pub snapshot: Snapshot<N>,
-    /// The first register for which there was no room; `None` where all are in the snapshot.
+    /// The first register that did not fit; `None` if all did.
     pub cut: Option<Offset>,
 }
 
-/// What a snapshot knows of a register.
+/// A register in a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Register {
-    /// It was read.
+    /// The register was read.
     Value(u32),
-    /// It was read and was all-ones.
+    /// The register was read as all-ones.
     AllOnes,
-    /// Reading it failed.
+    /// Reading the register failed.
     Failed,
-    /// It was not read.
+    /// The register was not read.
     NotRead,
 }
 
-/// Why a register has no value in a snapshot.
+/// The reason why a register has no value in a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Hole {
-    /// Reading it failed.
+    /// Reading the register failed.
     Failed(Offset),
-    /// It was not read.
+    /// The register was not read.
     NotRead(Offset),
 }
 
@@ -88,16 +86,16 @@ impl fmt::Display for Hole {
 
 impl core::error::Error for Hole {}
 
-/// Why a register was not added to a snapshot.
+/// The reason why a register cannot be added to a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum AddError {
-    /// There is no room for it.
+    /// The snapshot is full.
     Full,
-    /// It is not above the one that was added last.
+    /// Its offset is not above that of the last register.
     OutOfOrder(Offset),
-    /// It is beyond the readable size.
+    /// Its offset is beyond the readable size.
     BeyondSize(Offset),
 }
 
@@ -114,7 +112,7 @@ impl fmt::Display for AddError {
 impl core::error::Error for AddError {}
 
 impl<const N: usize> Snapshot<N> {
-    /// A snapshot of the function at `address`, of which `size` is readable, with nothing in it.
+    /// Creates an empty snapshot of the function at `address`, with a readable space of `size`.
     pub const fn new(address: FunctionAddress, size: ReadableSize) -> Self {
         Self {
             address,
@@ -124,8 +122,8 @@ impl<const N: usize> Snapshot<N> {
         }
     }
 
-    /// Reads what `reader` reaches, from offset 0 on, until there is no room. At most 1024 reads; a
-    /// register that fails is a hole and is read once.
+    /// Reads all that `reader` reaches, from offset 0 until the snapshot is full. At most 1024 reads. A register that
+    /// fails becomes a gap and is not read again.
     pub fn take<R: ConfigRead>(address: FunctionAddress, mut reader: R) -> Taken<N> {
         let mut snapshot = Self::new(address, reader.size());
         for at in registers(snapshot.size) {

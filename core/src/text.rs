@@ -1,4 +1,4 @@
-//! Serde for the types whose text is their public form: a report says `"0000:65:00.0"`.
+//! Serde by text, for types whose text is their public form: a report contains `"0000:65:00.0"`.
 
 /// Implements `Serialize` through `Display` and `Deserialize` through `FromStr`.
 macro_rules! serde_as_text {

@@ -1,23 +1,21 @@
-//! Who is where, who is reset with whom, and which reset is to be had.
+//! The tree of functions, the functions that a reset affects, and the available resets.
 //!
-//! A [`Topology`] is made of a machine's functions, once, in one pass per question: which bridge
-//! is above, which virtual functions belong to whom, who shares a fabric. It judges what it is
-//! given and asks nobody. What was not given is not known, and what is not known is never taken
-//! for a yes.
+//! A [`Topology`] is built once from a machine's functions, in one pass for each question: the bridge above, the
+//! virtual functions of each physical one, the members of a fabric. It judges only its input and performs no reads.
+//! Missing input is unknown, and the unknown never permits.
 //!
-//! | module | what it holds |
+//! | module | content |
 //! | --- | --- |
-//! | [`function`] | what is known of a function beforehand |
-//! | [`anomaly`] | what in a set of functions does not fit together |
-//! | [`method`] | the ways to reset a function, and why one is not to be had |
-//! | [`domain`] | who is hit by a reset |
-//! | [`warning`] | what is only reported of a function |
+//! | [`function`] | the facts about a function |
+//! | [`anomaly`] | inconsistencies in a set of functions |
+//! | [`method`] | the reset methods, and the reasons why one is unavailable |
+//! | [`domain`] | the functions that a reset affects |
+//! | [`warning`] | properties of a function that are only reported |
 //!
 //! # Cost
 //!
-//! Making a topology takes time in proportion to the functions, but for a binary search each for
-//! virtual functions and peers. Every question about a function takes a binary search at most;
-//! only walking through a domain takes as long as the domain is.
+//! Building a topology takes linear time, plus a binary search for each virtual function and peer. A question about one
+//! function takes at most a binary search. Only iterating over a domain takes as long as the domain is large.
 //!
 //! # Example
 //!
@@ -66,7 +64,7 @@ use self::function::Function;
 pub use self::place::Place;
 use crate::address::FunctionAddress;
 
-/// The functions of a machine, and how they hang together.
+/// The functions of a machine and their relations.
 #[derive(Clone, Copy, Debug)]
 pub struct Topology<'t> {
     functions: &'t [Function],
@@ -76,11 +74,11 @@ pub struct Topology<'t> {
 }
 
 impl<'t> Topology<'t> {
-    /// Finds out how functions hang together.
+    /// Builds the topology.
     ///
-    /// `functions` are in ascending order of their addresses; `room` holds at least as many
-    /// [`Node`]s, whatever was in them. What does not fit together is no error: it is a
-    /// [doubt](Place::doubt) at each place that it concerns, and nothing below it is ever exclusive.
+    /// `functions` are in ascending order of their addresses; `room` has at least as many [`Node`]s, with any content.
+    /// An inconsistency is not an error: it becomes a [doubt](Place::doubt) at each place that it concerns, and nothing
+    /// below it is ever exclusive.
     ///
     /// # Errors
     ///
@@ -108,7 +106,7 @@ impl<'t> Topology<'t> {
         })
     }
 
-    /// The function at an address. A binary search.
+    /// Returns the function at an address. A binary search.
     pub fn find(self, address: FunctionAddress) -> Option<Place<'t>> {
         self.place(find(self.functions, address)?)
     }
@@ -156,37 +154,37 @@ impl<'t> Topology<'t> {
     }
 }
 
-/// Where the function at an address is in a slice in ascending order.
+/// Returns the index of an address in a slice in ascending order.
 fn find(functions: &[Function], address: FunctionAddress) -> Option<usize> {
     functions
         .binary_search_by_key(&address, |function| function.address)
         .ok()
 }
 
-/// Room for what a [`Topology`] finds out about one function.
+/// The storage for a [`Topology`]'s facts about one function.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
     /// The bridge directly above.
     above: Link,
-    /// Of a physical function: the first of its virtual functions.
+    /// The first virtual function of a physical function.
     virtual_functions: Link,
-    /// Of a virtual function: the next one of the same physical function.
+    /// The next virtual function of the same physical function.
     next_virtual_function: Link,
-    /// Of who is on a fabric: the function by which its members are named.
+    /// The function that names the members of this function's fabric.
     fabric: Link,
-    /// Of the function by which a fabric's members are named: the first member.
+    /// The first member of the fabric that this function names.
     members: Link,
-    /// Of a member: the next one.
+    /// The next member of the fabric.
     next_member: Link,
-    /// The first function, from this one on, that a quirk forbids a bus reset.
+    /// The first function, from this one on, for which a quirk forbids a bus reset.
     no_bus_reset: Link,
-    /// This function or the first one above it with an anomaly.
+    /// The nearest function with an anomaly: this one or one above.
     doubt: Link,
     anomaly: Option<Anomaly>,
 }
 
 impl Node {
-    /// A node of which nothing has been found out.
+    /// A node without any facts.
     pub const EMPTY: Self = Self {
         above: Link::NONE,
         virtual_functions: Link::NONE,
@@ -223,17 +221,17 @@ impl Link {
     }
 }
 
-/// The reason why functions make no topology.
+/// The reason why functions do not form a topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum TopologyError {
     /// Two functions have this address.
     Duplicate(FunctionAddress),
-    /// This function stands after one with a higher address.
+    /// This function comes after one with a higher address.
     Unsorted(FunctionAddress),
-    /// There is less room than functions.
+    /// There are fewer nodes than functions.
     NoRoom {
-        /// How many nodes it takes.
+        /// The required number of nodes.
         needed: usize,
     },
 }
@@ -241,7 +239,7 @@ pub enum TopologyError {
 impl fmt::Display for TopologyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Duplicate(address) => write!(f, "{address} is there twice"),
+            Self::Duplicate(address) => write!(f, "{address} occurs twice"),
             Self::Unsorted(address) => write!(f, "{address} stands after a higher address"),
             Self::NoRoom { needed } => write!(f, "no room for {needed} functions"),
         }

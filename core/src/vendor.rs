@@ -1,34 +1,32 @@
-//! Which registers behind the BARs tell that a GPU works, and what they say.
+//! The registers behind the BARs that identify a working GPU, and the meaning of their values.
 //!
-//! Configuration space can look well while the GPU behind it is dead. [`Check::of`] says by what
-//! such a GPU is known; an [`Inquiry`] asks for one register after the other, since what NVIDIA's
-//! first register says decides which one is next, and ends in the two readings that
-//! [`health`](crate::health) compares. It reads nothing itself.
+//! Configuration space can look healthy although the GPU behind it is dead. [`Check::of`] selects the registers that
+//! identify a working GPU. An [`Inquiry`] requests one register after the other, since the value of NVIDIA's first
+//! register selects the next one, and ends in the two readings that [`health`](crate::health) compares. It performs no
+//! reads itself.
 //!
-//! | GPU | register | BAR, offset | says |
+//! | GPU | register | BAR, offset | meaning |
 //! | --- | --- | --- | --- |
-//! | NVIDIA | `NV_PMC_BOOT_0` | 0, 0 | which chip it is; `badf…` when access fails, 0 on Hopper in recovery mode |
-//! | Turing, Ampere, Ada | `NV_PGC6_AON_SECURE_SCRATCH_GROUP_05_0_GFW_BOOT` | 0, 118234 | bits 7:0 are ff when the firmware has booted |
-//! | Hopper, `GB10x` | `NV_THERM_I2CS_SCRATCH` | 0, 200bc | ff when the FSP has booted |
+//! | NVIDIA | `NV_PMC_BOOT_0` | 0, 0 | the chip; `badf…` if the access fails, 0 on Hopper in recovery mode |
+//! | Turing, Ampere, Ada | `NV_PGC6_AON_SECURE_SCRATCH_GROUP_05_0_GFW_BOOT` | 0, 118234 | bits 7:0 are ff after the firmware has booted |
+//! | Hopper, `GB10x` | `NV_THERM_I2CS_SCRATCH` | 0, 200bc | ff after the FSP has booted |
 //! | `GB20x` | `NV_THERM_I2CS_SCRATCH` | 0, ad00bc | the same |
-//! | AMD, Vega 10 and later | `RCC_CONFIG_MEMSIZE` | 5, 378c | the memory's size, all-ones of a dead one |
-//! | AMD, Bonaire to Polaris | `CONFIG_MEMSIZE` | 5, 5428 | all-ones of a dead one |
+//! | AMD, Vega 10 and later | `RCC_CONFIG_MEMSIZE` | 5, 378c | the memory size; all-ones if dead |
+//! | AMD, Bonaire to Polaris | `CONFIG_MEMSIZE` | 5, 5428 | all-ones if dead |
 //! | AMD, Tahiti to Hainan | the same | 2, 5428 | the same |
-//! | Intel, discrete | `GU_CNTL` | 0, 101010 | bit 7 (`LMEM_INIT`) when the memory is trained; all-ones of a dead one |
-//! | others | any | the first memory BAR | all-ones of a dead one |
+//! | Intel, discrete | `GU_CNTL` | 0, 101010 | bit 7 (`LMEM_INIT`) is set after memory training; all-ones if dead |
+//! | others | any | the first memory BAR | all-ones if dead |
 //!
-//! Sources: NVIDIA's open kernel modules (`nv_ref.h`, `dev_therm.h` of gh100, gb100 and gb202),
-//! which nouveau, nova-core and NVIDIA's gpu-admin-tools agree with; amdgpu (`amdgpu_discovery.c`,
-//! which knows no other place for parts that it knows nothing else of; `mmCONFIG_MEMSIZE`, dword 150a in
-//! `bif_5_0_d.h`, which `vi_asic_pci_config_reset` polls until it is not all-ones; the BAR as in `amdgpu_device_init`);
-//! i915 (`intel_uncore_init_mmio`) and xe (`wait_for_lmem_ready`).
+//! Sources: NVIDIA's open kernel modules (`nv_ref.h`, `dev_therm.h` of gh100, gb100 and gb202), confirmed by nouveau,
+//! nova-core and NVIDIA's gpu-admin-tools; amdgpu (`amdgpu_discovery.c`, which uses this place alone for otherwise
+//! unknown parts; `mmCONFIG_MEMSIZE`, dword 150a in `bif_5_0_d.h`, which `vi_asic_pci_config_reset` polls until it is
+//! not all-ones; the BAR as in `amdgpu_device_init`); i915 (`intel_uncore_init_mmio`) and xe (`wait_for_lmem_ready`).
 //!
-//! Until its VBIOS has run again, a Radeon from before Vega 10 has 0 in `CONFIG_MEMSIZE` (`amdgpu_device_need_post`), and
-//! of `GU_CNTL` only `LMEM_INIT` is to stay: of each register, the bits that a reset keeps are compared.
+//! Before its VBIOS has run again, a Radeon older than Vega 10 reads 0 in `CONFIG_MEMSIZE` (`amdgpu_device_need_post`).
+//! In `GU_CNTL` only `LMEM_INIT` is stable. So only the bits that a reset preserves are compared.
 //!
-//! Memory behind a BAR answers in D0 and with Memory Space Enable only. On Blackwell a firewall
-//! may stand before BAR 0 as well, which bit 20 of a register in configuration space tells (DVSEC
-//! 10de:0, at 8); that is not looked at here.
+//! Memory behind a BAR responds only in D0 and with Memory Space Enable set. On Blackwell a firewall may also block BAR
+//! 0; bit 20 of a register in configuration space shows it (DVSEC 10de:0, at 8). That register is not checked here.
 //!
 //! # Example
 //!
@@ -62,25 +60,25 @@ pub use self::reset_evidence::{DeviceMark, DeviceSign, SetWhen, device_mark, dev
 use crate::header::{ClassCode, Identity, is_gpu};
 use crate::health::{Boot, NotRead, Reading};
 
-/// How long after a reset firmware may take to boot: NVIDIA's gpu-admin-tools wait so long for
-/// Blackwell, and half of it for all before. Until then neither [`Boot::Incomplete`] nor a first
-/// register that names no chip says anything.
+/// The time that firmware may take to boot after a reset. NVIDIA's gpu-admin-tools wait as long for Blackwell, and half
+/// as long for all earlier chips. Until then, neither [`Boot::Incomplete`] nor a first register without a valid chip is
+/// conclusive.
 pub const BOOT_TIME: Duration = Duration::from_secs(10);
 
-/// By what a GPU is known to work.
+/// The registers that identify a working GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Check {
-    /// It is no GPU.
+    /// The function is not a GPU.
     NotNeeded,
-    /// It is a GPU or an accelerator of which no register is known: any that is not all-ones will do.
+    /// A GPU or accelerator without known registers: any register that is not all-ones will do.
     Unknown,
     /// NVIDIA's registers.
     Nvidia,
     /// AMD's register.
     Amd,
-    /// The register of a Radeon from before Vega 10.
+    /// The register of a Radeon older than Vega 10.
     Radeon {
         /// The BAR with its registers.
         bar: u8,
@@ -90,7 +88,7 @@ pub enum Check {
 }
 
 impl Check {
-    /// What there is to check of a function.
+    /// Returns the check for a function.
     pub const fn of(identity: Identity, class: ClassCode) -> Self {
         let is_display = class.is_display_controller();
         match identity.vendor {
@@ -106,11 +104,11 @@ impl Check {
         }
     }
 
-    /// Begins to ask. `bars` are the function's BAR registers, as far as they are known.
+    /// Starts an inquiry. `bars` are the function's BAR registers, if known.
     pub fn begin(self, bars: &Reading<[u32; 6]>) -> Inquiry {
         const UNTRIED: NotRead = NotRead::Untried;
-        // Of firmware's boot only NVIDIA says anything here. On some parts of AMD's, C2PMSG_33 does, which nothing read
-        // here tells from the others.
+        // Here only NVIDIA's firmware reports that it has booted. On some AMD parts C2PMSG_33 does, but no register
+        // read here distinguishes them from the others.
         let (step, boot) = match self {
             Self::NotNeeded => return Inquiry::ended(Reading::None, Reading::None),
             Self::Unknown => match (bars, Anything::behind(bars)) {
@@ -140,7 +138,7 @@ impl Check {
         match (register, boot) {
             (Reading::AllOnes, _) => *was != Reading::AllOnes,
             (_, Reading::Value(Boot::Incomplete)) => true,
-            // The first register names no chip whose firmware could be asked.
+            // The first register does not name a chip, so no boot register can be selected.
             (Reading::Value(_), Reading::NotRead(NotRead::Untried)) => true,
             // The memory is not trained yet.
             (Reading::Value(_), _) => {
@@ -150,18 +148,18 @@ impl Check {
         }
     }
 
-    /// The longest that a GPU may need for that.
+    /// The maximum time that a GPU may need to boot.
     pub const fn boot_time(self) -> Duration {
         match self {
-            // As i915 gives a GPU whose registers read all-ones (`sanity_check_mmio_access()`).
+            // i915 waits as long for a GPU whose registers read all-ones (`sanity_check_mmio_access()`).
             Self::Unknown => Duration::from_secs(2),
             _ => BOOT_TIME,
         }
     }
 }
 
-/// The BAR with the registers of a Radeon from before Vega 10, by amdgpu's list of devices: BAR 5 since Bonaire, BAR 2 of
-/// Tahiti, Pitcairn, Verde, Oland and Hainan. None of one that is older still.
+/// The BAR with the registers of a Radeon older than Vega 10, by amdgpu's device list: BAR 5 since Bonaire; BAR 2 for
+/// Tahiti, Pitcairn, Verde, Oland and Hainan. None for older chips.
 const fn radeon_registers(device: u16) -> Option<u8> {
     match device {
         // Kaveri, Bonaire, Hawaii, Polaris 10 to 12 and Vega M, Topaz, Tonga, Fiji, Kabini, Mullins, Carrizo and Stoney.
@@ -179,8 +177,8 @@ const fn radeon_registers(device: u16) -> Option<u8> {
     }
 }
 
-/// The parts whose registers lie where SOC15's do: what amdgpu lists as Vega 10 and later, and
-/// beyond that what it takes for such by class. Radeons before have the same register elsewhere.
+/// Returns true for parts with SOC15's register layout: those that amdgpu lists as Vega 10 and later, and others that
+/// it accepts by class. Older Radeons have the same register at another offset.
 const fn is_soc15_or_later(device: u16) -> bool {
     matches!(
         device,
@@ -191,12 +189,13 @@ const fn is_soc15_or_later(device: u16) -> bool {
     ) || is_processor_with_graphics(device)
 }
 
-/// Processors with graphics, Raven and later; Kaveri ends at 131d.
+/// Returns true for processors with graphics, Raven and later; Kaveri ends at 131d.
 const fn is_processor_with_graphics(device: u16) -> bool {
     matches!(device, 0x13c0..=0x1fff)
 }
 
-/// Intel's discrete GPUs, by Linux's `pciids.h`: DG1, DG2 and the Data Center GPU Flex, Ponte Vecchio, Battlemage.
+/// Returns true for Intel's discrete GPUs, by Linux's `pciids.h`: DG1, DG2 and the Data Center GPU Flex, Ponte Vecchio,
+/// Battlemage.
 const fn is_intel_discrete(identity: Identity, class: ClassCode) -> bool {
     identity.vendor == 0x8086
         && (class.is_display_controller() || class.is_processing_accelerator())
@@ -213,7 +212,7 @@ const GU_CNTL: BarRegister = BarRegister {
     bar: 0,
     offset: 0x10_1010,
 };
-/// Its bit that firmware sets when it has initialised local memory.
+/// The bit in `GU_CNTL` that firmware sets after it has initialized local memory.
 const LMEM_INIT: u32 = 1 << 7;
 
 /// A dword behind a BAR.
@@ -221,13 +220,13 @@ const LMEM_INIT: u32 = 1 << 7;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BarRegister {
-    /// The BAR's number, which is that of its first register.
+    /// The number of the BAR, that of its first register.
     pub bar: u8,
-    /// The offset in it, in bytes.
+    /// The offset in the BAR, in bytes.
     pub offset: u32,
 }
 
-/// Questions about a GPU's registers, one after the other.
+/// An inquiry into a GPU's registers, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Inquiry {
@@ -236,19 +235,19 @@ pub struct Inquiry {
     boot: Reading<Boot>,
 }
 
-/// The register that is asked for.
+/// The next step of an inquiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Step {
     PmcBoot0,
-    /// The register, and the bits of it that are compared.
+    /// Read this register, and compare these bits of it.
     Register(BarRegister, u32),
     Anything(Anything),
     Boot(BootSign),
     Ended,
 }
 
-/// The bits of a value that are compared.
+/// Keeps the bits of a value that are compared.
 const fn only(reading: Reading<u32>, bits: u32) -> Reading<u32> {
     match reading {
         Reading::Value(value) => Reading::Value(value & bits),
@@ -256,15 +255,15 @@ const fn only(reading: Reading<u32>, bits: u32) -> Reading<u32> {
     }
 }
 
-/// Where NVIDIA's firmware says that it has booted.
+/// The register that shows if NVIDIA's firmware has booted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum BootSign {
-    /// `NV_PGC6_AON_SECURE_SCRATCH_GROUP_05_0_GFW_BOOT`.
+    /// `NV_PGC6_AON_SECURE_SCRATCH_GROUP_05_0_GFW_BOOT`, from Turing to Ada.
     GfwBoot,
     /// `NV_THERM_I2CS_SCRATCH`, until `GB10x`.
     Fsp,
-    /// The same on `GB20x`.
+    /// `NV_THERM_I2CS_SCRATCH` on `GB20x`.
     FspGb20x,
 }
 
@@ -277,7 +276,7 @@ impl Inquiry {
         }
     }
 
-    /// The register that is to be read next; none when all is known that can be.
+    /// The register to read next; none when the inquiry is complete.
     pub const fn next_register(&self) -> Option<BarRegister> {
         match self.step {
             Step::PmcBoot0 => Some(BarRegister { bar: 0, offset: 0 }),
@@ -291,7 +290,7 @@ impl Inquiry {
         }
     }
 
-    /// What reading [`next_register`](Self::next_register) brought, or why it was not read.
+    /// Records the value of [`next_register`](Self::next_register), or the reason why it was not read.
     pub const fn tell(&mut self, answer: Result<u32, NotRead>) {
         let reading = match answer {
             Ok(u32::MAX) => Reading::AllOnes,
@@ -308,7 +307,7 @@ impl Inquiry {
                 self.step = Step::Ended;
             }
             Step::Anything(anything) => {
-                // That it answers is all that can be compared.
+                // Only the fact that it responds can be compared.
                 self.vendor_register = only(reading, 0);
                 self.step = match (reading, anything.next()) {
                     (Reading::AllOnes, Some(next)) => Step::Anything(next),
@@ -331,7 +330,7 @@ impl Inquiry {
     const fn after_boot_0(&mut self, answer: Result<u32, NotRead>) {
         self.step = Step::Ended;
         let chip = match answer {
-            // Of a value that names no chip nobody can say what to read next.
+            // A value that names no chip does not select a next register.
             Ok(value) => Chip::from_boot_0(value),
             Err(why) => {
                 self.boot = Reading::NotRead(why);
@@ -345,17 +344,17 @@ impl Inquiry {
         }
     }
 
-    /// What was learnt: the register that tells a working GPU, which is to be held against the
-    /// baseline, and whether the firmware has booted.
+    /// The results: the register that identifies a working GPU, to compare with the baseline, and the firmware's boot
+    /// state.
     pub const fn result(&self) -> (Reading<u32>, Reading<Boot>) {
         (self.vendor_register, self.boot)
     }
 }
 
-/// What `NV_PMC_BOOT_0` says of a chip.
+/// The chip that `NV_PMC_BOOT_0` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Chip {
-    /// Bits 28:24, and above them bit 8.
+    /// Bits 28:24, with bit 8 above them.
     architecture: u32,
     /// Bits 23:20.
     implementation: u32,
@@ -369,11 +368,11 @@ impl Chip {
     const ADA: u32 = 0x19;
     const BLACKWELL_GB10X: u32 = 0x1a;
     const BLACKWELL_GB20X: u32 = 0x1b;
-    /// GB10B, GB20B and what follows them are part of a system on a chip.
+    /// GB10B, GB20B and their successors are part of a system on a chip.
     const FIRST_INTEGRATED: u32 = 0xb;
 
-    /// The chip, unless it is no chip that answers: 0 is what Hopper says in recovery mode, and
-    /// `badf` or `bad0` in the upper half says that the access was refused or failed.
+    /// Decodes the chip, unless no chip answers: Hopper reads 0 in recovery mode, and `badf` or `bad0` in the upper
+    /// half means that the access was refused or failed.
     const fn from_boot_0(value: u32) -> Option<Self> {
         match value {
             0 | 0xbad0_0000..=0xbad0_ffff | 0xbadf_0000..=0xbadf_ffff | u32::MAX => None,
@@ -384,7 +383,7 @@ impl Chip {
         }
     }
 
-    /// True unless it is part of a system on a chip.
+    /// True unless the GPU is part of a system on a chip.
     const fn is_discrete(self) -> bool {
         !matches!(
             (self.architecture, self.implementation),
@@ -392,10 +391,10 @@ impl Chip {
         )
     }
 
-    /// Where its firmware says that it has booted, or what to say instead.
+    /// The boot register of the firmware, or the reading to use instead.
     const fn boot_sign(self) -> Result<BootSign, Reading<Boot>> {
         match (self.architecture, self.implementation) {
-            // Before Turing nothing says so.
+            // No register shows this before Turing.
             (..Self::TURING, _) => Err(Reading::None),
             (Self::TURING | Self::AMPERE | Self::ADA, _) => Ok(BootSign::GfwBoot),
             (Self::HOPPER, _) | (Self::BLACKWELL_GB10X, ..Self::FIRST_INTEGRATED) => Ok(BootSign::Fsp),
@@ -424,8 +423,8 @@ impl BootSign {
 
     const fn is_complete(self, value: u32) -> bool {
         match self {
-            // Firmware opens the register when it is done; before, reading it fails, and what then
-            // stands in the progress field is part of the error. The whole register reads 3ff.
+            // The firmware opens the register when it has booted. Before that, reads fail, and the progress field is
+            // part of the error value. After the boot, the whole register reads 3ff.
             Self::GfwBoot => value >> 16 != 0xbadf && value & 0xff == 0xff,
             Self::Fsp | Self::FspGb20x => value == 0xff,
         }

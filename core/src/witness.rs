@@ -15,8 +15,9 @@
 //! MSI-X's function mask and vector masks, and MSI's address and data, would show an FLR on silicon. They are no row: QEMU
 //! keeps copies of them for the functions that it hands through, which an ignored reset clears as well.
 //!
-//! Nobody has specified what a device-specific reset or ACPI's clears: BACO, for one, leaves the PCI Express interface as it is. So after such a reset a mark in configuration space that is gone proves it, and one that is
-//! still there proves nothing. A mark behind a BAR proves and disproves it as every reset.
+//! No document specifies the state that a device-specific reset or an ACPI reset clears: BACO, for example, leaves the PCI
+//! Express interface untouched. After such a reset, a mark in configuration space that is gone proves the reset, and one that
+//! is still there proves nothing. A mark behind a BAR proves or disproves it, as for every reset.
 //!
 //! A mark says nothing where the function left D0 between, since the way back from D3hot clears it too.
 
@@ -48,7 +49,8 @@ pub enum ResetKind {
     InPlace,
     /// The kernel forgets the function before the reset and enumerates it again: a bus reset of an emptied bus, a power cycle.
     Removed,
-    /// Nobody has specified what it clears, nor what is restored after it: a device-specific reset, ACPI's.
+    /// No document specifies the state that it clears, or the state that is restored after it: a device-specific reset, an
+    /// ACPI reset.
     Unspecified,
 }
 
@@ -132,7 +134,7 @@ impl Mark {
         }
     }
 
-    /// The meaning of what became of the mark in a reset of this kind.
+    /// The meaning of the mark's trace after a reset of this kind.
     pub const fn after(self, reset: ResetKind, trace: Trace) -> Trace {
         match (reset, trace) {
             (ResetKind::Unspecified, Trace::Gone) => Trace::Gone,

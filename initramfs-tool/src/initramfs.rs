@@ -1,9 +1,9 @@
-//! The claim in the initramfs: who builds the image, what goes into it, whether it is in there, and the way back.
+//! The claim in the initramfs: adding it to an image, checking it and removing it.
 //!
-//! Read in this order: [`builder`] (who makes images, and what files that takes) → [`machine`] (the facts) → [`plan`] (the
-//! machine held against the request: what is done, or why not) → [`measured`] (disks that would not open) → [`archive`] (an image's own form) →
-//! [`contents`] (what of ours is in one) → [`menu`] (the previous image in the boot menu) → [`record`] (what has been
-//! done, for the way back).
+//! Read in this order: [`builder`] (the builders and their files) → [`machine`] (the facts) → [`plan`] (the request
+//! checked against the machine) → [`measured`] (disks that would not open) → [`archive`] (the image format) →
+//! [`contents`] (reseat's files in an image) → [`menu`] (the previous image in the boot menu) → [`record`] (the changes
+//! made, to undo them).
 
 pub mod archive;
 pub mod builder;

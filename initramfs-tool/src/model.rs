@@ -1,4 +1,4 @@
-//! Facts about a machine, as types: its GPUs, who uses them, how one is recognised.
+//! Facts about a machine, as types: its GPUs, their users, their identification.
 
 pub mod display;
 pub mod finding;

@@ -1,4 +1,4 @@
-//! From rules to GPUs: which are claimed, which are refused and why, and which rules came to nothing.
+//! The plan of a claim: GPUs to claim, refused GPUs with the reasons, and rules without effect.
 
 mod choice;
 mod refusal;
@@ -18,75 +18,75 @@ use crate::model::system_use::SystemUse;
 use crate::model::variants::Variant;
 use crate::rules::{Choice, Display, GroupPeers, Rule};
 
-/// What the rules ask for on this machine.
+/// The claims that the rules request on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimPlan {
-    /// Each rule with what it came to, in the rules' order.
+    /// Each rule with its outcome, in the order of the rules.
     pub rules: Vec<(Rule, RuleOutcome)>,
-    /// The GPUs to claim, by address, each once however many rules choose it; with the other functions of its IOMMU groups,
-    /// where a rule says so.
+    /// The GPUs to claim, by address, each once however many rules select it. If a rule has `group-peers`, this
+    /// includes the peers in its IOMMU groups.
     pub claim: Vec<Gpu>,
-    /// The other functions in the IOMMU groups of GPUs to claim, where no rule takes them.
+    /// The peers in the IOMMU groups of GPUs to claim that no rule claims.
     pub peers: Vec<(DeviceAddress, Vec<Function>)>,
-    /// What shows that something is shown through a GPU to claim.
+    /// The signs that a GPU to claim shows a picture.
     pub signs: Vec<Sign>,
-    /// Which functions have a variant of vfio-pci that is made for them.
+    /// The functions with a variant of vfio-pci.
     pub variants: Vec<(FunctionAddress, Variant)>,
-    /// The GPUs that were chosen and cannot be claimed.
+    /// The GPUs that were selected and cannot be claimed.
     pub refused: Vec<(Gpu, ClaimRefusal)>,
-    /// The GPUs that are out of service, chosen or not, and why. They are isolated.
+    /// The GPUs that are out of service, selected or not, and the reasons. They are isolated.
     pub out_of_service: Vec<(Gpu, OutOfService)>,
     /// The functions of GPUs, where rules name them.
     pub portions: Portions,
-    /// The uses of functions by the running system, as far as somebody has looked.
+    /// The uses of functions by the running system, as far as they were checked.
     pub system_uses: Vec<SystemUse>,
-    /// The GPUs that stand where another one did that is out of service, with a note on that one.
+    /// The GPUs at the address of one that is out of service, with a note about that one.
     pub replaced: Vec<(DeviceAddress, Finding)>,
 }
 
-/// Whether a GPU would be claimed if it were in service.
+/// The state of a GPU out of service in the rules: it would be claimed if it were in service, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chosen {
-    /// It would.
+    /// It would be claimed.
     Yes,
-    /// It would not.
+    /// It would not be claimed.
     No,
 }
 
-/// The ground on which a GPU counts as out of service.
+/// The reason why a GPU counts as out of service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutOfService {
-    /// The quarantine has an entry of it, with this reason.
+    /// The quarantine has an entry for it, with this reason.
     Noted(String),
-    /// The quarantine cannot be read, which counts for every GPU.
+    /// The quarantine cannot be read, and so counts for every GPU.
     Unknown,
 }
 
-/// What a rule came to.
+/// The outcome of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RuleOutcome {
-    /// It chose these GPUs.
+    /// It selected these GPUs.
     Chose(Vec<DeviceAddress>),
-    /// It chose none.
+    /// It selected none.
     Nothing(Nothing),
 }
 
-/// The machine that the rules are held against.
+/// The machine that the rules are applied to.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanInputs<'a> {
     /// Its functions.
     pub functions: &'a [Function],
-    /// Functions that are there and could not be read, and why.
+    /// Functions that exist but could not be read, with the reasons.
     pub unreadable: &'a [(FunctionAddress, Finding)],
-    /// What the rules ask beyond that.
+    /// The details that rules need beyond that.
     pub details: &'a Details,
-    /// What shows that something is shown through its functions.
+    /// The signs that its functions show a picture.
     pub signs: &'a [Sign],
-    /// What is known of its IOMMU.
+    /// The facts about its IOMMU.
     pub iommu: &'a iommu::IommuFacts,
 }
 
-/// Holds the rules against the machine.
+/// Applies the rules to the machine.
 pub fn plan(rules: Vec<Rule>, machine: PlanInputs<'_>) -> ClaimPlan {
     let gpus = inventory::claimable(machine.functions, &Portions::default());
     let rules: Vec<(Rule, RuleOutcome)> = rules
@@ -125,7 +125,7 @@ pub fn plan(rules: Vec<Rule>, machine: PlanInputs<'_>) -> ClaimPlan {
     plan
 }
 
-/// The functions of the GPUs that rules choose, where these name them.
+/// Returns the functions of the selected GPUs, if rules name them.
 #[cfg(feature = "operator")]
 pub fn portions(rules: &[Rule], machine: PlanInputs<'_>) -> Portions {
     let gpus = inventory::claimable(machine.functions, &Portions::default());
@@ -148,12 +148,12 @@ fn portions_of(rules: &[(Rule, RuleOutcome)]) -> Portions {
 }
 
 impl ClaimPlan {
-    /// True if a function among those of a GPU to claim is its own, and not one of its groups'.
+    /// True if a function of a GPU to claim is its own, and not a peer from its groups.
     fn owns(&self, gpu: &Gpu, function: FunctionAddress) -> bool {
         function.device_address() == gpu.device && self.portions.allow(function)
     }
 
-    /// The rules that chose a GPU.
+    /// The rules that selected a GPU.
     fn rules_for(&self, device: DeviceAddress) -> impl Iterator<Item = &Rule> {
         let chose =
             move |outcome: &RuleOutcome| matches!(outcome, RuleOutcome::Chose(devices) if devices.contains(&device));
@@ -163,7 +163,7 @@ impl ClaimPlan {
             .map(|(rule, _)| rule)
     }
 
-    /// The variant of vfio-pci that is made for a function.
+    /// The variant of vfio-pci for a function.
     pub(crate) fn variant_of(&self, function: FunctionAddress) -> Option<&Variant> {
         let mut variants = self.variants.iter();
         variants
@@ -171,19 +171,19 @@ impl ClaimPlan {
             .map(|(_, variant)| variant)
     }
 
-    /// Whether a rule takes who is in the groups of this GPU.
+    /// Returns true if a rule claims the peers of this GPU.
     pub(crate) fn takes_peers_of(&self, device: DeviceAddress) -> bool {
         self.rules_for(device).any(|rule| rule.group_peers == GroupPeers::Claim)
     }
 
-    /// A rule that takes who is in the GPU's groups has them claimed with it or not at all.
+    /// Refuses if the peers are unknown: a rule with `group-peers` claims all of them or nothing.
     fn peers_unknown(&self, gpu: &Gpu) -> Option<ClaimRefusal> {
         let function = gpu.functions.iter().find(|function| function.iommu_group.is_none())?;
         let is_asked_for = self.takes_peers_of(gpu.device);
         is_asked_for.then_some(ClaimRefusal::PeersUnknown(function.address))
     }
 
-    /// Who is taken with the GPU has to be one that may lose its driver.
+    /// Refuses if a peer must not lose its driver.
     fn peers_refused(&self, gpu: &Gpu, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Option<ClaimRefusal> {
         let (taken, _) = self.peers_of(gpu, machine, gpus);
         let named: Vec<&Choice> = self.rules_for(gpu.device).flat_map(|rule| &rule.named_peers).collect();
@@ -209,8 +209,8 @@ impl ClaimPlan {
         taken.iter().find_map(refusal)
     }
 
-    /// Who else is in the groups of a GPU: those that a rule takes, and those that stay. What a rule leaves out it does not
-    /// take as a peer either.
+    /// Splits the peers of a GPU into those that a rule claims and those that stay. A rule does not claim peers that it
+    /// excludes.
     fn peers_of(&self, gpu: &Gpu, machine: PlanInputs<'_>, gpus: &[Gpu]) -> (Vec<Function>, Vec<Function>) {
         let takes = |rule: &&Rule| rule.group_peers == GroupPeers::Claim;
         let left_out: Option<Vec<DeviceAddress>> = self
@@ -223,7 +223,7 @@ impl ClaimPlan {
         })
     }
 
-    /// Looks at who else is in the groups of the GPUs to claim, and takes those that a rule takes.
+    /// Determines the peers of the GPUs to claim, and adds those that a rule claims.
     fn take_peers(&mut self, machine: PlanInputs<'_>, gpus: &[Gpu]) {
         let mut taken: Vec<FunctionAddress> = self.claim.iter().flat_map(addresses).collect();
         for index in 0..self.claim.len() {
@@ -242,15 +242,14 @@ impl ClaimPlan {
                 self.peers.push((gpu.device, leave));
             }
         }
-        // One that was left is taken with another GPU, where groups overlap.
+        // If groups overlap, a peer that was left alone may be claimed with another GPU.
         for (_, peers) in &mut self.peers {
             peers.retain(|function| !taken.contains(&function.address));
         }
         self.peers.retain(|(_, peers)| !peers.is_empty());
     }
 
-    /// Refuses GPUs through which something is shown, if no other would be left that can show anything. One that is out of
-    /// service cannot.
+    /// Refuses GPUs that show a picture if no other GPU that can show one would remain. A GPU out of service cannot.
     fn keep_a_display(&mut self, signs: &[Sign], gpus: &[Gpu]) {
         let isolated = self.out_of_service.iter().map(|(gpu, _)| gpu);
         let gone: Vec<FunctionAddress> = self.claim.iter().chain(isolated).flat_map(addresses).collect();
@@ -283,8 +282,8 @@ impl ClaimPlan {
         self.refused.extend(refused);
     }
 
-    /// Refuses GPUs of which a peer would be taken from a driver of the host's: on a running machine somebody may be at work
-    /// with it, as with a mounted disk, and nobody can see that. `is_vfio` says of a driver that it is not the host's.
+    /// Refuses GPUs with a peer that would be unbound from a host driver. On a running machine the peer may be in use,
+    /// as with a mounted disk, which is not detectable. `is_vfio` returns true for drivers that are not the host's.
     pub fn spare_peers_at_work(&mut self, is_vfio: impl Fn(&str) -> bool) {
         let at_work = |gpu: &Gpu| {
             let peers = gpu.functions.iter();
@@ -300,7 +299,8 @@ impl ClaimPlan {
         self.refuse(refused.collect());
     }
 
-    /// Refuses GPUs of which a peer would be taken, or is refused for its class, that carries the running system.
+    /// Refuses GPUs with a peer that carries the running system, whether the peer would be claimed or is refused for
+    /// its class.
     pub fn spare_the_system(&mut self, uses: Vec<SystemUse>) {
         let carrying = |gpu: &Gpu| {
             let peers = gpu
@@ -324,8 +324,8 @@ impl ClaimPlan {
         self.system_uses = uses;
     }
 
-    /// Leaves of the plan what is about the GPU on `device`: it, the rules that choose it, and those that name an address on
-    /// it and refuse what is there.
+    /// Narrows the plan to the GPU with device number `device`: it, the rules that select it, and rules that name an
+    /// address of it and refuse what they found.
     pub fn narrow_to(&mut self, device: DeviceAddress) {
         self.rules.retain(|(_, outcome)| outcome.is_about(device));
         self.claim.retain(|gpu| gpu.device == device);
@@ -337,14 +337,14 @@ impl ClaimPlan {
         self.replaced.retain(|(replacement, _)| *replacement == device);
     }
 
-    /// Whether nothing is asked for.
+    /// Returns true if nothing is requested.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty() && self.claim.is_empty() && self.refused.is_empty() && self.out_of_service.is_empty()
     }
 
-    /// Sets GPUs aside that are out of service: those of the machine's `functions` that `against` says so of.
+    /// Sets aside the GPUs in `functions` that are out of service, as `against` reports.
     ///
-    /// Strangers beside one are left where they are. One with virtual functions is refused: somebody may have one of them.
+    /// Foreign functions beside one stay. A GPU with virtual functions is refused: one of them may be in use.
     pub fn set_aside(&mut self, functions: &[Function], mut against: impl FnMut(&Gpu, Chosen) -> Option<OutOfService>) {
         let gpus = inventory::gpus_of(functions, &self.portions);
         for mut gpu in gpus.iter().cloned() {
@@ -389,7 +389,7 @@ impl RuleOutcome {
                 | Nothing::Virtual(address),
             ) => address.device_address() == device,
             Self::Nothing(Nothing::NoneOf { gpus, .. }) => gpus.contains(&device),
-            // It might have been chosen.
+            // It might have been selected.
             Self::Nothing(Nothing::CannotLeaveOut { .. }) => true,
             Self::Nothing(_) => false,
         }
@@ -400,7 +400,7 @@ fn addresses(gpu: &Gpu) -> impl Iterator<Item = FunctionAddress> {
     gpu.functions.iter().map(|function| function.address)
 }
 
-/// The other functions in the groups of a GPU. Bridges do not count.
+/// The other functions in the groups of a GPU, without bridges.
 fn peers<'a>(gpu: &'a Gpu, machine: PlanInputs<'a>) -> impl Iterator<Item = &'a Function> {
     let shares = |function: &Function| {
         let mut functions = gpu.functions.iter();
@@ -414,7 +414,7 @@ fn is_stranger(function: &Function) -> bool {
     !inventory::belongs_to_a_gpu(function.class) && !inventory::is_nvswitch(function.identity, function.class)
 }
 
-/// A function of this device number cannot be read.
+/// Refuses if a function with this device number cannot be read.
 fn cannot_read(device: DeviceAddress, machine: PlanInputs<'_>) -> Option<ClaimRefusal> {
     let mut unreadable = machine.unreadable.iter();
     let (function, problem) = unreadable.find(|(address, _)| address.device_address() == device)?;
@@ -424,14 +424,14 @@ fn cannot_read(device: DeviceAddress, machine: PlanInputs<'_>) -> Option<ClaimRe
     })
 }
 
-/// Its virtual functions would be gone with its driver.
+/// Refuses a function with virtual functions: they would be removed with its driver.
 fn has_virtual_functions(function: &Function, functions: &[Function]) -> Option<ClaimRefusal> {
     let count = virtual_functions(function, functions)?;
     let function = function.address;
     Some(ClaimRefusal::VirtualFunctions { function, count })
 }
 
-/// How many a physical function has, if any.
+/// The number of virtual functions of a physical one, if any.
 fn virtual_functions(function: &Function, functions: &[Function]) -> Option<usize> {
     let all = functions.iter();
     let count = all.filter(|it| it.physical == Some(function.address)).count();
@@ -447,7 +447,7 @@ fn refusal(gpu: &Gpu, machine: PlanInputs<'_>, portions: &Portions) -> Option<Cl
     if let Some(refusal) = unread.filter(is_its_own) {
         return Some(refusal);
     }
-    // Of a GPU whose functions a rule names, these are what it is.
+    // If a rule names the functions of a GPU, the GPU is exactly these.
     let is_whole = portions.of(gpu.device).is_none();
     if let Some(function) = gpu.functions.iter().find(|function| is_whole && is_stranger(function)) {
         return Some(ClaimRefusal::Stranger {
@@ -459,7 +459,7 @@ fn refusal(gpu: &Gpu, machine: PlanInputs<'_>, portions: &Portions) -> Option<Cl
     if let Some(refusal) = functions.find_map(|function| has_virtual_functions(function, machine.functions)) {
         return Some(refusal);
     }
-    // The claim sees whether one has come.
+    // The claim checks if it has joined one.
     if machine.iommu.groups_come_with_drivers() {
         return None;
     }

@@ -1,8 +1,8 @@
 //! The claim's report, `/run/reseat/claim.json`.
 //!
-//! The file is read by the `reseat` command and by other tools, after `switch_root` and long after the claim. [`SCHEMA`] names
-//! its version: fields may be added under the same name, anything else makes a new one. It has no sentences: the programs make
-//! them of its findings.
+//! The `reseat` command and other tools read the file, after `switch_root` and long after the claim. [`SCHEMA`] names
+//! its version: fields may be added within it; any other change makes a new one. It has no sentences: the programs
+//! build them from its findings.
 
 pub mod first_version;
 mod gpu;
@@ -27,16 +27,16 @@ pub const SCHEMA: &str = "reseat.claim/2";
 /// A line for people or for the kernel log.
 pub type Line = (Tone, String);
 
-/// How a line is meant.
+/// The tone of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// As it should be.
+    /// Everything is in order.
     Notice,
-    /// Somebody should look.
+    /// The operator should check it.
     Warning,
 }
 
-/// What one run of `reseat-claim` did.
+/// The report of one run of `reseat-claim`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// [`SCHEMA`].
@@ -45,92 +45,92 @@ pub struct Report {
     pub version: String,
     /// The kernel's release, such as `6.1.0-50-amd64`.
     pub kernel: Option<String>,
-    /// The kernel's name for this boot.
+    /// The kernel's ID of this boot.
     pub boot_id: Option<String>,
-    /// The whole in one word.
+    /// The overall result.
     pub verdict: Verdict,
-    /// Whether everything that was asked for was found in order.
+    /// True if everything that was requested is in order.
     pub complete: bool,
-    /// How long the run took, in milliseconds.
+    /// The duration of the run, in milliseconds.
     pub duration_ms: f64,
-    /// The time that the run had, in milliseconds.
+    /// The time limit of the run, in milliseconds.
     pub limit_ms: u64,
-    /// What was found wrong apart from rules and GPUs: a rules file that cannot be read, an unknown parameter.
+    /// Problems other than rules and GPUs: an unreadable rules file, an unknown parameter.
     pub problems: Vec<Finding>,
-    /// Each rule and what it came to.
+    /// Each rule with its outcome.
     pub rules: Vec<RuleReport>,
-    /// How vfio-pci came to be there; absent where nothing was to be claimed.
+    /// The state of vfio-pci; absent if there was nothing to claim.
     pub vfio_pci: Option<ModuleReport>,
-    /// Each chosen GPU and each that is out of service, and what became of it.
+    /// Each selected GPU and each GPU out of service, with its result.
     pub gpus: Vec<GpuReport>,
-    /// The highest number that sysfs had given a function's directory when the run looked. What has appeared since, or
-    /// again, has a higher one.
+    /// The highest number that sysfs had given to a function's directory at the time of the run. Functions that
+    /// appeared since, or again, have a higher one.
     pub newest_function: Option<u64>,
 }
 
-/// A run in one word.
+/// The overall result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// `reseat=off`: nothing was looked at.
+    /// `reseat=off`: nothing was checked.
     Off,
-    /// This kernel is there to save the memory of one that has crashed: nothing was looked at.
+    /// A crash kernel, which saves the memory of a crashed one: nothing was checked.
     CrashKernel,
-    /// There are no rules, and nothing was wrong.
+    /// There are no rules, and no problems.
     NoRules,
     /// A dry run: nothing was touched.
     DryRun,
-    /// Every rule was met, every chosen GPU is claimed.
+    /// Every rule had an effect, and every selected GPU is claimed.
     Claimed,
-    /// A rule came to nothing, a GPU was refused or given back, or something was found wrong.
+    /// A rule had no effect, a GPU was refused or its claim undone, or there was a problem.
     Incomplete,
 }
 
-/// A rule and what it came to.
+/// A rule with its outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleReport {
-    /// Where it was written.
+    /// The place of the rule.
     pub source: Source,
     /// The selector as it was written.
     pub selector: String,
-    /// The GPUs that it chose.
+    /// The GPUs that it selected.
     pub gpus: Vec<DeviceAddress>,
-    /// Why it chose none.
+    /// The reason why it selected none.
     pub problem: Option<Finding>,
 }
 
-/// How vfio-pci came to be there.
+/// The state of vfio-pci.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModuleReport {
-    /// Whether this run loaded it; otherwise it was there before.
+    /// True if this run loaded it; otherwise it was there before.
     pub loaded: bool,
-    /// Its parameter `disable_idle_d3`; absent where it could not be read. Without it the driver lets unused functions
-    /// sleep, and only the pin keeps them awake.
+    /// Its parameter `disable_idle_d3`; absent if it could not be read. Without it the driver lets unused functions
+    /// sleep, and only `power/control` keeps them in D0.
     pub disable_idle_d3: Option<bool>,
-    /// How long loading took, in milliseconds.
+    /// The time to load it, in milliseconds.
     pub duration_ms: f64,
-    /// What is wrong with it, though it is there.
+    /// A problem with it, although it is loaded.
     pub warning: Option<Finding>,
-    /// Why it is not there.
+    /// The reason why it is not loaded.
     pub problem: Option<Finding>,
 }
 
-/// What a run found out, before it is put into the report's form.
+/// The result of a run, before it becomes a report.
 #[derive(Debug)]
 pub struct RunResult {
-    /// Rules held against the machine.
+    /// The rules applied to the machine.
     pub plan: ClaimPlan,
-    /// What was found wrong apart from them.
+    /// Other problems.
     pub problems: Vec<Finding>,
-    /// How vfio-pci came to be there.
+    /// The state of vfio-pci.
     pub vfio_pci: Option<ModuleReport>,
-    /// The GPUs whose claim was begun.
+    /// The GPUs whose claim was started.
     pub finished: Vec<Finished>,
-    /// The reason for which no VM can open any of the claimed GPUs.
+    /// The reason why no VM can open any of the claimed GPUs.
     pub no_backend: Option<Finding>,
-    /// GPUs that no VM could use after a claim, since something else lies in their memory, as far as a dry run sees that.
+    /// The GPUs that no VM could use after a claim because their memory is occupied, as far as a dry run can tell.
     pub occupied: Vec<(DeviceAddress, Finding)>,
-    /// Whether nothing was to be touched.
+    /// True if nothing was to be changed.
     pub dry_run: bool,
     /// The highest number that sysfs had given a function's directory.
     pub newest_function: Option<u64>,
@@ -141,7 +141,7 @@ pub trait DriversNow {
     /// The driver of a function.
     fn driver_of(&self, function: FunctionAddress) -> Option<String>;
 
-    /// True if VFIO opens a group of which this driver has a function: one of VFIO's own, or pci-stub.
+    /// True if VFIO opens a group with a function bound to this driver: one of VFIO's own, or pci-stub.
     fn lets_vms_in(&self, driver: &str) -> bool;
 }
 
@@ -150,12 +150,12 @@ pub trait DriversNow {
 pub struct Boot {
     /// The kernel's release.
     pub kernel: Option<String>,
-    /// The kernel's name for this boot.
+    /// The kernel's ID of this boot.
     pub boot_id: Option<String>,
 }
 
 impl Report {
-    /// The report of a run that looked at no GPU, and why. Where there are problems, that is no quiet end.
+    /// The report of a run that checked no GPU, with the reason. Problems make it incomplete.
     pub fn idle(verdict: Verdict, problems: Vec<Finding>, boot: Boot, took: Duration) -> Self {
         let complete = problems.is_empty();
         Self {
@@ -178,8 +178,8 @@ impl Report {
         }
     }
 
-    /// The report of a run. `drivers` reads the driver that a function has at the end: whatever the claim saw, this is
-    /// what the report says.
+    /// The report of a run. `drivers` reads the driver of each function at the end: the report states that, whatever
+    /// the claim saw before.
     pub fn new(findings: RunResult, boot: Boot, drivers: &impl DriversNow, took: Duration) -> Self {
         let mut gpus = gpu_reports(&findings);
         for gpu in &mut gpus {
@@ -218,13 +218,13 @@ impl Report {
 }
 
 impl Report {
-    /// Adds something that was found wrong when the run was over.
+    /// Adds a problem that appeared after the run.
     pub fn add_problem(&mut self, problem: Finding) {
         self.problems.push(problem);
         self.complete = false;
     }
 
-    /// Whether every GPU was claimed, and had been before.
+    /// Returns true if every GPU was claimed, and had been before.
     pub fn found_it_claimed(&self) -> bool {
         let mut functions = self.gpus.iter().flat_map(|gpu| &gpu.functions);
         self.verdict == Verdict::Claimed
@@ -278,7 +278,7 @@ fn gpu_reports(findings: &RunResult) -> Vec<GpuReport> {
     reports
 }
 
-/// A duration in milliseconds, to the microsecond.
+/// Converts a duration to milliseconds, with microsecond precision.
 pub fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

@@ -1,7 +1,7 @@
-//! Which GPUs the operator wants claimed: rules from the rules file and from the kernel command line.
+//! The claims that the operator wants: rules from the rules file and from the kernel command line.
 //!
-//! Text becomes a [`Rule`] once, here. A rule whose selector cannot be read stays in the list with its error, so that
-//! it appears in the report beside the rules that were understood.
+//! Text becomes a [`Rule`] once, here. A rule with an invalid selector stays in the list with its error, so that the
+//! report shows it beside the valid rules.
 
 mod command_line;
 mod file;
@@ -22,35 +22,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::inventory::{FunctionSet, WantedDetails};
 
-/// One request for a claim, and where it was made.
+/// One request for a claim, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// What it chooses.
+    /// The GPUs to select.
     pub choice: Choice,
-    /// What it leaves out of that.
+    /// The exceptions.
     pub not: Vec<Choice>,
-    /// What is to become of the other functions in the IOMMU groups of a GPU that it chooses.
+    /// The treatment of the other functions in the IOMMU groups of a selected GPU.
     pub group_peers: GroupPeers,
-    /// The functions in these groups that it names: they may be storage, network and USB controllers.
+    /// The functions in these groups that it names; they may be storage, network and USB controllers.
     pub named_peers: Vec<Choice>,
-    /// Whether it may take the only display.
+    /// The treatment of the only display.
     pub display: Display,
-    /// The functions that are the GPU, where it names them: the others on its device number stay.
+    /// The functions that form the GPU, if it names them. Others with its device number stay.
     pub functions: Option<FunctionSet>,
 }
 
-/// A selector as it was written, and where.
+/// A selector as it was written, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// Where it stands.
+    /// The place of the selector.
     pub source: Source,
     /// The selector as it was written.
     pub text: String,
-    /// What the text means, or why it means nothing.
+    /// The parsed selector, or the error.
     pub selector: Result<Selector, SelectorError>,
 }
 
-/// What is to become of the other functions in a GPU's IOMMU groups.
+/// The treatment of the other functions in a GPU's IOMMU groups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GroupPeers {
     /// They are left alone and reported.
@@ -60,18 +60,18 @@ pub enum GroupPeers {
     Claim,
 }
 
-/// Whether the only display of a machine may be taken.
+/// The treatment of the only display of a machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Display {
     /// It is refused.
     #[default]
     Keep,
-    /// It may: `force-display`.
+    /// It may be claimed: `force-display`.
     Force,
 }
 
 impl Rule {
-    /// All its selectors.
+    /// All selectors of the rule.
     pub fn choices(&self) -> impl Iterator<Item = &Choice> {
         let others = self.not.iter().chain(&self.named_peers);
         std::iter::once(&self.choice).chain(others)
@@ -89,7 +89,7 @@ impl Rule {
     }
 }
 
-/// The details that rules ask for.
+/// The details that rules need.
 pub fn wanted_details(rules: &[Rule]) -> WantedDetails {
     let choices = rules.iter().flat_map(Rule::choices);
     let mut named = rules.iter().flat_map(|rule| &rule.named_peers);
@@ -118,7 +118,7 @@ impl Choice {
     }
 }
 
-/// Where a rule was written.
+/// The place where a rule was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Source {
@@ -126,9 +126,9 @@ pub enum Source {
     CommandLine,
     /// A rules file, with the line of the selector (counted from 1).
     File {
-        /// The file's path, as it is shown to the operator.
+        /// The path of the file, as shown to the operator.
         path: String,
-        /// The line that holds the selector.
+        /// The line with the selector.
         line: usize,
     },
 }

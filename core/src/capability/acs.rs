@@ -1,4 +1,5 @@
-//! The Access Control Services capability (ACS): whether functions below one port reach each other past the IOMMU.
+//! The Access Control Services capability (ACS): controls if functions below a port can reach each other without
+//! passing the IOMMU.
 //!
 //! | offset | register |
 //! | --- | --- |
@@ -34,7 +35,7 @@ impl<R: ConfigRead> Acs<R> {
     }
 }
 
-/// ACS Capability: what the function can do. A function without a bit either does so always or never needs to.
+/// ACS Capability: the supported controls. A function without a bit either always behaves so or never needs to.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -51,19 +52,19 @@ impl<R: ConfigRead> Acs<R> {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AcsCapability {
-    /// Can refuse requests whose Requester ID is not from below.
+    /// Can block requests whose Requester ID is not from below the port.
     pub acs_source_validation: bool,
-    /// Can refuse requests that say that their address is translated.
+    /// Can block requests that carry a translated address.
     pub acs_translation_blocking: bool,
-    /// Can send requests between peers up to the IOMMU.
+    /// Can redirect peer-to-peer requests upstream, to the IOMMU.
     pub acs_p2p_request_redirect: bool,
-    /// Can send their answers up as well.
+    /// Can redirect peer-to-peer completions upstream as well.
     pub acs_p2p_completion_redirect: bool,
-    /// Can send up what comes back down to where it came from.
+    /// Can forward upstream a request that came back to its origin.
     pub acs_upstream_forwarding: bool,
-    /// Can choose, port by port, which peers may be reached.
+    /// Can select, port by port, which peers may be reached.
     pub acs_p2p_egress_control: bool,
-    /// Can let requests with translated addresses go to peers directly.
+    /// Can let requests with translated addresses reach peers directly.
     pub acs_direct_translated_p2p: bool,
     /// Has the enhanced controls, above bit 6 of ACS Control.
     pub acs_enhanced_capability: bool,
@@ -71,7 +72,7 @@ pub struct AcsCapability {
     pub egress_control_vector_size: u8,
 }
 
-/// ACS Control: what the function does.
+/// ACS Control: the enabled controls.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -86,19 +87,19 @@ pub struct AcsCapability {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AcsControl {
-    /// Refuses requests whose Requester ID is not from below.
+    /// Blocks requests whose Requester ID is not from below the port.
     pub acs_source_validation_enable: bool,
-    /// Refuses requests that say that their address is translated.
+    /// Blocks requests that carry a translated address.
     pub acs_translation_blocking_enable: bool,
-    /// Sends requests between peers up to the IOMMU.
+    /// Redirects peer-to-peer requests upstream, to the IOMMU.
     pub acs_p2p_request_redirect_enable: bool,
-    /// Sends their answers up as well.
+    /// Redirects peer-to-peer completions upstream as well.
     pub acs_p2p_completion_redirect_enable: bool,
-    /// Sends up what comes back down to where it came from.
+    /// Forwards upstream a request that came back to its origin.
     pub acs_upstream_forwarding_enable: bool,
-    /// Lets only chosen peers be reached.
+    /// Allows requests to selected peers only.
     pub acs_p2p_egress_control_enable: bool,
-    /// Lets requests with translated addresses go to peers directly.
+    /// Lets requests with translated addresses reach peers directly.
     pub acs_direct_translated_p2p_enable: bool,
     #[bits(9)]
     __: u16,

@@ -23,7 +23,7 @@ pub struct AdvancedFeatures<R> {
 taken_from_list!(AdvancedFeatures, StandardId::ADVANCED_FEATURES);
 
 impl<R: ConfigRead> AdvancedFeatures<R> {
-    /// AF Capabilities, which the walk has read with the header. No read.
+    /// AF Capabilities. The walk read it with the header. No read.
     pub fn capabilities(&self) -> AdvancedFeaturesCapabilities {
         let [_, _, _, capabilities] = self.view.capability().header().to_le_bytes();
         AdvancedFeaturesCapabilities::from_bits(capabilities)
@@ -43,7 +43,7 @@ impl<R: ConfigRead> AdvancedFeatures<R> {
     }
 }
 
-/// AF Capabilities: what the function can do.
+/// AF Capabilities: the supported features.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -53,17 +53,16 @@ impl<R: ConfigRead> AdvancedFeatures<R> {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AdvancedFeaturesCapabilities {
-    /// AF Status tells whether transactions are pending.
+    /// AF Status shows pending transactions.
     pub transactions_pending: bool,
-    /// AF Control starts an FLR. Not enough by itself: see
-    /// [`offers_flr`](Self::offers_flr).
+    /// AF Control can start an FLR. This bit alone is not enough: see [`offers_flr`](Self::offers_flr).
     pub function_level_reset: bool,
     #[bits(6)]
     __: u8,
 }
 
 impl AdvancedFeaturesCapabilities {
-    /// Whether an FLR can be done: it takes both bits, since transactions have to end before it.
+    /// Returns true if FLR is supported. It takes both bits, since transactions have to end before the reset.
     pub const fn offers_flr(self) -> bool {
         self.transactions_pending() && self.function_level_reset()
     }
@@ -78,7 +77,7 @@ impl AdvancedFeaturesCapabilities {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AdvancedFeaturesControl {
-    /// Writing one starts an FLR; reads 0.
+    /// Writing 1 starts an FLR; reads 0.
     pub initiate_flr: bool,
     #[bits(7)]
     __: u8,
@@ -93,7 +92,7 @@ pub struct AdvancedFeaturesControl {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AdvancedFeaturesStatus {
-    /// Transactions that the function issued have not completed.
+    /// Requests that the function issued have not completed.
     pub transactions_pending: bool,
     #[bits(7)]
     __: u8,

@@ -1,6 +1,6 @@
 //! The Advanced Error Reporting capability (AER).
 //!
-//! | offset | register | who has it |
+//! | offset | register | present in |
 //! | --- | --- | --- |
 //! | 00 | header | all |
 //! | 04 | Uncorrectable Error Status | all |
@@ -14,8 +14,8 @@
 //! | 30 | Root Error Status | Root Ports, Root Complex Event Collectors |
 //! | 34 | Error Source Identification | Root Ports, Root Complex Event Collectors |
 //!
-//! What the port is stands in its PCI Express capability, so it is an argument here. The bits of both status registers
-//! and of Root Error Status are cleared by writing ones, and outlive every reset but a fundamental one.
+//! The port type comes from the PCI Express capability, so it is an argument here. The bits of both status registers
+//! and of Root Error Status are cleared by writing 1, and only a fundamental reset clears them otherwise.
 
 use bitfield_struct::bitfield;
 
@@ -42,7 +42,7 @@ const ERROR_SOURCE: Offset = Offset::at::<0x34>();
 
 /// A function's Advanced Error Reporting capability.
 ///
-/// Each method reads what it gives, each time that it is called.
+/// Each method reads its registers on every call.
 #[derive(Clone, Debug)]
 pub struct Aer<R> {
     view: View<R, ExtendedId>,
@@ -51,7 +51,7 @@ pub struct Aer<R> {
 taken_from_list!(Aer, ExtendedId::AER);
 
 impl<R: ConfigRead> Aer<R> {
-    /// Uncorrectable Error Status: what was seen.
+    /// Uncorrectable Error Status: the detected errors.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl<R: ConfigRead> Aer<R> {
         self.view.read_answer(UNCORRECTABLE_STATUS).map(Into::into)
     }
 
-    /// Uncorrectable Error Mask: what is not reported.
+    /// Uncorrectable Error Mask: the errors that are not reported.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl<R: ConfigRead> Aer<R> {
         self.view.read_answer(UNCORRECTABLE_MASK).map(Into::into)
     }
 
-    /// Uncorrectable Error Severity: what is reported as fatal; the others are non-fatal.
+    /// Uncorrectable Error Severity: the errors reported as fatal; all others are non-fatal.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl<R: ConfigRead> Aer<R> {
         self.view.read_answer(UNCORRECTABLE_SEVERITY).map(Into::into)
     }
 
-    /// Correctable Error Status: what was seen.
+    /// Correctable Error Status: the detected errors.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl<R: ConfigRead> Aer<R> {
         self.view.read_answer(CORRECTABLE_STATUS).map(Into::into)
     }
 
-    /// Correctable Error Mask: what is not reported.
+    /// Correctable Error Mask: the errors that are not reported.
     ///
     /// # Errors
     ///
@@ -105,8 +105,8 @@ impl<R: ConfigRead> Aer<R> {
         self.view.read_answer(CAPABILITIES_CONTROL).map(Into::into)
     }
 
-    /// The packet header that belongs to the first error; means nothing where none is recorded. Four reads of registers
-    /// that may hold any value.
+    /// The header of the packet with the first error; meaningless if no error is recorded. Four reads of registers that
+    /// may hold any value.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl<R: ConfigRead> Aer<R> {
         ])
     }
 
-    /// Root Error Command; `None` of a port that is neither a Root Port nor a Root Complex Event Collector.
+    /// Root Error Command; `None` for a port that is neither a Root Port nor a Root Complex Event Collector.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl<R: ConfigRead> Aer<R> {
         Ok(Some(self.view.read_answer(ROOT_STATUS)?.into()))
     }
 
-    /// Error Source Identification; `None` as for [`root_command`](Self::root_command). All-ones is a value of it: the
+    /// Error Source Identification; `None` as for [`root_command`](Self::root_command). All-ones is a valid value: the
     /// last function of bus ff, twice.
     ///
     /// # Errors
@@ -191,49 +191,49 @@ impl<R: ConfigRead> Aer<R> {
 pub struct UncorrectableErrors {
     #[bits(4)]
     __: u8,
-    /// The link's two ends disagree about sequence numbers.
+    /// The two ends of the link disagree about sequence numbers.
     pub data_link_protocol_error: bool,
-    /// The link went away unannounced.
+    /// The link went down without notice.
     pub surprise_down_error: bool,
     #[bits(6)]
     __: u8,
-    /// Got data that is marked as bad.
+    /// Received data marked as bad.
     pub poisoned_tlp_received: bool,
-    /// The link's other end broke the flow control's rules.
+    /// The other end of the link violated flow control.
     pub flow_control_protocol_error: bool,
-    /// A request was not answered in time.
+    /// A request did not complete in time.
     pub completion_timeout: bool,
-    /// Refused a request as against its programming model.
+    /// Rejected a request that violates its programming model.
     pub completer_abort: bool,
-    /// Got an answer to no request of its own.
+    /// Received a completion that matches no request.
     pub unexpected_completion: bool,
-    /// Got more than it had given credit for.
+    /// Received more than it had granted credits for.
     pub receiver_overflow: bool,
-    /// Got a packet that is none.
+    /// Received a malformed packet.
     pub malformed_tlp: bool,
     /// The end-to-end check of a packet failed.
     pub ecrc_error: bool,
-    /// Got a request that it does not serve.
+    /// Received a request that it does not support.
     pub unsupported_request_error: bool,
-    /// Access Control Services stopped a request.
+    /// Access Control Services blocked a request.
     pub acs_violation: bool,
-    /// Something within the function failed.
+    /// An internal error of the function.
     pub uncorrectable_internal_error: bool,
     /// A multicast packet was blocked.
     pub mc_blocked_tlp: bool,
     /// An atomic operation was blocked on its way out.
     pub atomic_op_egress_blocked: bool,
-    /// A packet was blocked for its prefix.
+    /// A packet was blocked because of its prefix.
     pub tlp_prefix_blocked_error: bool,
-    /// Data that is marked as bad was blocked on its way out.
+    /// Data marked as bad was blocked on its way out.
     pub poisoned_tlp_egress_blocked: bool,
     /// A deferrable write was blocked on its way out.
     pub dmwr_request_egress_blocked: bool,
-    /// The encryption's check of a packet failed.
+    /// The integrity check of an encrypted packet failed.
     pub ide_check_failed: bool,
-    /// An encrypted packet arrived where it does not belong.
+    /// An encrypted packet arrived at the wrong place.
     pub misrouted_ide_tlp: bool,
-    /// The check of a packet's plain text failed.
+    /// The check of a packet's plain text (PCRC) failed.
     pub pcrc_check_failed: bool,
     /// A request with a translated address was blocked on its way out.
     pub tlp_translation_egress_blocked: bool,
@@ -255,13 +255,13 @@ pub struct UncorrectableErrors {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CorrectableErrors {
-    /// Could not make out a symbol.
+    /// Could not decode a symbol.
     pub receiver_error: bool,
     #[bits(5)]
     __: u8,
-    /// The link's check of a transaction packet failed.
+    /// The link's check of a transaction layer packet failed.
     pub bad_tlp: bool,
-    /// The link's check of one of its own packets failed.
+    /// The link's check of a data link layer packet failed.
     pub bad_dllp: bool,
     /// A packet was sent four times without an acknowledgement.
     pub replay_num_rollover: bool,
@@ -269,11 +269,11 @@ pub struct CorrectableErrors {
     __: u8,
     /// A packet was not acknowledged in time.
     pub replay_timer_timeout: bool,
-    /// A non-fatal error that another function is to report.
+    /// A non-fatal error that another function reports.
     pub advisory_non_fatal_error: bool,
-    /// Something within the function failed and was put right.
+    /// An internal error that the function corrected.
     pub corrected_internal_error: bool,
-    /// There was no room for another packet header in the log.
+    /// The log had no room for another packet header.
     pub header_log_overflow: bool,
     #[bits(16)]
     __: u16,
@@ -296,30 +296,30 @@ pub struct CorrectableErrors {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AerCapabilitiesControl {
-    /// The bit in Uncorrectable Error Status of the first error; means something while that bit is set.
+    /// The bit in Uncorrectable Error Status of the first error; valid only while that bit is set.
     #[bits(5, access = RO)]
     pub first_error_pointer: u8,
-    /// Can add end-to-end checks to packets.
+    /// Can add ECRC to packets.
     pub ecrc_generation_capable: bool,
-    /// Adds them.
+    /// Adds ECRC to packets.
     pub ecrc_generation_enable: bool,
-    /// Can check them.
+    /// Can check ECRC.
     pub ecrc_check_capable: bool,
-    /// Checks them.
+    /// Checks ECRC.
     pub ecrc_check_enable: bool,
-    /// Can keep the packet headers of several errors.
+    /// Can log the packet headers of several errors.
     pub multiple_header_recording_capable: bool,
-    /// Keeps them.
+    /// Logs the packet headers of several errors.
     pub multiple_header_recording_enable: bool,
-    /// The first error's packet had a prefix, which is in the log.
+    /// The log contains the prefix of the first error's packet.
     pub tlp_prefix_log_present: bool,
-    /// Keeps the packet headers of requests that time out.
+    /// Logs the packet headers of requests that time out.
     pub completion_timeout_prefix_header_log_capable: bool,
     #[bits(19)]
     __: u32,
 }
 
-/// Root Error Command: which error messages from below interrupt.
+/// Root Error Command: the error messages from below that raise an interrupt.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -330,17 +330,17 @@ pub struct AerCapabilitiesControl {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RootErrorCommand {
-    /// Correctable errors interrupt.
+    /// Correctable errors raise an interrupt.
     pub correctable_error_reporting_enable: bool,
-    /// Non-fatal errors interrupt.
+    /// Non-fatal errors raise an interrupt.
     pub non_fatal_error_reporting_enable: bool,
-    /// Fatal errors interrupt.
+    /// Fatal errors raise an interrupt.
     pub fatal_error_reporting_enable: bool,
     #[bits(29)]
     __: u32,
 }
 
-/// Root Error Status: which error messages came from below.
+/// Root Error Status: the error messages received from below.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -356,28 +356,28 @@ pub struct RootErrorCommand {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RootErrorStatus {
-    /// A correctable error.
+    /// Received a correctable error.
     pub err_cor_received: bool,
-    /// More than one.
+    /// Received more than one correctable error.
     pub multiple_err_cor_received: bool,
-    /// A non-fatal or fatal error.
+    /// Received a non-fatal or fatal error.
     pub err_fatal_nonfatal_received: bool,
-    /// More than one.
+    /// Received more than one non-fatal or fatal error.
     pub multiple_err_fatal_nonfatal_received: bool,
-    /// The first of them was fatal.
+    /// The first uncorrectable error was fatal.
     pub first_uncorrectable_fatal: bool,
-    /// At least one was non-fatal.
+    /// Received at least one non-fatal error.
     pub non_fatal_error_messages_received: bool,
-    /// At least one was fatal.
+    /// Received at least one fatal error.
     pub fatal_error_messages_received: bool,
     #[bits(20)]
     __: u32,
-    /// Which MSI or MSI-X vector tells of it.
+    /// The MSI or MSI-X vector for error messages.
     #[bits(5, access = RO)]
     pub advanced_error_interrupt_message_number: u8,
 }
 
-/// Error Source Identification: the Requester IDs (bus, device, function) of whoever sent the first messages.
+/// Error Source Identification: the Requester IDs (bus, device, function) of the senders of the first messages.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -387,8 +387,8 @@ pub struct RootErrorStatus {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ErrorSource {
-    /// Who sent the first correctable error.
+    /// The sender of the first correctable error.
     pub err_cor_source_identification: u16,
-    /// Who sent the first non-fatal or fatal error.
+    /// The sender of the first non-fatal or fatal error.
     pub err_fatal_nonfatal_source_identification: u16,
 }

@@ -1,12 +1,12 @@
-//! The Alternative Routing-ID Interpretation capability (ARI): a device with up to 256 functions.
+//! The Alternative Routing-ID Interpretation capability (ARI): up to 256 functions per device.
 //!
 //! | offset | register |
 //! | --- | --- |
 //! | 0 | header |
 //! | 4 | bits 0–15: ARI Capability, 16–31: ARI Control |
 //!
-//! The port above has to forward such addresses; its
-//! [`DeviceControl2`](super::express::DeviceControl2) says whether it does.
+//! The port above has to forward such addresses; its [`DeviceControl2`](super::express::DeviceControl2) shows if it
+//! does.
 
 use bitfield_struct::bitfield;
 
@@ -48,13 +48,13 @@ impl<R: ConfigRead> Ari<R> {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AriCapability {
-    /// Can arbitrate by groups of functions. Only of function 0.
+    /// Can arbitrate by groups of functions. Function 0 only.
     pub mfvc_function_groups_capability: bool,
-    /// Can control access by groups of functions. Only of function 0.
+    /// Can control access by groups of functions. Function 0 only.
     pub acs_function_groups_capability: bool,
     #[bits(6)]
     __: u8,
-    /// The next-higher physical function; 0 ends the list.
+    /// The number of the next physical function; 0 ends the list.
     pub next_function_number: u8,
 }
 
@@ -75,7 +75,7 @@ pub struct AriControl {
     pub acs_function_groups_enable: bool,
     #[bits(2)]
     __: u8,
-    /// The group of this function.
+    /// The group that this function belongs to.
     #[bits(3, access = RO)]
     pub function_group: u8,
     #[bits(9)]

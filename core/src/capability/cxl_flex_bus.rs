@@ -1,4 +1,4 @@
-//! CXL's DVSEC for a Flex Bus Port: the protocols that the link came up with.
+//! CXL's DVSEC for a Flex Bus Port: the protocols that the link negotiated.
 //!
 //! | offset | register |
 //! | --- | --- |
@@ -27,14 +27,14 @@ pub struct CxlFlexBusPort<R> {
 }
 
 impl<R: ConfigRead> CxlFlexBusPort<R> {
-    /// The DVSEC ID of the one for Flex Bus Ports.
+    /// The DVSEC ID for Flex Bus Ports.
     pub const ID: u16 = 7;
 
-    /// The first one in the list. Two reads for each DVSEC up to it.
+    /// Returns the first Flex Bus Port DVSEC in the list. Two reads for each DVSEC up to it.
     ///
     /// # Errors
     ///
-    /// [`ViewError`] where a DVSEC does not say what it is.
+    /// [`ViewError`] if a DVSEC's header cannot be read.
     pub fn find<E, const N: usize>(
         list: &List<ExtendedId, E, N>,
         reader: R,
@@ -43,7 +43,7 @@ impl<R: ConfigRead> CxlFlexBusPort<R> {
         Ok(found.map(|(capability, header)| Self::new(capability, header)))
     }
 
-    /// `capability` as CXL's DVSEC for a Flex Bus Port, if `header` and `id`, read from it, say so. No read.
+    /// Decodes `capability` as a Flex Bus Port DVSEC if `header` and `id`, read from it, match. No read.
     pub fn of(
         capability: DesignatedVendorSpecific<R>,
         header: DesignatedVendorSpecificHeader,
@@ -64,7 +64,7 @@ impl<R: ConfigRead> CxlFlexBusPort<R> {
     ///
     /// # Errors
     ///
-    /// [`ViewError`]; [`ViewError::BeyondBound`] also where the DVSEC says that it ends before.
+    /// [`ViewError`]; also [`ViewError::BeyondBound`] if the DVSEC's own length ends before the register.
     pub fn status(&mut self) -> Result<CxlFlexBusPortStatus, ViewError<R::Error>> {
         if PORT_CONTROL_STATUS.get().saturating_add(Offset::WIDTH) > self.length {
             return Err(ViewError::BeyondBound {
@@ -76,7 +76,7 @@ impl<R: ConfigRead> CxlFlexBusPort<R> {
     }
 }
 
-/// Port Status of CXL's DVSEC for a Flex Bus Port. With none of the protocols, the link runs in PCIe mode, or is down.
+/// Port Status of CXL's DVSEC for a Flex Bus Port. If no protocol is set, the link runs in PCIe mode or is down.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -101,7 +101,7 @@ pub struct CxlFlexBusPortStatus {
 }
 
 impl CxlFlexBusPortStatus {
-    /// True if the link carries any of CXL's protocols. A link to a restricted CXL device (RCD) counts too.
+    /// True if the link carries any CXL protocol, including a link to a restricted CXL device (RCD).
     pub const fn carries_cxl(self) -> bool {
         self.cache_enabled() || self.io_enabled() || self.mem_enabled()
     }

@@ -1,5 +1,5 @@
-//! The Designated Vendor-Specific extended capability (DVSEC): it names the vendor or the consortium that says what it
-//! means, which need not be the function's own.
+//! The Designated Vendor-Specific extended capability (DVSEC). It names the vendor or consortium that defines it, which
+//! need not be the function's own vendor.
 //!
 //! | offset | register |
 //! | --- | --- |
@@ -7,7 +7,7 @@
 //! | 4 | Designated Vendor-Specific Header 1 |
 //! | 8 | bits 0–15: Designated Vendor-Specific Header 2 |
 //!
-//! CXL's DVSEC for ports goes on:
+//! CXL's DVSEC for ports continues:
 //!
 //! | offset | register |
 //! | --- | --- |
@@ -46,7 +46,7 @@ impl<R: ConfigRead> DesignatedVendorSpecific<R> {
         self.view.read_answer(HEADER_1).map(Into::into)
     }
 
-    /// DVSEC ID, from Designated Vendor-Specific Header 2: what it is, by the numbers of the vendor that it names. One
+    /// DVSEC ID, from Designated Vendor-Specific Header 2: the kind of DVSEC, numbered by the vendor that it names. One
     /// read.
     ///
     /// # Errors
@@ -56,7 +56,8 @@ impl<R: ConfigRead> DesignatedVendorSpecific<R> {
         Ok(halves(self.view.read_answer(HEADER_2)?).0)
     }
 
-    /// The first one in the list that names `vendor` and has `id`, with its header. Two reads for each DVSEC up to it.
+    /// Returns the first DVSEC in the list that names `vendor` and has `id`, with its header. Two reads for each DVSEC
+    /// up to it.
     pub(super) fn find_of<E, const N: usize>(
         list: &List<ExtendedId, E, N>,
         mut reader: R,
@@ -76,12 +77,12 @@ impl<R: ConfigRead> DesignatedVendorSpecific<R> {
         Ok(None)
     }
 
-    /// The capability's length in bytes: what `header` says, and no more than the view has.
+    /// The length of the capability in bytes: the length in `header`, at most the length of the view.
     pub fn length(&self, header: DesignatedVendorSpecificHeader) -> u16 {
         header.dvsec_length().min(self.view.length())
     }
 
-    /// The view, for a reader that knows the vendor.
+    /// Returns the view, for a reader that knows the vendor.
     pub fn into_view(self) -> View<R, ExtendedId> {
         self.view
     }
@@ -98,17 +99,17 @@ impl<R: ConfigRead> DesignatedVendorSpecific<R> {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DesignatedVendorSpecificHeader {
-    /// Who says what it means.
+    /// The vendor that defines the capability.
     pub dvsec_vendor_id: u16,
-    /// Version of its structure.
+    /// The version of its structure.
     #[bits(4, access = RO)]
     pub dvsec_revision: u8,
-    /// Its length in bytes, from the start of the capability, as it says itself.
+    /// Its own length in bytes, from the start of the capability.
     #[bits(12, access = RO)]
     pub dvsec_length: u16,
 }
 
-/// CXL's DVSEC for ports, which says whether a secondary bus reset does anything.
+/// CXL's DVSEC for ports. It shows if a secondary bus reset has any effect.
 #[derive(Clone, Debug)]
 pub struct CxlPort<R> {
     view: View<R, ExtendedId>,
@@ -116,16 +117,16 @@ pub struct CxlPort<R> {
 }
 
 impl<R: ConfigRead> CxlPort<R> {
-    /// The vendor that CXL's DVSECs name.
+    /// The vendor ID in CXL's DVSECs.
     pub const VENDOR: u16 = 0x1e98;
-    /// The DVSEC ID of the one for ports.
+    /// The DVSEC ID for ports.
     pub const ID: u16 = 3;
 
-    /// The first one in the list. Two reads for each DVSEC up to it.
+    /// Returns the first port DVSEC in the list. Two reads for each DVSEC up to it.
     ///
     /// # Errors
     ///
-    /// [`ViewError`] where a DVSEC does not say what it is.
+    /// [`ViewError`] if a DVSEC's header cannot be read.
     pub fn find<E, const N: usize>(
         list: &List<ExtendedId, E, N>,
         reader: R,
@@ -141,7 +142,7 @@ impl<R: ConfigRead> CxlPort<R> {
         header.dvsec_vendor_id() == Self::VENDOR && id == Self::ID
     }
 
-    /// `capability` as CXL's DVSEC for ports, if that is what `header` and `id`, read from it, say. No read.
+    /// Decodes `capability` as CXL's DVSEC for ports if `header` and `id`, read from it, match. No read.
     pub fn of(
         capability: DesignatedVendorSpecific<R>,
         header: DesignatedVendorSpecificHeader,
@@ -158,7 +159,7 @@ impl<R: ConfigRead> CxlPort<R> {
     ///
     /// # Errors
     ///
-    /// [`ViewError`]; [`ViewError::BeyondBound`] also where the DVSEC says that it ends before.
+    /// [`ViewError`]; also [`ViewError::BeyondBound`] if the DVSEC's own length ends before the register.
     pub fn control(&mut self) -> Result<CxlPortControl, ViewError<R::Error>> {
         const WIDTH: u16 = 2;
         if CXL_PORT_CONTROL.get().saturating_add(WIDTH) > self.length {
@@ -181,9 +182,9 @@ impl<R: ConfigRead> CxlPort<R> {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CxlPortControl {
-    /// Bridge Control's Secondary Bus Reset works. Without it, that bit has no effect.
+    /// Secondary Bus Reset in Bridge Control works. Without it, that bit has no effect.
     pub unmask_sbr: bool,
-    /// Link Control's Link Disable works. Without it, that bit has no effect.
+    /// Link Disable in Link Control works. Without it, that bit has no effect.
     pub unmask_link_disable: bool,
     #[bits(14)]
     __: u16,

@@ -1,4 +1,4 @@
-//! The signs of extended configuration space, in the standard list.
+//! Detection of extended configuration space by the standard list.
 
 use super::StandardId;
 use super::extended_space::{ExtendedSpace, NoExtendedSpace};
@@ -9,16 +9,16 @@ use crate::header::CapabilityPointer;
 
 /// PCI-X Status, from the start of the PCI-X capability.
 const PCI_X_STATUS: Offset = Offset::at::<0x04>();
-/// Capable of 266 or 533 MHz, which only mode 2 is.
+/// 266 or 533 MHz capable: only mode 2 is.
 const PCI_X_MODE_2: u32 = 0xc000_0000;
 
 impl ExtendedSpace {
-    /// Looks for the signs: 4096 readable bytes, and a PCI Express capability or a PCI-X one of
-    /// mode 2. No read with PCI Express, one with PCI-X alone.
+    /// Detects extended space: 4096 readable bytes, and a PCI Express capability or a PCI-X one in mode 2. No read with
+    /// PCI Express, one read with PCI-X alone.
     ///
     /// # Errors
     ///
-    /// Which of the signs is missing, or why it cannot be told.
+    /// The missing sign, or the reason why it cannot be determined.
     pub fn detect<R: ConfigRead, const N: usize>(
         standard: &List<StandardId, R::Error, N>,
         reader: R,
@@ -41,12 +41,12 @@ impl ExtendedSpace {
         Ok(Self::assume())
     }
 
-    /// Looks for 4096 readable bytes and a PCI Express capability, and walks the standard list no further than to that, where
-    /// nothing else is wanted of it.
+    /// Detects extended space by 4096 readable bytes and a PCI Express capability. It walks the standard list only up
+    /// to that capability, for callers that need nothing else from the list.
     ///
     /// # Errors
     ///
-    /// As [`detect`](Self::detect); PCI-X does not count here.
+    /// As [`detect`](Self::detect), except that PCI-X does not count.
     pub fn search<R: ConfigRead>(reader: R, pointer: CapabilityPointer) -> Result<Self, NoExtendedSpace<R::Error>> {
         let size = reader.size();
         if size < ReadableSize::Extended {

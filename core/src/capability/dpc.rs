@@ -1,4 +1,4 @@
-//! The Downstream Port Containment capability (DPC): a port that takes its link down when an error comes from below.
+//! The Downstream Port Containment capability (DPC): a port takes its link down when an error arrives from below.
 //!
 //! | offset | register |
 //! | --- | --- |
@@ -17,7 +17,7 @@ const STATUS_SOURCE: Offset = Offset::at::<0x08>();
 
 /// A port's Downstream Port Containment capability.
 ///
-/// Each method reads one register, each time that it is called.
+/// Each method reads one register on every call.
 #[derive(Clone, Debug)]
 pub struct Dpc<R> {
     view: View<R, ExtendedId>,
@@ -36,8 +36,8 @@ impl<R: ConfigRead> Dpc<R> {
         Ok((capability.into(), control.into()))
     }
 
-    /// DPC Status, and DPC Error Source ID: the Requester ID of whoever sent the error message, where one was the
-    /// reason.
+    /// DPC Status and DPC Error Source ID. The latter is the Requester ID of the sender if an error message triggered
+    /// containment.
     ///
     /// # Errors
     ///
@@ -62,16 +62,16 @@ impl<R: ConfigRead> Dpc<R> {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DpcCapability {
-    /// Which MSI or MSI-X vector tells of containment.
+    /// The MSI or MSI-X vector for containment events.
     #[bits(5, access = RO)]
     pub dpc_interrupt_message_number: u8,
-    /// Has the registers for errors of the root port's own requests.
+    /// Has the registers for errors of the root port's own requests (RP PIO).
     pub rp_extensions_for_dpc: bool,
-    /// Can hold back data that is marked as bad.
+    /// Can block data marked as bad on its way out.
     pub poisoned_tlp_egress_blocking_supported: bool,
-    /// Software can trigger it.
+    /// Software can trigger containment.
     pub dpc_software_triggering_supported: bool,
-    /// 32-bit registers in the log of the root port's own requests.
+    /// The number of 32-bit registers in the RP PIO log.
     #[bits(4, access = RO)]
     pub rp_pio_log_size: u8,
     /// Can report a link that becomes active as a correctable error.
@@ -95,18 +95,18 @@ pub struct DpcCapability {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DpcControl {
-    /// Which errors trigger it.
+    /// The errors that trigger containment.
     #[bits(2)]
     pub dpc_trigger_enable: DpcTrigger,
-    /// Requests to a contained link end as unsupported, and not as aborted.
+    /// Requests to a contained link complete as unsupported instead of aborted.
     pub dpc_completion_control: bool,
-    /// Containment interrupts.
+    /// Containment raises an interrupt.
     pub dpc_interrupt_enable: bool,
     /// Containment is reported as a correctable error.
     pub dpc_err_cor_enable: bool,
-    /// Holds back data that is marked as bad.
+    /// Blocks data marked as bad on its way out.
     pub poisoned_tlp_egress_blocking_enable: bool,
-    /// Writing one triggers it; reads 0.
+    /// Writing 1 triggers containment; reads 0.
     pub dpc_software_trigger: bool,
     /// A link that becomes active is reported as a correctable error.
     pub dl_active_err_cor_enable: bool,
@@ -114,7 +114,7 @@ pub struct DpcControl {
     __: u8,
 }
 
-/// DPC Status. Bits 0 and 3 are cleared by writing ones, and clearing bit 0 lets the link come back.
+/// DPC Status. Bits 0 and 3 are cleared by writing 1. Clearing bit 0 releases the link.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -130,34 +130,34 @@ pub struct DpcControl {
 pub struct DpcStatus {
     /// The link is contained.
     pub dpc_trigger_status: bool,
-    /// What triggered it.
+    /// The reason for containment.
     #[bits(2)]
     pub dpc_trigger_reason: DpcReason,
     /// An interrupt was sent or is pending.
     pub dpc_interrupt_status: bool,
-    /// The root port is not done yet: Trigger Status may not be cleared.
+    /// The root port is still busy: Trigger Status must not be cleared yet.
     pub dpc_rp_busy: bool,
-    /// More about the reason, where that is [`DpcReason::Extension`].
+    /// Details of the reason if it is [`DpcReason::Extension`].
     #[bits(2)]
     pub dpc_trigger_reason_extension: DpcReasonExtension,
     __: bool,
-    /// The bit of the first error among the root port's own requests.
+    /// The bit of the first RP PIO error.
     #[bits(5, access = RO)]
     pub rp_pio_first_error_pointer: u8,
     #[bits(3)]
     __: u8,
 }
 
-/// Which errors trigger containment.
+/// The errors that trigger containment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DpcTrigger {
-    /// 0: none.
+    /// 0: no error.
     Disabled,
-    /// 1: fatal ones.
+    /// 1: fatal errors.
     Fatal,
-    /// 2: fatal and non-fatal ones.
+    /// 2: fatal and non-fatal errors.
     NonFatalOrFatal,
     /// 3: reserved.
     Other(u8),
@@ -183,7 +183,7 @@ impl DpcTrigger {
     }
 }
 
-/// What triggered containment.
+/// The reason for containment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -194,7 +194,7 @@ pub enum DpcReason {
     NonFatalMessage,
     /// 2: a fatal error message from below.
     FatalMessage,
-    /// 3: what [`DpcReasonExtension`] says.
+    /// 3: see [`DpcReasonExtension`].
     Extension,
 }
 
@@ -218,14 +218,14 @@ impl DpcReason {
     }
 }
 
-/// More about what triggered containment.
+/// Details of the reason for containment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DpcReasonExtension {
-    /// 0: an error of the root port's own requests.
+    /// 0: an error of the root port's own requests (RP PIO).
     RpPioError,
-    /// 1: software.
+    /// 1: a trigger by software.
     SoftwareTrigger,
     /// 2 or 3: reserved.
     Other(u8),

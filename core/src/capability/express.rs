@@ -1,6 +1,6 @@
 //! The PCI Express capability.
 //!
-//! | offset | register | who has it |
+//! | offset | register | present in |
 //! | --- | --- | --- |
 //! | 00 | header; bits 16–31: PCI Express Capabilities | all |
 //! | 04 | Device Capabilities | all |
@@ -16,14 +16,14 @@
 //! | 2c | Link Capabilities 2 | functions with a link, from version 2 on |
 //! | 30 | Link Control 2, Link Status 2 | functions with a link, from version 2 on |
 //!
-//! In version 1 the structure ends where the last register stands that the function has, and
-//! something else may follow. So a register that this table does not give to a function is not
-//! read from it, whatever the version, and its method says `None`.
+//! In version 1 the structure ends at the last register that the function has, and another structure may follow. A
+//! register that this table does not list for a function is therefore never read, in any version, and its method
+//! returns `None`.
 
 mod device;
 mod link;
 mod link2;
-// `presence` has the public path of the field's type.
+// `presence` has the public path of this field's type.
 pub(crate) mod root;
 mod slot;
 
@@ -58,8 +58,7 @@ const LINK_CONTROL_STATUS_2: Offset = Offset::at::<0x30>();
 
 /// A function's PCI Express capability.
 ///
-/// Each method reads one register, each time that it is called; all-ones, which none of them can
-/// hold, is an error.
+/// Each method reads one register on every call. All-ones is an error, since none of these registers can hold it.
 #[derive(Clone, Debug)]
 pub struct Express<R> {
     view: View<R, StandardId>,
@@ -68,7 +67,7 @@ pub struct Express<R> {
 taken_from_list!(Express, StandardId::EXPRESS);
 
 impl<R: ConfigRead> Express<R> {
-    /// PCI Express Capabilities, which the walk has read with the header. No read.
+    /// PCI Express Capabilities. The walk read it with the header. No read.
     pub fn capabilities(&self) -> ExpressCapabilities {
         ExpressCapabilities::from_bits(self.view.capability().own_bits())
     }
@@ -94,7 +93,7 @@ impl<R: ConfigRead> Express<R> {
         Ok((DeviceControl::from_bits(control), DeviceStatus::from_bits(status)))
     }
 
-    /// Link Capabilities; `None` of a function without a link, and of an unknown kind.
+    /// Link Capabilities; `None` for a function without a link or of an unknown type.
     ///
     /// # Errors
     ///
@@ -119,7 +118,7 @@ impl<R: ConfigRead> Express<R> {
         Ok(Some((control.into(), status.into())))
     }
 
-    /// Slot Capabilities; `None` where no slot is below.
+    /// Slot Capabilities; `None` if the port has no slot below.
     ///
     /// # Errors
     ///
@@ -131,7 +130,7 @@ impl<R: ConfigRead> Express<R> {
         Ok(Some(self.view.read_answer(SLOT_CAPABILITIES)?.into()))
     }
 
-    /// Slot Control and Slot Status; `None` where no slot is below.
+    /// Slot Control and Slot Status; `None` if the port has no slot below.
     ///
     /// # Errors
     ///
@@ -144,8 +143,7 @@ impl<R: ConfigRead> Express<R> {
         Ok(Some((control.into(), status.into())))
     }
 
-    /// Root Control and Root Capabilities; `None` of what is neither a Root Port nor a Root Complex
-    /// Event Collector.
+    /// Root Control and Root Capabilities; `None` for anything but a Root Port or Root Complex Event Collector.
     ///
     /// # Errors
     ///
@@ -195,8 +193,8 @@ impl<R: ConfigRead> Express<R> {
         Ok(Some(control.into()))
     }
 
-    /// Link Capabilities 2; `None` before version 2, and of a function without a link. All zeros before 3.0, where the
-    /// register was reserved: [`LinkCapabilities::max_link_speed`] tells all there is then.
+    /// Link Capabilities 2; `None` before version 2 and for a function without a link. Before 3.0 the register was
+    /// reserved and reads zero; use [`LinkCapabilities::max_link_speed`] then.
     ///
     /// # Errors
     ///
@@ -208,7 +206,7 @@ impl<R: ConfigRead> Express<R> {
         Ok(Some(self.view.read_answer(LINK_CAPABILITIES_2)?.into()))
     }
 
-    /// Link Control 2 and Link Status 2; `None` before version 2, and of a function without a link.
+    /// Link Control 2 and Link Status 2; `None` before version 2 and for a function without a link.
     ///
     /// # Errors
     ///
@@ -234,16 +232,15 @@ impl<R: ConfigRead> Express<R> {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ExpressCapabilities {
-    /// Version of the capability's structure, not of the specification: 1, or 2 from 2.0 on.
+    /// The version of the capability's structure, not of the specification: 1, or 2 since PCI Express 2.0.
     #[bits(4, access = RO)]
     pub capability_version: u8,
-    /// What the function is in the tree of links.
+    /// The type of the function in the PCI Express hierarchy.
     #[bits(4)]
     pub device_port_type: PortType,
-    /// The port's link leads to a slot. Means nothing but at a port; see
-    /// [`has_slot`](Self::has_slot).
+    /// The port's link leads to a slot. Meaningful only for a port; see [`has_slot`](Self::has_slot).
     pub slot_implemented: bool,
-    /// Which MSI or MSI-X vector the capability's events use.
+    /// The MSI or MSI-X vector of the capability's events.
     #[bits(5, access = RO)]
     pub interrupt_message_number: u8,
     #[bits(2)]
@@ -251,7 +248,7 @@ pub struct ExpressCapabilities {
 }
 
 impl ExpressCapabilities {
-    /// Whether there are slot registers that mean something.
+    /// Returns true if the slot registers are meaningful.
     pub const fn has_slot(self) -> bool {
         self.slot_implemented()
             && matches!(
@@ -269,35 +266,35 @@ impl ExpressCapabilities {
     }
 }
 
-/// What a function is in the tree of links: Device/Port Type.
+/// Device/Port Type: the type of a function in the PCI Express hierarchy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum PortType {
     /// 0: an endpoint.
     Endpoint,
-    /// 1: an endpoint that may use what PCI had and PCI Express has not, I/O ports for one.
+    /// 1: an endpoint that may use PCI features that PCI Express dropped, such as I/O ports.
     LegacyEndpoint,
-    /// 4: a port of the root complex.
+    /// 4: a root port.
     RootPort,
-    /// 5: the port of a switch towards the root.
+    /// 5: the upstream port of a switch.
     SwitchUpstreamPort,
-    /// 6: a port of a switch away from the root.
+    /// 6: a downstream port of a switch.
     SwitchDownstreamPort,
-    /// 7: a bridge with PCI or PCI-X below.
+    /// 7: a bridge to PCI or PCI-X below.
     ExpressToPciBridge,
-    /// 8: a bridge with PCI Express below.
+    /// 8: a bridge to PCI Express below.
     PciToExpressBridge,
     /// 9: an endpoint within the root complex, without a link.
     RootComplexIntegratedEndpoint,
-    /// 10: takes the errors of endpoints within the root complex.
+    /// 10: collects the errors of endpoints within the root complex.
     RootComplexEventCollector,
     /// Any other code.
     Other(u8),
 }
 
 impl PortType {
-    /// Whether the function has a link, and so link registers. False of an unknown kind.
+    /// Returns true if the function has a link, and so link registers. False for an unknown type.
     pub const fn has_link(self) -> bool {
         match self {
             Self::Endpoint
@@ -311,7 +308,8 @@ impl PortType {
         }
     }
 
-    /// Whether the function takes error messages and PME from below, and so has root registers, here and in AER.
+    /// Returns true if the function receives error messages and PME from below, and so has root registers here and in
+    /// AER.
     pub const fn has_root_registers(self) -> bool {
         matches!(self, Self::RootPort | Self::RootComplexEventCollector)
     }

@@ -1,35 +1,33 @@
-//! Whether a function has the extended part of configuration space.
+//! Proof that a function has extended configuration space.
 
 use core::fmt;
 
 use super::view::ViewError;
 use crate::config::ReadableSize;
 
-/// Says that a function has extended configuration space, from 100 to fff.
+/// Proof that a function has extended configuration space, from 100 to fff.
 ///
-/// Without it, what a reader finds there need not be a list: a function without extended space may
-/// repeat its first 256 bytes there.
+/// Without it, the bytes there need not be a list: a function without extended space may repeat its first 256 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtendedSpace(());
 
 impl ExtendedSpace {
-    /// Takes it for granted: for a decoder that looks at bytes whatever they are.
+    /// Assumes extended space, for a decoder of arbitrary bytes.
     pub const fn assume() -> Self {
         Self(())
     }
 }
 
-/// Why there is no extended configuration space.
+/// The reason why there is no extended configuration space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum NoExtendedSpace<E> {
-    /// The reader does not reach it, whether or not it is there.
+    /// The reader does not reach it; it may exist.
     NotReadable(ReadableSize),
-    /// The standard list names neither PCI Express nor PCI-X of mode 2. That counts only where the
-    /// list is complete.
+    /// The standard list has neither PCI Express nor PCI-X in mode 2. This proves absence only if the list is complete.
     NotCapable,
-    /// The PCI-X capability does not tell its mode.
+    /// The PCI-X capability's mode cannot be read.
     PciX(ViewError<E>),
 }
 

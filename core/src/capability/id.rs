@@ -1,8 +1,8 @@
-//! The IDs of capabilities, and their names.
+//! Capability IDs and their names.
 
 use core::fmt;
 
-/// Defines the IDs of one list and their names. A name is the specification's, without "Extended Capability".
+/// Defines the IDs of one list and their names: those of the specification, without "Extended Capability".
 macro_rules! ids {
     ($type:ident { $($constant:ident = $number:literal, $name:literal;)* }) => {
         impl $type {
@@ -11,7 +11,7 @@ macro_rules! ids {
                 pub const $constant: Self = Self($number);
             )*
 
-            /// The capability's name; `None` of a number that none is known for.
+            /// The name of the capability; `None` if the ID is unknown.
             pub const fn name(self) -> Option<&'static str> {
                 match self {
                     $(Self::$constant => Some($name),)*

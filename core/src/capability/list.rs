@@ -1,4 +1,4 @@
-//! What a walk met, kept: to find capabilities in, and to take views from.
+//! A stored capability list: finds capabilities and hands out views.
 
 use core::fmt;
 
@@ -17,7 +17,7 @@ pub type StandardList<E, const N: usize = 48> = List<StandardId, E, N>;
 /// The extended capabilities of a function; by default with room for all that fit.
 pub type ExtendedList<E, const N: usize = 960> = List<ExtendedId, E, N>;
 
-/// The first `N` capabilities of a list, and how the list ends.
+/// The first `N` capabilities of a list, and the reason why the list ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -26,14 +26,14 @@ pub struct List<I, E, const N: usize> {
     end: ListEnd<E>,
 }
 
-/// How a [`List`] ends.
+/// The end of a [`List`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ListEnd<E> {
-    /// The walk ended, and all that it met is in the list.
+    /// The walk ended; the list contains everything that it found.
     Walked(WalkEnd<E>),
-    /// The list was full and the walk had not ended: there are more capabilities.
+    /// The list is full, but the walk had not ended: there are more capabilities.
     Full,
 }
 
@@ -47,14 +47,14 @@ impl<E: fmt::Display> fmt::Display for ListEnd<E> {
 }
 
 impl<E, const N: usize> List<StandardId, E, N> {
-    /// Walks the standard list and keeps it. At most `N + 1` reads.
+    /// Walks the standard list and stores it. At most `N + 1` reads.
     pub fn read<R: ConfigRead<Error = E>>(reader: R, pointer: CapabilityPointer) -> Self {
         Self::keep(Walk::standard(reader, pointer))
     }
 }
 
 impl<E, const N: usize> List<ExtendedId, E, N> {
-    /// Walks the extended list and keeps it. At most `N + 1` reads.
+    /// Walks the extended list and stores it. At most `N + 1` reads.
     pub fn read<R: ConfigRead<Error = E>>(reader: R, space: ExtendedSpace) -> Self {
         Self::keep(Walk::extended(reader, space))
     }
@@ -75,23 +75,23 @@ impl<I: CapabilityId, E, const N: usize> List<I, E, N> {
         &self.capabilities
     }
 
-    /// How the list ends: only after [`WalkEnd::Complete`] is what is not in it not there.
+    /// The end of the list. Only after [`WalkEnd::Complete`] does a missing capability not exist.
     pub fn end(&self) -> &ListEnd<E> {
         &self.end
     }
 
-    /// The first capability with this ID.
+    /// Returns the first capability with this ID.
     pub fn find(&self, id: I) -> Option<&Capability<I>> {
         self.all(id).next()
     }
 
-    /// All capabilities with this ID, in the order of the links.
+    /// Returns all capabilities with this ID, in the order of the links.
     pub fn all(&self, id: I) -> impl Iterator<Item = &Capability<I>> {
         self.capabilities.iter().filter(move |capability| capability.id() == id)
     }
 
-    /// A view of `capability`, which is one of this list: up to the next-higher capability in the
-    /// list, or to the end of the list's part of what `reader` reaches.
+    /// Returns a view of `capability`, an entry of this list. It extends to the next-higher capability in the list, or
+    /// to the end of the list's part of the readable space.
     pub fn view<R: ConfigRead>(&self, capability: &Capability<I>, reader: R) -> View<R, I> {
         View::new(reader, *capability, &self.capabilities)
     }

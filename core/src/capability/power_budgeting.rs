@@ -7,7 +7,7 @@
 //! | 8 | Power Budgeting Data | 31:0 |
 //! | c | Power Budgeting Capability | 7:0 |
 //!
-//! Linux neither writes Data Select nor saves it across a reset, so a value in it shows if a reset took place: see
+//! Linux neither writes Data Select nor saves it across a reset, so its value shows if a reset took place: see
 //! [`witness`](crate::witness).
 
 use super::view::{View, ViewError};
@@ -25,17 +25,17 @@ pub struct PowerBudgeting<R> {
 taken_from_list!(PowerBudgeting, ExtendedId::POWER_BUDGETING);
 
 impl<R: ConfigRead> PowerBudgeting<R> {
-    /// The index of the entry that Power Budgeting Data shows. One read.
+    /// The index of the entry in Power Budgeting Data. One read.
     ///
     /// # Errors
     ///
-    /// [`ViewError`], also for a register that reads all-ones: its upper 24 bits are reserved.
+    /// [`ViewError`], also if the register reads all-ones: its upper 24 bits are reserved.
     pub fn data_select(&mut self) -> Result<u8, ViewError<R::Error>> {
         let [select, ..] = self.view.read_answer(DATA_SELECT)?.to_le_bytes();
         Ok(select)
     }
 
-    /// The offset of Data Select in configuration space; `None` where the capability is cut off before it. No read.
+    /// The offset of Data Select in configuration space; `None` if the capability is cut off before it. No read.
     pub fn data_select_offset(&self) -> Option<ByteOffset> {
         if self.view.length() <= DATA_SELECT.get() {
             return None;
@@ -52,7 +52,7 @@ mod tests {
     use crate::capability::list::ExtendedList;
     use crate::config::{Memory, RegisterError};
 
-    /// A capability with this register at +4, and the next capability where `next` says.
+    /// A capability with this register at +4, and the next capability at `next`.
     fn space(select: u32, next: u16) -> Memory<[u8; 4096]> {
         let mut bytes = [0; 4096];
         let header = u32::from(next) << 20 | 0x0001_0004;
@@ -78,7 +78,7 @@ mod tests {
         let at = Some(ByteOffset::at::<0x104>());
         assert_eq!(read(space(0, 0)), (Ok(0), at));
         assert_eq!(read(space(0x1234_565a, 0x148)), (Ok(0x5a), at));
-        // A value with all bits set is not that of a register with reserved bits.
+        // All-ones cannot come from a register with reserved bits.
         assert_eq!(read(space(0x0000_00ff, 0)), (Ok(0xff), at));
         let all_ones = ViewError::Register(RegisterError::AllOnes {
             at: Offset::at::<0x104>(),

@@ -25,12 +25,12 @@ pub struct PowerManagement<R> {
 taken_from_list!(PowerManagement, StandardId::POWER_MANAGEMENT);
 
 impl<R: ConfigRead> PowerManagement<R> {
-    /// The first one in the standard list, walked no further than to it, where nothing else is wanted of that list. `None`
-    /// if the list ends without it.
+    /// Finds the first one in the standard list and walks no further, for callers that need nothing else from the list.
+    /// `None` if the list ends without it.
     ///
     /// # Errors
     ///
-    /// How the list ends, if that is not [`WalkEnd::Complete`]: there may be one beyond.
+    /// The end of the list if it is not [`WalkEnd::Complete`]: the capability may be beyond it.
     pub fn search(mut reader: R, pointer: CapabilityPointer) -> Result<Option<Self>, WalkEnd<R::Error>> {
         let found = Walk::standard(&mut reader, pointer).first(StandardId::POWER_MANAGEMENT)?;
         Ok(found.map(|capability| Self {
@@ -38,7 +38,7 @@ impl<R: ConfigRead> PowerManagement<R> {
         }))
     }
 
-    /// PMC, which the walk has read with the header. No read.
+    /// PMC. The walk read it with the header. No read.
     pub fn capabilities(&self) -> PowerManagementCapabilities {
         PowerManagementCapabilities::from_bits(self.view.capability().own_bits())
     }
@@ -54,7 +54,7 @@ impl<R: ConfigRead> PowerManagement<R> {
     }
 }
 
-/// PMC: what the function can do.
+/// PMC: the supported features.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -70,22 +70,22 @@ impl<R: ConfigRead> PowerManagement<R> {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PowerManagementCapabilities {
-    /// Version of the register layout.
+    /// The version of the register layout.
     #[bits(3, access = RO)]
     pub version: u8,
     /// Needs the PCI clock to signal PME.
     pub pme_clock: bool,
-    /// Ready at once after the way back to D0.
+    /// Ready immediately after the return to D0.
     pub immediate_readiness_on_return_to_d0: bool,
-    /// Needs more than a driver's usual set-up.
+    /// Needs more initialization than the generic one.
     pub device_specific_initialization: bool,
-    /// Code of the current drawn from auxiliary power; see
+    /// The encoded current drawn from auxiliary power; see
     /// [`aux_current_milliamperes`](Self::aux_current_milliamperes).
     #[bits(3, access = RO)]
     pub aux_current: u8,
-    /// Has the state D1.
+    /// Supports D1.
     pub d1_support: bool,
-    /// Has the state D2.
+    /// Supports D2.
     pub d2_support: bool,
     /// Can signal PME from D0.
     pub pme_support_d0: bool,
@@ -115,7 +115,7 @@ impl PowerManagementCapabilities {
     }
 }
 
-/// PMCSR: the state the function is in, and to write it to. Bit 15 is cleared by writing one.
+/// PMCSR: reads and sets the power state. Bit 15 is cleared by writing 1.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -129,27 +129,27 @@ impl PowerManagementCapabilities {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PowerManagementControlStatus {
-    /// The state.
+    /// The power state.
     #[bits(2)]
     pub power_state: PowerState,
     __: bool,
-    /// Keeps its state from D3hot to D0: there is no D3hot→D0 reset.
+    /// The function keeps its state from D3hot to D0: there is no D3hot→D0 reset.
     pub no_soft_reset: bool,
     #[bits(4)]
     __: u8,
-    /// May signal PME.
+    /// The function may signal PME.
     pub pme_enable: bool,
-    /// Which value the Data register shows.
+    /// The value that the Data register shows.
     #[bits(4, access = RO)]
     pub data_select: u8,
-    /// The unit of that value.
+    /// The scale of the Data register.
     #[bits(2, access = RO)]
     pub data_scale: u8,
-    /// Signals PME, or would.
+    /// The function signals PME, or would if enabled.
     pub pme_status: bool,
 }
 
-/// A power state that a function can be read in.
+/// A power state that PMCSR can report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -160,15 +160,15 @@ pub enum PowerState {
     D1,
     /// Deeper sleep; optional.
     D2,
-    /// Off but for configuration space.
+    /// Off except for configuration space.
     D3hot,
 }
 
 impl PowerState {
-    /// All of them.
+    /// All power states.
     pub const ALL: [Self; 4] = [Self::D0, Self::D1, Self::D2, Self::D3hot];
 
-    /// The specification's name of it.
+    /// The name in the specification.
     pub const fn name(self) -> &'static str {
         match self {
             Self::D0 => "D0",

@@ -1,4 +1,4 @@
-//! The Resizable BAR capability, and the VF Resizable BAR capability, which has the same structure for the BARs of
+//! The Resizable BAR capability and the VF Resizable BAR capability. The latter has the same structure, for the BARs of
 //! virtual functions.
 //!
 //! | offset | register |
@@ -14,7 +14,7 @@ use super::view::{View, ViewError};
 use super::{Capability, ExtendedId};
 use crate::config::{ConfigRead, Offset};
 
-/// Capability and Control of each BAR; a header has at most six.
+/// The offsets of Capability and Control for each BAR; a header has at most six.
 const ENTRIES: [(Offset, Offset); 6] = [
     (Offset::at::<0x04>(), Offset::at::<0x08>()),
     (Offset::at::<0x0c>(), Offset::at::<0x10>()),
@@ -31,17 +31,17 @@ pub struct ResizableBars<R> {
 }
 
 impl<R: ConfigRead> ResizableBars<R> {
-    /// The first Resizable BAR capability in the list. No read.
+    /// Returns the first Resizable BAR capability in the list. No read.
     pub fn find<E, const N: usize>(list: &List<ExtendedId, E, N>, reader: R) -> Option<Self> {
         Self::at(list, list.find(ExtendedId::RESIZABLE_BAR)?, reader)
     }
 
-    /// The first VF Resizable BAR capability in the list. No read.
+    /// Returns the first VF Resizable BAR capability in the list. No read.
     pub fn find_of_virtual_functions<E, const N: usize>(list: &List<ExtendedId, E, N>, reader: R) -> Option<Self> {
         Self::at(list, list.find(ExtendedId::VF_RESIZABLE_BAR)?, reader)
     }
 
-    /// `capability`, which is one of the list, as what it is here; `None` if its ID is neither of the two. No read.
+    /// Decodes `capability`, an entry of the list; `None` if it has neither ID. No read.
     pub fn at<E, const N: usize>(
         list: &List<ExtendedId, E, N>,
         capability: &Capability<ExtendedId>,
@@ -56,8 +56,8 @@ impl<R: ConfigRead> ResizableBars<R> {
         })
     }
 
-    /// How many BARs can be resized, as Resizable BAR Control of the first one says: 1 to 6, and 0 or 7 where the
-    /// register is wrong. One read.
+    /// The number of resizable BARs, from Resizable BAR Control of the first one: 1 to 6. 0 or 7 if the register is
+    /// wrong. One read.
     ///
     /// # Errors
     ///
@@ -68,8 +68,8 @@ impl<R: ConfigRead> ResizableBars<R> {
         Ok(control.number_of_resizable_bars())
     }
 
-    /// Resizable BAR Capability and Control of the nth BAR that can be resized, counted from 0; `None` from the sixth
-    /// on. Two reads. Whether there is an nth one, [`number`](Self::number) says.
+    /// Resizable BAR Capability and Control of the nth resizable BAR, counted from 0; `None` from the sixth on. Two
+    /// reads. It does not check `n` against [`number`](Self::number).
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl<R: ConfigRead> ResizableBars<R> {
     }
 }
 
-/// One BAR that can be resized.
+/// A resizable BAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -97,7 +97,7 @@ pub struct ResizableBar {
 }
 
 impl ResizableBar {
-    /// The sizes that the BAR can have, which are told in both registers.
+    /// The sizes that the BAR supports, collected from both registers.
     pub const fn sizes(self) -> BarSizes {
         let low = self.capability.sizes() as u64;
         let high = self.control.sizes() as u64;
@@ -133,15 +133,15 @@ pub struct ResizableBarCapability {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ResizableBarControl {
-    /// Which BAR it is about.
+    /// The index of the BAR.
     #[bits(3, access = RO)]
     pub bar_index: u8,
     #[bits(2)]
     __: u8,
-    /// How many BARs can be resized. Reserved in all registers but the first.
+    /// The number of resizable BARs. Reserved in all registers but the first.
     #[bits(3, access = RO)]
     pub number_of_resizable_bars: u8,
-    /// The BAR's size.
+    /// The current size of the BAR.
     #[bits(6)]
     pub bar_size: BarSize,
     #[bits(2)]
@@ -150,7 +150,7 @@ pub struct ResizableBarControl {
     pub sizes: u16,
 }
 
-/// The size of a BAR as Resizable BAR Control encodes it: code n is 1 MB << n.
+/// A BAR size as Resizable BAR Control encodes it: code n is 1 MB << n.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -162,12 +162,12 @@ impl BarSize {
     /// The code of 8 EB, the largest size.
     const LAST: u8 = 43;
 
-    /// The code.
+    /// The code of the size.
     pub const fn code(self) -> u8 {
         self.0
     }
 
-    /// The size in bytes; `None` of a reserved code.
+    /// The size in bytes; `None` for a reserved code.
     pub const fn bytes(self) -> Option<u64> {
         if self.0 > Self::LAST {
             return None;
@@ -191,7 +191,7 @@ impl BarSize {
 pub struct BarSizes(u64);
 
 impl BarSizes {
-    /// How many sizes Resizable BAR Capability has room for; those above stand in Resizable BAR Control.
+    /// The number of sizes in Resizable BAR Capability; larger ones are in Resizable BAR Control.
     const OF_CAPABILITY: u32 = 28;
 
     /// The set as bits: bit n is the size with code n.
@@ -199,7 +199,7 @@ impl BarSizes {
         self.0
     }
 
-    /// Whether `size` is one of the sizes.
+    /// Returns true if `size` is in the set.
     pub const fn contains(self, size: BarSize) -> bool {
         match self.0.checked_shr(size.0 as u32) {
             Some(bits) => bits & 1 == 1,
@@ -207,7 +207,7 @@ impl BarSizes {
         }
     }
 
-    /// The sizes, the smallest first.
+    /// The sizes, smallest first.
     pub fn iter(self) -> impl Iterator<Item = BarSize> {
         (0..=BarSize::LAST)
             .map(BarSize)

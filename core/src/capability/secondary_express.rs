@@ -1,4 +1,4 @@
-//! The Secondary PCI Express capability: links of 8 GT/s and more.
+//! The Secondary PCI Express capability: registers for links of 8 GT/s and faster.
 //!
 //! | offset | register |
 //! | --- | --- |
@@ -6,8 +6,7 @@
 //! | 4 | Link Control 3 |
 //! | 8 | Lane Error Status |
 //!
-//! Which speeds a link can have stands in
-//! [`LinkCapabilities2`](super::express::LinkCapabilities2).
+//! The supported speeds of a link are in [`LinkCapabilities2`](super::express::LinkCapabilities2).
 
 use bitfield_struct::bitfield;
 
@@ -36,11 +35,11 @@ impl<R: ConfigRead> SecondaryExpress<R> {
         self.view.read_answer(LINK_CONTROL_3).map(Into::into)
     }
 
-    /// Lane Error Status: bit n is set where lane n saw an error, and cleared by writing one. One read.
+    /// Lane Error Status: bit n is set if lane n detected an error, and is cleared by writing 1. One read.
     ///
     /// # Errors
     ///
-    /// [`ViewError`]; all-ones too, since lanes that a link does not have are reserved bits.
+    /// [`ViewError`], also if the register reads all-ones: the bits of lanes that a link lacks are reserved.
     pub fn lane_error_status(&mut self) -> Result<u32, ViewError<R::Error>> {
         self.view.read_answer(LANE_ERROR_STATUS)
     }
@@ -57,13 +56,13 @@ impl<R: ConfigRead> SecondaryExpress<R> {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LinkControl3 {
-    /// The next training equalizes the link anew.
+    /// The next training equalizes the link again.
     pub perform_equalization: bool,
-    /// A request to equalize interrupts.
+    /// An equalization request raises an interrupt.
     pub link_equalization_request_interrupt_enable: bool,
     #[bits(7)]
     __: u8,
-    /// The speeds at which fewer skip symbols are sent, as a vector.
+    /// The speeds with a reduced rate of SKP ordered sets, as a vector.
     #[bits(7, access = RO)]
     pub enable_lower_skp_os_generation_vector: u8,
     #[bits(16)]

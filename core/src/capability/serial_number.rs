@@ -18,7 +18,7 @@ use crate::config::{ConfigRead, Offset, RegisterError};
 const LOWER: Offset = Offset::at::<0x04>();
 const UPPER: Offset = Offset::at::<0x08>();
 
-/// A function's Device Serial Number capability. All functions of a device that have one have the same number.
+/// A function's Device Serial Number capability. All functions of a device report the same number, if they have one.
 #[derive(Clone, Debug)]
 pub struct DeviceSerialNumber<R> {
     view: View<R, ExtendedId>,
@@ -27,12 +27,12 @@ pub struct DeviceSerialNumber<R> {
 taken_from_list!(DeviceSerialNumber, ExtendedId::DEVICE_SERIAL_NUMBER);
 
 impl<R: ConfigRead> DeviceSerialNumber<R> {
-    /// The first one in the extended list, walked no further than to it, where nothing else is wanted of that list. `None`
-    /// if the list ends without it.
+    /// Finds the first one in the extended list and walks no further, for callers that need nothing else from the list.
+    /// `None` if the list ends without it.
     ///
     /// # Errors
     ///
-    /// How the list ends, if that is not [`WalkEnd::Complete`]: there may be one beyond.
+    /// The end of the list if it is not [`WalkEnd::Complete`]: the capability may be beyond it.
     pub fn search(mut reader: R, space: ExtendedSpace) -> Result<Option<Self>, WalkEnd<R::Error>> {
         let found = Walk::extended(&mut reader, space).first(ExtendedId::DEVICE_SERIAL_NUMBER)?;
         Ok(found.map(|capability| Self {
@@ -40,11 +40,11 @@ impl<R: ConfigRead> DeviceSerialNumber<R> {
         }))
     }
 
-    /// The number. Two reads.
+    /// The serial number. Two reads.
     ///
     /// # Errors
     ///
-    /// [`ViewError`]. One half of a serial number can be all-ones, not both.
+    /// [`ViewError`]. One half of a serial number may be all-ones, but not both.
     pub fn number(&mut self) -> Result<SerialNumber, ViewError<R::Error>> {
         let lower = self.view.read(LOWER)?;
         let upper = self.view.read(UPPER)?;
@@ -59,7 +59,7 @@ impl<R: ConfigRead> DeviceSerialNumber<R> {
     }
 }
 
-/// An EUI-64 that the device's maker gave. Text is its bytes, the highest first: `48-b0-2d-…`.
+/// An EUI-64 that the manufacturer assigned. The text form is its bytes, the highest first: `48-b0-2d-…`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -75,7 +75,7 @@ impl fmt::Display for SerialNumber {
     }
 }
 
-/// A text that is no serial number: it is not eight bytes of two hexadecimal digits with `-` between them.
+/// An error when parsing a serial number: the text is not eight bytes of two hexadecimal digits separated by `-`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ParseSerialNumberError(());

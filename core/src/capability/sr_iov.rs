@@ -1,4 +1,4 @@
-//! The Single Root I/O Virtualization capability (SR-IOV): a physical function and the virtual functions it makes.
+//! The Single Root I/O Virtualization capability (SR-IOV): a physical function and its virtual functions.
 //!
 //! | offset | register |
 //! | --- | --- |
@@ -29,7 +29,7 @@ const SYSTEM_PAGE_SIZE: Offset = Offset::at::<0x20>();
 
 /// A physical function's Single Root I/O Virtualization capability.
 ///
-/// Each method reads one register, each time that it is called.
+/// Each method reads one register on every call.
 #[derive(Clone, Debug)]
 pub struct SrIov<R> {
     view: View<R, ExtendedId>,
@@ -84,7 +84,7 @@ impl<R: ConfigRead> SrIov<R> {
         self.view.read_answer(OFFSET_STRIDE).map(Into::into)
     }
 
-    /// VF Device ID. The vendor is the physical function's.
+    /// VF Device ID. The vendor ID is that of the physical function.
     ///
     /// # Errors
     ///
@@ -124,15 +124,15 @@ impl<R: ConfigRead> SrIov<R> {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SrIovCapabilities {
-    /// Virtual functions can migrate by MR-IOV.
+    /// Supports the migration of virtual functions (MR-IOV).
     pub vf_migration_capable: bool,
-    /// SR-IOV Control keeps ARI Capable Hierarchy over some resets.
+    /// ARI Capable Hierarchy survives some resets.
     pub ari_capable_hierarchy_preserved: bool,
-    /// Virtual functions can use tags of 10 bits.
+    /// Virtual functions can use 10-bit tags.
     pub vf_ten_bit_tag_requester_supported: bool,
     #[bits(18)]
     __: u32,
-    /// Which MSI or MSI-X vector tells of migration.
+    /// The MSI or MSI-X vector of migration events.
     #[bits(11, access = RO)]
     pub vf_migration_interrupt_message_number: u16,
 }
@@ -151,18 +151,18 @@ pub struct SrIovCapabilities {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SrIovControl {
-    /// The virtual functions are there.
+    /// The virtual functions exist.
     pub vf_enable: bool,
-    /// They may migrate.
+    /// Virtual functions may migrate.
     pub vf_migration_enable: bool,
-    /// Migration interrupts.
+    /// Migration raises an interrupt.
     pub vf_migration_interrupt_enable: bool,
-    /// They answer in their memory BARs.
+    /// Virtual functions decode their memory BARs.
     #[doc(alias = "MSE")]
     pub vf_memory_space_enable: bool,
-    /// Virtual functions may lie on device numbers above 0, since the port above forwards ARI.
+    /// Virtual functions may use device numbers above 0, since the port above forwards ARI.
     pub ari_capable_hierarchy: bool,
-    /// Virtual functions may use tags of 10 bits.
+    /// Virtual functions may use 10-bit tags.
     pub vf_ten_bit_tag_requester_enable: bool,
     #[bits(10)]
     __: u16,
@@ -177,7 +177,7 @@ pub struct SrIovControl {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SrIovStatus {
-    /// A migration is asked for.
+    /// A migration was requested.
     pub vf_migration_status: bool,
     #[bits(15)]
     __: u16,
@@ -188,9 +188,9 @@ pub struct SrIovStatus {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct VfLimits {
-    /// How many virtual functions the physical one begins with.
+    /// The initial number of virtual functions.
     pub initial_vfs: u16,
-    /// The most virtual functions that there can be.
+    /// The maximum number of virtual functions.
     pub total_vfs: u16,
 }
 
@@ -199,21 +199,21 @@ pub struct VfLimits {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct VfNumber {
-    /// How many virtual functions software asks for; they are there while
-    /// [`vf_enable`](SrIovControl::vf_enable) is set.
+    /// The number of virtual functions that software requested. They exist while [`vf_enable`](SrIovControl::vf_enable)
+    /// is set.
     pub num_vfs: u16,
-    /// The function that this one depends on; its own number where there is none.
+    /// The function that this one depends on; its own number if there is none.
     pub function_dependency_link: u8,
     __: u8,
 }
 
-/// First VF Offset and VF Stride: where the virtual functions are, counted in Routing IDs from the physical function.
+/// First VF Offset and VF Stride: the location of the virtual functions, in Routing IDs from the physical function.
 #[bitfield(u32, defmt = cfg(feature = "defmt"))]
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct VfRouting {
-    /// From the physical function to the first virtual one.
+    /// The distance from the physical function to the first virtual one.
     pub first_vf_offset: u16,
-    /// From each virtual function to the next.
+    /// The distance between two virtual functions.
     pub vf_stride: u16,
 }

@@ -1,4 +1,4 @@
-//! The Vendor-Specific extended capability (VSEC). What it means, only the function's vendor says.
+//! The Vendor-Specific extended capability (VSEC). Only the function's vendor defines its meaning.
 //!
 //! | offset | register |
 //! | --- | --- |
@@ -32,12 +32,12 @@ impl<R: ConfigRead> VendorSpecific<R> {
         self.view.read_answer(HEADER).map(Into::into)
     }
 
-    /// The capability's length in bytes: what `header` says, and no more than the view has.
+    /// The length of the capability in bytes: the length in `header`, at most the length of the view.
     pub fn length(&self, header: VendorSpecificHeader) -> u16 {
         header.vsec_length().min(self.view.length())
     }
 
-    /// The view, for a reader that knows the vendor.
+    /// Returns the view, for a reader that knows the vendor.
     pub fn into_view(self) -> View<R, ExtendedId> {
         self.view
     }
@@ -54,12 +54,12 @@ impl<R: ConfigRead> VendorSpecific<R> {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct VendorSpecificHeader {
-    /// What it is, by the vendor's own numbers.
+    /// The kind of capability, numbered by the vendor.
     pub vsec_id: u16,
-    /// Version of its structure.
+    /// The version of its structure.
     #[bits(4, access = RO)]
     pub vsec_rev: u8,
-    /// Its length in bytes, from the start of the capability, as it says itself.
+    /// Its own length in bytes, from the start of the capability.
     #[bits(12, access = RO)]
     pub vsec_length: u16,
 }

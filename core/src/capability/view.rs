@@ -1,4 +1,4 @@
-//! A capability's own registers, and no others.
+//! A bounded view of a capability's registers.
 
 use core::fmt;
 
@@ -7,9 +7,8 @@ use crate::config::{ConfigRead, Offset, RegisterError, read, read_answer};
 
 /// Reads one capability and cannot read past its bound.
 ///
-/// The bound is where the next-higher capability of its list begins, or the end of the list's part
-/// of what the reader reaches. Where the list did not end complete, a capability that the walk did
-/// not meet may lie within the bound.
+/// The bound is the start of the next-higher capability of its list, or the end of the list's part of the readable
+/// space. If the walk did not end complete, a capability that it did not find may lie within the bound.
 #[derive(Clone, Debug)]
 pub struct View<R, I> {
     reader: R,
@@ -33,7 +32,7 @@ impl<R: ConfigRead, I: CapabilityId> View<R, I> {
         }
     }
 
-    /// The capability that is viewed.
+    /// The capability of this view.
     pub fn capability(&self) -> &Capability<I> {
         &self.capability
     }
@@ -43,9 +42,9 @@ impl<R: ConfigRead, I: CapabilityId> View<R, I> {
         self.length
     }
 
-    /// The register at `relative` to the start of the capability, which may hold any value.
+    /// Reads the register at `relative` to the start of the capability. It may hold any value.
     ///
-    /// The first one is known from the walk and not read again.
+    /// The first register is known from the walk and not read again.
     ///
     /// # Errors
     ///
@@ -57,13 +56,13 @@ impl<R: ConfigRead, I: CapabilityId> View<R, I> {
         }
     }
 
-    /// As [`read`](Self::read), for a register that all-ones is no value of.
+    /// As [`read`](Self::read), for a register that cannot hold all-ones.
     pub(super) fn read_answer(&mut self, relative: Offset) -> Result<u32, ViewError<R::Error>> {
         let at = self.place(relative)?;
         Ok(read_answer(&mut self.reader, at)?)
     }
 
-    /// The place in the space of a register within the bound.
+    /// The offset in configuration space of a register within the bound.
     fn place(&self, relative: Offset) -> Result<Offset, ViewError<R::Error>> {
         let beyond = ViewError::BeyondBound {
             relative,
@@ -76,19 +75,19 @@ impl<R: ConfigRead, I: CapabilityId> View<R, I> {
     }
 }
 
-/// Why a view gives no register.
+/// The reason why a view returns no register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ViewError<E> {
-    /// The register is not the capability's. Nothing was read.
+    /// The register is beyond the capability. Nothing was read.
     BeyondBound {
-        /// Where it would be, from the start of the capability.
+        /// The requested offset, from the start of the capability.
         relative: Offset,
         /// The bound, from the start of the capability, in bytes.
         length: u16,
     },
-    /// The register has no value.
+    /// The register could not be read.
     Register(RegisterError<E>),
 }
 

@@ -1,4 +1,4 @@
-//! Walking a list of capabilities, bounded, and to an end that has a name.
+//! The bounded walk over a capability list, with a reason for its end.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -9,16 +9,15 @@ use super::{Capability, CapabilityId, ExtendedId, Pointer, StandardId};
 use crate::config::{ConfigRead, Offset, RegisterError, read_answer};
 use crate::header::CapabilityPointer;
 
-/// A walk over one list: an iterator over its capabilities, and then an [`WalkEnd`].
+/// A walk over one list: an iterator over its capabilities that ends with a [`WalkEnd`].
 ///
-/// - Each step reads one register; none is read twice.
+/// - Each step reads one register; no register is read twice.
 /// - Pointers may lead backwards: real NVIDIA and PLX parts have such lists.
-/// - Reserved bits of a pointer are left out of it and stay visible in
-///   [`Capability::link`].
+/// - Reserved bits of a pointer are ignored, and visible in [`Capability::link`].
 /// - Null capabilities are items like any others.
 pub struct Walk<R: ConfigRead, I: CapabilityId> {
     reader: R,
-    /// Where the list's part of what the reader reaches ends.
+    /// The end of the list's part of the readable space.
     limit: u16,
     visited: I::Visited,
     state: State<R::Error>,
@@ -26,7 +25,7 @@ pub struct Walk<R: ConfigRead, I: CapabilityId> {
 }
 
 enum State<E> {
-    /// `pointer`, from the register `at`, is to be followed.
+    /// Has to follow `pointer`, from the register `at`.
     Following {
         at: Offset,
         pointer: Pointer,
@@ -37,8 +36,8 @@ enum State<E> {
 impl<R: ConfigRead> Walk<R, StandardId> {
     /// A walk over the standard list. At most 48 items.
     ///
-    /// A pointer that Status does not vouch for is not followed: the list is empty then, and
-    /// [`CapabilityPointer::Unlisted`] is what the caller has to report.
+    /// A pointer is not followed if Status says that there is no list. The list is then empty, and the caller reports
+    /// [`CapabilityPointer::Unlisted`].
     pub fn standard(reader: R, pointer: CapabilityPointer) -> Self {
         let state = match pointer {
             CapabilityPointer::Listed { at, pointer } => State::Following { at, pointer },
@@ -51,8 +50,8 @@ impl<R: ConfigRead> Walk<R, StandardId> {
 impl<R: ConfigRead> Walk<R, ExtendedId> {
     /// A walk over the extended list of a function that has one. At most 960 items.
     ///
-    /// An empty list, whose first header is 0, ends [`WalkEnd::Complete`] without items. Where the
-    /// reader does not reach the extended space, the end is [`WalkEnd::OutOfRange`] at once.
+    /// An empty list, whose first header is 0, ends with [`WalkEnd::Complete`] and no items. If the reader does not
+    /// reach extended space, the walk ends at once with [`WalkEnd::OutOfRange`].
     pub fn extended(reader: R, _: ExtendedSpace) -> Self {
         let state = State::Following {
             at: EXTENDED_START,
@@ -62,7 +61,7 @@ impl<R: ConfigRead> Walk<R, ExtendedId> {
     }
 }
 
-/// Where the extended list begins.
+/// The start of the extended list.
 const EXTENDED_START: Offset = Offset::at::<0x100>();
 
 impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
@@ -77,7 +76,7 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
         }
     }
 
-    /// How the walk ended; `None` while it goes on.
+    /// The end of the walk; `None` while it continues.
     pub fn end(&self) -> Option<&WalkEnd<R::Error>> {
         match &self.state {
             State::Following { .. } => None,
@@ -85,7 +84,7 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
         }
     }
 
-    /// Goes to the end, past the capabilities that remain, and tells how the walk ended.
+    /// Walks past the remaining capabilities and returns the end of the walk.
     pub fn finish(mut self) -> WalkEnd<R::Error> {
         loop {
             if let State::Ended(end) = self.state {
@@ -95,7 +94,7 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
         }
     }
 
-    /// The first capability with this ID, and not a step further; `None` if the list ends complete without it.
+    /// Returns the first capability with this ID and walks no further; `None` if the list ends complete without it.
     pub(super) fn first(mut self, id: I) -> Result<Option<Capability<I>>, WalkEnd<R::Error>> {
         if let Some(found) = self.find(|capability| capability.id() == id) {
             return Ok(Some(found));
@@ -106,10 +105,9 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
         }
     }
 
-    /// Goes on while `keep` takes what is met, and tells how the walk ended; `None` if `keep` would
-    /// take no more.
+    /// Continues while `keep` accepts the capabilities, and returns the end of the walk; `None` if `keep` refuses one.
     ///
-    /// The place stays in registers here, where an iterator's goes through memory at each step.
+    /// The position stays in registers here; an iterator would store it in memory at each step.
     pub(super) fn keep(mut self, mut keep: impl FnMut(Capability<I>) -> bool) -> Option<WalkEnd<R::Error>> {
         let (mut at, mut pointer) = match self.state {
             State::Following { at, pointer } => (at, pointer),
@@ -124,7 +122,7 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
         }
     }
 
-    /// The capability that `pointer` leads to, or how the list ends there.
+    /// Returns the capability that `pointer` leads to, or the end of the list.
     fn follow(&mut self, at: Offset, pointer: Pointer) -> Result<Capability<I>, WalkEnd<R::Error>> {
         let offset = self.target(at, pointer)?;
         if self.visit(offset) {
@@ -137,7 +135,7 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
         Ok(Capability::new(offset, pointer, header))
     }
 
-    /// Where a capability may begin that `pointer` leads to.
+    /// Returns the offset that `pointer` leads to, if a capability may begin there.
     fn target(&self, at: Offset, pointer: Pointer) -> Result<Offset, WalkEnd<R::Error>> {
         match (pointer.target(), pointer.reserved()) {
             (0, 0) => Err(WalkEnd::Complete),
@@ -149,7 +147,7 @@ impl<R: ConfigRead, I: CapabilityId> Walk<R, I> {
         }
     }
 
-    /// Marks `offset` as visited and tells whether it was already.
+    /// Marks `offset` as visited and returns true if it already was.
     fn visit(&mut self, offset: Offset) -> bool {
         let register = usize::from(offset.get() / Offset::WIDTH);
         self.visited
@@ -184,39 +182,39 @@ impl<R: ConfigRead, I: CapabilityId> Iterator for Walk<R, I> {
 
 impl<R: ConfigRead, I: CapabilityId> FusedIterator for Walk<R, I> {}
 
-/// How a walk ended.
+/// The end of a walk.
 ///
-/// `at` is the register that holds the pointer in question: a capability's header, or, for the
-/// first one, the header's Capabilities Pointer.
+/// `at` is the register that holds the pointer in question: a capability's header or, for the first capability, the
+/// Capabilities Pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum WalkEnd<E> {
-    /// At a pointer of 0, or at a list that says that it is empty: everything was met.
+    /// At a pointer of 0, or at a list marked empty: every capability was found.
     Complete,
-    /// At a capability that was met before.
+    /// At a capability that was already visited.
     Cycle {
         /// The register that holds the pointer.
         at: Offset,
-        /// Where it leads, again.
+        /// The offset that was already visited.
         target: Offset,
     },
-    /// At a pointer of which nothing is left without its reserved bits: 1, 2 or 3. It is neither
-    /// the 0 that ends a list nor a place in it.
+    /// At a pointer that is 0 without its reserved bits: 1, 2 or 3. It is neither the 0 that ends a list nor a location
+    /// in it.
     Misaligned {
         /// The register that holds the pointer.
         at: Offset,
         /// The pointer.
         pointer: Pointer,
     },
-    /// At a pointer out of the list's part of the space, or beyond what the reader reaches.
+    /// At a pointer outside the list's part of the space, or beyond the readable space.
     OutOfRange {
         /// The register that holds the pointer.
         at: Offset,
         /// The pointer.
         pointer: Pointer,
     },
-    /// At a header that could not be read or reads all-ones. More capabilities may follow.
+    /// At a header that cannot be read or reads all-ones. More capabilities may follow.
     Unreadable(RegisterError<E>),
 }
 

@@ -1,14 +1,14 @@
-//! Configuration space held in memory: a dump, a test's bytes, a fuzzer's input.
+//! Configuration space in memory: a dump, test data or fuzzer input.
 
 use core::fmt;
 use core::ops::Range;
 
 use super::{ByteOffset, ConfigRead, ConfigWrite, Offset, ReadableSize, WordOffset};
 
-/// Configuration space in a byte slice, from offset 0 on.
+/// Configuration space in a byte slice, starting at offset 0.
 ///
-/// Bytes beyond the largest of the sizes that the slice covers are out of reach: of 96 bytes, 64.
-/// Writing stores; no register behaves.
+/// Bytes beyond the largest size that fits are out of reach: of 96 bytes, 64 are readable. A write only stores its
+/// value.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory<B> {
     bytes: B,
@@ -16,11 +16,11 @@ pub struct Memory<B> {
 }
 
 impl<B: AsRef<[u8]>> Memory<B> {
-    /// The space in `bytes`.
+    /// Wraps `bytes`.
     ///
     /// # Errors
     ///
-    /// [`MemoryError::TooShort`] where `bytes` does not hold the 64 bytes of a header.
+    /// [`MemoryError::TooShort`] if `bytes` is shorter than a 64-byte header.
     pub fn new(bytes: B) -> Result<Self, MemoryError> {
         let length = bytes.as_ref().len();
         match ReadableSize::covered_by(length) {
@@ -87,18 +87,18 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> ConfigWrite for Memory<B> {
     }
 }
 
-/// Why memory does not answer as configuration space.
+/// An error when accessing configuration space in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum MemoryError {
-    /// Fewer than 64 bytes.
+    /// There are fewer than 64 bytes.
     TooShort {
-        /// How many there are.
+        /// The number of bytes.
         length: usize,
     },
     /// The access reaches beyond the readable size.
     BeyondEnd {
-        /// Where it begins.
+        /// The start of the access.
         offset: u16,
     },
 }
@@ -106,7 +106,7 @@ pub enum MemoryError {
 impl fmt::Display for MemoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooShort { length } => write!(f, "{length} bytes do not hold a header of 64"),
+            Self::TooShort { length } => write!(f, "{length} bytes are less than a header of 64"),
             Self::BeyondEnd { offset } => {
                 write!(f, "offset {offset:#x} is beyond the readable size")
             }

@@ -22,8 +22,7 @@ macro_rules! offset {
             ///
             /// # Errors
             ///
-            /// [`OffsetError`] where `offset` is outside of the space or not a multiple of
-            /// [`WIDTH`](Self::WIDTH).
+            /// [`OffsetError`] if `offset` is outside the space or not a multiple of [`WIDTH`](Self::WIDTH).
             pub const fn new(offset: u16) -> Result<Self, OffsetError> {
                 if offset >= SPACE_SIZE {
                     Err(OffsetError::BeyondSpace(offset))
@@ -34,7 +33,7 @@ macro_rules! offset {
                 }
             }
 
-            /// An offset known when the program is written; a wrong one does not compile.
+            /// An offset known at compile time; an invalid one does not compile.
             pub const fn at<const OFFSET: u16>() -> Self {
                 const {
                     assert!(OFFSET < SPACE_SIZE, "offset outside of configuration space");
@@ -104,7 +103,7 @@ offset! {
 }
 
 impl Offset {
-    /// The register `bytes` further on; `None` outside of the space or off a register's start.
+    /// The register `bytes` further on; `None` outside the space or if misaligned.
     pub(crate) const fn forward(self, bytes: u16) -> Option<Self> {
         match self.0.checked_add(bytes) {
             Some(offset) => match Self::new(offset) {
@@ -117,20 +116,20 @@ impl Offset {
 }
 
 impl WordOffset {
-    /// The register that holds these 16 bits.
+    /// The register that contains these 16 bits.
     pub const fn register(self) -> Offset {
         Offset(self.0 & !3)
     }
 }
 
 impl ByteOffset {
-    /// The register that holds these 8 bits.
+    /// The register that contains these 8 bits.
     pub const fn register(self) -> Offset {
         Offset(self.0 & !3)
     }
 }
 
-/// Why a number is no offset.
+/// The reason why a number is not a valid offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum OffsetError {

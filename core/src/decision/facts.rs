@@ -1,4 +1,4 @@
-//! What the rule is told. Every fact has a way to say "unknown", and none has a default.
+//! The facts that the rule uses. Every fact has an "unknown" value, and none has a default.
 
 use bitfield_struct::bitfield;
 
@@ -8,93 +8,93 @@ use crate::topology::Fabric;
 use crate::topology::domain::NotExclusive;
 use crate::topology::function::HotplugOwner;
 
-/// All that the rule looks at: one function that is to come back, and the domain around it.
+/// All inputs of the rule: one function to recover, and its domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Facts {
-    /// What the topology says.
+    /// The facts from the topology.
     pub surroundings: Surroundings,
-    /// What no topology says.
+    /// All other facts.
     pub known: Known,
 }
 
 impl Facts {
-    /// True if the function is not known to be well: it does not answer with its whole header, or something is wrong with it.
+    /// True if the function is not known to be well: its header is not fully readable, or something is wrong with it.
     pub fn is_sick(&self) -> bool {
         self.surroundings.answer != Answer::Ready || self.known.sickness.any()
     }
 }
 
-/// The facts about a function that its place in a topology tells. [`Surroundings::of`] reads them.
+/// The facts from a function's place in a topology. [`Surroundings::of`] reads them.
 ///
-/// | fact | where it is from |
+/// | fact | source |
 /// | --- | --- |
-/// | exclusivity, fabric, reported | all that is reset at the card root |
+/// | exclusivity, fabric, reported | everything that a reset at the card root affects |
 /// | hotplug, slot power, secondary bus reset | the card root: its slot, its CXL extension |
-/// | bus reset | the quirks of the card root and of all below |
+/// | bus reset | the quirks of the card root and of everything below it |
 /// | link | the port directly above |
 /// | answer, FLR, PM | the function |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Surroundings {
-    /// Who is on the fabric of anything on the card. Peers that are known are part of `exclusivity`; unknown ones allow
-    /// nothing above FLR.
+    /// The fabric of everything on the card. Known peers are part of `exclusivity`; unknown ones allow nothing above
+    /// FLR.
     pub fabric: Fabric,
-    /// Who else is below the card root, an unknown fabric aside.
+    /// The exclusivity of everything below the card root, except for an unknown fabric.
     pub exclusivity: Exclusivity,
-    /// Why the domain is not exclusive, or not known to be, where the topology said so. The rule does not look at it.
+    /// The reason why the domain is not exclusive or not known to be, from the topology. The rule ignores it.
     pub not_exclusive: Option<NotExclusive>,
-    /// Who owns hotplug at the card root. The operating system's own is ours; where nobody owns it, nobody
-    /// is in the way of a secondary bus reset.
+    /// The owner of hotplug at the card root. If the operating system owns it, it is ours. If it has no owner, nothing
+    /// interferes with a secondary bus reset.
     pub hotplug: HotplugOwner,
-    /// What the port above says about the link.
+    /// The state of the link, from the port above.
     pub link: PortLink,
-    /// What the function answers.
+    /// The function's answer.
     pub answer: Answer,
-    /// Whether FLR is offered, by either capability, and not forbidden.
+    /// The availability of FLR: offered by either capability, and not forbidden.
     pub flr: Availability,
     /// The functions of the GPU that FLR resets: all, or only some.
     pub flr_reach: FlrReach,
-    /// Whether the D3hot→D0 reset can be done and resets anything.
+    /// The availability of the D3hot→D0 reset: possible, and it resets something.
     pub pm: Availability,
-    /// Whether the card root can do a secondary bus reset on its empty bus.
+    /// The availability of a secondary bus reset on the empty bus of the card root.
     pub secondary_bus_reset: Availability,
-    /// Whether a quirk forbids that.
+    /// The quirk that forbids the bus reset, if any.
     pub bus_reset: BusReset,
-    /// Whether the slot's power can be cut, and who else would lose it.
+    /// The means to cut the slot's power, and its effect on others.
     pub slot_power: SlotPower,
-    /// Resets of which trouble is only reported. They stay allowed.
+    /// The resets with reported problems. They stay allowed.
     pub reported: Reported,
 }
 
-/// The facts that no topology tells.
+/// The facts that come from other sources than the topology.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Known {
-    /// Whether anybody uses the GPU, one of its virtual functions included.
+    /// The use of the GPU, including its virtual functions.
     pub usage: Use,
-    /// Whether it is locked into a confidential VM.
+    /// The lock into a confidential VM.
     pub tdi: Tdi,
-    /// Whether a BMC can cut the GPU's power, and who else would lose it.
+    /// The BMC's means to cut the GPU's power, and its effect on others.
     pub bmc: Bmc,
-    /// What is known of FLR in this class.
+    /// The history of FLR in this class.
     pub reset_class: ClassHistory,
     /// The history of the bus reset in place in this class.
     pub in_place: ClassHistory,
     /// True unless a function is known to keep no mark that a bus reset in place would clear.
     pub in_place_shows: bool,
-    /// The resets by means of its own that the platform has.
+    /// The platform's own resets.
     pub own_means: OwnMeans,
-    /// What is wrong with the function.
+    /// The problems of the function.
     pub sickness: Sickness,
-    /// What was asked for.
+    /// The requested preference.
     pub preference: Preference,
-    /// The highest rung allowed.
+    /// The highest allowed rung.
     pub highest: Rung,
-    /// The only rung allowed, if one was asked for. It still has to be fit to be done.
+    /// The only allowed rung, if one was requested. It still has to meet its conditions.
     pub only: Option<Rung>,
 }
 
@@ -105,26 +105,26 @@ pub struct Known {
 pub enum FlrReach {
     /// All: each offers FLR.
     All,
-    /// Not all: one at least has no FLR, or nobody can say that it has, and keeps its state.
+    /// At least one function has no FLR, or is not known to have it, and keeps its state.
     LeavesSome,
 }
 
-/// Resets of which rows of the [quirk tables](crate::quirk) that are only reported say that the function may not come back.
-/// Such a row never forbids: where both resets are allowed, it decides which comes first.
+/// The resets after which the function may not return, by rows of the [quirk tables](crate::quirk) that are only
+/// reported. Such a row never forbids a reset: if both resets are allowed, it decides which comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Reported {
     /// FLR, of the function itself.
     pub flr: bool,
-    /// The secondary bus reset, of anything that it resets or of the port.
+    /// The secondary bus reset, of anything it resets or of the port.
     pub bus_reset: bool,
-    /// All resets but one of its own, of the function itself.
+    /// All resets except a device-specific one, of the function itself.
     pub vendor_reset: bool,
 }
 
 impl Reported {
-    /// Nothing is reported.
+    /// No reports.
     pub const NOTHING: Self = Self {
         flr: false,
         bus_reset: false,
@@ -132,14 +132,14 @@ impl Reported {
     };
 }
 
-/// The resets that a platform has by means of its own: no register of the function shows them.
+/// The platform's own resets. No register of the function shows that they exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct OwnMeans {
-    /// The reset for this model.
+    /// The device-specific reset, for this model.
     pub device_specific: Availability,
-    /// Firmware's ACPI method.
+    /// The ACPI method of the firmware.
     pub acpi: Availability,
 }
 
@@ -151,58 +151,58 @@ impl OwnMeans {
     };
 }
 
-/// Whether anybody uses a GPU.
+/// The use of a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Use {
-    /// Nobody does, and everything where a user could be seen was seen.
+    /// Not in use, and every place that could show a user was readable.
     Free,
-    /// Somebody does.
+    /// In use.
     Used,
-    /// Not everything could be seen. Counts as in use.
+    /// Not every place was readable. Treated as in use.
     Unknown,
 }
 
-/// Whether a function is locked into a confidential VM. Whoever cannot tell says [`Self::Locked`].
+/// The lock of a function into a confidential VM. If it is unknown, use [`Self::Locked`].
 #[doc(alias = "TDISP")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Tdi {
-    /// It is not, or the host has no such thing.
+    /// Not locked, or the host does not support it.
     Unlocked,
-    /// It is.
+    /// It is locked.
     Locked,
 }
 
-/// Whether a reset domain is ours alone.
+/// The ownership of a reset domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Exclusivity {
-    /// Everything in it is ours, unused, and has no virtual functions.
+    /// Everything in the domain is ours, unused, and has no virtual functions.
     Exclusive,
-    /// Something in it is not.
+    /// Something in the domain is not ours.
     Shared,
-    /// Nobody can say. Never counts as exclusive.
+    /// Unknown. Never treated as exclusive.
     Unknown,
 }
 
-/// What a function answers, as far as the rule cares.
+/// A function's answer, as detailed as the rule needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Answer {
-    /// Its header.
+    /// Its whole header.
     Ready,
-    /// Some of its header. Counts as sick.
+    /// Part of its header. Treated as sick.
     Half,
-    /// All-ones.
+    /// All-ones: the function does not answer.
     Absent,
-    /// Requests to retry, and no end of them.
+    /// Retry requests without end.
     NotReady,
-    /// It was not read, or the read failed. Nothing is written to what was not seen to answer.
+    /// It was not read, or the read failed. No write goes to a function that was not seen to answer.
     Unknown,
 }
 
@@ -218,81 +218,81 @@ impl From<Readiness> for Answer {
     }
 }
 
-/// Whether a method is there.
+/// The availability of a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Availability {
-    /// It is.
+    /// It is available.
     Available,
-    /// It is not.
+    /// Not available.
     Unavailable,
-    /// Nobody can say. It is not tried.
+    /// Unknown. The method is not tried.
     Unknown,
 }
 
-/// Whether a quirk forbids the secondary bus reset.
+/// The quirks against the secondary bus reset.
 ///
-/// Of a function that is gone, its identity before it went decides. Removing a function discards
-/// the kernel's own flag, so the kernel does not guard an emptied bus.
+/// For a function that is gone, its former ID decides. Removing a function discards the kernel's own flag, so the
+/// kernel does not protect an emptied bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum BusReset {
-    /// Looked up: none does.
+    /// Looked up: no quirk forbids it.
     Allowed,
-    /// One of the child does.
+    /// A quirk of the child forbids it.
     ForbiddenAtChild,
-    /// One of the port does.
+    /// A quirk of the port forbids it.
     ForbiddenAtPort,
-    /// Not looked up. Counts as forbidden.
+    /// Not looked up. Treated as forbidden.
     Unknown,
 }
 
-/// Whether the power of a slot can be cut.
+/// The means to cut a slot's power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SlotPower {
     /// The slot has a power controller.
     Controller {
-        /// Whether everything that the slot powers is ours.
+        /// The ownership of everything that the slot powers.
         domain: Exclusivity,
     },
     /// There is no slot, or its port cannot cut the power.
     None,
-    /// Nobody can say.
+    /// It is unknown if the power can be cut.
     Unknown,
 }
 
-/// Whether a BMC can cut a GPU's power.
+/// The BMC's means to cut a GPU's power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Bmc {
-    /// Nobody has said how to reach one.
+    /// No BMC is configured.
     NotConfigured,
-    /// One is known that switches it.
+    /// A BMC that switches the power is configured.
     Configured {
-        /// Whether everything that it switches is ours.
+        /// The ownership of everything that it switches.
         domain: Exclusivity,
     },
 }
 
-/// The verdict of verified outcomes on a rung in a class: model, VBIOS and kernel.
+/// The history of a rung in a class (model, VBIOS and kernel), from verified outcomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ClassHistory {
-    /// Nothing: neither good nor bad.
+    /// Unknown: neither good nor bad.
     Unknown,
-    /// It brings such functions back.
+    /// It recovers such functions.
     Good,
-    /// It does not.
+    /// It does not recover such functions.
     Bad,
 }
 
-/// What is wrong with a function. No bit says only that nothing wrong was seen.
+/// The problems of a function. A clear bit means only that the problem was not seen.
 ///
 /// | bit | field |
 /// | --- | --- |
@@ -304,7 +304,7 @@ pub enum ClassHistory {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Sickness {
-    /// A register of the vendor's reads wrong.
+    /// A vendor register has a wrong value.
     pub vendor_register: bool,
     /// Transactions stay pending.
     pub transactions_stuck: bool,
@@ -317,18 +317,19 @@ pub struct Sickness {
 }
 
 impl Sickness {
-    /// Whether anything is wrong.
+    /// Returns true if there is any problem.
     pub const fn any(self) -> bool {
         self.vendor_register() || self.transactions_stuck() || self.new_errors() || self.last_reset_failed()
     }
 }
 
-/// What was asked for. Overrides where it is safe, and never a refusal, a quirk or a shared domain.
+/// The requested preference. It takes effect only if that is safe: it never overrides a refusal, a quirk or a shared
+/// domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Preference {
-    /// What the rule says.
+    /// As the rule decides.
     Rule,
     /// FLR first.
     Flr,

@@ -1,4 +1,4 @@
-//! The rule.
+//! The rule that chooses the next rung.
 
 use heapless::Vec;
 
@@ -10,10 +10,10 @@ use crate::presence::PortLink;
 use crate::topology::Fabric;
 use crate::topology::function::HotplugOwner;
 
-/// What comes next.
+/// Chooses the next step.
 ///
-/// The branch gives an order of rungs; the first one that nothing speaks against is taken. So the
-/// caller asks again after each attempt, with what was observed and tried since.
+/// The branch gives an order of rungs, and the first one without an objection is taken. The caller runs the rule again
+/// after each attempt, with the new observations.
 pub fn decide(facts: &Facts, tried: &Tried) -> Decision {
     if let Some((branch, refusal)) = refused(facts) {
         return Decision {
@@ -33,13 +33,13 @@ pub fn decide(facts: &Facts, tried: &Tried) -> Decision {
         if why == SkipReason::FabricUnknown {
             next = Next::Refuse(Refusal::FabricUnknown);
         }
-        // There is room for each rung once.
+        // The vector has room for each rung once.
         let _fits = skipped.push(Skipped { rung, why });
     }
     Decision { branch, next, skipped }
 }
 
-/// What forbids everything, whatever would come.
+/// Returns the refusal that forbids every rung, if any.
 const fn refused(facts: &Facts) -> Option<(Branch, Refusal)> {
     match (facts.known.usage, facts.known.tdi) {
         (Use::Used, _) => Some((Branch::InUse, Refusal::InUse)),
@@ -70,7 +70,7 @@ fn branch(facts: &Facts) -> Branch {
         (Preference::Rule, ClassHistory::Bad) => Branch::ClassBad,
         (Preference::Rule, _) if facts.surroundings.flr_reach == FlrReach::LeavesSome => Branch::FlrLeavesSome,
         (Preference::Rule, ClassHistory::Unknown) if sick => Branch::Sick,
-        // What was verified here counts for more than what others say.
+        // Outcomes verified here outweigh reports by others.
         (Preference::Rule, ClassHistory::Unknown) if reported.flr && !reported.bus_reset => Branch::ReportedFlr,
         (Preference::Rule, ClassHistory::Unknown) if reported.bus_reset && !reported.flr => Branch::ReportedBusReset,
         (Preference::Rule, ClassHistory::Unknown) => Branch::FlrUnknown,
@@ -82,8 +82,8 @@ fn needs_vendor_reset(facts: &Facts) -> bool {
     facts.surroundings.reported.vendor_reset && facts.known.own_means.device_specific == Availability::Available
 }
 
-/// The order in which the rungs are asked: what the model is reported to need, FLR and the secondary bus resets as the branch
-/// has them, then the rest.
+/// The order of the rungs: the reset that the model is reported to need, FLR and the secondary bus resets in the
+/// branch's order, then the rest.
 fn order(branch: Branch, facts: &Facts) -> impl Iterator<Item = Rung> {
     let [one, other] = bus_resets(facts);
     let first = match branch {
@@ -112,8 +112,8 @@ fn order(branch: Branch, facts: &Facts) -> impl Iterator<Item = Rung> {
         .chain(Rung::ALL.into_iter().filter(is_left))
 }
 
-/// The secondary bus resets in their order: in place first, which takes less and changes no address, unless it is known to
-/// take functions off the bus or nothing would show that it reset them all.
+/// The secondary bus resets in their order. In place comes first, since it removes no function and changes no address,
+/// unless it is known to make functions vanish or no mark would prove it for all of them.
 fn bus_resets(facts: &Facts) -> [Rung; 2] {
     match (facts.known.in_place, facts.known.in_place_shows) {
         (ClassHistory::Bad, _) | (_, false) => [Rung::DetachSbr, Rung::BusResetInPlace],
@@ -121,7 +121,7 @@ fn bus_resets(facts: &Facts) -> [Rung; 2] {
     }
 }
 
-/// What speaks against a rung. The fabric comes last: it refuses only what else could be done.
+/// Returns the objection to a rung, if any. The fabric comes last: it refuses only rungs that could be done otherwise.
 fn against(rung: Rung, facts: &Facts, tried: &Tried) -> Option<SkipReason> {
     let fabric_unknown = rung.above_flr() && facts.surroundings.fabric == Fabric::Unknown;
     against_fabric_aside(rung, facts, tried).or(fabric_unknown.then_some(SkipReason::FabricUnknown))
@@ -150,7 +150,7 @@ fn against_fabric_aside(rung: Rung, facts: &Facts, tried: &Tried) -> Option<Skip
     }
 }
 
-/// Returns why nothing may be written to the function, if so.
+/// Returns the reason why the function must not be written to, if any.
 const fn unwritable(facts: &Facts) -> Option<SkipReason> {
     match (facts.surroundings.link, facts.surroundings.answer) {
         (PortLink::Inactive | PortLink::Unreadable, _) => Some(SkipReason::LinkNotActive),
@@ -159,7 +159,7 @@ const fn unwritable(facts: &Facts) -> Option<SkipReason> {
     }
 }
 
-/// The kernel restores what it saved: of a function that does not answer that is all-ones, which fires an FLR.
+/// The kernel restores the state that it saved. If the function does not answer, that is all-ones, which starts an FLR.
 const fn against_in_place(facts: &Facts) -> Option<SkipReason> {
     match facts.surroundings.answer {
         Answer::Half => Some(SkipReason::NoAnswer),
@@ -175,8 +175,8 @@ const fn missing(method: Availability) -> Option<SkipReason> {
     }
 }
 
-/// A reset by means of its own may take the link of the whole card down, and the kernel restores what it saved of the
-/// function as it does in place.
+/// The platform's own resets may take down the link of the whole card. The kernel restores the function's saved state,
+/// as after a bus reset in place.
 fn against_own_means(offer: Availability, facts: &Facts) -> Option<SkipReason> {
     missing(offer)
         .or_else(|| against_in_place(facts))
@@ -192,7 +192,7 @@ fn against_bus_reset(facts: &Facts) -> Option<SkipReason> {
     }
 }
 
-/// Returns why nothing may be done to all that is below the card root, if so.
+/// Returns the reason against any reset of everything below the card root.
 const fn against_card(facts: &Facts) -> Option<SkipReason> {
     match (facts.surroundings.exclusivity, facts.surroundings.hotplug) {
         (Exclusivity::Shared | Exclusivity::Unknown, _) => Some(SkipReason::NotExclusive),
@@ -201,8 +201,8 @@ const fn against_card(facts: &Facts) -> Option<SkipReason> {
     }
 }
 
-/// Without a slot of the operating system's own, "power off" may be an eject by firmware; and a
-/// slot may power more than the reset domain that the other rungs act on.
+/// Without a slot that the operating system owns, "power off" may be an eject by firmware. A slot may also power more
+/// than the reset domain of the other rungs.
 const fn against_slot_power(facts: &Facts) -> Option<SkipReason> {
     match (facts.surroundings.slot_power, facts.surroundings.hotplug) {
         (SlotPower::None, _) => Some(SkipReason::Unavailable),
@@ -225,8 +225,8 @@ const fn against_slot_power(facts: &Facts) -> Option<SkipReason> {
     }
 }
 
-/// Where firmware or ACPI owns the slot, it acts on the link that goes down with the power. What is below the card root is
-/// removed first, so that has to be ours as well as all that the BMC switches.
+/// If firmware or ACPI owns the slot, it reacts when the link goes down with the power. Everything below the card root
+/// is removed first, so all of it has to be ours, as well as everything that the BMC switches.
 const fn against_bmc(facts: &Facts) -> Option<SkipReason> {
     match (
         facts.known.bmc,

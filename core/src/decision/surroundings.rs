@@ -1,4 +1,4 @@
-//! What the topology knows of the rule's facts.
+//! The rule's facts that come from the topology.
 
 use super::{Answer, Availability, BusReset, Exclusivity, Facts, FlrReach, Known, Reported, SlotPower, Surroundings};
 use crate::presence::PortLink;
@@ -10,7 +10,7 @@ use crate::topology::method::{Method, MissingFact, ResetUnavailable};
 use crate::topology::warning::Warning;
 
 impl Surroundings {
-    /// Those of a function. `ours` says yes only of what is known to be ours, and unused.
+    /// Returns the facts about a function. `ours` returns true only for functions that are known to be ours and unused.
     pub fn of(place: Place<'_>, ours: impl Fn(&Function) -> bool) -> Self {
         let card = place.card();
         let root = place.card_root();
@@ -34,7 +34,7 @@ impl Surroundings {
         }
     }
 
-    /// All that the rule looks at.
+    /// Combines them with the other facts.
     pub const fn facts(self, known: Known) -> Facts {
         Facts {
             surroundings: self,
@@ -56,8 +56,8 @@ fn exclusive(
 ) -> Result<(), NotExclusive> {
     match card {
         Ok(domain) => match domain.exclusive(ours) {
-            // Whom nobody knows is the fact "fabric", which allows nothing above FLR; that is the
-            // weakest of all reasons, so that no other one stands behind it.
+            // Unknown members are the fact "fabric", which allows nothing above FLR. It is the weakest of all reasons,
+            // so it hides no other.
             Ok(()) | Err(NotExclusive::FabricUnknown(_)) => Ok(()),
             other => other,
         },
@@ -92,7 +92,7 @@ fn reported(place: Place<'_>, card: &Result<Domain<'_>, ResetUnavailable>) -> Re
     }
 }
 
-/// Who acts on what a reset at the card root does to the link.
+/// The owner of hotplug: reacts to the effect of a reset at the card root on the link.
 const fn hotplug(root: Option<&Bridge>) -> HotplugOwner {
     let Some(root) = root else {
         return HotplugOwner::Nobody;
@@ -105,7 +105,7 @@ const fn hotplug(root: Option<&Bridge>) -> HotplugOwner {
 }
 
 fn link(place: Place<'_>) -> PortLink {
-    // On a root bus there is no link to be down.
+    // A function on a root bus has no link that could be down.
     place
         .port_above()
         .and_then(bridge)
@@ -120,8 +120,8 @@ fn flr(place: Place<'_>) -> Availability {
     )
 }
 
-/// The reach of FLR: all of our functions on the device number, if each offers it. A bridge and a virtual function have no state of their own
-/// that a tenant could leave.
+/// The reach of FLR: all of our functions with the same device number, if each offers it. Bridges and virtual functions
+/// have no state of their own that a tenant could leave behind.
 fn flr_reach(place: Place<'_>, ours: impl Fn(&Function) -> bool) -> FlrReach {
     let has_flr = |place: Place<'_>| flr(place) == Availability::Available;
     match place.siblings().filter(|other| ours(other.function())).all(has_flr) {
@@ -130,7 +130,7 @@ fn flr_reach(place: Place<'_>, ours: impl Fn(&Function) -> bool) -> FlrReach {
     }
 }
 
-/// Whether a function has a method. What it answers is a fact of its own.
+/// The availability of a method of the function itself. The function's answer is a separate fact.
 fn function_level(place: Place<'_>, method: Method) -> Availability {
     match place.reset(method) {
         Ok(_)
@@ -152,7 +152,7 @@ const fn either(one: Availability, other: Availability) -> Availability {
     }
 }
 
-/// Whether the card root's bit does anything. Quirks, hotplug and bystanders are facts of their own.
+/// The availability of the card root's reset bit. Quirks, hotplug and other devices are separate facts.
 const fn secondary_bus_reset(card: &Result<Domain<'_>, ResetUnavailable>, root: Option<&Bridge>) -> Availability {
     match (card, root) {
         (Err(ResetUnavailable::NotKnown(_)), _) => Availability::Unknown,
@@ -169,16 +169,16 @@ fn bus_reset(place: Place<'_>, root: Option<Place<'_>>) -> BusReset {
     match place.reset(Method::DetachSbr) {
         Err(ResetUnavailable::Quirk(at)) if root.is_some_and(|root| root.address() == at) => BusReset::ForbiddenAtPort,
         Err(ResetUnavailable::Quirk(_)) => BusReset::ForbiddenAtChild,
-        // Nobody knows on whom to look it up.
+        // It is unknown which functions' quirks apply.
         Err(ResetUnavailable::NotKnown(MissingFact::Buses | MissingFact::Role)) => BusReset::Unknown,
-        // Quirks come before all other reasons, but for those that leave no port to reset.
+        // Quirks precede all other reasons, except those that leave no port to reset.
         Ok(_) | Err(_) => BusReset::Allowed,
     }
 }
 
 fn slot_power(place: Place<'_>, domain: Exclusivity) -> SlotPower {
     match place.reset(Method::SlotPower) {
-        // Who owns hotplug is a fact of its own.
+        // The owner of hotplug is a separate fact.
         Ok(_)
         | Err(
             ResetUnavailable::FirmwareOwnsHotplug

@@ -11,7 +11,7 @@ use heapless::Vec;
 
 use crate::config::{ConfigRead, Offset, RegisterError, read};
 
-/// How many BARs the layout with the most of them has.
+/// The number of BARs in the layout that has the most.
 const MOST: usize = 6;
 
 /// The BARs of a header, raw and decoded.
@@ -48,7 +48,7 @@ impl Bars {
         &self.raw
     }
 
-    /// The BARs decoded, BAR 0 first; a 64-bit BAR takes two registers and is one item.
+    /// The decoded BARs, BAR 0 first; a 64-bit BAR takes two registers and is one item.
     pub fn iter(&self) -> impl Iterator<Item = Bar> {
         let mut registers = (0..).zip(self.raw.iter().copied());
         core::iter::from_fn(move || {
@@ -68,38 +68,38 @@ impl Bars {
     }
 }
 
-/// One BAR.
+/// A decoded BAR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Bar {
-    /// The number of its register, or of the first of its two.
+    /// The number of its register, or of the first of two.
     pub index: u8,
-    /// What it says.
+    /// The kind of BAR and its address.
     pub kind: BarKind,
 }
 
-/// What a BAR says. Sizes cannot be told from reading it.
+/// The kind of BAR and its address. A read does not reveal the size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum BarKind {
-    /// All zeros: no BAR, or one that never got or lost its address.
+    /// All zeros: no BAR, or one without an address.
     Zero,
     /// All-ones: the function does not answer, or lost its BARs.
     AllOnes,
     /// Memory with a 32-bit address.
     Memory32 {
-        /// Where it is mapped.
+        /// The address of the mapping.
         address: u32,
-        /// Whether reading has no side effect.
+        /// Reads have no side effects.
         prefetchable: bool,
     },
     /// Memory with a 64-bit address.
     Memory64 {
-        /// Where it is mapped.
+        /// The address of the mapping.
         address: u64,
-        /// Whether reading has no side effect.
+        /// Reads have no side effects.
         prefetchable: bool,
     },
     /// I/O ports.
@@ -107,11 +107,11 @@ pub enum BarKind {
         /// The first port.
         address: u32,
     },
-    /// A reserved type of memory, or a 64-bit BAR without a register for its upper half.
+    /// A reserved memory type, or a 64-bit BAR without a register for its upper half.
     Reserved(u32),
 }
 
-/// What the first register of a BAR says by itself.
+/// The first register of a BAR by itself.
 enum BarLow {
     Complete(BarKind),
     Memory64 { low: u32, prefetchable: bool },
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn sixty_four_bit_bar_takes_two_registers() {
-        // The MX150's six.
+        // The six BARs of an MX150.
         let raw = [0xe800_0000, 0x7000_000c, 0x0000_0001, 0x8000_000c, 0, 0x0000_d001];
         let prefetchable = true;
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Who made a function, and what it is.
+//! Vendor:device ID and class code.
 
 use core::fmt;
 use core::str::FromStr;
@@ -6,9 +6,9 @@ use core::str::FromStr;
 use crate::address::{hexadecimal, split_at_last};
 use crate::config::halves;
 
-/// A vendor ID and the device ID that the vendor gave. Text is `10de:2230`.
+/// A vendor ID and the device ID that the vendor assigned. The text form is `10de:2230`.
 ///
-/// Subsystems are identified by the same pair.
+/// Subsystems have the same pair of IDs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity {
     /// Vendor ID.
@@ -18,7 +18,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The pair in a register: the vendor in its lower half.
+    /// Decodes a register, with the vendor in its lower half.
     pub const fn from_register(register: u32) -> Self {
         let (vendor, device) = halves(register);
         Self { vendor, device }
@@ -43,12 +43,12 @@ impl FromStr for Identity {
     }
 }
 
-/// Four digits, as `lspci` writes them: with fewer, `65:00` would be an identity and not a slip in an address.
+/// Parses exactly four digits, as `lspci` writes them: with fewer, `65:00` would be an ID and not a mistyped address.
 fn number(text: &str) -> Option<u16> {
     u16::try_from(hexadecimal(text, 4).filter(|_| text.len() == 4)?).ok()
 }
 
-/// Why a text is no [`Identity`].
+/// An error when parsing an [`Identity`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ParseIdentityError {
@@ -72,10 +72,10 @@ impl fmt::Display for ParseIdentityError {
 
 impl core::error::Error for ParseIdentityError {}
 
-/// What kind of function it is. Text is the 24 bits in hexadecimal: `030200`.
+/// Class Code: the kind of function. The text form is the 24 bits in hexadecimal: `030200`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClassCode {
-    /// Base Class Code: 03 is a display controller, 06 a bridge.
+    /// Base Class Code: 03 is a display controller, 06 is a bridge.
     pub base_class: u8,
     /// Sub-Class Code, within the base class.
     pub sub_class: u8,
@@ -83,7 +83,7 @@ pub struct ClassCode {
     pub interface: u8,
 }
 
-/// Base Class Codes, and the Sub-Class Codes that are told apart here.
+/// Base Class Codes, and the Sub-Class Codes that reseat distinguishes.
 mod class {
     pub(super) const DISPLAY_CONTROLLER: u8 = 0x03;
     pub(super) const VGA: u8 = 0x00;
@@ -120,7 +120,7 @@ impl ClassCode {
         self.base_class == class::DISPLAY_CONTROLLER
     }
 
-    /// True for a VGA-compatible controller: Linux's class match, which leaves the interface out.
+    /// True for a VGA-compatible controller. Like Linux's class match, it ignores the interface.
     pub const fn is_vga_controller(self) -> bool {
         self.is_display_controller() && self.sub_class == class::VGA
     }
@@ -130,14 +130,14 @@ impl ClassCode {
         self.is_display_controller() && self.sub_class == class::THREE_D
     }
 
-    /// True for a processing accelerator. Intel's NPUs are such, and no GPUs.
+    /// True for a processing accelerator. Intel's NPUs have this class and are not GPUs.
     pub const fn is_processing_accelerator(self) -> bool {
         self.base_class == class::PROCESSING_ACCELERATOR
     }
 }
 
-/// Returns true if a function makes its device a GPU: any display controller (VGA-compatible, 3D and other), or one of
-/// AMD's processing accelerators, which is the class of its Instinct parts.
+/// Returns true if a function makes its device a GPU: any display controller (VGA-compatible, 3D or other), or a
+/// processing accelerator by AMD, which is the class of its Instinct parts.
 pub const fn is_gpu(identity: Identity, class: ClassCode) -> bool {
     const AMD: u16 = 0x1002;
     class.is_display_controller() || class.is_processing_accelerator() && class.sub_class == 0 && identity.vendor == AMD
@@ -165,7 +165,7 @@ impl FromStr for ClassCode {
     }
 }
 
-/// A text that is no [`ClassCode`]: not 6 hexadecimal digits.
+/// An error when parsing a [`ClassCode`]: the text is not 6 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ParseClassCodeError;

@@ -1,4 +1,4 @@
-//! Registers that every header has.
+//! The registers that every header has.
 
 use bitfield_struct::bitfield;
 
@@ -18,15 +18,15 @@ use crate::config::{ConfigRead, Offset, RegisterError, halves, read};
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Command {
-    /// Answers in its I/O BARs.
+    /// Responds in its I/O BARs.
     pub io_space: bool,
-    /// Answers in its memory BARs.
+    /// Responds in its memory BARs.
     pub memory_space: bool,
-    /// May issue requests of its own.
+    /// May issue memory and I/O requests.
     pub bus_master: bool,
     #[bits(3)]
     __: u8,
-    /// Acts on parity errors.
+    /// Handles parity errors.
     pub parity_error_response: bool,
     __: bool,
     /// Reports non-fatal and fatal errors.
@@ -38,7 +38,7 @@ pub struct Command {
     __: u8,
 }
 
-/// Status: 16 bits at offset 06. Bit 8 and bits 11 to 15 are cleared by writing ones.
+/// Status: 16 bits at offset 06. Bit 8 and bits 11 to 15 are cleared by writing 1.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -55,29 +55,29 @@ pub struct Command {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Status {
-    /// Ready at once after a reset: no quiet time is needed.
+    /// Ready immediately after a reset: no waiting time is needed.
     pub immediate_readiness: bool,
     #[bits(2)]
     __: u8,
     /// An `INTx` interrupt is pending.
     pub interrupt: bool,
-    /// There is a list of standard capabilities.
+    /// The function has a list of standard capabilities.
     pub capabilities_list: bool,
     #[bits(3)]
     __: u8,
-    /// Saw poisoned data as a requester, or sent it.
+    /// Received poisoned data as a requester, or sent it.
     pub master_data_parity_error: bool,
     #[bits(2)]
     __: u8,
     /// Completed a request with Completer Abort.
     pub signaled_target_abort: bool,
-    /// Got Completer Abort for a request.
+    /// Received Completer Abort for a request.
     pub received_target_abort: bool,
-    /// Got Unsupported Request for a request.
+    /// Received Unsupported Request for a request.
     pub received_master_abort: bool,
     /// Sent a non-fatal or fatal error message.
     pub signaled_system_error: bool,
-    /// Got poisoned data.
+    /// Received poisoned data.
     pub detected_parity_error: bool,
 }
 
@@ -91,19 +91,19 @@ pub struct Status {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct HeaderType {
-    /// Which layout the rest of the header has.
+    /// The layout of the rest of the header.
     #[bits(7)]
     pub layout: LayoutCode,
-    /// The device may have more functions than this one.
+    /// The device may have other functions.
     pub multi_function: bool,
 }
 
-/// A header's layout.
+/// The layout of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum LayoutCode {
-    /// 0: a function that is no bridge.
+    /// 0: a function other than a bridge.
     Type0,
     /// 1: a bridge between PCI buses.
     Type1,
@@ -153,37 +153,37 @@ impl LayoutCode {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BridgeControl {
-    /// Acts on parity errors of the secondary bus.
+    /// Handles parity errors of the secondary bus.
     pub parity_error_response: bool,
-    /// Passes on the errors that are reported on the secondary bus.
+    /// Forwards the errors reported on the secondary bus.
     pub serr: bool,
-    /// Keeps the ports of old ISA cards from the secondary bus.
+    /// Keeps legacy ISA ports off the secondary bus.
     pub isa: bool,
-    /// VGA's addresses lead to the secondary bus.
+    /// VGA addresses are forwarded to the secondary bus.
     pub vga: bool,
-    /// VGA's ports are decoded in all 16 bits.
+    /// VGA ports are decoded in all 16 bits.
     pub vga_16_bit: bool,
-    /// A request on the secondary bus that nobody answers is an error, not all-ones. 0 on PCI Express.
+    /// An unanswered request on the secondary bus is an error instead of all-ones. 0 on PCI Express.
     pub master_abort: bool,
-    /// Everything on the secondary bus and below is held in reset, from setting the bit to clearing it.
+    /// Holds everything on the secondary bus and below in reset until the bit is cleared.
     #[doc(alias = "SBR")]
     pub secondary_bus_reset: bool,
-    /// 0 on PCI Express, as all above it.
+    /// 0 on PCI Express, as are all bits above it.
     pub fast_back_to_back: bool,
-    /// Waits for less long on the primary bus.
+    /// Uses the shorter timeout on the primary bus.
     pub primary_discard_timer: bool,
-    /// Waits for less long on the secondary bus.
+    /// Uses the shorter timeout on the secondary bus.
     pub secondary_discard_timer: bool,
-    /// Waited in vain. Cleared by writing one.
+    /// A discard timer expired. Cleared by writing 1.
     pub discard_timer_status: bool,
-    /// Reports that it waited in vain.
+    /// Reports an expired discard timer.
     pub discard_timer_serr: bool,
     #[bits(4)]
     __: u8,
 }
 
 impl BridgeControl {
-    /// Interrupt Pin and Bridge Control, which share a register.
+    /// Reads Interrupt Pin and Bridge Control, which share a register.
     pub(super) fn read_with_pin<R: ConfigRead>(
         reader: &mut R,
     ) -> Result<(InterruptPin, Self), RegisterError<R::Error>> {
@@ -193,10 +193,10 @@ impl BridgeControl {
     }
 }
 
-/// The register that Interrupt Pin is in.
+/// The register with Interrupt Pin.
 const INTERRUPT: Offset = Offset::at::<0x3c>();
 
-/// Which of the `INTx` interrupts a function uses: Interrupt Pin, 8 bits at offset 3d.
+/// Interrupt Pin, 8 bits at offset 3d: the `INTx` interrupt of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

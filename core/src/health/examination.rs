@@ -1,4 +1,4 @@
-//! What a comparison brought.
+//! The result of a comparison.
 
 use core::fmt;
 
@@ -11,7 +11,7 @@ use crate::capability::serial_number::SerialNumber;
 use crate::decision::Sickness;
 use crate::header::Identity;
 
-/// What is compared.
+/// An aspect of a function's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -25,7 +25,7 @@ pub enum Aspect {
     Power = 1 << 2,
     /// The BAR registers.
     Bars = 1 << 3,
-    /// The BARs' sizes.
+    /// The sizes of the BARs.
     BarSizes = 1 << 4,
     /// Memory Space Enable.
     MemoryDecode = 1 << 5,
@@ -37,16 +37,16 @@ pub enum Aspect {
     Link = 1 << 8,
     /// Errors on the path.
     Errors = 1 << 9,
-    /// The vendor's register.
+    /// The vendor register.
     VendorRegister = 1 << 10,
-    /// Whether the function's firmware has booted.
+    /// The state of the function's firmware: booted or not.
     Boot = 1 << 11,
     /// The device's serial number.
     SerialNumber = 1 << 12,
 }
 
 impl Aspect {
-    /// All of them.
+    /// All aspects.
     pub const ALL: [Self; 13] = [
         Self::Identity,
         Self::WordAtF0,
@@ -91,40 +91,40 @@ impl fmt::Display for Aspect {
 pub struct Aspects(u16);
 
 impl Aspects {
-    /// None of them.
+    /// The empty set.
     pub const fn none() -> Self {
         Self(0)
     }
 
-    /// The set with `aspect` in it.
+    /// Returns the set with `aspect` added.
     #[must_use]
     pub const fn with(self, aspect: Aspect) -> Self {
         Self(self.0 | aspect as u16)
     }
 
-    /// Whether `aspect` is in it.
+    /// Returns true if `aspect` is in the set.
     pub const fn contains(self, aspect: Aspect) -> bool {
         self.0 & aspect as u16 != 0
     }
 
-    /// Whether nothing is in it.
+    /// Returns true if the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// What is in either.
+    /// The union of both sets.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// What is in it and not in the other.
+    /// The aspects in this set but not in the other.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// What is in it, in the order of [`Aspect::ALL`].
+    /// The aspects in the set, in the order of [`Aspect::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Aspect> {
         Aspect::ALL.into_iter().filter(move |aspect| self.contains(*aspect))
     }
@@ -147,80 +147,80 @@ impl fmt::Display for Aspects {
     }
 }
 
-/// Something wrong.
+/// A problem that a comparison found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Finding {
-    /// What had a value in the baseline reads all-ones.
+    /// An aspect with a value in the baseline reads all-ones.
     AllOnes(Aspect),
-    /// What the baseline has is not there any more.
+    /// An aspect with a value in the baseline no longer exists.
     Gone(Aspect),
-    /// Another function stands here.
+    /// Another function is at this address.
     OtherIdentity(Identity),
-    /// Not in D0.
+    /// The function is not in D0.
     NotInD0(PowerState),
-    /// A BAR that had an address has none.
+    /// A BAR that had an address has lost it.
     BarLost {
-        /// Its register's number.
+        /// The number of the BAR's register.
         bar: u8,
     },
-    /// A BAR is of another kind than it was.
+    /// A BAR has another kind than in the baseline.
     BarChanged {
-        /// Its register's number.
+        /// The number of the BAR's register.
         bar: u8,
     },
-    /// A BAR has another size than it had.
+    /// A BAR has another size than in the baseline.
     BarResized {
-        /// Its register's number.
+        /// The number of the BAR's register.
         bar: u8,
-        /// The size before, as a power of two.
+        /// The size in the baseline, as a power of two.
         was: u8,
-        /// The size now.
+        /// The current size, as a power of two.
         is: u8,
     },
-    /// It decoded memory and does not now.
+    /// Memory decoding was on in the baseline and is off.
     MemoryDecodeOff,
-    /// `Max_Payload_Size` is not what it was: its packets do not fit the path's setting.
+    /// `Max_Payload_Size` differs from the baseline: its packets do not match the setting of the path.
     PayloadSizeChanged {
-        /// Before.
+        /// The size in the baseline.
         was: PayloadSize,
-        /// Now.
+        /// The current size.
         is: PayloadSize,
     },
     /// Transactions are pending.
     TransactionsPending,
-    /// The port says that the link is not active.
+    /// The port reports that the link is not active.
     LinkInactive,
-    /// The link has fewer lanes than it had.
+    /// The link has fewer lanes than in the baseline.
     LinkNarrower {
-        /// Lanes before.
+        /// The lanes in the baseline.
         was: u8,
-        /// Lanes now.
+        /// The current lanes.
         is: u8,
     },
     /// New non-fatal or fatal errors on the path.
     NewErrors(ErrorsAt),
-    /// The vendor's register is not what it was.
+    /// The vendor register differs from the baseline.
     VendorRegister {
-        /// Before.
+        /// The value in the baseline.
         was: u32,
-        /// Now.
+        /// The current value.
         is: u32,
     },
     /// The function's firmware has not booted.
     BootIncomplete,
-    /// The device has another serial number: it is not the same GPU.
+    /// The device has another serial number: it is another GPU.
     OtherSerialNumber {
-        /// In the baseline.
+        /// The serial number in the baseline.
         was: SerialNumber,
-        /// Now.
+        /// The current serial number.
         is: SerialNumber,
     },
 }
 
 impl Finding {
-    /// What it is about.
+    /// The aspect that the finding is about.
     pub const fn aspect(self) -> Aspect {
         match self {
             Self::AllOnes(aspect) | Self::Gone(aspect) => aspect,
@@ -269,21 +269,21 @@ impl fmt::Display for Finding {
     }
 }
 
-/// A difference that is no fault.
+/// A harmless difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Note {
-    /// The link is slower than it was: idle GPUs do that.
+    /// The link is slower than in the baseline. Idle GPUs lower their link speed.
     LinkSlower {
-        /// Speed before.
+        /// The speed in the baseline.
         was: LinkSpeed,
-        /// Speed now.
+        /// The current speed.
         is: LinkSpeed,
     },
-    /// A BAR has another address: an enumeration may give one.
+    /// A BAR has another address. An enumeration may assign one.
     BarMoved {
-        /// Its register's number.
+        /// The number of the BAR's register.
         bar: u8,
     },
 }
@@ -297,21 +297,21 @@ impl fmt::Display for Note {
     }
 }
 
-/// All that a comparison brought.
+/// The full result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Examination {
-    /// What is wrong: at most one of each aspect, of the BARs one of each register, of the errors
-    /// one of each place on the path.
+    /// The problems: at most one for each aspect, for BARs one for each register, for errors one for each place on the
+    /// path.
     pub findings: Vec<Finding, { 10 + 6 + 6 + PATH }>,
-    /// What could not be compared.
+    /// The aspects that could not be compared.
     pub missing: Aspects,
-    /// The reason for each aspect that is missing.
+    /// The reason why each of them is missing.
     pub reasons: Vec<(Aspect, NotRead), { Aspect::ALL.len() }>,
-    /// That of it which no reset will make readable.
+    /// The missing aspects that no reset will make readable.
     pub lasting: Aspects,
-    /// What differs and is no fault.
+    /// The harmless differences.
     pub notes: Vec<Note, { 1 + 6 }>,
 }
 
@@ -325,7 +325,7 @@ impl Examination {
             .collect()
     }
 
-    /// What it comes to. One finding outweighs all that is missing.
+    /// The verdict. One finding outweighs everything that is missing.
     pub fn verdict(&self) -> Verdict {
         if !self.findings.is_empty() {
             Verdict::Sick(self.findings.iter().map(|finding| finding.aspect()).collect())
@@ -340,27 +340,26 @@ impl Examination {
     }
 }
 
-/// What a comparison comes to.
+/// The verdict of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Verdict {
-    /// Everything was compared, and nothing is wrong.
+    /// Every aspect was compared, and none is wrong.
     Verified,
-    /// Nothing was found wrong, but not everything was compared. Not recovered.
+    /// No aspect is wrong, but not all were compared. Not recovered.
     Unverified {
-        /// What was not compared.
+        /// The aspects that were not compared.
         missing: Aspects,
-        /// That of it which no reset will make readable.
+        /// The missing aspects that no reset will make readable.
         lasting: Aspects,
     },
-    /// These are wrong.
+    /// These aspects are wrong.
     Sick(Aspects),
 }
 
 impl Verdict {
-    /// The verdict on two functions together: that on the worse one, and of everything that is
-    /// wrong or missing at either.
+    /// The combined verdict on two functions: the worse of the two, with everything that is wrong or missing in either.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         match (self, other) {
@@ -373,7 +372,7 @@ impl Verdict {
                     lasting: other_lasting,
                 },
             ) => {
-                // What may be readable after another reset at one of them may be so at all.
+                // An aspect that another reset may make readable in one function counts as readable for both.
                 let passing = missing.without(lasting).or(other_missing.without(other_lasting));
                 let missing = missing.or(other_missing);
                 let lasting = missing.without(passing);
@@ -385,7 +384,7 @@ impl Verdict {
         }
     }
 
-    /// What the rule wants to know of it.
+    /// The problems of the function, in the rule's terms.
     pub const fn sickness(self) -> Sickness {
         match self {
             Self::Verified | Self::Unverified { .. } => Sickness::new(),
@@ -393,7 +392,7 @@ impl Verdict {
                 .with_vendor_register(
                     wrong.contains(Aspect::VendorRegister)
                         || wrong.contains(Aspect::Boot)
-                        // A dead function behind a good header.
+                        // A dead function behind a valid header.
                         || wrong.contains(Aspect::WordAtF0),
                 )
                 .with_transactions_stuck(wrong.contains(Aspect::Transactions))

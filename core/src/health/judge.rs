@@ -1,4 +1,4 @@
-//! The comparison, aspect by aspect.
+//! The comparison with the baseline, aspect by aspect.
 
 use super::{Aspect, Boot, Condition, Errors, ErrorsAt, Examination, Finding, LinkReading, NotRead, Note, Reading};
 use crate::capability::express::DeviceControl;
@@ -6,15 +6,15 @@ use crate::capability::power_management::PowerState;
 use crate::capability::serial_number::SerialNumber;
 use crate::header::Identity;
 
-/// Holds `now` against `baseline`; of errors, against those counted `before` what is judged.
+/// Compares `now` with `baseline`, and the errors with those counted `before`.
 ///
-/// After a reset, `before` was counted just before that reset: what a sick function has counted by
-/// then is no fault of the reset. Where no reset was done, it is the baseline's own count.
+/// After a reset, `before` was counted directly before it: the earlier errors of a sick function are not a fault of the
+/// reset. Without a reset, `before` is the baseline's own count.
 pub fn judge(baseline: &Condition, before: &Reading<Errors>, now: &Condition) -> Examination {
     let mut examination = Examination::default();
     let to = &mut examination;
     to.witness(Aspect::Identity, &baseline.identity, &now.identity, identity);
-    // Where it was all-ones while the function was well, it cannot tell a dead one.
+    // If it was all-ones while the function was well, it cannot identify a dead one.
     if baseline.word_at_f0 != Reading::AllOnes {
         to.witness(Aspect::WordAtF0, &baseline.word_at_f0, &now.word_at_f0, word_at_f0);
     }
@@ -48,7 +48,8 @@ pub fn judge(baseline: &Condition, before: &Reading<Errors>, now: &Condition) ->
         vendor_register,
     );
     to.compare(Aspect::Boot, &baseline.boot, &now.boot, boot);
-    // Nothing is missing of a device that gave none while it was well, or whose baseline was recorded without.
+    // Nothing is missing if the device reported no number while it was well, or if its baseline was recorded without
+    // one.
     let gave_one = !matches!(
         baseline.serial_number,
         Reading::None | Reading::NotRead(NotRead::Failed | NotRead::NotRecorded)
@@ -65,7 +66,7 @@ pub fn judge(baseline: &Condition, before: &Reading<Errors>, now: &Condition) ->
 }
 
 impl Examination {
-    /// Compares what a function may be built without: where it never had it, nothing is missing.
+    /// Compares an optional feature: if the function never had it, nothing is missing.
     fn compare<T>(
         &mut self,
         aspect: Aspect,
@@ -79,8 +80,8 @@ impl Examination {
         }
     }
 
-    /// Compares what every function has. `differ` is told what is now, and what was if that is
-    /// known: some things are bad in themselves.
+    /// Compares a feature of every function. `differ` gets the current value and the former one if it is known, since
+    /// some values are wrong by themselves.
     fn witness<T>(
         &mut self,
         aspect: Aspect,
@@ -92,7 +93,7 @@ impl Examination {
             (Reading::Value(was), Reading::Value(is)) => differ(self, Some(was), is),
             (Reading::Value(_), Reading::None) => self.find(Finding::Gone(aspect)),
             (_, Reading::NotRead(why)) => self.miss(aspect, *why),
-            // Bad in itself, whatever it was before.
+            // Wrong by itself, whatever it was before.
             (Reading::Value(_) | Reading::None | Reading::NotRead(_), Reading::AllOnes) => {
                 self.find(Finding::AllOnes(aspect));
             }
@@ -105,7 +106,7 @@ impl Examination {
     }
 
     fn find(&mut self, finding: Finding) {
-        // The room is counted at the field.
+        // The room is computed at the field's declaration.
         let _fits = self.findings.push(finding);
     }
 
@@ -125,7 +126,7 @@ impl Examination {
 }
 
 fn word_at_f0(to: &mut Examination, was: Option<&u16>, is: &u16) {
-    // A reader that hands on all-ones as a value is no reason to believe it.
+    // A reader may return all-ones as a value; it is still not trusted.
     if *is == u16::MAX && was != Some(&u16::MAX) {
         to.find(Finding::AllOnes(Aspect::WordAtF0));
     }
@@ -145,7 +146,7 @@ fn power(to: &mut Examination, _: Option<&PowerState>, is: &PowerState) {
     }
 }
 
-/// The bits of a BAR that the function is built with: I/O or memory, its width, prefetchable.
+/// The fixed bits of a BAR: I/O or memory, width, prefetchable.
 const fn kind(bar: u32) -> u32 {
     match bar & 1 {
         1 => bar & 0x3,
@@ -157,7 +158,7 @@ fn bars(to: &mut Examination, was: Option<&[u32; 6]>, is: &[u32; 6]) {
     let Some(was) = was else { return };
     let mut registers = (0_u8..).zip(was.iter().copied().zip(is.iter().copied()));
     while let Some((bar, (was, is))) = registers.next() {
-        // A 64-bit BAR takes the next register for its upper half, of the kind that it was.
+        // A 64-bit BAR uses the next register for its upper half; the baseline's kind decides.
         let upper = if kind(was) & 0x7 == 4 { registers.next() } else { None };
         let (was_upper, is_upper) = upper.map_or((0, 0), |(_, halves)| halves);
         compare_bar(to, bar, (was, was_upper), (is, is_upper));
@@ -205,11 +206,11 @@ fn transactions(to: &mut Examination, _: Option<&bool>, is: &bool) {
     }
 }
 
-/// Width is firm. A lower speed is what an idle GPU saves power with, and so no fault.
+/// The width has to match. A lower speed is harmless: idle GPUs save power with it.
 fn link(to: &mut Examination, was: Option<&LinkReading>, is: &LinkReading) {
     match (was, is) {
         (_, LinkReading::Inactive) => to.find(Finding::LinkInactive),
-        // A baseline of a link that was down is none.
+        // A baseline of a link that was down is not usable.
         (Some(LinkReading::Inactive), LinkReading::Active { .. }) => to.miss(Aspect::Link, NotRead::NotRecorded),
         (None, LinkReading::Active { .. }) => {}
         (
@@ -230,7 +231,7 @@ fn link(to: &mut Examination, was: Option<&LinkReading>, is: &LinkReading) {
     }
 }
 
-/// No counter, one that is gone, and one that does not fit what it counted before witness nothing.
+/// A counter is no evidence if it is missing, gone, or inconsistent with its former count.
 fn errors(to: &mut Examination, was: Option<&Errors>, is: &Errors) {
     let Some(was) = was else { return };
     let gone = |before: &ErrorsAt| is.iter().all(|is| is.at != before.at);

@@ -1,4 +1,4 @@
-//! What configuration space tells of a function's health.
+//! Reads the part of a function's health that is in configuration space.
 
 use super::{Condition, LinkReading, NotRead, Reading};
 use crate::capability::express::Express;
@@ -10,14 +10,14 @@ use crate::config::{ConfigRead, Offset, RegisterError, halves};
 use crate::header::{Common, Header, Identity, Layout};
 use crate::presence::Admission;
 
-/// A register that is unlikely to be virtualised, so that a dead function behind a good header shows.
+/// A register that is unlikely to be virtualized, so it exposes a dead function behind a valid header.
 const WORD_AT_F0: Offset = Offset::at::<0xf0>();
 
 impl Condition {
-    /// Reads what the function's own configuration space tells: at most 63 reads, some 20 as a rule; one
-    /// where it does not answer. The rest is as in [`unread`](Self::unread).
+    /// Reads the aspects in the function's own configuration space. At most 63 reads, usually about 20; one read if the
+    /// function does not answer. The other aspects are as in [`unread`](Self::unread).
     ///
-    /// A physical function only: of a virtual one, the identity reads all-ones by design.
+    /// Physical functions only: a virtual function's IDs read all-ones by design.
     pub fn read<R: ConfigRead>(_: Admission, mut reader: R) -> Self {
         let mut observation = Self::unread();
         observation.identity = identity(&mut reader);
@@ -85,7 +85,7 @@ impl Condition {
 }
 
 impl LinkReading {
-    /// What the port above says of the link: two reads; none where it has none.
+    /// Reads the link state from the port above: two reads, or none if the port has no link.
     pub fn read<R: ConfigRead>(port: &mut Express<R>) -> Reading<Self> {
         let capabilities = match reading(port.link_capabilities()) {
             Reading::Value(Some(capabilities)) => capabilities,
@@ -132,7 +132,7 @@ fn bars(registers: &[u32]) -> Reading<[u32; 6]> {
     Reading::Value(bars)
 }
 
-/// What a list that lacks a capability says of it.
+/// The reading for a capability that a list lacks.
 const fn missing<T>(is_complete: bool) -> Reading<T> {
     if is_complete {
         Reading::None

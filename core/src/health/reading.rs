@@ -1,4 +1,4 @@
-//! What was read of a function, and how well.
+//! The readings of a function, and the reasons for missing ones.
 
 use core::fmt;
 use core::time::Duration;
@@ -11,58 +11,58 @@ use crate::capability::power_management::PowerState;
 use crate::capability::serial_number::SerialNumber;
 use crate::header::Identity;
 
-/// The pauses after which Transactions Pending is read again before it counts: a busy, healthy function has some at any
-/// moment. Linux waits as long before an FLR (`pci_wait_for_pending()`).
+/// The pauses after which Transactions Pending is read again before it counts. A healthy but busy function has pending
+/// transactions at any moment. Linux waits as long before an FLR (`pci_wait_for_pending()`).
 pub const PENDING_PAUSES: [Duration; 3] = [
     Duration::from_millis(100),
     Duration::from_millis(200),
     Duration::from_millis(400),
 ];
 
-/// The counters of a path that are kept apart: a function, a root port, seven switches between them. [`count()`] sums
-/// those of a longer path.
+/// The number of separate counters on a path: a function, a root port and seven switches between them. [`count()`]
+/// merges counters on a longer path.
 pub const PATH: usize = 16;
 
-/// What reading something brought.
+/// The result of reading an aspect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Reading<T> {
-    /// This.
+    /// A value.
     Value(T),
-    /// All-ones: it does not answer.
+    /// All-ones: the function does not answer.
     AllOnes,
-    /// The function has no such thing.
+    /// The function does not have it.
     None,
     /// It was not read.
     NotRead(NotRead),
 }
 
 impl<T> Reading<T> {
-    /// Nobody has recorded it.
+    /// The reading of an aspect that was never recorded.
     pub const fn not_recorded() -> Self {
         Self::NotRead(NotRead::NotRecorded)
     }
 }
 
-/// Why something was not read.
+/// The reason why an aspect was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum NotRead {
-    /// Nobody tried, or the function did not answer before it came to that.
+    /// It was not attempted, or the function stopped answering before.
     Untried,
-    /// The reader failed, or did not come back.
+    /// The reader failed or hung.
     Failed,
-    /// The machine forbids it (lockdown): no reset will change that.
+    /// The machine forbids it (lockdown). No reset changes that.
     Forbidden,
-    /// Firmware keeps it to itself (error handling by firmware first).
+    /// Firmware keeps it private (firmware-first error handling).
     FirmwareOwns,
-    /// It is opaque on purpose (confidential computing).
+    /// It is hidden by design (confidential computing).
     Opaque,
-    /// Nobody knows what to read: the function has nothing that tells a working one.
+    /// No check is known: the function has no known register that identifies a working one.
     NoCheckKnown,
-    /// Nobody has recorded it: there is no baseline.
+    /// It was not recorded: there is no baseline.
     NotRecorded,
 }
 
@@ -71,17 +71,17 @@ impl fmt::Display for NotRead {
         f.write_str(match self {
             Self::Untried => "the function did not answer",
             Self::Failed => "reading it failed",
-            Self::Forbidden => "the kernel forbids to read it: lockdown, or its driver uses it",
-            Self::FirmwareOwns => "firmware keeps it to itself",
+            Self::Forbidden => "the kernel forbids reading it: lockdown, or its driver uses it",
+            Self::FirmwareOwns => "firmware does not share it",
             Self::Opaque => "confidential computing hides it",
-            Self::NoCheckKnown => "nothing is known to read on this model",
+            Self::NoCheckKnown => "no register to read is known for this model",
             Self::NotRecorded => "it is not in a baseline",
         })
     }
 }
 
 impl NotRead {
-    /// Whether another reset cannot make it readable.
+    /// Returns true if no reset can make it readable.
     pub const fn lasting(self) -> bool {
         match self {
             Self::Untried | Self::Failed => false,
@@ -90,45 +90,44 @@ impl NotRead {
     }
 }
 
-/// What a function is like: recorded while it was well, it is the baseline; read now, it is held
-/// against that.
+/// The state of a function: the baseline if recorded while it was well; otherwise compared with the baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Condition {
-    /// Vendor ID and Device ID; of a virtual function, as its physical one gives them.
+    /// Vendor ID and Device ID; for a virtual function, as its physical function reports them.
     pub identity: Reading<Identity>,
-    /// The word at f0, which is unlikely to be virtualised: a dead function behind a good header
-    /// shows there.
+    /// The word at f0. It is unlikely to be virtualized, so it exposes a dead function behind a valid header.
     pub word_at_f0: Reading<u16>,
-    /// PMCSR's state.
+    /// The power state, from PMCSR.
     pub power: Reading<PowerState>,
     /// The BAR registers.
     pub bars: Reading<[u32; 6]>,
-    /// The BARs' sizes as powers of two, 0 for none; Resizable BARs lose theirs on a reset.
+    /// The BARs' sizes as powers of two, 0 for no BAR. A reset clears the sizes of Resizable BARs.
     pub bar_sizes: Reading<[u8; 6]>,
     /// Command: Memory Space Enable.
     pub memory_decode: Reading<bool>,
     /// Device Control.
     pub device_control: Reading<DeviceControl>,
-    /// Device Status: Transactions Pending, at the last of the reads after [`PENDING_PAUSES`] if at the first.
+    /// Device Status: Transactions Pending. If set, it is read again after each of [`PENDING_PAUSES`], and the last
+    /// value counts.
     pub transactions_pending: Reading<bool>,
-    /// The link to the port above; none where there is no port, or no link to it.
+    /// The link to the port above; none without such a port or link.
     pub link: Reading<LinkReading>,
-    /// Uncorrectable errors, counted by each function and port on the path: the counts so far.
+    /// The uncorrectable errors counted so far by each function and port on the path.
     pub errors: Reading<Errors>,
-    /// The bits that a reset keeps of the vendor's register that tells a working GPU: none where only all-ones tells a dead
-    /// one. No register of a function that is no GPU itself.
+    /// The bits of the vendor register that a reset preserves; none if a dead GPU shows only as all-ones. Functions
+    /// that are not a GPU have no such register.
     pub vendor_register: Reading<u32>,
-    /// Whether the function's firmware has booted, where the vendor says how to tell.
+    /// The firmware's boot state, if the vendor defines a sign for it.
     pub boot: Reading<Boot>,
-    /// The device's serial number. Records from before it was kept say that it was not recorded.
+    /// The device's serial number. Records from before this field say that it was not recorded.
     #[cfg_attr(feature = "serde", serde(default = "Reading::not_recorded"))]
     pub serial_number: Reading<SerialNumber>,
 }
 
 impl Condition {
-    /// One in which nothing was read yet.
+    /// A condition in which nothing has been read yet.
     pub const fn unread() -> Self {
         const UNTRIED: NotRead = NotRead::Untried;
         Self {
@@ -149,41 +148,41 @@ impl Condition {
     }
 }
 
-/// A link as its port has it.
+/// The state of a link, from its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum LinkReading {
     /// It is active.
     Active {
-        /// Its lanes.
+        /// The number of lanes.
         width: u8,
-        /// Its speed, which an idle GPU lowers.
+        /// The speed. An idle GPU lowers it.
         speed: LinkSpeed,
     },
-    /// The port says that it is not.
+    /// The port reports that the link is not active.
     Inactive,
 }
 
-/// Whether a function's firmware has booted.
+/// The boot state of a function's firmware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Boot {
-    /// It has.
+    /// The firmware has booted.
     Complete,
-    /// It has not, after the time that the vendor gives it.
+    /// Not booted within the time that the vendor allows.
     Incomplete,
 }
 
-/// Uncorrectable errors of a whole path. Errors often count at the link partner.
+/// The uncorrectable errors of a whole path. The link partner often counts them.
 pub type Errors = Vec<ErrorsAt, PATH>;
 
-/// Adds the next counter of a path, whose first is the root port's.
+/// Adds the next counter of a path; the first counter is that of the root port.
 ///
-/// Where a path has more than [`PATH`] of them, the first two neighbours that count since the same moment become one, at
-/// the address of the first. So an error anywhere still shows, and the function and its nearest ports stay apart. There is
-/// such a pair: the ports that were removed lie below those that were not.
+/// On a path with more than [`PATH`] counters, the first two neighbours that count since the same moment are merged, at
+/// the address of the first. An error anywhere on the path still shows, and the function and its nearest ports stay
+/// separate. Such a pair always exists: the ports that were removed are below those that were not.
 pub fn count(errors: &mut Errors, next: ErrorsAt) {
     let Err(next) = errors.push(next) else { return };
     let mut summed = Errors::new();
@@ -202,34 +201,34 @@ pub fn count(errors: &mut Errors, next: ErrorsAt) {
     *errors = summed;
 }
 
-/// What one function or port has counted.
+/// The errors that one function or port counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ErrorsAt {
-    /// Which.
+    /// The address of the function or port.
     pub at: FunctionAddress,
-    /// Since when it counts.
+    /// The start of the count.
     pub counter: Counter,
-    /// Fatal ones.
+    /// The number of fatal errors.
     pub fatal: u64,
-    /// Non-fatal ones.
+    /// The number of non-fatal errors.
     pub non_fatal: u64,
 }
 
-/// Since when a counter counts, as seen from the counts that it is held against.
+/// The start of a count, relative to the counts that it is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Counter {
-    /// It was there before and went on.
+    /// The counter existed before and continued.
     Continued,
-    /// It began at zero since: the kernel's counters go with a function that is removed.
+    /// The counter started at zero since: the kernel removes a function's counters with the function.
     Anew,
 }
 
 impl ErrorsAt {
-    /// The counts of both.
+    /// Adds the counts of both.
     const fn and(self, other: Self) -> Self {
         Self {
             fatal: self.fatal.saturating_add(other.fatal),
@@ -238,7 +237,7 @@ impl ErrorsAt {
         }
     }
 
-    /// What came since `before`; `None` where the two do not fit, so that nobody can say.
+    /// The errors since `before`; `None` if the two counts are inconsistent.
     pub(super) fn since(self, before: Option<Self>) -> Option<Self> {
         let (fatal, non_fatal) = match (self.counter, before) {
             (Counter::Anew, _) => (self.fatal, self.non_fatal),

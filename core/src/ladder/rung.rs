@@ -56,8 +56,8 @@ pub struct Row {
     pub domain: ResetDomain,
     /// Whether it takes the power from what it resets.
     pub cuts_power: bool,
-    /// True if it resets by means of its own, so that nothing specifies what it clears. It takes in no other rung's reset, and
-    /// only a rung that cuts the power takes in its own.
+    /// True for the platform's own resets: no document specifies the state that they clear. Such a rung includes no other
+    /// rung's reset, and only a rung that cuts the power includes its reset.
     pub own_means: bool,
     /// The longest time that the kernel may stay in it without a report, where that is long enough to announce.
     pub deadline: Option<Duration>,
@@ -138,7 +138,7 @@ rungs! {
         deadline: Some(KERNEL_RESET_LIMIT),
         own: &[Step::Do(Operation::BusResetInPlace)],
     };
-    /// The reset that the kernel, or a module beside it, has for this model: BACO or PSP for Polaris, Vega and Navi 1x. It
+    /// The reset that the kernel or a separate module has for this model: BACO or PSP for Polaris, Vega and Navi 1x. It
     /// resets the whole card.
     #[doc(alias = "vendor reset")]
     DeviceSpecific = "device-specific", formerly "DeviceSpecific" => Row {
@@ -151,8 +151,8 @@ rungs! {
         deadline: Some(KERNEL_RESET_LIMIT),
         own: &[Step::Do(Operation::DeviceSpecificReset)],
     };
-    /// Firmware's reset of the function, by ACPI. It also resets all that share its `_PRR`, which no file of the kernel
-    /// names: any function below the card root may be one of them.
+    /// The firmware's reset of the function, by ACPI. It also resets every device that shares its `_PRR`. No file of the
+    /// kernel lists those: any function below the card root may be one.
     #[doc(alias = "_RST")]
     Acpi = "acpi", formerly "Acpi" => Row {
         short: None,
@@ -214,7 +214,7 @@ impl Rung {
         !matches!(self.row().domain, ResetDomain::Function)
     }
 
-    /// True if it resets all that `other` resets, and at least as deep.
+    /// True if it resets everything that `other` resets, at least as deeply.
     pub(crate) fn takes_in(self, other: Self) -> bool {
         let by_own_means = self.row().own_means || other.row().own_means;
         self.above_flr() && self > other && (self.cuts_power() || !by_own_means)

@@ -1,8 +1,8 @@
-//! The connector by which links of its own (`NVLink`, XGMI, Xe Link) can join a model to others.
+//! The connectors by which fabric links (`NVLink`, XGMI, Xe Link) can join a model to others.
 //!
-//! A bridge joins boards of one machine, so that a survey of the machine can find that nothing is joined; only the fabric
-//! itself knows which of two are. A module's links lead over its base board, also to other machines. A model that no row
-//! names is judged by its class; see [`Place::connector`](crate::topology::Place::connector).
+//! A bridge joins boards of one machine, so a survey of the machine can rule out any connection; only the fabric itself
+//! knows which boards are joined. A module's links run over its base board and may reach other machines. A model
+//! without a row is judged by its class; see [`Place::connector`](crate::topology::Place::connector).
 //!
 //! The IDs are those of pci.ids 2026.08.22.
 
@@ -18,7 +18,7 @@ const fn row(vendor: u16, devices: &'static [u16], effect: Effect, about: &'stat
     }
 }
 
-/// A board with a connector for a bridge, of which somebody had two joined by one.
+/// A board with a bridge connector, seen in use with two boards joined.
 const fn joined(devices: &'static [u16], about: &'static str) -> Quirk {
     Quirk {
         source: Source::Machines,
@@ -27,7 +27,7 @@ const fn joined(devices: &'static [u16], about: &'static str) -> Quirk {
     }
 }
 
-/// A model of which amdgpu asks for its XGMI hive.
+/// A model whose XGMI hive amdgpu queries.
 const fn amdgpu(devices: &'static [u16], effect: Effect, about: &'static str) -> Quirk {
     Quirk {
         source: Source::Linux,
@@ -79,10 +79,9 @@ pub const FABRICS: &[Quirk] = &[
         Effect::FabricBridge,
         "H100, H800 and H200 on a PCIe board, H100 NVL: bridges can join them",
     ),
-    // Most of these are VGA controllers, which without a row are taken for joined to nobody. Boards
-    // for laptops have no connector. Two joined ones: Puget Systems' articles 1330 and 2074,
-    // NVIDIA/apex#282, weicj/2080Ti-LLM-Toolbox#2, and published machines with A4500, A5000 and
-    // 3090 Ti pairs.
+    // Most of these are VGA controllers, which without a row count as joined to none. Laptop boards have no connector.
+    // Pairs in use: Puget Systems' articles 1330 and 2074, NVIDIA/apex#282, weicj/2080Ti-LLM-Toolbox#2, and published
+    // machines with A4500, A5000 and 3090 Ti pairs.
     joined(
         &[0x1e02, 0x1e04, 0x1e07, 0x1e30, 0x1e78],
         "TITAN RTX, RTX 2080 Ti, Quadro RTX 6000 and 8000: bridges can join them",

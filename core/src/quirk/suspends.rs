@@ -1,6 +1,6 @@
-//! Models that suspend to RAM brings back where no reset does: the firmware cuts their power meanwhile.
+//! Models that suspend to RAM recovers when no reset does: the firmware cuts their power during the suspend.
 //!
-//! Their owners report it; nothing here decides on a reset, and none of it is a warning before one.
+//! The source is reports of owners. No reset decision depends on them, and no warning before a reset.
 
 use super::{Confidence, Devices, Effect, Models, Quirk, Source, Subject};
 
@@ -21,7 +21,7 @@ const fn reported(devices: &'static [u16], about: &'static str) -> Quirk {
     }
 }
 
-/// The row that says that suspend to RAM brings this function back, if there is one.
+/// Returns the row that states that suspend to RAM recovers this function, if any.
 pub fn revived_by_suspend(subject: &Subject) -> Option<&'static Quirk> {
     SUSPENDS.iter().find(|quirk| quirk.is_about(subject))
 }

@@ -1,7 +1,7 @@
-//! Which switches are part of a card.
+//! The switches that are part of a card.
 //!
-//! A switch that is not here is taken for the machine's: a PLX or PEX switch can be either, and
-//! what is below a server's is not one card.
+//! Any other switch counts as part of the machine: a PLX or PEX switch can be either, and the devices below a server's
+//! switch are not one card.
 
 use super::{Confidence, Devices, Effect, Models, Only, Quirk, Source};
 
@@ -19,10 +19,10 @@ const fn row(vendor: u16, devices: Devices, source: Source, confidence: Confiden
     }
 }
 
-/// Which switches are part of a card.
+/// The switches that are part of a card.
 pub const SWITCHES: &[Quirk] = &[
-    // amdgpu passes over every bridge of vendor 1002 on its way to the port off the card. (Seen:
-    // 1478 and 1479, 14a0 and 14a1, 14c8.)
+    // amdgpu skips every bridge of vendor 1002 on its way to the first port off the card. (Seen: 1478 and 1479, 14a0
+    // and 14a1, 14c8.)
     row(
         0x1002,
         Devices::Any,

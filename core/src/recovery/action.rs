@@ -1,60 +1,60 @@
-//! What a recovery has done.
+//! The actions of a recovery.
 
 use core::time::Duration;
 
 use super::end::{End, Reason, Record};
 use crate::ladder::operation::Operation;
 
-/// What is to be done next.
+/// The next action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Action {
     /// An operation on the machine.
     Do(Operation),
-    /// Write down what came of a rung. Answer: [`Observation::Done`](super::Observation::Done).
+    /// Record the outcome of a rung. Answer: [`Observation::Done`](super::Observation::Done).
     Record(Record),
-    /// Take the GPU out of service, durably: the note of it first, since the rest may block. Where
-    /// somebody has come to use it meanwhile, the note is all. Answer: [`Observation::Done`](super::Observation::Done).
+    /// Take the GPU out of service durably. Write the entry first, since the rest may block. If the GPU is in use by
+    /// then, only write the entry. Answer: [`Observation::Done`](super::Observation::Done).
     Quarantine(Reason),
 }
 
-/// Tells orders apart, so that a late answer is not taken for another's.
+/// Identifies an order, so that a late answer is not taken for that of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ticket(pub(super) u32);
 
-/// An action, and until when it is waited for.
+/// An action with its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Order {
-    /// To be given back with the answer.
+    /// The ticket to return with the answer.
     pub ticket: Ticket,
-    /// What to do.
+    /// The action to carry out.
     pub action: Action,
-    /// When its answer counts as [`Observation::Blocked`](super::Observation::Blocked).
+    /// The time after which its answer counts as [`Observation::Blocked`](super::Observation::Blocked).
     pub deadline: Duration,
 }
 
-/// Where a recovery stands.
+/// The progress of a recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Progress {
-    /// Do this and tell what it brought.
+    /// Carry out this order and report the answer.
     Do(Order),
-    /// It has ended.
+    /// The recovery has ended.
     Ended(End),
 }
 
-/// What became of an answer.
+/// The fate of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Heard {
-    /// It was taken.
+    /// It was accepted.
     Taken,
-    /// It is not the one that is waited for: it came twice, or too late.
+    /// It was ignored: no such answer is awaited. It came twice or too late.
     TooLate,
 }

@@ -1,4 +1,4 @@
-//! What a recovery is told.
+//! The answers that a recovery receives.
 
 use core::fmt;
 
@@ -7,67 +7,66 @@ use crate::health::Verdict;
 use crate::presence::{PortLink, Readiness};
 use crate::witness::Proof;
 
-/// What an action brought.
+/// The answer to an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Observation {
-    /// It was done; whether it helped is another question.
+    /// The action was done; its effect is checked separately.
     Done,
-    /// Who uses the GPU.
+    /// The use of the GPU.
     Use(Use),
-    /// What the port says.
+    /// The state of the port's link.
     Link(PortLink),
-    /// Whether everything below the card root is ours.
+    /// The exclusivity of everything below the card root.
     Domain(Exclusivity),
-    /// What the functions answer: [of all of them](Readiness::and) together.
+    /// The combined readiness [of all functions](Readiness::and).
     Functions(Readiness),
-    /// What the functions are, each held against its baseline: [of all of them](Verdict::and)
-    /// together.
+    /// The combined health [of all functions](Verdict::and), each compared with its baseline.
     Health(Verdict),
-    /// The functions that have a mark which the next reset has to clear.
+    /// The functions with a mark that the next reset has to clear.
     Marked(Marked),
-    /// The proof that the reset took place: the least of all functions that it was to reset.
+    /// The proof that the reset took place: the weakest proof of all functions that it should reset.
     Witnessed(Proof),
-    /// It does not come back.
+    /// The operation hangs.
     Blocked,
-    /// What it was to be done to is not there any more (ENODEV, ENOENT).
+    /// Its target no longer exists (ENODEV, ENOENT).
     Vanished,
     /// The kernel refused it.
     Failed(Failure),
 }
 
-/// The functions of a GPU that have a mark.
+/// The functions of a GPU that hold a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Marked {
-    /// Every function has one that a reset in place shows in.
+    /// Every function holds one that shows a reset in place.
     All,
-    /// Some have none: a reset in place cannot be proven for those.
+    /// Some hold none; a reset in place cannot be proven for those.
     NotAll,
 }
 
-/// Why the kernel refused.
+/// The reason why the kernel refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Failure {
-    /// ENOTTY: not supported, or, after a minute, never ready again. The time tells which.
+    /// ENOTTY: not supported, or, after a minute, never ready again. The elapsed time distinguishes them.
     NotSupported,
-    /// EAGAIN, EBUSY: somebody has the lock.
+    /// EAGAIN, EBUSY: the lock is taken.
     Busy,
     /// EPERM, EACCES.
     Denied,
-    /// EINVAL.
+    /// EINVAL: an invalid request.
     Invalid,
-    /// EIO.
+    /// EIO: an I/O error.
     Io,
-    /// ETIMEDOUT.
+    /// ETIMEDOUT: a time limit of the kernel.
     TimedOut,
-    /// The bus that was to be empty is not.
+    /// The bus has to be empty and is not.
     NotEmpty,
-    /// Anything else, by its number.
+    /// Any other error number.
     Other(i32),
 }
 
@@ -86,25 +85,25 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Why an operation did not do what it was for.
+/// The reason why an operation failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Trouble {
-    /// The kernel did not come back from it.
+    /// The kernel hung in it.
     Blocked,
-    /// What it was to be done to was not there.
+    /// Its target did not exist.
     Vanished,
     /// The kernel refused it.
     Failed(Failure),
-    /// The answer was to some other question.
+    /// The answer was of the wrong kind.
     WrongAnswer,
-    /// It was done as often as there was time, and what it was for did not come.
+    /// Every attempt within the time limit failed.
     TimedOut,
 }
 
 impl Trouble {
-    /// The trouble in an observation that is not the one hoped for.
+    /// The reason for failure in an observation other than the expected one.
     pub(super) const fn of(observation: Observation) -> Self {
         match observation {
             Observation::Blocked => Self::Blocked,
@@ -121,7 +120,7 @@ impl Trouble {
         }
     }
 
-    /// Whether an operation that ended so may have had its effect all the same.
+    /// Returns true if the operation may have taken effect although it failed so.
     pub(super) const fn may_have_acted(self) -> bool {
         !matches!(
             self,
@@ -139,7 +138,7 @@ impl fmt::Display for Trouble {
             Self::Blocked => f.write_str("does not come back"),
             Self::Vanished => f.write_str("vanished"),
             Self::Failed(failure) => failure.fmt(f),
-            Self::WrongAnswer => f.write_str("answered something else"),
+            Self::WrongAnswer => f.write_str("unexpected answer"),
             Self::TimedOut => f.write_str("timed out"),
         }
     }

@@ -1,4 +1,4 @@
-//! On a rung: step by step, to the verdict or to the step that failed.
+//! Execution of a rung: step by step, to the verdict or to the failed step.
 
 use core::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::presence::PortLink;
 use crate::witness::Proof;
 
 impl Recovery {
-    /// Begins a step.
+    /// Starts a step.
     pub(super) fn enter(&mut self, now: Duration, mut climb: Climb) -> State {
         let pause = |time: Duration| State::Pausing {
             until: after(now, time),
@@ -97,7 +97,7 @@ impl Recovery {
     fn use_checked(&mut self, now: Duration, climb: Climb, observation: Observation) -> State {
         self.facts.known.usage = match observation {
             Observation::Use(usage) => usage,
-            // Whatever else came, nobody knows who uses it.
+            // After any other answer, the use is unknown.
             _ => Use::Unknown,
         };
         match self.facts.known.usage {
@@ -106,18 +106,18 @@ impl Recovery {
         }
     }
 
-    /// Whoever came to the domain since the rule was asked is not hit.
+    /// Stops if another function joined the domain since the rule ran.
     fn domain_checked(&mut self, now: Duration, climb: Climb, observation: Observation) -> State {
         let domain = match observation {
             Observation::Domain(domain) => domain,
-            // Whatever else came, nobody knows who is there.
+            // After any other answer, the domain is unknown.
             _ => Exclusivity::Unknown,
         };
         match domain {
             Exclusivity::Exclusive => self.enter(now, climb.next_step()),
             Exclusivity::Shared | Exclusivity::Unknown => {
                 self.facts.surroundings.exclusivity = domain;
-                // The slot powers no less than what is below the card root.
+                // The slot powers at least everything below the card root.
                 if let SlotPower::Controller { domain: powered } = &mut self.facts.surroundings.slot_power {
                     *powered = domain;
                 }
@@ -130,16 +130,16 @@ impl Recovery {
         self.note_functions(observation);
         match (self.facts.surroundings.answer, &mut climb.wait) {
             (Answer::Ready, _) => return self.enter(now, climb.next_step()),
-            // Before its reset, what answers by half is good enough: it may be just what the reset is for.
+            // Before the reset, a partial answer is good enough: it may be the reason for the reset.
             (Answer::Half, _) if climb.reach == Reach::NotReset => return self.enter(now, climb.next_step()),
-            // It is there and asks for time: that is another wait than for one that is not there.
+            // The function is present and requests time: that wait is longer than the one for an absent function.
             (Answer::NotReady, Some(wait)) => wait.last(RRS_LIMIT),
             _ => {}
         }
         self.again(now, climb, Operation::LookAtFunctions, Trouble::of(observation))
     }
 
-    /// Tries a step once more, from its first operation on, while there is time.
+    /// Repeats a step from its first operation on, while there is time.
     fn again(&mut self, now: Duration, climb: Climb, operation: Operation, trouble: Trouble) -> State {
         let mut wait = climb.wait.unwrap_or(Wait::new(now, BUSY_LIMIT));
         match wait.poll(now, None::<()>) {
@@ -152,7 +152,7 @@ impl Recovery {
             },
             Ok(()) | Err(nb::Error::Other(_)) => {
                 let trouble = match trouble {
-                    // Good answers, but never the one that was waited for.
+                    // The answers were valid, but never the expected one.
                     Trouble::WrongAnswer => Trouble::TimedOut,
                     other => other,
                 };
@@ -161,7 +161,7 @@ impl Recovery {
         }
     }
 
-    /// A bus reset in place that could not be proven gives way to a reset that can be.
+    /// Handles the marks. A bus reset in place that could not be proven yields to a reset that can.
     fn marked(&mut self, now: Duration, climb: Climb, marked: Marked) -> State {
         if climb.rung == Rung::BusResetInPlace && marked == Marked::NotAll && self.facts.known.in_place_shows {
             self.facts.known.in_place_shows = false;
@@ -192,7 +192,7 @@ impl Recovery {
                 let record = Record::new(rung, reach, Outcome::Judged(verdict));
                 self.record(record, AfterRecord::End(End::Recovered { by: rung, proof }))
             }
-            // Another reset would leave the same things unread, and nothing was found wrong.
+            // Another reset would leave the same parts unread, and nothing is wrong.
             Verdict::Unverified { missing, lasting } if missing == lasting => {
                 let end = End::Unverified { after: rung, missing };
                 let record = Record::new(rung, reach, Outcome::Judged(verdict));
@@ -205,7 +205,7 @@ impl Recovery {
         }
     }
 
-    /// Verifies once more when the functions have settled: one may die a moment after its reset.
+    /// Verifies again after the functions have settled: a function may die a moment after its reset.
     fn settle(&self, now: Duration, climb: Climb) -> State {
         let wait = Wait::new(now, self.waits.settle);
         State::Pausing {
@@ -214,8 +214,8 @@ impl Recovery {
         }
     }
 
-    /// Goes on without what was only to be tried, or ends the rung. What comes of putting back does
-    /// not change why it has failed, unless the kernel does not come back from it.
+    /// Continues after a failed optional step, or ends the rung. The result of putting functions back does not change
+    /// the reason for the failure, unless the kernel hangs.
     fn fail(&mut self, now: Duration, climb: Climb, operation: Operation, trouble: Trouble) -> State {
         if climb.may_go_on_without(operation, trouble) {
             return self.enter(now, climb.next_step());
@@ -231,7 +231,7 @@ impl Recovery {
         }
     }
 
-    /// Ends a rung that has not brought the function back.
+    /// Ends a rung that did not recover the function.
     fn conclude(&mut self, climb: Climb, outcome: Outcome) -> State {
         let Climb { rung, reach, .. } = climb;
         self.tried.note(Attempt { rung, reach });
@@ -249,8 +249,8 @@ impl Recovery {
     }
 }
 
-/// The operation from which the kernel does not come back, if that is how it ended. It may still act
-/// when the kernel lets go: into the middle of the next rung.
+/// Returns the operation in which the kernel hangs, if the rung ended so. The operation may still act when the kernel
+/// resumes, in the middle of the next rung.
 fn is_stuck(outcome: Outcome) -> Option<Operation> {
     match outcome {
         Outcome::Failed {
@@ -263,8 +263,8 @@ fn is_stuck(outcome: Outcome) -> Option<Operation> {
     }
 }
 
-/// ENOTTY means "not supported", and also "never ready again" after the minute that the kernel
-/// waits for a function.
+/// ENOTTY means "not supported". It also means "never ready again", after the minute that the kernel waits for a
+/// function.
 fn reset_timed_out(failure: Failure, took: Duration) -> bool {
     match failure {
         Failure::TimedOut => true,

@@ -1,4 +1,4 @@
-//! What came of a rung, and of the whole.
+//! The outcome of a rung and of a recovery.
 
 use core::fmt;
 
@@ -8,16 +8,16 @@ use crate::health::{Aspect, Aspects, Verdict};
 use crate::ladder::operation::Operation;
 use crate::witness::Proof;
 
-/// What came of a rung, for the history.
+/// The outcome of a rung, for the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Record {
-    /// Which.
+    /// The rung.
     pub rung: Rung,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The change that it makes to the standing of this rung in the function's class: of FLR and of the bus reset in place.
+    /// The effect on the history of this rung in the function's class. It applies to FLR and to the bus reset in place.
     #[cfg_attr(feature = "serde", serde(alias = "class"))]
     pub reset_class: ClassChange,
 }
@@ -25,7 +25,7 @@ pub struct Record {
 impl Record {
     pub(super) const fn new(rung: Rung, reach: Reach, outcome: Outcome) -> Self {
         let class = match (rung, reach) {
-            // Of a reset that was not done, nothing is learned.
+            // A reset that was not done teaches nothing.
             (_, Reach::NotReset) => ClassChange::None,
             (Rung::KernelFlr | Rung::BusResetInPlace, Reach::Reset | Reach::Ignored) => ClassChange::by(outcome),
             _ => ClassChange::None,
@@ -38,24 +38,24 @@ impl Record {
     }
 }
 
-/// What came of a rung.
+/// The outcome of a rung.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Outcome {
-    /// It went to its end, and this was the verdict.
+    /// It completed with this verdict.
     Judged(Verdict),
     /// The kernel's reset timed out.
     TimedOut,
-    /// The functions are well, and a mark shows that the reset did nothing, or not everything.
+    /// The functions are well, and a mark shows that the reset did nothing or only part.
     NotReset,
-    /// The functions are well, and nothing proves the reset as far as it has to be proven.
+    /// The functions are well, but the reset is not proven as far as it has to be.
     Unproven(Proof),
-    /// It ended before.
+    /// It ended early.
     Failed {
-        /// In this operation.
+        /// The operation that failed.
         operation: Operation,
-        /// By this.
+        /// The reason.
         trouble: Trouble,
     },
 }
@@ -72,23 +72,23 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What an outcome says about a rung in a class.
+/// The effect of an outcome on a rung's history in a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ClassChange {
-    /// Nothing.
+    /// No effect.
     None,
-    /// It is bad.
+    /// The rung is bad for this class.
     Demote,
-    /// It brought this one back.
+    /// The rung recovered this function.
     Confirm,
 }
 
 impl ClassChange {
-    /// It is bad where the kernel says that the function did not come back from it, where the kernel itself does not come
-    /// back from it, where it does nothing, and where the function is found absent or without working firmware. Of a
-    /// reader that was denied or hangs, nothing is learned.
+    /// A rung is bad if the kernel reports that the function did not return from it, if the kernel itself hangs in it,
+    /// if it has no effect, or if the function is absent or without working firmware afterwards. A reader that was
+    /// denied or hangs teaches nothing.
     const fn by(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Judged(Verdict::Verified) => Self::Confirm,
@@ -116,39 +116,39 @@ impl ClassChange {
     }
 }
 
-/// How a recovery ended.
+/// The end of a recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum End {
     /// The functions were verified after this rung, and its reset is proven.
     Recovered {
-        /// The last one.
+        /// The last rung.
         by: Rung,
-        /// How far it is proven.
+        /// The proof of its reset.
         proof: Proof,
     },
-    /// The functions were verified after this rung, and nothing proves that it reset them, and no other rung would be
+    /// The functions were verified after this rung, but nothing proves its reset, and no other rung's reset would be
     /// proven. Not recovered.
     Unproven {
-        /// The last rung after which they were well.
+        /// The last rung after which the functions were well.
         after: Rung,
     },
-    /// Nothing was found wrong after this rung, but not everything could be compared, and no other
-    /// rung would change that. Not recovered.
+    /// No problem was found after this rung, but not everything could be compared, and no other rung would change that.
+    /// Not recovered.
     Unverified {
-        /// The last one.
+        /// The last rung.
         after: Rung,
-        /// What could not be compared.
+        /// The aspects that could not be compared.
         missing: Aspects,
     },
-    /// Nothing was done, or nothing more.
+    /// No rung was started, or no further one.
     Refused(Refusal),
-    /// The GPU is out of service, or ought to be.
+    /// The GPU is out of service, or should be.
     OutOfService {
-        /// Why.
+        /// The reason.
         why: Reason,
-        /// Whether it is.
+        /// The result of the quarantine.
         quarantine: Quarantine,
     },
 }
@@ -165,16 +165,16 @@ impl fmt::Display for End {
     }
 }
 
-/// Why a GPU goes out of service.
+/// The reason why a GPU goes out of service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Reason {
     /// No rung is left.
     Exhausted,
-    /// A reset has failed, and what comes next was refused.
+    /// A reset failed, and the next one was refused.
     Refused(Refusal),
-    /// The kernel does not come back from this.
+    /// The kernel hangs in this operation.
     Stuck(Operation),
 }
 
@@ -188,14 +188,14 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Whether a quarantine was done.
+/// The result of a quarantine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Quarantine {
-    /// It was.
+    /// The GPU is out of service.
     Done,
-    /// It was not, or not wholly.
+    /// The quarantine failed, wholly or in part.
     Failed(Trouble),
 }
 

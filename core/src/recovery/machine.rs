@@ -1,4 +1,4 @@
-//! The machine: what is due, what is waited for, and how it ends.
+//! The state machine: due actions, waits and the end.
 
 use core::convert::Infallible;
 use core::time::Duration;
@@ -12,56 +12,56 @@ use crate::decision::{Answer, ClassHistory, Decision, Facts, Next, Reach, Refusa
 use crate::ladder::operation::Operation;
 use crate::ladder::timing::{Waits, after, elapsed};
 
-/// The recovery of one GPU: of the function that is reset, and of those beside it. Times are durations since any
-/// fixed moment.
+/// The recovery of one GPU: of the function that is reset, and of the functions beside it. Times are durations since
+/// any fixed moment.
 #[derive(Clone, Debug)]
 pub struct Recovery {
     pub(super) facts: Facts,
     pub(super) tried: Tried,
     pub(super) waits: Waits,
-    /// The last rung after which the functions were well and whose reset is not proven, if none has failed since.
+    /// The last rung after which the functions were well without proof of the reset, if no rung has failed since.
     pub(super) unproven: Option<Rung>,
-    /// True while drivers were taken off functions, or functions were removed, that were not handed back.
+    /// True if functions were unbound or removed, and not handed back yet.
     pub(super) released: bool,
-    /// What the rule said last.
+    /// The last decision of the rule.
     decision: Option<Decision>,
-    /// The latest time that it was told: time does not go back.
+    /// The latest time that was passed in: time never goes back.
     clock: Duration,
     tickets: u32,
     state: State,
 }
 
-/// What a recovery waits for.
+/// The current wait of a recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Waiting {
-    /// On which rung; none before the first and between two.
+    /// The current rung; none before the first and between two.
     pub rung: Option<Rung>,
-    /// For what.
+    /// The awaited event.
     pub awaited: Awaited,
-    /// When to poll if nothing comes before.
+    /// The time of the next poll if no answer comes before.
     pub poll_at: Duration,
-    /// When this wait is over at the latest.
+    /// The latest end of this wait.
     pub until: Duration,
 }
 
-/// What is waited for.
+/// An awaited event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Awaited {
     /// The answer to an action.
     Answer(Action),
-    /// What was not there yet and is looked at again: the link, the function, another's lock.
+    /// The repeat of a check: the link, the function or another process's lock.
     Again,
-    /// Time that has to pass.
+    /// The end of a pause.
     Time,
 }
 
 impl Recovery {
-    /// A recovery that begins at `now`, after what was `tried` before. Whether the function and its
-    /// link are as `facts` says is looked at first of all.
+    /// Starts a recovery at `now`, after the rungs in `tried`. It first checks that the function and its link are as
+    /// `facts` states.
     ///
-    /// A rung that was interrupted does not belong to what was tried: it is begun anew.
+    /// An interrupted rung does not belong in `tried`; it starts again.
     pub fn new(now: Duration, facts: Facts, tried: Tried) -> Self {
         Self {
             facts,
@@ -76,17 +76,17 @@ impl Recovery {
         }
     }
 
-    /// The same, with these waits.
+    /// Returns the recovery with these waits.
     #[must_use]
     pub fn with_waits(self, waits: Waits) -> Self {
         Self { waits, ..self }
     }
 
-    /// What to do at `now`, or how it ended.
+    /// Returns the next action at `now`, or the end of the recovery.
     ///
     /// # Errors
     ///
-    /// `WouldBlock` while there is nothing to do: [`waiting`](Self::waiting) says for what.
+    /// `WouldBlock` while nothing is due; see [`waiting`](Self::waiting).
     pub fn poll(&mut self, now: Duration) -> nb::Result<Progress, Infallible> {
         let now = self.tick(now);
         match self.state {
@@ -103,7 +103,7 @@ impl Recovery {
         }
     }
 
-    /// Takes what the order with this ticket brought, at `now`.
+    /// Accepts the answer to the order with this ticket, at `now`.
     pub fn tell(&mut self, now: Duration, ticket: Ticket, observation: Observation) -> Heard {
         let now = self.tick(now);
         match self.state {
@@ -115,7 +115,7 @@ impl Recovery {
         }
     }
 
-    /// What is waited for; none where [`poll`](Self::poll) has something to say.
+    /// The current wait; none if [`poll`](Self::poll) has something to return.
     pub fn waiting(&self) -> Option<Waiting> {
         let (rung, awaited, poll_at, until) = match self.state {
             State::Asked { order, place, .. } => {
@@ -137,12 +137,12 @@ impl Recovery {
         })
     }
 
-    /// What the rule said last, and what it passed over.
+    /// The last decision of the rule, with the rungs that it skipped.
     pub fn decision(&self) -> Option<&Decision> {
         self.decision.as_ref()
     }
 
-    /// What is known now.
+    /// The current facts.
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -179,7 +179,7 @@ impl Recovery {
         self.state = match place {
             Place::Survey { wait, operation } => self.surveyed(now, wait, operation, observation),
             Place::Climb { climb, operation } => self.climbed(now, climb, operation, took, observation),
-            // A history that cannot be written keeps no GPU down.
+            // A history that cannot be written does not keep a GPU out of service.
             Place::Record { then, .. } => match then {
                 AfterRecord::Survey => State::survey(now),
                 AfterRecord::End(end) => State::Ended(end),
@@ -196,7 +196,7 @@ impl Recovery {
         };
     }
 
-    /// Asks the rule, and goes where it says.
+    /// Runs the rule and follows its decision.
     pub(super) fn ask_rule(&mut self, now: Duration) -> State {
         if self.facts.surroundings.answer != Answer::Ready {
             self.unproven = None;
@@ -205,9 +205,9 @@ impl Recovery {
         let next = decision.next;
         self.decision = Some(decision);
         match (next, self.unproven) {
-            // What is well is not switched off only to prove a reset.
+            // A GPU that is well is not powered off only to prove a reset.
             (Next::Try(rung), Some(after)) if rung.cuts_power() => self.leave(after),
-            // Nothing is taken from whoever uses it now.
+            // A GPU in use stays with its user.
             (Next::Refuse(Refusal::InUse), Some(after)) => State::Ended(End::Unproven { after }),
             (Next::Quarantine | Next::Refuse(_), Some(after)) => self.leave(after),
             (next, _) => self.go(now, next),
@@ -228,7 +228,7 @@ impl Recovery {
         }
     }
 
-    /// Ends with functions that are well in the hands they came from: a later rung may have failed with their drivers off.
+    /// Ends unproven, after it hands the functions back: a later rung may have failed with their drivers unbound.
     fn leave(&self, after: Rung) -> State {
         let end = End::Unproven { after };
         if self.released {
@@ -238,20 +238,20 @@ impl Recovery {
         State::Ended(end)
     }
 
-    /// Whether a refusal leaves a GPU behind that is sick, or that one of our rungs could not bring back. What is in use and
-    /// was never reset is left to its user as it was found.
+    /// Returns true if a refusal leaves a GPU behind that is sick or that one of our rungs failed to recover. A GPU
+    /// that is in use and was never reset stays with its user as found.
     fn is_left_broken(&self, refusal: Refusal) -> bool {
         let attempts = self.tried.attempts();
         match refusal {
             Refusal::FabricUnknown => !attempts.is_empty() || self.facts.is_sick(),
-            // A rung that failed may have taken the drivers off, and nobody is known to whom it would be left.
+            // A failed rung may have unbound the drivers, and the GPU has no known user.
             Refusal::UseUnknown => !attempts.is_empty(),
             Refusal::NoReset => false,
             Refusal::InUse | Refusal::TdiLocked => attempts.iter().any(|attempt| attempt.reach != Reach::NotReset),
         }
     }
 
-    /// Has the outcome of a rung written down.
+    /// Records the outcome of a rung.
     pub(super) fn record(&mut self, record: Record, then: AfterRecord) -> State {
         if record.reset_class == ClassChange::Demote {
             match record.rung {
@@ -263,7 +263,7 @@ impl Recovery {
     }
 }
 
-/// What comes after an operation that gives functions back: marks are taken away before any driver has the functions.
+/// Returns the next state while functions are handed back: marks are removed before any driver binds the functions.
 const fn given_back(operation: Operation, end: End, observation: Observation) -> State {
     match (operation, observation) {
         (_, Observation::Blocked) => State::Due(Place::Quarantine(Reason::Stuck(operation))),

@@ -1,4 +1,4 @@
-//! The position on a rung: what of it is done, and what it has taken away.
+//! The position on a rung: its completed steps, and what it has removed.
 
 use super::answer::{Failure, Observation, Trouble};
 use super::end::Outcome;
@@ -12,28 +12,28 @@ use crate::witness::Proof;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Climb {
     pub(super) rung: Rung,
-    /// How many steps are done.
+    /// The number of completed steps.
     pub(super) step: usize,
-    /// How many operations of an `Until` are answered well.
+    /// The number of operations of an `Until` that succeeded.
     pub(super) turn: usize,
-    /// How long the step is waited for, if it is one that is done again.
+    /// The time limit of a step that is repeated.
     pub(super) wait: Option<Wait>,
     pub(super) reach: Reach,
-    /// The proof that its reset took place.
+    /// The proof of this rung's reset.
     pub(super) proof: Proof,
-    /// True once the functions were verified after the reset: they are verified again when they have settled.
+    /// True after the first verdict of "verified": the functions are verified again once they have settled.
     pub(super) settled: bool,
     removed: Removed,
-    /// Of a rung that has failed: how. The steps are those of [`PUT_BACK`] then.
+    /// The outcome of a failed rung. Its steps are then those of [`PUT_BACK`].
     pub(super) failed: Option<Outcome>,
 }
 
-/// What a rung has taken away and not put back.
+/// The part that a rung has removed and not yet put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Removed {
     Nothing,
     Functions,
-    /// And the power.
+    /// The functions and the power.
     Power,
 }
 
@@ -52,8 +52,8 @@ impl Climb {
         }
     }
 
-    /// Goes on to put back what was taken away, if anything was. A link that was waited for in vain
-    /// is looked at once more, and not waited for again.
+    /// Starts to put back what was removed, if anything. A link that never came up is checked once more, but not waited
+    /// for again.
     pub(super) fn put_back(self, failed: Outcome) -> Option<Self> {
         let step = match self.removed {
             Removed::Nothing => return None,
@@ -74,14 +74,14 @@ impl Climb {
         })
     }
 
-    /// Notes what an operation has done, or may have done.
+    /// Records the possible effect of an operation.
     pub(super) fn note(&mut self, operation: Operation, observation: Observation) {
         let done = observation == Observation::Done;
-        // Of several functions some may be gone, whatever is said of the one that was not removed.
+        // Some functions may be gone even if the removal of another one failed.
         if operation == Operation::Detach {
             self.removed = Removed::Functions;
         }
-        // Of a link that does not come back, the kernel says after the reset that it is not supported.
+        // If the link does not return, the kernel reports "not supported" after the reset.
         let in_place =
             operation == Operation::BusResetInPlace && observation == Observation::Failed(Failure::NotSupported);
         if done || in_place || Trouble::of(observation).may_have_acted() {
@@ -101,8 +101,8 @@ impl Climb {
         }
     }
 
-    /// Whether the step is one to be tried only. An operation that changes something and does not
-    /// come back may yet act, whatever it is.
+    /// Returns true if the rung may continue without this step. An operation that changes something and hangs may still
+    /// act, so it never may.
     pub(super) fn may_go_on_without(self, operation: Operation, trouble: Trouble) -> bool {
         let stuck = trouble == Trouble::Blocked && !operation.only_looks();
         matches!(self.step(), Some(Step::Try(_))) && !stuck
@@ -115,7 +115,7 @@ impl Climb {
         }
     }
 
-    /// After an operation that was done.
+    /// Advances after a completed operation.
     pub(super) fn next(self) -> Self {
         match self.step() {
             Some(Step::Until { .. }) => self.next_turn(),

@@ -1,4 +1,4 @@
-//! Where a recovery stands: what is due, what is waited for, and what comes after it.
+//! The state of a recovery: due, waiting or pausing, and what follows.
 
 use core::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::ladder::timing::{BOOKKEEPING_LIMIT, SURVEY_LIMIT};
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum State {
-    /// The next poll hands out what is to be done here.
+    /// The next poll returns the action of this place.
     Due(Place),
-    /// It was handed out, and the answer is waited for.
+    /// The action was returned, and its answer is awaited.
     Asked {
         order: Order,
         since: Duration,
         place: Place,
     },
-    /// Nothing is done before `until`.
+    /// No action before `until`.
     Pausing {
         until: Duration,
         pause: Pause,
@@ -28,29 +28,29 @@ pub(super) enum State {
     Ended(End),
 }
 
-/// Where on the ladder, and what is done there.
+/// The current position on the ladder.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
-    /// Looking at the function before the rule is asked.
+    /// Checks the function before the rule runs.
     Survey { wait: Wait, operation: Operation },
-    /// On a rung, or putting back what one that failed has removed.
+    /// Executes a rung, or puts back what a failed rung removed.
     Climb { climb: Climb, operation: Operation },
-    /// Writing down what came of a rung.
+    /// Records the outcome of a rung.
     Record { record: Record, then: AfterRecord },
-    /// Taking the GPU out of service.
+    /// Takes the GPU out of service.
     Quarantine(Reason),
-    /// Giving functions back at the end that a rung has released and not handed back.
+    /// Hands back, at the end, functions that a rung released and did not hand back.
     GiveBack { operation: Operation, end: End },
 }
 
-/// What a pause is for.
+/// The reason for a pause.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Pause {
-    /// Another survey, of those that this wait has time for.
+    /// The survey is repeated while this wait lasts.
     Survey(Wait),
-    /// The same step of a rung once more, while this wait has time.
+    /// The step of a rung is repeated while this wait lasts.
     Again { climb: Climb, wait: Wait },
-    /// The step itself is the pause.
+    /// The step itself is a pause.
     GoOn(Climb),
 }
 

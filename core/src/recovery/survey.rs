@@ -1,4 +1,4 @@
-//! The look at the functions before the rule is asked: the port's link first, then they.
+//! The survey before the rule runs: the port's link first, then the functions.
 
 use core::time::Duration;
 
@@ -20,7 +20,7 @@ impl Recovery {
         observation: Observation,
     ) -> State {
         if observation == Observation::Blocked {
-            // Somebody else's reset may be in progress: it ends, or the kernel is stuck.
+            // Another process's reset may be in progress: it ends, or the kernel hangs.
             return match wait.poll(now, None::<()>) {
                 Err(nb::Error::WouldBlock) => State::again(wait),
                 Ok(()) | Err(nb::Error::Other(_)) => State::Due(Place::Quarantine(Reason::Stuck(operation))),
@@ -36,8 +36,7 @@ impl Recovery {
             }
             _ => self.note_functions(observation),
         }
-        // A function may be on its way back from a reset of somebody else's; from one of ours it
-        // has had its time.
+        // The function may be returning from a reset by another process. After one of ours it has already had its time.
         if self.facts.surroundings.answer == Answer::NotReady
             && self.tried.attempts().is_empty()
             && wait.poll(now, None::<()>) == Err(nb::Error::WouldBlock)
@@ -47,17 +46,17 @@ impl Recovery {
         self.ask_rule(now)
     }
 
-    /// Takes what the port says, and whether what is below may be touched.
+    /// Records the port's link state, and returns true if the functions below may be touched.
     pub(super) fn note_link(&mut self, observation: Observation) -> bool {
         self.facts.surroundings.link = match observation {
             Observation::Link(link) => link,
-            // Whatever else came, the link was not read.
+            // After any other answer, the link is unknown.
             _ => PortLink::Unreadable,
         };
         self.facts.surroundings.link.admit().is_ok()
     }
 
-    /// Takes what the functions answer.
+    /// Records the answer of the functions.
     pub(super) fn note_functions(&mut self, observation: Observation) {
         self.facts.surroundings.answer = match observation {
             Observation::Functions(readiness) => {

@@ -1,11 +1,11 @@
-//! Waiting for something that has to be looked at again and again.
+//! A wait with repeated checks.
 
 use core::fmt;
 use core::time::Duration;
 
 use crate::ladder::timing::{FIRST_PAUSE, LAST_PAUSE, after};
 
-/// A wait with a limit, and with pauses that double. Times are durations since any fixed moment.
+/// A wait with a time limit and pauses that double. Times are durations since any fixed moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Wait {
@@ -15,7 +15,7 @@ pub struct Wait {
     look_again: Duration,
 }
 
-/// A wait was over before what it waited for was there.
+/// A wait ended before its condition was met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TimedOut;
@@ -29,7 +29,7 @@ impl fmt::Display for TimedOut {
 impl core::error::Error for TimedOut {}
 
 impl Wait {
-    /// A wait that begins at `now` and lasts `limit` at most.
+    /// Starts a wait at `now` for at most `limit`.
     pub fn new(now: Duration, limit: Duration) -> Self {
         Self {
             since: now,
@@ -39,11 +39,11 @@ impl Wait {
         }
     }
 
-    /// Takes what a look at `now` brought: `None` is "not yet".
+    /// Records a check at `now`: `None` means "not yet".
     ///
     /// # Errors
     ///
-    /// `WouldBlock` while there is time: [`look_again`](Self::look_again) says when. [`TimedOut`]
+    /// `WouldBlock` while there is time; [`look_again`](Self::look_again) is the time of the next check. [`TimedOut`]
     /// at the limit.
     pub fn poll<T>(&mut self, now: Duration, met: Option<T>) -> nb::Result<T, TimedOut> {
         if let Some(met) = met {
@@ -57,17 +57,17 @@ impl Wait {
         Err(nb::Error::WouldBlock)
     }
 
-    /// Lasts `limit` from its begin, if that is longer than before.
+    /// Extends the wait to `limit` from its start, if that is longer.
     pub fn last(&mut self, limit: Duration) {
         self.until = self.until.max(after(self.since, limit));
     }
 
-    /// When to look again.
+    /// The time of the next check.
     pub const fn look_again(&self) -> Duration {
         self.look_again
     }
 
-    /// When it ends.
+    /// The time of its end.
     pub const fn until(&self) -> Duration {
         self.until
     }

@@ -1,4 +1,4 @@
-//! Two snapshots compared, in words.
+//! The comparison of two snapshots, in words.
 
 use core::fmt;
 
@@ -9,53 +9,53 @@ use crate::capability::list::{ExtendedList, List, StandardList};
 use crate::config::{Offset, ReadableSize};
 use crate::header::Common;
 
-/// How many extended capabilities are named; the longest list seen has 16.
+/// The number of extended capabilities that are named; the longest known list has 16.
 const CAPABILITIES: usize = 48;
 
-/// What changed from one snapshot to another. Its text has one line per [`Change`].
+/// The changes from one snapshot to another. Its text has one line per [`Change`].
 #[derive(Clone, Copy, Debug)]
 pub struct Difference<'a, const N: usize> {
     earlier: &'a Snapshot<N>,
     later: &'a Snapshot<N>,
 }
 
-/// Something that changed.
+/// A change between two snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Change {
-    /// A register had one value and has another.
+    /// A register has another value.
     Value {
-        /// Which.
+        /// The register.
         at: Offset,
-        /// Before.
+        /// The earlier value.
         was: u32,
-        /// Now.
+        /// The later value.
         is: u32,
     },
-    /// Of neighbouring registers, how they answer changed.
+    /// Neighbouring registers answer in another way.
     Answer {
-        /// The first.
+        /// The first register.
         first: Offset,
-        /// The last.
+        /// The last register.
         last: Offset,
-        /// Before.
+        /// The earlier answer.
         was: Answered,
-        /// Now.
+        /// The later answer.
         is: Answered,
     },
 }
 
-/// How a register answered.
+/// The answer of a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Answered {
-    /// With a value.
+    /// A value.
     Value,
-    /// With all-ones.
+    /// It reads all-ones.
     AllOnes,
-    /// The reader failed.
+    /// The read failed.
     Failed,
-    /// It was not asked.
+    /// The register was not read.
     NotRead,
 }
 
@@ -82,14 +82,14 @@ impl From<Register> for Answered {
 }
 
 impl<const N: usize> Snapshot<N> {
-    /// What changed from this one to `later`.
+    /// Returns the changes from this snapshot to `later`.
     pub const fn difference<'a>(&'a self, later: &'a Self) -> Difference<'a, N> {
         Difference { earlier: self, later }
     }
 }
 
 impl<const N: usize> Difference<'_, N> {
-    /// The changes, in the order of the offsets.
+    /// The changes, in ascending order of their offsets.
     pub fn changes(&self) -> impl Iterator<Item = Change> {
         let mut single = registers(ReadableSize::Extended)
             .filter_map(|at| self.at(at))
@@ -120,7 +120,7 @@ impl<const N: usize> Difference<'_, N> {
 }
 
 impl Change {
-    /// Both as one, if they are neighbours and say the same.
+    /// Merges two changes that are neighbours and equal.
     fn joined(self, next: Self) -> Option<Self> {
         let Self::Answer { first, last, was, is } = self else {
             return None;
@@ -177,7 +177,7 @@ impl<const N: usize> fmt::Display for Difference<'_, N> {
     }
 }
 
-/// The parts of a function's space, as a snapshot's own lists have them.
+/// The locations of headers and capabilities, from the snapshot's own lists.
 struct Places {
     standard: Option<StandardList<Hole>>,
     extended: Option<ExtendedList<Hole, CAPABILITIES>>,
@@ -196,7 +196,7 @@ impl Places {
         }
     }
 
-    /// The capability with the highest start that is not above `at`: its name, and its start.
+    /// Returns the capability with the highest start that is not above `at`: its name and its start.
     fn capability(&self, at: Offset) -> Option<(&'static str, Offset)> {
         let standard = self.standard.iter().flat_map(List::capabilities);
         let extended = self.extended.iter().flat_map(List::capabilities);

@@ -1,4 +1,4 @@
-//! How a snapshot keeps registers: runs of the same kind, and the values of those that have any.
+//! The storage of a snapshot: runs of registers of the same kind, and their values.
 
 use super::{AddError, Hole, Register, Snapshot};
 use crate::address::FunctionAddress;
@@ -10,7 +10,7 @@ use crate::config::{ConfigRead, Offset, ReadableSize};
 pub(super) struct Run {
     /// The offset of the first one.
     pub(super) start: u16,
-    /// How many there are; never 0.
+    /// The number of registers; never 0.
     pub(super) registers: u16,
     pub(super) kind: Kind,
 }
@@ -24,12 +24,12 @@ pub(super) enum Kind {
 }
 
 impl Run {
-    /// The offset behind the last one.
+    /// The offset after the last register.
     pub(super) fn end(self) -> u16 {
         self.start.saturating_add(self.registers.saturating_mul(Offset::WIDTH))
     }
 
-    /// How many values it has among the snapshot's.
+    /// The number of values that this run has in the snapshot.
     pub(super) fn values(self) -> usize {
         match self.kind {
             Kind::Values => usize::from(self.registers),
@@ -45,12 +45,12 @@ pub(super) fn registers(size: ReadableSize) -> impl Iterator<Item = Offset> {
 }
 
 impl<const N: usize> Snapshot<N> {
-    /// Whose it is.
+    /// The address of the function.
     pub const fn address(&self) -> FunctionAddress {
         self.address
     }
 
-    /// What it knows of the register at `at`.
+    /// Returns the snapshot's record of the register at `at`.
     pub fn get(&self, at: Offset) -> Register {
         let mut values_before = 0_usize;
         for run in &self.runs {
@@ -73,11 +73,11 @@ impl<const N: usize> Snapshot<N> {
             .map_or(Register::NotRead, |&value| Register::Value(value))
     }
 
-    /// Adds what is known of a register; of [`Register::NotRead`], that it is a hole.
+    /// Adds the record of a register; [`Register::NotRead`] leaves a gap.
     ///
     /// # Errors
     ///
-    /// [`AddError`]; the snapshot is as before.
+    /// [`AddError`]; the snapshot is unchanged.
     pub fn add(&mut self, at: Offset, register: Register) -> Result<(), AddError> {
         if !self.size.contains(at) {
             return Err(AddError::BeyondSize(at));
@@ -114,15 +114,15 @@ impl<const N: usize> Snapshot<N> {
         self.runs.push(run).map_err(|_| AddError::Full)
     }
 
-    /// Whether the runs are in order, within the size, as long as they can be, and have their
-    /// values: what [`add`](Self::add) keeps to, and what comes from elsewhere may not.
+    /// Returns true if the runs are ordered, within the size, as long as possible, and have their values.
+    /// [`add`](Self::add) ensures this; external data may not.
     #[cfg(feature = "snapshot")]
     pub(super) fn is_sound(&self) -> bool {
         let mut end = 0;
         let mut kind = None;
         let ordered = self.runs.iter().all(|run| {
             let in_order = run.start >= end && run.registers > 0 && Offset::new(run.start).is_ok();
-            // In two parts it would not be equal to the same registers in one.
+            // Split in two, it would not equal the same registers in one run.
             let parted = run.start == end && Some(run.kind) == kind;
             (end, kind) = (run.end(), Some(run.kind));
             in_order && !parted && end <= self.size.bytes()

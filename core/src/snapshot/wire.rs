@@ -1,8 +1,8 @@
 //! The wire form of a snapshot: a version, then the body of that version in postcard's encoding.
 //!
-//! What was written once can be read for ever. A version's body is never changed: another field is
-//! another version, whose body is the old one with the field behind it. The bytes that the tests
-//! hold frozen are never edited; a version adds some.
+//! A written snapshot stays readable forever. The body of a version never changes: a new field means a new version,
+//! whose body is the old one followed by the field. The frozen bytes in the tests are never edited; a new version adds
+//! its own.
 
 use core::fmt;
 
@@ -16,11 +16,11 @@ use crate::config::ReadableSize;
 /// The version that is written.
 pub const VERSION: u8 = 1;
 
-/// The head of version 1. It is followed by its runs, then by its values. Order and width of the fields are the wire form;
-/// all numbers are least significant byte first.
+/// The head of version 1. Its runs follow, then its values. The order and width of the fields define the wire form; all
+/// numbers are least significant byte first.
 ///
-/// Every field is bytes, and every length is in the head: what postcard encodes with a variable width, integers and
-/// sequences, has a panic in it that the linker cannot prove away.
+/// Every field is bytes, and the head contains every length. postcard's encoding of integers and sequences has a
+/// variable width and contains a panic that the linker cannot remove.
 #[derive(Serialize, Deserialize)]
 struct Head1 {
     segment: [u8; 4],
@@ -41,18 +41,18 @@ struct Run1 {
     kind: u8,
 }
 
-/// A value's register.
+/// A register value.
 type Value1 = [u8; 4];
 
 const HEAD_1: usize = 4 + 4 + 2 + 2;
 const RUN_1: usize = 5;
 const VALUE_1: usize = 4;
 
-/// Why a snapshot was not written.
+/// The reason why a snapshot was not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum EncodeError {
-    /// The buffer is too small; [`room`] says what is enough.
+    /// The buffer is too small; [`room`] returns a sufficient size.
     NoRoom,
 }
 
@@ -66,22 +66,21 @@ impl fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
-/// Why bytes are no snapshot.
+/// The reason why bytes are not a valid snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DecodeError {
-    /// They end before the snapshot does.
+    /// The bytes end too early.
     Truncated,
-    /// They are of a version that is not known here.
+    /// The version is unknown.
     ForeignVersion(u8),
-    /// They are not in the form of their version, or hold more than there is room for.
+    /// The bytes do not follow their version's form, or hold more than fits.
     Malformed,
-    /// The address in them is none.
+    /// The address in them is invalid.
     Address(AddressError),
-    /// The runs in them overlap, lie beyond the readable size, do not fit the values, or are one run
-    /// in two parts.
+    /// The runs overlap, are beyond the readable size, do not match the values, or split one run in two.
     Unsound,
-    /// So many bytes are left over.
+    /// This number of bytes is left over.
     Trailing(usize),
 }
 
@@ -90,7 +89,7 @@ impl fmt::Display for DecodeError {
         match self {
             Self::Truncated => f.write_str("the snapshot is cut short"),
             Self::ForeignVersion(version) => write!(f, "version {version} of the snapshot's form is not known"),
-            Self::Malformed => f.write_str("not in the form of a snapshot"),
+            Self::Malformed => f.write_str("not a valid snapshot"),
             Self::Address(error) => write!(f, "the snapshot's address: {error}"),
             Self::Unsound => f.write_str("the snapshot's runs do not fit"),
             Self::Trailing(bytes) => write!(f, "{bytes} bytes follow the snapshot"),
@@ -100,7 +99,7 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// How many bytes are enough for any snapshot with room for `registers`.
+/// Returns the number of bytes that is enough for any snapshot of `registers`.
 pub const fn room(registers: usize) -> usize {
     registers
         .saturating_mul(VALUE_1)
@@ -129,7 +128,7 @@ impl<const N: usize> Snapshot<N> {
     }
 
     fn head(&self) -> Result<Head1, EncodeError> {
-        // No snapshot has more than 1024 registers; what does not fit its field has no room.
+        // No snapshot has more than 1024 registers; a length that does not fit its field is reported as lack of room.
         let count = |length: usize| {
             u16::try_from(length)
                 .map(u16::to_le_bytes)
@@ -150,7 +149,7 @@ impl<const N: usize> Snapshot<N> {
         })
     }
 
-    /// The snapshot in `bytes`, all of them.
+    /// Decodes the snapshot in `bytes`, all of them.
     ///
     /// # Errors
     ///
@@ -192,7 +191,7 @@ impl<const N: usize> Snapshot<N> {
     }
 }
 
-/// Writes one thing behind the other.
+/// Writes values one after the other.
 struct Writer<'b> {
     buffer: &'b mut [u8],
     length: usize,
@@ -207,7 +206,7 @@ impl Writer<'_> {
     }
 }
 
-/// What stands first in `bytes`, and what is behind it.
+/// Decodes the first value in `bytes`, and returns the rest with it.
 fn take<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<(T, &'b [u8]), DecodeError> {
     Ok(postcard::take_from_bytes(bytes)?)
 }

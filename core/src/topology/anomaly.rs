@@ -1,20 +1,20 @@
-//! What in a set of functions does not fit together, or is not known.
+//! Inconsistent or missing facts in a set of functions.
 
 use core::fmt;
 
 use crate::address::FunctionAddress;
 
-/// What does not fit together at a function, or is not known of it. Of several, the first found.
+/// An inconsistent or missing fact about a function; the first one found if there are several.
 ///
-/// Who is hit by a reset below such a function cannot be said for sure: no domain that holds it,
-/// or is below it, is exclusive.
+/// The functions that a reset below it affects are then uncertain: no domain that contains the function or anything
+/// below it is exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Anomaly {
-    /// It may be a bridge: its layout is not known.
+    /// It may be a bridge: its header layout is unknown.
     RoleUnknown,
-    /// A bridge whose bus numbers are not known.
+    /// A bridge with unknown bus numbers.
     BusesUnknown,
     /// A bridge whose subordinate bus is below its secondary bus.
     BusesInverted {
@@ -23,43 +23,42 @@ pub enum Anomaly {
         /// Its subordinate bus.
         subordinate: u8,
     },
-    /// A bridge that leads back: its secondary bus is its own or a lower one.
+    /// A bridge that leads backwards: its secondary bus is its own or a lower one.
     BusesBackward {
         /// Its secondary bus.
         secondary: u8,
     },
-    /// A bridge whose secondary bus is that of another one.
+    /// A bridge with the same secondary bus as another one.
     BusClaimedTwice(FunctionAddress),
-    /// A bridge whose buses are neither within those of another one nor apart from them.
+    /// A bridge whose buses partly overlap those of another one.
     BusesOverlap(FunctionAddress),
-    /// A bridge whose buses are not among those of the bridge above it.
+    /// A bridge whose buses are outside those of the bridge above it.
     BusesOutside(FunctionAddress),
-    /// On a bus within a bridge's range to which no bridge leads.
+    /// On a bus within a bridge's range that no bridge leads to.
     NoBridge,
-    /// A virtual function whose physical one is not among the functions, or is none.
+    /// A virtual function whose physical function is missing or not a physical one.
     PhysicalFunctionMissing(FunctionAddress),
-    /// A virtual function and its physical one that are not below the same bridge.
+    /// A virtual function that is below another bridge than its physical function.
     VirtualFunctionElsewhere(FunctionAddress),
-    /// How many virtual functions are enabled is not known.
+    /// The number of enabled virtual functions is unknown.
     VirtualFunctionsUnknown,
-    /// Not as many virtual functions as are enabled are among the functions.
+    /// The number of virtual functions present differs from the number enabled.
     VirtualFunctionsMissing {
-        /// How many are enabled.
+        /// The number enabled.
         enabled: u16,
     },
-    /// On a fabric whose members are named by a function that is not on it, or a virtual function
-    /// that is on one itself.
+    /// On a fabric whose naming function is not a member, or a virtual function that is itself on a fabric.
     FabricUnclear(FunctionAddress),
 }
 
-/// An anomaly, and the function where it shows.
+/// An anomaly and its location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Doubt {
-    /// The function.
+    /// The function with the anomaly.
     pub address: FunctionAddress,
-    /// What does not fit together there.
+    /// The anomaly.
     pub anomaly: Anomaly,
 }
 
@@ -90,7 +89,7 @@ impl fmt::Display for Anomaly {
             Self::VirtualFunctionElsewhere(other) => write!(f, "not below the same bridge as {other}"),
             Self::VirtualFunctionsUnknown => f.write_str("unknown number of virtual functions"),
             Self::VirtualFunctionsMissing { enabled } => {
-                write!(f, "not all of its {enabled} virtual functions are there, or more")
+                write!(f, "number of virtual functions differs from the {enabled} enabled")
             }
             Self::FabricUnclear(leader) => write!(f, "not on a fabric that is named by {leader}"),
         }

@@ -1,9 +1,9 @@
-//! Finding out how functions hang together.
+//! Builds the relations between functions.
 //!
-//! Bus numbers are enough for that: a bridge's secondary bus is above its own bus number, and in
-//! ascending order every bridge comes before what is below it. So one sweep over the buses of a
-//! segment, with the open bridges on a stack, finds the bridge above each function, and whatever
-//! does not nest. No bridge above can close a loop: each is on a lower bus.
+//! Bus numbers are enough: a bridge's secondary bus is above its own bus number, so in ascending order every bridge
+//! comes before the functions below it. One sweep over the buses of a segment, with the open bridges on a stack, finds
+//! the bridge above each function and everything that does not nest. Bridges cannot form a loop: each one is on a lower
+//! bus.
 
 use super::anomaly::Anomaly;
 use super::function::{Function, Membership, Role};
@@ -12,10 +12,10 @@ use crate::address::FunctionAddress;
 use crate::header::BusNumbers;
 use crate::quirk::{Effect, RESETS, Subject, decided};
 
-/// Buses in a segment.
+/// The number of buses in a segment.
 const BUSES: usize = 256;
 
-/// Fills all nodes. There are as many nodes as functions, which are in ascending order.
+/// Fills all nodes. There are as many nodes as functions, and the functions are in ascending order.
 pub(super) fn link(functions: &[Function], nodes: &mut [Node]) {
     nodes.fill(Node::EMPTY);
     let mut linker = Linker { functions, nodes };
@@ -40,9 +40,9 @@ struct Linker<'l> {
     nodes: &'l mut [Node],
 }
 
-/// The bridges of a segment whose buses are open at some bus, the innermost last.
+/// The bridges of a segment that are open at some bus, the innermost last.
 struct Open {
-    /// Which bridge leads to a bus.
+    /// The bridge that leads to each bus.
     to: [Link; BUSES],
     stack: [(Link, BusNumbers); BUSES],
     depth: usize,
@@ -75,7 +75,7 @@ impl Open {
         Some((link.get()?, *buses))
     }
 
-    /// Closes all that ends before `bus`, as far as it is innermost.
+    /// Closes the innermost bridges that end before `bus`.
     fn close(&mut self, bus: u8) {
         while self.innermost().is_some_and(|(_, buses)| buses.subordinate < bus) {
             self.depth = self.depth.saturating_sub(1);
@@ -91,14 +91,14 @@ impl Open {
 }
 
 impl Linker<'_> {
-    /// Notes an anomaly, unless there is one already.
+    /// Records an anomaly, unless there is one already.
     fn mark(&mut self, index: usize, anomaly: Anomaly) {
         if let Some(node) = self.nodes.get_mut(index) {
             node.anomaly.get_or_insert(anomaly);
         }
     }
 
-    /// Notes an anomaly between two functions at both of them.
+    /// Records an anomaly between two functions at both of them.
     fn mark_both(&mut self, one: usize, other: usize, anomaly: fn(FunctionAddress) -> Anomaly) {
         if let (Some(first), Some(second)) = (self.functions.get(one), self.functions.get(other)) {
             self.mark(one, anomaly(second.address));
@@ -132,7 +132,7 @@ impl Linker<'_> {
         }
     }
 
-    /// Notes which bus a bridge leads to, if it leads anywhere.
+    /// Records the bus that a bridge leads to, if any.
     fn claim(&mut self, open: &mut Open, index: usize, function: &Function) -> Option<BusNumbers> {
         let bridge = match &function.role {
             Role::Endpoint => return None,
@@ -151,15 +151,15 @@ impl Linker<'_> {
         };
         let Some(buses) = function.buses_below() else {
             match (secondary, subordinate) {
-                // Nobody has given it any buses yet: it leads nowhere.
+                // No buses were assigned: it leads nowhere.
                 (0, 0) => {}
                 _ if subordinate < secondary => self.mark(index, Anomaly::BusesInverted { secondary, subordinate }),
                 _ => self.mark(index, Anomaly::BusesBackward { secondary }),
             }
             return None;
         };
-        // Of two that claim a bus the wider one has it: all that both could lead to is below it, and
-        // so in doubt.
+        // If two bridges claim a bus, the wider one gets it: everything below either of them is then below it, and so
+        // in doubt.
         let other = open.leads_to(secondary).get();
         let others = other.and_then(|other| self.functions.get(other)?.buses_below());
         if let Some(other) = other {
@@ -173,7 +173,7 @@ impl Linker<'_> {
         Some(buses)
     }
 
-    /// Opens the bridge that leads to `bus`, and holds its buses against those around them.
+    /// Opens the bridge that leads to `bus`, and compares its buses with those around them.
     fn enter(&mut self, open: &mut Open, bus: u8) {
         let Some(index) = open.leads_to(bus).get() else {
             return;
@@ -204,7 +204,7 @@ impl Linker<'_> {
         let around = open.innermost().map_or(Link::NONE, |(around, _)| Link::to(around));
         let above = match function.physical_function {
             _ if !leads.is_none() => leads,
-            // Virtual functions may be on further buses of their port, to which no bridge leads.
+            // Virtual functions may be on further buses of their port, which no bridge leads to.
             Some(_) => around,
             None => {
                 if !around.is_none() {
@@ -261,7 +261,7 @@ impl Linker<'_> {
         core::iter::successors(first, next).skip(1).count()
     }
 
-    /// Lists each fabric's members, in ascending order, at the function by which they are named.
+    /// Lists each fabric's members, in ascending order, at the function that names them.
     fn fabrics(&mut self) {
         let functions = self.functions;
         for (index, function) in functions.iter().enumerate().rev() {
@@ -271,7 +271,7 @@ impl Linker<'_> {
             let leader = find(functions, address)
                 .and_then(|at| Some((at, functions.get(at)?)))
                 .filter(|(_, leader)| leader.fabric == function.fabric && leader.physical_function.is_none());
-            // A virtual function is joined to nobody but through its physical one.
+            // A virtual function is joined to others only through its physical function.
             let leader = leader.filter(|_| function.physical_function.is_none());
             let Some((at, _)) = leader else {
                 self.mark(index, Anomaly::FabricUnclear(address));
@@ -286,7 +286,7 @@ impl Linker<'_> {
         }
     }
 
-    /// Notes at each function where the next one is that a quirk forbids a bus reset.
+    /// Records for each function the next one for which a quirk forbids a bus reset.
     fn quirks(&mut self) {
         let mut next = Link::NONE;
         for (index, (function, node)) in self.functions.iter().zip(self.nodes.iter_mut()).enumerate().rev() {
@@ -302,10 +302,10 @@ impl Linker<'_> {
         }
     }
 
-    /// Hands every anomaly down to what is below.
+    /// Propagates every anomaly to the functions below.
     fn doubts(&mut self) {
         for index in 0..self.nodes.len() {
-            // What is above comes before.
+            // The functions above come first.
             let above = self.above(index).get().and_then(|above| self.nodes.get(above));
             let inherited = above.map_or(Link::NONE, |above| above.doubt);
             if let Some(node) = self.nodes.get_mut(index) {

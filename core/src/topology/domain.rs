@@ -1,4 +1,4 @@
-//! Who is hit by a reset.
+//! The functions that a reset affects.
 
 use core::fmt;
 use core::ops::Range;
@@ -11,10 +11,10 @@ use super::place::Place;
 use super::warning::Warning;
 use crate::address::FunctionAddress;
 
-/// A reset domain: all functions that a reset hits, the one that it is meant for included.
+/// A reset domain: all functions that a reset affects, including its target.
 ///
-/// A reset of one function takes its virtual functions with it. One at a port hits everything
-/// below, whatever the kernel lists, and those whom a fabric joins to what is below.
+/// A reset of one function includes its virtual functions. A reset at a port affects everything below, whatever the
+/// kernel lists, and everything that a fabric joins to it.
 #[derive(Clone, Debug)]
 pub struct Domain<'t> {
     place: Place<'t>,
@@ -23,7 +23,7 @@ pub struct Domain<'t> {
 }
 
 impl<'t> Domain<'t> {
-    /// Of a reset of one function.
+    /// The domain of a reset of one function.
     pub(super) fn of_function(place: Place<'t>) -> Self {
         Self {
             place,
@@ -32,7 +32,7 @@ impl<'t> Domain<'t> {
         }
     }
 
-    /// Of a reset at a port above the function.
+    /// The domain of a reset at a port above the function.
     pub(super) fn below(place: Place<'t>, port: Place<'t>) -> Self {
         Self {
             place,
@@ -41,17 +41,17 @@ impl<'t> Domain<'t> {
         }
     }
 
-    /// The function that the reset is meant for.
+    /// The target of the reset.
     pub const fn function(&self) -> Place<'t> {
         self.place
     }
 
-    /// The port at which the reset is done; `None` of a reset of one function.
+    /// The port that performs the reset; `None` for a reset of one function.
     pub const fn port(&self) -> Option<Place<'t>> {
         self.port
     }
 
-    /// All functions that are hit, each of them once. The port is not.
+    /// All affected functions, each of them once, without the port.
     pub fn hits(&self) -> Hits<'t> {
         Hits {
             topology: self.place.topology,
@@ -63,23 +63,24 @@ impl<'t> Domain<'t> {
         }
     }
 
-    /// Whether a function is hit.
+    /// Returns true if the reset affects a function.
     pub fn contains(&self, address: FunctionAddress) -> bool {
         self.hits().any(|hit| hit.address() == address)
     }
 
-    /// Those hit that are neither ours nor bridges: a bridge is hit with what is below it.
+    /// The affected functions that are neither ours nor bridges: a bridge is affected along with the functions below
+    /// it.
     pub fn bystanders(&self, ours: impl Fn(&Function) -> bool) -> impl Iterator<Item = Place<'t>> {
         self.hits()
             .filter(move |hit| !hit.function().is_bridge() && !ours(hit.function()))
     }
 
-    /// The quirks of those hit, and of the port, that are only reported.
+    /// The quirks of the affected functions and of the port that are only reported.
     pub fn warnings(&self) -> impl Iterator<Item = Warning> {
         self.hits().chain(self.port).flat_map(Place::warnings)
     }
 
-    /// What joins those hit to others: all of them known, or not.
+    /// The fabric of the affected functions: all members known, or not.
     pub fn fabric(&self) -> Fabric {
         self.hits()
             .fold(Fabric::None, |found, hit| match (found, hit.fabric()) {
@@ -89,13 +90,13 @@ impl<'t> Domain<'t> {
             })
     }
 
-    /// Checks that all that is hit is ours. `ours` says yes only of what is known to be ours, and
-    /// unused.
+    /// Checks that all affected functions are ours. `ours` returns true only for functions that are known to be ours
+    /// and unused.
     ///
     /// # Errors
     ///
-    /// The first reason why it is not known to be. Somebody else's function comes before all other
-    /// reasons, a fabric that is not known after them.
+    /// The first reason why this is not known. Another owner's function precedes all other reasons; an unknown fabric
+    /// comes last.
     pub fn exclusive(&self, ours: impl Fn(&Function) -> bool) -> Result<(), NotExclusive> {
         let mut unclear = None;
         let mut fabric = None;
@@ -104,7 +105,7 @@ impl<'t> Domain<'t> {
             if !hit.function().is_bridge() && !ours(hit.function()) {
                 return Err(NotExclusive::Bystander(address));
             }
-            // A doubt about the port is one about the function below it that is meant.
+            // A doubt about the port is a doubt about the target below it.
             if let Some(Doubt { address, anomaly }) = hit.doubt() {
                 unclear.get_or_insert(NotExclusive::Doubtful(address, anomaly));
             } else if hit.function().physical_function.is_some() && hit.index != self.place.index {
@@ -118,29 +119,29 @@ impl<'t> Domain<'t> {
     }
 }
 
-/// The reason why a reset domain is not known to be ours alone.
+/// The reason why a reset domain is not known to be exclusively ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum NotExclusive {
-    /// This function is hit, and not ours.
+    /// This affected function is not ours.
     Bystander(FunctionAddress),
-    /// This virtual function is destroyed, whoever uses it.
+    /// The reset destroys this virtual function, even if it is in use.
     VirtualFunction(FunctionAddress),
-    /// Nobody knows who else is hit through this function's fabric.
+    /// The members of this function's fabric are unknown.
     FabricUnknown(FunctionAddress),
-    /// Who is hit cannot be said for sure because of what does not fit together at this function.
+    /// The affected functions are uncertain because of an anomaly at this function.
     Doubtful(FunctionAddress, Anomaly),
-    /// There is no port at which all of it is reset together, or it is not known.
+    /// No port resets all of it together, or none is known to.
     NoDomain(ResetUnavailable),
 }
 
 impl fmt::Display for NotExclusive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Bystander(address) => write!(f, "{address} is hit and not ours"),
+            Self::Bystander(address) => write!(f, "{address} would be affected and is not ours"),
             Self::VirtualFunction(address) => write!(f, "virtual function {address} is destroyed"),
-            Self::FabricUnknown(address) => write!(f, "unknown who is on the fabric of {address}"),
+            Self::FabricUnknown(address) => write!(f, "members of the fabric of {address} unknown"),
             Self::Doubtful(address, anomaly) => write!(f, "{address}: {anomaly}"),
             Self::NoDomain(reason) => write!(f, "no reset domain: {reason}"),
         }
@@ -149,10 +150,10 @@ impl fmt::Display for NotExclusive {
 
 impl core::error::Error for NotExclusive {}
 
-/// The functions in a domain.
+/// Iterates over the functions in a domain.
 ///
-/// First those below the port, in ascending order, each followed by what else it takes with it:
-/// virtual functions and fabric peers outside, of these again the virtual functions.
+/// The functions below the port come first, in ascending order. Each is followed by the functions outside that it
+/// affects: virtual functions and fabric peers, and the virtual functions of these.
 #[derive(Clone, Debug)]
 pub struct Hits<'t> {
     topology: super::Topology<'t>,
@@ -186,8 +187,8 @@ impl<'t> Iterator for Hits<'t> {
         }
         let place = self.topology.place(self.next.next()?)?;
         self.virtual_function = self.topology.follow(place.node.virtual_functions);
-        // Members are in a ring in ascending order and what is below the port is in one piece, so
-        // the ring leaves it once at most: no member outside is met twice.
+        // The members form a ring in ascending order, and the functions below the port are contiguous. So the ring
+        // leaves them at most once, and no member outside is visited twice.
         if self.fabric {
             self.peer = place.next_peer().filter(|next| self.is_outside(next));
         }

@@ -1,43 +1,44 @@
-//! What joins a function to others by links of their own (`NVLink`, XGMI, Xe Link).
+//! The fabric links (`NVLink`, XGMI, Xe Link) between functions.
 //!
-//! Nothing on PCIe shows a link of that kind. The fabric itself knows, where somebody asked it; else the model's connector
-//! says what there can be, and for boards that only a bridge can join, the other boards of the machine.
+//! Such links are invisible on PCIe. The fabric itself knows its members, if it was queried. Otherwise the model's
+//! connector defines the possible links and, for boards that only a bridge can join, the other boards of the machine.
 
 use super::function::{Function, Membership};
 use super::place::{Place, subject};
 use crate::quirk::{Effect, FABRICS, decided};
 
-/// The way in which a model can be joined to others.
+/// The connector by which a model can be joined to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Connector {
-    /// None.
+    /// No connector.
     None,
-    /// A connector for a bridge: its peers are boards of the same machine.
+    /// A bridge connector: peers are boards of the same machine.
     Bridge,
-    /// Its base board: its peers may be behind switches that PCIe does not show, or in other machines.
+    /// A base board: peers may be behind switches that PCIe does not show, or in other machines.
     Board,
 }
 
-/// What joins a function to others by links of their own (`NVLink`, XGMI).
+/// The fabric (`NVLink`, XGMI) that joins a function to others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Fabric {
-    /// Nothing.
+    /// No fabric.
     None,
-    /// A fabric of which all members are known; see [`Place::peers`].
+    /// A fabric with known members; see [`Place::peers`].
     Peers,
-    /// Perhaps something: who else is hit by more than FLR cannot be said.
+    /// Possibly a fabric: the functions that more than FLR affects are unknown.
     Unknown,
 }
 
 impl<'t> Place<'t> {
-    /// The connector of its model, by the row of [`FABRICS`] about it.
+    /// The connector of the model, from its row in [`FABRICS`].
     ///
-    /// Without a row, VGA controllers and what is no GPU have none, but beside a fabric switch of their vendor: few boards
-    /// with a display have a connector for a bridge, and those have rows. All other GPUs and accelerators count as modules.
+    /// Without a row, VGA controllers and functions other than GPUs have none, unless there is a fabric switch of their
+    /// vendor: few boards with a display have a bridge connector, and those have rows. All other GPUs and accelerators
+    /// count as modules.
     pub fn connector(self) -> Connector {
         let subject = self.subject();
         let has = |effect| decided(FABRICS, &subject, effect).is_some();
@@ -59,7 +60,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// What joins it to others: what its fabric itself says, if anybody asked; else by its [connector](Self::connector).
+    /// The fabric: its own report if it was queried, else the possibilities of the [connector](Self::connector).
     pub fn fabric(self) -> Fabric {
         match self.function().fabric {
             Membership::Alone => Fabric::None,
@@ -72,8 +73,8 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// The other boards that a bridge could join to it: of its vendor, with a connector for a bridge, or of a model that no
-    /// row names and that may have one. Nothing for a function without such a connector.
+    /// The other boards that a bridge could join to this one: boards of the same vendor with a bridge connector, or of
+    /// a model without a row that may have one. Empty for a function without such a connector.
     pub fn joinable(self) -> impl Iterator<Item = Place<'t>> {
         let device = self.address().device_address();
         let vendor = self.function().identity.vendor;
@@ -103,7 +104,7 @@ impl<'t> Place<'t> {
     }
 }
 
-/// The vendor of a switch that joins functions of the same vendor.
+/// The vendor of a switch that joins functions of its vendor.
 pub(super) fn switch_vendor(functions: &[Function]) -> Option<u16> {
     let is_switch = |function: &&Function| decided(FABRICS, &subject(function, false), Effect::FabricSwitch).is_some();
     functions

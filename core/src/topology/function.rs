@@ -1,4 +1,4 @@
-//! What is known of a function before its topology is: plain facts, each of which may be unknown.
+//! The facts about a function that a topology is built from. Each may be unknown.
 
 use crate::address::FunctionAddress;
 use crate::capability::express::PortType;
@@ -6,38 +6,38 @@ use crate::capability::power_management::PowerState;
 use crate::header::{BusNumbers, ClassCode, Identity};
 use crate::presence::{PortLink, Readiness};
 
-/// What is known of one function.
+/// The facts about one function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Function {
-    /// Where it is.
+    /// The address.
     pub address: FunctionAddress,
-    /// Vendor ID and Device ID, of a function that is gone those that it had.
+    /// Vendor ID and Device ID; the former ones if the function is gone.
     pub identity: Identity,
-    /// Class Code, of a function that is gone the one that it had.
+    /// Class Code; the former one if the function is gone.
     pub class: ClassCode,
-    /// Whether it is a bridge.
+    /// Bridge or endpoint.
     pub role: Role,
-    /// Offers FLR: Device Capabilities.
+    /// Support for FLR: Device Capabilities.
     pub flr: Fact,
-    /// Offers FLR by Advanced Features, which takes both of its bits:
+    /// Support for FLR by Advanced Features, which takes both of its bits:
     /// [`offers_flr`](crate::capability::advanced_features::AdvancedFeaturesCapabilities::offers_flr).
     pub advanced_features_flr: Fact,
-    /// What its Power Management capability says.
+    /// The Power Management capability.
     pub power: Power,
-    /// What it last answered; `None` where nobody asked.
+    /// Its last answer; `None` if it was not read.
     pub readiness: Option<Readiness>,
-    /// Of a virtual function: its physical one.
+    /// The physical function of a virtual function.
     pub physical_function: Option<FunctionAddress>,
-    /// How many virtual functions it has enabled; `None` where that is not known.
+    /// The number of virtual functions that it has enabled; `None` if unknown.
     pub virtual_functions: Option<u16>,
-    /// What its fabric itself says.
+    /// The fabric's own report.
     pub fabric: Membership,
 }
 
 impl Function {
-    /// A function of which nothing is known but where and what it is.
+    /// A function with known address and IDs, and nothing else.
     pub const fn new(address: FunctionAddress, identity: Identity, class: ClassCode) -> Self {
         Self {
             address,
@@ -54,7 +54,7 @@ impl Function {
         }
     }
 
-    /// Whether it is a bridge. False where that is not known.
+    /// Returns true if it is a bridge. False if unknown.
     pub const fn is_bridge(&self) -> bool {
         matches!(self.role, Role::Bridge(_))
     }
@@ -66,7 +66,7 @@ impl Function {
         }
     }
 
-    /// The buses below, where they can be: a bridge that no buses were given leads nowhere.
+    /// The possible buses below: a bridge without assigned buses leads nowhere.
     pub(super) fn buses_below(&self) -> Option<BusNumbers> {
         let buses = self.bridge()?.buses?;
         let fit = self.address.bus() < buses.secondary && buses.secondary <= buses.subordinate;
@@ -74,16 +74,16 @@ impl Function {
     }
 }
 
-/// Something that is so or is not.
+/// A fact that may be unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Fact {
-    /// It is so.
+    /// The fact is true.
     Yes,
-    /// It is not.
+    /// The fact is false.
     No,
-    /// Nobody looked, or nothing answered.
+    /// Unknown: not read, or not answered.
     Unknown,
 }
 
@@ -93,41 +93,41 @@ impl From<bool> for Fact {
     }
 }
 
-/// Whether a function is a bridge.
+/// The role of a function: bridge or endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Role {
-    /// It is not.
+    /// Not a bridge.
     Endpoint,
-    /// It is one, between PCI buses or to `CardBus`; every port is one.
+    /// A bridge between PCI buses or to `CardBus`; every port is one.
     Bridge(Bridge),
-    /// Its header could not be read, or is of an unknown layout.
+    /// The header could not be read, or its layout is unknown.
     Unknown,
 }
 
-/// What is known of a bridge.
+/// The facts about a bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Bridge {
-    /// The buses that it joins; `None` where they could not be read. Its primary bus takes no part
-    /// in what is below it, and is wired to 0 in some bridges.
+    /// The buses that it connects; `None` if they could not be read. The primary bus number is ignored: some bridges
+    /// hardwire it to 0.
     pub buses: Option<BusNumbers>,
-    /// What it is in the tree of links; `None` where it has none, or that is not known.
+    /// Its type in the PCI Express hierarchy; `None` if it has none or it is unknown.
     pub port_type: Option<PortType>,
-    /// Whether all function numbers below belong to one device: ARI Forwarding Enable.
+    /// ARI Forwarding Enable: all function numbers below belong to one device.
     pub ari_forwarding: Fact,
-    /// What it says about the link below.
+    /// The state of the link below, as the port reports it.
     pub link: PortLink,
     /// The slot below.
     pub slot: Slot,
-    /// Whether the secondary bus reset bit does anything.
+    /// The effect of the secondary bus reset bit, by CXL.
     pub cxl: Cxl,
 }
 
 impl Bridge {
-    /// A bridge of which nothing is known but its buses.
+    /// A bridge with known buses, and nothing else.
     pub const fn new(buses: BusNumbers) -> Self {
         Self {
             buses: Some(buses),
@@ -145,83 +145,83 @@ impl Bridge {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Slot {
-    /// There is none.
+    /// There is no slot.
     None,
-    /// There is one.
+    /// There is a slot.
     Present {
-        /// Slot Capabilities: cards come and go under power.
+        /// Slot Capabilities: supports hot plug.
         hot_plug: Fact,
-        /// Slot Capabilities: its power can be cut.
+        /// Slot Capabilities: has a power controller.
         power_controller: Fact,
-        /// Who acts on its events.
+        /// The owner of its events.
         owner: HotplugOwner,
     },
-    /// Nobody can say.
+    /// The slot is unknown.
     Unknown,
 }
 
-/// Who acts on a slot's events.
+/// The owner of a slot's events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum HotplugOwner {
-    /// The operating system, by the port's own registers (`pciehp`).
+    /// The operating system, through the port's own registers (`pciehp`).
     Os,
-    /// Firmware, which did not grant hotplug to the operating system.
+    /// Firmware did not grant hotplug to the operating system.
     Firmware,
-    /// The operating system through ACPI methods (`acpiphp`): cutting power is an eject.
+    /// The operating system, through ACPI methods (`acpiphp`): cutting power is an eject.
     Acpi,
-    /// There is no slot for hot-plug: nobody acts on what a reset does to the link.
+    /// There is no hot-plug slot: nothing reacts to the effect of a reset on the link.
     Nobody,
-    /// Nobody can say.
+    /// The owner is unknown.
     Unknown,
 }
 
-/// A port's secondary bus reset, by its DVSECs for CXL.
+/// The secondary bus reset of a port, by its CXL DVSECs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Cxl {
-    /// There is no such DVSEC.
+    /// The port has no such DVSEC.
     None,
-    /// Unmask SBR is clear: the bit does nothing.
+    /// Unmask SBR is clear: the bit has no effect.
     SbrMasked,
-    /// Unmask SBR is clear, but the link carries no protocol of CXL's: then the bit works as in any port (CXL r3.1, sec
-    /// 8.1.5.2). Linux does not look at the link, and refuses its `bus` method.
+    /// Unmask SBR is clear, but the link carries no CXL protocol: the bit works as in any port (CXL r3.1, sec 8.1.5.2).
+    /// Linux ignores the link state and refuses its `bus` method.
     NotInUse,
     /// Unmask SBR is set.
     SbrUnmasked,
-    /// Nobody can say.
+    /// The effect of the bit is unknown.
     Unknown,
 }
 
-/// What a function's Power Management capability says.
+/// A function's Power Management capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Power {
-    /// There is no such capability.
+    /// The function has no such capability.
     None,
-    /// There is.
+    /// The function has the capability.
     Present {
-        /// Keeps its state from D3hot to D0.
+        /// The function keeps its state from D3hot to D0.
         no_soft_reset: Fact,
-        /// The state that it is in; `None` where it could not be read.
+        /// The current power state; `None` if it could not be read.
         state: Option<PowerState>,
     },
-    /// Nobody can say.
+    /// The capability is unknown.
     Unknown,
 }
 
-/// What a function's fabric (`NVLink`, XGMI) itself says.
+/// The own report of a function's fabric (`NVLink`, XGMI).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Membership {
-    /// It is joined to nobody.
+    /// The function is not joined to any other.
     Alone,
-    /// It is joined to all who name the same function, which is one of them and names itself.
+    /// The function is joined to all functions that name the same member; that member names itself.
     With(FunctionAddress),
-    /// Nobody asked: the fabric is not seen from the host while the function is on vfio-pci.
+    /// Unknown: the host cannot see the fabric while the function is bound to vfio-pci.
     Unknown,
 }

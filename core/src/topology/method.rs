@@ -1,15 +1,15 @@
-//! The ways to reset a function, and why one is not to be had.
+//! The reset methods, and the reasons why one is unavailable.
 //!
-//! | method | what has to hold, besides that no quirk forbids it |
+//! | method | conditions, besides that no quirk forbids it |
 //! | --- | --- |
-//! | FLR | offered; the function answers |
-//! | AF FLR | offered; the function answers |
-//! | D3hot→D0 | No Soft Reset clear; the function answers, and in D0 |
-//! | bus | a bridge above, nothing else on its bus, the bridge's reset not masked by CXL |
+//! | FLR | supported; the function answers |
+//! | AF FLR | supported; the function answers |
+//! | D3hot→D0 | No Soft Reset clear; the function answers, and is in D0 |
+//! | bus | a bridge above, no other function on its bus, the bridge's reset not masked by CXL |
 //! | CXL bus | the same, and the bridge is a CXL port, masked or not |
 //! | hot reset | a bridge above, its reset not masked |
-//! | detach-SBR | the same of the card root, and no slot there whose events firmware handles |
-//! | slot power | at the card root a hot-plug slot, with a power controller, that is the system's |
+//! | detach-SBR | the same at the card root, and no slot there whose events firmware handles |
+//! | slot power | a hot-plug slot at the card root, with a power controller, owned by the operating system |
 
 use core::fmt;
 
@@ -17,7 +17,7 @@ use crate::address::FunctionAddress;
 use crate::capability::power_management::PowerState;
 use crate::presence::Readiness;
 
-/// A way to reset a function.
+/// A reset method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -30,18 +30,18 @@ pub enum Method {
     PowerManagement,
     /// Secondary bus reset of a bus with one function: the kernel's `bus`.
     Bus,
-    /// The same at a CXL port, unmasked for it: the kernel's `cxl_bus`.
+    /// Secondary bus reset at a CXL port, unmasked for the reset: the kernel's `cxl_bus`.
     CxlBus,
-    /// Secondary bus reset at the port above by VFIO, for whoever owns all that is below.
+    /// Secondary bus reset at the port above by VFIO, for an owner of everything below.
     HotReset,
-    /// Everything below the card root removed, a secondary bus reset of the empty bus, a rescan.
+    /// Remove everything below the card root, reset the empty bus, rescan.
     DetachSbr,
-    /// The power of the card's slot off and on.
+    /// Switch the power of the card's slot off and on.
     SlotPower,
 }
 
 impl Method {
-    /// All of them.
+    /// All methods.
     pub const ALL: [Self; 8] = [
         Self::Flr,
         Self::AdvancedFeaturesFlr,
@@ -54,24 +54,24 @@ impl Method {
     ];
 }
 
-/// The reason why a method is not to be had.
+/// The reason why a method is unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum ResetUnavailable {
-    /// It is a bridge: what is below would be hit, and nobody hands on a bridge.
+    /// It is a bridge: a reset would affect everything below it, and bridges are not handed on.
     Bridge,
-    /// It is a virtual function: only together with its physical one.
+    /// It is a virtual function: it is reset only together with its physical function.
     VirtualFunction,
-    /// The function does not offer it.
+    /// The function does not support the method.
     NotOffered,
-    /// Keeps its state from D3hot to D0.
+    /// The function keeps its state from D3hot to D0.
     NoSoftReset,
-    /// A D3hot→D0 reset begins in D0.
+    /// A D3hot→D0 reset has to start in D0.
     NotInD0(PowerState),
-    /// Nothing may be written to it, since this is what it answers.
+    /// The function must not be written to because of this answer.
     NotAnswering(Readiness),
-    /// Nothing may be written to it: the link of the port above is not active.
+    /// The function must not be written to: the link of the port above is not active.
     LinkInactive,
     /// No bridge leads to its bus.
     RootBus,
@@ -79,50 +79,50 @@ pub enum ResetUnavailable {
     Sibling(FunctionAddress),
     /// A quirk of this function forbids it.
     Quirk(FunctionAddress),
-    /// The port's secondary bus reset does nothing.
+    /// The port's secondary bus reset has no effect.
     CxlSbrMasked,
-    /// The port above is no CXL port.
+    /// The port above is not a CXL port.
     NotCxl,
     /// There is no slot at the card root.
     NoSlot,
-    /// The slot at the card root is not for hot-plug: nobody switches it.
+    /// The slot at the card root is not for hot-plug: its power has no owner.
     NotHotPlug,
     /// The slot's power cannot be cut.
     NoPowerController,
-    /// Firmware acts on the slot's events.
+    /// Firmware handles the slot's events.
     FirmwareOwnsHotplug,
-    /// ACPI acts on the slot's events, and its power goes with an eject.
+    /// ACPI handles the slot's events, and its power goes with an eject.
     AcpiOwnsHotplug,
-    /// Something that has to hold is not known.
+    /// A required fact is unknown.
     NotKnown(MissingFact),
 }
 
-/// What is not known and has to be.
+/// A required fact that is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum MissingFact {
-    /// Whether it is a bridge.
+    /// The role: bridge or endpoint.
     Role,
-    /// Whether the function offers the method.
+    /// The function's support for the method.
     Offer,
-    /// What the function answers.
+    /// The function's answer.
     Readiness,
-    /// What the port above says about its link.
+    /// The link state of the port above.
     Link,
-    /// Whether the function keeps its state from D3hot to D0.
+    /// No Soft Reset: the function keeps its state from D3hot to D0.
     NoSoftReset,
     /// The function's power state.
     PowerState,
-    /// Whether the port is a CXL port that masks its reset.
+    /// The port's CXL extension, which may mask its reset.
     Cxl,
-    /// Whether the function is below its card root: their bus numbers contradict each other.
+    /// The place below the card root: the bus numbers contradict each other.
     Buses,
-    /// What slot there is.
+    /// The slot.
     Slot,
-    /// Whether the slot's power can be cut.
+    /// The slot's power controller.
     PowerController,
-    /// Who acts on the slot's events.
+    /// The owner of the slot's events.
     HotplugOwner,
 }
 
@@ -169,17 +169,17 @@ impl fmt::Display for ResetUnavailable {
 impl fmt::Display for MissingFact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Role => "whether it is a bridge",
-            Self::Offer => "whether it offers that",
+            Self::Role => "bridge or endpoint",
+            Self::Offer => "support for the method",
             Self::Readiness => "what it answers",
             Self::Link => "link of the port above",
-            Self::NoSoftReset => "whether it keeps its state from D3hot to D0",
+            Self::NoSoftReset => "No Soft Reset",
             Self::PowerState => "power state",
-            Self::Cxl => "whether the port is a CXL port that masks its reset",
-            Self::Buses => "whether it is below its card root",
-            Self::Slot => "what slot there is",
-            Self::PowerController => "whether the slot's power can be cut",
-            Self::HotplugOwner => "who owns hotplug",
+            Self::Cxl => "CXL mask of the port's reset",
+            Self::Buses => "its place below the card root",
+            Self::Slot => "slot",
+            Self::PowerController => "slot power controller",
+            Self::HotplugOwner => "owner of hotplug",
         })
     }
 }

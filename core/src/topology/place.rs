@@ -1,4 +1,4 @@
-//! A function among the others: what is above, beside and below it.
+//! A function in its topology: the functions above, beside and below it.
 
 use core::fmt;
 use core::iter::successors;
@@ -11,7 +11,7 @@ use crate::address::FunctionAddress;
 use crate::capability::express::PortType;
 use crate::quirk::{self, Effect, Quirk, SWITCHES, Subject, decided};
 
-/// A function among the others of its topology.
+/// A function in its topology.
 #[derive(Clone, Copy)]
 pub struct Place<'t> {
     pub(super) topology: Topology<'t>,
@@ -21,40 +21,41 @@ pub struct Place<'t> {
 }
 
 impl<'t> Place<'t> {
-    /// What was known of it beforehand.
+    /// The facts about the function.
     pub const fn function(self) -> &'t Function {
         self.function
     }
 
-    /// Where it is.
+    /// The address.
     pub const fn address(self) -> FunctionAddress {
         self.function.address
     }
 
-    /// The bridge directly above: a Root Port or Switch Downstream Port, for a Switch Downstream
-    /// Port its switch's upstream port, or a bridge to conventional PCI. `None` on a root bus.
+    /// The bridge directly above: a Root Port, a Switch Downstream Port, the upstream port of a switch (above a Switch
+    /// Downstream Port), or a bridge to conventional PCI. `None` on a root bus.
     pub fn port_above(self) -> Option<Self> {
         self.topology.follow(self.node.above)
     }
 
     /// The first port above that is not part of the function's own card.
     ///
-    /// Some cards have a switch of their own; see [`SWITCHES`]. All functions of the card are
-    /// [below](Self::below) this port. `None` on a root bus.
+    /// Some cards have their own switch; see [`SWITCHES`]. All functions of the card are [below](Self::below) this
+    /// port. `None` on a root bus.
     pub fn card_root(self) -> Option<Self> {
         let above = self.port_above()?;
         let mut ports = successors(Some(above), |port| port.port_above());
-        // The card's switch ends where a port is not its own, or where nothing is known to be above.
+        // The card's switch ends at the first port that is not part of it, or if no port is known to be above.
         let outside = ports.find(|port| !port.is_internal_switch());
         outside.or_else(|| successors(Some(above), |port| port.port_above()).last())
     }
 
-    /// A root port of the same vendor has no port above, so it is off the card all the same.
+    /// Returns true if it is part of a card's switch. A root port of the same vendor has no port above, so it is still
+    /// off the card.
     fn is_internal_switch(self) -> bool {
         decided(SWITCHES, &self.subject(), Effect::InternalSwitch).is_some()
     }
 
-    /// All other functions on its bus, virtual ones included: on a conventional bus its peers.
+    /// All other functions on its bus, including virtual ones. On a conventional bus these are its peers.
     pub fn on_same_bus(self) -> impl Iterator<Item = Self> {
         let address = self.address();
         let bus = address.bus();
@@ -64,8 +65,8 @@ impl<'t> Place<'t> {
             .filter(move |other| other.address() != address)
     }
 
-    /// The other functions of its device, but for virtual ones. With ARI all functions on a bus
-    /// belong to one device; a port of which that is not known counts as with ARI.
+    /// The other functions of its device, without virtual ones. With ARI all functions on a bus belong to one device. A
+    /// port whose ARI state is unknown counts as with ARI.
     pub fn siblings(self) -> impl Iterator<Item = Self> {
         let whole_bus = self.is_bus_one_device();
         self.on_same_bus().filter(move |other| {
@@ -89,7 +90,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// Everything on the buses below a bridge; nothing below a function that is none.
+    /// Everything on the buses below a bridge; empty for other functions.
     pub fn below(self) -> impl Iterator<Item = Self> {
         self.topology.between(self.range_below())
     }
@@ -110,12 +111,12 @@ impl<'t> Place<'t> {
         successors(first, |place| place.topology.follow(place.node.next_virtual_function))
     }
 
-    /// Those whom the fabric joins it to, as far as the fabric was asked.
+    /// The functions that the fabric joins to it, as far as the fabric was queried.
     pub fn peers(self) -> impl Iterator<Item = Self> {
         successors(self.next_peer(), |peer| peer.next_peer()).take_while(move |peer| peer.index != self.index)
     }
 
-    /// The next member of its fabric, and after the last one the first.
+    /// The next member of its fabric; after the last one, the first.
     pub(super) fn next_peer(self) -> Option<Self> {
         let next = self.topology.follow(self.node.next_member);
         next.or_else(|| {
@@ -124,7 +125,7 @@ impl<'t> Place<'t> {
         })
     }
 
-    /// The anomaly at this function, or else at the first one above it that has one.
+    /// The anomaly at this function, or at the nearest function above it that has one.
     pub fn doubt(self) -> Option<Doubt> {
         let place = self.topology.follow(self.node.doubt)?;
         Some(Doubt {
@@ -133,12 +134,12 @@ impl<'t> Place<'t> {
         })
     }
 
-    /// The rows of the [`quirk`] tables about it.
+    /// The rows of the [`quirk`] tables that apply to it.
     pub fn quirks(self) -> impl Iterator<Item = &'static Quirk> {
         quirk::about(self.subject())
     }
 
-    /// The rows about it that are only reported. They decide nothing.
+    /// The rows for it that are only reported. They decide nothing.
     pub fn warnings(self) -> impl Iterator<Item = Warning> {
         let reported = self.quirks().filter(|quirk| !quirk.confidence.decides());
         reported.map(move |quirk| Warning::new(self.address(), self.subject(), quirk))

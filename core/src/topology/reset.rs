@@ -1,7 +1,7 @@
-//! Which reset is to be had.
+//! The available resets.
 //!
-//! Linux's conditions are the floor: what the kernel would refuse is refused here. Where the
-//! kernel lists what cannot work, [`Place::listed_in_vain`] says so.
+//! Linux's conditions are the minimum: if the kernel would refuse a reset, it is refused here.
+//! [`Place::listed_in_vain`] covers the resets that the kernel lists although they cannot work.
 
 use super::domain::Domain;
 use super::function::{Bridge, Cxl, Fact, HotplugOwner, Power, Role, Slot};
@@ -12,12 +12,12 @@ use crate::presence::{PortLink, Readiness};
 use crate::quirk::{Effect, RESETS, decided};
 
 impl<'t> Place<'t> {
-    /// Who is hit if this function is reset by `method`.
+    /// Returns the functions affected if this function is reset by `method`.
     ///
     /// # Errors
     ///
-    /// Why that cannot be done, or is not known to be possible. Of several reasons the most
-    /// lasting one: what the function is before what it answers now.
+    /// The reason why the reset is impossible, or not known to be possible. If there are several, the most lasting one:
+    /// the kind of function precedes its current answer.
     pub fn reset(self, method: Method) -> Result<Domain<'t>, ResetUnavailable> {
         self.endpoint()?;
         match method {
@@ -32,12 +32,11 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// Why a method cannot work that Linux lists in `reset_method` all the same.
+    /// Returns the reason why a method cannot work although Linux lists it in `reset_method`.
     ///
-    /// Linux makes the list before the function's siblings are there, so the first function on a
-    /// bus lists `bus`. It looks neither at the bridge's quirks for it nor at what else is below,
-    /// and lists it at every function below a CXL port that masks it. For `pm` it does not look at
-    /// the power state.
+    /// Linux builds the list before the function's siblings exist, so the first function on a bus lists `bus`. For
+    /// `bus`, Linux ignores the bridge's quirks and everything else below, and lists it for every function below a CXL
+    /// port that masks the reset. For `pm`, it ignores the power state.
     pub fn listed_in_vain(self, method: Method) -> Option<ResetUnavailable> {
         let why = self.reset(method).err()?;
         let listed = match (method, why) {
@@ -54,7 +53,7 @@ impl<'t> Place<'t> {
         listed.then_some(why)
     }
 
-    /// Whether the kernel, having met only the functions before this one, lists `bus`.
+    /// Returns true if the kernel lists `bus` when it has found only the functions before this one.
     fn lists_bus(self) -> bool {
         let Some(bridge) = self.port_above().and_then(|port| port.function().bridge()) else {
             return false;
@@ -73,11 +72,11 @@ impl<'t> Place<'t> {
         bus(self) == bus(other)
     }
 
-    /// Who is hit by whatever is done at the card root, whether anything can be done there or not.
+    /// Returns the functions affected by any reset at the card root, available or not.
     ///
     /// # Errors
     ///
-    /// Why nothing there is for this function.
+    /// The reason why there is none for this function.
     pub fn card(self) -> Result<Domain<'t>, ResetUnavailable> {
         self.endpoint()?;
         let (root, _) = self.port_for_all_below(self.card_root())?;
@@ -147,7 +146,7 @@ impl<'t> Place<'t> {
         root.bus_reset_allowed()?;
         Self::not_masked(bridge)?;
         match bridge.slot {
-            // Nobody waits for what the reset does to the link.
+            // No component waits for the effect of the reset on the link.
             Slot::None
             | Slot::Present { hot_plug: Fact::No, .. }
             | Slot::Present {
@@ -182,7 +181,7 @@ impl<'t> Place<'t> {
         Ok(Domain::below(self, root))
     }
 
-    /// The port at which all is reset together.
+    /// Returns the port that resets everything together.
     fn port_for_all_below(self, port: Option<Self>) -> Result<(Self, &'t Bridge), ResetUnavailable> {
         if self.function().physical_function.is_some() {
             return Err(ResetUnavailable::VirtualFunction);
@@ -202,7 +201,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// Of a port: whether no quirk, of its own or of anything below, forbids a bus reset.
+    /// Checks that no quirk of a port or of anything below it forbids a bus reset.
     fn bus_reset_allowed(self) -> Result<(), ResetUnavailable> {
         self.not_forbidden(Effect::NoBusReset)?;
         let below = self.range_below();
@@ -214,7 +213,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// Whether something may be written to the function.
+    /// Checks that the function may be written to.
     fn answers(self) -> Result<(), ResetUnavailable> {
         let link = self.port_above().and_then(|port| port.function().bridge());
         match link.map(|bridge| bridge.link) {
@@ -237,7 +236,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// Linux's `bus` method looks at Unmask SBR alone (`cxl_sbr_masked()`).
+    /// Checks the mask as Linux's `bus` method does: it reads Unmask SBR alone (`cxl_sbr_masked()`).
     fn not_masked_for_linux(bridge: &Bridge) -> Result<(), ResetUnavailable> {
         match bridge.cxl {
             Cxl::NotInUse => Err(ResetUnavailable::CxlSbrMasked),

@@ -1,24 +1,24 @@
-//! What is only reported of a function: it decides nothing, and an operator has to know it.
+//! Reported properties of a function: they decide nothing, but an operator has to know them.
 
 use core::fmt;
 
 use crate::address::FunctionAddress;
 use crate::quirk::{self, Confidence, Effect, Quirk, Source, Subject};
 
-/// A row of the quirk tables that is only reported, about one function.
+/// A row of the quirk tables that is only reported, with its function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Warning {
     /// The function.
     pub address: FunctionAddress,
-    /// What of it the row is about.
+    /// The properties of the function that select the row.
     pub subject: Subject,
-    /// What the row says of it.
+    /// The reported property.
     pub effect: Effect,
-    /// Who says so.
+    /// The source.
     pub source: Source,
-    /// How far that carries.
+    /// The confidence in the source.
     pub confidence: Confidence,
 }
 
@@ -33,7 +33,7 @@ impl Warning {
         }
     }
 
-    /// The row behind it.
+    /// The row behind this warning.
     pub fn quirk(&self) -> Option<&'static Quirk> {
         quirk::about(self.subject)
             .find(|quirk| (quirk.effect, quirk.source, quirk.confidence) == (self.effect, self.source, self.confidence))

@@ -1,15 +1,14 @@
 //! A register of a GPU whose registers are unknown.
 //!
-//! A dead GPU reads all-ones everywhere, so that any register will do that a healthy one has something else in. A read must
-//! not change anything, though, and behind a BAR that is not prefetchable it may. The first dword of the first such BAR is
-//! where identifications stand, in NVIDIA's registers too; nothing else is read there. Where all BARs are prefetchable, which
-//! says that reads have no side effects (PCI r3.0, sec 6.2.5.1), four dwords of the first 4 KiB are read until one is not
-//! all-ones.
+//! A dead GPU reads all-ones everywhere, so any register with another value on a healthy GPU will do. But a read must
+//! not change anything, and behind a BAR that is not prefetchable it may. The first dword of the first such BAR usually
+//! holds an ID, as in NVIDIA's registers; nothing else is read there. If all BARs are prefetchable, reads have no side
+//! effects (PCI r3.0, sec 6.2.5.1). Then four dwords of the first 4 KiB are read until one is not all-ones.
 
 use super::BarRegister;
 use crate::health::Reading;
 
-/// A dword of a GPU of which nothing is known.
+/// A dword of a GPU with unknown registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Anything {
@@ -19,11 +18,11 @@ pub(super) struct Anything {
 }
 
 impl Anything {
-    /// The distance between the dwords that are read, and the end of them.
+    /// The distance between the dwords to read, and their end.
     const STRIDE: u32 = 0x400;
     const END: u32 = 0x1000;
 
-    /// The first dword of the first memory BAR that is not prefetchable, or of the first memory BAR where all are.
+    /// The first dword of the first memory BAR that is not prefetchable, or of the first memory BAR if all are.
     pub(super) fn behind(bars: &Reading<[u32; 6]>) -> Option<Self> {
         let Reading::Value(registers) = bars else { return None };
         let mut found: Option<Self> = None;
@@ -52,7 +51,7 @@ impl Anything {
         found
     }
 
-    /// The dword to read if this one is all-ones.
+    /// The dword to read next if this one is all-ones.
     pub(super) const fn next(self) -> Option<Self> {
         let offset = self.register.offset.saturating_add(Self::STRIDE);
         if !self.is_prefetchable || offset >= Self::END {

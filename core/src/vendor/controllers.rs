@@ -1,6 +1,6 @@
 //! Registers of the controllers beside a GPU that show that a reset has reached them.
 //!
-//! These controllers have no Power Budgeting as a rule, so that nothing in their configuration space shows a reset in place.
+//! These controllers usually have no Power Budgeting, so nothing in their configuration space shows a reset in place.
 //!
 //! | function | register | BAR, offset | bits | reset value |
 //! | --- | --- | --- | --- | --- |
@@ -10,13 +10,13 @@
 //!
 //! - `GCTL`: Intel's 6 Series Chipset datasheet, 17.1.2.6: default 0; a 1 in bit 0 takes the controller out of reset and starts
 //!   nothing else. Linux: `AZX_REG_GCTL`, `AZX_GCTL_RESET`.
-//! - `CONFIG`: xHCI specification, 5.4.7. It is not to be written while the controller runs (`HCHalted`, bit 0 of `USBSTS`, is
+//! - `CONFIG`: xHCI specification, 5.4.7. Software must not write it while the controller runs (`HCHalted`, bit 0 of `USBSTS`, is
 //!   clear then) or is not ready (`CNR`, bit 11). The mark is one slot, which every controller has. EDK II, too, writes it first
 //!   after a reset.
 //! - `I2C_MST_ADDR`: the address for the next transfer, which nothing but a write to `I2C_MST_CNTL` starts
-//!   (`i2c-nvidia-gpu.c`). No source names its reset value. If it is another one than 0, the mark shows nothing.
+//!   (`i2c-nvidia-gpu.c`). No source gives its reset value. If that is not 0, the mark proves nothing.
 //!
-//! A driver writes the first two as well: a mark counts only while none had the function.
+//! Drivers also write the first two: a mark counts only if no driver was bound in the meantime.
 
 use super::BarRegister;
 use crate::header::{ClassCode, Identity};
@@ -36,7 +36,7 @@ pub struct ControllerMark {
     pub set: u32,
     /// The source.
     pub source: Source,
-    /// How far the source carries.
+    /// The confidence in the source.
     pub confidence: Confidence,
     /// The register's name.
     pub name: &'static str,
@@ -92,8 +92,8 @@ pub const fn controller_mark(identity: Identity, class: ClassCode) -> Option<&'s
 }
 
 impl ControllerMark {
-    /// The mark, with the value that the register has now; `None` where the controller does not answer or may not be written.
-    /// Reads only, so that the value can be kept before it is overwritten.
+    /// Returns the mark, with the register's present value; `None` if the controller does not answer or must not be written.
+    /// Only reads, so the caller can store the value before it is overwritten.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl ControllerMark {
 /// USB Status, in the operational registers.
 const USBSTS: u32 = 0x04;
 
-/// The offset of the operational registers, from `CAPLENGTH` and `HCIVERSION`; `None` for what no controller has.
+/// The offset of the operational registers, from `CAPLENGTH` and `HCIVERSION`; `None` if no controller has such values.
 const fn operational_base(first: u32) -> Option<u32> {
     let length = first & 0xff;
     match first {
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    /// Reads from a list; what is not in it is an error.
+    /// Reads from a list; a register outside it is an error.
     fn reader(registers: &[(u32, u32)]) -> impl FnMut(BarRegister) -> Result<u32, u32> + '_ {
         |register| {
             let known = registers.iter().find(|(offset, _)| *offset == register.offset);

@@ -14,20 +14,20 @@ pub struct BarMark {
     pub mask: u32,
     /// The register's value before the mark.
     pub before: u32,
-    /// The bits to set where none of the mask is; where one is, the value is a mark already. `None` for a register that takes
-    /// any value.
+    /// The bits to set if no bit of the mask is set. If one is set, the value is a mark already. `None` for a register that
+    /// accepts any value.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub set: Option<u32>,
 }
 
 impl BarMark {
-    /// The mark in the register that a [row](crate::vendor::device_mark) names, which reads `before` now; `None` where that is
-    /// no answer of the device's.
+    /// The mark in the register of a [row](crate::vendor::device_mark), which now reads `before`; `None` if that is not an
+    /// answer of the device.
     pub const fn new(row: &DeviceMark, before: u32) -> Option<Self> {
         Self::at(row.register, row.mask, before, None)
     }
 
-    /// The mark in a [controller's](crate::vendor::controller_mark) register; `None` where it does not answer.
+    /// The mark in a [controller's](crate::vendor::controller_mark) register; `None` if it does not answer.
     pub(crate) const fn of_controller(row: &ControllerMark, register: BarRegister, before: u32) -> Option<Self> {
         Self::at(register, row.mask, before, Some(row.set))
     }
@@ -44,7 +44,7 @@ impl BarMark {
         })
     }
 
-    /// The value to write; the one from before where that is a mark already, and no write is needed.
+    /// The value to write. If the earlier value is a mark already, returns that: no write is needed.
     pub const fn value(&self) -> u32 {
         match self.set {
             Some(_) if self.before & self.mask != 0 => self.before,
@@ -60,7 +60,7 @@ impl BarMark {
         (self.before & !self.mask) | bits
     }
 
-    /// What a value that was read afterwards says.
+    /// The trace in a value that was read afterwards.
     pub const fn trace(&self, now: u32) -> Trace {
         if is_no_answer(now) {
             Trace::Unclear
@@ -74,7 +74,7 @@ impl BarMark {
     }
 }
 
-/// True for what a device reads that is gone, and for what NVIDIA's answer for a unit that does not answer.
+/// True for the value that a missing device reads, and for NVIDIA's value for a unit that does not answer.
 const fn is_no_answer(value: u32) -> bool {
     value == u32::MAX || value >> 16 == 0xbadf
 }
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(mark.value(), 0x5a5a_0003);
         assert_eq!(mark.trace(mark.value()), Trace::Kept);
         assert_eq!(mark.trace(0x0000_0001), Trace::Gone);
-        // What NVIDIA answers for a unit that does not answer, and what a device answers that is gone.
+        // NVIDIA's value for a unit that does not answer, and the value of a missing device.
         assert_eq!(mark.trace(0xbadf_5040), Trace::Unclear);
         assert_eq!(mark.trace(u32::MAX), Trace::Unclear);
         assert_eq!(BarMark::new(row, 0x5a5a_0000).unwrap().value(), 0xa6a6_0000);
@@ -117,7 +117,7 @@ mod tests {
             (0x101, Trace::Kept),
             (0x001, Trace::Kept),
             (0x000, Trace::Gone),
-            // All-ones has the bit set, and an error of NVIDIA's has it clear. Neither says anything.
+            // All-ones has the bit set, and NVIDIA's error value has it clear. Neither proves anything.
             (u32::MAX, Trace::Unclear),
             (0xbadf_5040, Trace::Unclear),
         ] {

@@ -1,4 +1,4 @@
-//! Advanced Error Reporting, on the bytes of a real function and of a port.
+//! Advanced Error Reporting, with the bytes of a real function and of a port.
 
 use reseat_core::capability::aer::{Aer, CorrectableErrors, UncorrectableErrors};
 use reseat_core::capability::express::PortType;
@@ -21,7 +21,7 @@ fn rtx_3060_ti_aer() {
         .with_advisory_non_fatal_error(true)
         .with_header_log_overflow(true);
     assert_eq!(aer.correctable_mask(), Ok(mask));
-    // Advisory Non-Fatal was seen; nothing uncorrectable was, and nothing of that is masked.
+    // An Advisory Non-Fatal error was detected; no uncorrectable error was, and none is masked.
     assert_eq!(
         aer.correctable_status(),
         Ok(CorrectableErrors::new().with_advisory_non_fatal_error(true))
@@ -66,7 +66,7 @@ fn every_uncorrectable_error_has_its_bit() {
 
 #[test]
 fn aer_of_a_root_port_has_root_registers() {
-    // An ERR_COR from 19:00.0 and a fatal error from 1c:00.1; both interrupt by vector 2.
+    // An ERR_COR from 19:00.0 and a fatal error from 1c:00.1; both raise interrupts on vector 2.
     let log = [0x4a00_0001, u32::MAX, 0, 0xdead_beef];
     let registers = [
         0,

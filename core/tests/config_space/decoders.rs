@@ -1,4 +1,4 @@
-//! The decoders of extended capabilities, each on the bytes of a real one.
+//! The decoders of extended capabilities, each with the bytes of a real one.
 
 use reseat_core::capability::acs::Acs;
 use reseat_core::capability::aer::Aer;
@@ -96,7 +96,7 @@ fn ari_points_to_the_next_function() {
 #[test]
 fn rtx_3060_ti_sr_iov_that_the_list_leaves_out() {
     let mut bytes = rtx_3060_ti();
-    // What an A6000's list does: from bb0 to bcc.
+    // An A6000's list does this: from bb0 to bcc.
     bytes[0xbb3] = 0xbc;
     let (mut space, list) = function(bytes);
     let mut sr_iov = SrIov::find(&list, &mut space).unwrap();
@@ -196,7 +196,7 @@ fn pex890xx_serial_number() {
 }
 
 #[test]
-fn a_search_for_the_serial_number_walks_no_further() {
+fn search_for_the_serial_number_stops_there() {
     // AER, then the serial number, then one more.
     let at = [
         (0x100, 0x1481_0001),
@@ -224,7 +224,7 @@ fn listed(capabilities: &[(u32, u32)]) -> (CapabilityPointer, Space) {
 }
 
 #[test]
-fn a_search_of_the_standard_list_walks_no_further() {
+fn search_of_the_standard_list_stops_there() {
     // MSI, then Power Management in D3hot, then PCI Express.
     let (pointer, mut space) = listed(&[
         (0x40, 0x0000_5005),
@@ -241,7 +241,7 @@ fn a_search_of_the_standard_list_walks_no_further() {
 }
 
 #[test]
-fn a_standard_list_that_breaks_off_is_not_one_without() {
+fn broken_standard_list_does_not_prove_absence() {
     let (pointer, space) = listed(&[(0x40, 0x0000_0005)]);
     assert!(matches!(PowerManagement::search(space, pointer), Ok(None)));
     let (pointer, space) = listed(&[(0x40, 0x0000_0005)]);
@@ -254,7 +254,7 @@ fn a_standard_list_that_breaks_off_is_not_one_without() {
 }
 
 #[test]
-fn a_list_that_breaks_off_before_the_serial_number_is_not_one_without() {
+fn list_broken_before_the_serial_number_does_not_prove_absence() {
     let (whole, _) = one(0x0001, &[]);
     assert!(matches!(
         DeviceSerialNumber::search(whole, ExtendedSpace::assume()),
@@ -265,7 +265,7 @@ fn a_list_that_breaks_off_before_the_serial_number_is_not_one_without() {
 }
 
 #[test]
-fn a_serial_number_reads_as_it_prints_and_nothing_else_does() {
+fn serial_number_round_trips_and_rejects_other_text() {
     let number: SerialNumber = "00-80-5E-dc-5f-09-56-18".parse().unwrap();
     assert_eq!(number, SerialNumber(0x0080_5edc_5f09_5618));
     for text in [
@@ -315,7 +315,7 @@ fn sapphire_rapids_root_port_dpc() {
 }
 
 #[test]
-fn contained_port_says_why() {
+fn contained_port_reports_the_reason() {
     let status = |register: u32| {
         let (space, list) = one(0x001d, &[0x000a_0000, register]);
         let mut dpc = Dpc::find(&list, space).unwrap();
@@ -372,8 +372,7 @@ fn vendor_specific_length_ends_with_the_view() {
     assert_eq!((header.vsec_length(), vendor_specific.length(header)), (0xfff, 0x10));
 }
 
-/// A DVSEC of another vendor, one of CXL for something else, and CXL's for ports, of which these are the length and
-/// Port Control.
+/// A DVSEC of another vendor, an unrelated one of CXL, and CXL's DVSEC for ports with this length and Port Control.
 fn cxl_port(length: u32, control: u32) -> (Space, ExtendedList<MemoryError>) {
     function(space(&[
         (0x100, 0x1401_0023),
@@ -408,14 +407,14 @@ fn cxl_port_masks_sbr_until_it_is_unmasked() {
 }
 
 #[test]
-fn flex_bus_port_says_what_its_link_carries() {
+fn flex_bus_port_reports_the_protocols_of_its_link() {
     for (status, cxl) in [
         (0x0000_0000, false),
         (0x0001_0000, true),
         (0x0002_0000, true),
         (0x0004_0000, true),
         (0x0007_0000, true),
-        // Port Control and the bits of other features say nothing of it.
+        // Port Control and the bits of other features do not affect it.
         (0x0000_0007, false),
         (0x0060_0000, false),
     ] {

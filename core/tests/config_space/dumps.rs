@@ -1,6 +1,6 @@
-//! Dumps of real functions in a folder outside of the project, `RESEAT_DUMPS`.
+//! Dumps of real functions in a folder outside the project, `RESEAT_DUMPS`.
 //!
-//! Where a dump comes with `lspci`'s own decoding, that is the oracle.
+//! If a dump contains `lspci`'s own decoding, that is the oracle.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,13 +29,13 @@ fn in_file(name: &str) -> Vec<Dump> {
     dumps(&std::fs::read_to_string(folder().join(name)).unwrap())
 }
 
-/// The function of a file whose title begins so.
+/// Returns the function in a file whose title begins with `title`.
 fn function(name: &str, title: &str) -> Function {
     let dump = in_file(name).into_iter().find(|dump| dump.title.starts_with(title));
     Function::of(dump.unwrap_or_else(|| panic!("no {title} in {name}")))
 }
 
-/// All dumps of functions in the folder, by the path of their file.
+/// Returns all dumps of functions in the folder, by file path.
 fn all() -> BTreeMap<PathBuf, Vec<Dump>> {
     fn files(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -93,7 +93,7 @@ impl Function {
         PowerManagement::find(&self.standard, &mut self.space)
     }
 
-    /// What follows `key` on the line of the text that has it.
+    /// Returns the text after `key` on its line.
     fn said(&self, key: &str) -> Option<&str> {
         self.dump
             .text
@@ -101,7 +101,7 @@ impl Function {
             .find_map(|line| line.split_once(key).map(|(_, rest)| rest))
     }
 
-    /// A flag that the text shows as `+` or `-` after its name.
+    /// Returns a flag that the text shows as `+` or `-` after its name.
     fn flag(&self, name: &str) -> Option<bool> {
         match self.said(name)?.chars().next()? {
             '+' => Some(true),
@@ -136,7 +136,7 @@ fn every_dump_parses_and_every_walk_ends_complete() {
     assert!(functions >= 75, "{functions} functions");
 }
 
-/// The offsets of the capabilities in the text, as far as the bytes were dumped.
+/// Returns the offsets of the capabilities in the text, as far as the dump goes.
 fn printed(dump: &Dump) -> Vec<u16> {
     let capabilities = dump
         .text
@@ -150,7 +150,7 @@ fn printed(dump: &Dump) -> Vec<u16> {
 
 #[test]
 #[ignore = "needs RESEAT_DUMPS"]
-fn lists_are_those_that_lspci_prints() {
+fn lists_match_lspci() {
     let mut compared = 0;
     for dump in all().into_values().flatten().filter(|dump| !dump.text.is_empty()) {
         let function = Function::of(dump);
@@ -167,7 +167,7 @@ fn lists_are_those_that_lspci_prints() {
 
 #[test]
 #[ignore = "needs RESEAT_DUMPS"]
-fn registers_say_what_lspci_says() {
+fn registers_decode_as_in_lspci() {
     let mut compared = 0;
     for dump in all().into_values().flatten().filter(|dump| !dump.text.is_empty()) {
         let mut function = Function::of(dump);

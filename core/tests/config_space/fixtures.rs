@@ -113,7 +113,7 @@ fn rtx_3060_ti_views_end_at_the_next_higher_header() {
         .iter()
         .map(|capability| list.view(capability, &mut space).length())
         .collect();
-    // 100 ends at 128, not at 258, which it links to; e00 ends with the space.
+    // The one at 100 ends at 128 and not at 258, its link; the one at e00 ends with the space.
     assert_eq!(
         lengths,
         [0x28, 0x1c8, 0x130, 0x1e0, 0x300, 0x2b0, 0x6c, 0xe4, 0x100, 0x200]
@@ -333,7 +333,7 @@ fn power_state_of_a_gpu_costs_ten_reads_and_no_register_twice() {
 }
 
 #[test]
-fn who_wants_only_the_list_reads_no_more_of_the_header() {
+fn list_pointer_needs_no_other_header_reads() {
     for space in [rtx_3060_ti(), root_port()] {
         let mut space = Watched::new(space);
         let pointer = CapabilityPointer::read(&mut space).unwrap();

@@ -1,16 +1,16 @@
-//! Rows of hexadecimal bytes, as `lspci -xxxx` prints them and as our fixtures hold them.
+//! Rows of hexadecimal bytes, as in `lspci -xxxx` and in our fixtures.
 
-/// One function of a dump.
+/// A function in a dump.
 pub(crate) struct Dump {
-    /// The line that names the function.
+    /// The line with the name of the function.
     pub(crate) title: String,
-    /// What `lspci` says about it.
+    /// `lspci`'s decoding.
     pub(crate) text: Vec<String>,
-    /// Its configuration space, as much of it as was dumped.
+    /// The configuration space, as far as it was dumped.
     pub(crate) bytes: Vec<u8>,
 }
 
-/// The offset and the bytes of a row such as `100: 0b 00 01 11 …`.
+/// Parses the offset and the bytes of a row such as `100: 0b 00 01 11 …`.
 fn row(line: &str) -> Option<(usize, Vec<u8>)> {
     let (offset, bytes) = line.split_once(": ")?;
     if !(2..=3).contains(&offset.len()) {
@@ -22,7 +22,7 @@ fn row(line: &str) -> Option<(usize, Vec<u8>)> {
     (bytes.len() == 16).then_some((offset, bytes))
 }
 
-/// The functions in `lspci`'s output.
+/// Parses the functions in `lspci`'s output.
 pub(crate) fn dumps(text: &str) -> Vec<Dump> {
     let mut dumps: Vec<Dump> = Vec::new();
     for line in text.lines() {
@@ -47,7 +47,7 @@ pub(crate) fn dumps(text: &str) -> Vec<Dump> {
     dumps
 }
 
-/// A fixture: rows in any order, zeros between them, comments after `#`.
+/// Parses a fixture: rows in any order, zeros between them, comments after `#`.
 pub(crate) fn fixture(text: &str) -> [u8; 4096] {
     let mut space = [0; 4096];
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -57,7 +57,7 @@ pub(crate) fn fixture(text: &str) -> [u8; 4096] {
     space
 }
 
-/// A space of `size` bytes with these registers; zeros elsewhere.
+/// Returns a space of `size` bytes with these registers and zeros elsewhere.
 pub(crate) fn space<const SIZE: usize>(registers: &[(u32, u32)]) -> [u8; SIZE] {
     let mut space = [0; SIZE];
     for &(offset, register) in registers {

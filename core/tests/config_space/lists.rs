@@ -1,4 +1,4 @@
-//! Lists that are broken, empty, full or odd, and how the walk over them ends.
+//! Lists that are broken, empty, full or unusual, and the end of the walk over each.
 
 use reseat_core::capability::extended_space::{ExtendedSpace, NoExtendedSpace};
 use reseat_core::capability::list::{ExtendedList, List, ListEnd, StandardList};
@@ -20,7 +20,7 @@ fn listed(pointer: u16) -> CapabilityPointer {
     }
 }
 
-/// Where the capabilities of a list are, in the order of the links.
+/// Returns the offsets of a list's capabilities, in the order of the links.
 pub(crate) fn offsets<I: CapabilityId, E, const N: usize>(list: &List<I, E, N>) -> Vec<u16> {
     list.capabilities()
         .iter()
@@ -28,14 +28,14 @@ pub(crate) fn offsets<I: CapabilityId, E, const N: usize>(list: &List<I, E, N>) 
         .collect()
 }
 
-/// Offsets met and the end, of a standard list with these registers.
+/// Walks a standard list with these registers: returns the offsets and the end.
 fn walk(pointer: u16, registers: &[(u32, u32)]) -> (Vec<u16>, WalkEnd<MemoryError>) {
     let mut walk = Walk::standard(Memory::new(space::<256>(registers)).unwrap(), listed(pointer));
     let met = walk.by_ref().map(|capability| capability.offset().get()).collect();
     (met, walk.finish())
 }
 
-/// The same of an extended list.
+/// Walks an extended list with these registers: returns the offsets and the end.
 fn walk_extended(registers: &[(u32, u32)]) -> (Vec<u16>, WalkEnd<MemoryError>) {
     let memory = Memory::new(space::<4096>(registers)).unwrap();
     let mut walk = Walk::extended(memory, ExtendedSpace::assume());
@@ -179,7 +179,7 @@ fn null_capabilities_are_items() {
         .map(|capability| capability.id())
         .collect();
     assert_eq!(ids, [StandardId::NULL, StandardId::NULL, StandardId::EXPRESS]);
-    // A guest sees this one in place of what its host hides.
+    // A guest sees this list instead of the capabilities that its host hides.
     let memory = Memory::new(space::<4096>(&[(0x100, 0x12c0_0000), (0x12c, 0x0001_0018)])).unwrap();
     let ids: Vec<_> = Walk::extended(memory, ExtendedSpace::assume())
         .map(|capability| capability.id())
@@ -265,7 +265,7 @@ fn last_view_ends_with_its_part_of_the_space() {
     assert_eq!(list.view(&list.capabilities()[1], &mut memory).length(), 4);
 }
 
-/// Whether a function with these registers and this much of its space readable has the extended part.
+/// Detects extended space in a function with these registers and this readable size.
 fn detect<const SIZE: usize>(registers: &[(u32, u32)]) -> Result<ExtendedSpace, NoExtendedSpace<MemoryError>> {
     let mut memory = Memory::new(space::<SIZE>(registers)).unwrap();
     let list: StandardList<_> = StandardList::read(&mut memory, listed(0x40));

@@ -1,7 +1,7 @@
-//! Configuration space read as its users read it: real bytes, broken lists, arbitrary bytes.
+//! Configuration space as users of the crate read it: real bytes, broken lists, arbitrary bytes.
 //!
-//! The bytes in `tests/fixtures` are our own; `dumps` reads a folder of dumps that is not part of the
-//! project: `RESEAT_DUMPS=FOLDER cargo test -p reseat-core -- --include-ignored`.
+//! The bytes in `tests/fixtures` are our own. `dumps` reads a folder of dumps that is not part of the project:
+//! `RESEAT_DUMPS=FOLDER cargo test -p reseat-core -- --include-ignored`.
 
 #[cfg(test)]
 mod aer;

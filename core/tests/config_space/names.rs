@@ -1,4 +1,4 @@
-//! A name means one thing: no two public types of this crate share one.
+//! Names are unique: no two public types of this crate share one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
     files.into_iter().chain(below).collect()
 }
 
-/// The name of the public type that a line defines.
+/// Returns the name of the public type that a line defines.
 fn public_type(line: &str) -> Option<&str> {
     let rest = line.trim_start().strip_prefix("pub ")?;
     let kinds = ["struct ", "enum ", "trait ", "type ", "union "];

@@ -1,5 +1,4 @@
-//! What a function's configuration space tells of its health, read from real bytes and from the same
-//! with something wrong.
+//! The health that configuration space shows, read from real bytes and from the same bytes with one error.
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::express::{DeviceControl, Express, LinkSpeed};
@@ -15,7 +14,7 @@ use reseat_core::presence::PortLink;
 use crate::hex::{fixture, space};
 use crate::readers::{Failing, Failure, Watched};
 
-/// The reads that [`Condition::read`] promises not to exceed.
+/// The read limit that [`Condition::read`] promises.
 pub(crate) const MOST_READS: usize = 63;
 
 const UNTRIED: NotRead = NotRead::Untried;
@@ -36,7 +35,7 @@ fn observe<R: ConfigRead>(reader: R) -> Condition {
     Condition::read(PortLink::Active.admit().unwrap(), reader)
 }
 
-/// What is read of these bytes, and which registers were.
+/// Returns the condition read from these bytes, and the registers that were read.
 fn read(bytes: impl AsRef<[u8]>) -> (Condition, Vec<u16>) {
     let mut watched = Watched::new(Memory::new(bytes).unwrap());
     let observation = observe(&mut watched);
@@ -48,14 +47,14 @@ fn set(bytes: &mut [u8], at: u16, register: u32) {
     bytes[at..at + 4].copy_from_slice(&register.to_le_bytes());
 }
 
-/// The RTX 3060 Ti's, with one register changed.
+/// Returns the condition of the RTX 3060 Ti with one register changed.
 fn with(at: u16, register: u32) -> Condition {
     let mut bytes = rtx_3060_ti();
     set(&mut bytes, at, register);
     read(bytes).0
 }
 
-/// What configuration space does not tell, as of a GPU that is well.
+/// Adds what configuration space lacks, as for a GPU that is well.
 fn completed(mut observation: Condition) -> Condition {
     let at = FunctionAddress::new(0, 1, 0, 0).unwrap();
     let counter = Counter::Continued;
@@ -77,14 +76,14 @@ fn completed(mut observation: Condition) -> Condition {
     observation
 }
 
-/// The verdict on a function whose configuration space is `now`, where it was the RTX 3060 Ti's.
+/// Returns the verdict on a function in condition `now`, with the RTX 3060 Ti as its baseline.
 fn verdict(now: Condition) -> Verdict {
     let baseline = completed(read(rtx_3060_ti()).0);
     judge(&baseline, &baseline.errors, &completed(now)).verdict()
 }
 
 #[test]
-fn function_that_is_well_tells_all_that_its_space_holds() {
+fn healthy_function_gives_all_aspects_of_its_space() {
     let (observation, reads) = read(rtx_3060_ti());
     let expected = Condition {
         identity: Reading::Value("10de:2489".parse().unwrap()),
@@ -97,7 +96,7 @@ fn function_that_is_well_tells_all_that_its_space_holds() {
         ..Condition::unread()
     };
     assert_eq!(observation, expected);
-    // Two, the header's thirteen, four capabilities, a register in two of them.
+    // Two reads for the readiness, thirteen for the header, four for capabilities, one register in two of them.
     assert_eq!(reads.len(), 2 + 13 + 4 + 2);
     assert_eq!(verdict(observation), Verdict::Verified);
 }
@@ -169,7 +168,7 @@ fn dead_function_behind_a_good_header_shows() {
     let expected = Condition {
         identity: Reading::Value("10de:2489".parse().unwrap()),
         word_at_f0: Reading::AllOnes,
-        // The list ends where nobody knows what follows.
+        // The list ends early; the rest is unknown.
         power: Reading::NotRead(failed),
         bars: Reading::Value([0x8400_0000, 0xc, 0, 0xc, 0, 1]),
         memory_decode: Reading::Value(true),
@@ -200,8 +199,8 @@ fn device_control_of_all_ones_is_no_setting() {
 }
 
 #[test]
-fn what_a_list_lacks_is_not_there_only_if_the_list_is_whole() {
-    // Power Management at 60 links to itself, and to nothing.
+fn missing_capability_is_absent_only_in_a_complete_list() {
+    // Power Management at 60 links to itself.
     let cycle = with(0x60, 0x4803_6001);
     assert_eq!(cycle.power, Reading::Value(PowerState::D0));
     assert_eq!(cycle.device_control, Reading::NotRead(NotRead::Failed));
@@ -214,13 +213,13 @@ fn what_a_list_lacks_is_not_there_only_if_the_list_is_whole() {
     assert_eq!(whole.transactions_pending, Reading::None);
     assert!(matches!(verdict(whole), Verdict::Sick(_)), "it had both");
 
-    // Status says that there is no list.
+    // Status announces no list.
     let without = with(0x04, 0x0000_0407);
     assert_eq!((without.power, without.device_control), (Reading::None, Reading::None));
 }
 
 #[test]
-fn header_alone_tells_its_part() {
+fn header_alone_gives_its_part() {
     let (observation, _) = read(&rtx_3060_ti()[..64]);
     let failed = NotRead::Failed;
     assert_eq!(observation.memory_decode, Reading::Value(true));
@@ -242,12 +241,12 @@ fn bridge_and_unknown_layout_have_no_bars_to_compare() {
 
 #[test]
 fn longest_list_bounds_the_reads() {
-    // Every register from 40 on is a capability that nobody knows.
+    // Every register from 40 on is an unknown capability.
     let mut registers = vec![(0x00, 0x2489_10de), (0x04, 0x0010_0006), (0x34, 0x40)];
     registers.extend((0x40..0x100).step_by(4).map(|at| (at, (at + 4) << 8 | 0xee)));
     let mut bytes = space::<256>(&registers);
     assert_eq!(read(bytes).1.len(), MOST_READS);
-    // Power Management at e0 passes over its own register, PCI Express at e8 over two.
+    // Power Management at e0 links past its own register, PCI Express at e8 past two.
     set(&mut bytes, 0xe0, 0x0000_e801);
     assert_eq!(read(bytes).1.len(), MOST_READS);
     set(&mut bytes, 0xe8, 0x0000_f410);
@@ -257,7 +256,7 @@ fn longest_list_bounds_the_reads() {
     assert_eq!(reads.len(), MOST_READS - 1);
 }
 
-/// Fails at one register, or says all-ones there.
+/// Fails at one register, or returns all-ones there.
 struct Losing {
     inner: Memory<[u8; 4096]>,
     at: u16,
@@ -283,8 +282,8 @@ impl ConfigRead for Losing {
 #[test]
 fn no_register_is_lost_unseen() {
     let (_, reads) = read(rtx_3060_ti());
-    // Who looks at a function's readiness reads 08 and 0c. The subsystem, the pin, and what the list
-    // still holds behind the two capabilities that are sought say nothing of its health.
+    // Readiness reads 08 and 0c. The subsystem, the interrupt pin and the rest of the list after the two capabilities
+    // say nothing about health.
     let told_elsewhere = [0x08, 0x2c, 0x3c, 0xb4];
     for at in reads {
         for all_ones in [true, false] {
@@ -297,7 +296,7 @@ fn no_register_is_lost_unseen() {
     }
 }
 
-/// What the root port says of its link, with its Link Capabilities and its Link Control and Status.
+/// Reads the link of a root port with these Link Capabilities and this Link Control and Status.
 fn link(capabilities: u32, control_status: u32) -> (Reading<LinkReading>, Vec<u16>) {
     let mut bytes = root_port();
     set(&mut bytes, 0x9c, capabilities);
@@ -311,13 +310,13 @@ fn link(capabilities: u32, control_status: u32) -> (Reading<LinkReading>, Vec<u1
 }
 
 #[test]
-fn port_tells_its_link() {
+fn port_reports_its_link() {
     let (width, speed) = (4, LinkSpeed::Gt8);
     let active = Reading::Value(LinkReading::Active { width, speed });
     let (reading, reads) = link(0x057a_3903, 0x3043_0040);
     assert_eq!(reading, active);
     assert_eq!(reads, [0x9c, 0xa0]);
-    // Data Link Layer Link Active is clear, and counts where the port reports it.
+    // Data Link Layer Link Active is clear, and the port reports it.
     assert_eq!(link(0x057a_3903, 0x1043_0040).0, Reading::Value(LinkReading::Inactive));
     assert_eq!(link(0x056a_3903, 0x1043_0040).0, active);
     assert_eq!(link(u32::MAX, 0x3043_0040), (Reading::AllOnes, vec![0x9c]));
@@ -325,7 +324,7 @@ fn port_tells_its_link() {
 }
 
 #[test]
-fn port_without_a_link_or_that_cannot_be_read_tells_none() {
+fn port_without_a_link_or_unreadable_reports_none() {
     let mut bytes = root_port();
     let mut of = |header: u32, fails_at: Option<Offset>| {
         set(&mut bytes, 0x90, header);

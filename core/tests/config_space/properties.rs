@@ -1,4 +1,4 @@
-//! What holds of arbitrary addresses and arbitrary bytes.
+//! Properties of arbitrary addresses and arbitrary bytes.
 
 use std::collections::HashSet;
 
@@ -121,7 +121,7 @@ proptest! {
         fails_at in 0..128_u16,
     ) {
         let mut bytes = bytes;
-        // Lists that go on for a while, with what is looked for in them.
+        // Longer lists that contain the wanted capabilities.
         for (at, next, id) in links {
             let at = usize::from(at & !3);
             let [next, _] = (next & !3).to_le_bytes();
@@ -133,7 +133,7 @@ proptest! {
         let mut space = Watched::new(Failing { inner: Memory::new(&bytes).unwrap(), at });
         let observation = Condition::read(PortLink::Active.admit().unwrap(), &mut space);
         prop_assert!(space.reads.len() <= MOST_READS, "{:x?}", space.reads);
-        // What could not be read is never taken for something that is not there.
+        // An unreadable part is never taken for absent.
         if whole.power != Reading::None {
             prop_assert_ne!(observation.power, Reading::None);
         }

@@ -1,8 +1,8 @@
-//! Readers that watch or disturb the reading.
+//! Readers that record or disturb reads.
 
 use reseat_core::config::{ConfigRead, Offset, ReadableSize};
 
-/// Remembers what was read.
+/// Records the reads.
 pub(crate) struct Watched<R> {
     inner: R,
     pub(crate) reads: Vec<u16>,

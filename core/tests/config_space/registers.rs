@@ -1,4 +1,4 @@
-//! Registers that a header or a decoder must not take at face value.
+//! Registers that a header or a decoder must not trust blindly.
 
 use reseat_core::capability::advanced_features::{AdvancedFeatures, AdvancedFeaturesCapabilities};
 use reseat_core::capability::express::{
@@ -16,7 +16,7 @@ use crate::readers::Watched;
 
 type Space = Watched<Memory<[u8; 256]>>;
 
-/// A function whose standard list begins at 40, and that list.
+/// Returns a function whose standard list begins at 40, and the list.
 fn function(registers: &[(u32, u32)]) -> (Space, StandardList<MemoryError>) {
     let mut space = space::<256>(registers);
     space[0x06] = 0x10;
@@ -246,7 +246,7 @@ fn decoder_stops_at_its_bound() {
 
 #[test]
 fn every_field_of_device_capabilities_2_is_decoded() {
-    // A switch's downstream port with everything that is not a code of two bits set, and codes that differ.
+    // A switch's downstream port with every flag set that is not part of a two-bit code, and different codes.
     let all = DeviceCapabilities2::from_bits(0x9df5_5fff);
     assert_eq!(all.completion_timeout_ranges_supported(), 0xf);
     assert_eq!((all.tph_completer_supported(), all.ln_system_cls()), (1, 1));
@@ -299,7 +299,7 @@ fn every_field_of_device_capabilities_2_is_decoded() {
 
 #[test]
 fn every_field_of_link_status_2_is_decoded() {
-    // A link at 64 GT/s with a retimer, in Flit Mode, to a component that said that it is ready.
+    // A link at 64 GT/s with a retimer, in Flit Mode, to a component that reported that it is ready.
     let up = LinkStatus2::from_bits(0xd45e);
     assert!(up.equalization_8_0_gts_complete() && up.equalization_8_0_gts_phase_1_successful());
     assert!(up.equalization_8_0_gts_phase_2_successful() && up.equalization_8_0_gts_phase_3_successful());

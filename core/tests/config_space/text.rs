@@ -1,4 +1,4 @@
-//! Values in a report: addresses and IDs as their text, registers as numbers.
+//! The serialized form of values: addresses and IDs as text, registers as numbers.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::capability::power_management::PowerManagementControlStatus;
@@ -27,7 +27,7 @@ fn addresses_and_ids_are_text() {
 }
 
 #[test]
-fn wrong_text_says_what_is_wrong() {
+fn invalid_text_is_a_specific_error() {
     let error = serde_json::from_str::<FunctionAddress>("\"0000:65:20.0\"").unwrap_err();
     assert!(error.to_string().starts_with("device 0x20 is above 0x1f"), "{error}");
 }

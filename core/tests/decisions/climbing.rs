@@ -1,4 +1,4 @@
-//! Recoveries from begin to end, on a machine with one thing wrong, with a clock that is told.
+//! Whole recoveries on a machine with one fault, with a simulated clock.
 
 use core::time::Duration;
 
@@ -113,7 +113,7 @@ fn bus_reset_in_place_keeps_its_order() {
             Op::Wake,
             Op::Release,
         ],
-        // Of one that does not answer all-ones would be restored.
+        // Of a function that does not answer, all-ones would be restored.
         &[
             Op::ReadLink,
             Op::LookAtFunctions,
@@ -219,7 +219,7 @@ fn function_on_its_way_back_is_given_time_first() {
     let mut world = World::new();
     world.ready_at = world.now + 3 * SECOND;
     assert_eq!(world.recover(GOOD).0, recovered(Rung::KernelFlr));
-    // And one that asks for ever is not. It keeps no mark, and time heals it as well as a reset does.
+    // A function that requests retries forever is not. It keeps no mark, and time heals it as well as a reset does.
     let mut world = World::new();
     world.ready_at = world.now + 1000 * SECOND;
     world.sbr = Effect::Delays(Duration::ZERO);
@@ -238,7 +238,7 @@ fn function_that_asks_for_time_after_the_bus_reset_gets_a_minute() {
     let mut world = World::new();
     world.here = false;
     world.sbr = Effect::Delays(RRS_LIMIT + 5 * SECOND);
-    // While it asks, it keeps no mark.
+    // While it requests retries, it keeps no mark.
     let after = Rung::SlotPower;
     assert_eq!(world.recover(WELL).0, End::Unproven { after });
 }
@@ -260,7 +260,7 @@ fn gpu_that_needs_more_time_is_given_it() {
     let mut only = WELL;
     only.known.only = Some(Rung::DetachSbr);
     let gone = Observation::Functions(Readiness::Absent);
-    // A link that trains for longer than anybody waits by default, and functions that no scan finds for as long.
+    // A link that trains longer than the default limit, and functions that no scan finds for as long.
     let slow_link = || {
         let mut world = World::new();
         world.here = false;
@@ -301,7 +301,7 @@ fn reset_that_failed_makes_the_function_sick() {
     let mut world = World::new().failing(Op::Verify, sick, 1);
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
     assert_eq!(world.branches, [Branch::FlrUnknown, Branch::Sick]);
-    // One that was never done has not failed.
+    // A rung that was never done has not failed.
     let denied = Observation::Failed(Failure::Denied);
     let mut world = World::new().failing(Op::BusResetInPlace, denied, 1);
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
@@ -337,7 +337,8 @@ fn bmc_gives_the_power_that_no_slot_switches() {
     assert_eq!(world.recover(facts).0, recovered(Rung::BmcPower));
     assert_eq!((world.did(Op::CyclePower), world.did(Op::PowerOff)), (1, 0));
 
-    // Who comes to the domain before it is not hit, and what the BMC refuses is put back as far as it comes back.
+    // A domain that becomes shared before the reset is not reset, and after a refusal by the BMC everything that
+    // returns is put back.
     let shared = Observation::Domain(Exclusivity::Shared);
     let mut world = World::new().failing(Op::CheckDomain, shared, 1);
     world.here = false;
@@ -359,7 +360,7 @@ fn link_that_does_not_come_back_ends_the_rung_untouched() {
     world.trains_in = None;
     let (end, took) = world.recover(WELL);
     assert_eq!(end, quarantined(Reason::Exhausted));
-    // Waited for once on each rung, and not again to put back what is not there.
+    // Each rung waits once, and putting back does not wait again.
     assert!(took < 15 * SECOND, "{took:?}");
     assert_eq!(world.did(Op::Rescan), 0);
     assert_eq!(world.did(Op::Verify), 0);
@@ -407,17 +408,17 @@ fn use_that_begins_between_two_rungs_ends_it() {
 fn use_that_begins_after_a_failed_reset_does_not_keep_the_gpu_in_service() {
     for (usage, refusal) in [(Use::Used, Refusal::InUse), (Use::Unknown, Refusal::UseUnknown)] {
         let mut world = World::new().failing(Op::Flr, Observation::Failed(Failure::TimedOut), 1);
-        // Free before the first rung, used before the second.
+        // Free before the first rung, in use before the second.
         world.use_after_first_look = Some(usage);
         assert_eq!(world.recover(GOOD).0, quarantined(Reason::Refused(refusal)));
         assert_eq!((world.did(Op::BusResetInPlace), world.did(Op::Detach)), (0, 0));
     }
-    // A rung that ended before its reset has broken nothing: the GPU is left to its user, if there is one.
+    // A rung that ended before its reset has broken nothing: the GPU stays with its user, if any.
     let unbound = || World::new().failing(Op::Release, Observation::Failed(Failure::Denied), 1);
     let mut world = unbound();
     world.use_after_first_look = Some(Use::Used);
     assert_eq!(world.recover(WELL).0, End::Refused(Refusal::InUse));
-    // If nobody is known, it is not left half taken apart.
+    // Without a known user, it is not left partly taken apart.
     let mut world = unbound();
     world.use_after_first_look = Some(Use::Unknown);
     assert_eq!(world.recover(WELL).0, quarantined(Reason::Refused(Refusal::UseUnknown)));
@@ -432,11 +433,12 @@ fn unknown_fabric_ends_in_quarantine_after_a_failed_rung() {
     world.flr = Effect::Nothing;
     let reason = Reason::Refused(Refusal::FabricUnknown);
     assert_eq!(world.recover(facts).0, quarantined(reason));
-    // FLR, and PM, which is not above it.
+    // FLR, and PM, which does not rank above it.
     assert_eq!((world.did(Op::Flr), world.did(Op::PmReset)), (1, 1));
     assert_eq!(world.did(Op::CheckDomain), 0);
 
-    // Of one that is gone nothing below can be tried: it goes out of service like one for which every rung failed.
+    // For a function that is gone, no rung below can be tried: it goes out of service as after the failure of every
+    // rung.
     let mut world = World::new();
     world.here = false;
     assert_eq!(world.recover(facts).0, quarantined(reason));
@@ -444,7 +446,7 @@ fn unknown_fabric_ends_in_quarantine_after_a_failed_rung() {
 }
 
 #[test]
-fn what_is_well_or_in_use_is_not_quarantined_for_an_unknown_fabric() {
+fn unknown_fabric_does_not_quarantine_a_gpu_that_is_well_or_in_use() {
     let mut facts = WELL;
     facts.surroundings.fabric = Fabric::Unknown;
     facts.surroundings.flr = Availability::Unavailable;
@@ -458,7 +460,7 @@ fn what_is_well_or_in_use_is_not_quarantined_for_an_unknown_fabric() {
 }
 
 #[test]
-fn whoever_came_to_the_domain_is_not_hit() {
+fn domain_that_became_shared_is_not_reset() {
     for (domain, flr) in [(Exclusivity::Shared, 1), (Exclusivity::Unknown, 1)] {
         let mut world = World::new();
         world.sick = true;
@@ -478,7 +480,7 @@ fn whoever_came_to_the_domain_is_not_hit() {
     assert_eq!(world.did(Op::Detach), 0);
 }
 
-/// What is done after the last time that `operation` is.
+/// Returns the operations after the last occurrence of `operation`.
 fn after(world: &World, operation: Op) -> Vec<Op> {
     let mut operations = world.operations();
     let last = operations.iter().rposition(|done| *done == operation).unwrap();
@@ -486,7 +488,7 @@ fn after(world: &World, operation: Op) -> Vec<Op> {
 }
 
 #[test]
-fn what_a_failed_rung_removed_is_put_back() {
+fn functions_removed_by_a_failed_rung_are_put_back() {
     let put_back = [Op::ReadLink, Op::Rescan, Op::ReadMarks, Op::Restore];
     let survey = [Op::ReadLink, Op::LookAtFunctions];
     for (operation, failure) in [
@@ -498,7 +500,7 @@ fn what_a_failed_rung_removed_is_put_back() {
         let mut world = World::new().failing(operation, Observation::Failed(failure), 1);
         assert_eq!(world.recover(only_detach_sbr()).0, quarantined(Reason::Exhausted));
         let done = match operation {
-            // They are part of what is put back.
+            // These are part of putting back.
             Op::Rescan | Op::Restore => {
                 let all = world.operations();
                 let failed = all.iter().position(|done| *done == operation).unwrap();
@@ -514,7 +516,7 @@ fn what_a_failed_rung_removed_is_put_back() {
     }
 }
 
-/// A GPU of which nothing is asked for but detach-SBR.
+/// A GPU for which only detach-SBR was requested.
 fn only_detach_sbr() -> Facts {
     let mut facts = WELL;
     facts.known.only = Some(Rung::DetachSbr);
@@ -545,7 +547,7 @@ fn link_that_is_on_its_way_back_is_waited_for_before_anything_is_put_back() {
         (PortLink::Inactive, TIME_AFTER_LINK_ACTIVE),
         (PortLink::NotReported, TIME_WITHOUT_LINK_REPORT),
     ] {
-        // It says that it failed, and the link goes down.
+        // The kernel reports failure, and the link goes down.
         let mut world = World::new().failing_after_all(Op::SecondaryBusReset, Failure::Io);
         if link == PortLink::NotReported {
             world = world.failing(Op::ReadLink, Observation::Link(link), 100);
@@ -559,14 +561,14 @@ fn link_that_is_on_its_way_back_is_waited_for_before_anything_is_put_back() {
 }
 
 #[test]
-fn lock_of_another_keeps_nothing_from_being_put_back() {
+fn foreign_lock_does_not_prevent_putting_back() {
     let busy = Observation::Failed(Failure::Busy);
     let mut world = World::new()
         .failing(Op::SecondaryBusReset, Observation::Failed(Failure::Denied), 1)
         .failing(Op::Rescan, busy, 3);
     assert_eq!(world.recover(only_detach_sbr()).0, quarantined(Reason::Exhausted));
     assert!(!world.removed);
-    // Not for ever, and the rest is tried all the same.
+    // The wait ends, and the rest is still tried.
     let mut world = World::new()
         .failing(Op::SecondaryBusReset, Observation::Failed(Failure::Denied), 1)
         .failing(Op::Rescan, busy, usize::MAX);
@@ -580,7 +582,7 @@ fn slot_that_was_switched_off_is_switched_on_again() {
     facts.surroundings.secondary_bus_reset = Availability::Unavailable;
     facts.surroundings.flr = Availability::Unavailable;
     facts.surroundings.pm = Availability::Unavailable;
-    // It says that it failed, and may have been done.
+    // The kernel reports failure, and the operation may have taken effect.
     let mut world = World::new().failing(Op::PowerOff, Observation::Failed(Failure::Io), 1);
     world.recover(facts);
     assert_eq!(after(&world, Op::PowerOff).first(), Some(&Op::PowerOn));
@@ -588,7 +590,7 @@ fn slot_that_was_switched_off_is_switched_on_again() {
     world.recover(facts);
     assert_eq!(world.did(Op::PowerOn), 2);
     assert_eq!(world.did(Op::Restore), 1);
-    // Refused as invalid, it was not done.
+    // Refused as invalid, the operation did not take effect.
     let mut world = World::new().failing(Op::PowerOff, Observation::Failed(Failure::Invalid), 1);
     world.recover(facts);
     assert_eq!((world.did(Op::PowerOn), world.did(Op::Rescan)), (0, 0));
@@ -621,12 +623,12 @@ fn nothing_is_put_back_below_a_link_that_is_down_or_while_the_kernel_is_stuck() 
 }
 
 #[test]
-fn counters_that_cannot_be_recorded_keep_no_reset_back() {
+fn unrecordable_counters_do_not_block_a_reset() {
     for failure in [Observation::Failed(Failure::Io), Observation::Blocked] {
         let mut world = World::new().failing(Op::RecordErrors, failure, 1);
         assert_eq!(world.recover(GOOD).0, recovered(Rung::KernelFlr));
     }
-    // Waking changes something: from that the kernel has to come back.
+    // Waking changes something, so the kernel has to return from it.
     for failure in [Failure::Io, Failure::Busy] {
         let mut world = World::new().failing(Op::Wake, Observation::Failed(failure), usize::MAX);
         assert_eq!(world.recover(GOOD).0, recovered(Rung::KernelFlr));
@@ -636,11 +638,11 @@ fn counters_that_cannot_be_recorded_keep_no_reset_back() {
 }
 
 #[test]
-fn class_is_judged_by_what_the_function_did_and_not_by_its_reader() {
+fn class_is_judged_by_the_function_and_not_by_its_reader() {
     for (reset, facts) in [(Op::Flr, GOOD), (Op::BusResetInPlace, WELL)] {
         class_is_judged(reset, facts);
     }
-    // After the reset, the reader is denied, hangs, or finds nobody.
+    // After the reset, the reader is denied, hangs, or finds no function.
     for (observation, change) in [
         (Observation::Failed(Failure::Denied), ClassChange::None),
         (Observation::Blocked, ClassChange::None),
@@ -679,12 +681,12 @@ fn class_is_judged(reset: Op, facts: Facts) {
 }
 
 #[test]
-fn function_that_goes_between_the_look_and_the_reset_gets_no_flr() {
+fn function_that_vanishes_before_its_reset_gets_no_flr() {
     let mut world = World::new();
     world.dies_at = Some(Op::Release);
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
     assert_eq!((world.did(Op::Flr), world.did(Op::BusResetInPlace)), (0, 0));
-    // And its class is not the worse for it.
+    // This does not count against its class.
     let classes: Vec<_> = world.records().iter().map(|record| record.reset_class).collect();
     assert_eq!(classes, [ClassChange::None, ClassChange::None]);
 }
@@ -719,13 +721,13 @@ fn nothing_is_removed_without_a_journal() {
 }
 
 #[test]
-fn lock_of_another_is_waited_for() {
+fn foreign_lock_is_waited_for() {
     let busy = Observation::Failed(Failure::Busy);
     let mut world = World::new().failing(Op::SecondaryBusReset, busy, 3);
     world.here = false;
     assert_eq!(world.recover(WELL).0, recovered(Rung::DetachSbr));
     assert_eq!(world.did(Op::SecondaryBusReset), 4);
-    // Not for ever.
+    // The wait ends.
     let mut world = World::new().failing(Op::SecondaryBusReset, busy, usize::MAX);
     world.here = false;
     world.removed = true;
@@ -740,13 +742,13 @@ fn kernel_that_does_not_come_back_ends_the_ladder() {
         let others = (world.did(Op::BusResetInPlace), world.did(Op::Detach));
         assert_eq!(others, (0, 0), "{operation}");
     }
-    // What only looks may stay stuck.
+    // An operation that only reads may stay hung.
     let mut world = World::new().failing(Op::Verify, Observation::Blocked, 1);
     assert_eq!(world.recover(GOOD).0, recovered(Rung::BusResetInPlace));
 }
 
 #[test]
-fn reset_of_somebody_else_is_waited_out() {
+fn reset_by_another_process_is_waited_for() {
     let mut world = World::new().failing(Op::LookAtFunctions, Observation::Blocked, 5);
     assert_eq!(world.recover(GOOD).0, recovered(Rung::KernelFlr));
     let mut world = World::new().failing(Op::LookAtFunctions, Observation::Blocked, usize::MAX);
@@ -756,14 +758,14 @@ fn reset_of_somebody_else_is_waited_out() {
 }
 
 #[test]
-fn what_lockdown_hides_is_unverified_and_not_recovered() {
+fn hidden_by_lockdown_is_unverified_and_not_recovered() {
     let hidden = Aspects::none().with(Aspect::VendorRegister);
     let mut world = World::new();
     world.unreadable = hidden;
     let (end, _) = world.recover(GOOD);
     let after = Rung::KernelFlr;
     assert_eq!(end, End::Unverified { after, missing: hidden });
-    // What another reset may make readable counts as failed.
+    // An aspect that another reset may make readable counts as failed.
     let missing = hidden;
     let lasting = Aspects::none();
     let unverified = Observation::Health(Verdict::Unverified { missing, lasting });
@@ -772,7 +774,7 @@ fn what_lockdown_hides_is_unverified_and_not_recovered() {
 }
 
 #[test]
-fn quarantine_that_fails_is_said() {
+fn failed_quarantine_is_reported() {
     let mut facts = WELL;
     facts.surroundings.answer = Answer::Absent;
     facts.known.highest = Rung::KernelPm;
@@ -798,7 +800,7 @@ fn quarantine_that_fails_is_said() {
 }
 
 #[test]
-fn what_was_restored_is_not_put_back_again() {
+fn restored_functions_are_not_put_back_again() {
     let refused = Observation::Failed(Failure::Invalid);
     let mut world = World::new().failing(Op::HandBack, refused, 1);
     assert_eq!(world.recover(only_detach_sbr()).0, quarantined(Reason::Exhausted));

@@ -1,4 +1,4 @@
-//! A function held against its baseline: each aspect well, wrong, and not read.
+//! A function compared with its baseline: each aspect well, wrong, and not read.
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::express::{DeviceControl, LinkSpeed, PayloadSize};
@@ -55,7 +55,7 @@ fn examine(change: impl FnOnce(&mut Condition)) -> Examination {
     judged(&well(), &now)
 }
 
-/// Of a function that was not reset: its errors are held against the baseline's own.
+/// Judges a function that was not reset: its errors are compared with the baseline's own.
 fn judged(baseline: &Condition, now: &Condition) -> Examination {
     judge(baseline, &baseline.errors, now)
 }
@@ -136,7 +136,7 @@ fn each_aspect_can_be_wrong() {
 }
 
 #[test]
-fn all_ones_is_a_finding_and_what_is_gone_too() {
+fn all_ones_and_gone_are_findings() {
     finds(
         |now| now.word_at_f0 = Reading::AllOnes,
         Finding::AllOnes(Aspect::WordAtF0),
@@ -150,7 +150,7 @@ fn all_ones_is_a_finding_and_what_is_gone_too() {
 }
 
 #[test]
-fn what_was_not_read_is_not_well() {
+fn unread_is_not_well() {
     for (reason, lasts) in [
         (NotRead::Untried, false),
         (NotRead::Failed, false),
@@ -197,7 +197,7 @@ fn baseline_without_a_witness_verifies_nothing() {
             lasting: missing
         }
     );
-    // A baseline of a dead function is none.
+    // A baseline of a dead function is not usable.
     let mut dead = well();
     dead.power = Reading::AllOnes;
     assert!(matches!(
@@ -207,7 +207,7 @@ fn baseline_without_a_witness_verifies_nothing() {
 }
 
 #[test]
-fn what_every_function_has_is_never_taken_to_be_well_unread() {
+fn unread_mandatory_aspect_is_never_well() {
     let without = |change: fn(&mut Condition), aspect| {
         let mut baseline = well();
         change(&mut baseline);
@@ -218,7 +218,7 @@ fn what_every_function_has_is_never_taken_to_be_well_unread() {
     without(|reading| reading.bars = Reading::None, Aspect::Bars);
     without(|reading| reading.bar_sizes = Reading::None, Aspect::BarSizes);
     without(|reading| reading.memory_decode = Reading::None, Aspect::MemoryDecode);
-    // A baseline of a link that was down is none.
+    // A baseline of a link that was down is not usable.
     let mut baseline = well();
     baseline.link = Reading::Value(LinkReading::Inactive);
     let missing = Aspects::none().with(Aspect::Link);
@@ -237,7 +237,7 @@ fn function_beside_the_gpu_needs_no_register_of_the_vendor() {
     audio.vendor_register = Reading::None;
     audio.boot = Reading::None;
     assert_eq!(judged(&audio, &audio.clone()).verdict(), Verdict::Verified);
-    // One that the baseline had is missed.
+    // A link that the baseline had is missed.
     finds(
         |now| now.vendor_register = Reading::None,
         Finding::Gone(Aspect::VendorRegister),
@@ -245,7 +245,7 @@ fn function_beside_the_gpu_needs_no_register_of_the_vendor() {
 }
 
 #[test]
-fn what_a_function_never_had_is_not_missing() {
+fn feature_that_never_existed_is_not_missing() {
     let mut baseline = well();
     baseline.link = Reading::None;
     baseline.boot = Reading::None;
@@ -274,14 +274,14 @@ fn all_ones_that_a_reader_takes_for_a_value_verify_nothing() {
 }
 
 #[test]
-fn a_path_without_a_counter_witnesses_nothing() {
+fn path_without_a_counter_proves_nothing() {
     let mut without = well();
     without.errors = errors(&[]);
     assert_ne!(judged(&without, &without).verdict(), Verdict::Verified);
 }
 
 #[test]
-fn what_is_bad_in_itself_is_found_without_a_baseline_too() {
+fn values_wrong_by_themselves_need_no_baseline() {
     let alone = |change: fn(&mut Condition), finding| {
         let mut now = well();
         change(&mut now);
@@ -313,7 +313,7 @@ fn what_is_bad_in_itself_is_found_without_a_baseline_too() {
         |now| now.link = Reading::Value(LinkReading::Inactive),
         Finding::LinkInactive,
     );
-    // Nothing bad, and nothing to hold it against.
+    // No problem, and no baseline to compare with.
     let examination = judged(&Condition::unread(), &well());
     assert!(examination.findings.is_empty());
     assert_eq!(examination.missing, Aspect::ALL.into_iter().collect());
@@ -374,7 +374,7 @@ fn new_errors_anywhere_on_the_path_are_found() {
     finds(|now| now.errors = errors(&[(1, 0, 4), (2, 1, 0)]), new(1, 0, 1));
     finds(|now| now.errors = errors(&[(1, 0, 3), (2, 3, 0)]), new(2, 2, 0));
     misses(|now| now.errors = errors(&[(1, 0, 3)]), Aspect::Errors, false);
-    // A counter that goes back tells nothing, and neither does one of which nobody knows what it was.
+    // A counter that goes backwards is not evidence, and neither is one without an earlier count.
     misses(
         |now| now.errors = errors(&[(1, 0, 2), (2, 1, 0)]),
         Aspect::Errors,
@@ -388,13 +388,13 @@ fn new_errors_anywhere_on_the_path_are_found() {
 }
 
 #[test]
-fn errors_are_counted_across_the_reset_that_is_judged() {
-    // The function had counted five by the time of its reset: no fault of the reset.
+fn errors_are_counted_across_the_reset() {
+    // The function had counted five errors before its reset: not a fault of the reset.
     let before = errors(&[(1, 0, 3), (2, 5, 0)]);
     let mut now = well();
     now.errors = before.clone();
     assert_eq!(judge(&well(), &before, &now).verdict(), Verdict::Verified);
-    // Removed and found again, it counts from zero: five more are new ones.
+    // After removal and rediscovery it counts from zero: five more are new.
     let anew = |fatal| {
         let Reading::Value(mut counts) = before.clone() else {
             panic!()
@@ -411,7 +411,7 @@ fn errors_are_counted_across_the_reset_that_is_judged() {
         examination.findings[..],
         [Finding::NewErrors(ErrorsAt { fatal: 5, .. })]
     ));
-    // Where nothing was counted before the reset, nobody can say.
+    // Without a count before the reset, the new errors are unknown.
     let unknown = Reading::NotRead(NotRead::Failed);
     let verdict = judge(&well(), &unknown, &now).verdict();
     assert!(matches!(verdict, Verdict::Unverified { missing, .. } if missing.contains(Aspect::Errors)));
@@ -432,7 +432,7 @@ fn gpu_is_as_well_as_the_worst_of_its_functions() {
     assert_eq!(hidden.and(sick(Aspect::Link)), sick(Aspect::Link));
     let both = Verdict::Sick(Aspects::none().with(Aspect::Link).with(Aspect::Power));
     assert_eq!(sick(Aspect::Link).and(sick(Aspect::Power)), both);
-    // What another reset may make readable at one of the two is not lasting.
+    // An aspect that another reset may make readable in one of the two is not lasting.
     let failed = unverified(&[Aspect::Boot, Aspect::Link], &[Aspect::Link]);
     let together = unverified(&[Aspect::Boot, Aspect::Link], &[Aspect::Link]);
     assert_eq!(hidden.and(failed), together);
@@ -440,7 +440,7 @@ fn gpu_is_as_well_as_the_worst_of_its_functions() {
 }
 
 #[test]
-fn findings_say_what_was_and_what_is() {
+fn findings_have_the_old_and_the_new_value() {
     let narrower = Finding::LinkNarrower { was: 16, is: 8 };
     assert_eq!(narrower.to_string(), "link had 16 lanes and has 8");
     let verdict = Verdict::Sick(Aspects::none().with(Aspect::Link).with(Aspect::Power));
@@ -500,7 +500,7 @@ fn more_counters_than_are_kept_apart_are_summed_and_still_compared() {
             );
         }
     }
-    // The function and what is next to it stay apart.
+    // The function and its neighbour stay separate.
     let Reading::Value(errors) = path(ports, ports, Some(ports - 1)) else {
         panic!();
     };
@@ -527,7 +527,7 @@ fn another_serial_number_is_another_gpu() {
 }
 
 #[test]
-fn a_gpu_without_a_number_in_its_baseline_is_held_against_none() {
+fn gpu_without_a_number_in_its_baseline_is_not_compared() {
     for was in [
         Reading::None,
         Reading::not_recorded(),
@@ -559,7 +559,7 @@ fn each_aspect_that_is_missing_has_its_reason() {
     );
     assert_eq!(examination.missing_for(NotRead::Untried), Aspects::none());
     assert_eq!(examination.missing, forbidden.with(Aspect::Errors));
-    // Without a baseline, every aspect has one.
+    // Without a baseline, every aspect is missing.
     let nothing = judged(&Condition::unread(), &Condition::unread());
     assert_eq!(nothing.reasons.len(), nothing.missing.iter().count());
 }

@@ -1,4 +1,4 @@
-//! What comes next, what came of it, and what it was read from: every branch with its negative.
+//! The rule, the recovery and their inputs: every branch with its negative.
 
 #[cfg(test)]
 mod climbing;

@@ -1,4 +1,4 @@
-//! What holds of the rule for all facts, and of a recovery whatever it is told and when.
+//! Properties of the rule for all facts, and of a recovery for any answers at any time.
 
 use core::time::Duration;
 
@@ -173,8 +173,8 @@ fn refusal() -> impl Strategy<Value = Observation> {
     prop_oneof![8 => failure.prop_map(Observation::Failed), 1 => Just(Observation::Vanished)]
 }
 
-/// The answer that lets a rung go on: without it arbitrary streams seldom come far. To what is asked of marks and at a
-/// rung's end, whatever was drawn.
+/// Returns the answer that lets a rung continue: arbitrary streams alone seldom get far. The answers about marks and at
+/// the end of a rung are the drawn ones.
 fn good(operation: Operation, drawn: Drawn) -> Observation {
     let identity = Identity {
         vendor: 0x10de,
@@ -192,7 +192,7 @@ fn good(operation: Operation, drawn: Drawn) -> Observation {
     }
 }
 
-/// What is told where more than one answer is good.
+/// The answers to operations with more than one good answer.
 #[derive(Clone, Copy, Debug)]
 struct Drawn {
     verdict: Verdict,
@@ -206,18 +206,18 @@ prop_compose! {
     }
 }
 
-/// What the other side does with an order.
+/// The driver's response to an order.
 #[derive(Clone, Debug)]
 enum Event {
-    /// It answers well.
+    /// A good answer.
     Good(Drawn),
-    /// It answers something.
+    /// Any answer.
     Tell(Observation),
-    /// It answers an earlier order.
+    /// An answer to an earlier order.
     Stale(usize, Observation),
-    /// It answers twice, differently.
+    /// Two different answers.
     Twice(Observation, Observation),
-    /// It says nothing.
+    /// No answer.
     Silence,
 }
 
@@ -234,22 +234,22 @@ fn event() -> impl Strategy<Value = (Event, u64)> {
     (event, milliseconds)
 }
 
-/// What is watched from outside.
+/// The external observer's record.
 #[derive(Default)]
 struct Watch {
     orders: Vec<(Order, Option<Observation>)>,
-    /// The verdicts since the last reset, and when each was asked for.
+    /// The verdicts since the last reset, with the times of their orders.
     verdicts: Vec<(Duration, Verdict)>,
-    /// When the last order was given.
+    /// The time of the last order.
     asked: Duration,
     /// The proof of the last reset.
     proof: Option<Proof>,
     link: Option<PortLink>,
-    /// The last look at the domain found it exclusive, and nothing was removed since.
+    /// The last check of the domain found it exclusive, and nothing was removed since.
     exclusive: bool,
-    /// Something that changes the machine did not come back.
+    /// An operation that changes the machine hangs.
     stuck: bool,
-    /// Functions may be gone for which nobody has had the bus scanned since.
+    /// Functions may be gone, and the bus has not been scanned since.
     removed: bool,
     /// The power may be off.
     off: bool,
@@ -283,7 +283,7 @@ impl Watch {
         self.orders.push((order, None));
     }
 
-    /// A rung has ended: what it took away is back, as far as anybody may see to that.
+    /// A rung has ended: everything it removed is back, as far as possible.
     fn record(&mut self, record: Record) {
         let is_stuck = matches!(
             record.outcome,
@@ -295,7 +295,7 @@ impl Watch {
         (self.off, self.removed) = (false, false);
     }
 
-    /// The last order was not answered in time.
+    /// The last order got no answer in time.
     fn unanswered(&mut self) {
         let last = self.orders.last().map(|(order, _)| order.action);
         if last == Some(Action::Do(Operation::ReadLink)) {
@@ -339,13 +339,13 @@ impl Watch {
                 Some(PortLink::Inactive)
             }
             (Action::Do(Operation::LookAtFunctions), Observation::Functions(Readiness::LinkUnknown)) => None,
-            // The link does not outlive what resets it.
+            // The link goes down in such a reset.
             (Action::Do(operation), _) if takes_link_down(operation) => None,
             _ => self.link,
         };
     }
 
-    /// Whether the last two verdicts after the last reset are "verified", and the functions had time to settle between.
+    /// Returns true if the last two verdicts after the last reset are "verified", with time to settle between them.
     fn verified_twice(&self) -> bool {
         match self.verdicts[..] {
             [.., (first, Verdict::Verified), (second, Verdict::Verified)] => second >= first + SETTLE_TIME,
@@ -353,7 +353,7 @@ impl Watch {
         }
     }
 
-    /// Whether this rung left the functions well and unproven, and nothing took their power after it.
+    /// Returns true if this rung left the functions well and unproven, and their power stayed on.
     fn is_well_after(&self, rung: Rung) -> bool {
         let unproven = |action| {
             matches!(action, Action::Record(record) if record.rung == rung
@@ -386,7 +386,7 @@ const fn takes_link_down(operation: Operation) -> bool {
     )
 }
 
-/// Whether nothing was done.
+/// Returns true if nothing was done.
 fn is_refusal(observation: Observation) -> bool {
     match observation {
         Observation::Vanished => true,
@@ -395,7 +395,7 @@ fn is_refusal(observation: Observation) -> bool {
     }
 }
 
-/// The resets that the facts forbid from the beginning on.
+/// Returns the resets that the initial facts forbid.
 fn forbidden(facts: &Facts) -> Vec<Operation> {
     let above_flr = facts.surroundings.fabric == Fabric::Unknown || facts.known.tdi == Tdi::Locked;
     let card = above_flr
@@ -432,7 +432,7 @@ fn forbidden(facts: &Facts) -> Vec<Operation> {
     forbidden.map(|(_, operation)| operation).collect()
 }
 
-/// Drives a recovery through `events`, and after them in silence to its end.
+/// Drives a recovery through `events`, and then without answers to its end.
 fn drive(facts: Facts, tried: Tried, events: &[(Event, u64)]) -> (End, Watch) {
     let mut watch = Watch::default();
     let forbidden = forbidden(&facts);
@@ -445,7 +445,7 @@ fn drive(facts: Facts, tried: Tried, events: &[(Event, u64)]) -> (End, Watch) {
                 assert_eq!(
                     recovery.poll(Duration::ZERO),
                     Ok(Progress::Ended(end)),
-                    "an end is for ever"
+                    "an end is final"
                 );
                 return (end, watch);
             }

@@ -1,4 +1,5 @@
-//! Proof of a reset: nothing is called recovered that was not reset, and nothing that is well is quarantined for want of proof.
+//! Proof of a reset: a function that was not reset is never called recovered, and a well one is never quarantined for
+//! lack of proof.
 
 use core::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::climbing::{quarantined, recovered, sick};
 use crate::rule::{GOOD, WELL};
 use crate::world::{Effect, Marks, World};
 
-/// A machine of which every reset does the same.
+/// A machine on which every reset has the same effect.
 fn every_reset(effect: Effect) -> World {
     let mut world = World::new();
     (world.flr, world.pm, world.in_place) = (effect, effect, effect);
@@ -59,14 +60,14 @@ fn reset_that_a_well_function_ignores_is_no_recovery() {
             assert_eq!((ignored.rung, ignored.outcome), (rung, Outcome::NotReset));
         }
     }
-    // Of an emptied bus and of the power too.
+    // The emptied bus and the power have no effect either.
     let mut world = every_reset(Effect::Nothing);
     world.power = Effect::Heals;
     assert_eq!(world.recover(WELL).0, recovered(Rung::SlotPower));
     assert!(world.records().iter().any(|record| record.rung == Rung::DetachSbr));
 }
 
-/// A machine that has a reset for this model, which does this, and facts that allow no other.
+/// A machine with a device-specific reset of this effect, and facts that allow no other reset.
 fn only_device_specific(effect: Effect) -> (World, Facts) {
     let mut world = World::new();
     world.own = effect;
@@ -137,18 +138,18 @@ fn well_function_without_any_mark_is_unproven_and_keeps_its_power() {
         assert!(!is_quarantined(&world));
         for record in world.records() {
             assert_eq!(record.outcome, Outcome::Unproven(Proof::Unproven));
-            // It is no witness for its class either.
+            // It is no evidence for its class either.
             assert_eq!(record.reset_class, ClassChange::None);
         }
     }
-    // With nothing above FLR.
+    // Without any rung above FLR.
     let mut shared = GOOD;
     shared.surroundings.exclusivity = Exclusivity::Shared;
     shared.surroundings.slot_power = SlotPower::None;
     shared.surroundings.pm = Availability::Unavailable;
     let after = Rung::KernelFlr;
     assert_eq!(without_marks().recover(shared).0, End::Unproven { after });
-    // Marks that cannot be placed or read are none.
+    // Marks that cannot be placed or read count as none.
     for operation in [Op::Mark, Op::ReadMarks] {
         let mut world = World::new().failing(operation, Observation::Failed(Failure::Denied), usize::MAX);
         world.marks = if operation == Op::Mark { Marks::None } else { Marks::All };
@@ -170,11 +171,11 @@ fn function_that_is_well_and_unproven_gets_its_driver_back_from_a_later_rung_tha
     assert_eq!(world.recover(facts).0, End::Unproven { after });
     let operations = world.operations();
     assert!(operations.ends_with(&[Op::LookAtFunctions, Op::ReadMarks, Op::HandBack]));
-    // The kernel that does not come back from it keeps the GPU.
+    // If the kernel hangs in it, the GPU goes out of service.
     let mut world = denied().failing(Op::HandBack, Observation::Done, 1);
     world = world.failing(Op::HandBack, Observation::Blocked, 1);
     assert_eq!(world.recover(facts).0, quarantined(Reason::Stuck(Op::HandBack)));
-    // What has its drivers is left alone.
+    // Functions that have their drivers are left alone.
     facts.known.only = Some(Rung::KernelFlr);
     let mut world = without_marks();
     assert_eq!(world.recover(facts).0, End::Unproven { after });
@@ -213,10 +214,10 @@ fn function_that_was_well_and_unproven_and_is_sick_now_is_not_left_in_service() 
         (world.sbr, world.power) = (effect, effect);
         assert_eq!(world.recover(GOOD).0, quarantined(Reason::Exhausted), "{effect:?}");
         assert_eq!(world.records()[0].outcome, Outcome::Unproven(Proof::Unproven));
-        // What is not well any more has no power to lose.
+        // A GPU that is no longer well may lose its power.
         assert_eq!(world.did(Op::PowerOff), 1, "{effect:?}");
     }
-    // And power brings it back.
+    // The power cycle brings it back.
     let mut world = without_marks();
     world.sbr = Effect::Kills;
     assert_eq!(world.recover(GOOD).0, recovered(Rung::SlotPower));
@@ -227,7 +228,7 @@ fn function_that_was_unproven_and_is_gone_at_the_next_look_is_quarantined() {
     let mut flr = GOOD;
     flr.known.only = Some(Rung::KernelFlr);
     let mut ends = (0, 0);
-    // Before the second verdict, between it and the look after it, and later.
+    // Before the second verdict, between it and the next check, and later.
     for milliseconds in 0..12 {
         let mut world = without_marks();
         world.flr = Effect::DiesIn(SETTLE_TIME + Duration::from_millis(milliseconds));
@@ -254,7 +255,7 @@ fn use_of_a_function_that_is_well_and_unproven_does_not_quarantine_it() {
         assert_eq!(world.recover(GOOD).0, End::Unproven { after });
         assert!(!is_quarantined(&world));
     }
-    // One that was not well is: nobody is left with it.
+    // A GPU that was not well is quarantined: it is left to no user.
     let mut world = without_marks();
     world.flr = Effect::Kills;
     world.use_after_first_look = Some(Use::Used);
@@ -277,7 +278,7 @@ fn function_that_dies_a_moment_after_its_reset_is_found_by_the_second_verdict() 
     assert_eq!(world.records()[0].outcome, gone());
 
     assert_eq!(every_reset(dies).recover(WELL).0, quarantined(Reason::Exhausted));
-    // It is looked for as long as was asked for.
+    // The wait lasts as long as requested.
     let late = Effect::DiesIn(Duration::from_millis(900));
     for (settle, rung) in [(SETTLE_TIME, Rung::KernelFlr), (2 * SETTLE_TIME, Rung::DetachSbr)] {
         let mut world = World::new();
@@ -303,7 +304,7 @@ fn each_reset_that_does_nothing_or_kills_is_remembered_by_itself() {
         assert!(matches!(world.recover(facts).0, End::Recovered { .. }));
         let known = world.learned.unwrap();
         assert_eq!((known.reset_class, known.in_place), learned, "{flr:?} {in_place:?}");
-        // The history is told the same.
+        // The history gets the same proof.
         for record in world.records() {
             let class = match record.rung {
                 Rung::KernelFlr if learned.0 == Bad => ClassChange::Demote,
@@ -314,7 +315,7 @@ fn each_reset_that_does_nothing_or_kills_is_remembered_by_itself() {
             assert_eq!(record.reset_class, class, "{}", record.rung);
         }
     }
-    // Of neither of the others is anything remembered.
+    // For the other two rungs nothing is remembered.
     let mut world = every_reset(Effect::Nothing);
     let mut only = WELL;
     only.known.only = Some(Rung::DetachSbr);
@@ -338,7 +339,7 @@ fn lesser_reset_follows_a_greater_one_that_was_ignored() {
         let mut world = World::new();
         (world.in_place, world.sick) = (Effect::Nothing, is_sick);
         assert_eq!(world.recover(facts).0, recovered(Rung::KernelFlr), "sick: {is_sick}");
-        // One that was done and did not help takes it in.
+        // A reset that was done and did not help includes it.
         let mut world = World::new();
         (world.in_place, world.sick) = (Effect::Vain, true);
         assert_eq!(world.recover(facts).0, quarantined(Reason::Exhausted));
@@ -371,7 +372,7 @@ fn bus_reset_in_place_that_nothing_would_show_is_done_where_detach_sbr_is_not() 
             assert_eq!(world.did(Op::BusResetInPlace), 1);
         }
     }
-    // And where that fails before its reset.
+    // The same if detach-SBR fails before its reset.
     let mut world = World::new().failing(Op::SecondaryBusReset, Observation::Failed(Failure::Denied), 1);
     world.marks = Marks::OfRemoval;
     let after = Rung::BusResetInPlace;
@@ -498,7 +499,7 @@ prop_compose! {
     }
 }
 
-/// What is true of a machine at an end, whatever was seen of it.
+/// Checks the end of a recovery against the true state of the machine.
 fn judge(world: &World, end: End) -> Result<(), TestCaseError> {
     let (at, verdict) = world.verdicts.last().copied().unzip();
     match end {

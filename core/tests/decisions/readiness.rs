@@ -1,4 +1,4 @@
-//! Whether a function is ready, and what is read to find out.
+//! The readiness of a function, and the reads that determine it.
 
 use reseat_core::capability::express::{Express, LinkCapabilities, LinkStatus};
 use reseat_core::capability::list::StandardList;
@@ -30,7 +30,7 @@ const IDENTITY: Identity = Identity {
     device: 0x2330,
 };
 
-/// A function whose first registers are these; the rest is zero.
+/// A function with these first registers and zeros elsewhere.
 fn function(registers: &[u32]) -> Counted {
     let mut bytes = [0; 256];
     for (bytes, register) in bytes.chunks_exact_mut(4).zip(registers) {
@@ -47,7 +47,7 @@ fn look(function: &mut Counted, rrs: RrsVisibility) -> Readiness {
 }
 
 #[test]
-fn link_that_is_not_active_admits_nobody() {
+fn inactive_link_admits_no_read() {
     assert_eq!(PortLink::Inactive.admit().unwrap_err(), Readiness::LinkInactive);
     assert_eq!(PortLink::Unreadable.admit().unwrap_err(), Readiness::LinkUnknown);
     assert!(PortLink::Active.admit().is_ok());
@@ -69,7 +69,7 @@ fn link_active_counts_only_where_it_is_reported() {
 }
 
 #[test]
-fn each_answer_is_told_apart_in_few_reads() {
+fn each_answer_is_identified_in_few_reads() {
     for (registers, readiness, reads) in [
         (&[u32::MAX; 16][..], Readiness::Absent, 1),
         (&[0xffff_0001][..], Readiness::NotReady, 1),
@@ -130,7 +130,7 @@ fn virtual_function_asks_its_physical_one() {
     assert_eq!(judge(Readiness::LinkInactive, &here), (Readiness::LinkInactive, 0));
 }
 
-/// A Root Port with these Link Capabilities, and Link Status.
+/// A Root Port with these Link Capabilities and this Link Status.
 fn port(capabilities: u32, status: u16) -> Counted {
     let mut registers = [0; 32];
     registers[0] = 0x1901_8086;
@@ -151,7 +151,7 @@ fn link_of(mut port: Counted) -> PortLink {
 }
 
 #[test]
-fn port_says_what_its_link_is() {
+fn port_reports_its_link_state() {
     const REPORTING: u32 = 1 << 20;
     assert_eq!(link_of(port(REPORTING, 1 << 13)), PortLink::Active);
     assert_eq!(link_of(port(REPORTING, 0)), PortLink::Inactive);
@@ -168,7 +168,7 @@ fn functions_together_are_as_ready_as_the_one_that_is_furthest_from_it() {
         ready,
         half,
         Readiness::Absent,
-        // It has to be waited for longer than one that is absent.
+        // This needs a longer wait than an absent function.
         Readiness::NotReady,
         Readiness::LinkUnknown,
         Readiness::LinkInactive,

@@ -1,4 +1,4 @@
-//! The rule, branch by branch. Each case stands beside one that differs in a single fact.
+//! The rule, branch by branch. Each case is next to one that differs in a single fact.
 
 use reseat_core::decision::*;
 use reseat_core::presence::PortLink;
@@ -13,7 +13,7 @@ const PM: Next = Next::Try(Rung::KernelPm);
 const IN_PLACE: Next = Next::Try(Rung::BusResetInPlace);
 const SBR: Next = Next::Try(Rung::DetachSbr);
 
-/// A GPU that is well and only handed on, with every means at hand.
+/// A GPU that is well and only changes hands, with every method available.
 pub(crate) const WELL: Facts = Facts {
     surroundings: Surroundings {
         fabric: Fabric::None,
@@ -47,7 +47,7 @@ pub(crate) const WELL: Facts = Facts {
     },
 };
 
-/// The same of a class whose FLR is known good.
+/// The same GPU, in a class whose FLR is known good.
 pub(crate) const GOOD: Facts = {
     let mut facts = WELL;
     facts.known.reset_class = ClassHistory::Good;
@@ -88,7 +88,7 @@ fn why(decision: &Decision, rung: Rung) -> Option<SkipReason> {
 }
 
 #[test]
-fn well_gpu_gets_the_reset_that_nobody_dies_of() {
+fn well_gpu_gets_the_safest_reset() {
     let decision = decides(&WELL, &[], Branch::FlrUnknown, IN_PLACE);
     assert!(decision.skipped.is_empty());
     let decision = decides(&GOOD, &[], Branch::Otherwise, FLR);
@@ -104,7 +104,7 @@ fn bus_reset_in_place_gives_way_to_one_that_helps_more() {
         decides(&in_place(history, false), &[], Branch::FlrUnknown, SBR);
     }
     decides(&in_place(ClassHistory::Bad, true), &[], Branch::FlrUnknown, SBR);
-    // It takes functions off the bus: it comes before nothing but FLR, and is surpassed where detach-SBR was done.
+    // It removes functions from the bus: it precedes nothing but FLR, and detach-SBR surpasses it.
     for facts in [
         in_place(ClassHistory::Bad, true),
         in_place(ClassHistory::Unknown, false),
@@ -140,7 +140,7 @@ fn flr_that_leaves_functions_of_the_gpu_comes_after_the_bus_resets() {
         change(&mut facts);
         facts
     };
-    // It is better than nothing, and the operator's word counts.
+    // It is better than nothing, and the operator's preference counts.
     let no_bus_reset = with(&|facts| facts.surroundings.secondary_bus_reset = Availability::Unavailable);
     decides(&no_bus_reset, &[], Branch::FlrLeavesSome, FLR);
     let preferred = with(&|facts| facts.known.preference = Preference::Flr);
@@ -163,7 +163,7 @@ fn use_is_refused_and_unknown_use_is_use() {
 }
 
 #[test]
-fn locked_is_refused_whatever_is_preferred() {
+fn locked_is_refused_for_every_preference() {
     for preference in [Preference::Rule, Preference::Flr, Preference::Sbr] {
         let locked = facts(|facts| {
             facts.known.tdi = Tdi::Locked;
@@ -185,7 +185,7 @@ fn unknown_fabric_allows_flr_and_nothing_above() {
     let refuse = Refuse(Refusal::FabricUnknown);
     let below = [Rung::KernelFlr, Rung::KernelPm];
     decides(&facts(unknown), &below, Branch::FlrUnknown, refuse);
-    // Where nothing above FLR is to be had anyway, the fabric is not what stands in the way.
+    // If no rung above FLR is available anyway, the fabric is not the obstacle.
     let nothing_above = facts(|facts| {
         unknown(facts);
         facts.known.highest = Rung::KernelFlr;
@@ -197,7 +197,7 @@ fn unknown_fabric_allows_flr_and_nothing_above() {
         Branch::Sick,
         IN_PLACE,
     );
-    // Only power is left, which is above FLR as well.
+    // Only power is left, which is also above FLR.
     let no_sbr = |facts: &mut Facts| {
         facts.surroundings.fabric = Fabric::Unknown;
         facts.surroundings.secondary_bus_reset = Availability::Unavailable;
@@ -230,7 +230,7 @@ fn quirk_forbids_the_bus_reset_wherever_it_is() {
 }
 
 #[test]
-fn nothing_is_written_to_what_does_not_answer() {
+fn function_that_does_not_answer_is_never_written_to() {
     for (link, answer, reason) in [
         (PortLink::Inactive, Answer::Ready, SkipReason::LinkNotActive),
         (PortLink::Unreadable, Answer::Ready, SkipReason::LinkNotActive),
@@ -282,7 +282,7 @@ fn sick_gets_a_bus_reset_unless_flr_is_known_good() {
         decides(&sick, &[], Branch::ClassBad, IN_PLACE);
     }
     let half = facts(|facts| facts.surroundings.answer = Answer::Half);
-    // What is restored of it would fire an FLR.
+    // Restoring it would start an FLR.
     let decision = decides(&half, &[], Branch::Sick, SBR);
     assert_eq!(why(&decision, Rung::BusResetInPlace), Some(SkipReason::NoAnswer));
 }
@@ -310,7 +310,7 @@ fn shared_or_unknown_domain_is_never_reset_as_a_whole() {
 }
 
 #[test]
-fn slot_is_not_switched_off_under_others() {
+fn slot_power_of_others_is_not_cut() {
     let tried = [Rung::KernelFlr, Rung::KernelPm];
     for (slot_power, reason) in [
         (SlotPower::None, SkipReason::Unavailable),
@@ -338,7 +338,7 @@ fn slot_is_not_switched_off_under_others() {
 }
 
 #[test]
-fn hotplug_of_others_leaves_flr() {
+fn foreign_hotplug_owner_leaves_flr() {
     for owner in [HotplugOwner::Firmware, HotplugOwner::Acpi, HotplugOwner::Unknown] {
         let theirs = sick(|facts| facts.surroundings.hotplug = owner);
         decides(&theirs, &[], Branch::HotplugNotOurs, FLR);
@@ -359,7 +359,7 @@ fn port_without_hotplug_is_reset_and_its_slot_is_not_switched() {
 }
 
 #[test]
-fn bmc_comes_last_and_only_where_nobody_else_switches_the_power() {
+fn bmc_comes_last_and_only_without_a_slot_power_controller() {
     let domain = Exclusivity::Exclusive;
     let served = |facts: &mut Facts| {
         facts.surroundings.slot_power = SlotPower::None;
@@ -407,14 +407,14 @@ fn bmc_comes_last_and_only_where_nobody_else_switches_the_power() {
 }
 
 #[test]
-fn what_is_reported_decides_the_order_of_two_that_are_allowed() {
+fn reports_decide_the_order_of_two_allowed_resets() {
     let flr = Reported {
         flr: true,
         ..Reported::NOTHING
     };
     let reported = |reported| facts(|facts| facts.surroundings.reported = reported);
     decides(&reported(flr), &[], Branch::ReportedFlr, IN_PLACE);
-    // The bus reset takes FLR in.
+    // The bus reset includes FLR.
     let power = Next::Try(Rung::SlotPower);
     decides(&reported(flr), &[Rung::DetachSbr], Branch::ReportedFlr, power);
     let both = Reported {
@@ -428,7 +428,7 @@ fn what_is_reported_decides_the_order_of_two_that_are_allowed() {
         ..Reported::NOTHING
     };
     decides(&reported(bus_reset), &[], Branch::ReportedBusReset, FLR);
-    // It never forbids, and everything else that decides comes before it.
+    // A report never forbids, and every other criterion precedes it.
     let with_flr = |change: &dyn Fn(&mut Facts)| {
         let mut facts = reported(flr);
         change(&mut facts);
@@ -471,7 +471,7 @@ fn ladder_goes_up_and_no_rung_is_repeated() {
     let all = [Rung::KernelFlr, Rung::BusResetInPlace, Rung::DetachSbr, Rung::SlotPower];
     let decision = decides(&GOOD, &all, Branch::Otherwise, Quarantine);
     assert_eq!(why(&decision, Rung::BmcPower), Some(SkipReason::NotConfigured));
-    // What a secondary bus reset did not bring back, FLR does not.
+    // FLR does not recover a GPU that a secondary bus reset did not.
     decides(&sick(|_| ()), &[Rung::BusResetInPlace], Branch::Sick, SBR);
     decides(
         &sick(|_| ()),
@@ -483,7 +483,7 @@ fn ladder_goes_up_and_no_rung_is_repeated() {
 
 #[test]
 fn rung_that_never_reset_surpasses_nothing() {
-    // One that was ignored is no better than one that was not done.
+    // A reset that was ignored is no better than one that was not done.
     for reach in [Reach::NotReset, Reach::Ignored] {
         let mut tried = Tried::none();
         for rung in [Rung::BusResetInPlace, Rung::DetachSbr] {
@@ -528,7 +528,7 @@ fn only_the_rung_that_was_asked_for_is_done_and_only_where_it_may_be() {
     let decision = decides(&only(Rung::DetachSbr), &[], Branch::Otherwise, SBR);
     assert_eq!(why(&decision, Rung::KernelFlr), Some(SkipReason::NotAsked));
     decides(&only(Rung::KernelPm), &[], Branch::Otherwise, PM);
-    // What is tried and failed is not followed by another.
+    // A failed attempt of this rung is not followed by another.
     decides(
         &only(Rung::KernelFlr),
         &[Rung::KernelFlr],
@@ -563,7 +563,7 @@ fn method_that_is_not_there_is_passed_over() {
     }
 }
 
-/// A model that is reported to need a vendor reset, where the platform has one for it and firmware another.
+/// A model that is reported to need a vendor reset, on a platform with a device-specific and an ACPI reset.
 fn needs_its_own(change: impl FnOnce(&mut Facts)) -> Facts {
     facts(|facts| {
         facts.surroundings.reported.vendor_reset = true;
@@ -584,12 +584,12 @@ fn model_that_needs_a_vendor_reset_gets_it_first() {
     decides(&needs, &[Rung::DeviceSpecific], branch, IN_PLACE);
     let bad = needs_its_own(|facts| facts.known.reset_class = ClassHistory::Bad);
     decides(&bad, &[], branch, own);
-    // What was verified here counts for more, and so does what was asked for.
+    // Outcomes verified here outweigh the report, and so does a requested preference.
     let good = needs_its_own(|facts| facts.known.reset_class = ClassHistory::Good);
     decides(&good, &[], Branch::Otherwise, FLR);
     let flr = needs_its_own(|facts| facts.known.preference = Preference::Flr);
     decides(&flr, &[], Branch::PreferredFlr, FLR);
-    // Without one, the model is like any other.
+    // Without such a reset, the model is like any other.
     let none = needs_its_own(|facts| facts.known.own_means = OwnMeans::NONE);
     decides(&none, &[], Branch::FlrUnknown, IN_PLACE);
 }
@@ -599,13 +599,13 @@ fn resets_by_own_means_come_after_the_others_and_before_power() {
     let offered = needs_its_own(|facts| facts.surroundings.reported.vendor_reset = false);
     let branch = Branch::FlrUnknown;
     decides(&offered, &[], branch, IN_PLACE);
-    // A bus reset does not take them in: that is what they are for.
+    // A bus reset does not include them: they are for GPUs that ignore it.
     let mut tried = vec![Rung::BusResetInPlace, Rung::DetachSbr];
     for next in [Rung::DeviceSpecific, Rung::Acpi, Rung::SlotPower] {
         decides(&offered, &tried, branch, Next::Try(next));
         tried.push(next);
     }
-    // Nor do they take in a bus reset, and power takes in everything.
+    // They do not include a bus reset, and power includes everything.
     let own = [Rung::DeviceSpecific, Rung::Acpi];
     decides(&offered, &own, branch, IN_PLACE);
     let powered = [Rung::SlotPower];
@@ -671,7 +671,7 @@ fn resets_by_own_means_need_a_card_that_is_ours_and_answers() {
 fn long_resets_are_announced() {
     assert_eq!(KERNEL_RESET_TIME.as_secs(), 70);
     assert_eq!(Rung::KernelFlr.deadline(), Some(KERNEL_RESET_LIMIT));
-    // What is announced is what is waited for.
+    // The announced time is the time that is waited.
     assert_eq!(Operation::Flr.limit(), KERNEL_RESET_LIMIT);
     assert_eq!(Rung::BusResetInPlace.deadline(), Some(KERNEL_RESET_LIMIT));
     assert_eq!(Operation::BusResetInPlace.limit(), KERNEL_RESET_LIMIT);
@@ -711,7 +711,7 @@ fn every_rung_is_known_by_its_name_and_its_short_form() {
 
 #[cfg(feature = "serde")]
 #[test]
-fn a_rung_is_written_by_its_name_and_read_by_its_former_one_too() {
+fn rung_is_written_by_its_name_and_also_read_by_its_former_one() {
     let former = [
         "KernelPm",
         "KernelFlr",

@@ -1,4 +1,4 @@
-//! What was read, with its holes; compared, written and read back.
+//! Snapshots with gaps: compared, written and read back.
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::config::{ConfigRead, Memory, Offset, ReadableSize};
@@ -49,7 +49,7 @@ fn small(registers: &[(u16, Register)]) -> Snapshot<4> {
     snapshot
 }
 
-/// All that a reader reaches.
+/// Reads everything that a reader reaches.
 fn whole(reader: impl ConfigRead) -> Full {
     let taken = Full::take(address(), reader);
     assert_eq!(taken.cut, None);
@@ -57,7 +57,7 @@ fn whole(reader: impl ConfigRead) -> Full {
 }
 
 #[test]
-fn holes_stay_holes() {
+fn gaps_stay_gaps() {
     let mut bytes = space();
     bytes[0x10..0x14].fill(0xff);
     let snapshot = whole(FailsFrom(Memory::new(bytes).unwrap(), 0x80));
@@ -87,7 +87,7 @@ fn room_is_limited_and_a_refused_register_leaves_no_trace() {
         snapshot.add(at(0x40), Register::Failed),
         Err(AddError::BeyondSize(at(0x40)))
     );
-    // As many runs as there are, and not one more.
+    // The maximum number of runs, and no more.
     let mut holes = Full::new(address(), ReadableSize::Extended);
     let kinds = [Register::Failed, Register::AllOnes];
     let added = (0..1024_u16)
@@ -97,7 +97,7 @@ fn room_is_limited_and_a_refused_register_leaves_no_trace() {
 }
 
 #[test]
-fn a_snapshot_that_ends_early_says_where() {
+fn snapshot_that_ends_early_reports_the_offset() {
     let taken = Snapshot::<4>::take(address(), Memory::new(space()).unwrap());
     assert_eq!(taken.cut, Some(at(0x10)));
     assert_eq!(taken.snapshot.get(at(0x0c)), Register::Value(0));
@@ -105,7 +105,7 @@ fn a_snapshot_that_ends_early_says_where() {
     let full = Snapshot::<64>::take(address(), Memory::new(space()).unwrap());
     assert_eq!(full.cut, None, "exactly as much room as registers");
 
-    // All-ones and failures take no room among the values, but a run each.
+    // All-ones and failures take no room among the values, but one run each.
     let mut bytes = [0; 4096];
     for register in bytes.as_chunks_mut::<8>().0 {
         register[..4].fill(0xff);
@@ -115,7 +115,7 @@ fn a_snapshot_that_ends_early_says_where() {
 }
 
 #[test]
-fn difference_is_said_in_words() {
+fn difference_is_described_in_words() {
     let earlier = whole(Memory::new(space()).unwrap());
     assert_eq!(earlier.difference(&earlier).to_string(), "no difference");
 
@@ -154,7 +154,7 @@ mod wire {
 
     use super::*;
 
-    /// Version 1, written by hand. Never edited: what was written once can be read for ever.
+    /// Version 1, written by hand. Never edited: a written snapshot stays readable forever.
     const FROZEN_1: &[u8] = &[
         0x01, // version
         0x00, 0x00, 0x01, 0x00, // segment 10000
@@ -205,7 +205,7 @@ mod wire {
         assert_eq!(decode(&with(0, 0)), DecodeError::ForeignVersion(0));
         assert_eq!(decode(&with(6, 32)), DecodeError::Address(AddressError::Device(32)));
         assert_eq!(decode(&with(8, 3)), DecodeError::Malformed);
-        // Overlapping, not on a register, empty, beyond the size, not as many values as the runs want.
+        // Overlapping, misaligned, empty, beyond the size, and a number of values that does not match the runs.
         for (index, byte) in [(18, 0x04), (18, 0x09), (20, 0), (8, 1), (15, 1)] {
             assert_eq!(decode(&with(index, byte)), DecodeError::Unsound, "{index}: {byte}");
         }
@@ -220,8 +220,8 @@ mod wire {
     }
 
     #[test]
-    fn a_run_in_two_parts_is_unsound() {
-        // Written so, the same registers would not be equal to those written as one run.
+    fn split_run_is_unsound() {
+        // In this form, the same registers would not equal those in one run.
         let mut bytes = vec![
             0x01, // version
             0x00, 0x00, 0x00, 0x00, // segment 0
@@ -235,7 +235,7 @@ mod wire {
             0x06, 0x00, 0x00, 0x00, // 6
         ];
         assert_eq!(Snapshot::<4>::decode(&bytes), Err(DecodeError::Unsound));
-        // With a hole between them they are two.
+        // With a gap between them they are two runs.
         bytes[18] = 0x08;
         assert!(Snapshot::<4>::decode(&bytes).is_ok());
         for kind in [1, 2] {

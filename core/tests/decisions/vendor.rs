@@ -1,4 +1,4 @@
-//! Which registers are asked for, and what values that real GPUs gave say.
+//! The registers that are requested, and the meaning of values from real GPUs.
 
 use proptest::prelude::*;
 use reseat_core::header::{ClassCode, Identity};
@@ -29,7 +29,7 @@ fn check(identity: &str, class: &str) -> Check {
     Check::of(identity.parse().unwrap(), class.parse().unwrap())
 }
 
-/// Asks for the registers in `script`, in that order and no others, and is told what it says.
+/// Answers an inquiry with the registers in `script`, in that order and no others.
 #[track_caller]
 fn result(check: Check, script: &[(BarRegister, Result<u32, NotRead>)]) -> (Reading<u32>, Reading<Boot>) {
     let mut inquiry = check.begin(&BARS);
@@ -41,7 +41,7 @@ fn result(check: Check, script: &[(BarRegister, Result<u32, NotRead>)]) -> (Read
     inquiry.result()
 }
 
-/// What stands for the boot, after `NV_PMC_BOOT_0` was `chip`.
+/// Returns the boot reading after `NV_PMC_BOOT_0` was `chip`.
 #[track_caller]
 fn boot(chip: u32, register: BarRegister, answer: u32) -> Reading<Boot> {
     let (vendor_register, boot) = result(Check::Nvidia, &[(BOOT_0, Ok(chip)), (register, Ok(answer))]);
@@ -53,7 +53,7 @@ const COMPLETE: Reading<Boot> = Reading::Value(Boot::Complete);
 const INCOMPLETE: Reading<Boot> = Reading::Value(Boot::Incomplete);
 
 #[test]
-fn only_gpus_are_asked() {
+fn only_gpus_are_read() {
     for (identity, class, expected) in [
         ("10de:2330", "030200", Check::Nvidia),
         ("10de:2489", "030000", Check::Nvidia),
@@ -111,7 +111,7 @@ fn the_register_of_amd_is_elsewhere_since_vega_10() {
 }
 
 #[test]
-fn what_is_no_gpu_has_no_such_register_and_what_nobody_knows_was_not_read() {
+fn function_without_a_usable_register_is_not_read() {
     assert_eq!(result(Check::NotNeeded, &[]), (Reading::None, Reading::None));
     for (bars, why) in [
         (Reading::Value([0; 6]), NotRead::NoCheckKnown),
@@ -127,7 +127,7 @@ fn what_is_no_gpu_has_no_such_register_and_what_nobody_knows_was_not_read() {
 }
 
 #[test]
-fn each_architecture_has_its_sign_of_boot() {
+fn each_architecture_has_its_boot_register() {
     for (chip, register, complete) in [
         (0x1640_00a1, GFW_BOOT, 0x3ff), // TU104: T4
         (0x1700_00a1, GFW_BOOT, 0x3ff), // GA100: A100
@@ -152,7 +152,7 @@ fn the_fsp_writes_the_whole_register_and_earlier_firmware_a_byte() {
 }
 
 #[test]
-fn before_turing_nothing_tells_that_firmware_has_booted() {
+fn before_turing_no_register_shows_the_boot() {
     for chip in [0x1400_00a1, 0x1340_00a1, 0x1243_20a1] {
         let (vendor_register, boot) = result(Check::Nvidia, &[(BOOT_0, Ok(chip))]);
         assert_eq!((vendor_register, boot), (Reading::Value(chip), Reading::None));
@@ -160,7 +160,7 @@ fn before_turing_nothing_tells_that_firmware_has_booted() {
 }
 
 #[test]
-fn chips_of_which_nothing_is_known_are_not_asked() {
+fn unknown_chips_are_not_read_further() {
     // GB10B and GB20B are part of a system on a chip; 1c and 20 (by bit 8) are to come.
     for chip in [0x1ab0_00a1, 0x1bb0_00a1, 0x1c00_00a1, 0x0000_01a1, 0xb740_01a1] {
         let (vendor_register, boot) = result(Check::Nvidia, &[(BOOT_0, Ok(chip))]);
@@ -170,7 +170,7 @@ fn chips_of_which_nothing_is_known_are_not_asked() {
 }
 
 #[test]
-fn a_first_register_that_names_no_chip_ends_the_questions() {
+fn first_register_without_a_chip_ends_the_inquiry() {
     let untried = Reading::NotRead(NotRead::Untried);
     // Recovery mode, and a refused access: values, which cannot be the baseline's.
     for value in [0, 0xbadf_0200, 0xbadf_5040, 0xbad0_0200] {
@@ -207,7 +207,7 @@ fn amd_tells_the_size_of_its_memory() {
 }
 
 #[test]
-fn what_was_not_asked_is_not_believed() {
+fn unrequested_registers_are_ignored() {
     let mut inquiry: Inquiry = Check::Amd.begin(&BARS);
     inquiry.tell(Ok(0x2000));
     let before = inquiry.clone();
@@ -258,13 +258,13 @@ proptest! {
         }
         prop_assert_eq!(inquiry.next_register(), None, "four registers at most");
         let (vendor_register, boot) = inquiry.result();
-        // Of a GPU, nothing is said to be there that was not asked; of what is none, nothing is asked.
+        // A GPU's readings come only from registers that were read; for other functions nothing is read.
         let compared = match check {
             Check::Nvidia | Check::Amd => u32::MAX,
             Check::IntelDiscrete => 0x80,
             Check::Radeon { .. } | Check::Unknown | Check::NotNeeded => 0,
         };
-        // Of an unknown GPU the last one counts: those before were all-ones.
+        // For an unknown GPU the last register counts: those before were all-ones.
         let told = if check == Check::Unknown { asked.last() } else { asked.first() };
         let told = told.map(|(_, answer)| *answer);
         match vendor_register {
@@ -300,7 +300,7 @@ fn nvidias_scratch_register_is_a_mark_by_architecture() {
         (0x1800_00a1, turing_and_later),
         (0x1a00_00a1, turing_and_later),
         (0x1b20_00a1, turing_and_later),
-        // GP102, GB20B, one after Blackwell, and what is no chip.
+        // GP102, GB20B, a successor of Blackwell, and a value that is no chip.
         (0x1320_00a1, None),
         (0x1bb0_00a1, None),
         (0x1c00_00a1, None),
@@ -378,11 +378,11 @@ fn signs_are_set_by_the_device_itself() {
 }
 
 #[test]
-fn a_radeon_from_before_vega_10_shows_only_that_it_answers() {
+fn radeon_before_vega_10_only_shows_that_it_responds() {
     for bar in [2, 5] {
         let memsize = BarRegister { bar, offset: 0x5428 };
         let told = |answer| result(Check::Radeon { bar }, &[(memsize, answer)]);
-        // Its VBIOS has not run again: 0 is what stands there until then.
+        // Its VBIOS has not run again: the register reads 0 until then.
         for value in [0x2000, 0, 0x22_2000] {
             assert_eq!(told(Ok(value)), (Reading::Value(0), Reading::None));
         }
@@ -393,7 +393,7 @@ fn a_radeon_from_before_vega_10_shows_only_that_it_answers() {
 }
 
 #[test]
-fn a_discrete_gpu_of_intels_tells_that_its_memory_is_trained() {
+fn discrete_intel_gpu_reports_trained_memory() {
     let gu_cntl = BarRegister {
         bar: 0,
         offset: 0x10_1010,
@@ -409,7 +409,7 @@ fn a_discrete_gpu_of_intels_tells_that_its_memory_is_trained() {
     }
 }
 
-/// The registers that are read of a GPU of which nothing is known but its BARs, all of them all-ones.
+/// Returns the registers that are read of a GPU with known BARs only, if all read all-ones.
 fn asked_behind(bars: [u32; 6]) -> Vec<(u8, u32)> {
     let mut inquiry = Check::Unknown.begin(&Reading::Value(bars));
     let mut asked = Vec::new();
@@ -427,7 +427,7 @@ fn asked_behind(bars: [u32; 6]) -> Vec<(u8, u32)> {
 }
 
 #[test]
-fn of_an_unknown_gpu_only_what_may_be_read_without_harm_is_read() {
+fn unknown_gpu_gets_only_harmless_reads() {
     let four = |bar| vec![(bar, 0), (bar, 0x400), (bar, 0x800), (bar, 0xc00)];
     for (bars, expected) in [
         // Registers, then memory.
@@ -437,10 +437,10 @@ fn of_an_unknown_gpu_only_what_may_be_read_without_harm_is_read() {
         ([0xe000_000c, 0x0, 0xfb00_0004, 0x0, 0, 0], vec![(2, 0)]),
         // All of 64 bits and prefetchable, the first at 1 TiB.
         ([0xc, 0x100, 0x8000_000c, 0x101, 0, 0], four(0)),
-        // The first has no address.
+        // The first BAR has no address.
         ([0xc, 0, 0x8000_000c, 0, 0, 0], four(2)),
         ([0x4, 0, 0, 0, 0xfb00_0000, 0], vec![(4, 0)]),
-        // I/O is none.
+        // An I/O BAR does not count.
         ([0xd001, 0xe000_0008, 0, 0, 0, 0], four(1)),
         ([0xd001, 0, 0, 0, 0, 0], vec![]),
     ] {
@@ -455,7 +455,7 @@ fn an_unknown_gpu_answers_if_one_dword_is_not_all_ones() {
     inquiry.tell(Ok(u32::MAX));
     inquiry.tell(Ok(0x1234_5678));
     assert_eq!(inquiry.next_register(), None);
-    // Its value is not compared: any may change.
+    // Its value is not compared: it may change.
     assert_eq!(inquiry.result(), (Reading::Value(0), Reading::None));
     let mut forbidden = Check::Unknown.begin(&bars);
     forbidden.tell(Err(NotRead::Forbidden));

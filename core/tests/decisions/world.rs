@@ -1,4 +1,4 @@
-//! A machine that is a few fields: what is done to it takes time and has effects.
+//! A simulated machine of a few fields: operations on it take time and have effects.
 
 use core::time::Duration;
 
@@ -16,52 +16,52 @@ const IDENTITY: Identity = Identity {
     device: 0x2330,
 };
 
-/// What a reset does to the functions.
+/// The effect of a reset on the functions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Effect {
     Heals,
     Nothing,
-    /// It heals the main function, and the one beside it ignores it.
+    /// It heals the main function, and the function beside it ignores it.
     Partly,
-    /// It takes place, and heals nothing.
+    /// It takes place and heals nothing.
     Vain,
-    /// It takes place, and the functions are sick from it.
+    /// It takes place and makes the functions sick.
     Sickens,
     Kills,
-    /// It asks for retries so long, and is well then.
+    /// The functions request retries for this time, and are well then.
     Delays(Duration),
-    /// It heals, and so long after it the function is gone.
+    /// It heals, and after this time the function is gone.
     DiesIn(Duration),
 }
 
-/// The marks that the functions keep.
+/// The kind of marks that the functions keep.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Marks {
-    /// One that every reset clears.
+    /// A mark that every reset clears.
     All,
-    /// One that the kernel restores where it saves: only what is removed before its reset shows it.
+    /// A mark that the kernel restores when it saves: only a reset after removal shows it.
     OfRemoval,
     None,
 }
 
-/// What a function knows of its reset.
+/// A function's record of its reset.
 #[derive(Clone, Copy, Debug, Default)]
 struct Witness {
     /// It was off the bus when the marks were placed.
     unreachable: bool,
     placed: bool,
     kept: bool,
-    /// It was reset since then, whatever anybody can see of it.
+    /// It was reset since then, observed or not.
     reset: bool,
 }
 
-/// What stands instead of an operation's own answer.
+/// The replacement for an operation's own answer.
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) operation: Operation,
     pub(crate) observation: Observation,
     pub(crate) times: usize,
-    /// Whether it has its effect all the same.
+    /// True if the operation still takes effect.
     pub(crate) acts: bool,
 }
 
@@ -69,28 +69,28 @@ pub(crate) struct Fault {
 pub(crate) struct World {
     pub(crate) now: Duration,
     pub(crate) usage: Use,
-    /// Who uses it from the second look on.
+    /// The use from the second check on.
     pub(crate) use_after_first_look: Option<Use>,
-    /// With which operation the function leaves the bus.
+    /// The operation during which the function leaves the bus.
     pub(crate) dies_at: Option<Operation>,
-    /// What a look at the functions brings for as long as the kernel's FLR is the last reset.
+    /// The readiness that is reported while the kernel's FLR is the last reset.
     pub(crate) look_after_flr: Option<Observation>,
-    /// Who is below the card root, seen directly before something is removed.
+    /// The exclusivity below the card root directly before a removal.
     pub(crate) domain: Exclusivity,
     pub(crate) link: PortLink,
-    /// How long after a reset of the link it is active again; never, if none.
+    /// The time from a link reset until the link is active again; none if it stays down.
     pub(crate) trains_in: Option<Duration>,
     pub(crate) here: bool,
     pub(crate) sick: bool,
-    /// What cannot be read in any state.
+    /// The aspects that can never be read.
     pub(crate) unreadable: Aspects,
     pub(crate) removed: bool,
     pub(crate) flr: Effect,
-    /// The function beside the main one has no FLR.
+    /// The function beside the main one does not support FLR.
     pub(crate) flr_leaves_one: bool,
     pub(crate) pm: Effect,
     pub(crate) in_place: Effect,
-    /// The resets by means of their own.
+    /// The effect of the platform's own resets.
     pub(crate) own: Effect,
     pub(crate) sbr: Effect,
     pub(crate) power: Effect,
@@ -100,17 +100,17 @@ pub(crate) struct World {
     pub(crate) ready_at: Duration,
     link_at: Option<Duration>,
     dies_when: Option<Duration>,
-    /// The main function's, and that of the one beside it.
+    /// The witnesses of the main function and of the one beside it.
     witnesses: [Witness; 2],
-    /// The last that was meant to reset something.
+    /// The last operation that should have reset something.
     last_reset: Option<Operation>,
     pub(crate) reset_at: Duration,
-    /// When and how the functions were judged.
+    /// The verdicts and their times.
     pub(crate) verdicts: Vec<(Duration, Verdict)>,
-    /// What a recovery knew at its end.
+    /// The facts that a recovery knew at its end.
     pub(crate) learned: Option<Known>,
     pub(crate) log: Vec<Action>,
-    /// The branches that the rule took, without repetition.
+    /// The branches that the rule took, without repeats.
     pub(crate) branches: Vec<Branch>,
     pub(crate) waits: Vec<(Duration, Waiting)>,
 }
@@ -164,7 +164,7 @@ impl World {
         self
     }
 
-    /// Once, an operation has its effect and says that it failed.
+    /// Makes an operation take effect once and still report failure.
     pub(crate) fn failing_after_all(mut self, operation: Operation, failure: Failure) -> Self {
         self.faults.push(Fault {
             operation,
@@ -175,7 +175,7 @@ impl World {
         self
     }
 
-    /// Drives a recovery to its end, and says how long it took.
+    /// Drives a recovery to its end, and returns its duration.
     pub(crate) fn recover(&mut self, facts: Facts) -> (End, Duration) {
         let begin = self.now;
         let mut recovery = Recovery::new(begin, facts, Tried::none()).with_waits(self.given);
@@ -284,7 +284,7 @@ impl World {
             Operation::PmReset => return self.kernel_reset(operation, self.pm),
             Operation::BusResetInPlace => {
                 assert!(!self.removed, "the functions are not in their place");
-                // Of one that has gone since it was looked at, all-ones are saved and restored.
+                // If the function has gone since its check, all-ones are saved and restored.
                 let effect = if self.is_here() { self.in_place } else { Effect::Kills };
                 return self.kernel_reset(operation, effect);
             }
@@ -300,7 +300,7 @@ impl World {
             Operation::PowerOff => self.removed = true,
             Operation::PowerOn => {
                 self.reset_link(operation, self.power);
-                // The kernel comes back when the link is there, or after it has waited for it.
+                // The kernel returns when the link is active, or after it has waited for it.
                 self.now += self.trains_in.unwrap_or(Duration::from_secs(1));
             }
             Operation::CyclePower => {
@@ -336,7 +336,7 @@ impl World {
         }
     }
 
-    /// The least proof of the functions that the last reset was meant for. One that was off the bus before it and
+    /// The weakest proof of the functions that the last reset targeted. A function that was off the bus before it and
     /// answers after it was reset.
     fn proof(&self) -> Proof {
         let Some(last) = self.last_reset else {
@@ -349,7 +349,7 @@ impl World {
             Witness { unreachable: true, .. } => Proof::Configuration,
             Witness { placed: false, .. } => Proof::Unproven,
             _ if !shows => Proof::Unproven,
-            // Nobody has specified what it clears.
+            // No document specifies the state that it clears.
             Witness { kept: true, .. } if by_own_means => Proof::Unproven,
             Witness { kept: true, .. } => Proof::NotReset,
             Witness { kept: false, .. } => Proof::Configuration,
@@ -365,7 +365,7 @@ impl World {
         self.witnesses.iter().take(if alone { 1 } else { 2 })
     }
 
-    /// Whether the last reset took place in every function that it was meant for, whatever was seen of it.
+    /// Returns true if the last reset took place in every function that it targeted, observed or not.
     pub(crate) fn was_reset(&self) -> bool {
         self.last_reset
             .is_some_and(|last| self.meant_by(last).all(|witness| witness.reset))

@@ -1,4 +1,4 @@
-//! What does not fit together is named, and nothing below it is exclusive.
+//! Anomalies are reported, and nothing below them is exclusive.
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::header::BusNumbers;
@@ -66,7 +66,7 @@ fn buses_overlap() {
 }
 
 #[test]
-fn buses_overlap_where_nobody_is() {
+fn buses_overlap_without_functions_there() {
     let mut machine = single();
     machine.bridge("00:01.0").buses = buses(1, 5);
     machine.bridge("00:02.0").buses = buses(4, 6);
@@ -113,7 +113,7 @@ fn a_bus_is_claimed_twice() {
 }
 
 #[test]
-fn of_two_that_claim_a_bus_the_wider_one_has_it() {
+fn bus_claimed_twice_belongs_to_the_wider_bridge() {
     // 01:00.0 claims bus 2 as well, and with it the first of the buses below 06:00.0.
     let mut machine = Machine::new(vec![
         root_port("00:01.0", "8086:352a", 2, 2),
@@ -256,7 +256,7 @@ fn a_virtual_function_below_another_port() {
 }
 
 #[test]
-fn whatever_is_below_an_anomaly_is_in_doubt() {
+fn everything_below_an_anomaly_is_in_doubt() {
     let mut functions = vec![root_port("00:02.0", "8086:2030", 1, 1)];
     functions.extend(behind_a_switch().topology().places().map(|place| *place.function()));
     let mut machine = Machine::new(functions);

@@ -1,5 +1,5 @@
-//! Functions from arbitrary bytes: few buses, and mostly what machines have, so that trees, loops,
-//! overlaps and domains that are all ours are frequent.
+//! Functions from arbitrary bytes. They use few buses and mostly realistic values, so that trees, loops, overlaps and
+//! exclusive domains are frequent.
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::express::PortType;
@@ -8,7 +8,7 @@ use reseat_core::header::{BusNumbers, ClassCode, Identity};
 use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::topology::function::{Bridge, Cxl, Fact, Function, HotplugOwner, Membership, Power, Role, Slot};
 
-/// Bytes of which one function is made.
+/// The number of bytes for one function.
 pub(crate) const RECORD: usize = 12;
 
 /// Models with a row in some table, and two without.
@@ -28,7 +28,7 @@ const MODELS: [(u16, u16, u8, u8); 12] = [
 ];
 const BRIDGES: [(u16, u16); 4] = [(0x8086, 0x352a), (0x1002, 0x1479), (0x10de, 0x22ce), (0x1000, 0xc030)];
 
-/// The functions, in ascending order and each address once.
+/// Returns the functions in ascending order, each address once.
 pub(crate) fn functions(bytes: &[u8]) -> Vec<Function> {
     let mut functions: Vec<_> = bytes.as_chunks::<RECORD>().0.iter().map(function).collect();
     functions.sort_by_key(|function| function.address);

@@ -1,4 +1,4 @@
-//! What large machines cost. Quadratic work on 100,000 functions would take minutes here.
+//! The cost of large machines. Quadratic work on 100,000 functions would take minutes here.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::machines::{doubts, endpoint};
 
 const FUNCTIONS: usize = 100_000;
 
-/// Makes the topology and asks every question of every function; how many resets are to be had.
+/// Builds the topology and asks every question about every function; returns the number of available resets.
 fn judge(functions: &[Function]) -> usize {
     let begin = Instant::now();
     let mut nodes = vec![Node::EMPTY; functions.len()];

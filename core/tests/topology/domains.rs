@@ -1,4 +1,4 @@
-//! Who is hit, and whether all of it is ours.
+//! The affected functions, and their ownership.
 
 use reseat_core::topology::Place;
 use reseat_core::topology::domain::NotExclusive;
@@ -11,20 +11,20 @@ fn hits(machine: &mut Machine, address: &str, method: Method) -> Vec<String> {
     texts(find(machine.topology(), address).reset(method).unwrap().hits())
 }
 
-/// Exclusivity where ours is what is on these buses.
+/// Returns the exclusivity if everything on these buses is ours.
 fn exclusivity(machine: &mut Machine, address: &str, method: Method, ours: &[u8]) -> Result<(), NotExclusive> {
     let domain = find(machine.topology(), address).reset(method).unwrap();
     domain.exclusive(|function: &Function| ours.contains(&function.address.bus()))
 }
 
 #[test]
-fn flr_hits_one_function() {
+fn flr_affects_one_function() {
     assert_eq!(hits(&mut geforce(), "01:00.0", Method::Flr), ["0000:01:00.0"]);
     assert_eq!(exclusivity(&mut geforce(), "01:00.0", Method::Flr, &[1]), Ok(()));
 }
 
 #[test]
-fn flr_of_a_physical_function_hits_its_virtual_ones() {
+fn flr_of_a_physical_function_affects_its_virtual_functions() {
     let mut machine = virtual_functions();
     let all = [
         "0000:41:00.0",
@@ -59,7 +59,7 @@ fn a_domain_with_virtual_functions_is_not_exclusive() {
 }
 
 #[test]
-fn a_reset_at_the_card_root_hits_the_whole_card() {
+fn reset_at_the_card_root_affects_the_whole_card() {
     let card = ["0000:01:00.0", "0000:02:00.0", "0000:03:00.0", "0000:03:00.1"];
     assert_eq!(hits(&mut amd(), "03:00.0", Method::DetachSbr), card);
     assert_eq!(hits(&mut amd(), "03:00.0", Method::SlotPower), card);
@@ -70,12 +70,12 @@ fn a_reset_at_the_card_root_hits_the_whole_card() {
 }
 
 #[test]
-fn bridges_are_hit_and_no_bystanders() {
+fn bridges_are_affected_but_not_counted_as_others() {
     assert_eq!(exclusivity(&mut amd(), "03:00.0", Method::DetachSbr, &[3]), Ok(()));
 }
 
 #[test]
-fn audio_below_a_port_of_its_own_is_a_bystander() {
+fn audio_below_its_own_port_is_affected() {
     let mut machine = arc_b();
     assert_eq!(
         exclusivity(&mut machine, "03:00.0", Method::DetachSbr, &[3]),
@@ -85,7 +85,7 @@ fn audio_below_a_port_of_its_own_is_a_bystander() {
 }
 
 #[test]
-fn a_drive_on_the_same_switch_is_none() {
+fn drive_on_the_same_switch_is_not_affected() {
     let mut machine = behind_a_switch();
     let domain = find(machine.topology(), "03:00.0").reset(Method::DetachSbr).unwrap();
     assert_eq!(domain.port().map(Place::address), Some(at("02:08.0")));
@@ -106,7 +106,7 @@ fn peers_on_a_conventional_bus_are_bystanders() {
 }
 
 #[test]
-fn one_function_of_somebody_else_is_enough() {
+fn one_foreign_function_makes_the_domain_shared() {
     let mut machine = geforce();
     let domain = find(machine.topology(), "01:00.0").reset(Method::DetachSbr).unwrap();
     assert_eq!(domain.exclusive(|_| true), Ok(()));

@@ -1,4 +1,4 @@
-//! Who is joined to whom, and what that does to a reset at a port.
+//! Fabric members, and their effect on a reset at a port.
 
 use reseat_core::topology::anomaly::Anomaly;
 use reseat_core::topology::domain::NotExclusive;
@@ -155,7 +155,7 @@ fn a_bridge_joins_boards_of_one_vendor_that_have_a_connector_for_it() {
 }
 
 #[test]
-fn a_virtual_function_is_no_board() {
+fn virtual_function_is_not_a_board() {
     let mut machine = boards(("10de:2235", "030200"), &[("10de:2235", "030200")]);
     machine.function("02:00.0").virtual_functions = Some(1);
     let mut functions = vec![virtual_function("02:00.4", "10de:2235", "030200", "02:00.0")];
@@ -167,7 +167,7 @@ fn a_virtual_function_is_no_board() {
 }
 
 #[test]
-fn a_data_center_gpu_that_no_row_names_may_have_one() {
+fn data_center_gpu_without_a_row_may_have_a_fabric() {
     assert_eq!(fabric("10de:ffff", "030200"), Fabric::Unknown);
     assert_eq!(fabric("1002:ffff", "038000"), Fabric::Unknown);
     assert_eq!(fabric("1eff:0001", "120000"), Fabric::Unknown);
@@ -203,7 +203,7 @@ fn an_unknown_fabric_allows_nothing_above_flr() {
 }
 
 #[test]
-fn what_the_fabric_says_counts_more_than_the_model() {
+fn fabric_report_outweighs_the_model() {
     let mut machine = h100_server();
     machine.function("19:00.0").fabric = Membership::Alone;
     let topology = machine.topology();
@@ -214,7 +214,7 @@ fn what_the_fabric_says_counts_more_than_the_model() {
 }
 
 #[test]
-fn peers_are_hit_by_a_reset_at_the_port() {
+fn peers_are_affected_by_a_reset_at_the_port() {
     let mut machine = hive();
     let topology = machine.topology();
     let hive = ["0000:01:00.0", "0000:02:00.0", "0000:03:00.0"];
@@ -237,7 +237,7 @@ fn address_of(text: &str) -> String {
 }
 
 #[test]
-fn somebody_else_s_peer_is_a_bystander() {
+fn foreign_peer_makes_the_domain_shared() {
     let mut machine = hive();
     let topology = machine.topology();
     let domain = find(topology, "01:00.0").reset(Method::DetachSbr).unwrap();
@@ -249,7 +249,7 @@ fn somebody_else_s_peer_is_a_bystander() {
 }
 
 #[test]
-fn a_peer_takes_its_virtual_functions_along() {
+fn peer_includes_its_virtual_functions() {
     let mut machine = hive();
     machine.function("03:00.0").virtual_functions = Some(1);
     let mut functions = vec![virtual_function("03:00.1", "1002:74b5", "120000", "03:00.0")];
@@ -263,7 +263,7 @@ fn a_peer_takes_its_virtual_functions_along() {
 }
 
 #[test]
-fn a_fabric_named_by_who_is_not_on_it_is_unknown() {
+fn fabric_named_by_a_non_member_is_unknown() {
     let mut machine = hive();
     machine.function("02:00.0").fabric = Membership::Alone;
     let unclear = Anomaly::FabricUnclear(at("02:00.0"));

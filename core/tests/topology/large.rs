@@ -1,4 +1,4 @@
-//! Large machines, for `cargo xtask bench core` and for the test of what they cost.
+//! Large machines, for `cargo xtask bench core` and the cost test.
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::express::PortType;
@@ -7,9 +7,10 @@ use reseat_core::header::{BusNumbers, ClassCode, Identity};
 use reseat_core::presence::{PortLink, Readiness};
 use reseat_core::topology::function::{Bridge, Cxl, Fact, Function, HotplugOwner, Power, Role, Slot};
 
-/// At least `count` functions, in ascending order: servers as they are built.
+/// Returns at least `count` functions in ascending order, in a realistic server layout.
 ///
-/// Each segment has eight root ports with a switch of four downstream ports; below these are a GPU
+/// Each segment has eight root ports with a switch of four downstream ports. Below these are a GPU with two functions,
+/// one with its own switch, one with virtual functions, and a drive.
 /// with two functions, one with a switch of its own, one with virtual functions, and a drive.
 pub(crate) fn functions(count: usize) -> Vec<Function> {
     let mut functions = Vec::with_capacity(count.next_multiple_of(8 * BRANCH));
@@ -26,9 +27,9 @@ pub(crate) fn functions(count: usize) -> Vec<Function> {
     functions
 }
 
-/// Functions in a branch.
+/// The number of functions in a branch.
 const BRANCH: usize = 1 + 5 + 2 + 4 + 5 + 1;
-/// Buses that a branch takes: below the root port, the switch, its ports and the card's switch.
+/// The number of buses in a branch: below the root port, the switch, its ports and the card's switch.
 const BUSES: u8 = 8;
 
 fn branch(functions: &mut Vec<Function>, segment: u32, branch: u8) {

@@ -1,5 +1,4 @@
-//! Machines, function by function, with everything known and nothing in the way unless a test
-//! changes it.
+//! Machines, function by function. Everything is known and every reset is available unless a test changes it.
 
 use std::mem::replace;
 
@@ -16,13 +15,13 @@ pub(crate) fn at(text: &str) -> FunctionAddress {
     text.parse().unwrap()
 }
 
-/// What does not fit together, each with the function where it shows.
+/// Returns all anomalies with their locations.
 pub(crate) fn doubts(topology: Topology<'_>) -> impl Iterator<Item = Doubt> {
     let of_its_own = |place: Place<'_>| place.doubt().filter(|doubt| doubt.address == place.address());
     topology.places().filter_map(of_its_own)
 }
 
-/// A function that offers every reset and answers.
+/// A function that supports every reset and answers.
 pub(crate) fn endpoint(address: &str, identity: &str, class: &str) -> Function {
     let identity = identity.parse().unwrap();
     Function {
@@ -46,7 +45,7 @@ pub(crate) fn virtual_function(address: &str, identity: &str, class: &str, physi
     }
 }
 
-/// A port with a slot that the operating system owns and whose power can be cut.
+/// A port with a slot that the operating system owns, with a power controller.
 pub(crate) fn port(address: &str, identity: &str, port_type: PortType, secondary: u8, subordinate: u8) -> Function {
     let address = at(address);
     let buses = BusNumbers {
@@ -90,7 +89,7 @@ pub(crate) fn downstream(address: &str, identity: &str, secondary: u8, subordina
     )
 }
 
-/// A machine: its functions, in order, and room for what the topology finds out.
+/// A machine: its functions in order, and room for the topology's nodes.
 pub(crate) struct Machine {
     functions: Vec<Function>,
     nodes: Vec<Node>,
@@ -163,7 +162,7 @@ pub(crate) fn single() -> Machine {
     ])
 }
 
-/// An AMD card with its own switch behind a root port.
+/// An AMD card with its own switch, behind a root port.
 pub(crate) fn amd() -> Machine {
     Machine::new(vec![
         root_port("00:01.1", "1022:1483", 1, 3),
@@ -174,7 +173,7 @@ pub(crate) fn amd() -> Machine {
     ])
 }
 
-/// An Arc B card: graphics and audio below ports of their own.
+/// An Arc B card: graphics and audio below separate ports.
 pub(crate) fn arc_b() -> Machine {
     Machine::new(vec![
         root_port("00:01.0", "8086:460d", 1, 4),
@@ -213,7 +212,7 @@ pub(crate) fn behind_a_switch() -> Machine {
         downstream("02:10.0", "10b5:8747", 4, 5),
         endpoint("03:00.0", "10de:1b00", "030000"),
         endpoint("03:00.1", "10de:10ef", "040300"),
-        // Whatever stands on the same switch.
+        // An unrelated device on the same switch.
         endpoint("04:00.0", "144d:a808", "010802"),
     ])
 }

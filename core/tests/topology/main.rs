@@ -1,7 +1,7 @@
-//! Topology judged on machines as they are built, and on sets of functions that no machine has.
+//! Topologies of realistic machines and of impossible sets of functions.
 //!
-//! `oracle` says the same in the plainest way, in quadratic time; the fuzz target `topology` uses
-//! it too, with `arbitrary`. `large` is what `cargo xtask bench core` measures.
+//! `oracle` computes the same results in the simplest way, in quadratic time; the fuzz target `topology` uses it too,
+//! with `arbitrary`. `large` is the input of `cargo xtask bench core`.
 
 #[cfg(test)]
 mod anomalies;

@@ -1,4 +1,4 @@
-//! Each method, each reason against it, and the same without the reason.
+//! Each method, each reason against it, and the same case without the reason.
 
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::presence::{PortLink, Readiness};
@@ -14,7 +14,7 @@ fn why(machine: &mut Machine, address: &str, method: Method) -> Option<ResetUnav
     find(machine.topology(), address).reset(method).err()
 }
 
-/// Asserts that a method is there, and with one change is not.
+/// Asserts that a method is available, and unavailable after one change.
 #[track_caller]
 fn only_with(
     (mut machine, address): (Machine, &str),
@@ -117,7 +117,7 @@ fn power_management_reset_does_nothing_to_amd_graphics() {
 }
 
 #[test]
-fn nothing_is_written_to_what_does_not_answer() {
+fn function_that_does_not_answer_is_never_written_to() {
     for method in FUNCTION_LEVEL {
         let readiness = |readiness| move |it: &mut Machine| it.function("01:00.0").readiness = readiness;
         for gone in [
@@ -164,7 +164,7 @@ fn nothing_is_written_below_a_link_that_is_not_active() {
 }
 
 #[test]
-fn a_reset_at_the_port_asks_nothing_of_the_function() {
+fn reset_at_the_port_does_not_need_the_function() {
     for method in AT_A_PORT {
         let mut machine = single();
         machine.bridge("00:01.0").link = PortLink::Inactive;
@@ -189,7 +189,7 @@ fn no_port_is_above_the_root_bus() {
 }
 
 #[test]
-fn a_card_root_whose_buses_do_not_hold_the_function_is_none() {
+fn card_root_has_to_contain_the_function() {
     for method in [Method::DetachSbr, Method::SlotPower] {
         let narrower = |it: &mut Machine| it.bridge("00:01.1").buses.as_mut().unwrap().subordinate = 2;
         only_with(
@@ -301,14 +301,14 @@ fn a_masked_cxl_port_resets_nothing() {
 }
 
 #[test]
-fn a_port_that_masks_its_reset_for_cxl_resets_a_card_that_is_no_cxl_card() {
+fn port_that_masks_its_reset_for_cxl_still_resets_a_plain_card() {
     let mut machine = single();
     machine.bridge("00:01.0").cxl = Cxl::NotInUse;
     for (method, reason) in [
         (Method::HotReset, None),
         (Method::DetachSbr, None),
         (Method::CxlBus, None),
-        // The kernel lists it, and refuses it.
+        // The kernel lists it and then refuses it.
         (Method::Bus, Some(ResetUnavailable::CxlSbrMasked)),
     ] {
         assert_eq!(why(&mut machine, "01:00.0", method), reason, "{method}");
@@ -420,7 +420,7 @@ fn detach_sbr_needs_the_system_as_owner_of_a_hot_plug_slot() {
 }
 
 #[test]
-fn what_is_reported_of_a_model_changes_no_method() {
+fn reports_about_a_model_change_no_method() {
     let all = |machine: &mut Machine| Method::ALL.map(|method| why(machine, "01:00.0", method));
     for identity in ["10de:2b85", "10de:2b87", "10de:2b8c", "1002:67df", "10de:102d"] {
         let mut machine = single();
@@ -440,7 +440,7 @@ fn what_is_reported_of_a_model_changes_no_method() {
 }
 
 #[test]
-fn a_warning_says_who_reports_what_of_whom() {
+fn warning_has_function_effect_and_source() {
     let mut machine = single();
     machine.function("01:00.0").identity = "1002:75a3".parse().unwrap();
     let topology = machine.topology();
@@ -479,7 +479,7 @@ fn the_kernel_lists_bus_at_the_first_of_several_functions() {
 }
 
 #[test]
-fn the_kernel_lists_bus_whatever_the_port_forbids() {
+fn kernel_lists_bus_even_if_the_port_forbids_it() {
     let mut machine = single();
     let in_vain = |machine: &mut Machine| find(machine.topology(), "01:00.0").listed_in_vain(Method::Bus);
     machine.function("00:01.0").identity = "10de:22d0".parse().unwrap();

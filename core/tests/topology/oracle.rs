@@ -1,4 +1,4 @@
-//! The same said in the plainest way, in quadratic time, and what holds of every answer.
+//! An independent implementation in the simplest way, in quadratic time, and properties of every answer.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ use reseat_core::topology::function::{Bridge, Cxl, Fact, Function, HotplugOwner,
 use reseat_core::topology::method::Method;
 use reseat_core::topology::{Fabric, Node, Place, Topology};
 
-/// Asserts what holds of a set of functions in ascending order. `ours` says whose they are.
+/// Asserts the properties of a set of functions in ascending order. `ours` defines their ownership.
 pub(crate) fn check(functions: &[Function], ours: impl Fn(&Function) -> bool) {
     let mut nodes = vec![Node::EMPTY; functions.len()];
     let topology = Topology::new(functions, &mut nodes).expect("in order");
@@ -82,7 +82,7 @@ fn reset(functions: &[Function], domain: &Domain<'_>, method: Method, ours: &imp
     assert_ne!(domain.exclusive(|_| false), Ok(()), "nothing of it is ours");
 }
 
-/// What the rule permits of a place, with nothing else in its way, is safe by what is known.
+/// Checks that everything that the rule permits at a place, with no other obstacle, is safe by the known facts.
 fn judged(functions: &[Function], place: Place<'_>, ours: &impl Fn(&Function) -> bool) {
     let facts = Surroundings::of(place, ours).facts(Known {
         usage: Use::Free,
@@ -135,7 +135,7 @@ fn at_the_card_root(functions: &[Function], place: Place<'_>, rung: Rung, ours: 
     };
     let by_own_means = matches!(rung, Rung::DeviceSpecific | Rung::Acpi);
     if rung == Rung::BusResetInPlace || by_own_means {
-        // What does not answer is not restored.
+        // A function that does not answer is not restored.
         let readiness = place.function().readiness;
         assert!(matches!(readiness, Some(Readiness::Ready(_))), "{readiness:?}");
     }
@@ -179,7 +179,7 @@ fn at_the_function(place: Place<'_>, rung: Rung) {
     assert!(!place.quirks().any(|quirk| quirk.effect == effect));
 }
 
-/// What has to hold for a domain to be ours alone, said without looking at an anomaly.
+/// Checks the conditions for an exclusive domain without using anomalies.
 fn exclusive(
     functions: &[Function],
     domain: &Domain<'_>,
@@ -190,7 +190,7 @@ fn exclusive(
     for function in functions.iter().filter(|function| hits.contains(&function.address)) {
         let is_bridge = matches!(function.role, Role::Bridge(_));
         assert_ne!(function.role, Role::Unknown);
-        assert!(is_bridge || ours(function), "somebody else's {}", function.address);
+        assert!(is_bridge || ours(function), "foreign function {}", function.address);
         assert!(function.physical_function.is_none() || function.address == meant);
         assert!(is_bridge || function.virtual_functions.is_some() || function.physical_function.is_some());
         if let Role::Bridge(bridge) = function.role {
@@ -221,7 +221,7 @@ fn exclusive(
     }
 }
 
-/// The buses below a bridge, if it leads down.
+/// The buses below a bridge, if it leads anywhere.
 fn buses(function: &Function) -> Option<BusNumbers> {
     let Role::Bridge(bridge) = function.role else {
         return None;
@@ -231,8 +231,8 @@ fn buses(function: &Function) -> Option<BusNumbers> {
     down.then_some(buses)
 }
 
-/// The bridge above: the first of the widest that lead to the bus; of a virtual function on a bus to
-/// which none leads, the innermost whose range holds it.
+/// The bridge above: the first of the widest that lead to the bus. For a virtual function on a bus that none leads to,
+/// the innermost bridge whose range contains the bus.
 fn above<'f>(functions: &'f [Function], function: &Function) -> Option<&'f Function> {
     let bus = function.address.bus();
     let bridges = || {

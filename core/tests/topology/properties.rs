@@ -1,4 +1,4 @@
-//! What holds of arbitrary functions.
+//! Properties of arbitrary functions.
 
 use proptest::prelude::*;
 

@@ -1,5 +1,4 @@
-//! What a place in a topology says of the rule's facts: a card with nothing in the way, and the
-//! same with one thing in the way.
+//! The rule's facts from a place in a topology: a card without obstacles, and the same card with one.
 
 use reseat_core::capability::power_management::PowerState;
 use reseat_core::decision::{
@@ -15,7 +14,7 @@ use reseat_core::topology::method::{MissingFact, ResetUnavailable};
 
 use crate::machines::*;
 
-/// Those of a card with nothing in the way.
+/// The facts about a card without obstacles.
 const FREE: Surroundings = Surroundings {
     fabric: Fabric::None,
     exclusivity: Exclusivity::Exclusive,
@@ -34,7 +33,7 @@ const FREE: Surroundings = Surroundings {
     reported: Reported::NOTHING,
 };
 
-/// Those of a card that is not alone below its card root.
+/// The facts about a card that is not alone below its card root.
 const fn shared(reason: NotExclusive) -> Surroundings {
     Surroundings {
         exclusivity: Exclusivity::Shared,
@@ -46,7 +45,7 @@ const fn shared(reason: NotExclusive) -> Surroundings {
     }
 }
 
-/// What is a GPU or comes with one is ours.
+/// A GPU and its companion functions are ours.
 fn is_gpu(function: &Function) -> bool {
     matches!(function.class.base_class, 0x03 | 0x04)
 }
@@ -55,7 +54,7 @@ fn of(machine: &mut Machine, address: &str) -> Surroundings {
     Surroundings::of(find(machine.topology(), address), is_gpu)
 }
 
-/// Asserts what one change to a single card does.
+/// Asserts the effect of one change to a single card.
 #[track_caller]
 fn after(change: impl FnOnce(&mut Machine), expected: Surroundings) {
     let mut machine = single();
@@ -73,7 +72,7 @@ fn slot(hot_plug: Fact, power_controller: Fact, owner: HotplugOwner) -> Slot {
 }
 
 #[test]
-fn the_rule_is_told_both_halves() {
+fn facts_combine_topology_and_other_sources() {
     let known = Known {
         usage: Use::Free,
         tdi: Tdi::Unlocked,
@@ -100,7 +99,7 @@ fn the_rule_is_told_both_halves() {
 }
 
 #[test]
-fn a_reported_flr_trouble_puts_the_bus_reset_first_and_forbids_nothing() {
+fn reported_flr_trouble_puts_the_bus_reset_first_and_forbids_nothing() {
     let known = Known {
         usage: Use::Free,
         tdi: Tdi::Unlocked,
@@ -124,7 +123,7 @@ fn a_reported_flr_trouble_puts_the_bus_reset_first_and_forbids_nothing() {
         (decision.branch, decision.next),
         (Branch::ReportedFlr, Next::Try(Rung::BusResetInPlace))
     );
-    // The function beside it is in the domain, and only what is reported of the one that is reset counts for FLR.
+    // The function beside it is in the domain. For FLR, only reports about the function that is reset count.
     machine.function("01:00.0").identity = "10de:2489".parse().unwrap();
     machine.function("02:00.0").identity = "10de:2b85".parse().unwrap();
     assert_eq!(of(&mut machine, "01:00.0").reported, Reported::NOTHING);
@@ -156,7 +155,7 @@ fn the_port_is_the_card_root_and_the_link_the_port_above() {
 }
 
 #[test]
-fn a_drive_behind_the_same_card_root_is_a_bystander() {
+fn drive_behind_the_same_card_root_makes_the_domain_shared() {
     let mut machine = amd();
     machine.function("03:00.1").class = "010802".parse().unwrap();
     let expected = Surroundings {
@@ -164,7 +163,7 @@ fn a_drive_behind_the_same_card_root_is_a_bystander() {
         ..shared(NotExclusive::Bystander(at("03:00.1")))
     };
     assert_eq!(of(&mut machine, "03:00.0"), expected);
-    // Behind a switch of the machine the port directly above is the card root.
+    // Behind a switch of the machine, the port directly above is the card root.
     let mut machine = behind_a_switch();
     assert_eq!(of(&mut machine, "03:00.0"), FREE);
 }
@@ -182,7 +181,7 @@ fn virtual_functions_make_a_domain_shared() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_unknown() {
+fn inconsistent_functions_are_unknown() {
     let unknown = Surroundings {
         exclusivity: Exclusivity::Unknown,
         not_exclusive: Some(NotExclusive::Doubtful(at("01:00.0"), Anomaly::VirtualFunctionsUnknown)),
@@ -203,7 +202,7 @@ fn what_does_not_fit_together_is_unknown() {
         ..FREE
     };
     after(|it| it.function("01:00.0").role = Role::Unknown, nowhere);
-    // The card root's buses do not hold it: nobody knows whose quirks count.
+    // The card root's buses do not contain it: it is unknown whose quirks count.
     let mut machine = amd();
     machine.bridge("00:01.1").buses.as_mut().unwrap().subordinate = 2;
     let outside = of(&mut machine, "03:00.0");
@@ -235,7 +234,7 @@ fn an_unknown_fabric_is_a_fact_of_its_own() {
     };
     let h100 = |it: &mut Machine| it.function("01:00.0").identity = "10de:2330".parse().unwrap();
     after(h100, unknown);
-    // On a card with two GPUs the other one's counts too.
+    // On a card with two GPUs the other GPU's quirks count too.
     let mut machine = arc_b();
     machine.function("04:00.0").class = "038000".parse().unwrap();
     assert_eq!(of(&mut machine, "03:00.0"), unknown);
@@ -275,7 +274,7 @@ fn known_peers_count_for_exclusivity() {
 }
 
 #[test]
-fn without_a_slot_for_hot_plug_nobody_owns_it() {
+fn without_a_hot_plug_slot_hotplug_has_no_owner() {
     let nobody = Surroundings {
         hotplug: HotplugOwner::Nobody,
         slot_power: SlotPower::None,
@@ -289,7 +288,7 @@ fn without_a_slot_for_hot_plug_nobody_owns_it() {
 }
 
 #[test]
-fn a_slot_says_who_owns_it_and_whether_its_power_can_be_cut() {
+fn slot_has_an_owner_and_maybe_a_power_controller() {
     let none = SlotPower::None;
     let unknown = SlotPower::Unknown;
     let controller = FREE.slot_power;
@@ -332,14 +331,14 @@ fn a_slot_says_who_owns_it_and_whether_its_power_can_be_cut() {
 }
 
 #[test]
-fn a_quirk_is_of_the_port_or_of_what_is_below() {
+fn quirk_applies_to_the_port_or_to_functions_below() {
     let forbidden = |bus_reset| Surroundings { bus_reset, ..FREE };
     let port = |it: &mut Machine| it.function("00:01.0").identity = "10de:22ce".parse().unwrap();
     after(port, forbidden(BusReset::ForbiddenAtPort));
     let mut machine = amd();
     machine.function("03:00.1").identity = "168c:003e".parse().unwrap();
     assert_eq!(of(&mut machine, "03:00.0").bus_reset, BusReset::ForbiddenAtChild);
-    // A quirk hides neither the port's own mask nor an owner that is not ours.
+    // A quirk hides neither the port's own mask nor a foreign owner.
     let all = |it: &mut Machine| {
         port(it);
         it.bridge("00:01.0").cxl = Cxl::SbrMasked;
@@ -363,7 +362,7 @@ fn a_cxl_port_may_mask_its_reset() {
     after(cxl(Cxl::SbrMasked), expected(Availability::Unavailable));
     after(cxl(Cxl::Unknown), expected(Availability::Unknown));
     after(cxl(Cxl::SbrUnmasked), FREE);
-    // A plain PCIe card below a port that is capable of CXL.
+    // A plain PCIe card below a CXL-capable port.
     after(cxl(Cxl::NotInUse), FREE);
 }
 
@@ -388,7 +387,7 @@ fn flr_is_there_by_either_capability() {
     let flr = Availability::Unavailable;
     let expected = Surroundings {
         flr,
-        // Of a vendor of which no model is known.
+        // A vendor without known models.
         fabric: Fabric::Unknown,
         ..FREE
     };
@@ -410,10 +409,10 @@ fn flr_reaches_the_functions_that_have_it() {
     for (express, advanced_features) in [(No, No), (No, Open), (Open, No)] {
         assert_eq!(reach(audio, express, advanced_features), FlrReach::LeavesSome);
     }
-    // What is not ours is not meant, and of the function itself something else is said.
+    // A function that is not ours does not count; for the function itself there is a separate fact.
     assert_eq!(reach("01:00.2", No, No), FlrReach::All);
     assert_eq!(reach("01:00.0", No, No), FlrReach::All);
-    // A quirk takes it away.
+    // A quirk forbids it.
     let mut machine = geforce();
     machine.function(audio).identity = "1022:149c".parse().unwrap();
     assert_eq!(of(&mut machine, "01:00.0").flr_reach, FlrReach::LeavesSome);
@@ -452,7 +451,7 @@ fn a_power_management_reset_resets_something() {
 }
 
 #[test]
-fn a_method_is_there_whatever_the_function_answers() {
+fn method_is_available_for_every_answer() {
     for (readiness, answer) in [
         (Some(Readiness::Absent), Answer::Absent),
         (Some(Readiness::NotReady), Answer::NotReady),

@@ -1,4 +1,4 @@
-//! What is above, beside and below a function.
+//! The functions above, beside and below a function.
 
 use reseat_core::topology::function::Fact;
 use reseat_core::topology::{Node, Place, Topology, TopologyError};
@@ -30,7 +30,7 @@ fn port_above_leads_to_the_bus() {
 }
 
 #[test]
-fn a_segment_ends_what_buses_mean() {
+fn buses_are_local_to_a_segment() {
     let mut machine = vmd();
     let topology = machine.topology();
     let drive = find(topology, "10000:01:00.0");
@@ -184,7 +184,7 @@ fn functions_come_in_order_and_once() {
 }
 
 #[test]
-fn what_was_in_the_room_does_not_matter() {
+fn former_content_of_the_nodes_does_not_matter() {
     let mut machine = virtual_functions();
     let before: Vec<_> = texts(machine.topology().places().flat_map(Place::virtual_functions));
     let again: Vec<_> = texts(machine.topology().places().flat_map(Place::virtual_functions));

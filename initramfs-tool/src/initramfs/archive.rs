@@ -1,13 +1,13 @@
-//! The parts of an initramfs: "newc" cpio archives one behind the other, the last of them compressed as a whole.
+//! The parts of an initramfs: concatenated "newc" cpio archives, the last of them compressed as a whole.
 //!
-//! The form is in the kernel's `Documentation/driver-api/early-userspace/buffer-format.rst`.
+//! The kernel's `Documentation/driver-api/early-userspace/buffer-format.rst` defines the format.
 
 use std::io::{self, Read};
 
-/// Longer names are no file names on Linux.
+/// The longest file name on Linux.
 const LONGEST_NAME: u64 = 4096;
 
-/// Of a file that is asked for, no more than this is kept.
+/// The maximum content that is kept of a requested file.
 const LARGEST_KEPT: u64 = 64 << 20;
 
 const MAGICS: [&[u8]; 2] = [b"070701", b"070702"];
@@ -17,19 +17,19 @@ const TRAILER: &str = "TRAILER!!!";
 /// An image that cannot be read to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// The file itself.
+    /// The file itself cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// Bytes that are no archive.
+    /// The bytes are not an archive.
     #[error("at byte {at} stands neither a cpio archive nor a known compression")]
     Unknown {
-        /// Its offset.
+        /// The offset of the bytes.
         at: u64,
     },
-    /// A header that is none.
+    /// An entry's header is invalid.
     #[error("the archive's entry at byte {at} is damaged")]
     Entry {
-        /// Its offset.
+        /// The offset of the header.
         at: u64,
     },
 }
@@ -37,23 +37,23 @@ pub enum ArchiveError {
 /// The compression of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// RFC 1952.
+    /// gzip (RFC 1952).
     Gzip,
-    /// bzip2.
+    /// The bzip2 format.
     Bzip2,
     /// The xz container.
     Xz,
-    /// LZMA without one.
+    /// LZMA without a container.
     Lzma,
-    /// lzop.
+    /// The lzop format.
     Lzo,
     /// LZ4, the legacy frame that the kernel reads.
     Lz4,
-    /// RFC 8878.
+    /// Zstandard (RFC 8878).
     Zstd,
 }
 
-/// The first bytes of each: the table in the kernel's `lib/decompress.c`, and RFC 8878 3.1.1.
+/// The magic bytes of each compression: the table in the kernel's `lib/decompress.c`, and RFC 8878 3.1.1.
 const COMPRESSIONS: [(&[u8], Compression); 9] = [
     (&[0x1f, 0x8b], Compression::Gzip),
     (&[0x1f, 0x9e], Compression::Gzip),
@@ -67,7 +67,7 @@ const COMPRESSIONS: [(&[u8], Compression); 9] = [
 ];
 
 impl Compression {
-    /// The command that unpacks it from standard input to standard output.
+    /// The command that decompresses standard input to standard output.
     #[must_use]
     pub fn command(self) -> &'static [&'static str] {
         match self {
@@ -82,22 +82,22 @@ impl Compression {
     }
 }
 
-/// The bits of an entry's mode that say of which type it is, as `inode(7)` has them, and a link's.
+/// The mode bits for the type of an entry, and their value for a link, as in `inode(7)`.
 const TYPE: u32 = 0o170_000;
 const LINK: u32 = 0o120_000;
 
 /// An entry of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchiveEntry {
-    /// Its name, without a leading `/` or `./`.
+    /// The name, without a leading `/` or `./`.
     pub name: String,
-    /// Type and permission bits.
+    /// The type and permission bits.
     pub mode: u32,
-    /// The file itself, which several names may share: its content then stands at the last of them.
+    /// The identity of the file. Several names may share it; the last of them then has the content.
     pub file: (u32, u32, u32),
-    /// The number of its names.
+    /// The number of names.
     pub links: u32,
-    /// Its content, or the target of a link; `None` for other files that were not asked for.
+    /// The content, or the target of a link; `None` for other files that were not requested.
     pub content: Option<Vec<u8>>,
 }
 
@@ -112,17 +112,17 @@ impl ArchiveEntry {
 /// The place where reading ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Of the file.
+    /// The end of the file.
     File,
-    /// Before a compressed part that begins at this byte.
+    /// The start of a compressed part, at this byte.
     Compressed(Compression, u64),
 }
 
-/// Reads archives until the file ends or a compressed part begins. `wanted` says of which names the content is kept, beside
-/// links; `visit` gets every entry.
+/// Reads archives until the file ends or a compressed part begins. `wanted` selects the names whose content is kept,
+/// besides links; `visit` gets every entry.
 ///
 /// # Errors
-/// When the file cannot be read, ends within an archive, or holds something else.
+/// When the file cannot be read, ends within an archive, or contains something else.
 pub fn read(
     file: &mut impl Read,
     wanted: &dyn Fn(&str) -> bool,
@@ -136,7 +136,7 @@ pub fn read(
         let at = reader.at - 1;
         let mut head = [0; 6];
         head[0] = first;
-        // Nothing that is an archive, compressed or not, is as short.
+        // No archive is that short, compressed or not.
         reader.fill(&mut head[1..])?;
         if !MAGICS.contains(&head.as_slice()) {
             let known = COMPRESSIONS.iter().find(|(magic, _)| head.starts_with(magic));
@@ -153,7 +153,7 @@ struct Reader<'a, R> {
 }
 
 impl<R: Read> Reader<'_, R> {
-    /// The first byte that is none of the zeros between archives.
+    /// Returns the first byte after the zeros between archives.
     fn first_byte(&mut self) -> io::Result<Option<u8>> {
         let mut byte = [0];
         loop {
@@ -171,7 +171,7 @@ impl<R: Read> Reader<'_, R> {
         }
     }
 
-    /// The entries of one archive, whose first magic has been read.
+    /// Reads the entries of one archive, after its first magic.
     fn archive(
         &mut self,
         wanted: &dyn Fn(&str) -> bool,
@@ -254,7 +254,7 @@ impl<R: Read> Reader<'_, R> {
         }
     }
 
-    /// Names and contents are filled up to four bytes, counted from the archive's beginning, which stands at one.
+    /// Skips the padding of names and contents to four bytes, counted from the start of the archive, which is aligned.
     fn pad(&mut self) -> io::Result<()> {
         self.skip(self.at.next_multiple_of(4) - self.at)
     }
@@ -268,7 +268,7 @@ fn number(digits: &[u8]) -> Option<u32> {
 pub(crate) mod tests {
     use super::*;
 
-    /// An archive with these files, as the kernel's documentation describes one.
+    /// Builds an archive with these files, as the kernel's documentation describes.
     pub(crate) fn archive(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (inode, (name, mode, content)) in files.iter().chain(&[(TRAILER, 0, &[] as &[u8])]).enumerate() {

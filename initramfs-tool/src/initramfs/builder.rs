@@ -1,31 +1,31 @@
-//! The programs that make an initramfs, and the files of ours that each takes up.
+//! The programs that build an initramfs, and reseat's files for each.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// A program that makes an initramfs.
+/// A program that builds an initramfs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Builder {
     /// Debian, Ubuntu, Proxmox.
     InitramfsTools,
-    /// Fedora, RHEL, openSUSE, and others that have chosen it.
+    /// Fedora, RHEL, openSUSE, and other distributions that chose it.
     Dracut,
-    /// Arch.
+    /// Arch Linux.
     Mkinitcpio,
 }
 
-/// A file that a builder takes up by itself whenever it makes an image. The same ones are in the installation tree, but for
-/// that which changes mkinitcpio's configuration.
+/// A file that a builder includes in every image. The installation tree has the same files, except for the one that
+/// changes mkinitcpio's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnFile {
-    /// Its path.
+    /// The path of the file.
     pub path: &'static str,
-    /// Its content.
+    /// The content of the file.
     pub content: &'static str,
-    /// Its permission bits.
+    /// The permission bits.
     pub mode: u32,
 }
 
@@ -83,7 +83,7 @@ const MKINITCPIO: [OwnFile; 5] = [
     },
 ];
 
-/// For images that systemd runs.
+/// For images with systemd.
 const CLAIM_UNIT: OwnFile = OwnFile {
     path: "/usr/lib/systemd/system/reseat-claim.service",
     content: include_str!("../../systemd/reseat-claim.service"),
@@ -91,10 +91,10 @@ const CLAIM_UNIT: OwnFile = OwnFile {
 };
 
 impl Builder {
-    /// Every one that is known.
+    /// All known builders.
     pub const ALL: [Self; 3] = [Self::InitramfsTools, Self::Dracut, Self::Mkinitcpio];
 
-    /// Its name, as users know it.
+    /// The name that users know.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -104,7 +104,7 @@ impl Builder {
         }
     }
 
-    /// The places of its program.
+    /// The possible locations of its program.
     #[must_use]
     pub fn programs(self) -> &'static [&'static str] {
         match self {
@@ -114,7 +114,7 @@ impl Builder {
         }
     }
 
-    /// The files of ours that it takes up.
+    /// reseat's files for this builder.
     #[must_use]
     pub fn files(self) -> &'static [OwnFile] {
         match self {
@@ -124,7 +124,7 @@ impl Builder {
         }
     }
 
-    /// The arguments that make an image for a kernel in a file of our choice.
+    /// The arguments to build an image for a kernel into a given file.
     #[must_use]
     pub fn arguments(self, kernel: &str, output: &Path) -> Vec<PathBuf> {
         match self {
@@ -134,7 +134,7 @@ impl Builder {
         }
     }
 
-    /// The option that keeps the builder from running what is to hear of a new image, which is not in its place yet.
+    /// The option that keeps the builder from running post hooks: the new image is not in place yet.
     #[must_use]
     pub fn without_announcement(self) -> Option<&'static str> {
         match self {
@@ -143,9 +143,9 @@ impl Builder {
         }
     }
 
-    /// Programs that have to hear of a new image, as the distribution's own command lets them: each file in the directory
-    /// gets the kernel's version and the image; or its file and the image, from mkinitcpio. Of one name, the first
-    /// directory's counts.
+    /// The directories with programs to run after a new image, as the distribution's own command does. Each gets the
+    /// kernel's version and the image; from mkinitcpio, its file and the image. For equal names, the first directory
+    /// counts.
     #[must_use]
     pub fn after_build(self) -> &'static [&'static str] {
         match self {

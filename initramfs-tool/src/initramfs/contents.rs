@@ -12,19 +12,19 @@ use super::builder::Builder;
 
 pub use shortfall::{NotRun, Shortfall};
 
-/// The SHA-256 of some content, as `sha256sum` prints it.
+/// A SHA-256 digest, as `sha256sum` prints it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Digest(String);
 
 impl Digest {
-    /// Of these bytes.
+    /// Computes the digest of these bytes.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self::finish(Sha256::new().chain_update(bytes))
     }
 
-    /// Of what has been taken in.
+    /// Returns the digest of the data added so far.
     #[must_use]
     pub fn finish(hash: Sha256) -> Self {
         Self(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
@@ -35,16 +35,16 @@ const PROGRAM: &str = "reseat-claim";
 const RULES: &str = "etc/reseat/reseat.toml";
 const QUARANTINE: &str = "etc/reseat/quarantine.json";
 
-/// The order in which initramfs-tools' image runs the scripts of a directory.
+/// The file with the order in which an image by initramfs-tools runs the scripts of a directory.
 const ORDER: &str = "scripts/init-top/ORDER";
 const OWN_SCRIPT: &str = "/scripts/init-top/00reseat";
 const UDEV_SCRIPT: &str = "/scripts/init-top/udev";
 
-/// The hook in dracut's image, behind the directory of hooks, which is not the same in all versions. Those of a later stage
-/// come after what `rd.driver.pre=` names.
+/// The hook in dracut's image, below the directory of hooks, whose path depends on the version. Later stages come after
+/// `rd.driver.pre=`.
 const DRACUT_HOOK: &str = "dracut/hooks/cmdline/00-reseat-claim.sh";
 
-/// The file that lists, in order, what mkinitcpio's init runs.
+/// The file that lists, in order, the hooks that mkinitcpio's init runs.
 const MKINITCPIO_CONFIGURATION: &str = "config";
 const MKINITCPIO_HOOK: &str = "hooks/reseat";
 
@@ -61,27 +61,27 @@ pub fn is_wanted(name: &str) -> bool {
     [RULES, QUARANTINE, ORDER, MKINITCPIO_CONFIGURATION].contains(&name) || is_program(name, PROGRAM)
 }
 
-/// Directories of programs are links into each other on some systems, in some images.
+/// In some images on some systems, program directories are links to each other.
 fn is_program(name: &str, program: &str) -> bool {
     let in_directory = name.rsplit_once('/').filter(|(_, file)| *file == program);
     in_directory.is_some_and(|(directory, _)| matches!(directory, "sbin" | "bin" | "usr/sbin" | "usr/bin"))
 }
 
-/// As many links on one way as the kernel follows (`path_resolution(7)`).
+/// The maximum number of links on a path that the kernel follows (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
-/// The entries of an image, as far as they matter here.
+/// The relevant entries of an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
-    /// By name: content, where it was wanted, and type and permission bits.
+    /// By name: the content if requested, and the type and permission bits.
     files: BTreeMap<String, (Option<Vec<u8>>, u32)>,
 }
 
 impl Contents {
-    /// Puts them together from an image's entries.
+    /// Collects the entries of an image.
     #[must_use]
     pub fn collect(entries: Vec<ArchiveEntry>) -> Self {
-        // The content of a file with several names stands at the last of them.
+        // The last name of a file with several names has the content.
         let shared: BTreeMap<_, _> = entries
             .iter()
             .filter(|entry| entry.links > 1)
@@ -100,8 +100,8 @@ impl Contents {
         }
     }
 
-    /// The files that what is [wanted](is_wanted) leads to by links, and whose content was not kept: nobody knew when they were
-    /// passed.
+    /// The link targets of [wanted](is_wanted) files whose content was not kept, since the reader passed them before
+    /// the link.
     #[must_use]
     pub fn behind_links(&self) -> BTreeSet<String> {
         let wanted = self.files.keys().map(String::as_str).filter(|name| is_wanted(name));
@@ -110,7 +110,7 @@ impl Contents {
         behind.filter(is_unread).collect()
     }
 
-    /// Resolves a name by the links on its way; `None` if that never ends.
+    /// Resolves the links in a name; `None` if they form a loop.
     fn real(&self, name: &str) -> Option<String> {
         let parts = |path: &str| -> Vec<String> { path.split('/').rev().map(str::to_owned).collect() };
         let (mut resolved, mut left): (Vec<String>, Vec<String>) = (Vec::new(), parts(name));
@@ -153,7 +153,7 @@ impl Contents {
         let mut named = self.files.iter().filter(|(name, _)| is_program(name, program));
         let (name, found) = named.next()?;
         let behind = self.real(name).and_then(|real| self.files.get(&real));
-        // One that leads nowhere is there, and is none that could be run.
+        // A dangling link exists, but cannot be executed.
         Some(behind.unwrap_or(found))
     }
 
@@ -164,13 +164,13 @@ impl Contents {
         real.is_some_and(|real| real.rsplit('/').next().is_some_and(|file| file.starts_with("busybox")))
     }
 
-    /// Returns true if it would claim anything, or try to.
+    /// Returns true if the image would run a claim, or try to.
     #[must_use]
     pub fn has_claim(&self) -> bool {
         self.program(PROGRAM).is_some()
     }
 
-    /// The builder that made it, if it shows.
+    /// The builder that made the image, if it shows.
     #[must_use]
     pub fn made_by(&self) -> Option<Builder> {
         let has = |name: &str| self.files.contains_key(name);
@@ -184,7 +184,7 @@ impl Contents {
         }
     }
 
-    /// Returns true if modprobe finds modules: one by kmod wants the list in one of these forms, that of busybox the former.
+    /// Returns true if modprobe can find modules: kmod's needs the list in one of these forms, busybox's the first.
     fn has_module_list(&self, kernel: &str) -> bool {
         let has = |name: &str| {
             let path = format!("lib/modules/{kernel}/{name}");
@@ -208,25 +208,25 @@ impl Contents {
 /// The required content of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequiredContents {
-    /// Its builder.
+    /// The builder of the image.
     pub builder: Builder,
-    /// Its kernel.
+    /// The kernel of the image.
     pub kernel: String,
     /// The program on the machine.
     pub program: Option<Digest>,
-    /// The rules on the machine, if there are any.
+    /// The rules on the machine, if any.
     pub rules: Option<Digest>,
-    /// The list of what is out of service on the machine, if there is one.
+    /// The quarantine on the machine, if any.
     pub quarantine: Option<Digest>,
     /// True if vfio-pci is built into the kernel.
     pub vfio_built_in: bool,
-    /// True if the kernel has `vfio_iommu_type1` as a module: without it no VM can open what vfio-pci has.
+    /// True if the kernel has `vfio_iommu_type1` as a module: without it no VM can open a function bound to vfio-pci.
     pub has_type1_module: bool,
-    /// The modules of the variants of vfio-pci that are made for GPUs of this machine.
+    /// The variants of vfio-pci for GPUs of this machine.
     pub variants: Vec<String>,
 }
 
-/// The shortfalls of the image; none if all of it is as it should be.
+/// The shortfalls of the image; empty if it is complete.
 #[must_use]
 pub fn shortfalls(contents: &Contents, wanted: &RequiredContents) -> Vec<Shortfall> {
     let Some((program, mode)) = contents.program(PROGRAM) else {
@@ -272,7 +272,7 @@ pub fn shortfalls(contents: &Contents, wanted: &RequiredContents) -> Vec<Shortfa
     found
 }
 
-/// The reason for which the program would not run in time.
+/// The reason why the program would not run in time.
 fn not_run(contents: &Contents, builder: Builder) -> Option<NotRun> {
     match builder {
         Builder::InitramfsTools => not_run_by_scripts(contents),

@@ -1,4 +1,4 @@
-//! The machine, as far as an installation depends on it.
+//! The facts about a machine that an installation depends on.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,36 +7,36 @@ use super::builder::Builder;
 use super::measured::{Binding, BindingError};
 use crate::model::finding::Finding;
 
-/// The machine, as far as it matters.
+/// The facts about the machine.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// The builders that are installed.
+    /// The installed builders.
     pub builders: Vec<Builder>,
     /// The builder of the first chosen kernel's image; read only if several are installed.
     pub made_by: Option<Builder>,
-    /// The kernel that runs.
+    /// The running kernel.
     pub running: Option<String>,
-    /// The kernels that are installed.
+    /// The installed kernels.
     pub kernels: Vec<Kernel>,
-    /// The places where images are searched, for a kernel `VERSION`.
+    /// The places to search for the image of a kernel `VERSION`.
     pub places: Vec<String>,
-    /// True if `/usr/sbin/reseat-claim` is there.
+    /// True if `/usr/sbin/reseat-claim` exists.
     pub has_program: bool,
-    /// The deployment, if something else makes the system as a whole.
+    /// The deployment tool, if it builds the system as a whole.
     pub deployed: Option<Deployed>,
     /// The signs of unified kernel images.
     pub unified: Vec<UnifiedSign>,
-    /// True if openSUSE's sdbootutil puts images on the boot loader's partition, under names of its own.
+    /// True if openSUSE's sdbootutil puts images on the boot loader's partition, under its own names.
     pub by_sdbootutil: bool,
-    /// The reason for which mkinitcpio would not read a file beside its configuration.
+    /// The reason why mkinitcpio would not read drop-in files.
     pub no_drop_ins: Option<NoDropIns>,
     /// True if the firmware starts only signed images.
     pub secure_boot: bool,
     /// The encrypted disks.
     pub disks: Vec<Disk>,
-    /// The reason for which not even the disks are known.
+    /// The reason why the disks are unknown.
     pub disks_unknown: Option<DisksError>,
-    /// The rules that go into the image.
+    /// The rules for the image.
     pub rules: RulesState,
     /// The refusals of GPUs whose IOMMU groups carry the running system.
     pub peers_in_system: Vec<Finding>,
@@ -45,30 +45,30 @@ pub struct Facts {
 /// The state of the rules file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RulesState {
-    /// Every rule can be read.
+    /// Every rule is valid.
     #[default]
     Valid,
-    /// There is no such file.
+    /// There is no rules file.
     Missing(PathBuf),
-    /// The file, or these of its rules, cannot.
+    /// The file, or some of its rules, are invalid.
     Invalid(Vec<Finding>),
 }
 
 /// A sign of unified kernel images.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UnifiedSign {
-    /// Such an image.
+    /// A unified image.
     Image(PathBuf),
-    /// A file that has images built so.
+    /// A file that makes a builder produce unified images.
     Setting {
         /// The file.
         file: PathBuf,
-        /// The setting in it.
+        /// The setting in the file.
         setting: &'static str,
     },
-    /// A preset of mkinitcpio's that has one built.
+    /// A preset of mkinitcpio that produces one.
     Preset(PathBuf),
-    /// The variable that the stub of such an image leaves behind.
+    /// The EFI variable that the stub of a booted unified image sets.
     Booted,
 }
 
@@ -83,7 +83,7 @@ impl fmt::Display for UnifiedSign {
     }
 }
 
-/// A reason for which mkinitcpio reads no drop-in files.
+/// The reason why mkinitcpio reads no drop-in files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoDropIns {
     /// It is older than version 38.
@@ -96,48 +96,48 @@ pub enum NoDropIns {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{cause}")]
 pub struct DisksError {
-    /// The file or directory, and the kernel's reason.
+    /// The file or directory, and the kernel's error.
     pub cause: String,
 }
 
 /// An encrypted disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disk {
-    /// The disk.
+    /// The path of the disk.
     pub path: PathBuf,
-    /// Its binding.
+    /// The binding of its key.
     pub binding: Result<Binding, BindingError>,
 }
 
-/// A system whose files are replaced as a whole.
+/// A system that is replaced as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deployed {
-    /// By ostree.
+    /// ostree deploys it.
     Ostree,
-    /// By bootc, from a container's image.
+    /// bootc deploys it, from a container image.
     Bootc,
 }
 
-/// A kernel that is installed.
+/// An installed kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kernel {
-    /// Its version, as `uname -r` has it.
+    /// The version, as in `uname -r`.
     pub version: String,
-    /// Its initramfs.
+    /// The initramfs of the kernel.
     pub image: Option<Image>,
 }
 
 /// An initramfs on the disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// Its path.
+    /// The path of the image.
     pub path: PathBuf,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size: u64,
     /// The free bytes of its file system.
     pub free: u64,
-    /// The number of that file system.
+    /// The device number of that file system.
     pub file_system: u64,
-    /// True if that is mounted read-only.
+    /// True if that file system is mounted read-only.
     pub read_only: bool,
 }

@@ -1,10 +1,10 @@
-//! Disks that the TPM opens only while the machine boots what it booted before.
+//! Disks that the TPM opens only if the machine boots the same software as before.
 //!
-//! A new initramfs changes what is measured into three registers: 4 (the boot loader, and a kernel image that is started by
-//! the firmware), 9 (the kernel's and GRUB's record of the initramfs), and 11 (the parts of a unified kernel image), as the
-//! UAPI group's "Linux TPM PCR Registry" has them; and where GRUB's menu gets an entry for the image from before, register 8. A
-//! disk whose key is bound to one of them waits for a passphrase in the next boot, for ever where nobody sits before the
-//! machine.
+//! A new initramfs changes three registers, as listed in the UAPI group's "Linux TPM PCR Registry". Register 4 measures
+//! the boot loader, and a kernel image that the firmware starts. Register 9 has the kernel's and GRUB's record of the
+//! initramfs, and register 11 the parts of a unified kernel image. If GRUB's menu gets an entry for the previous image,
+//! register 8 changes too. A disk whose key is bound to one of them waits for a passphrase in the next boot, forever on
+//! an unattended machine.
 
 use std::fmt::Display;
 use std::num::ParseIntError;
@@ -20,28 +20,28 @@ pub enum BindingError {
     /// The disk cannot be read.
     #[error("cannot read it: {cause}")]
     Disk {
-        /// The kernel's reason.
+        /// The kernel's error.
         cause: String,
     },
-    /// The disk ends, or fails, within its head.
+    /// The disk ends, or fails, within its header.
     #[error("cannot read its head: {cause}")]
     Head {
-        /// The kernel's reason.
+        /// The kernel's error.
         cause: String,
     },
-    /// A LUKS head of an unknown form.
+    /// The LUKS header has an unknown format.
     #[error("its LUKS head is of no known form")]
     UnknownHead,
-    /// LUKS1 with clevis installed, which keeps its tokens beside the head.
+    /// The disk is LUKS1 and clevis is installed, which keeps its tokens beside the header.
     #[error("it is LUKS1, and clevis may have bound it (`clevis luks list`)")]
     Luks1,
-    /// The head lies on another device or in a file.
+    /// The header is on another device or in a file.
     #[error("{file} says that its head lies elsewhere")]
     DetachedHead {
         /// The list of disks.
         file: &'static str,
     },
-    /// A program that asks the TPM brings the key.
+    /// A program that uses the TPM provides the key.
     #[error("{file} says that its key comes by {script}, which asks the TPM")]
     KeyScript {
         /// The list of disks.
@@ -49,41 +49,42 @@ pub enum BindingError {
         /// The program.
         script: String,
     },
-    /// The text in the head is no JSON of the expected form.
+    /// The text in the header is not JSON of the expected form.
     #[error("the text in its head cannot be read: {cause}")]
     Metadata {
-        /// The parser's reason.
+        /// The parser's error.
         cause: String,
     },
-    /// A setting that should list registers.
+    /// A setting that should list registers does not.
     #[error("`{setting}` is no list of registers")]
     Registers {
         /// The setting, or its name.
         setting: String,
     },
-    /// A token of clevis without its protected part.
+    /// A clevis token lacks its protected part.
     #[error("clevis's token has no head")]
     ClevisHead,
-    /// A token of clevis of an unknown form.
+    /// A clevis token has an unknown form.
     #[error("clevis's token cannot be read")]
     Clevis,
-    /// A token of clevis that cannot be decoded.
+    /// A clevis token cannot be decoded.
     #[error("clevis's token cannot be read: {cause}")]
     ClevisEncoding {
-        /// The decoder's reason.
+        /// The decoder's error.
         cause: String,
     },
-    /// Pins of clevis nested deeper than anybody nests them.
+    /// The clevis pins are nested too deeply.
     #[error("clevis's token cannot be read: pins within pins without end")]
     ClevisDepth,
 }
 
 /// The registers that another initramfs changes.
 const BY_INITRAMFS: &[u64] = &[4, 9, 11];
-/// Those, and the one that an entry in GRUB's menu changes: GRUB has every command of its configuration measured there.
+/// The same registers, and the one that an entry in GRUB's menu changes: GRUB measures every command of its
+/// configuration there.
 const WITH_MENU_BY_GRUB: &[u64] = &[4, 8, 9, 11];
 
-/// The registers that an installation changes, with a menu by GRUB or without.
+/// The registers that an installation changes, with or without a menu by GRUB.
 #[must_use]
 pub fn changing(by_grub: bool) -> &'static [u64] {
     match by_grub {
@@ -92,36 +93,36 @@ pub fn changing(by_grub: bool) -> &'static [u64] {
     }
 }
 
-/// Pins of clevis hold others; nobody nests them deeper.
+/// The maximum nesting of clevis pins; nobody nests them deeper.
 const DEEPEST: usize = 4;
 
-/// The first bytes of a disk that carries LUKS; the second copy of the header begins otherwise and is not looked for.
+/// The first bytes of a LUKS disk. The second copy of the header begins with other bytes and is ignored.
 const MAGIC: &[u8] = b"LUKS\xba\xbe";
 
-/// Of the head of a disk, as much as says how long the whole of it is: magic, version, size.
+/// The length of the start of a header that gives its full length: magic, version, size.
 pub const HEAD: usize = 16;
 
-/// The binary part, before the text.
+/// The length of the binary part, before the text.
 const BINARY: usize = 4096;
 
-/// The largest head that LUKS2 has.
+/// The largest header in LUKS2.
 const LARGEST: u64 = 4 << 20;
 
-/// The form of a disk, by its first [`HEAD`] bytes.
+/// The format of a disk, by its first [`HEAD`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// It is not encrypted by LUKS.
+    /// Not encrypted by LUKS.
     Other,
-    /// LUKS of the first version, which has no place for what binds it to a TPM.
+    /// LUKS version 1, which cannot store a TPM binding.
     Luks1,
-    /// LUKS of the second version, whose head has this size.
+    /// LUKS version 2, with a header of this size.
     Luks2(usize),
-    /// LUKS, in no form that is known.
+    /// LUKS in an unknown format.
     Damaged,
 }
 
 impl Head {
-    /// Reads it.
+    /// Parses the start of a header.
     #[must_use]
     pub fn of(bytes: &[u8; HEAD]) -> Self {
         if !bytes.starts_with(MAGIC) {
@@ -140,11 +141,11 @@ impl Head {
 /// The binding of a disk's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Binding {
-    /// Nothing that another initramfs would change.
+    /// Not bound to anything that another initramfs changes.
     None,
-    /// These registers, as this program enrolled it.
+    /// Bound to these registers, by this program.
     Registers(&'static str, Vec<u64>),
-    /// A policy that `systemd-pcrlock` makes, of what it has seen.
+    /// Bound to a policy of `systemd-pcrlock`.
     Pcrlock,
 }
 
@@ -154,7 +155,7 @@ struct Metadata {
     tokens: std::collections::BTreeMap<String, Value>,
 }
 
-/// The binding of the disk with this LUKS2 head, to the registers that are [`changing`].
+/// Returns the binding of the disk with this LUKS2 header to the registers that are [`changing`].
 ///
 /// # Errors
 /// When that cannot be determined.
@@ -168,7 +169,7 @@ pub fn binding(head: &[u8], changing: &[u64]) -> Result<Binding, BindingError> {
         let found = match token.get("type").and_then(Value::as_str) {
             Some("systemd-tpm2") => of_systemd(token, changing)?,
             Some("clevis") => of_clevis(token.get("jwe").and_then(|jwe| jwe.get("protected")), changing)?,
-            // Others (recovery keys, FIDO2, smart cards) know nothing of what was booted.
+            // Others (recovery keys, FIDO2, smart cards) do not depend on the booted software.
             _ => Binding::None,
         };
         if found != Binding::None {
@@ -178,7 +179,7 @@ pub fn binding(head: &[u8], changing: &[u64]) -> Result<Binding, BindingError> {
     Ok(Binding::None)
 }
 
-/// The binding in `/etc/crypttab` of a disk whose head has no token: `tpm2-pcrs=`.
+/// Returns the binding in `/etc/crypttab` of a disk whose header has no token: `tpm2-pcrs=`.
 ///
 /// # Errors
 /// When that cannot be determined.
@@ -202,7 +203,7 @@ fn of_systemd(token: &Value, changing: &[u64]) -> Result<Binding, BindingError> 
         return Ok(Binding::Pcrlock);
     }
     let mut registers = Vec::new();
-    // Those whose values count, and those for whose values a signature counts.
+    // Registers bound by value, and registers bound by signature.
     for name in ["tpm2-pcrs", "tpm2_pubkey_pcrs"] {
         let Some(there) = token.get(name) else { continue };
         let numbers = there
@@ -231,7 +232,7 @@ fn of_clevis(protected: Option<&Value>, changing: &[u64]) -> Result<Binding, Bin
     Ok(bound("clevis", clevis_registers(protected, DEEPEST)?, changing))
 }
 
-/// The registers of a pin: its own, or those of the pins within it.
+/// Returns the registers of a pin: its own, or those of nested pins.
 fn clevis_registers(protected: &str, depth: usize) -> Result<Vec<u64>, BindingError> {
     let bytes = URL_SAFE_NO_PAD.decode(protected).map_err(undecodable)?;
     let head: Value = serde_json::from_slice(&bytes).map_err(undecodable)?;
@@ -267,7 +268,7 @@ fn clevis_registers(protected: &str, depth: usize) -> Result<Vec<u64>, BindingEr
             Ok(registers)
         }
         Some("sss") => Err(BindingError::ClevisDepth),
-        // tang asks a server.
+        // tang uses a server.
         Some(_) => Ok(Vec::new()),
         None => Err(BindingError::Clevis),
     }

@@ -1,7 +1,7 @@
-//! The previous image in the boot menu: an entry is copied from the one that boots the image now.
+//! The previous image in the boot menu: a copy of the entry that boots the present image.
 //!
-//! An entry is copied and nothing generated anew, so that the menu's order, its default and the user's own entries stay as
-//! they are.
+//! An entry is copied and nothing is regenerated, so the menu's order, its default and the user's own entries do not
+//! change.
 
 use std::path::Path;
 
@@ -10,20 +10,20 @@ use super::plan::KEPT_SUFFIX;
 /// The suffix of the copied entry's title.
 const TITLE: &str = "before reseat";
 
-/// Begins and ends what is ours in a file that others write to.
+/// The marks around reseat's part of a shared file.
 const BEGIN: &str =
     "# reseat: the image from before `reseat initramfs install`; `reseat initramfs remove` takes this away";
 const END: &str = "# reseat: end";
 
-/// The text behind [`BEGIN`] in its line where the file was there and empty, or its last line had no line feed.
+/// The text after [`BEGIN`] in its line if the file existed but was empty, or its last line had no line feed.
 const EMPTY: &str = " (in an empty file)";
 const UNENDED: &str = " (behind a line without a line feed)";
 
-/// GRUB's own file for entries of the user, which its configuration reads if it is there.
+/// GRUB's file for the user's own entries. GRUB's configuration reads it if it exists.
 pub const GRUB_CUSTOM: &str = "custom.cfg";
 
-/// The entry of GRUB's configuration that boots `image` (its [`tail`]), with the kept image in its place. Nothing if
-/// there is none, or if the configuration does not read [`GRUB_CUSTOM`].
+/// Returns a copy of the entry in GRUB's configuration that boots `image` (its [`tail`]), with the kept image instead.
+/// `None` if there is no such entry, or if the configuration does not read [`GRUB_CUSTOM`].
 #[must_use]
 pub fn grub_entry(configuration: &str, image: &str) -> Option<String> {
     if !reads_custom(configuration) {
@@ -47,7 +47,7 @@ pub fn grub_entry(configuration: &str, image: &str) -> Option<String> {
             .iter()
             .any(|line| line.trim_start().starts_with("initrd") && loads(line))
     });
-    // The first is the plain one; its variants for repairs come behind it.
+    // The first entry is the plain one; the recovery variants follow it.
     let entry = booting.next()?;
     let mut text = String::new();
     for line in entry {
@@ -62,7 +62,7 @@ pub fn grub_entry(configuration: &str, image: &str) -> Option<String> {
     Some(text)
 }
 
-/// Returns true if GRUB's configuration takes up [`GRUB_CUSTOM`].
+/// Returns true if GRUB's configuration reads [`GRUB_CUSTOM`].
 #[must_use]
 pub fn reads_custom(configuration: &str) -> bool {
     let mut lines = configuration.lines();
@@ -73,8 +73,8 @@ fn words_of(line: &str) -> impl Iterator<Item = &str> {
     line.split_whitespace().skip(1)
 }
 
-/// As much of an image's path as tells it from those of other kernels: its name, or with the directory where every kernel
-/// has one of its own. Menus have the path on the partition, which is another than that on the machine.
+/// Returns the part of an image's path that distinguishes it from other kernels' images: the name, or with the
+/// directory if every kernel has its own. Menus have the path on the partition, which differs from that on the machine.
 #[must_use]
 pub fn tail(image: &Path) -> String {
     let name = |path: &Path| {
@@ -93,7 +93,7 @@ fn is_image(word: &str, tail: &str) -> bool {
         .is_some_and(|before| before.is_empty() || before.ends_with('/'))
 }
 
-/// The words of a line behind the first, the image among them replaced.
+/// The words after the first, with the image replaced.
 fn with_kept(line: &str, image: &str) -> String {
     let start = line.trim_start();
     let indent = line.strip_suffix(start).unwrap_or_default();
@@ -106,7 +106,7 @@ fn with_kept(line: &str, image: &str) -> String {
     text
 }
 
-/// The title and the identifier are the first and the last of what stands in quotes.
+/// Replaces the title and the identifier: the first and the last quoted text.
 fn grub_title(line: &str) -> String {
     let quote = if line.contains('\'') { '\'' } else { '"' };
     let mut parts: Vec<String> = line.split(quote).map(str::to_owned).collect();
@@ -120,8 +120,8 @@ fn grub_title(line: &str) -> String {
     parts.join(&quote.to_string())
 }
 
-/// A file of the user's, or none, with our entries at its end, and with none that stood there before. Nothing if there is
-/// nothing to be in it.
+/// Returns the user's file (possibly none) with our entries at its end and any older ones removed. `None` if nothing
+/// remains.
 #[must_use]
 pub fn with_entries(file: Option<&[u8]>, entries: &[String]) -> Option<Vec<u8>> {
     let file = file.and_then(without_entries);
@@ -142,7 +142,7 @@ pub fn with_entries(file: Option<&[u8]>, entries: &[String]) -> Option<Vec<u8>> 
     Some(text)
 }
 
-/// The file without our entries, as it was before them. Nothing if it was not there.
+/// Returns the file without our entries, as it was before. `None` if it did not exist.
 #[must_use]
 pub fn without_entries(file: &[u8]) -> Option<Vec<u8>> {
     let lines: Vec<&[u8]> = file.split_inclusive(|byte| *byte == b'\n').collect();
@@ -164,7 +164,7 @@ pub fn without_entries(file: &[u8]) -> Option<Vec<u8>> {
     (was_there || !text.is_empty()).then_some(text)
 }
 
-/// The number of lines behind [`BEGIN`] that are ours: up to [`END`]; or, if somebody has taken that away, our entries.
+/// The number of lines after [`BEGIN`] that are ours: up to [`END`], or our entries if that line was removed.
 fn length_of_ours(lines: &[&[u8]]) -> usize {
     let is = |line: &&[u8], text: &str| line.trim_ascii() == text.as_bytes();
     if let Some(end) = lines.iter().position(|line| is(line, END)) {
@@ -182,8 +182,8 @@ fn length_of_ours(lines: &[&[u8]]) -> usize {
     length
 }
 
-/// A file of the Boot Loader Specification (systemd-boot's entries, and Fedora's for GRUB) with the kept image in the
-/// place of `image` (its [`tail`]). Nothing if it does not boot that.
+/// Returns a Boot Loader Specification file (systemd-boot's entries, and Fedora's for GRUB) with the kept image instead
+/// of `image` (its [`tail`]). `None` if it does not boot that image.
 #[must_use]
 pub fn loader_entry(file: &str, image: &str) -> Option<String> {
     let key = |line: &str| line.split_whitespace().next().map(str::to_owned);
@@ -196,7 +196,7 @@ pub fn loader_entry(file: &str, image: &str) -> Option<String> {
         match key(line).as_deref() {
             Some("initrd") => text.push_str(&with_kept(line, image)),
             Some("title") => text.push_str(&format!("{} ({TITLE})", line.trim_end())),
-            // Entries without one stand behind those that have one, and so never are the default.
+            // Entries without a sort key come after those with one, and so are never the default.
             Some("sort-key") => continue,
             _ => text.push_str(line),
         }
@@ -205,7 +205,7 @@ pub fn loader_entry(file: &str, image: &str) -> Option<String> {
     Some(text)
 }
 
-/// The path of the image on its partition, in a file of the Boot Loader Specification.
+/// Returns the path of the image on its partition, from a Boot Loader Specification file.
 #[must_use]
 pub fn loader_image<'a>(file: &'a str, image: &str) -> Option<&'a str> {
     let mut initrd = file
@@ -214,13 +214,13 @@ pub fn loader_image<'a>(file: &'a str, image: &str) -> Option<&'a str> {
     initrd.find_map(|line| words_of(line).find(|word| is_image(word, image)))
 }
 
-/// Returns true if a file of the Boot Loader Specification was copied here.
+/// Returns true if reseat copied this Boot Loader Specification file.
 #[must_use]
 pub fn is_own_loader_entry(name: &str, file: &str) -> bool {
     name.ends_with("~before-reseat.conf") && file.contains(KEPT_SUFFIX)
 }
 
-/// The name of the copied file: it sorts behind its original, by the specification's order of versions.
+/// Returns the name of the copied file: it sorts after its original, by the specification's order of versions.
 #[must_use]
 pub fn loader_entry_name(original: &str) -> Option<String> {
     let name = original.strip_suffix(".conf")?;
@@ -228,7 +228,8 @@ pub fn loader_entry_name(original: &str) -> Option<String> {
     (!name.ends_with("~before-reseat")).then(|| format!("{name}~before-reseat.conf"))
 }
 
-/// Without the counter of tries, `+LEFT` or `+LEFT-DONE`, which belongs to the original. Versions may have a plus as well.
+/// Removes the boot counter, `+LEFT` or `+LEFT-DONE`, which belongs to the original. Versions may contain a plus as
+/// well.
 fn without_counter(name: &str) -> &str {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match name.rsplit_once('+') {
@@ -306,7 +307,7 @@ menuentry 'Debian GNU/Linux (before reseat)' --class debian $menuentry_id_option
             );
             assert_eq!(without_entries(&twice).as_deref(), before, "{second}");
             assert_eq!(with_entries(Some(&twice), &[]).as_deref(), before, "{second}");
-            // Somebody goes on behind our entries, and somebody has taken our last line away.
+            // The user added lines after our entries, and removed our last line.
             let theirs: &[u8] = b"menuentry 'later' {\n}\n";
             let cut = twice.strip_suffix(b"# reseat: end\n").unwrap();
             for ours in [&twice, cut] {
@@ -352,7 +353,7 @@ menuentry 'Debian GNU/Linux (before reseat)' --class debian $menuentry_id_option
         assert_eq!(loader_entry_name("fedora-6.1~before-reseat.conf"), None);
     }
 
-    /// Debian's have a plus in their versions: two of them would share a name.
+    /// Debian's versions contain a plus: two of them would share a name.
     #[test]
     fn a_plus_in_a_version_is_no_counter_of_tries() {
         for kernel in [

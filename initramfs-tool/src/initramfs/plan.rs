@@ -14,51 +14,50 @@ pub use refusal::{InstallRefusal, all_signs};
 /// The suffix of the previous image's name.
 pub const KEPT_SUFFIX: &str = ".before-reseat";
 
-/// The suffix of the new one's name until it is verified.
+/// The suffix of the new image's name until it is verified.
 pub const UNFINISHED_SUFFIX: &str = ".reseat-new";
 
-/// The growth of a new image beyond what of ours comes into it, at most: builders and what they
-/// take up have moved on since.
+/// The maximum growth of a new image beyond reseat's files: the builder and its inputs may have changed since.
 const GROWTH: u64 = 16 << 20;
 
 /// The request.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// The builder, if it matters.
+    /// The requested builder, if any.
     pub builder: Option<Builder>,
-    /// The kernels.
+    /// The requested kernels.
     pub kernels: Which,
-    /// Go on where a disk may not open.
+    /// True to continue although a disk may not open.
     pub force: bool,
 }
 
-/// The kernels.
+/// The kernels to install for.
 #[derive(Clone, Debug, Default)]
 pub enum Which {
-    /// The one that runs.
+    /// The running kernel.
     #[default]
     Running,
-    /// Each that has an image.
+    /// Every kernel with an image.
     All,
-    /// These.
+    /// These kernels.
     Named(Vec<String>),
 }
 
 /// The plan of an installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstallPlan {
-    /// The builder.
+    /// The chosen builder.
     pub builder: Builder,
     /// The kernels, each with the path of its image.
     pub kernels: Vec<(String, PathBuf)>,
-    /// Refusals that force overrides, as warnings; and notes.
+    /// Refusals that force overrides, as warnings, and notes.
     pub findings: Vec<Finding>,
 }
 
-/// The kernels that are asked for, with their images.
+/// Returns the requested kernels with their images.
 ///
 /// # Errors
-/// When one is not there.
+/// When one does not exist.
 pub fn choose<'a>(facts: &'a Facts, which: &Which) -> Result<Vec<(&'a str, &'a Image)>, InstallRefusal> {
     let named = |version: &str| {
         let kernel = facts.kernels.iter().find(|kernel| kernel.version == version);
@@ -87,7 +86,7 @@ pub fn choose<'a>(facts: &'a Facts, which: &Which) -> Result<Vec<(&'a str, &'a I
         Which::Named(versions) => {
             let mut chosen: Vec<(&str, &Image)> = Vec::new();
             for version in versions {
-                // One that is named twice is built once.
+                // A kernel that is named twice is built once.
                 if !chosen.iter().any(|(known, _)| known == version) {
                     chosen.push(named(version)?);
                 }
@@ -110,7 +109,7 @@ pub fn choose<'a>(facts: &'a Facts, which: &Which) -> Result<Vec<(&'a str, &'a I
 /// Chooses the builder of the images.
 ///
 /// # Errors
-/// When there is none, or it cannot be said which.
+/// When there is none, or the choice is ambiguous.
 pub fn builder(facts: &Facts, request: &Request) -> Result<Builder, InstallRefusal> {
     match (request.builder, facts.builders.as_slice()) {
         (Some(asked), there) if there.contains(&asked) => Ok(asked),
@@ -127,9 +126,9 @@ pub fn builder(facts: &Facts, request: &Request) -> Result<Builder, InstallRefus
 /// Decides on an installation.
 ///
 /// # Errors
-/// Everything that speaks against it.
+/// All refusals.
 pub fn install(facts: &Facts, request: &Request) -> Result<InstallPlan, Vec<InstallRefusal>> {
-    // Nothing else counts there: nothing of the system is to be changed.
+    // Nothing else counts there: the system must not change.
     if let Some(deployed) = facts.deployed {
         return Err(vec![InstallRefusal::Deployed(deployed)]);
     }
@@ -138,7 +137,7 @@ pub fn install(facts: &Facts, request: &Request) -> Result<InstallPlan, Vec<Inst
         refusals.push(InstallRefusal::NoProgram);
     }
     let builder = builder(facts, request).map_err(|refusal| refusals.push(refusal)).ok();
-    // Who knows no builder does not know where images are either.
+    // Without a known builder, the places of images are unknown too.
     let kernels = builder.and_then(|_| {
         let chosen = choose(facts, &request.kernels);
         chosen.map_err(|refusal| refusals.push(refusal)).ok()
@@ -175,7 +174,7 @@ pub fn install(facts: &Facts, request: &Request) -> Result<InstallPlan, Vec<Inst
 /// Decides on an installation of the builder's files alone.
 ///
 /// # Errors
-/// Everything that speaks against it.
+/// All refusals.
 pub fn install_files(facts: &Facts, request: &Request) -> Result<Builder, Vec<InstallRefusal>> {
     if let Some(deployed) = facts.deployed {
         return Err(vec![InstallRefusal::Deployed(deployed)]);
@@ -188,7 +187,7 @@ pub fn install_files(facts: &Facts, request: &Request) -> Result<Builder, Vec<In
     }
 }
 
-/// The next image would have these rules in it, and claim nothing by them.
+/// Refuses invalid rules: the next image would contain them, and claim nothing by them.
 fn invalid_rules(facts: &Facts) -> Vec<InstallRefusal> {
     match &facts.rules {
         RulesState::Invalid(findings) => findings.iter().cloned().map(InstallRefusal::InvalidRules).collect(),
@@ -196,7 +195,7 @@ fn invalid_rules(facts: &Facts) -> Vec<InstallRefusal> {
     }
 }
 
-/// Rules may still come; until then, the command line alone has some.
+/// Warns without a rules file: it may come later; until then, only the command line has rules.
 fn no_rules(facts: &Facts) -> Option<Finding> {
     match &facts.rules {
         RulesState::Missing(file) => Some(Finding::warning(id::RULES_FILE_MISSING, Subject::file(file))),
@@ -204,7 +203,7 @@ fn no_rules(facts: &Facts) -> Option<Finding> {
     }
 }
 
-/// A builder that would not do it here.
+/// Refuses a builder that cannot work on this machine.
 fn unfit(facts: &Facts, builder: Builder) -> Option<InstallRefusal> {
     match builder {
         Builder::Dracut => facts.by_sdbootutil.then_some(InstallRefusal::Sdbootutil),
@@ -221,7 +220,7 @@ fn unified(facts: &Facts) -> Option<InstallRefusal> {
     })
 }
 
-/// A refusal that the operator overrides.
+/// Returns a refusal that the operator overrides, as a warning.
 fn forced(refusal: &InstallRefusal) -> Finding {
     let mut finding = refusal.finding().severity(Severity::Warning);
     finding.remedy = None;
@@ -248,7 +247,7 @@ fn other_images(facts: &Facts, chosen: &[(&str, &Image)]) -> Option<Finding> {
     (!others.is_empty()).then(finding)
 }
 
-/// The disks that may not open any more.
+/// Refuses disks that may no longer open.
 fn measured(facts: &Facts) -> Vec<InstallRefusal> {
     let unknown = facts
         .disks_unknown
@@ -271,7 +270,7 @@ fn read_only(kernels: &[(&str, &Image)]) -> Option<InstallRefusal> {
     Some(InstallRefusal::ReadOnly(directory))
 }
 
-/// The previous image stays, so the new ones come beside it.
+/// Refuses if space is short: the previous image stays, and the new ones need room beside it.
 fn no_space(kernels: &[(&str, &Image)]) -> Vec<InstallRefusal> {
     let mut refusals: Vec<InstallRefusal> = Vec::new();
     for (_, image) in kernels {

@@ -1,6 +1,6 @@
-//! The record of an installation, for the way back: `/var/lib/reseat/initramfs/record.json`.
+//! The record of an installation, to undo it: `/var/lib/reseat/initramfs/record.json`.
 //!
-//! It is written before anything is changed, so that an installation that was cut off is known as one.
+//! It is written before anything changes, so an interrupted installation is recognized.
 
 use std::path::{Path, PathBuf};
 
@@ -13,31 +13,31 @@ use super::contents::Digest;
 /// The version of the file's form.
 pub const SCHEMA: &str = "reseat.initramfs/2";
 
-/// The previous version, which is read as well. It has the same keys, and `kept_is_older` only in its later files.
+/// The previous version, which is read as well. It has the same keys; only its later files have `kept_is_older`.
 const PREVIOUS: &str = "reseat.initramfs/1";
 
 /// A record that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallationRecordError {
-    /// It is no JSON of the expected form.
+    /// It is not JSON of the expected form.
     #[error(transparent)]
     Form(#[from] serde_json::Error),
     /// It has the schema of another version.
     #[error("it has the schema `{found}`, this version reads `{SCHEMA}` and `{PREVIOUS}`")]
     Schema {
-        /// The schema that it has.
+        /// The schema in the file.
         found: String,
     },
 }
 
-/// The changes that `install` has made.
+/// The changes made by `install`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstallationRecord {
     /// [`SCHEMA`].
     pub schema: String,
     /// The time of the installation.
     pub since: Timestamp,
-    /// True if it came to its end.
+    /// True if the installation completed.
     pub complete: bool,
     /// The builder.
     pub builder: Builder,
@@ -50,36 +50,36 @@ pub struct InstallationRecord {
 /// A file that was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrittenFile {
-    /// Its path.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Its digest since.
+    /// The digest of the written file.
     pub content: Digest,
 }
 
-/// An image that was put in the place of another.
+/// An image that replaced another one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SwitchedImage {
-    /// Its kernel.
+    /// The kernel of the image.
     pub kernel: String,
-    /// Its path.
+    /// The path of the image.
     pub image: PathBuf,
-    /// Its digest since.
+    /// The digest of the new image.
     pub content: Digest,
-    /// The path of the one from before.
+    /// The path of the previous image.
     pub kept: PathBuf,
-    /// The digest of that.
+    /// The digest of the previous image.
     pub kept_content: Digest,
-    /// True if reseat was in that already: a removal does not go back to it.
+    /// True if the previous image already contained reseat: a removal does not restore it.
     pub kept_has_claim: bool,
-    /// True if the image was rebuilt by another program since that was kept: it may be too old to go back to.
+    /// True if another program has rebuilt the image since the previous one was kept: that one may be too old.
     #[serde(default)]
     pub kept_is_older: bool,
-    /// The file with its entry in the boot menu, if there is one: of our own, or one that holds ours among others.
+    /// The file with the boot menu entry, if any: our own, or a shared one.
     pub entry: Option<PathBuf>,
 }
 
 impl InstallationRecord {
-    /// Of nothing yet.
+    /// A record without any changes.
     #[must_use]
     pub fn begin(builder: Builder, since: Timestamp) -> Self {
         Self {
@@ -92,10 +92,10 @@ impl InstallationRecord {
         }
     }
 
-    /// Reads one. A record of the previous version becomes one of this.
+    /// Parses a record. A record of the previous version is converted.
     ///
     /// # Errors
-    /// When it is of another form.
+    /// When it has another form.
     pub fn parse(bytes: &[u8]) -> Result<Self, InstallationRecordError> {
         #[derive(Deserialize)]
         struct Head {
@@ -112,13 +112,13 @@ impl InstallationRecord {
         })
     }
 
-    /// The record of an image. Arch's have the same name from kernel to kernel.
+    /// The record of an image. On Arch, kernels share its name.
     #[must_use]
     pub fn image(&self, image: &Path) -> Option<&SwitchedImage> {
         self.images.iter().find(|known| known.image == image)
     }
 
-    /// Takes an image in, in the place of what was known of it.
+    /// Adds an image, and replaces an older record of it.
     pub fn put(&mut self, image: SwitchedImage) {
         self.images.retain(|other| other.image != image.image);
         self.images.push(image);
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn a_record_of_the_previous_version_is_read() {
         assert_eq!(read(PREVIOUS_FILE), read(FILE));
-        // Its first files had no such field.
+        // The first files of that version lacked this field.
         let first = PREVIOUS_FILE.replace("      \"kept_is_older\": true,\n", "");
         assert_ne!(first, PREVIOUS_FILE);
         let read = read(&first);

@@ -1,4 +1,4 @@
-//! What shows that a GPU drives a display: not that it could, but that somebody would be left without a picture.
+//! The signs that a GPU drives a display: not that it could, but that a picture would be lost.
 
 use std::fmt;
 
@@ -8,37 +8,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::finding::{Finding, Subject, id};
 
-/// A sign that something is shown through a function.
+/// A sign that a function shows a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sign {
-    /// Through which.
+    /// The function that shows it.
     pub function: FunctionAddress,
-    /// By what it shows.
+    /// The kind of sign.
     pub kind: SignKind,
 }
 
-/// By what it shows that something is shown.
+/// The kind of sign that a function shows a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignKind {
-    /// The picture that the firmware left lies in its memory.
+    /// The firmware's framebuffer is in its memory.
     Framebuffer(Framebuffer),
-    /// The kernel writes its text on it, as on every VGA device since 1987.
+    /// The kernel's text console is on it, as on every VGA device since 1987.
     TextConsole,
-    /// A driver of its own shows a picture: `fb0`.
+    /// Its own driver shows a picture: `fb0`.
     Device(String),
 }
 
-/// A framebuffer that the firmware set up and the kernel has as a platform device.
+/// A framebuffer by the firmware that the kernel has as a platform device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Framebuffer {
     /// The platform device: `efi-framebuffer.0`.
     pub device: String,
-    /// The driver that draws on it, if any: `efi-framebuffer`.
+    /// The driver that uses it, if any: `efi-framebuffer`.
     pub driver: Option<String>,
 }
 
-/// Whether a function of this class can have a display at all: VGA-compatible controllers and those of no particular kind,
-/// which is what graphics without VGA registers call themselves. 3D controllers (0302) have no outputs.
+/// Returns true if a function of this class can have a display: VGA-compatible controllers, and other display
+/// controllers, the class of graphics without VGA registers. 3D controllers (0302) have no outputs.
 pub fn may_have_outputs(class: ClassCode) -> bool {
     class.is_display_controller() && !class.is_3d_controller()
 }

@@ -1,7 +1,7 @@
 //! Findings: refusals, errors, warnings and notes, as data.
 //!
-//! The library never makes a sentence of a finding: the programs do, in `bin/messages`. Scripts match on the `id`, which
-//! stays the same from version to version; `docs/findings.md` lists every one.
+//! The library never builds a sentence from a finding; the programs do, in `bin/messages`. Scripts match on the `id`,
+//! which stays the same from version to version; `docs/findings.md` lists them all.
 
 pub mod id;
 
@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A refusal, an error, a warning or a note, with the fields of [`FindingFields`].
 ///
-/// Behind a pointer: findings are rare, and stand in the error of most results.
+/// The fields are behind a pointer: findings are rare, and part of most error types.
 ///
 /// ```
 /// use reseat::model::finding::{Finding, Subject, id};
@@ -33,13 +33,13 @@ pub struct Finding(Box<FindingFields>);
 pub struct FindingFields {
     /// The kind of finding.
     pub id: Id,
-    /// How much it matters.
+    /// The severity.
     pub severity: Severity,
     /// The part of the machine that it is about.
     pub subject: Subject,
-    /// The facts that it rests on.
+    /// The facts behind it.
     pub evidence: Evidence,
-    /// The way out, where there is one.
+    /// The remedy, if there is one.
     pub remedy: Option<Remedy>,
 }
 
@@ -49,22 +49,22 @@ impl Finding {
         Self::new(id, Severity::Note, subject)
     }
 
-    /// A finding that the operator should act on; the command goes on.
+    /// A finding that the operator should act on; the command continues.
     pub fn warning(id: Id, subject: Subject) -> Self {
         Self::new(id, Severity::Warning, subject)
     }
 
-    /// Something that failed.
+    /// A failure.
     pub fn error(id: Id, subject: Subject) -> Self {
         Self::new(id, Severity::Error, subject)
     }
 
-    /// The reason for which something is not done.
+    /// The reason for a refusal.
     pub fn refusal(id: Id, subject: Subject) -> Self {
         Self::new(id, Severity::Refusal, subject)
     }
 
-    // Out of line: a finding is made in a hundred places, and `reseat-claim` is to stay small.
+    // Not inlined: findings are created in a hundred places, and `reseat-claim` has to stay small.
     #[inline(never)]
     fn new(id: Id, severity: Severity, subject: Subject) -> Self {
         Self(Box::new(FindingFields {
@@ -76,7 +76,7 @@ impl Finding {
         }))
     }
 
-    /// The same with another severity.
+    /// Returns the finding with another severity.
     #[must_use]
     pub fn severity(mut self, severity: Severity) -> Self {
         self.0.severity = severity;
@@ -95,8 +95,8 @@ impl Finding {
         self.0.evidence.0.push((Cow::Borrowed(name), value.to_string()));
     }
 
-    /// Makes this finding the reason of another kind of finding, which keeps its subject, its facts and its way out. The fact
-    /// `why` names it, or what it has for a reason itself.
+    /// Makes this finding the reason of another kind of finding, and keeps its subject, facts and remedy. The fact
+    /// `why` has its id, or the id of its own reason.
     #[must_use]
     pub fn leads_to(mut self, id: Id) -> Self {
         let why = mem::replace(&mut self.0.id, id);
@@ -106,7 +106,7 @@ impl Finding {
         }
     }
 
-    /// Adds the way out.
+    /// Adds the remedy.
     #[must_use]
     pub fn remedy(mut self, remedy: Remedy) -> Self {
         self.0.remedy = Some(remedy);
@@ -128,7 +128,7 @@ impl DerefMut for Finding {
     }
 }
 
-/// The kind, the subject and the facts: for a place that has no sentences.
+/// The id, the subject and the facts, for a place without sentences.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.id, self.subject.name)?;
@@ -159,7 +159,7 @@ impl fmt::Display for Id {
     }
 }
 
-/// A way out: a stable name in kebab case. The programs have the steps of each.
+/// A remedy: a stable name in kebab case. The programs have the steps of each.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Remedy(Cow<'static, str>);
@@ -175,30 +175,30 @@ impl Remedy {
     }
 }
 
-/// How much a finding matters.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// No action is needed.
     Note,
-    /// The operator should act; the command goes on.
+    /// The operator should act; the command continues.
     Warning,
     /// Something failed.
     Error,
-    /// Something is not done, for this reason.
+    /// The command refuses, for this reason.
     Refusal,
 }
 
 /// The part of the machine that a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Subject {
-    /// Its kind.
+    /// The kind of subject.
     pub kind: SubjectKind,
-    /// Its name among those of its kind: an address, a path, a rule. Empty for the machine.
+    /// Its name within that kind: an address, a path, a rule. Empty for the machine.
     pub name: String,
 }
 
-/// The kinds of things that a finding is about.
+/// The kinds of subjects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SubjectKind {
@@ -212,7 +212,7 @@ pub enum SubjectKind {
     File,
     /// A rule, as the operator wrote it.
     Rule,
-    /// A kernel parameter, as it stands on the command line.
+    /// A kernel parameter, as on the command line.
     Parameter,
     /// A kernel module, by its name.
     Module,
@@ -249,7 +249,7 @@ impl Subject {
         Self::named(SubjectKind::File, path.as_ref().display().to_string())
     }
 
-    /// Anything else, by its kind and name.
+    /// Any other subject, by its kind and name.
     pub fn named(kind: SubjectKind, name: impl Into<String>) -> Self {
         Self {
             kind,

@@ -1,4 +1,4 @@
-//! The ways to name a GPU: on the command line and, as far as a name means one place, in rules.
+//! The names of a GPU, on the command line and, if they name one place, in rules.
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,7 +28,7 @@ pub enum GpuName {
     Identity(Identity),
 }
 
-/// libvirt's names of PCI devices begin so.
+/// The prefix of libvirt's names of PCI devices.
 const LIBVIRT: &str = "pci_";
 
 impl FromStr for GpuName {
@@ -58,7 +58,7 @@ fn of_libvirt(parts: &str) -> Result<FunctionAddress, GpuNameError> {
     }
 }
 
-/// A vendor and a device ID, each as it is or behind `0x`.
+/// Parses a vendor and a device ID, each with or without `0x`.
 pub(crate) fn identity(text: &str) -> Result<Identity, ParseIdentityError> {
     match text.split_once(':') {
         Some((vendor, device)) => format!("{}:{}", digits(vendor), digits(device)).parse(),
@@ -66,7 +66,7 @@ pub(crate) fn identity(text: &str) -> Result<Identity, ParseIdentityError> {
     }
 }
 
-/// The digits behind `0x`, where that stands.
+/// Removes the prefix `0x`, if any.
 fn digits(number: &str) -> &str {
     let digits = number.strip_prefix("0x").or_else(|| number.strip_prefix("0X"));
     digits.unwrap_or(number)
@@ -82,7 +82,7 @@ impl fmt::Display for GpuName {
     }
 }
 
-/// The reason for which a text is no name of a GPU.
+/// An error when parsing the name of a GPU.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GpuNameError {
     /// It looks like an address.
@@ -91,10 +91,10 @@ pub enum GpuNameError {
     /// It looks like a vendor and a device ID.
     #[error("not a vendor:device ID such as 10de:2231: {0}")]
     Identity(#[from] ParseIdentityError),
-    /// It begins as libvirt's names do.
+    /// It begins like libvirt's names.
     #[error("not a name of libvirt's such as pci_0000_65_00_0")]
     Libvirt,
-    /// It looks like none of them.
+    /// It resembles none of these forms.
     #[error(
         "not a GPU's name: expected an address (0000:65:00, 65:00, 0000:65:00.0, pci_0000_65_00_0) or a vendor:device ID \
          (10de:2231)"
@@ -103,8 +103,7 @@ pub enum GpuNameError {
 }
 
 impl GpuName {
-    /// Returns the device number of the GPU that is meant. An address always has one: a GPU that is named by it may have left
-    /// the machine.
+    /// Returns the device number of the named GPU. An address always has one: the GPU may have left the machine.
     ///
     /// # Errors
     /// A refusal if several of `gpus` have this vendor:device ID; an error if none has.
@@ -129,7 +128,7 @@ impl GpuName {
         }
     }
 
-    /// Returns the function that is meant: the one that is named, else the GPU's first display controller or accelerator.
+    /// Returns the named function, or the GPU's first display controller or accelerator.
     ///
     /// # Errors
     /// As [`GpuName::device`].
@@ -146,12 +145,12 @@ impl GpuName {
     }
 }
 
-/// An error that no GPU is at this address, with those that the machine has.
+/// Returns the error that no GPU is at this address, with the list of GPUs.
 pub fn absent(device: DeviceAddress, gpus: &[Gpu]) -> Finding {
     Finding::error(id::GPU_ABSENT, Subject::gpu(device)).with("gpus", list(gpus))
 }
 
-/// The GPUs, each with its vendor:device ID and its driver.
+/// Lists the GPUs with their vendor:device IDs and drivers.
 fn list<'a>(gpus: impl IntoIterator<Item = &'a Gpu>) -> String {
     let gpus: Vec<String> = gpus.into_iter().map(described).collect();
     match gpus.is_empty() {
@@ -184,7 +183,7 @@ mod tests {
         text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
     }
 
-    /// The twins, and one of another model, whose driver is nvidia.
+    /// The twins, and a GPU of another model whose driver is nvidia.
     fn gpus() -> Vec<Gpu> {
         let mut functions = twins();
         functions.push(inventory::Function {
@@ -233,7 +232,7 @@ mod tests {
         assert!(there.ends_with("0000:65:00 (10de:2330, driver nvidia)"), "{there}");
         let refusal = name("10de:2231").device(&[]).unwrap_err();
         assert_eq!(refusal.evidence.get("gpus"), Some("no GPU"));
-        // An address may be that of a GPU that has left.
+        // An address may belong to a GPU that has left.
         assert_eq!(name("99:00").device(&gpus()), Ok("0000:99:00".parse().unwrap()));
     }
 

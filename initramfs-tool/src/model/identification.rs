@@ -1,4 +1,4 @@
-//! By what a GPU is known again: after a reboot, behind other bus numbers, in another slot.
+//! The identification of a GPU after a reboot, behind other bus numbers, or in another slot.
 
 use std::fmt;
 
@@ -9,41 +9,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::inventory::Gpu;
 
-/// What is known of a GPU's place and of itself.
+/// The place of a GPU and its own identification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identification {
-    /// Its device number.
+    /// The device number.
     pub device: DeviceAddress,
-    /// Its functions.
+    /// The functions.
     pub functions: Vec<FunctionIdentity>,
-    /// The physical slot that it is in, as the kernel names it, with the way through the switch of its card if it has one.
+    /// The physical slot, as the kernel names it, and the path through the card's own switch, if any.
     pub slot: Option<String>,
-    /// The serial number that it gives.
+    /// The serial number.
     pub serial: Option<String>,
 }
 
-/// A function and what it says it is.
+/// A function with its vendor:device ID.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionIdentity {
-    /// Where it is.
+    /// The address.
     pub address: FunctionAddress,
     /// Vendor and device ID.
     pub identity: Identity,
 }
 
-/// What one identification says about another.
+/// The relation between two identifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Likeness {
-    /// It is the same GPU, or nothing tells it from it.
+    /// The same GPU, or indistinguishable from it.
     Same,
-    /// It is another one, in the same place.
+    /// Another GPU in the same place.
     Replaced,
-    /// It is another one.
+    /// Another GPU.
     Other,
 }
 
 impl Identification {
-    /// What is known of a GPU. A serial number of 0 is none: its maker has left it out.
+    /// Identifies a GPU. A serial number of 0 counts as none: the manufacturer left it out.
     pub fn new(gpu: &Gpu, slot: Option<String>, serial: Option<SerialNumber>) -> Self {
         let functions = gpu.functions.iter().map(|function| FunctionIdentity {
             address: function.address,
@@ -59,8 +59,8 @@ impl Identification {
         }
     }
 
-    /// Whether `other` is this GPU. Serial numbers decide where both are known, wherever the GPU is by now; else place and
-    /// identity do.
+    /// Compares this GPU with `other`. If both serial numbers are known, they decide, wherever the GPU is now;
+    /// otherwise the place and the vendor:device IDs do.
     pub fn likeness(&self, other: &Self) -> Likeness {
         let is_same = match (&self.serial, &other.serial) {
             (Some(serial), Some(others)) if serial == others => return Likeness::Same,
@@ -74,7 +74,7 @@ impl Identification {
         }
     }
 
-    /// By slot where both are known, since bus numbers change with what else is plugged in.
+    /// Compares by slot if both are known, since bus numbers change when other cards are added.
     fn is_in_the_place_of(&self, other: &Self) -> bool {
         match (&self.slot, &other.slot) {
             (Some(slot), Some(others)) => slot == others,
@@ -82,8 +82,8 @@ impl Identification {
         }
     }
 
-    /// Whether no function says that it is something else. A GPU that is sick may lack functions, or all of them: that alone
-    /// makes it no other.
+    /// Returns true if no function has another ID. A sick GPU may lack some or all functions; that alone does not make
+    /// it another GPU.
     fn may_be(&self, other: &Self) -> bool {
         self.functions.iter().all(|function| {
             let number = function.address.function();

@@ -1,4 +1,4 @@
-//! What is in the machine: functions as the kernel lists them, and the GPUs that they make up.
+//! The functions that the kernel lists, and the GPUs that they form.
 
 mod details;
 
@@ -7,71 +7,72 @@ pub use details::{Detail, Details, Serial, WantedDetails};
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity, is_gpu};
 
-/// A function as the kernel sees it. Everything here is what the kernel remembers: finding it out neither touched the
-/// function nor waited for a lock.
+/// A function as the kernel sees it. Everything here is cached by the kernel: reading it neither touches the function
+/// nor waits for a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Function {
-    /// Where it is.
+    /// The address.
     pub address: FunctionAddress,
     /// Vendor and device ID.
     pub identity: Identity,
-    /// What it says it is.
+    /// The class.
     pub class: ClassCode,
     /// The driver it is bound to.
     pub driver: Option<String>,
-    /// Its IOMMU group. Without one, nothing isolates its DMA.
+    /// Its IOMMU group. Without one, its DMA is not isolated.
     pub iommu_group: Option<String>,
-    /// The physical function that it is a virtual one of (SR-IOV).
+    /// The physical function of a virtual function (SR-IOV).
     pub physical: Option<FunctionAddress>,
 }
 
-/// A GPU: all functions on one device number, of which at least one is a display controller or an accelerator.
+/// A GPU: all functions with one device number, at least one of them a display controller or an accelerator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gpu {
     /// The device number that its functions share.
     pub device: DeviceAddress,
-    /// Its functions, by address: the GPU itself, and audio, USB or UCSI beside it.
+    /// Its functions, by address: the GPU itself, and audio, USB or UCSI functions.
     pub functions: Vec<Function>,
 }
 
-/// Numbers of functions of one device number.
+/// A set of function numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FunctionSet(u8);
 
 impl FunctionSet {
-    /// With one number more; `None` for one that no function has.
+    /// Returns the set with one more number; `None` if no function can have it.
     #[must_use]
     pub fn with(self, number: u8) -> Option<Self> {
         let bit = 1_u8.checked_shl(u32::from(number))?;
         Some(Self(self.0 | bit))
     }
 
-    /// True if a function's number is one of them.
+    /// True if the set contains a function's number.
     pub fn has(self, function: FunctionAddress) -> bool {
         1_u8.checked_shl(u32::from(function.function()))
             .is_some_and(|bit| self.0 & bit != 0)
     }
 }
 
-/// The functions that GPUs are, by device number, where a rule names them. The others on such a number are no part of the GPU.
+/// The functions that form each GPU, by device number, if a rule names them. Other functions with that number are not
+/// part of the GPU.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Portions(Vec<(DeviceAddress, FunctionSet)>);
 
 impl Portions {
-    /// Notes the functions of a GPU. The first note counts.
+    /// Records the functions of a GPU. The first record counts.
     pub fn add(&mut self, device: DeviceAddress, functions: FunctionSet) {
         if self.of(device).is_none() {
             self.0.push((device, functions));
         }
     }
 
-    /// The functions of the GPU on a device number, if a rule names them.
+    /// Returns the functions of the GPU with a device number, if a rule names them.
     pub fn of(&self, device: DeviceAddress) -> Option<FunctionSet> {
         let mut all = self.0.iter();
         all.find(|(known, _)| *known == device).map(|(_, functions)| *functions)
     }
 
-    /// True if a function may belong to the GPU on its device number.
+    /// True if a function may belong to the GPU with its device number.
     pub fn allow(&self, function: FunctionAddress) -> bool {
         self.of(function.device_address())
             .is_none_or(|functions| functions.has(function))
@@ -79,20 +80,20 @@ impl Portions {
 }
 
 impl Gpu {
-    /// The function at `address`, if this GPU has it.
+    /// Returns the function at `address`, if it belongs to this GPU.
     pub fn function(&self, address: FunctionAddress) -> Option<&Function> {
         self.functions.iter().find(|function| function.address == address)
     }
 }
 
-/// Puts the GPUs together from all functions of the machine, in the order of their addresses.
+/// Forms the GPUs from all functions of the machine, in ascending order of their addresses.
 ///
-/// Virtual functions are left out: they come and go with their physical function, and are nobody's whole GPU.
+/// Virtual functions are left out: they come and go with their physical function, and are never a whole GPU.
 pub fn gpus(functions: &[Function]) -> Vec<Gpu> {
     gpus_of(functions, &Portions::default())
 }
 
-/// The same, where rules name the functions of some of them.
+/// Forms the GPUs, with the functions that rules name for some of them.
 pub fn gpus_of(functions: &[Function], portions: &Portions) -> Vec<Gpu> {
     let mut gpus = claimable(functions, portions);
     gpus.retain(|gpu| {
@@ -125,20 +126,20 @@ pub fn claimable(functions: &[Function], portions: &Portions) -> Vec<Gpu> {
         .collect()
 }
 
-/// True if this is a switch of `NVLink`, which a VM has beside the GPUs that it joins: a bridge of no particular kind.
+/// True if this is an `NVLink` switch, which a VM gets with the GPUs that it joins: an "other" bridge.
 pub fn is_nvswitch(identity: Identity, class: ClassCode) -> bool {
     identity.vendor == NVIDIA && (class.base_class, class.sub_class) == (BRIDGE, OTHER)
 }
 
-/// True if a function of this class leads to others or to the processor, and so says nothing of who uses an IOMMU group:
-/// VFIO does not count PCI bridges, and host bridges have no driver.
+/// True if a function of this class does not affect the use of an IOMMU group: VFIO ignores PCI bridges, and host
+/// bridges have no driver.
 pub fn is_neutral_in_iommu_group(class: ClassCode) -> bool {
     class.is_host_bridge() || class.is_pci_bridge()
 }
 
-/// Whether a function of this class is ever a part of a GPU: the GPU itself, audio, USB, and UCSI, which is a serial bus of
-/// no particular kind. On the device number of a processor's own graphics stand others as well (a security processor,
-/// say), which have to stay.
+/// Returns true if a function of this class can be part of a GPU: the GPU itself, audio, USB, and UCSI, which has the
+/// class of an "other" serial bus. A processor's own graphics shares its device number with others, such as a security
+/// processor. Those have to stay.
 pub fn belongs_to_a_gpu(class: ClassCode) -> bool {
     matches!(
         (class.base_class, class.sub_class),
@@ -146,8 +147,7 @@ pub fn belongs_to_a_gpu(class: ClassCode) -> bool {
     )
 }
 
-/// True if the system may run from a function of this class: storage, network, and USB, where its keyboard or its disk may
-/// be.
+/// True if the system may run from a function of this class: storage, network, and USB, for its keyboard or disk.
 pub fn may_carry_the_system(class: ClassCode) -> bool {
     matches!(
         (class.base_class, class.sub_class),
@@ -170,7 +170,7 @@ const PROCESSING_ACCELERATOR: u8 = 0x12;
 pub(crate) mod tests {
     use super::*;
 
-    /// A function of the tests: in IOMMU group 7, without a driver.
+    /// A test function in IOMMU group 7, without a driver.
     pub(crate) fn function(address: &str, identity: &str, class: &str) -> Function {
         Function {
             address: address.parse().unwrap(),
@@ -248,7 +248,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A processor's own graphics, with what stands beside it.
+    /// A processor's own graphics, with the functions beside it.
     pub(crate) fn processor_graphics() -> Vec<Function> {
         let of = |number: u8, identity, class| Function {
             iommu_group: Some((20 + number).to_string()),

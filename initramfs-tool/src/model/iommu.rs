@@ -1,28 +1,28 @@
-//! The reason for which a function is behind no IOMMU, and what an operator can do about it.
+//! The reason why a function has no IOMMU, and the remedy.
 
 use reseat_core::address::FunctionAddress;
 
 use crate::model::finding::{Finding, Subject, id};
 
-/// What is known of the machine's IOMMU.
+/// The facts about the machine's IOMMU.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IommuFacts {
-    /// Whether the kernel runs any IOMMU.
+    /// True if the kernel runs any IOMMU.
     pub running: bool,
     /// The firmware's table that describes the IOMMUs.
     pub table: Option<Table>,
-    /// Who made the processor, where that decides the names of things.
+    /// The processor's maker, if it decides the names of settings.
     pub processor: Processor,
     /// The kernel command line.
     pub command_line: String,
 }
 
 impl IommuFacts {
-    /// Whether a function that is in no group may come into one with its first driver.
+    /// Returns true if a function without a group may join one with its first driver.
     ///
-    /// On Arm the kernel connects a function with the SMMU only when a driver is about to have it: seen on 6.12. On 7.3 it does
-    /// so when it finds the function, as it always did on x86; what is in no group there will be in none, and the claim sees
-    /// that as well.
+    /// On Arm, kernel 6.12 connects a function with the SMMU only when a driver is about to bind. Kernel 7.3 does so
+    /// when it discovers the function, as x86 always did. A function without a group then never joins one, and the
+    /// claim detects that as well.
     pub fn groups_come_with_drivers(&self) -> bool {
         self.running && self.processor == Processor::Arm
     }
@@ -39,50 +39,50 @@ pub enum Table {
     Iort,
 }
 
-/// Makers of processors, as far as their IOMMUs differ in name.
+/// The makers of processors whose IOMMUs have different names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Processor {
-    /// Intel.
+    /// Intel: VT-d.
     Intel,
-    /// AMD.
+    /// AMD: AMD-Vi.
     Amd,
     /// Arm, any maker.
     Arm,
-    /// Not known.
+    /// Unknown.
     #[default]
     Other,
 }
 
-/// Why a function is in no IOMMU group.
+/// The reason why a function is in no IOMMU group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// A kernel parameter turns the IOMMU off.
     TurnedOff {
-        /// The parameter as it stands on the command line.
+        /// The parameter, as on the command line.
         parameter: String,
     },
-    /// The firmware describes an IOMMU and the kernel was not told to use it.
+    /// The firmware describes an IOMMU, but the kernel needs a parameter to use it.
     Parameter {
-        /// What to add to the command line.
+        /// The parameter to add.
         parameter: &'static str,
     },
     /// The firmware describes no IOMMU.
     Firmware {
-        /// What the firmware's setup calls it.
+        /// The name of the setting in the firmware setup.
         setting: &'static str,
-        /// What to add to the command line as well, where the kernel needs to be asked.
+        /// The parameter to add as well, if the kernel needs one.
         parameter: Option<&'static str>,
     },
-    /// An IOMMU runs, and this function is not behind it.
+    /// An IOMMU is active, but this function is not behind it.
     Uncovered,
-    /// There is a description and no reason that we know.
+    /// The firmware describes an IOMMU, and the reason is unknown.
     Unknown {
         /// The table that was found.
         table: Table,
     },
 }
 
-/// Says why a function without an IOMMU group has none.
+/// Determines why a function without an IOMMU group has none.
 pub fn diagnose(evidence: &IommuFacts) -> Missing {
     if evidence.running {
         return Missing::Uncovered;
@@ -115,7 +115,7 @@ pub fn diagnose(evidence: &IommuFacts) -> Missing {
 }
 
 fn turned_off(evidence: &IommuFacts) -> Option<String> {
-    // The other maker's parameter turns nothing off here.
+    // The other maker's parameter has no effect here.
     let own = match (evidence.table, evidence.processor) {
         (Some(Table::Dmar), _) | (None, Processor::Intel) => "intel_iommu",
         (Some(Table::Ivrs), _) | (None, Processor::Amd) => "amd_iommu",
@@ -139,7 +139,7 @@ fn asks_for_intel(command_line: &str) -> bool {
 }
 
 impl Table {
-    /// Its name in /sys/firmware/acpi/tables.
+    /// The name in /sys/firmware/acpi/tables.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Dmar => "DMAR",
@@ -181,7 +181,7 @@ impl Missing {
 mod tests {
     use super::*;
 
-    /// The refusal in words, without the function in front.
+    /// The refusal in words, without the function.
     fn line(missing: &Missing) -> String {
         let line = crate::messages::line(&missing.finding("0000:01:00.0".parse().unwrap()));
         line.strip_prefix("0000:01:00.0: ").unwrap().to_owned()
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_described_but_unused_vt_d_wants_the_parameter() {
-        // The processor's maker does not matter: the table says whose IOMMU it is.
+        // The processor's maker does not matter: the table decides.
         let missing = diagnose(&evidence(Some(Table::Dmar), Processor::Amd, "quiet iommu=pt"));
         assert_eq!(
             line(&missing),

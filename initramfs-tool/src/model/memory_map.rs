@@ -1,16 +1,16 @@
-//! The contents of functions' memory, by `/proc/iomem`.
+//! The owners of functions' memory, from `/proc/iomem`.
 //!
-//! The lines are indented by what lies in what. Addresses are zeros for a reader without privileges, the indentation is not.
+//! Indentation shows nesting. A reader without privileges sees zeros as addresses, but the true indentation.
 
 use reseat_core::address::FunctionAddress;
 
-/// The name of memory that vfio-pci has, or a variant of it, while a VM has the function open.
+/// The name of memory that vfio-pci, or a variant, owns while a VM has the function open.
 const VFIO: &str = "vfio-pci";
 
-/// The names of the memory of the firmware's framebuffer: by sysfb itself, and by the drivers that may have it.
+/// The names of memory of the firmware's framebuffer: by sysfb itself, and by the drivers that may own it.
 const FRAMEBUFFERS: [&str; 5] = ["BOOTFB", "efifb", "simplefb", "simpledrm", "vesafb"];
 
-/// Everything that lies in the memory of a function and is neither a function nor vfio-pci, in order.
+/// Returns all owners of memory in functions that are neither functions nor vfio-pci, in order.
 pub fn occupants(iomem: &str) -> Vec<(FunctionAddress, &str)> {
     let mut around: Vec<(usize, &str)> = Vec::new();
     let mut found = Vec::new();
@@ -29,7 +29,7 @@ pub fn occupants(iomem: &str) -> Vec<(FunctionAddress, &str)> {
     found
 }
 
-/// The function in whose memory the firmware's framebuffer lies.
+/// Returns the function whose memory contains the firmware's framebuffer.
 pub fn holder_of_framebuffer(iomem: &str) -> Option<FunctionAddress> {
     let mut occupants = occupants(iomem).into_iter();
     occupants
@@ -46,7 +46,7 @@ pub fn is_framebuffer(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// As a claim left it on 6.1: the driver is gone, the platform device has kept its memory.
+    /// The state after a claim on 6.1: the driver is gone, but the platform device kept its memory.
     const LEFT: &str = "\
 00001000-0009fbff : System RAM
 c0000000-febfffff : PCI Bus 0000:00

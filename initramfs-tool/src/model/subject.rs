@@ -1,4 +1,4 @@
-//! A GPU with its surroundings: what is reset with it, and the ports above.
+//! A GPU with its surroundings: the functions that are reset with it, and the ports above.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity, is_gpu};
@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::inventory::{Function, FunctionSet, Gpu, belongs_to_a_gpu};
 
-/// A GPU, and what is reset with it.
+/// A GPU, and the functions that are reset with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecoverySubject {
     /// The device number that its functions share.
     pub device: DeviceAddress,
-    /// The function that FLR is done to: the GPU itself.
+    /// The function for FLR: the GPU itself.
     pub function: FunctionAddress,
     /// All functions of the GPU.
     pub members: Vec<Member>,
@@ -27,17 +27,17 @@ pub struct RecoverySubject {
 /// One function of a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Where it is.
+    /// The address.
     pub address: FunctionAddress,
-    /// Vendor and device ID, as the kernel remembers them.
+    /// Vendor and device ID, as cached by the kernel.
     pub identity: Identity,
-    /// Class.
+    /// The class.
     pub class: ClassCode,
 }
 
 impl RecoverySubject {
-    /// The GPU that has the function at `place`, if one of its functions is a GPU. Where a rule names its functions, the others
-    /// on its device number are somebody else's.
+    /// Returns the GPU with the function at `place`, if one of its functions is a GPU. If a rule names its functions,
+    /// the others with its device number are foreign.
     pub fn at(place: Place<'_>, named: Option<FunctionSet>) -> Option<Self> {
         let device = place.address().device_address();
         let functions: Vec<Place<'_>> = std::iter::once(place).chain(place.on_same_bus()).collect();
@@ -45,7 +45,7 @@ impl RecoverySubject {
             .iter()
             .map(|place| place.function())
             .filter(|function| function.address.device_address() == device && function.physical_function.is_none())
-            // Whatever else stands on the GPU's device number, a disk for one, is somebody else's.
+            // Any other function with the GPU's device number, such as a disk, is foreign.
             .filter(|function| named.map_or_else(|| belongs_to_a_gpu(function.class), |set| set.has(function.address)))
             .map(|function| Member {
                 address: function.address,
@@ -74,12 +74,12 @@ impl RecoverySubject {
         })
     }
 
-    /// Whether a function is one of the GPU's, or a bridge of its card.
+    /// Returns true if a function is part of the GPU, or a bridge of its card.
     pub fn has(&self, function: FunctionAddress) -> bool {
         self.members.iter().any(|member| member.address == function) || self.switch.contains(&function)
     }
 
-    /// The GPU as an inventory has it: one that was removed is not listed, and is known all the same.
+    /// The GPU as in an inventory. It is available even if the GPU was removed and is not listed.
     pub fn gpu(&self) -> Gpu {
         let functions = self.members.iter().map(|member| Function {
             address: member.address,
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(RecoverySubject::at(place, None).unwrap().functions().len(), 3);
         let subject = RecoverySubject::at(place, Some(first_two())).unwrap();
         assert_eq!(subject.functions().len(), 2);
-        // A reset at the port above would be the keyboard's as well.
+        // A reset at the port above would also affect the keyboard.
         assert!(!subject.has("0000:11:00.3".parse().unwrap()));
     }
 

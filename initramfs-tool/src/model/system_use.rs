@@ -9,13 +9,13 @@ use crate::model::finding::{Finding, Id, Subject, id};
 pub struct SystemUse {
     /// The function.
     pub function: FunctionAddress,
-    /// The block device or the interface that it has: `nvme0n1p2`, `eth0`.
+    /// The block device or network interface: `nvme0n1p2`, `eth0`.
     pub device: String,
-    /// The use of that.
+    /// The kind of use.
     pub kind: SystemUseKind,
 }
 
-/// The uses of a function by the running system.
+/// The kinds of use by the running system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SystemUseKind {
     /// A file system is mounted here.
@@ -24,7 +24,7 @@ pub enum SystemUseKind {
     Swap,
     /// The kernel command line names it as the root.
     Root,
-    /// The way to everywhere else goes through it.
+    /// The default route uses it.
     DefaultRoute,
     /// The interface is up.
     Up,
@@ -51,26 +51,26 @@ impl SystemUse {
     }
 }
 
-/// The block devices with file systems, and where: of `/proc/self/mountinfo`, in its order, the root first.
+/// Returns the mounted block devices and their mount points, from `/proc/self/mountinfo`, in its order, the root first.
 pub fn mounted(mountinfo: &str) -> Vec<MountedDevice> {
     let mut mounted: Vec<MountedDevice> = mountinfo.lines().filter_map(MountedDevice::parse).collect();
     mounted.sort_by_key(|device| device.at != "/");
     mounted
 }
 
-/// A device with a file system that is mounted.
+/// A device with a mounted file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountedDevice {
-    /// Its number, such as `259:2`; that of a device without one begins with `0:`.
+    /// The device number, such as `259:2`; that of a file system without a device begins with `0:`.
     pub number: String,
-    /// Its name, as whoever mounted it gave it: `/dev/nvme0n1p2`.
+    /// The name, as given when mounting: `/dev/nvme0n1p2`.
     pub source: String,
-    /// Where it is mounted.
+    /// The mount point.
     pub at: String,
 }
 
 impl MountedDevice {
-    /// As `proc_pid_mountinfo(5)` has it: `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
+    /// Parses a line, as in `proc_pid_mountinfo(5)`: `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`.
     fn parse(line: &str) -> Option<Self> {
         let (mount, file_system) = line.split_once(" - ")?;
         let mut mount = mount.split(' ').skip(2);
@@ -83,14 +83,14 @@ impl MountedDevice {
     }
 }
 
-/// The names of what the system swaps to: of `/proc/swaps`.
+/// Returns the names of swap devices, from `/proc/swaps`.
 pub fn swaps(text: &str) -> impl Iterator<Item = &str> {
     text.lines().skip(1).filter_map(|line| line.split_whitespace().next())
 }
 
-/// The interfaces that default routes name: of `/proc/net/route` and `/proc/net/ipv6_route`.
+/// Returns the interfaces of default routes, from `/proc/net/route` and `/proc/net/ipv6_route`.
 pub fn default_routes<'a>(ipv4: &'a str, ipv6: &'a str) -> Vec<&'a str> {
-    // Interface, destination; flags are fourth, and bit 1 is that the route is up.
+    // Interface, destination; flags are fourth, and bit 1 means that the route is up.
     let up = |flags: Option<&str>| {
         flags
             .and_then(|flags| u32::from_str_radix(flags, 16).ok())
@@ -101,7 +101,7 @@ pub fn default_routes<'a>(ipv4: &'a str, ipv6: &'a str) -> Vec<&'a str> {
         let is_default = fields.get(1) == Some(&"00000000") && fields.get(7).is_none_or(|mask| *mask == "00000000");
         (is_default && up(fields.get(3).copied())).then(|| fields.first().copied())?
     });
-    // Destination, its length; the interface is last, behind the flags.
+    // Destination, its length; the interface comes last, after the flags.
     let ipv6 = ipv6.lines().filter_map(move |line| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let is_default =

@@ -1,17 +1,17 @@
-//! Where a function is by the ports that lead to it: what stays when bus numbers move.
+//! The path to a function through the ports above it. It stays the same when bus numbers move.
 
 use std::fmt;
 use std::str::FromStr;
 
 use reseat_core::address::{FunctionAddress, ParseAddressError};
 
-/// The directories from a root bus to a function, by device and function numbers: `pci0000:00/03.0/00.0` is the function 00.0 behind
-/// the root port 03.0 of the root bus 0000:00. Numbers of other buses, which the firmware and the kernel give out anew when
-/// a card is added, are not in it.
+/// The path from a root bus to a function, by device and function numbers: `pci0000:00/03.0/00.0` is the function 00.0
+/// behind the root port 03.0 of the root bus 0000:00. It does not contain other bus numbers, which firmware and kernel
+/// reassign when a card is added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopologyPath(String);
 
-/// A text that is no [`TopologyPath`].
+/// An error when parsing a [`TopologyPath`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParsePathError {
     /// It does not begin at a root bus.
@@ -25,12 +25,12 @@ pub enum ParsePathError {
     Part(#[from] ParseAddressError),
 }
 
-/// What the kernel calls a root bus, and we do.
+/// The prefix of a root bus, as the kernel names it.
 const ROOT_BUS: &str = "pci";
 
 impl TopologyPath {
-    /// The directories through the directories of sysfs that lie in each other, from the first root bus on. A bridge may hide a root
-    /// bus of its own (VMD): that is a part of the directories like the first.
+    /// Builds the path from nested directories in sysfs, from the first root bus on. A bridge may have its own root bus
+    /// below it (VMD); it is part of the path like the first.
     pub fn from_directories<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut text = String::new();
         for name in names {
@@ -60,7 +60,7 @@ impl FromStr for TopologyPath {
             ends_at_a_bus = part.starts_with(ROOT_BUS);
             let part = match ends_at_a_bus {
                 true => root_bus(part)?,
-                // As an address without the bus.
+                // Parsed like an address without the bus.
                 false => below(format!("0:{part}").parse()?),
             };
             push(&mut path, &part);

@@ -1,8 +1,8 @@
-//! Who uses a GPU.
+//! The users of a GPU.
 //!
-//! A GPU is free only if everything where a user could be seen was seen. What this cannot show: users inside the kernel,
-//! such as a console on a framebuffer, a mounted disk on the GPU's USB function, or another driver's work on it. A function
-//! that is on no driver or on vfio-pci has none.
+//! A GPU is free only if every place that could show a user was readable. Users inside the kernel cannot be detected: a
+//! console on a framebuffer, a mounted disk on the GPU's USB function, or another driver's work. A function without a
+//! driver, or bound to vfio-pci, has none.
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::decision::Use;
@@ -10,78 +10,78 @@ use serde::{Deserialize, Serialize};
 
 use super::finding::{Finding, Subject, id};
 
-/// What a search found.
+/// The result of a search.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Usage {
-    /// Nobody uses it.
+    /// Not in use.
     Free,
-    /// These do. There may be more.
+    /// In use by these users, and possibly others.
     Used(Vec<User>),
-    /// Nobody was seen, and this kept somebody from being seen.
+    /// No user was found, but these findings prevented a full search.
     Unknown(Vec<Finding>),
 }
 
-/// Somebody who uses it.
+/// A user of a GPU.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum User {
-    /// A process.
+    /// A process that holds a file of the GPU.
     Process {
-        /// Its number.
+        /// The process ID.
         pid: u32,
-        /// What it calls itself.
+        /// The command name.
         command: String,
-        /// How it holds the file.
+        /// The way it holds the file.
         how: Holds,
-        /// The file, under the name that the process knows.
+        /// The file, by the name that the process sees.
         file: String,
-        /// Whose file it is, of the kernel's parts.
+        /// The kernel interface of the file.
         interface: Interface,
-        /// Whose file it is; the first of them where several functions share it.
+        /// The function behind the file; the first of them if several share it.
         function: FunctionAddress,
     },
-    /// Somebody who has a VFIO group and whom no process shows: the file is on its way between two, or held by the kernel
-    /// for one.
+    /// A user that has a VFIO group but shows in no process: the file is being passed between two, or the kernel holds
+    /// it for one.
     Hidden {
         /// The group's file.
         file: String,
         /// A function of the group.
         function: FunctionAddress,
     },
-    /// Virtual functions, whose users a reset would hit.
+    /// Virtual functions, whose users a reset would affect.
     VirtualFunctions {
-        /// Of which.
+        /// The physical function.
         function: FunctionAddress,
-        /// How many.
+        /// The number of virtual functions.
         count: usize,
     },
     /// A mediated device.
     Mediated {
-        /// Of which.
+        /// The parent function.
         function: FunctionAddress,
-        /// Its UUID.
+        /// The UUID of the device.
         name: String,
     },
-    /// Instances into which NVIDIA's driver has divided the GPU (MIG).
+    /// Instances of the GPU, created by NVIDIA's driver (MIG).
     Instances {
-        /// Of which.
+        /// The function of the instances.
         function: FunctionAddress,
-        /// How many.
+        /// The number of instances.
         count: usize,
     },
 }
 
-/// Through which part of the kernel a file reaches a function.
+/// The kernel interface through which a file reaches a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Interface {
-    /// VFIO. Whoever has a group's file can have a device's at any moment, and until that is closed the kernel does not come
-    /// back from taking the function off vfio-pci.
+    /// VFIO. The owner of a group's file can get a device's file at any moment. Until that is closed, the kernel does
+    /// not return from unbinding vfio-pci.
     Vfio,
-    /// Anything else: a driver's own files, or a BAR's.
+    /// Any other interface: a driver's own files, or a BAR's.
     Other,
 }
 
 impl User {
-    /// Whether the kernel may have to wait for this user before it takes a function from its driver.
+    /// Returns true if the kernel may have to wait for this user before it unbinds a driver.
     pub const fn may_hold_up_unbind(&self) -> bool {
         match self {
             Self::Process { interface, .. } => matches!(interface, Interface::Vfio),
@@ -91,12 +91,12 @@ impl User {
     }
 }
 
-/// How a process holds a file.
+/// The way a process holds a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Holds {
-    /// Open.
+    /// Open as a file descriptor.
     Open,
-    /// In its memory, which stays when the file is closed.
+    /// Mapped into its memory, which stays after the file is closed.
     Mapped,
 }
 
@@ -111,7 +111,7 @@ impl From<&Usage> for Use {
 }
 
 impl Usage {
-    /// The users, or what kept them from being seen.
+    /// The users, or the obstacles to finding them.
     pub fn findings(&self) -> Vec<Finding> {
         match self {
             Self::Free => Vec::new(),
@@ -149,7 +149,7 @@ impl User {
 }
 
 impl Holds {
-    /// The name of it in a finding.
+    /// The name in a finding.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -158,12 +158,12 @@ impl Holds {
     }
 }
 
-/// What a search has found so far.
+/// The partial result of a search.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// Who was seen.
+    /// The users found.
     pub users: Vec<User>,
-    /// What kept somebody from being seen.
+    /// The obstacles to finding others.
     pub obstacles: Vec<Finding>,
 }
 
@@ -181,18 +181,18 @@ impl From<Seen> for Usage {
     }
 }
 
-/// A device as the kernel numbers it: the same under every name, in every mount namespace.
+/// A device number: the same under every name, in every mount namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceNumber {
-    /// Which numbers these are.
+    /// The kind of device.
     pub kind: DeviceKind,
-    /// The driver's.
+    /// The number of the driver.
     pub major: u32,
-    /// The device's, with the driver.
+    /// The number of the device within its driver.
     pub minor: u32,
 }
 
-/// The two kinds of devices are numbered apart.
+/// The kind of device. The two kinds have separate numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
     /// A character device.
@@ -202,7 +202,7 @@ pub enum DeviceKind {
 }
 
 impl DeviceNumber {
-    /// Reads a `dev` file: `major:minor`, decimal.
+    /// Parses a `dev` file: `major:minor`, decimal.
     pub fn parse(kind: DeviceKind, text: &str) -> Option<Self> {
         let (major, minor) = text.split_once(':')?;
         Some(Self {
@@ -213,23 +213,23 @@ impl DeviceNumber {
     }
 }
 
-/// What is looked for: the files through which some functions are used.
+/// The target of a search: the files through which some functions are used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watch {
     /// The functions.
     pub functions: Vec<FunctionAddress>,
-    /// Device files, and whose they are.
+    /// Device files with their functions.
     pub devices: Vec<WatchedDevice>,
 }
 
-/// A device file that is looked for.
+/// A device file to search for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchedDevice {
-    /// By its number.
+    /// The device number.
     pub number: DeviceNumber,
-    /// Whose it is.
+    /// The function behind it.
     pub function: FunctionAddress,
-    /// Through what it reaches it.
+    /// The kernel interface.
     pub interface: Interface,
 }
 
@@ -241,13 +241,13 @@ impl Watch {
         }
     }
 
-    /// The device of this number, if it is one of them.
+    /// Returns the watched device with this number, if any.
     pub fn device(&self, number: DeviceNumber) -> Option<WatchedDevice> {
         self.devices.iter().find(|known| known.number == number).copied()
     }
 
-    /// The function one of whose memory BARs this file is: `resource0` and the like below the function in sysfs, which
-    /// reaches the device without any driver's doing.
+    /// Returns the function whose memory BAR this file is: `resource0` and the like of the function in sysfs, which
+    /// reach the device without a driver.
     pub fn owner_of_bar(&self, path: &str) -> Option<FunctionAddress> {
         let (directory, file) = path.rsplit_once('/')?;
         let number = file.strip_prefix("resource")?;
@@ -258,7 +258,7 @@ impl Watch {
     }
 }
 
-/// The minor number in `/proc/driver/nvidia/gpus/*/information`, which is that of `/dev/nvidia*`.
+/// Returns the minor number in `/proc/driver/nvidia/gpus/*/information`, that of `/dev/nvidia*`.
 pub fn nvidia_minor(information: &str) -> Option<u32> {
     let mut lines = information.lines().filter_map(|line| line.split_once(':'));
     let (_, minor) = lines.find(|(key, _)| key.trim() == "Device Minor")?;

@@ -1,7 +1,7 @@
-//! Which vfio driver is made for a function: plain vfio-pci, or one of the kernel's variants of it.
+//! The vfio driver for a function: plain vfio-pci, or one of the kernel's variants.
 //!
-//! A variant names its functions in `modules.alias`, as every driver does, but on lines that begin with `vfio_pci:`, so that
-//! nobody loads it by accident:
+//! A variant lists its functions in `modules.alias`, as every driver does, but on lines that begin with `vfio_pci:`, so
+//! that nothing loads it by accident:
 //!
 //! ```text
 //! alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci
@@ -13,32 +13,32 @@ use reseat_core::header::{ClassCode, Identity};
 /// The module of vfio-pci itself.
 pub const VFIO_PCI_MODULE: &str = "vfio_pci";
 
-/// A variant of vfio-pci that is made for a function.
+/// A variant of vfio-pci for a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variant {
-    /// Its module: `nvgrace_gpu_vfio_pci`.
+    /// The module: `nvgrace_gpu_vfio_pci`.
     pub module: String,
-    /// Its driver, which is known when the module is loaded.
+    /// The driver, known once the module is loaded.
     pub driver: Option<String>,
 }
 
-/// What an alias is held against.
+/// The fields that an alias is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AliasFields {
     /// Vendor and device ID.
     pub identity: Identity,
     /// Subsystem vendor and subsystem ID.
     pub subsystem: Identity,
-    /// What it says it is.
+    /// The class.
     pub class: ClassCode,
 }
 
-/// The lines of `modules.alias` that are about vfio's drivers, but for plain vfio-pci's own: patterns and modules.
+/// The lines of `modules.alias` for vfio's drivers, without plain vfio-pci's own: patterns and modules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variants(Vec<(String, String)>);
 
 impl Variants {
-    /// Takes them out of the file's text.
+    /// Extracts the lines from the file's text.
     pub fn parse(text: &str) -> Self {
         let variant = |line: &str| {
             let (pattern, module) = line.strip_prefix("alias vfio_pci:")?.trim_end().split_once(' ')?;
@@ -47,12 +47,12 @@ impl Variants {
         Self(text.lines().filter_map(variant).collect())
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The module of the variant that names the most of what a function is; nothing where plain vfio-pci is as good.
+    /// Returns the module of the variant with the most specific match; `None` if plain vfio-pci matches as well.
     pub fn module_for(&self, of: AliasFields) -> Option<&str> {
         let fields = of.fields();
         let matching = self.0.iter().filter_map(|(pattern, module)| {
@@ -64,8 +64,7 @@ impl Variants {
     }
 }
 
-/// The modules that `modprobe --show-depends` would load, in the order in which it would: those that are built in are not
-/// among them.
+/// Returns the modules that `modprobe --show-depends` would load, in order, without built-in ones.
 pub fn loads(said: &str) -> Vec<String> {
     let file = |line: &str| {
         let path = line.strip_prefix("insmod ")?.split_whitespace().next()?;
@@ -76,15 +75,16 @@ pub fn loads(said: &str) -> Vec<String> {
     said.lines().filter_map(file).collect()
 }
 
-/// What a variant would bring into the kernel beside itself that is not `there`, out of what it `loads`. That may be the driver
-/// which a claim is to come before: `xe_vfio_pci` brings xe along, and xe takes every function that it knows at once.
+/// Returns the modules that a variant would load besides itself: those in `loads` that are not `there`. One of them may
+/// be the driver that a claim has to precede: `xe_vfio_pci` loads xe, and xe binds every function that it supports at
+/// once.
 pub fn brings<'a>(variant: &str, loads: &'a [String], there: impl Fn(&str) -> bool) -> Vec<&'a str> {
     let loads = loads.iter().map(String::as_str);
     loads.filter(|module| *module != variant && !there(module)).collect()
 }
 
 impl AliasFields {
-    /// The fields of a PCI alias, each after its letters, as the kernel's `file2alias` writes them.
+    /// The fields of a PCI alias, each after its letters, as in the kernel's `file2alias`.
     fn fields(self) -> [(&'static str, String); 7] {
         let id = |id: u16| format!("{id:08X}");
         let part = |part: u8| format!("{part:02X}");
@@ -100,7 +100,7 @@ impl AliasFields {
     }
 }
 
-/// How many of the fields a pattern names, if it matches: the others are `*`.
+/// The number of fields that a matching pattern names; the others are `*`.
 fn named_fields(pattern: &str, fields: &[(&str, String); 7]) -> Option<usize> {
     let mut rest = pattern;
     let mut named = 0_usize;
@@ -158,7 +158,7 @@ alias vfio_pci:v000010DEd00002342sv000010DEsd00001809bc*sc*i* board_vfio_pci
         }
     }
 
-    /// As kmod says it for Intel's variant.
+    /// kmod's output for Intel's variant.
     const LOADS: &str = "\
 builtin iommufd
 insmod /lib/modules/7.3.4/kernel/drivers/vfio/vfio.ko.xz 

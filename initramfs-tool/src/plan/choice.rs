@@ -1,4 +1,4 @@
-//! Which GPUs a rule chooses.
+//! The GPUs that a rule selects.
 
 use std::fmt;
 
@@ -10,80 +10,80 @@ use crate::model::finding::{Finding, Subject, SubjectKind, id};
 use crate::model::inventory::{self, Detail, Function, Gpu, Serial};
 use crate::rules::{Choice, Rule, Selector, SelectorError, Term};
 
-/// Why a rule chose nothing.
+/// The reason why a rule selected nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Nothing {
-    /// Its selector means nothing.
+    /// Its selector is invalid.
     Unreadable(SelectorError),
     /// No function has this address.
     NoFunction {
-        /// Where.
+        /// The address in the rule.
         address: FunctionAddress,
-        /// The functions of GPUs that there are.
+        /// The functions of the GPUs that exist.
         found: Vec<FunctionAddress>,
     },
-    /// The function that the rule names is something else than it says: something has moved, or was exchanged.
+    /// The function at the rule's address has another ID than the rule requires: a card was moved or replaced.
     GuardFailed {
-        /// Where.
+        /// The address in the rule.
         address: FunctionAddress,
-        /// What the rule says that it is.
+        /// The ID that the rule requires.
         expected: Term,
-        /// What is there, if it is known.
+        /// The ID that was found, if it is known.
         found: Option<Term>,
     },
-    /// GPUs meet the first terms, and none of them this one.
+    /// GPUs match the first selectors, but none matches this one.
     NoneOf {
-        /// Which.
+        /// The GPUs that match the first selectors.
         gpus: Vec<DeviceAddress>,
-        /// What the rule says that they are.
+        /// The selector that none matches.
         expected: Term,
     },
-    /// The function belongs to no GPU.
+    /// The function is not part of a GPU.
     NotAGpu {
-        /// Where.
+        /// The address of the function.
         address: FunctionAddress,
-        /// What it says it is.
+        /// The class of the function.
         class: ClassCode,
     },
-    /// The function is a virtual one.
+    /// The function is a virtual function.
     Virtual(FunctionAddress),
-    /// The function is there and cannot be read.
+    /// The function exists and cannot be read.
     CannotRead {
-        /// Where.
+        /// The address of the function.
         address: FunctionAddress,
-        /// Why.
+        /// The reason.
         problem: Box<Finding>,
     },
-    /// A serial number that was not found, and one that could not be read.
+    /// A serial number was not found, and another one could not be read.
     SerialUnread {
-        /// What was looked for.
+        /// The requested serial number.
         expected: Term,
-        /// Whose could not be read, and why.
+        /// The function whose number could not be read, and the reason.
         problem: Box<Finding>,
     },
-    /// No GPU has a function of this identity.
+    /// No GPU has a function with this vendor:device ID.
     NoIdentity(Identity),
-    /// No GPU meets this term.
+    /// No GPU matches this selector.
     NoGpuWith {
-        /// What was looked for.
+        /// The requested selector.
         expected: Term,
-        /// What there is of its kind.
+        /// The values of that kind that exist.
         found: Vec<Term>,
     },
-    /// There is no GPU at all.
+    /// The machine has no GPU.
     NoGpu,
-    /// What the rule leaves out names one GPU, which cannot be told from the others now.
+    /// The rule excludes one GPU that cannot be identified now.
     CannotLeaveOut {
-        /// What is to be left out.
+        /// The exclusion.
         not: Box<Choice>,
-        /// Why it names none.
+        /// The reason why it identifies none.
         why: Box<Nothing>,
     },
-    /// All that it chooses is left out.
+    /// The rule excludes everything that it selects.
     AllLeftOut(Box<Choice>),
 }
 
-/// What a rule chooses, less what it leaves out.
+/// Returns the GPUs that a rule selects, without its exclusions.
 pub(super) fn of_rule(rule: &Rule, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
     let mut chosen = of_choice(&rule.choice, machine, gpus)?;
     if let Some(error) = rule.named_peers.iter().find_map(|peer| peer.selector.as_ref().err()) {
@@ -105,7 +105,7 @@ pub(super) fn of_rule(rule: &Rule, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Res
     }
 }
 
-/// A rule that names the functions of a GPU has to name the GPU itself among them.
+/// Refuses a rule that names functions of a GPU without the GPU itself.
 fn without_the_gpu(rule: &Rule, chosen: &[DeviceAddress], gpus: &[Gpu]) -> Option<Nothing> {
     let set = rule.functions?;
     let mut gpus = gpus.iter().filter(|gpu| chosen.contains(&gpu.device));
@@ -124,7 +124,7 @@ fn is_claimable(function: &Function) -> bool {
     is_gpu(function.identity, function.class) || inventory::is_nvswitch(function.identity, function.class)
 }
 
-/// What a rule leaves out, as far as that is to be found.
+/// Returns the GPUs that a rule excludes, as far as they can be found.
 pub(super) fn left_out(rule: &Rule, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Vec<DeviceAddress> {
     let choices = rule.not.iter();
     choices
@@ -133,7 +133,7 @@ pub(super) fn left_out(rule: &Rule, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Ve
         .collect()
 }
 
-/// True if one of these selectors names a function, which may belong to no GPU.
+/// True if one of these selectors names a function, which need not be part of a GPU.
 pub(super) fn is_named(function: &Function, choices: &[&Choice], machine: PlanInputs<'_>) -> bool {
     let detail = machine.details.of(function.address);
     let meets = |term: &Term| match term {
@@ -143,20 +143,20 @@ pub(super) fn is_named(function: &Function, choices: &[&Choice], machine: PlanIn
         Term::Path(path) => detail.is_some_and(|detail| detail.path.as_ref() == Some(path)),
         Term::Subsystem(identity) => detail.is_some_and(|detail| detail.subsystem == Some(*identity)),
         Term::Slot(name) => detail.is_some_and(|detail| is_in_slot(detail, name)),
-        // Neither is known of functions that belong to no GPU.
+        // Both are unknown for functions that are not part of a GPU.
         Term::Gpu | Term::Serial(_) => false,
     };
     let mut selectors = choices.iter().filter_map(|choice| choice.selector.as_ref().ok());
     selectors.any(|selector| selector.terms().iter().all(meets))
 }
 
-/// What is left out by one selector: also what cannot be told from that.
+/// Returns the GPUs that one selector excludes, including those that cannot be ruled out.
 fn left_out_by(not: &Choice, machine: PlanInputs<'_>, gpus: &[Gpu]) -> Result<Vec<DeviceAddress>, Nothing> {
     let mut left_out = match (of_choice(not, machine, gpus), &not.selector) {
         (Ok(left_out), _) => left_out,
-        // A model that this machine does not have.
+        // A model that this machine lacks.
         (Err(_), Ok(selector)) if !selector.names_one() => Vec::new(),
-        // Whatever has moved, somebody wants a GPU kept: which one is not to be guessed.
+        // Something has moved, and a GPU has to be kept: do not guess which one.
         (Err(why), _) => return Err(why),
     };
     let may_be = |candidate: &Candidate<'_>| {
@@ -184,7 +184,8 @@ fn candidates(gpus: &[Gpu]) -> Vec<Candidate<'_>> {
     all.collect()
 }
 
-/// Whether nobody knows if a term is true of a function. Who names a place or a GPU has to find it, and so is not asked.
+/// Returns true if it is unknown whether a selector matches a function. A selector for a place or one GPU always has to
+/// be found, so it never is.
 fn is_unknown(term: &Term, (_, function): &Candidate<'_>, machine: PlanInputs<'_>) -> bool {
     let detail = machine.details.of(function.address);
     matches!(term, Term::Subsystem(_)) && detail.is_none_or(|detail| detail.subsystem.is_none())
@@ -241,7 +242,7 @@ fn serials<'a>(gpu: &'a Gpu, machine: PlanInputs<'a>) -> impl Iterator<Item = &'
     details.map(|detail| &detail.serial)
 }
 
-/// Why the first term is true of nothing.
+/// Returns the reason why the first selector matches nothing.
 fn not_there(term: &Term, machine: PlanInputs<'_>, candidates: &[Candidate<'_>]) -> Nothing {
     if let Some(unread) = serial_unread(term, machine, candidates) {
         return unread;
@@ -271,7 +272,7 @@ fn not_there(term: &Term, machine: PlanInputs<'_>, candidates: &[Candidate<'_>])
     }
 }
 
-/// A function at this device number, readable or not.
+/// Returns a function with this device number, readable or not.
 fn function_of(device: DeviceAddress, machine: PlanInputs<'_>) -> Option<FunctionAddress> {
     let unreadable = machine.unreadable.iter().map(|(address, _)| *address);
     let mut all = unreadable.chain(machine.functions.iter().map(|function| function.address));
@@ -296,7 +297,7 @@ fn no_gpu_at(address: FunctionAddress, machine: PlanInputs<'_>, candidates: &[Ca
     }
 }
 
-/// Why another term is true of none of those that the terms before are true of.
+/// Returns the reason why another selector matches none of the GPUs that the previous ones match.
 fn not_so(term: &Term, machine: PlanInputs<'_>, candidates: &[Candidate<'_>]) -> Nothing {
     if let Some(unread) = serial_unread(term, machine, candidates) {
         return unread;
@@ -329,7 +330,7 @@ fn serial_unread(term: &Term, machine: PlanInputs<'_>, candidates: &[Candidate<'
     })
 }
 
-/// What a function is of a term's kind.
+/// Returns a function's value of a selector's kind.
 fn what_is_there(term: &Term, (gpu, function): &Candidate<'_>, machine: PlanInputs<'_>) -> Option<Term> {
     let detail: Option<&Detail> = machine.details.of(function.address);
     match term {
@@ -348,7 +349,7 @@ fn what_is_there(term: &Term, (gpu, function): &Candidate<'_>, machine: PlanInpu
 }
 
 impl Nothing {
-    /// The finding on a rule that chose nothing.
+    /// The finding about a rule that selected nothing.
     pub fn finding(&self, rule: &Choice) -> Finding {
         let of = |id| Finding::error(id, Subject::named(SubjectKind::Rule, rule.text.as_str()));
         match self {
@@ -398,7 +399,7 @@ impl Nothing {
     }
 }
 
-/// The first few, with commas.
+/// The first few, separated by commas.
 fn list(all: &[impl fmt::Display]) -> String {
     const MOST: usize = 8;
     let mut names: Vec<String> = all.iter().take(MOST).map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! Why a chosen GPU is not claimed.
+//! The reasons why a selected GPU is not claimed.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::ClassCode;
@@ -9,65 +9,65 @@ use crate::model::finding::{Finding, Severity, Subject, id};
 use crate::model::iommu::Missing;
 use crate::model::system_use::SystemUse;
 
-/// Why a chosen GPU is not claimed.
+/// The reason why a selected GPU is not claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimRefusal {
-    /// One of its functions, or one beside a peer that a rule takes, cannot be read, so it is not known whether that could be
+    /// A function of the GPU, or one beside a peer that a rule claims, cannot be read. So it is unknown if it could be
     /// claimed with it.
     CannotRead {
-        /// Which.
+        /// The function.
         function: FunctionAddress,
-        /// Why.
+        /// The reason.
         problem: Finding,
     },
-    /// On its device number stands what is no part of a GPU and has to stay where it is.
+    /// A function with its device number is not part of a GPU and has to stay.
     Stranger {
-        /// Which function.
+        /// The function.
         function: FunctionAddress,
-        /// What it says it is.
+        /// The class of the function.
         class: ClassCode,
     },
-    /// Of its virtual functions, or of those of a peer that a rule takes, which would be gone, somebody may have one.
+    /// Its virtual functions, or those of a peer that a rule claims, would be removed, and one may be in use.
     VirtualFunctions {
         /// The physical function.
         function: FunctionAddress,
-        /// How many there are.
+        /// The number of virtual functions.
         count: usize,
     },
-    /// It is out of service, and its virtual functions would be gone if it were isolated.
+    /// It is out of service, and isolating it would remove its virtual functions.
     NotIsolated {
-        /// Why it is out of service.
+        /// The reason why it is out of service.
         why: OutOfService,
         /// The physical function.
         function: FunctionAddress,
-        /// How many there are.
+        /// The number of virtual functions.
         count: usize,
     },
-    /// Nothing in the machine would show a picture any more.
+    /// No GPU in the machine would show a picture any more.
     OnlyDisplay(Sign),
-    /// A function's DMA would not be isolated.
+    /// The DMA of a function would not be isolated.
     NoIommu {
         /// The function without a group.
         function: FunctionAddress,
-        /// Why it has none.
+        /// The reason why it has none.
         missing: Missing,
     },
-    /// A rule takes who is in its groups, and nobody knows yet who that is.
+    /// A rule claims its peers, but they are not known yet.
     PeersUnknown(FunctionAddress),
-    /// A rule takes who is in its groups, and this is a virtual function, which is never claimed.
+    /// A rule claims its peers, and this one is a virtual function, which is never claimed.
     VirtualPeer(FunctionAddress),
-    /// A rule takes who is in its groups, and this one may carry the system; the rule does not name it.
+    /// A rule claims its peers, and this one may carry the system; the rule does not name it.
     PeerUnnamed {
         /// The function.
         function: FunctionAddress,
         /// Its class.
         class: ClassCode,
     },
-    /// A rule takes who is in its groups, and of these one carries the running system.
+    /// A rule claims its peers, and this one carries the running system.
     PeerInSystem(SystemUse),
-    /// A rule takes who is in its groups, and of these one may be at work on the running machine.
+    /// A rule claims its peers, and this one may be in use on the running machine.
     PeerAtWork {
-        /// Which.
+        /// The function.
         function: FunctionAddress,
         /// The driver that has it.
         driver: String,
@@ -75,7 +75,7 @@ pub enum ClaimRefusal {
 }
 
 impl ClaimRefusal {
-    /// The refusal of the GPU on `gpu`.
+    /// The refusal of the GPU with device number `gpu`.
     pub fn finding(&self, gpu: DeviceAddress) -> Finding {
         let of = |id, function: &FunctionAddress| Finding::refusal(id, Subject::function(*function));
         match self {

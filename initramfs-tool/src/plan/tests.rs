@@ -164,7 +164,7 @@ fn where_groups_come_with_drivers_the_claim_is_to_see() {
     };
     assert_eq!(claimed(&planned(true, GroupPeers::Leave)), ["0000:01:00", "0000:02:00"]);
     assert_eq!(claimed(&planned(false, GroupPeers::Leave)), ["0000:02:00"]);
-    // Who would have to be claimed with it is not known.
+    // The peers that would have to be claimed with it are unknown.
     let with_peers = planned(true, GroupPeers::Claim);
     assert_eq!(claimed(&with_peers), ["0000:02:00"]);
     let refusal = refused(&with_peers);
@@ -231,7 +231,7 @@ fn on_a_running_machine_no_peer_is_taken_from_a_driver_of_the_hosts() {
         for function in &mut functions {
             function.driver = match function.address.to_string().as_str() {
                 "0000:04:00.0" => driver.map(str::to_owned),
-                // A GPU's own are what it is about.
+                // The GPU's own functions are not peers.
                 _ => Some("nouveau".to_owned()),
             };
         }
@@ -300,7 +300,7 @@ fn a_stranger_is_not_isolated_with_a_gpu() {
 #[test]
 fn a_gpu_beside_a_stranger_is_refused() {
     let mut functions = twins();
-    // As on the device number of a processor's own graphics.
+    // As with the device number of a processor's own graphics.
     functions.push(function("0000:01:00.2", "1022:1649", "108000"));
     let plan = planned_on(&functions, &[], "gpu");
     assert_eq!(claimed(&plan), ["0000:02:00"]);
@@ -311,7 +311,7 @@ fn a_gpu_beside_a_stranger_is_refused() {
     );
 }
 
-/// The twins, each in its slot; the second has a serial number, the first has one that is `first`.
+/// The twins, each in its slot. The second has a serial number, the first has `first`.
 fn details(first: Serial) -> Details {
     let second = Serial::Number(SerialNumber(0x0102));
     let gpu = |bus: u8, slot: &str, serial: Serial| {
@@ -423,7 +423,7 @@ fn a_gpu_to_be_left_out_that_is_not_found_stops_the_rule_and_a_model_does_not() 
     assert_eq!(plan.claim.len(), 2);
 }
 
-/// The twins' machine with something shown, and rules from a file.
+/// The twins' machine with display signs, and rules from a file.
 fn planned_by_file(text: &str, functions: &[Function], signs: &[Sign]) -> ClaimPlan {
     let rules = rules::parse_file("r.toml", text.as_bytes()).unwrap();
     plan(
@@ -438,7 +438,7 @@ fn planned_by_file(text: &str, functions: &[Function], signs: &[Sign]) -> ClaimP
     )
 }
 
-/// The twins in groups of their own, the second with a signal processor and a bridge beside it.
+/// The twins in separate groups, the second with a signal processor and a bridge beside it.
 fn with_peers() -> Vec<Function> {
     let mut functions = twins();
     for function in &mut functions {
@@ -533,7 +533,7 @@ fn a_peer_that_carries_the_system_is_refused_by_its_name_too() {
             "{refusal}"
         );
     }
-    // Left alone it may carry what it likes.
+    // A peer that is left alone may carry the system.
     let mut plan = planned_by_file("[[claim]]\nselect = \"gpu\"\n", &with_a_disk(), &[]);
     plan.spare_the_system(vec![root]);
     assert_eq!(plan.claim.len(), 2);
@@ -627,7 +627,7 @@ fn a_peer_that_is_out_of_service_is_no_longer_taken_with_another() {
     assert_eq!(plan.claim[0].functions.len(), 2);
 }
 
-/// The firmware's picture is in the memory of the first twin.
+/// The firmware's framebuffer is in the memory of the first twin.
 fn sign() -> Sign {
     Sign {
         function: "0000:01:00.0".parse().unwrap(),
@@ -643,7 +643,7 @@ fn the_only_display_is_refused_and_others_are_claimed() {
             "[[claim]]\nselect = \"gpu\"\nforce-display = true\n",
             vec!["0000:01:00", "0000:02:00"],
         ),
-        // The other one stays, and can show what there is to be seen.
+        // The other one stays, and can show a picture.
         ("[[claim]]\nselect = \"slot=3\"\n", vec!["0000:01:00"]),
     ] {
         let plan = planned_by_file(text, &twins(), &[sign()]);
@@ -682,7 +682,7 @@ fn a_function_with_virtual_ones_is_refused() {
     assert!(why.starts_with("0000:01:00.0 has 1 virtual function, which"), "{why}");
 }
 
-/// A network card in the group of the second twin, with a virtual function that is in a group of its own or in that one.
+/// A network card in the group of the second twin, with a virtual function in its own group or in that one.
 fn with_a_virtual_peer(group: &str) -> Vec<Function> {
     let mut functions = with_peers();
     functions.push(Function {
@@ -712,7 +712,7 @@ fn virtual_functions_are_not_taken_with_a_group_nor_lost_by_it() {
     assert_eq!(claimed(&plan), ["0000:01:00"]);
     let refused = refused(&plan);
     assert!(refused.starts_with("0000:04:10.0, a virtual function"), "{refused}");
-    // Left alone, they are nobody's matter.
+    // If they are left alone, they do not matter.
     let leaving = "[[claim]]\nselect = \"gpu\"\n";
     let plan = planned_by_file(leaving, &with_a_virtual_peer("2"), &[]);
     assert_eq!(claimed(&plan), ["0000:01:00", "0000:02:00"]);
@@ -757,7 +757,7 @@ fn one_of_which_it_is_not_known_whether_it_is_to_be_left_out_is_not_claimed() {
     };
     assert_eq!(claimed(&planned("subsystem=1458:4077")), ["0000:02:00"]);
     assert_eq!(claimed(&planned("10de:2231@subsystem=1458:4077")), ["0000:02:00"]);
-    // It cannot be this one, whatever its subsystem is.
+    // It cannot be this one, whatever its subsystem.
     assert_eq!(claimed(&planned("10de:1eb8@subsystem=1458:4077")).len(), 2);
 }
 

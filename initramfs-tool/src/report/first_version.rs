@@ -1,4 +1,4 @@
-//! Reports of the schema `reseat.claim/1`, whose problems are sentences.
+//! Reports with the schema `reseat.claim/1`, whose problems are sentences.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
@@ -18,7 +18,7 @@ pub const FIRST_SCHEMA: &str = "reseat.claim/1";
 /// Reads a report of this version.
 ///
 /// # Errors
-/// When the text is none.
+/// When the text is not such a report.
 pub fn read(text: &str) -> serde_json::Result<Report> {
     serde_json::from_str::<FirstReport>(text).map(Report::from)
 }
@@ -100,7 +100,7 @@ struct FirstPeer {
     kept: Option<Kept>,
 }
 
-/// The finding that stands for a sentence.
+/// The finding for a sentence.
 fn as_text(severity: Severity, subject: &Subject, text: String) -> Finding {
     const ID: Id = id::REPORT_IN_WORDS;
     let subject = subject.clone();
@@ -198,7 +198,7 @@ impl From<FirstGpu> for GpuReport {
                 .map(|text| as_text(Severity::Note, &subject, text))
                 .collect(),
             quarantine: first.quarantine,
-            // The sentence names the GPU in front of it.
+            // The sentence begins with the name of the GPU.
             replaces: first.replaces.map(|text| {
                 let text = format!(
                     "{}: in the place of another, which is out of service: {text}",

@@ -1,4 +1,4 @@
-//! What became of one GPU.
+//! The result of one GPU.
 
 use reseat_core::address::{DeviceAddress, FunctionAddress};
 use reseat_core::header::{ClassCode, Identity};
@@ -13,132 +13,133 @@ use crate::model::inventory::{Function, Gpu, may_carry_the_system};
 use crate::model::system_use::SystemUse;
 use crate::plan::{ClaimPlan, OutOfService};
 
-/// A chosen GPU and what became of it.
+/// A selected GPU and its result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GpuReport {
     /// Its device number.
     pub device: DeviceAddress,
-    /// What became of it.
+    /// The result.
     pub verdict: GpuVerdict,
-    /// How long it took, in milliseconds.
+    /// The duration, in milliseconds.
     pub duration_ms: f64,
-    /// Why it is not claimed.
+    /// The reason why it is not claimed.
     pub problem: Option<Finding>,
-    /// Where it failed, if its claim was begun and failed.
+    /// The place of the failure, if its claim was started and failed.
     pub failure: Option<FailureReport>,
-    /// What could not be taken back; of an isolation, what else was not reached.
+    /// Changes that could not be undone; for an isolation, other functions that were not reached.
     pub leftovers: Vec<Leftover>,
     /// Its functions.
     pub functions: Vec<FunctionReport>,
-    /// The other functions in its IOMMU groups, which were left alone.
+    /// The other functions in its IOMMU groups that were left alone.
     pub peers: Vec<PeerReport>,
-    /// What was shown through it before the claim.
+    /// The signs that it showed a picture before the claim.
     pub display: Vec<Finding>,
-    /// That it is out of service; null for a GPU in service.
+    /// Its quarantine; null for a GPU in service.
     pub quarantine: Option<QuarantineReport>,
-    /// The GPU that is out of service and in whose place it stands; null where there is none.
+    /// The GPU out of service at whose address it is; null if there is none.
     pub replaces: Option<Finding>,
-    /// The reason for which no VM can open it, though it is claimed, or would be; not there where none is known.
+    /// The reason why no VM can open it although it is claimed, or would be; absent if none is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_usable: Option<Finding>,
 }
 
-/// A function in an IOMMU group of a chosen GPU. While a host driver has it, nobody can open the group.
+/// A function in an IOMMU group of a selected GPU. While a host driver is bound to it, no VM can open the group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerReport {
-    /// Where it is.
+    /// The address.
     pub address: FunctionAddress,
     /// Vendor and device ID.
     pub identity: Identity,
-    /// What it says it is.
+    /// The class.
     pub class: ClassCode,
-    /// The driver that has it at the end.
+    /// The driver at the end.
     pub driver: Option<String>,
-    /// What keeps it even from a rule with `group-peers`; null where nothing does.
+    /// The reason why even a rule with `group-peers` does not claim it; null if there is none.
     pub kept: Option<Kept>,
-    /// A use of it by the running system; not there where none is known.
+    /// Its use by the running system; absent if none is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<Finding>,
 }
 
-/// Why a function in an IOMMU group of a chosen GPU is not claimed by a rule with `group-peers`.
+/// The reason why a rule with `group-peers` does not claim a function in an IOMMU group of a selected GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kept {
-    /// The rule has that, and leaves this one out by `not`.
+    /// The rule has `group-peers`, but excludes this function by `not`.
     LeftOut,
     /// It is a virtual function (SR-IOV).
     Virtual,
-    /// It may carry the system, and only a rule that names it claims it.
+    /// It may carry the system, and a rule has to name it.
     Unnamed,
 }
 
-/// What a run made of a GPU that is out of service.
+/// The result for a GPU that is out of service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineReport {
-    /// The reason in its entry; null where it has none, and counts as out of service since the quarantine cannot be read.
+    /// The reason in its entry; null if there is no entry, and the GPU counts as out of service since the quarantine
+    /// cannot be read.
     pub reason: Option<String>,
-    /// Whether it is isolated: no function has a driver, and none can get one.
+    /// True if it is isolated: no function has a driver or can get one.
     pub isolated: bool,
 }
 
-/// Where a claim failed.
+/// The place where a claim failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureReport {
-    /// At which function.
+    /// The function that failed.
     pub function: Option<FunctionAddress>,
-    /// In which operation.
+    /// The operation that failed.
     #[serde(with = "form")]
     pub operation: Option<Operation>,
-    /// How. The GPU's problem says why.
+    /// The kind of failure. The GPU's problem has the reason.
     pub kind: FailureKind,
 }
 
-/// What became of a GPU.
+/// The result of a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GpuVerdict {
-    /// It would be claimed: this was a dry run.
+    /// It would be claimed; this was a dry run.
     WouldClaim,
-    /// Every function is on vfio-pci, in D0 and pinned, and was read back so.
+    /// Every function is bound to vfio-pci, in D0 with runtime PM disabled, and was read back so.
     Claimed,
-    /// Its turn did not come in time: it was not touched.
+    /// The time ran out before its turn: it was not touched.
     NotReached,
-    /// Something failed, and what had been done was taken back.
+    /// A step failed, and all changes were undone.
     RolledBack,
-    /// Something failed, and not all that had been done could be taken back.
+    /// A step failed, and not all changes could be undone.
     Stuck,
-    /// It was not touched, but to isolate one that is out of service.
+    /// It was not touched, except to isolate one that is out of service.
     Refused,
 }
 
-/// A function of a chosen GPU.
+/// A function of a selected GPU.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionReport {
-    /// Where it is.
+    /// The address.
     pub address: FunctionAddress,
     /// Vendor and device ID.
     pub identity: Identity,
-    /// What it says it is.
+    /// The class.
     pub class: ClassCode,
     /// Its IOMMU group.
     pub iommu_group: Option<String>,
-    /// The driver that had it before the claim.
+    /// The driver before the claim.
     pub driver_before: Option<String>,
-    /// The driver that has it at the end.
+    /// The driver at the end.
     pub driver: Option<String>,
-    /// Its power state and its pin as they were verified.
+    /// Its power state and runtime PM setting as verified.
     pub power: Option<PowerReading>,
-    /// The variant of vfio-pci that is made for it; null where that is vfio-pci itself.
+    /// The variant of vfio-pci for it; null if that is vfio-pci itself.
     pub variant: Option<VariantReport>,
 }
 
-/// A variant of vfio-pci that is made for a function.
+/// A variant of vfio-pci for a function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VariantReport {
-    /// Its module.
+    /// The module.
     pub module: String,
-    /// Its driver; null where the module was not loaded.
+    /// The driver; null if the module was not loaded.
     pub driver: Option<String>,
 }
 
@@ -203,7 +204,7 @@ impl GpuReport {
         report
     }
 
-    /// What the plan says of a GPU to claim beside its own functions.
+    /// Adds the plan's entries for a GPU to claim, besides its own functions.
     pub(super) fn add(&mut self, plan: &ClaimPlan) {
         for function in &mut self.functions {
             function.variant = plan.variant_of(function.address).map(|variant| VariantReport {
@@ -228,12 +229,13 @@ impl GpuReport {
         self.is_claimed() && self.not_usable.is_none()
     }
 
-    /// Returns true if it is claimed, or would be, whether or not a VM can open it.
+    /// Returns true if it is claimed, or would be, even if no VM can open it.
     pub(super) fn is_claimed(&self) -> bool {
         matches!(self.verdict, GpuVerdict::Claimed | GpuVerdict::WouldClaim)
     }
 
-    /// A group can be opened only if no host driver has any of its functions. `lets_in` says of a driver that it is none.
+    /// Checks the group: it can be opened only if no host driver is bound to any of its functions. `lets_in` returns
+    /// true for other drivers.
     pub(super) fn check_group(&mut self, lets_in: impl Fn(&str) -> bool) {
         if !self.is_claimed() || self.not_usable.is_some() {
             return;
@@ -249,8 +251,8 @@ impl GpuReport {
         });
     }
 
-    /// What was done a moment ago may not be so any more: a GPU that has lost a function since is not claimed, and one
-    /// whose functions are not with their former drivers is not given back.
+    /// Checks the drivers again: a GPU that has lost a function since is not claimed, and one whose functions lack
+    /// their former drivers is not undone.
     pub(super) fn check_drivers(&mut self) {
         let isolated = self.quarantine.as_ref().is_some_and(|quarantine| quarantine.isolated);
         let should_be = |function: &FunctionReport| match self.verdict {
@@ -290,7 +292,7 @@ impl GpuReport {
 }
 
 impl FunctionReport {
-    /// The driver that a claim gives it.
+    /// The driver that a claim binds it to.
     pub fn vfio_driver(&self) -> &str {
         let variant = self.variant.as_ref().and_then(|variant| variant.driver.as_deref());
         variant.unwrap_or(VFIO_PCI)
@@ -323,7 +325,7 @@ impl From<&Function> for FunctionReport {
 }
 
 impl PeerReport {
-    /// One that was left alone, whether or not a rule takes the GPU's peers.
+    /// A peer that was left alone, even if a rule claims the GPU's peers.
     fn new(function: &Function, takes_peers: bool, plan: &ClaimPlan) -> Self {
         let kept = match (takes_peers, function.physical) {
             (true, _) => Some(Kept::LeftOut),

@@ -1,4 +1,4 @@
-//! The report's form is frozen: other tools read it. And it must not claim what is not so.
+//! The report's form is frozen, since other tools read it. It must not report a claim that does not hold.
 
 use reseat_core::capability::power_management::PowerState;
 
@@ -143,7 +143,7 @@ fn a_report_of_the_first_version_is_read_and_says_the_same() {
     refused.failure.finding = Finding::error(id::REPORT_IN_WORDS, Subject::machine()).with("text", "Invalid argument");
     findings.finished = vec![finished(1, Some(refused)), finished(2, None)];
     let mut now = report(findings, |address| (address.bus() == 2).then_some("vfio-pci"));
-    // Version 1 did not list the functions that there are.
+    // Version 1 did not list the existing functions.
     let nothing = Finding::error(id::RULE_NO_FUNCTION, Subject::named(SubjectKind::Rule, "0000:09:00.0"));
     now.rules[2].problem = Some(nothing.with("address", "0000:09:00.0"));
     let texts = |report: &Report| lines(report).into_iter().collect::<Vec<_>>();
@@ -260,7 +260,7 @@ fn what_shares_the_group_and_what_was_shown_is_said_and_kept() {
     assert_eq!(report.gpus[0].peers.len(), 2);
 }
 
-/// What a dry run says of rules in a file, where a network card is in the twins' group.
+/// The dry run for rules in a file, with a network card in the twins' group.
 fn dry_run(rules: &str) -> (Report, Vec<String>) {
     let mut functions = twins();
     functions.push(function("0000:04:00.0", "8086:10fb", "020000"));

@@ -5,36 +5,35 @@ use super::spelling::nearest;
 use super::{Choice, Display, Rule, Source};
 use crate::model::finding::{Finding, Subject, SubjectKind, id};
 
-/// What the kernel command line says to reseat.
+/// The reseat parameters on the kernel command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandLine {
-    /// Whether anything is to be done at all.
+    /// The switch: claim, dry run or off.
     pub switch: Switch,
-    /// The claims asked for, in their order.
+    /// The requested claims, in order.
     pub rules: Vec<Rule>,
-    /// What no rule is to claim, whichever chooses it.
+    /// The exceptions for every rule.
     pub not: Vec<Choice>,
-    /// Whether any rule may take the only display.
+    /// The treatment of the only display, for every rule.
     pub display: Display,
-    /// Parameters that are addressed to reseat and say nothing that it knows: a misspelt one must not pass silently.
+    /// Unknown parameters with reseat's prefix: a misspelt one must not pass silently.
     pub unknown: Vec<String>,
 }
 
-/// How far a claim goes. Of several given, the most careful one counts.
+/// The extent of a claim. If several are given, the safest one counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Switch {
-    /// Claim.
+    /// Claim the GPUs.
     #[default]
     On,
-    /// Say what would be claimed and touch nothing: `reseat.dry-run`, or what is addressed to reseat and no claim, and says
-    /// nothing that it knows.
+    /// Print the claims and touch nothing: `reseat.dry-run`, or an unknown reseat parameter that is not a claim.
     DryRun,
-    /// Do nothing: `reseat=off`, or `rd.reseat=0` as dracut names what is the initramfs's.
+    /// Do nothing: `reseat=off`, or `rd.reseat=0` in dracut's style.
     Off,
 }
 
 impl CommandLine {
-    /// Reads the text of `/proc/cmdline`.
+    /// Parses the text of `/proc/cmdline`.
     pub fn parse(text: &str) -> Self {
         let mut line = Self::default();
         for parameter in parameters(text) {
@@ -43,7 +42,7 @@ impl CommandLine {
         line
     }
 
-    /// The rules of a file and these ones, with what is said here of all of them.
+    /// Joins the rules of a file with these, and applies the parameters for every rule.
     pub fn join(&self, mut rules: Vec<Rule>) -> Vec<Rule> {
         rules.extend(self.rules.iter().cloned());
         for rule in &mut rules {
@@ -76,7 +75,7 @@ impl CommandLine {
             Some((name, value)) => (name, Some(value)),
             None => (parameter, None),
         };
-        // The kernel itself takes `-` and `_` in a parameter's name for the same.
+        // The kernel treats `-` and `_` in a parameter's name as equal.
         let name = name.replace('_', "-");
         match (name.as_str(), value) {
             ("reseat.claim", Some(selectors)) => {
@@ -85,7 +84,7 @@ impl CommandLine {
                     .extend(selectors.map(|text| Rule::new(Source::CommandLine, text)));
                 return;
             }
-            // One without a value is meant to leave something out as well: it stands as an error against every rule.
+            // One without a value is also meant as an exception: it becomes an error in every rule.
             ("reseat.not", selectors) => {
                 let selectors = selectors.unwrap_or_default().split(',');
                 self.not
@@ -99,7 +98,7 @@ impl CommandLine {
             _ => {}
         }
         let meant = value.map(str::to_ascii_lowercase);
-        // Whoever reaches for a switch wants less to happen: what is not understood is taken for that, and reported.
+        // A switch is meant to reduce what happens: an unknown one counts as the safer one, and is reported.
         let (switch, understood) = match (name.as_str(), meant.as_deref()) {
             ("reseat" | "rd.reseat", Some("on" | "1" | "yes" | "true")) => (Switch::On, true),
             ("reseat" | "rd.reseat", value) => (Switch::Off, matches!(value, Some("off" | "0" | "no" | "false"))),
@@ -110,7 +109,7 @@ impl CommandLine {
             }
             (name, _) => match addressed_to_us(name) {
                 None => (Switch::On, true),
-                // What may be a misspelt claim claims nothing; what may be anything else was to keep something from it.
+                // A possibly misspelt claim claims nothing; anything else may have been meant to prevent a claim.
                 Some(rest) if rest.starts_with('c') => (Switch::On, false),
                 Some(_) => (Switch::DryRun, false),
             },
@@ -122,7 +121,7 @@ impl CommandLine {
     }
 }
 
-/// Returns the parameter that a misspelt one is nearest to.
+/// Returns the known parameter that is nearest to a misspelt one.
 fn nearest_parameter(parameter: &str) -> Option<&'static str> {
     const KNOWN: [&str; 6] = [
         "reseat",
@@ -136,8 +135,8 @@ fn nearest_parameter(parameter: &str) -> Option<&'static str> {
     nearest(name, &KNOWN).filter(|nearest| *nearest != name)
 }
 
-/// What follows `reseat` in the name of a parameter that is meant for it, in whatever spelling; nothing for one that is
-/// somebody else's.
+/// Returns the rest after `reseat` in the name of a parameter meant for it, in any spelling; `None` for other
+/// parameters.
 fn addressed_to_us(name: &str) -> Option<String> {
     let name = name.to_ascii_lowercase();
     let name = ["rd.", "rd-", "no"]
@@ -154,8 +153,8 @@ fn addressed_to_us(name: &str) -> Option<String> {
     }
 }
 
-/// Splits at white space outside double quotes, as the kernel does. A lone `--`, after which the rest is init's, is no end
-/// here: what is addressed to reseat is meant for it, and an operator who adds `reseat=off` adds it at the end.
+/// Splits at white space outside double quotes, as the kernel does. A lone `--`, after which the rest belongs to init,
+/// does not end the list: reseat parameters are meant for reseat, and an operator adds `reseat=off` at the end.
 fn parameters(text: &str) -> impl Iterator<Item = String> {
     let mut quoted = false;
     text.split(move |letter: char| {
@@ -249,7 +248,7 @@ mod tests {
         assert_eq!(CommandLine::parse("rd.reseat=1").switch, Switch::On);
     }
 
-    /// What systemd starts on the real root heeds the same words.
+    /// The services that systemd starts on the real root obey the same switches.
     #[test]
     fn units_know_every_word_that_switches_off() {
         for unit in [

@@ -19,23 +19,23 @@ use crate::model::inventory::FunctionSet;
 use super::spelling::hint;
 use super::{Choice, Display, GroupPeers, Rule, Source};
 
-/// More is no list of a machine's GPUs. In bytes.
+/// The largest rules file, in bytes. A list of a machine's GPUs is never longer.
 pub const LARGEST: usize = 64 * 1024;
 
-/// A rules file that cannot be read as one. None of its rules counts then: half a file may lack the half that matters.
+/// A rules file that cannot be parsed. None of its rules applies then: half a file may lack the important half.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}:{line}: {message}")]
 pub struct RulesFileError {
-    /// The file's path, as it is shown to the operator.
+    /// The path of the file, as shown to the operator.
     pub path: String,
     /// The line of the error, counted from 1.
     pub line: usize,
-    /// What the TOML reader has to say, on one line.
+    /// The TOML reader's message, on one line.
     pub message: String,
 }
 
 impl RulesFileError {
-    /// The error as a finding of the given kind: of the rules, or of the part about recovery.
+    /// The error as a finding of the given kind: about the rules, or about the recovery policy.
     pub fn finding(&self, id: Id) -> Finding {
         Finding::error(id, Subject::file(&self.path))
             .with("line", self.line)
@@ -43,12 +43,11 @@ impl RulesFileError {
     }
 }
 
-/// Reads the rules in `content`; `path` only names the file in sources and errors. What it says of recovery is not looked
-/// at: a mistake there keeps no GPU from being claimed.
+/// Parses the rules in `content`; `path` only names the file in sources and errors. The recovery policy is ignored: a
+/// mistake there does not prevent a claim.
 ///
 /// # Errors
-/// When the content is no TOML, or holds a key that no rules file has. A selector that means nothing is no error here:
-/// its rule carries it.
+/// When the content is not TOML, or has an unknown key. An invalid selector is not an error here: its rule carries it.
 pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
     let file = File::new(path, content)?;
     let document = DeTable::parse(file.text).map_err(|error| file.refused(&error))?;
@@ -71,7 +70,7 @@ pub fn parse(path: &str, content: &[u8]) -> Result<Vec<Rule>, RulesFileError> {
     Ok(rules)
 }
 
-/// A file that is being read. Without serde: deriving for three keys would be a tenth of `reseat-claim`.
+/// A file being parsed. It does without serde: deriving for three keys would be a tenth of `reseat-claim`.
 struct File<'a> {
     path: &'a str,
     text: &'a str,
@@ -83,7 +82,7 @@ impl<'a> File<'a> {
             let message = format!("the file is larger than {} KiB", LARGEST / 1024);
             return Err(error(path, content, LARGEST, &message));
         }
-        // What some editors put in front.
+        // A byte order mark, which some editors add.
         let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
         match std::str::from_utf8(content) {
             Ok(text) => Ok(Self { path, text }),
@@ -132,7 +131,7 @@ impl<'a> File<'a> {
         })
     }
 
-    /// The numbers of a GPU's functions.
+    /// Parses the numbers of a GPU's functions.
     fn functions(&self, value: &Spanned<DeValue<'_>>) -> Result<FunctionSet, RulesFileError> {
         const EXPECTED: &str = "a list of function numbers, from 0 to 7";
         let list = match value.get_ref() {
@@ -151,7 +150,7 @@ impl<'a> File<'a> {
         Ok(set)
     }
 
-    /// A selector or a list of them.
+    /// Parses a selector or a list of them.
     fn choices(&self, value: &Spanned<DeValue<'_>>, expected: &str) -> Result<Vec<Choice>, RulesFileError> {
         match value.get_ref() {
             DeValue::Array(list) => list.iter().map(|one| self.choice(one)).collect(),
@@ -184,7 +183,7 @@ impl<'a> File<'a> {
         self.error(key.span().start, &message)
     }
 
-    /// What the TOML reader has against the file.
+    /// Converts the TOML reader's error.
     fn refused(&self, error: &toml::de::Error) -> RulesFileError {
         self.error(error.span().map_or(0, |span| span.start), error.message())
     }
@@ -203,7 +202,7 @@ fn error(path: &str, content: &[u8], at: usize, message: &str) -> RulesFileError
     }
 }
 
-/// Reads a rules file as `T`.
+/// Parses a rules file as `T`.
 pub(super) fn read<T: DeserializeOwned>(path: &str, content: &[u8]) -> Result<T, RulesFileError> {
     let file = File::new(path, content)?;
     toml::from_str(file.text).map_err(|error| file.refused(&error))

@@ -1,4 +1,4 @@
-//! The contract of recovery in the rules file:
+//! The recovery policy in the rules file:
 //!
 //! ```toml
 //! [recover]
@@ -29,20 +29,20 @@ use serde::{Deserialize, Deserializer};
 use super::file::read;
 use super::{RulesFileError, Selector, Term};
 
-/// What an operator has agreed to beforehand. What is not said is none.
+/// The recovery policy. An unset value is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contract {
-    /// The highest rung allowed.
+    /// The highest allowed rung.
     pub highest: Option<Rung>,
-    /// The reset that is preferred.
+    /// The preferred reset.
     pub preference: Option<Preference>,
-    /// Whether the machine may be rebooted for a GPU.
+    /// The policy on rebooting the machine for a GPU.
     pub reboot: Option<Reboot>,
-    /// Whether a GPU may be used that is well and whose reset is not proven.
+    /// The policy on GPUs that are well but whose reset is not proven.
     pub unproven: Unproven,
-    /// How long a recovery waits. What is not said is the default.
+    /// The waits of a recovery. Unset values are the defaults.
     pub waits: Waits,
-    /// The fabrics of single GPUs, which no machine shows.
+    /// The fabrics of single GPUs, which a machine cannot show.
     pub fabrics: Vec<FabricStatement>,
 }
 
@@ -51,7 +51,7 @@ pub struct Contract {
 pub struct FabricStatement {
     /// The GPU, by its serial number or by its address and vendor:device ID.
     pub gpu: Selector,
-    /// The GPUs that it is joined to, named in the same way; nothing joins it to others if there are none.
+    /// The GPUs that it is joined to, named in the same way; if the list is empty, it is joined to none.
     pub peers: Vec<Selector>,
 }
 
@@ -76,17 +76,17 @@ impl fmt::Display for FabricStatement {
     }
 }
 
-/// Whether a machine may be rebooted for the sake of a GPU.
+/// The policy on rebooting a machine for a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reboot {
-    /// It may not: what no reset brings back stays out of service.
+    /// No reboot: a GPU that no reset recovers stays out of service.
     WithoutReboot,
-    /// It may, once it is drained.
+    /// A reboot is acceptable, once the machine is drained.
     RebootAcceptable,
 }
 
-/// The use of a GPU that is well after a reset which nothing proves.
+/// The policy on a GPU that is well after an unproven reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unproven {
@@ -129,7 +129,7 @@ struct GpuTable {
     fabric: Peers,
 }
 
-/// A selector that names one GPU wherever cards are moved: by serial number, or by address and vendor:device ID.
+/// A selector that names one GPU even after cards are moved: by serial number, or by address and vendor:device ID.
 struct OneGpu(Selector);
 
 impl<'de> Deserialize<'de> for OneGpu {
@@ -187,7 +187,7 @@ impl<'de> Deserialize<'de> for Peers {
     }
 }
 
-/// A time with its unit, `"10 s"`, of so many seconds at least and at most.
+/// A time with its unit, `"10 s"`, between these numbers of seconds.
 struct Time<const LEAST: u64, const MOST: u64>(Duration);
 
 impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Time<LEAST, MOST> {
@@ -206,7 +206,7 @@ impl<'de, const LEAST: u64, const MOST: u64> Deserialize<'de> for Time<LEAST, MO
     }
 }
 
-/// A rung by its name, or by its short one.
+/// A rung by its name or short name.
 struct RungName(Rung);
 
 impl<'de> Deserialize<'de> for RungName {
@@ -232,10 +232,10 @@ impl From<GpuTable> for FabricStatement {
     }
 }
 
-/// Reads the contract in `content`; `path` only names the file in errors. Rules for claiming are not looked at.
+/// Parses the policy in `content`; `path` only names the file in errors. Claim rules are ignored.
 ///
 /// # Errors
-/// When the content is no TOML, or says something that no contract has.
+/// When the content is not TOML, or has an unknown key or value.
 pub fn parse(path: &str, content: &[u8]) -> Result<Contract, RulesFileError> {
     let Document { recover, .. } = read(path, content)?;
     let waits = Waits::default();

@@ -1,4 +1,4 @@
-//! How a rule names GPUs.
+//! The selectors of rules.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,43 +14,43 @@ use crate::model::topology_path::{ParsePathError, TopologyPath};
 
 use super::spelling::did_you_mean;
 
-/// The functions that a rule means: those of which every term is true. Any function of a GPU stands for the whole GPU.
+/// The functions that a rule selects: those that match every term. Any function of a GPU stands for the whole GPU.
 ///
-/// Text is the terms with `@` between them: `0000:65:00.0@10de:2231`, `slot=3@10de:2231`. Addresses move when a card is
-/// added; a second term turns a move into a refusal.
+/// The text form is the terms with `@` between them: `0000:65:00.0@10de:2231`, `slot=3@10de:2231`. Addresses move when
+/// a card is added; a second term turns such a move into a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selector {
     terms: Vec<Term>,
 }
 
-/// One thing that is to be true of a function.
+/// One condition on a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Term {
     /// It has this address: `0000:65:00.0`, `pci_0000_65_00_0`.
     Address(FunctionAddress),
     /// It has this device number: `0000:65:00`.
     Device(DeviceAddress),
-    /// It is reached on this way: `path=pci0000:00/03.0/00.0`.
+    /// It has this topology path: `path=pci0000:00/03.0/00.0`.
     Path(TopologyPath),
-    /// Its GPU is in this physical slot, or behind a switch that is in it: `slot=3`.
+    /// Its GPU is in this physical slot, or behind a switch in it: `slot=3`.
     Slot(String),
-    /// Its GPU gives this serial number: `serial=48-b0-2d-00-00-00-00-01`.
+    /// Its GPU has this serial number: `serial=48-b0-2d-00-00-00-00-01`.
     Serial(SerialNumber),
     /// It has this vendor and device ID: `10de:2231`, `0x10de:0x2231`.
     Identity(Identity),
     /// It has this subsystem vendor and subsystem ID: `subsystem=10de:1482`.
     Subsystem(Identity),
-    /// It is a GPU's: `gpu`.
+    /// It belongs to a GPU: `gpu`.
     Gpu,
 }
 
 impl Selector {
-    /// Its terms: those that name one place or one GPU before those that many may share.
+    /// The terms; those that name one place or one GPU come first.
     pub fn terms(&self) -> &[Term] {
         &self.terms
     }
 
-    /// Whether it names one place or one GPU, and so something that the operator expects to be there.
+    /// Returns true if it names one place or one GPU, which the operator then expects to exist.
     pub fn names_one(&self) -> bool {
         self.terms.iter().any(Term::names_one)
     }
@@ -58,7 +58,7 @@ impl Selector {
 
 #[cfg(feature = "operator")]
 impl Selector {
-    /// True if it means this GPU, as far as an identification shows: a place or a subsystem means none.
+    /// True if it identifies this GPU by its identification alone; a place or a subsystem does not.
     pub fn means(&self, gpu: &Identification) -> bool {
         let of_gpu = |term: &&Term| matches!(term, Term::Serial(_) | Term::Device(_));
         let (of_gpu, of_function): (Vec<&Term>, Vec<&Term>) = self.terms.iter().partition(of_gpu);
@@ -79,7 +79,7 @@ impl Selector {
 }
 
 impl Term {
-    /// True if the listing of functions does not say whether it is true of one.
+    /// True if the listing of functions cannot decide the term.
     pub(super) fn is_a_detail(&self) -> bool {
         match self {
             Self::Path(_) | Self::Slot(_) | Self::Subsystem(_) => true,
@@ -188,47 +188,47 @@ impl fmt::Display for Term {
     }
 }
 
-/// Why a selector means nothing.
+/// An error when parsing a selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectorError {
-    /// There is no text.
+    /// The text is empty.
     #[error("the selector is empty")]
     Empty,
-    /// It looks like an address and is none.
+    /// It looks like an address, but is invalid.
     #[error("not an address such as 0000:65:00.0: {0}")]
     Address(#[from] ParseAddressError),
-    /// It looks like an identity and is none.
+    /// It looks like a vendor:device ID, but is invalid.
     #[error("not an identity such as 10de:2231: {0}")]
     Identity(#[from] ParseIdentityError),
-    /// What stands after `subsystem=` is none.
+    /// The value after `subsystem=` is invalid.
     #[error("not a subsystem such as subsystem=10de:1482: {0}")]
     Subsystem(ParseIdentityError),
-    /// What stands after `serial=` is none.
+    /// The value after `serial=` is invalid.
     #[error("not a serial number such as serial=48-b0-2d-00-00-00-00-01: {0}")]
     Serial(#[from] ParseSerialNumberError),
-    /// The serial number that makers leave in who give none.
+    /// The serial number is 0, which manufacturers use for none.
     #[error("a serial number of 0 is none")]
     NoSerial,
-    /// What stands after `path=` is none.
+    /// The value after `path=` is invalid.
     #[error("not a path such as path=pci0000:00/03.0/00.0: {0}")]
     Path(#[from] ParsePathError),
-    /// Nothing stands after `slot=`.
+    /// There is no value after `slot=`.
     #[error("slot= names no slot: /sys/bus/pci/slots has their names")]
     Slot,
-    /// It begins as libvirt's names do, and is none.
+    /// It begins like libvirt's names, but is invalid.
     #[error("not a name of libvirt's such as pci_0000_65_00_0")]
     Libvirt,
-    /// No term begins so.
+    /// No term begins like this.
     #[error(
         "`{key}=` is not known{hint}: expected slot=, serial=, path= or subsystem=",
         key = .0,
         hint = did_you_mean(.0, &["slot=", "serial=", "path=", "subsystem="])
     )]
     Key(String),
-    /// One function cannot be two things.
+    /// A kind of term occurs twice.
     #[error("{0} is said twice: all that `@` joins has to be true of one function")]
     Twice(&'static str),
-    /// It looks like nothing that is known.
+    /// The text resembles no term.
     #[error(
         "not a selector{hint}: `{text}` is none of an address (0000:65:00.0), an identity (10de:2231), slot=3, \
          serial=48-b0-2d-00-00-00-00-01, path=pci0000:00/03.0/00.0, subsystem=10de:1482 or `gpu`; `@` joins several",

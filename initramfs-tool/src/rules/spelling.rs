@@ -1,9 +1,9 @@
-//! Suggestions for misspelt words. The claim in the initramfs goes without, for its size.
+//! Suggestions for misspelt words. The claim in the initramfs lacks them, for its size.
 
-/// Returns the known word that a misspelt one is nearest to.
+/// Returns the known word nearest to a misspelt one.
 #[cfg(feature = "operator")]
 pub(super) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    /// Letters to change: more, and it is another word.
+    /// The maximum number of changed letters: beyond it, it is another word.
     const MOST: usize = 2;
     let word = word.to_ascii_lowercase();
     let distance = |known: &str| strsim::osa_distance(&word, known.trim_end_matches('='));

@@ -1,4 +1,4 @@
-//! The registers about the function itself.
+//! The registers of the function itself.
 
 use bitfield_struct::bitfield;
 
@@ -15,21 +15,21 @@ use bitfield_struct::bitfield;
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DeviceCapabilities {
-    /// The largest payload that the function can take.
+    /// The largest payload that the function supports.
     #[bits(3)]
     pub max_payload_size_supported: PayloadSize,
-    /// How many bits of a function number can serve as more tags.
+    /// The number of function-number bits that can serve as extra tag bits.
     #[bits(2, access = RO)]
     pub phantom_functions_supported: u8,
-    /// Can use tags of 8 bits.
+    /// Supports 8-bit tags.
     pub extended_tag_field_supported: bool,
     #[bits(9)]
     __: u16,
-    /// Some errors are reported as the role in the transaction wants, not as their kind does.
+    /// Reports some errors by the function's role in the transaction instead of by their kind.
     pub role_based_error_reporting: bool,
     #[bits(12)]
     __: u16,
-    /// Offers FLR.
+    /// Supports FLR.
     pub function_level_reset_capability: bool,
     #[bits(3)]
     __: u8,
@@ -63,28 +63,28 @@ pub struct DeviceControl {
     pub fatal_error_reporting_enable: bool,
     /// Unsupported requests are reported.
     pub unsupported_request_reporting_enable: bool,
-    /// May mark requests as relaxed in order.
+    /// May set the relaxed ordering attribute in requests.
     pub enable_relaxed_ordering: bool,
-    /// The largest payload that the function may send and has to take.
+    /// The largest payload that the function may send and must accept.
     #[bits(3)]
     pub max_payload_size: PayloadSize,
-    /// May use tags of 8 bits.
+    /// May use 8-bit tags.
     pub extended_tag_field_enable: bool,
-    /// May use numbers of functions that do not exist as more tags.
+    /// May use the numbers of unimplemented functions as extra tags.
     pub phantom_functions_enable: bool,
-    /// May draw auxiliary power whether or not PME is enabled.
+    /// May draw auxiliary power even if PME is disabled.
     pub aux_power_pm_enable: bool,
-    /// May mark requests as not snooped.
+    /// May set the no-snoop attribute in requests.
     pub enable_no_snoop: bool,
     /// The largest read that the function may request.
     #[bits(3)]
     pub max_read_request_size: PayloadSize,
-    /// Writing one starts an FLR, where the function offers it; reads 0. At a bridge to PCI the bit
-    /// is Bridge Configuration Retry Enable.
+    /// Writing 1 starts an FLR if the function supports it; reads 0. In a bridge to PCI the bit is Bridge Configuration
+    /// Retry Enable.
     pub initiate_function_level_reset: bool,
 }
 
-/// Device Status. Bits 0 to 3 are cleared by writing ones.
+/// Device Status. Bits 0 to 3 are cleared by writing 1.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -98,17 +98,17 @@ pub struct DeviceControl {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DeviceStatus {
-    /// A correctable error was seen, reported or not.
+    /// Detected a correctable error, reported or not.
     pub correctable_error_detected: bool,
-    /// A non-fatal error was seen, reported or not.
+    /// Detected a non-fatal error, reported or not.
     pub non_fatal_error_detected: bool,
-    /// A fatal error was seen, reported or not.
+    /// Detected a fatal error, reported or not.
     pub fatal_error_detected: bool,
-    /// An unsupported request was seen, reported or not.
+    /// Detected an unsupported request, reported or not.
     pub unsupported_request_detected: bool,
-    /// Auxiliary power is there.
+    /// Auxiliary power is present.
     pub aux_power_detected: bool,
-    /// Transactions that the function issued have not completed.
+    /// Requests that the function issued have not completed.
     pub transactions_pending: bool,
     #[bits(10)]
     __: u16,
@@ -144,59 +144,60 @@ pub struct DeviceStatus {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DeviceCapabilities2 {
-    /// Ranges A to D that the timeout can be set to, a bit each: 50 µs to 10 ms, to 250 ms, to 4 s, to 64 s. 0 where it
-    /// cannot be set.
+    /// The programmable timeout ranges A to D, one bit each: 50 µs to 10 ms, to 250 ms, to 4 s, to 64 s. 0 if the
+    /// timeout is not programmable.
     #[bits(4, access = RO)]
     pub completion_timeout_ranges_supported: u8,
-    /// Can wait for an answer forever.
+    /// Can disable the completion timeout.
     pub completion_timeout_disable_supported: bool,
-    /// Can forward addresses whose device number is part of the function number. Only of a port above.
+    /// Can forward requests to ARI functions. Ports only.
     pub ari_forwarding_supported: bool,
-    /// Can route atomic operations. Only of a port.
+    /// Can route atomic operations. Ports only.
     pub atomic_op_routing_supported: bool,
-    /// Can complete atomic operations of 32 bits.
+    /// Can complete 32-bit atomic operations.
     pub atomic_op_32_bit_completer_supported: bool,
-    /// Can complete atomic operations of 64 bits.
+    /// Can complete 64-bit atomic operations.
     pub atomic_op_64_bit_completer_supported: bool,
-    /// Can complete a compare-and-swap of 128 bits.
+    /// Can complete a 128-bit compare-and-swap.
     pub cas_128_bit_completer_supported: bool,
-    /// Never lets a relaxed-order write pass another. Only of a port that routes between ports.
+    /// Never lets a relaxed-order write pass another. Routing ports only.
     pub no_ro_enabled_pr_pr_passing: bool,
-    /// Can report the latency that it tolerates.
+    /// Can report the latency that it tolerates (LTR).
     #[doc(alias = "Latency Tolerance Reporting")]
     pub ltr_mechanism_supported: bool,
-    /// Completes requests with processing hints. 1: TPH; 3: extended TPH as well; 2 is reserved.
+    /// Completes requests with processing hints (TPH). 1: TPH; 3: also extended TPH; 2 is reserved.
     #[bits(2, access = RO)]
     pub tph_completer_supported: u8,
-    /// The cache line of Lightweight Notification. 1: 64 bytes; 2: 128 bytes. Reserved from 6.0 on.
+    /// The cache line size of Lightweight Notification. 1: 64 bytes; 2: 128 bytes. Reserved since 6.0.
     #[bits(2, access = RO)]
     pub ln_system_cls: u8,
-    /// Can answer requests whose tags have 10 bits.
+    /// Can complete requests with 10-bit tags.
     pub ten_bit_tag_completer_supported: bool,
-    /// Can use tags of 10 bits.
+    /// Can use 10-bit tags.
     pub ten_bit_tag_requester_supported: bool,
-    /// Takes OBFF. 1: by message; 2: by WAKE#; 3: by both.
+    /// Supports OBFF. 1: by message; 2: by WAKE#; 3: by both.
     #[bits(2, access = RO)]
     pub obff_supported: u8,
-    /// Takes a Fmt field of three bits.
+    /// Supports a 3-bit Fmt field.
     pub extended_fmt_field_supported: bool,
-    /// Takes end-end prefixes.
+    /// Supports end-end prefixes.
     pub end_end_tlp_prefix_supported: bool,
-    /// The most end-end prefixes that it takes in one request; 0 means 4.
+    /// The maximum number of end-end prefixes in a request; 0 means 4.
     #[bits(2, access = RO)]
     pub max_end_end_tlp_prefixes: u8,
-    /// Can reduce its power in an emergency. 1: by a means of the device's; 2: by that of its form factor; 3 is reserved.
+    /// Can reduce its power in an emergency. 1: by a device-specific mechanism; 2: by that of its form factor; 3 is
+    /// reserved.
     #[bits(2, access = RO)]
     pub emergency_power_reduction_supported: u8,
-    /// Has to be initialised again after such a reduction.
+    /// Needs initialization after an emergency power reduction.
     pub emergency_power_reduction_initialization_required: bool,
     __: bool,
     /// Can complete deferrable writes.
     pub dmwr_completer_supported: bool,
-    /// The longest deferrable write that it completes. 0: 64 bytes; 1: 128 bytes; others are reserved.
+    /// The longest deferrable write that it can complete. 0: 64 bytes; 1: 128 bytes; others are reserved.
     #[bits(2, access = RO)]
     pub dmwr_lengths_supported: u8,
-    /// Can send a message when it is ready.
+    /// Can send a message when it is ready (FRS).
     #[doc(alias = "Function Readiness Status")]
     pub frs_supported: bool,
 }
@@ -215,22 +216,22 @@ pub struct DeviceCapabilities2 {
 pub struct DeviceControl2 {
     #[bits(4)]
     __: u8,
-    /// Waits for an answer for ever.
+    /// The completion timeout is disabled.
     pub completion_timeout_disable: bool,
-    /// Forwards addresses whose device number is part of the function number.
+    /// Forwards requests to ARI functions.
     pub ari_forwarding_enable: bool,
     #[bits(4)]
     __: u8,
-    /// May say how long it can wait.
+    /// May report the latency that it tolerates (LTR).
     pub ltr_mechanism_enable: bool,
     __: bool,
-    /// May use tags of 10 bits.
+    /// May use 10-bit tags.
     pub ten_bit_tag_requester_enable: bool,
     #[bits(3)]
     __: u8,
 }
 
-/// A size as Device Capabilities and Device Control encode it, in three bits.
+/// A payload or read request size as Device Capabilities and Device Control encode it, in three bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -252,7 +253,7 @@ pub enum PayloadSize {
 }
 
 impl PayloadSize {
-    /// The size in bytes; `None` of a reserved code.
+    /// The size in bytes; `None` for a reserved code.
     pub const fn bytes(self) -> Option<u16> {
         match self {
             Self::Bytes128 => Some(128),

@@ -1,4 +1,4 @@
-//! The registers about the function's link.
+//! The link registers.
 
 use core::fmt;
 
@@ -21,30 +21,30 @@ use bitfield_struct::bitfield;
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LinkCapabilities {
-    /// The highest speed of the link.
+    /// The maximum link speed.
     #[bits(4)]
     pub max_link_speed: LinkSpeed,
-    /// The most lanes that the link can have.
+    /// The maximum link width, in lanes.
     #[bits(6, access = RO)]
     pub maximum_link_width: u8,
-    /// The sleep states that the link can take by itself.
+    /// The power-saving states that the link supports (ASPM).
     #[bits(2)]
     pub aspm_support: AspmStates,
     #[bits(6)]
     __: u8,
-    /// Can do without the reference clock while the link sleeps.
+    /// Can remove the reference clock while the link sleeps.
     pub clock_power_management: bool,
-    /// Can report that the link went away unannounced.
+    /// Can report an unexpected link down.
     pub surprise_down_error_reporting_capable: bool,
-    /// Link Status says whether the link is active.
+    /// Link Status reports if the link is active.
     #[doc(alias = "DLLLA")]
     pub data_link_layer_link_active_reporting_capable: bool,
-    /// Can interrupt when speed or width change.
+    /// Can raise an interrupt when speed or width change.
     pub link_bandwidth_notification_capability: bool,
-    /// Made to a specification in which no sleep state is obligatory.
+    /// Conforms to a specification that makes ASPM optional.
     pub aspm_optionality_compliance: bool,
     __: bool,
-    /// The port's number in its switch or root complex.
+    /// The number of the port in its switch or root complex.
     pub port_number: u8,
 }
 
@@ -65,32 +65,32 @@ pub struct LinkCapabilities {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LinkControl {
-    /// The sleep states that the link may take by itself.
+    /// The power-saving states that are enabled (ASPM).
     #[bits(2)]
     pub aspm_control: AspmStates,
     #[bits(2)]
     __: u8,
-    /// The link is held down. Only at a port above.
+    /// Disables the link. Upstream side of the link only.
     pub link_disable: bool,
-    /// Writing one trains the link again; reads 0. Only at a port above.
+    /// Writing 1 retrains the link; reads 0. Upstream side of the link only.
     pub retrain_link: bool,
-    /// Both ends of the link have the same reference clock.
+    /// Both ends of the link share a reference clock.
     pub common_clock_configuration: bool,
-    /// The link takes longer to wake, for an analyzer to follow.
+    /// The link takes longer to wake, so that an analyzer can synchronize.
     pub extended_synch: bool,
-    /// May do without the reference clock while the link sleeps.
+    /// May remove the reference clock while the link sleeps.
     pub enable_clock_power_management: bool,
-    /// The hardware may not change the width by its own choice.
+    /// The hardware may not change the width on its own.
     pub hardware_autonomous_width_disable: bool,
-    /// A change of speed or width by software interrupts. Only at a port above.
+    /// A change of speed or width by software raises an interrupt. Upstream side of the link only.
     pub link_bandwidth_management_interrupt_enable: bool,
-    /// A change of speed or width by the hardware's own choice interrupts. Only at a port above.
+    /// An autonomous change of speed or width raises an interrupt. Upstream side of the link only.
     pub link_autonomous_bandwidth_interrupt_enable: bool,
     #[bits(4)]
     __: u8,
 }
 
-/// Link Status. Bits 14 and 15 are cleared by writing ones.
+/// Link Status. Bits 14 and 15 are cleared by writing 1.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -105,33 +105,33 @@ pub struct LinkControl {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LinkStatus {
-    /// The speed of the link; undefined while there is none.
+    /// The current link speed; undefined while the link is down.
     #[bits(4)]
     pub current_link_speed: LinkSpeed,
-    /// The lanes of the link; undefined while there is none.
+    /// The negotiated link width, in lanes; undefined while the link is down.
     #[bits(6, access = RO)]
     pub negotiated_link_width: u8,
     __: bool,
-    /// The link trains, or is about to. Only at a port above.
+    /// The link is training or about to train. Upstream side of the link only.
     pub link_training: bool,
     /// Uses the reference clock of the connector.
     pub slot_clock_configuration: bool,
-    /// The link is active. Means something only with
-    /// [its report](LinkCapabilities::data_link_layer_link_active_reporting_capable).
+    /// The link is active. Valid only if the port [reports
+    /// it](LinkCapabilities::data_link_layer_link_active_reporting_capable).
     #[doc(alias = "DLLLA")]
     pub data_link_layer_link_active: bool,
     /// Speed or width changed, by software or because the link was unreliable.
     pub link_bandwidth_management_status: bool,
-    /// Speed or width changed by the hardware's own choice.
+    /// The hardware changed speed or width on its own.
     pub link_autonomous_bandwidth_status: bool,
 }
 
-/// Sleep states of a link, taken by the hardware by itself (ASPM): a set of two.
+/// Active State Power Management (ASPM): a set of two power-saving states of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum AspmStates {
-    /// 0: neither.
+    /// 0: none.
     None,
     /// 1: L0s.
     L0s,

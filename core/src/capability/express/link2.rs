@@ -1,4 +1,4 @@
-//! The registers about the function's link that version 2 added.
+//! The link registers that version 2 added.
 
 use core::fmt;
 
@@ -20,20 +20,20 @@ use super::LinkSpeed;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LinkCapabilities2 {
     __: bool,
-    /// The speeds that the link can have.
+    /// The supported link speeds.
     #[bits(7)]
     pub supported_link_speeds_vector: LinkSpeeds,
-    /// Two ports of the same direction can make a link.
+    /// Two ports of the same direction can form a link.
     pub crosslink_supported: bool,
     #[bits(14)]
     __: u16,
-    /// Can tell a retimer on the link.
+    /// Can detect a retimer on the link.
     pub retimer_presence_detect_supported: bool,
-    /// Can tell two.
+    /// Can detect two retimers on the link.
     pub two_retimers_presence_detect_supported: bool,
     #[bits(6)]
     __: u8,
-    /// The device below can say that it is ready.
+    /// The device below can report that it is ready (DRS).
     pub drs_supported: bool,
 }
 
@@ -48,18 +48,18 @@ pub struct LinkCapabilities2 {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LinkControl2 {
-    /// At a port above, the highest speed that the link is to be trained to.
+    /// The target link speed: for a port above, the upper limit for training.
     #[bits(4)]
     pub target_link_speed: LinkSpeed,
-    /// The next training ends in compliance mode.
+    /// The next training enters compliance mode.
     pub enter_compliance: bool,
-    /// The hardware may not change the speed by its own choice.
+    /// The hardware may not change the speed on its own.
     pub hardware_autonomous_speed_disable: bool,
     #[bits(10)]
     __: u16,
 }
 
-/// Link Status 2. Bits 5 and 15 are cleared by writing ones.
+/// Link Status 2. Bits 5 and 15 are cleared by writing 1.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -79,32 +79,32 @@ pub struct LinkControl2 {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct LinkStatus2 {
-    /// The de-emphasis at 5 GT/s: −3.5 dB where set, else −6 dB. Undefined at other speeds.
+    /// The de-emphasis at 5 GT/s: −3.5 dB if set, else −6 dB. Undefined at other speeds.
     pub current_de_emphasis_level: bool,
-    /// Equalization for 8 GT/s is over.
+    /// Equalization at 8 GT/s is complete.
     pub equalization_8_0_gts_complete: bool,
-    /// Its first phase succeeded.
+    /// Phase 1 of equalization succeeded.
     pub equalization_8_0_gts_phase_1_successful: bool,
-    /// Its second phase succeeded.
+    /// Phase 2 of equalization succeeded.
     pub equalization_8_0_gts_phase_2_successful: bool,
-    /// Its third phase succeeded.
+    /// Phase 3 of equalization succeeded.
     pub equalization_8_0_gts_phase_3_successful: bool,
     /// The link requests another equalization.
     pub link_equalization_request_8_0_gts: bool,
     /// A retimer is on the link.
     pub retimer_presence_detected: bool,
-    /// Two are.
+    /// Two retimers are on the link.
     pub two_retimers_presence_detected: bool,
-    /// The direction that a port took on a crosslink.
+    /// The direction that the port took on a crosslink.
     #[bits(2)]
     pub crosslink_resolution: CrosslinkResolution,
     /// The link is in Flit Mode. Reserved before 6.0.
     pub flit_mode_status: bool,
     __: bool,
-    /// The component below, and the link to it. Only of a port above that supports DRS.
+    /// The presence of the component below and the state of its link. Only for a port that supports DRS.
     #[bits(3)]
     pub downstream_component_presence: DownstreamComponentPresence,
-    /// The device below said that it is ready.
+    /// The device below reported that it is ready.
     #[doc(alias = "Device Readiness Status")]
     pub drs_message_received: bool,
 }
@@ -114,13 +114,13 @@ pub struct LinkStatus2 {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum CrosslinkResolution {
-    /// 0: not supported, and so before 4.0.
+    /// 0: not supported; always so before 4.0.
     NotSupported,
-    /// 1: it became an upstream port.
+    /// 1: the port became an upstream port.
     UpstreamPort,
-    /// 2: it became a downstream port.
+    /// 2: the port became a downstream port.
     DownstreamPort,
-    /// 3: the negotiation is not over.
+    /// 3: negotiation is not complete.
     NotCompleted,
 }
 
@@ -144,20 +144,20 @@ impl CrosslinkResolution {
     }
 }
 
-/// The component below a port, and the link to it.
+/// The presence of the component below a port and the state of its link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum DownstreamComponentPresence {
-    /// 0: the link is down, and presence is not determined.
+    /// 0: the link is down; presence is unknown.
     LinkDownPresenceNotDetermined,
-    /// 1: the link is down, and no component is there.
+    /// 1: the link is down; no component is present.
     LinkDownNotPresent,
-    /// 2: the link is down, and a component is there.
+    /// 2: the link is down; a component is present.
     LinkDownPresent,
-    /// 4: the link is up, and a component is there.
+    /// 4: the link is up; a component is present.
     LinkUpPresent,
-    /// 5: the same, and the component said that it is ready.
+    /// 5: the link is up; the component has reported that it is ready.
     LinkUpPresentDrsReceived,
     /// 3, 6 or 7: reserved.
     Other(u8),
@@ -187,17 +187,17 @@ impl DownstreamComponentPresence {
     }
 }
 
-/// A set of link speeds: Supported Link Speeds Vector.
+/// Supported Link Speeds Vector: a set of link speeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LinkSpeeds(u8);
 
 impl LinkSpeeds {
-    /// How many speeds the vector has room for.
+    /// The number of speeds in the vector.
     const ROOM: u8 = 7;
 
-    /// Whether `speed` is one of the speeds.
+    /// Returns true if `speed` is in the set.
     pub const fn contains(self, speed: LinkSpeed) -> bool {
         match speed.into_bits().checked_sub(1) {
             Some(bit) if bit < Self::ROOM => (self.0 >> bit) & 1 == 1,
@@ -205,14 +205,14 @@ impl LinkSpeeds {
         }
     }
 
-    /// The speeds, the slowest first.
+    /// The speeds, slowest first.
     pub fn iter(self) -> impl DoubleEndedIterator<Item = LinkSpeed> {
         (1..=Self::ROOM)
             .map(LinkSpeed::from_bits)
             .filter(move |&speed| self.contains(speed))
     }
 
-    /// The fastest speed; `None` of an empty set.
+    /// The fastest speed; `None` if the set is empty.
     pub fn max(self) -> Option<LinkSpeed> {
         self.iter().next_back()
     }

@@ -1,4 +1,4 @@
-//! The registers about the root complex.
+//! The root registers.
 
 use bitfield_struct::bitfield;
 
@@ -15,15 +15,15 @@ use bitfield_struct::bitfield;
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RootControl {
-    /// A correctable error from below is an error of the system.
+    /// A correctable error from below raises a system error.
     pub system_error_on_correctable_error_enable: bool,
-    /// A non-fatal error from below is one.
+    /// A non-fatal error from below raises a system error.
     pub system_error_on_non_fatal_error_enable: bool,
-    /// A fatal error from below is one.
+    /// A fatal error from below raises a system error.
     pub system_error_on_fatal_error_enable: bool,
-    /// PME from below interrupts.
+    /// PME from below raises an interrupt.
     pub pme_interrupt_enable: bool,
-    /// Whether a read of Vendor ID returns `0001` while the function asks for retries.
+    /// Vendor ID reads `0001` while the function requests retries (RRS).
     #[doc(alias = "CRSVisible")]
     #[bits(1)]
     pub rrs_software_visibility_enable: RrsVisibility,
@@ -40,14 +40,14 @@ pub struct RootControl {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RootCapabilities {
-    /// RRS can be made visible to software.
+    /// The port can make RRS visible to software.
     #[doc(alias = "CRSVisible")]
     pub rrs_software_visibility: bool,
     #[bits(15)]
     __: u16,
 }
 
-/// Root Status. Bit 16 is cleared by writing one.
+/// Root Status. Bit 16 is cleared by writing 1.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -58,27 +58,27 @@ pub struct RootCapabilities {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RootStatus {
-    /// Who sent the last PME: bus, device, function.
+    /// The function that sent the last PME: bus, device, function.
     pub pme_requester_id: u16,
-    /// That function signals PME.
+    /// The function in `pme_requester_id` signals PME.
     pub pme_status: bool,
-    /// More PMEs wait.
+    /// More PMEs are pending.
     pub pme_pending: bool,
     #[bits(14)]
     __: u16,
 }
 
-/// Whether the root port above the function answers for it while it asks for retries.
+/// RRS Software Visibility of the root port above a function.
 ///
-/// Its [`RootControl`] says so; there is no default.
+/// Read it from the port's [`RootControl`]; there is no default.
 #[doc(alias = "CRSVisible")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum RrsVisibility {
-    /// Vendor ID `0001` means "not ready".
+    /// The port returns Vendor ID `0001` while the function is not ready.
     Enabled,
-    /// The root port retries by itself; Vendor ID `0001` is a vendor like any other.
+    /// The root port retries by itself; Vendor ID `0001` is a normal vendor ID.
     Disabled,
 }
 

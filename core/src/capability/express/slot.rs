@@ -1,4 +1,4 @@
-//! The registers about the slot below a port.
+//! The slot registers.
 
 use bitfield_struct::bitfield;
 
@@ -22,30 +22,30 @@ use bitfield_struct::bitfield;
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SlotCapabilities {
-    /// The slot has a button to ask for the card's removal.
+    /// The slot has an attention button.
     pub attention_button_present: bool,
-    /// Software can cut the slot's power. Without it, Slot Control's power bit cuts nothing.
+    /// The slot has a power controller. Without one, Slot Control's power bit has no effect.
     pub power_controller_present: bool,
-    /// The latch that holds the card can be sensed.
+    /// The slot has a sensor for the retention latch (MRL).
     pub mrl_sensor_present: bool,
-    /// The slot has a lamp that software uses to point it out.
+    /// The slot has an attention indicator.
     pub attention_indicator_present: bool,
-    /// The slot has a lamp for its power.
+    /// The slot has a power indicator.
     pub power_indicator_present: bool,
-    /// A card may be pulled without notice.
+    /// A card may be removed without notice.
     pub hot_plug_surprise: bool,
-    /// Cards can be put in and taken out under power.
+    /// The slot supports hot plug.
     pub hot_plug_capable: bool,
-    /// The power that the slot can give, in units of `power_limit_scale`.
+    /// The slot's power limit, in units of `power_limit_scale`.
     pub slot_power_limit_value: u8,
-    /// 0: watts, and a tenth of it each step.
+    /// The unit of the power limit. 0: 1 W; each step divides it by ten.
     #[bits(2, access = RO)]
     pub slot_power_limit_scale: u8,
-    /// The card can be locked in.
+    /// The slot has an electromechanical interlock.
     pub electromechanical_interlock_present: bool,
-    /// Says nothing when a command of Slot Control is done.
+    /// The port does not report the completion of commands.
     pub no_command_completed_support: bool,
-    /// The number on the chassis; 0 where there is none.
+    /// The physical slot number; 0 if there is none.
     #[bits(13, access = RO)]
     pub physical_slot_number: u16,
 }
@@ -69,36 +69,36 @@ pub struct SlotCapabilities {
 #[derive(PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SlotControl {
-    /// The attention button notifies.
+    /// The attention button raises an event.
     pub attention_button_pressed_enable: bool,
-    /// A power fault notifies.
+    /// A power fault raises an event.
     pub power_fault_detected_enable: bool,
-    /// A change of the latch notifies.
+    /// A change of the latch raises an event.
     pub mrl_sensor_changed_enable: bool,
-    /// A change of presence notifies.
+    /// A presence change raises an event.
     pub presence_detect_changed_enable: bool,
-    /// A command that is done interrupts.
+    /// A completed command raises an interrupt.
     pub command_completed_interrupt_enable: bool,
-    /// The slot's events interrupt.
+    /// Slot events raise an interrupt.
     pub hot_plug_interrupt_enable: bool,
-    /// The attention lamp.
+    /// The state of the attention indicator.
     #[bits(2)]
     pub attention_indicator_control: Indicator,
-    /// The power lamp.
+    /// The state of the power indicator.
     #[bits(2)]
     pub power_indicator_control: Indicator,
-    /// The slot's power as it was last set.
+    /// The slot power that was last requested.
     #[bits(1)]
     pub power_controller_control: PowerControllerControl,
-    /// Writing one moves the lock; reads 0.
+    /// Writing 1 toggles the interlock; reads 0.
     pub electromechanical_interlock_control: bool,
-    /// A link that comes or goes notifies.
+    /// A link state change raises an event.
     pub data_link_layer_state_changed_enable: bool,
     #[bits(3)]
     __: u8,
 }
 
-/// Slot Status. Bits 0 to 4 and 8 are cleared by writing ones.
+/// Slot Status. Bits 0 to 4 and 8 are cleared by writing 1.
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -117,34 +117,34 @@ pub struct SlotControl {
 pub struct SlotStatus {
     /// The attention button was pressed.
     pub attention_button_pressed: bool,
-    /// The power controller saw a fault.
+    /// The power controller detected a fault.
     pub power_fault_detected: bool,
     /// The latch was opened or closed.
     pub mrl_sensor_changed: bool,
-    /// Presence changed.
+    /// The presence of the card changed.
     #[doc(alias = "PDC")]
     pub presence_detect_changed: bool,
-    /// A command of Slot Control is done.
+    /// A command of Slot Control completed.
     pub command_completed: bool,
     /// The latch is open.
     pub mrl_sensor_state: bool,
     /// A card is in the slot.
     pub presence_detect_state: bool,
-    /// The card is locked in.
+    /// The interlock is engaged.
     pub electromechanical_interlock_status: bool,
-    /// The link came or went.
+    /// The link state changed.
     #[doc(alias = "DLLSC")]
     pub data_link_layer_state_changed: bool,
     #[bits(7)]
     __: u8,
 }
 
-/// What a lamp of the slot shows.
+/// The state of a slot indicator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Indicator {
-    /// 0: reserved, and what reads where there is no lamp.
+    /// 0: reserved; reads so without an indicator.
     Reserved,
     /// 1: on.
     On,
@@ -174,7 +174,7 @@ impl Indicator {
     }
 }
 
-/// Power Controller Control, the bit that reads the other way round.
+/// Power Controller Control. Its polarity is inverted: 0 is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

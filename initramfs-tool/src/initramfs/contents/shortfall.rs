@@ -4,32 +4,32 @@ use std::path::Path;
 
 use crate::model::finding::{Finding, Id, Subject, id};
 
-/// Something that is not in an image as it should be.
+/// A shortfall of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shortfall {
-    /// Nothing of reseat is in it.
+    /// It contains nothing of reseat.
     NoClaim,
-    /// The program is another one than on the machine, or cannot be run.
+    /// The program differs from the one on the machine, or is not executable.
     OtherProgram,
-    /// Nothing would run it, or not before drivers are loaded.
+    /// The program would not run, or only after drivers are loaded.
     NotRun(NotRun),
-    /// The rules are not in it.
+    /// It does not contain the rules.
     NoRules,
-    /// Its rules are not those on the machine.
+    /// Its rules differ from those on the machine.
     OtherRules,
-    /// Its list of GPUs out of service is not that on the machine.
+    /// Its quarantine differs from the one on the machine.
     OtherQuarantine,
-    /// A module is not in it.
+    /// It lacks a module.
     NoModule(String),
-    /// There is nothing that could load a module.
+    /// It has no program to load modules.
     NoModprobe,
-    /// Its modprobe is busybox's, which ignores soft dependencies and knows no variants.
+    /// Its modprobe is busybox's, which ignores soft dependencies and variants.
     BusyboxModprobe,
-    /// There is no list by which a module is found.
+    /// It has no list to find modules.
     NoModuleList,
 }
 
-/// A reason for which an image would not run the program in time.
+/// A reason why an image would not run the program in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotRun {
     /// The script for initramfs-tools is missing or not executable.
@@ -69,7 +69,7 @@ impl NotRun {
 }
 
 impl Shortfall {
-    /// Returns true if a change on the machine after the image was made brings it about.
+    /// Returns true if a change on the machine after the build causes it.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         matches!(
@@ -78,7 +78,7 @@ impl Shortfall {
         )
     }
 
-    /// The finding on the image of a kernel.
+    /// The finding about the image of a kernel.
     #[must_use]
     pub fn finding(&self, image: &Path, kernel: &str) -> Finding {
         let finding = Finding::warning(self.id(), Subject::file(image)).with("kernel", kernel);

@@ -45,7 +45,7 @@ fn wanted() -> RequiredContents {
     }
 }
 
-/// What is found with one file in another form, or gone.
+/// The shortfalls with one file changed or removed.
 fn with(name: &str, change: Option<(u32, &[u8])>) -> Vec<Shortfall> {
     let changed = GOOD.iter().filter_map(|file| match (file.0 == name, change) {
         (false, _) => Some(*file),
@@ -76,7 +76,7 @@ fn the_module_of_the_container_and_kmods_modprobe_have_to_be_there() {
     assert_eq!(shortfalls(&contents(&files), &wanted), []);
     files[6] = ("usr/sbin/modprobe", 0o120_777, b"../bin/busybox");
     assert_eq!(shortfalls(&contents(&files), &wanted), [Shortfall::BusyboxModprobe]);
-    // Where everything is built in, nobody needs either.
+    // If everything is built in, neither module is needed.
     (wanted.vfio_built_in, wanted.has_type1_module) = (true, false);
     assert_eq!(shortfalls(&contents(&files), &wanted), []);
 }
@@ -114,7 +114,7 @@ fn what_the_machine_has_not_is_not_wanted() {
     wanted.vfio_built_in = true;
     let without: Vec<_> = GOOD.into_iter().take(5).collect();
     assert_eq!(shortfalls(&contents(&without), &wanted), []);
-    // Rules that are gone from the machine would go on claiming.
+    // Rules that no longer exist on the machine would still claim.
     wanted.rules = None;
     assert_eq!(shortfalls(&contents(&without), &wanted), [Shortfall::OtherRules]);
 }
@@ -159,7 +159,7 @@ fn a_file_with_several_names_has_its_content_at_the_last() {
     assert_eq!(contents.content("sbin/reseat-claim"), Some(&b"program"[..]));
 }
 
-/// What is found in an image of another builder with these files, beside what every image is to have.
+/// The shortfall in an image of another builder with these files, beside the files of every image.
 fn not_run_with(builder: Builder, files: &[File<'_>]) -> Option<NotRun> {
     not_run(&contents(files), builder)
 }
@@ -186,7 +186,7 @@ fn dracut_runs_a_hook_and_with_systemd_a_unit() {
         assert_eq!(not_run_with(builder, &all), None);
         let unwanted = not_run_with(builder, &all[..2]);
         assert_eq!(unwanted, Some(NotRun::UnitNotStarted));
-        // The hook would be there for nothing.
+        // The hook would have no effect.
         let with_hook = [
             all[0],
             ("var/lib/dracut/hooks/cmdline/00-reseat-claim.sh", 0o100_755, b""),

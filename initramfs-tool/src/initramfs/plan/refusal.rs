@@ -7,42 +7,42 @@ use crate::initramfs::machine::{Deployed, DisksError, NoDropIns, UnifiedSign};
 use crate::initramfs::measured::{Binding, BindingError};
 use crate::model::finding::{Finding, Id, Remedy, Severity, Subject, SubjectKind, id};
 
-/// A reason for which nothing is done.
+/// A reason to do nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InstallRefusal {
-    /// A rule, or the file with the rules, cannot be read.
+    /// A rule, or the rules file, is invalid.
     InvalidRules(Finding),
-    /// Functions that the rules take with a GPU carry the running system.
+    /// Functions that the rules claim with a GPU carry the running system.
     PeerInSystem(Finding),
     /// `/usr/sbin/reseat-claim` is missing.
     NoProgram,
     /// No builder is installed.
     NoBuilder,
-    /// The one that was asked for is not.
+    /// The requested builder is not installed.
     BuilderNotThere(Builder),
-    /// Several are, and none of them is known to have made the image.
+    /// Several builders are installed, and none is known to have made the image.
     SeveralBuilders(Vec<Builder>),
     /// mkinitcpio's configuration would have to be edited.
     NoDropIns(NoDropIns),
-    /// It cannot be seen which kernel runs.
+    /// The running kernel cannot be determined.
     RunningUnknown,
-    /// No kernel is installed that has an image.
+    /// No installed kernel has an image.
     NoKernels,
-    /// This one is not installed.
+    /// A kernel is not installed.
     NoKernel {
         /// The kernel.
         version: String,
-        /// Those that are.
+        /// The installed kernels.
         there: Vec<String>,
     },
-    /// It has no image.
+    /// A kernel has no image.
     NoImage {
         /// The kernel.
         version: String,
         /// The places where it was searched.
         places: Vec<String>,
     },
-    /// Two kernels have the same image, and it does not show for which it is.
+    /// Two kernels share an image, and its kernel cannot be determined.
     SharedImage {
         /// The image.
         image: PathBuf,
@@ -60,44 +60,44 @@ pub enum InstallRefusal {
     Sdbootutil,
     /// The directory of the images is read-only.
     ReadOnly(PathBuf),
-    /// Two images do not fit.
+    /// There is no room for two images.
     NoSpace {
         /// The directory.
         directory: PathBuf,
-        /// The bytes that may be needed.
+        /// The bytes that may be required.
         needed: u64,
         /// The bytes that are free.
         free: u64,
     },
-    /// The system is made elsewhere.
+    /// The system is built elsewhere.
     Deployed(Deployed),
     /// The kernel and its initramfs are one file.
     Unified {
-        /// The signs of it.
+        /// The signs of unified images.
         signs: Vec<UnifiedSign>,
         /// True if the firmware requires a signature.
         secure_boot: bool,
     },
-    /// A disk that another initramfs does not open.
+    /// A disk that does not open with another initramfs.
     Bound {
         /// The disk.
         disk: PathBuf,
-        /// To what.
+        /// The binding of the disk.
         binding: Binding,
     },
-    /// A disk of which that is not known.
+    /// A disk with an unknown binding.
     BindingUnknown {
         /// The disk.
         disk: PathBuf,
-        /// The cause.
+        /// The error.
         cause: BindingError,
     },
-    /// Not even the disks are known.
+    /// The disks are unknown.
     DisksUnknown(DisksError),
 }
 
 impl InstallRefusal {
-    /// The refusal as a finding.
+    /// Returns the refusal as a finding.
     #[must_use]
     pub fn finding(&self) -> Finding {
         let mut finding = match self {
@@ -221,7 +221,7 @@ impl InstallRefusal {
     }
 }
 
-/// The signs of unified kernel images as a fact.
+/// The signs of unified kernel images, as a fact.
 #[must_use]
 pub fn all_signs(signs: &[UnifiedSign]) -> String {
     let signs: Vec<_> = signs.iter().map(ToString::to_string).collect();

@@ -27,7 +27,7 @@ fn unreadable() -> BindingError {
     }
 }
 
-/// A machine on which nothing speaks against it.
+/// A machine without any obstacle.
 fn machine() -> Facts {
     let kernel = |version: &str| Kernel {
         version: version.to_owned(),
@@ -266,7 +266,7 @@ fn of_several_builders_the_one_that_made_the_image_is_taken_and_said() {
         .iter()
         .find(|found| found.id == id::OTHER_BUILDERS_INSTALLED);
     assert_eq!(others.unwrap().evidence.get("others"), Some("initramfs-tools"));
-    // An image that came from elsewhere says nothing.
+    // An image from elsewhere is no evidence.
     facts.made_by = Some(Builder::Mkinitcpio);
     assert_eq!(install(&facts, &Request::default()).unwrap_err(), expected);
 }
@@ -281,7 +281,7 @@ fn a_configuration_that_would_have_to_be_edited_is_refused() {
         refused(change, &forced()),
         [InstallRefusal::NoDropIns(NoDropIns::TooOld)]
     );
-    // It does not matter to others.
+    // Other builders are not affected.
     let mut facts = machine();
     facts.no_drop_ins = Some(NoDropIns::TooOld);
     assert!(install(&facts, &Request::default()).is_ok());
@@ -331,7 +331,7 @@ fn where_nothing_can_be_written_or_others_put_the_images_nothing_is_begun() {
     assert_eq!(refused(elsewhere, &forced()), [InstallRefusal::Sdbootutil]);
 }
 
-/// An image with them in it would claim nothing by them.
+/// An image with such rules would claim nothing by them.
 #[test]
 fn invalid_rules_are_refused_forced_or_not() {
     let invalid =

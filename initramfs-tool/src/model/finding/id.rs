@@ -1,9 +1,9 @@
-//! The kinds of findings, and the ways out of them, by area.
+//! The kinds of findings and their remedies, by area.
 //!
-//! An id never changes its meaning and is never used again for another. A new one gets a row in its area here, a sentence in
+//! An id never changes its meaning and is never reused. A new one gets a row in its area here, a sentence in
 //! `bin/messages`, and a line in `docs/findings.md`.
 
-/// Declares the ids of an area, the ways out, and the lists of both.
+/// Declares the ids of an area, the remedies, and the lists of both.
 macro_rules! findings {
     (
         ids { $($(#[doc = $doc:literal])+ $name:ident = $text:literal;)* }
@@ -46,7 +46,7 @@ pub const ALL: &[&[Id]] = &[
     decode::IDS,
 ];
 
-/// Every way out, by area.
+/// Every remedy, by area.
 #[allow(unused_qualifications, reason = "each area has a list of this name")]
 pub const REMEDIES: &[&[Remedy]] = &[
     command::REMEDIES,

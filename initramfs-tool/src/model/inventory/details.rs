@@ -1,4 +1,4 @@
-//! What rules may ask of a GPU's functions beyond what every listing has.
+//! The details of a GPU's functions that rules may need beyond the usual listing.
 
 use reseat_core::address::FunctionAddress;
 use reseat_core::capability::serial_number::SerialNumber;
@@ -7,52 +7,52 @@ use reseat_core::header::Identity;
 use crate::model::finding::Finding;
 use crate::model::topology_path::TopologyPath;
 
-/// By function. Only what rules ask for is found out.
+/// The details by function. Only those that rules need are collected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details(Vec<(FunctionAddress, Detail)>);
 
-/// What is known of one function.
+/// The details of one function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Detail {
     /// Subsystem vendor and subsystem ID.
     pub subsystem: Option<Identity>,
-    /// The way to it.
+    /// The path in the topology.
     pub path: Option<TopologyPath>,
-    /// The physical slot that it is in, with the way through the switch of its card if it has one.
+    /// The physical slot, and the path through the card's own switch, if any.
     pub slot: Option<String>,
-    /// The serial number that it gives.
+    /// The serial number.
     pub serial: Serial,
 }
 
-/// A serial number, or why there is none.
+/// A serial number, or the reason why there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Serial {
-    /// Nobody has asked the function.
+    /// It was not read.
     #[default]
     NotAsked,
-    /// It gives none.
+    /// The function has none.
     None,
-    /// This one.
+    /// This serial number.
     Number(SerialNumber),
-    /// It could not be read, and why.
+    /// It could not be read, for this reason.
     Unreadable(Finding),
 }
 
-/// What is to be found out.
+/// The details to collect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WantedDetails {
     /// The subsystem.
     pub subsystem: bool,
     /// Path and slot.
     pub place: bool,
-    /// Subsystem, path and slot of functions that belong to no GPU, too.
+    /// Subsystem, path and slot of functions that are not part of a GPU, too.
     pub of_peers: bool,
-    /// The serial number, for which the function itself has to be asked.
+    /// The serial number, which has to be read from the function itself.
     pub serial: bool,
 }
 
 impl WantedDetails {
-    /// Everything.
+    /// All details.
     pub const ALL: Self = Self {
         subsystem: true,
         place: true,
@@ -62,7 +62,7 @@ impl WantedDetails {
 }
 
 impl Serial {
-    /// The number, if it gives one.
+    /// The number, if the function has one.
     pub const fn number(&self) -> Option<SerialNumber> {
         match self {
             Self::Number(number) => Some(*number),
@@ -72,7 +72,7 @@ impl Serial {
 }
 
 impl Details {
-    /// What is known of a function; nothing where nobody found anything out.
+    /// Returns the details of a function, if they were collected.
     pub fn of(&self, function: FunctionAddress) -> Option<&Detail> {
         let mut known = self.0.iter();
         known

@@ -2,9 +2,9 @@
 
 super::findings! {
     ids {
-        /// A row has something else than a byte of two hexadecimal digits. Facts: `line`, `text`.
+        /// A row contains something other than bytes of two hexadecimal digits. Facts: `line`, `text`.
         DUMP_BYTE_INVALID = "dump-byte-invalid";
-        /// A row goes on beyond configuration space. Facts: `line`, `offset`.
+        /// A row continues beyond configuration space. Facts: `line`, `offset`.
         DUMP_OFFSET_BEYOND_SPACE = "dump-offset-beyond-space";
         /// Two rows give different values to one byte. Facts: `line`, `offset`.
         DUMP_BYTE_TWICE = "dump-byte-twice";

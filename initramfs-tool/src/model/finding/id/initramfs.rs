@@ -90,7 +90,7 @@ super::findings! {
         IMAGE_REBUILT_TOO = "image-rebuilt-too";
         /// An image is missing, so the kept one stays. Facts: `kept`.
         IMAGE_LOST = "image-lost";
-        /// A kept image stands in no record, and stays.
+        /// A kept image is in no record, and stays.
         KEPT_IMAGE_UNKNOWN = "kept-image-unknown";
         /// An image that cannot be read is left as it is. Facts: `cause`.
         IMAGE_LEFT_UNREAD = "image-left-unread";
@@ -100,11 +100,11 @@ super::findings! {
         // The status.
         /// An installation was cut off.
         INSTALLATION_CUT_OFF = "installation-cut-off";
-        /// A file of the builder's is of another version of reseat.
+        /// A file for the builder is from another version of reseat.
         BUILDER_FILE_OF_OTHER_VERSION = "builder-file-of-other-version";
-        /// A file of the builder's was changed.
+        /// A file for the builder was changed.
         BUILDER_FILE_CHANGED = "builder-file-changed";
-        /// A file of the builder's is missing.
+        /// A file for the builder is missing.
         BUILDER_FILE_MISSING = "builder-file-missing";
         /// An image shows no trace of its builder, and no builder is known.
         IMAGE_BUILDER_UNKNOWN = "image-builder-unknown";
@@ -150,7 +150,7 @@ super::findings! {
     remedies {
         /// The rules have to be corrected.
         CORRECT_RULES_FIRST = "correct-rules-first";
-        /// All files of reseat belong on the machine.
+        /// All of reseat's files have to be installed.
         INSTALL_ALL_FILES = "install-all-files";
         /// Another builder has to include reseat-claim.
         USE_OTHER_BUILDER = "use-other-builder";
@@ -172,7 +172,7 @@ super::findings! {
         REBOOT_OR_NAME_KERNEL = "reboot-or-name-kernel";
         /// Modules of a kernel that is gone share the image's name.
         REMOVE_OTHER_MODULES = "remove-other-modules";
-        /// The image may lie elsewhere.
+        /// The image may be elsewhere.
         FIND_IMAGE = "find-image";
         /// Kernels take up the space.
         REMOVE_KERNELS = "remove-kernels";
@@ -186,7 +186,7 @@ super::findings! {
         ENROLL_AGAIN = "enroll-again";
         /// The binding has to be read by hand.
         READ_BINDING = "read-binding";
-        /// The record stands in the way.
+        /// The record is in the way.
         MOVE_RECORD_AWAY = "move-record-away";
         /// A changed file has to be removed by hand or by force.
         REMOVE_CHANGED_FILE = "remove-changed-file";

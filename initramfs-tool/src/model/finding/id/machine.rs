@@ -6,19 +6,19 @@ super::findings! {
         FILE_UNREADABLE = "file-unreadable";
         /// A file cannot be written. Facts: `cause`.
         FILE_UNWRITABLE = "file-unwritable";
-        /// An attribute does not take a value. Facts: `value`, `cause`.
+        /// An attribute rejects a value. Facts: `value`, `cause`.
         ATTRIBUTE_UNWRITABLE = "attribute-unwritable";
         /// A directory cannot be listed. Facts: `cause`.
         DIRECTORY_UNLISTABLE = "directory-unlistable";
-        /// An entry among the PCI functions is not named as one. Facts: `cause`.
+        /// An entry among the PCI functions does not have the name of one. Facts: `cause`.
         NOT_A_FUNCTION = "not-a-function";
-        /// A file of sysfs does not hold the number that it should. Facts: `text`, `digits`.
+        /// A file in sysfs does not contain a valid number. Facts: `text`, `digits`.
         NUMBER_MALFORMED = "number-malformed";
         /// The link to a physical function leads elsewhere. Facts: `cause`.
         PHYSFN_MALFORMED = "physfn-malformed";
-        /// A function's serial number is not known. Facts: `cause`.
+        /// A function's serial number is unknown. Facts: `cause`.
         SERIAL_NUMBER_UNREADABLE = "serial-number-unreadable";
-        /// A function has left the machine. Facts: those of the operation that found it out.
+        /// A function has left the machine. Facts: those of the operation that detected it.
         FUNCTION_GONE = "function-gone";
         /// A function does not answer: its configuration space reads all-ones.
         FUNCTION_ABSENT = "function-absent";
@@ -32,7 +32,7 @@ super::findings! {
         CONFIG_UNREADABLE = "config-unreadable";
         /// A function's power state register cannot be read. Facts: `cause`.
         PMCSR_UNREADABLE = "pmcsr-unreadable";
-        /// A function's capability list is damaged, so that its power state is not known. Facts: `list`.
+        /// A function's capability list is damaged, so its power state is unknown. Facts: `list`.
         POWER_STATE_UNVERIFIABLE = "power-state-unverifiable";
     }
     remedies {

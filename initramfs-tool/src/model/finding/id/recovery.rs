@@ -6,7 +6,7 @@ super::findings! {
         USED_BY_PROCESS = "used-by-process";
         /// A VFIO group is open, and no process shows it. Facts: `file`.
         GROUP_IN_USE = "group-in-use";
-        /// A function has virtual functions, whose users a reset would hit. Facts: `count`.
+        /// A function has virtual functions, whose users a reset would affect. Facts: `count`.
         VIRTUAL_FUNCTIONS_IN_USE = "virtual-functions-in-use";
         /// A function has a mediated device. Facts: `name`.
         MEDIATED_DEVICE_IN_USE = "mediated-device-in-use";
@@ -32,7 +32,7 @@ super::findings! {
         LEFT_WITH_USER = "left-with-user";
         /// A GPU held through VFIO is not reset, even with `--force`. Facts: `holders`.
         NOT_FORCED = "not-forced";
-        /// The search for holders through VFIO failed, so that a GPU is not reset, even with `--force`. Facts: `cause`.
+        /// The search for holders through VFIO failed, so a GPU is not reset, even with `--force`. Facts: `cause`.
         HOLDERS_UNKNOWN = "holders-unknown";
         /// A signal stopped the recovery between two operations; every function has its driver again, and nothing is verified.
         STOPPED_BY_SIGNAL = "stopped-by-signal";
@@ -44,15 +44,16 @@ super::findings! {
         SURVEY_FAILED = "survey-failed";
         /// No function has this device number.
         NO_FUNCTION_AT = "no-function-at";
-        /// A device is no GPU.
+        /// A device is not a GPU.
         NOT_A_GPU = "not-a-gpu";
-        /// The functions that a reset at the card root hits. Facts: `functions`.
+        /// The functions that a reset at the card root affects. Facts: `functions`.
         RESET_DOMAIN = "reset-domain";
-        /// A reset at the card root hits functions of others. Facts: `functions`, `others`.
+        /// A reset at the card root affects foreign functions. Facts: `functions`, `others`.
         RESET_DOMAIN_SHARED = "reset-domain-shared";
-        /// What does not fit together at a function, so that it is not known what a reset hits. Facts: `anomaly`, `detail`.
+        /// An inconsistency at a function, so the functions that a reset affects are unknown. Facts: `anomaly`,
+        /// `detail`.
         RESET_DOMAIN_UNCERTAIN = "reset-domain-uncertain";
-        /// A function of others is in the reset domain.
+        /// A foreign function is in the reset domain.
         WOULD_BE_HIT = "would-be-hit";
         /// Links over its base board may join the GPU to others, which nothing in this machine shows. Facts: `model`,
         /// `select`.
@@ -84,9 +85,9 @@ super::findings! {
         NEEDS_VENDOR_RESET = "needs-vendor-reset";
         /// Something else that is reported of a model. Facts: `model`, `effect`, `about`, `source`, `confidence`.
         MODEL_REPORTED = "model-reported";
-        /// All-ones where a value was. Facts: `aspect`.
+        /// All-ones instead of a value. Facts: `aspect`.
         ALL_ONES = "all-ones";
-        /// Something that was there is gone. Facts: `aspect`.
+        /// A part that existed is gone. Facts: `aspect`.
         ASPECT_GONE = "aspect-gone";
         /// Another function is at this address. Facts: `identity`.
         OTHER_IDENTITY = "other-identity";
@@ -96,11 +97,11 @@ super::findings! {
         NOT_IN_D0 = "not-in-d0";
         /// A BAR has lost its address. Facts: `bar`.
         BAR_LOST = "bar-lost";
-        /// A BAR is of another kind than it was. Facts: `bar`.
+        /// A BAR has another kind than before. Facts: `bar`.
         BAR_CHANGED = "bar-changed";
         /// A BAR has another size. Facts: `bar`, `was_bytes`, `is_bytes`.
         BAR_RESIZED = "bar-resized";
-        /// A function does not decode memory any more.
+        /// A function no longer decodes memory.
         MEMORY_DECODE_OFF = "memory-decode-off";
         /// `Max_Payload_Size` has changed. Facts: `was`, `is`.
         PAYLOAD_SIZE_CHANGED = "payload-size-changed";
@@ -112,7 +113,7 @@ super::findings! {
         LINK_NARROWER = "link-narrower";
         /// New uncorrectable errors on the path. Facts: `at`, `fatal`, `non_fatal`.
         NEW_ERRORS = "new-errors";
-        /// The vendor's register is not what it was. Facts: `was`, `is`.
+        /// The vendor register has changed. Facts: `was`, `is`.
         VENDOR_REGISTER_CHANGED = "vendor-register-changed";
         /// The firmware of a function has not booted.
         FIRMWARE_NOT_BOOTED = "firmware-not-booted";
@@ -120,15 +121,15 @@ super::findings! {
         NOT_COMPARED = "not-compared";
         /// A GPU has no baseline.
         NO_BASELINE = "no-baseline";
-        /// Parts of the state cannot be recorded, so that a reset stays unverified. Facts: `aspects`, `reasons`.
+        /// Parts of the state cannot be recorded, so a reset stays unverified. Facts: `aspects`, `reasons`.
         NOT_IN_BASELINE = "not-in-baseline";
-        /// A function does not answer as it should. Facts: `readiness`.
+        /// A function does not answer correctly. Facts: `readiness`.
         NOT_READY = "not-ready";
         /// A GPU was not compared with its baseline.
         NOT_EXAMINED = "not-examined";
-        /// A GPU is not well, so that its baseline is not recorded.
+        /// A GPU is not well, so its baseline is not recorded.
         NOT_WELL = "not-well";
-        /// The version of a VBIOS is not known. Facts: `cause`.
+        /// The version of a VBIOS is unknown. Facts: `cause`.
         VBIOS_UNKNOWN = "vbios-unknown";
         /// A ROM is not read while the GPU is in use.
         ROM_IN_USE = "rom-in-use";
@@ -158,7 +159,7 @@ super::findings! {
         FLR_KNOWN_GOOD = "flr-known-good";
         /// FLR fails in this reset class. Facts: `reset_class`, `since`.
         FLR_KNOWN_BAD = "flr-known-bad";
-        /// The reset class of a GPU cannot be told. Facts: `cause`.
+        /// The reset class of a GPU is unknown. Facts: `cause`.
         RESET_CLASS_UNKNOWN = "reset-class-unknown";
         /// A line of the history is damaged. Facts: `line`, `cause`, `text`.
         HISTORY_LINE_DAMAGED = "history-line-damaged";
@@ -166,11 +167,11 @@ super::findings! {
         HISTORY_UNREADABLE = "history-unreadable";
         /// The history cannot be written. Facts: `cause`.
         HISTORY_UNWRITTEN = "history-unwritten";
-        /// A file of reseat's own cannot be read. Facts: `cause`.
+        /// One of reseat's own files cannot be read. Facts: `cause`.
         RECORD_UNREADABLE = "record-unreadable";
-        /// A file of reseat's own cannot be written. Facts: `cause`.
+        /// One of reseat's own files cannot be written. Facts: `cause`.
         RECORD_UNWRITTEN = "record-unwritten";
-        /// No recovery has left a bundle of evidence.
+        /// No recovery has left an evidence bundle.
         NO_EVIDENCE = "no-evidence";
         /// The journal of a recovery is gone.
         NO_JOURNAL = "no-journal";
@@ -182,15 +183,15 @@ super::findings! {
         EVIDENCE_UNWRITTEN = "evidence-unwritten";
         /// A quarantine cannot be written. Facts: `cause`.
         QUARANTINE_UNWRITTEN = "quarantine-unwritten";
-        /// The kernel still works on a GPU, so that it is not touched.
+        /// The kernel is still working on a GPU, so it is not touched.
         LEFT_ALONE = "left-alone";
-        /// What a reading through VFIO took away is not restored.
+        /// The state that a read through VFIO changed is not restored.
         NOT_RESTORED = "not-restored";
         /// No BMC is configured.
         NO_BMC = "no-bmc";
         /// The kernel offers no choice of a reset method.
         RESET_METHOD_MISSING = "reset-method-missing";
-        /// The kernel does not take all of the reset methods that were chosen. Facts: `was`, `is`.
+        /// The kernel does not accept all of the chosen reset methods. Facts: `was`, `is`.
         RESET_METHODS_REDUCED = "reset-methods-reduced";
         /// The reset methods cannot be restored. Facts: `was`, `cause`.
         RESET_METHODS_LOST = "reset-methods-lost";
@@ -202,13 +203,13 @@ super::findings! {
         FLR_PUT_BACK = "flr-put-back";
         /// No port is above a GPU.
         NO_PORT_ABOVE = "no-port-above";
-        /// A bus number makes no sense. Facts: `text`.
+        /// A bus number is invalid. Facts: `text`.
         NO_BUS_NUMBER = "no-bus-number";
         /// A function was not removed. Facts: `port`.
         STILL_BELOW = "still-below";
-        /// A function of others is below the card root. Facts: `port`.
+        /// A foreign function is below the card root. Facts: `port`.
         STRANGER_BELOW = "stranger-below";
-        /// A GPU is well, and nothing proves that it was reset.
+        /// A GPU is well, but its reset is not proven.
         RESET_UNPROVEN = "reset-unproven";
         /// A bus reset in place is known to work in a reset class. Facts: `reset_class`, `since`.
         IN_PLACE_KNOWN_GOOD = "in-place-known-good";
@@ -220,11 +221,11 @@ super::findings! {
         MARK_KEPT = "mark-kept";
         /// No mark could show that a function was reset.
         NO_MARK = "no-mark";
-        /// The mark behind a BAR is missing, so that only configuration space can show a reset. Facts: `cause`.
+        /// The mark behind a BAR is missing, so only configuration space can show a reset. Facts: `cause`.
         NO_MARK_BEHIND_BAR = "no-mark-behind-bar";
         /// FLR does not reset a function, which has none.
         NOT_RESET_BY_FLR = "not-reset-by-flr";
-        /// The kernel forbids to write marks, as it does under lockdown. Facts: `cause`.
+        /// The kernel forbids writing marks, as under lockdown. Facts: `cause`.
         MARKS_FORBIDDEN = "marks-forbidden";
         /// A mark could not be placed. Facts: `cause`.
         MARK_FAILED = "mark-failed";
@@ -250,9 +251,9 @@ super::findings! {
         IOMMU_GROUP_CHANGED = "iommu-group-changed";
         /// Lockdown forbids the registers behind a BAR, and VFIO does not read them either.
         REGISTERS_NOT_READ = "registers-not-read";
-        /// A GPU has one function, so that closing its VFIO device would reset it.
+        /// A GPU has one function, so closing its VFIO device would reset it.
         ONLY_FUNCTION = "only-function";
-        /// No sibling is reserved for vfio-pci, so that closing a VFIO device would reset them all.
+        /// No sibling is reserved for vfio-pci, so closing a VFIO device would reset them all.
         NO_SIBLING_TO_UNBIND = "no-sibling-to-unbind";
         /// The kernel offers no way to do no reset.
         NO_EMPTY_RESET_METHOD = "no-empty-reset-method";
@@ -280,17 +281,17 @@ super::findings! {
         WAY_SLOT_POWER = "way-slot-power";
         /// A BMC may switch the power of the slot.
         WAY_BMC = "way-bmc";
-        /// Suspend to RAM is reported to bring this model back. Facts: `about`, `source`, `confidence`.
+        /// Suspend to RAM is reported to recover this model. Facts: `about`, `source`, `confidence`.
         WAY_SUSPEND = "way-suspend";
-        /// A reboot may bring the GPU back.
+        /// A reboot may recover the GPU.
         WAY_REBOOT = "way-reboot";
-        /// Switching the machine off and on may bring the GPU back.
+        /// A power cycle of the machine may recover the GPU.
         WAY_POWER_CYCLE = "way-power-cycle";
         /// A GPU that has to be out of service is not isolated.
         QUARANTINE_FAILED = "quarantine-failed";
         /// A GPU is out of service. Facts: `reason`, `since`.
         OUT_OF_SERVICE = "out-of-service";
-        /// It is not known if a GPU is out of service. Facts: `cause`.
+        /// It is unknown if a GPU is out of service. Facts: `cause`.
         OUT_OF_SERVICE_UNKNOWN = "out-of-service-unknown";
         /// A GPU was taken out of service. Facts: `reason`.
         QUARANTINED = "quarantined";
@@ -306,15 +307,15 @@ super::findings! {
         NO_GPU_AT = "no-gpu-at";
         /// A GPU is in service.
         IN_SERVICE = "in-service";
-        /// The quarantine has no GPU of this address.
+        /// The quarantine has no GPU with this address.
         NOT_QUARANTINED = "not-quarantined";
         /// A GPU to be forgotten is in the machine. Facts: `gpu`.
         STILL_IN_MACHINE = "still-in-machine";
-        /// A GPU to be forgotten is not seen, and its place is empty. Facts: `gpu`.
+        /// A GPU to be forgotten is not present, and nothing is at its address. Facts: `gpu`.
         GPU_NOT_SEEN = "gpu-not-seen";
         /// The quarantine is damaged. Facts: `cause`.
         QUARANTINE_DAMAGED = "quarantine-damaged";
-        /// The boot isolated a GPU that is in service by now.
+        /// The boot isolated a GPU that is now in service.
         ISOLATED_AT_BOOT = "isolated-at-boot";
         /// A GPU out of service is not isolated.
         NOT_ISOLATED = "not-isolated";
@@ -326,7 +327,7 @@ super::findings! {
         NOT_FOUND_BY_SCAN = "not-found-by-scan";
         /// One of the resets before a return to service. Facts: `number`, `count`.
         RESET_OF_SEVERAL = "reset-of-several";
-        /// A sentence that an earlier version of reseat recorded. Facts: `text`.
+        /// A sentence from an earlier version of reseat. Facts: `text`.
         EARLIER_TEXT = "earlier-text";
         /// Events are not in a bundle. Facts: `count`.
         EVENTS_LEFT_OUT = "events-left-out";
@@ -346,7 +347,7 @@ super::findings! {
         RETURN_TO_SERVICE = "return-to-service";
         /// Return the GPU to service, and rebuild the initramfs.
         REBUILD_AFTER_RETURN = "rebuild-after-return";
-        /// Remove the entry of a GPU that was pulled out.
+        /// Remove the entry of a GPU that has left the machine.
         STRIKE_OFF = "strike-off";
         /// See the quarantine.
         LIST_QUARANTINE = "list-quarantine";
