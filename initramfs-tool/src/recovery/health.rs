@@ -92,8 +92,8 @@ mod tests {
         assert_eq!(
             reasons,
             "identity, word at f0, power state, BARs, BAR sizes, memory decode, device control, transactions, link, \
-             errors on the path, firmware boot, serial number (the function did not answer); vendor register (nothing is known to \
-             read on this model)"
+             errors on the path, firmware boot, serial number (the function did not answer); vendor register (no register to \
+             read is known for this model)"
         );
         assert_eq!(missing(id::NOT_COMPARED, function, &Examination::default()), None);
     }
