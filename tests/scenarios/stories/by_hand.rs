@@ -249,6 +249,8 @@ const SLOW_MS: u64 = 400;
 /// One GPU answers each read late. The others do not wait for it, and the whole ends in the time that is promised.
 pub(crate) fn a_slow_gpu_goes_last(running: &Running) -> Result<()> {
     let slow = running.gpu(0)?;
+    // Another case may have isolated it.
+    running.renew(slow)?;
     let delay = |ms| {
         slow.fake
             .control(&Command::ConfigDelay(ConfigDelay { ms, reads: None }))

@@ -329,7 +329,7 @@ pub(crate) fn what_the_kernel_lost_is_found(running: &Running) -> Result<()> {
         "{}",
         recovery.told()
     );
-    ensure!(recovery.rungs() == [SBR], "{:?}", recovery.rungs());
+    ensure!(recovery.rungs() == [BUS], "{:?}", recovery.rungs());
     check_back(running, gpu, &recovery)
 }
 

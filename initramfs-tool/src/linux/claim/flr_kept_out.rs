@@ -15,10 +15,10 @@ use crate::linux::process::serve::{Job, Line};
 use crate::linux::state::{history, recovery_files};
 use crate::linux::survey::{gpus, identity, reset_class};
 use crate::linux::sysfs::attributes::{self, FileError};
-use crate::linux::sysfs::reset_methods;
 use crate::linux::sysfs::root::Root;
+use crate::linux::sysfs::{functions, reset_methods};
 use crate::model::finding::{Finding, Severity, Subject, id};
-use crate::model::inventory::Gpu;
+use crate::model::inventory::{self, Gpu, belongs_to_a_gpu};
 use crate::records::history::{ClassStanding, HistoryEntry, reset_class_history, standings};
 use crate::recovery::KeptOut;
 use crate::recovery::kept_out::{MethodChange, change, has_flr};
@@ -60,7 +60,7 @@ pub(crate) fn warnings_of_keeping_flr_out(root: &Root, device: DeviceAddress) ->
 pub(crate) fn apply(root: &Root, device: DeviceAddress) -> Vec<Finding> {
     let entries = entries(root);
     let gpu = match is_concerned(&entries) {
-        true => gpus::gpus(root).into_iter().find(|gpu| gpu.device == device),
+        true => without_foreign(root, device),
         false => None,
     };
     let standing = gpu.as_ref().and_then(|gpu| standing(root, gpu, &entries));
@@ -68,6 +68,20 @@ pub(crate) fn apply(root: &Root, device: DeviceAddress) -> Vec<Finding> {
         (Some(gpu), Some(standing)) => Application::new(root, &standing, device).to(&gpu),
         _ => Vec::new(),
     }
+}
+
+/// The GPU without what only shares its device number, such as a disk.
+fn without_foreign(root: &Root, device: DeviceAddress) -> Option<Gpu> {
+    let functions = functions::list(root).functions;
+    let portions = gpus::portions(root, &functions);
+    let named = portions.of(device);
+    let gpus = inventory::gpus_of(&functions, &portions);
+    let mut gpu = gpus.into_iter().find(|gpu| gpu.device == device)?;
+    gpu.functions.retain(|function| {
+        let is_ours = named.map_or_else(|| belongs_to_a_gpu(function.class), |set| set.has(function.address));
+        is_ours && function.physical.is_none()
+    });
+    Some(gpu)
 }
 
 /// The history; one that cannot be read says nothing, and whoever resets a GPU reports that.

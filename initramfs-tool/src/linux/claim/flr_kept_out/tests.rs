@@ -113,3 +113,23 @@ fn a_kernel_without_reset_method_and_one_that_refuses_are_reported() {
     let told = applied(&machine);
     assert!(!told.contains("0000:01:00.0"), "{told}");
 }
+
+#[test]
+fn a_disk_with_the_gpus_device_number_keeps_its_reset_methods() {
+    let machine = machine();
+    let disk = "0000:01:00.3";
+    machine.function(
+        disk,
+        &[("vendor", "0x144d"), ("device", "0xa808"), ("class", "0x010802")],
+    );
+    machine.function(disk, &[("reset", ""), ("reset_method", "flr\n")]);
+    flr_was(&machine, "demote", "10de:2489");
+    let told = applied(&machine);
+    assert_eq!(methods(&machine), ["pm", "pm", ""]);
+    assert_eq!(
+        machine.read(&format!("{DEVICES}/{disk}/reset_method")).trim(),
+        "flr",
+        "{told}"
+    );
+    assert!(!told.contains(disk), "{told}");
+}
