@@ -18,6 +18,8 @@ use reseat_vm::initramfs::ImageSpec;
 const MODULE: &str = "bed_device_reset";
 const METHOD: &str = "device_specific";
 const RULES: &str = "[[claim]]\nselect = \"gpu\"\n";
+/// Of a board that a bridge may join to others, in a guest, which does not see all boards.
+const NOTHING_IS_JOINED: &str = "[[recover.gpu]]\nselect = \"0000:01:00.0@1002:66a0\"\nfabric = \"none\"\n";
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) fn the_kernel_offers_it_and_does_it(stage: &Stage) -> Result<()> {
@@ -48,7 +50,9 @@ fn boot(stage: &Stage, rules: Rules<'_>) -> Result<Running> {
         ..ImageSpec::new(Kernel::Trixie)
     };
     let image = stage.image_of(spec, rules, [script])?;
+    let on_the_root = format!("{RULES}{NOTHING_IS_JOINED}");
     Scene::new(stage, "device-specific", image)
+        .on_the_root([GuestFile::new("etc/reseat/reseat.toml", on_the_root)])
         .gpu(BoardDesign::new(Vendor::AmdVega20, 2))
         .gpu(BoardDesign::new(Vendor::Nvidia, 1))
         .gpu(BoardDesign::new(Vendor::Amd, 2))
