@@ -64,11 +64,11 @@ pub(crate) fn one_is_claimed_and_nouveau_has_the_other(stage: &Stage) -> Result<
 fn recovered(running: &Running) -> Result<()> {
     let (gpu, twin) = (running.gpu(0)?, running.gpu(1)?);
     running.shell(&format!("reseat baseline save {}", gpu.device))?;
-    for case in [faults::OFF_THE_BUS, faults::HEALTHY] {
+    for (case, by) in [(faults::OFF_THE_BUS, rung::SBR), (faults::HEALTHY, rung::BUS)] {
         let begin = now();
         let recovery = running.recover(gpu, &case, "")?;
         ensure!(
-            recovery.status == UNVERIFIED && recovery.is_well() && recovery.rungs() == [rung::SBR],
+            recovery.status == UNVERIFIED && recovery.is_well() && recovery.rungs() == [by],
             "{}: {}",
             case.name,
             recovery.told()
