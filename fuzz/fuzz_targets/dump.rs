@@ -41,5 +41,12 @@ fn again(mut space: hex::space::DumpedSpace) {
     }
     let dump = hex::read(&text);
     let lengths: Vec<usize> = dump.functions.iter().map(|function| function.space.length()).collect();
-    assert_eq!(lengths, if rows == 0 { vec![] } else { vec![usize::from(rows) * 16] });
+    assert_eq!(
+        lengths,
+        if rows == 0 {
+            vec![]
+        } else {
+            vec![usize::from(rows) * 16]
+        }
+    );
 }
