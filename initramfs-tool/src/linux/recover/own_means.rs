@@ -74,7 +74,7 @@ mod tests {
         machine
     }
 
-    /// What is in an attribute of each function.
+    /// The content of an attribute of each function.
     fn read(machine: &TestRoot, name: &str) -> [String; 2] {
         [0, 1].map(|function| {
             let content = machine.read(&format!("{DEVICES}/0000:01:00.{function}/{name}"));
